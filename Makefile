@@ -1,0 +1,51 @@
+# make install   the environment in .venv, everything in it
+# make test      the fast tests, offline
+# make test-all  all tests: also slow ones, the executed docs and the base install (which needs a package index)
+# make check     lint, format, types, import rules, docs drift
+# make demo      the whole line on a small task
+# make bench     the timings, as JSON in benchmarks/
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-all check demo bench clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+install: $(STAMP)
+
+# Half an environment (a run that was killed) is completed, not thrown away. torch comes first and alone, so that
+# the client chooses its build by our pin and by nothing else; the rest then finds it there.
+$(STAMP): pyproject.toml constraints.txt
+	$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt torch
+	$(PIP) install --quiet -c constraints.txt -e '.[train,dev,demo]'
+	@touch $@
+
+test: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not base_install and not docs"
+
+test-all: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m leanformer.render.method_pages --check
+
+demo: install
+	$(BIN)/leanformer demo
+
+bench: install
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis lean-demo
+	find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +

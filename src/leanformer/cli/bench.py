@@ -1,0 +1,59 @@
+"""`leanformer bench`: several artifacts measured on the same texts, in turn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import DataOption, PriceOption, SeedOption, SplitOption, ThreadsOption, open_data, say
+from leanformer.errors import LeanformerError
+
+
+def bench(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Folders of artifacts.")],
+    data: DataOption,
+    split: SplitOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
+    usd_per_hour: PriceOption = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
+    memory: Annotated[bool, typer.Option(help="Measure the peak memory of each in a fresh process.")] = True,
+    seed: SeedOption = 13,
+    threads: ThreadsOption = None,
+) -> None:
+    """Measure quality, latency, throughput, size and cost of each ARTIFACT; the first is the reference."""
+    from rich.console import Console
+
+    from leanformer.artifact import open_artifact
+    from leanformer.loading import open_predictor
+    from leanformer.measure.speed import SpeedSettings
+    from leanformer.recipe.ladder import Entry, measure_ladder
+    from leanformer.render.terminal import print_report
+    from leanformer.runtime.cores import allowed_cores
+
+    cores = threads or allowed_cores()
+    opened = [open_artifact(path) for path in artifacts]
+    if any(one.task != opened[0].task for one in opened):
+        raise LeanformerError("the artifacts have different labels; they cannot be measured on the same data")
+    entries: list[Entry] = []
+    for path, artifact in zip(artifacts, opened, strict=True):
+        runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
+        predictor = open_predictor(artifact, threads=cores)
+        after = str(artifacts[0]) if entries else None
+        entries.append(Entry(str(path), after, artifact, predictor, runtime, True, False))
+    examples = open_data(data, split, seed, labels=opened[0].task.labels)
+    for note in examples.notes:
+        say(f"note: {note}")
+    report = measure_ladder(
+        entries, examples, title=f"bench on {examples.name}", metric="accuracy", threads=cores,
+        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, say=say,
+    )  # fmt: skip
+    if output is not None:
+        report.write(output)
+    if as_json:
+        print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        print_report(report, Console())

@@ -1,0 +1,74 @@
+"""`leanformer compress`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import (
+    DataOption,
+    DeviceOption,
+    PriceOption,
+    SeedOption,
+    SplitOption,
+    ThreadsOption,
+    TokensOption,
+    need_torch,
+    open_data,
+    pairs,
+    say,
+)
+
+
+def compress(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Fine-tuned classifier: an artifact, a Hugging Face folder or name.")
+    ],
+    data: DataOption,
+    output: Annotated[Path, typer.Option(help="New folder for the lean model, its report and its card.")],
+    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a YAML file.")] = "quick",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Change an option of a recipe step.")
+    ] = None,
+    max_drop: Annotated[float, typer.Option(help="Most points of dev quality that may be lost.")] = 1.0,
+    goal: Annotated[str, typer.Option(help="throughput, latency or size.")] = "throughput",
+    split: SplitOption = None,
+    work: Annotated[Path | None, typer.Option(help="Folder for intermediate results; default: OUTPUT.work.")] = None,
+    max_tokens: TokensOption = 128,
+    usd_per_hour: PriceOption = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
+    memory: Annotated[bool, typer.Option(help="Measure the peak memory of each rung in a fresh process.")] = True,
+    seed: SeedOption = 13,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Compress MODEL for the task in DATA and measure every rung of the ladder.
+
+    Exit status 3: no compressed model lost at most --max-drop points on dev; the teacher's best safe export was kept.
+    """
+    need_torch("compressing")
+    import yaml
+    from rich.console import Console
+
+    from leanformer.measure.speed import SpeedSettings
+    from leanformer.recipe.compress import compress as run
+    from leanformer.recipe.evaluation import known_labels
+    from leanformer.recipe.find import find_recipe
+    from leanformer.render.terminal import print_report
+
+    plan = find_recipe(recipe)
+    settings = {name: yaml.safe_load(value) for name, value in pairs(changes, "--set").items()}
+    if settings:
+        plan = plan.with_options(settings)
+    examples = open_data(data, split, seed, labels=known_labels(model))
+    result = run(
+        model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
+        threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
+        say=say,
+    )  # fmt: skip
+    print_report(result.report, Console())
+    print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")
+    if not result.within:
+        raise typer.Exit(3)

@@ -1,0 +1,47 @@
+"""`leanformer export`: one standard ONNX file, or a stock Hugging Face folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import need_torch
+from leanformer.errors import LeanformerError
+
+
+def export(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
+    output: Annotated[Path, typer.Option(help="File (onnx) or new folder (transformers) to write.")],
+    to: Annotated[
+        str, typer.Option(help="onnx: one standard ONNX file; transformers: a stock Hugging Face folder.")
+    ] = "onnx",
+    token_types: Annotated[bool, typer.Option(help="Give the ONNX file the third input token_type_ids.")] = False,
+) -> None:
+    """Write ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers."""
+    from leanformer.artifact import open_artifact
+
+    one = open_artifact(artifact)
+    if output.exists():
+        raise LeanformerError(f"{output}: exists; it will not be overwritten")
+    if to == "onnx":
+        from leanformer.export.standard import write_standard_onnx
+
+        if one.format != "onnx":
+            need_torch("exporting a PyTorch model")
+        write_standard_onnx(one, output, token_types=token_types)
+    elif to == "transformers":
+        need_torch("writing a transformers folder")
+        from leanformer.files import new_folder
+        from leanformer.models.hf.checkpoint import write_checkpoint
+        from leanformer.models.store import TOKENIZER, read_model, write_tokenizer_config
+
+        with new_folder(output) as folder:
+            write_checkpoint(read_model(one), one.task, folder)
+            shutil.copyfile(one.file(TOKENIZER), folder / TOKENIZER)
+            write_tokenizer_config(one, folder)
+    else:
+        raise LeanformerError(f"--to {to}: one of onnx, transformers")
+    print(output)

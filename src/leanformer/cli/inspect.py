@@ -1,0 +1,48 @@
+"""`leanformer inspect`: what an artifact is, where it came from, and what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
+) -> None:
+    """Show what ARTIFACT is; its files are compared with their hashes."""
+    from rich.console import Console
+
+    from leanformer.artifact import open_artifact
+    from leanformer.render.terminal import print_report
+    from leanformer.report import Report
+
+    one = open_artifact(artifact)
+    labels = ", ".join(one.task.labels[:20]) + (
+        f" and {len(one.task.labels) - 20} more" if len(one.task.labels) > 20 else ""
+    )
+    print(f"format      {one.format}" + (f", {one.properties['precision']}" if "precision" in one.properties else ""))
+    print(f"task        {one.task.kind}: {labels}")
+    print(f"max tokens  {one.max_tokens}")
+    if "parameters" in one.properties:
+        bare = one.properties["parameters_without_embeddings"]
+        print(f"parameters  {one.properties['parameters']:,} ({bare:,} without embeddings)")
+    print(f"content     {one.content_hash}")
+    print(f"size        {one.bytes:,} bytes, hashes checked")
+    for name, entry in sorted(one.files.items()):
+        print(f"  {entry['bytes']:>12,}  {name}")
+    print("history")
+    for entry in one.history:
+        options = ", ".join(f"{k}={v}" for k, v in entry.get("options", {}).items() if v is not None)
+        print(f"  {entry['step']}  {options}")
+        if "parity" in entry:
+            parity = entry["parity"]
+            print(
+                f"    parity on {parity['n']} texts: largest logit difference {parity['max_difference']:.2g}, "
+                f"{100 * parity['flips']:.2f} % of labels changed"
+            )
+        if "result" in entry:
+            print(f"    dev accuracy by epoch: {', '.join(f'{v:.4f}' for v in entry['result']['dev_accuracy'])}")
+    if (artifact / "report.json").is_file():
+        print_report(Report.read(artifact / "report.json"), Console())

@@ -1,0 +1,51 @@
+"""`leanformer`: the commands, and how errors reach the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from leanformer.cli import bench, compress, demo, export, inspect, predict, techniques, train
+from leanformer.errors import LeanformerError
+
+app = typer.Typer(
+    help="Make a fine-tuned Transformer small and fast, with the proof.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train.train)
+app.command()(compress.compress)
+app.command()(predict.predict)
+app.command()(bench.bench)
+app.command()(inspect.inspect)
+app.command()(techniques.techniques)
+app.command()(export.export)
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress`."""
+    # Progress bars of libraries would mix with our own lines.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        app()
+    except LeanformerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except SystemExit as stop:
+        if stop.code == 130:  # what typer makes of an interrupt
+            print("stopped; give the same command again to go on from here", file=sys.stderr)
+        raise
+    except BrokenPipeError:
+        # The reader (head, less) has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""`leanformer train`: fine-tune a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import (
+    DataArgument,
+    DeviceOption,
+    SeedOption,
+    SplitOption,
+    ThreadsOption,
+    TokensOption,
+    need_torch,
+    open_data,
+    say,
+)
+from leanformer.errors import LeanformerError
+
+
+def train(
+    data: DataArgument,
+    encoder: Annotated[str, typer.Option(help="Encoder to start from: a Hugging Face folder or name, or an artifact.")],
+    output: Annotated[Path, typer.Option(help="New folder for the fine-tuned model.")],
+    split: SplitOption = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Texts per optimiser step.")] = 64,
+    token_budget: Annotated[
+        int, typer.Option(min=1, help="Most tokens per forward pass; more are accumulated.")
+    ] = 8192,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 5e-5,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    max_tokens: TokensOption = 128,
+    seed: SeedOption = 13,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Fine-tune ENCODER on DATA; the weights that are best on dev are kept. Killed, it goes on where it was."""
+    need_torch("training")
+    import torch
+
+    from leanformer.artifact import is_artifact
+    from leanformer.runtime.cores import allowed_cores
+    from leanformer.train.fine_tune import fine_tune
+    from leanformer.train.loop import FitSettings
+    from leanformer.train.precision import CHOICES
+
+    if output.exists() and not is_artifact(output):
+        raise LeanformerError(f"{output}: exists and is not an artifact; it will not be overwritten")
+    if precision not in CHOICES:
+        raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
+    torch.set_num_threads(threads or allowed_cores())
+    examples = open_data(data, split, seed)
+    for note in examples.notes:
+        say(f"note: {note}")
+    settings = FitSettings(
+        epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
+        precision=precision, seed=seed,
+    )  # fmt: skip
+    work = output.with_name(output.name + ".work")
+    artifact = fine_tune(encoder, examples, output, settings, max_tokens=max_tokens, work=work, device=device, say=say)
+    result = artifact.history[-1]["result"]
+    print(
+        f"{output}: {len(artifact.task.labels)} labels, dev accuracy {max(result['dev_accuracy']):.4f} "
+        f"(epoch {result['best_epoch']}), {artifact.bytes / 1e6:.1f} MB"
+    )

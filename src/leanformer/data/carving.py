@@ -1,0 +1,69 @@
+"""Taking a dev split out of train where none was given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+from leanformer.data.overlap import group_rows
+
+_DEV_FRACTION = 10  # one row in ten
+
+
+def carve_dev(keys: Sequence[str], labels: Sequence[int], seed: int) -> tuple[int, ...]:
+    """Choose about a tenth of the rows as dev, stratified by label.
+
+    `keys` are the normalised texts of the rows (`overlap.normalise_text`); rows with the same key go to the
+    same side, so that dev holds no text of train. No class is ever taken out of train altogether. The choice
+    depends on the seed and on the texts, not on the order of the rows.
+
+    Returns the chosen row indices, ascending; empty when no row can be spared.
+    """
+    groups = group_rows(keys)
+    classes = {key: Counter(labels[row] for row in rows) for key, rows in groups.items()}
+    texts_left: Counter[int] = Counter()  # distinct texts per class that are still in train
+    by_class: dict[int, list[str]] = {}
+    for key, present in classes.items():
+        texts_left.update(present.keys())
+        # A text with conflicting labels is counted with its most frequent one, the lowest of equals.
+        by_class.setdefault(min(present, key=lambda label: (-present[label], label)), []).append(key)
+
+    chosen: list[int] = []
+
+    def take(key: str) -> int:
+        texts_left.subtract(classes[key].keys())
+        chosen.extend(groups[key])
+        return len(groups[key])
+
+    def can_spare(key: str) -> bool:
+        return all(texts_left[label] > 1 for label in classes[key])
+
+    for label, wanted in _shares(labels, seed).items():
+        # Ordering by hash is a shuffle that neither numpy's version nor the order of the file can change.
+        order = sorted(by_class.get(label, ()), key=lambda key: _draw(seed, key))
+        taken = 0
+        for key in order:
+            if taken + len(groups[key]) <= wanted and can_spare(key):
+                taken += take(key)
+        if taken == 0 < wanted:
+            # Every text of the class repeats so often that none fits: better one too large than none.
+            spare = [key for key in order if can_spare(key)]
+            if spare:
+                take(min(spare, key=lambda key: len(groups[key])))
+    return tuple(sorted(chosen))
+
+
+def _shares(labels: Sequence[int], seed: int) -> dict[int, int]:
+    """Rows wanted per class: a tenth of each, with the remainders handed out largest first."""
+    sizes = Counter(labels)
+    shares = {label: size // _DEV_FRACTION for label, size in sorted(sizes.items())}
+    missing = max(1, round(len(labels) / _DEV_FRACTION)) - sum(shares.values())
+    by_remainder = sorted(sizes, key=lambda label: (-(sizes[label] % _DEV_FRACTION), _draw(seed, str(label))))
+    for label in by_remainder[:missing]:
+        shares[label] += 1
+    return shares
+
+
+def _draw(seed: int, key: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{key}".encode()).digest()

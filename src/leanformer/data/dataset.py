@@ -1,0 +1,180 @@
+"""A data set: the splits of one task, and notes on how they came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from leanformer.data.carving import carve_dev
+from leanformer.data.examples import Examples
+from leanformer.data.hub import open_hub
+from leanformer.data.labelling import LABELLED_SPLITS, index_labels, join_names, label_names, require_labels
+from leanformer.data.locate import read_source
+from leanformer.data.overlap import count_contained, find_repeats, normalise_all
+from leanformer.data.rows import READABLE_KINDS, Table
+from leanformer.errors import DataError
+from leanformer.files import sha256_json
+from leanformer.task import Task
+
+SPLITS = (*LABELLED_SPLITS, "unlabelled")
+_COMPARED = (("dev", "train"), ("test", "train"), ("test", "dev"), ("test", "unlabelled"))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The splits of one task; a split that there is not is None.
+
+    Attributes:
+        task: kind of task and label names; those of every labelled split.
+        train, dev, test: labelled examples.
+        unlabelled: examples for which no labels are known or used.
+        name: name of the folder, file or hub data set.
+        notes: sentences on what was done and found when the data was opened (dev taken out of train,
+            texts in more than one split, duplicates, conflicting labels).
+        overlap: "a_in_b" -> number of rows of split a whose normalised text is also in split b.
+        dev_rows: where dev was taken out of train, the row numbers (from 0) in the train source; else None.
+
+    Raises `ValueError` when train, dev or test is unlabelled or of another task.
+    """
+
+    task: Task
+    train: Examples | None = None
+    dev: Examples | None = None
+    test: Examples | None = None
+    unlabelled: Examples | None = None
+    name: str = ""
+    notes: tuple[str, ...] = ()
+    overlap: dict[str, int] = field(default_factory=dict)
+    dev_rows: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for split in SPLITS:
+            examples: Examples | None = getattr(self, split)
+            if examples is None:
+                continue
+            if examples.task != self.task:
+                raise ValueError(f"the {split} examples are of another task than the data set")
+            if split != "unlabelled" and not examples.is_labelled:
+                raise ValueError(f"the {split} examples have no labels")
+
+    @cached_property
+    def training_hash(self) -> str:
+        """SHA-256 (hex) over all that a model may be made from: every split but test."""
+        return self._hash(("train", "dev", "unlabelled"))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) over the task and all splits."""
+        return self._hash(SPLITS)
+
+    def _hash(self, splits: Sequence[str]) -> str:
+        parts: dict[str, Examples | None] = {split: getattr(self, split) for split in splits}
+        hashes = {split: None if part is None else part.content_hash for split, part in parts.items()}
+        return sha256_json({"task": self.task.to_json(), "splits": hashes})
+
+
+def open_dataset(
+    source: str,
+    *,
+    splits: Mapping[str, str] | None = None,
+    seed: int = 13,
+    kind: str = "classification",
+    labels: Sequence[str] | None = None,
+) -> Dataset:
+    """Open a folder, a single file or a hub data set.
+
+    Args:
+        source: a folder with `train`, `dev`, `test` and `unlabelled` files (.jsonl, .csv, .tsv; .txt, one
+            text a line, for unlabelled); or one such file, which is train where it has labels and
+            unlabelled where it has none; or "hub:name" or "hub:name:config", read by `datasets`.
+        splits: split -> another file stem or file name in the folder (for a hub data set: another split
+            there), such as {"train": "train_phrases"}.
+        seed: where there is no dev split, seeds the choice of the tenth of train that becomes dev.
+        kind: "classification", or "pair" for two texts an example (`text` and `text_pair`).
+        labels: the label names in order; without them, the sorted labels of train (or else of dev or test).
+
+    Raises `DataError` naming file, line and remedy for whatever cannot be read, and `MissingExtraError` for
+    a hub data set without the `datasets` library.
+    """
+    if kind not in READABLE_KINDS:
+        raise DataError(
+            f"examples of kind {kind!r} cannot be read; {' and '.join(READABLE_KINDS)} can",
+            path=source,
+            remedy=f"give one of {', '.join(READABLE_KINDS)} as the kind",
+        )
+    if source.startswith("hub:"):
+        name, _, config = source.removeprefix("hub:").partition(":")
+        name, tables, notes = open_hub(name, config or None, kind=kind, splits=splits)
+    else:
+        name, tables, notes = read_source(source, kind=kind, splits=splits)
+    return _assemble(tables, name=name, notes=notes, seed=seed, kind=kind, labels=labels)
+
+
+def _assemble(
+    tables: Mapping[str, Table], *, name: str, notes: list[str], seed: int, kind: str, labels: Sequence[str] | None
+) -> Dataset:
+    for split in LABELLED_SPLITS:
+        if split in tables:
+            require_labels(tables[split], split)
+    task = Task(kind, label_names(tables, labels))
+    parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
+    keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
+    notes = notes + _describe_unread(tables, kind)
+    dev_rows: tuple[int, ...] | None = None
+    if "train" in parts:
+        train = parts["train"]
+        assert train.labels is not None
+        notes += find_repeats(tables["train"], keys["train"], train.labels)
+        if absent := [one for i, one in enumerate(task.labels) if i not in set(train.labels)]:
+            notes.append(f"train has no example of {join_names(absent)}")
+        if len(set(train.labels)) == 1:
+            notes.append(f"every train example has the same label, {task.labels[train.labels[0]]!r}")
+        if "dev" not in parts:
+            dev_rows = carve_dev(keys["train"], train.labels, seed) or None
+            notes += _describe_carving(train, dev_rows, seed)
+            if dev_rows:
+                taken = set(dev_rows)
+                kept = [row for row in range(len(train)) if row not in taken]
+                parts |= {"train": train.select(kept), "dev": train.select(dev_rows)}
+                train_keys = keys["train"]
+                keys |= {"train": [train_keys[row] for row in kept], "dev": [train_keys[row] for row in dev_rows]}
+    overlap: dict[str, int] = {}
+    for one, other in _COMPARED:
+        if one in parts and other in parts:
+            overlap[f"{one}_in_{other}"] = count = count_contained(keys[one], keys[other])
+            if count:
+                notes.append(f"{count} of {len(parts[one])} {one} texts are also in {other}; none was removed")
+    return Dataset(task=task, name=name, notes=tuple(notes), overlap=overlap, dev_rows=dev_rows, **parts)
+
+
+def _examples(table: Table, split: str, task: Task) -> Examples:
+    return Examples(
+        task=task,
+        texts=tuple(row.text for row in table.rows),
+        labels=None if split == "unlabelled" else index_labels(table, task.labels),
+        pairs=tuple(row.pair or "" for row in table.rows) if task.kind == "pair" else None,
+        source=table.where,
+    )
+
+
+def _describe_unread(tables: Mapping[str, Table], kind: str) -> list[str]:
+    """Notes on what the rows hold and the data set does not use."""
+    notes = []
+    if (table := tables.get("unlabelled")) and (count := sum(row.label is not None for row in table.rows)):
+        notes.append(f"{count} of {len(table.rows)} unlabelled rows have a label, which is not used")
+    paired = [split for split, table in tables.items() if any(row.pair is not None for row in table.rows)]
+    if paired and kind != "pair":
+        notes.append(f"the second texts ('text_pair') in {', '.join(paired)} are not read; kind 'pair' reads them")
+    return notes
+
+
+def _describe_carving(train: Examples, dev_rows: tuple[int, ...] | None, seed: int) -> list[str]:
+    assert train.labels is not None
+    if not dev_rows:
+        return [f"there is no dev split, and no row of the {len(train)} in train could be spared for one"]
+    notes = [f"there is no dev split: {len(dev_rows)} of {len(train)} train rows were taken as dev (seed {seed})"]
+    present = {train.labels[row] for row in dev_rows}
+    if absent := [train.task.labels[label] for label in sorted(set(train.labels) - present)]:
+        notes.append(f"dev has no example of {join_names(absent)}")
+    return notes

@@ -1,0 +1,161 @@
+"""Reading a data set through the `datasets` library, from the Hugging Face hub or from a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leanformer.data.locate import ALIASES, canonical_splits
+from leanformer.data.rows import Row, Table, build_row
+from leanformer.errors import DataError, MissingExtraError
+
+_TEXT_COLUMNS = (
+    *("sentence", "content", "question", "review", "utterance", "query"),
+    *("body", "message", "tweet", "document", "comment"),
+)
+_PAIR_COLUMNS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("text1", "text2"),
+)
+_UNKNOWN = -1  # what the `datasets` library stores where a class label is withheld
+
+
+def open_hub(
+    name: str, config: str | None = None, *, kind: str = "classification", splits: Mapping[str, str] | None = None
+) -> tuple[str, dict[str, Table], list[str]]:
+    """Read data set `name` (or a local folder), configuration `config`.
+
+    `splits` says which of its splits to take for one of ours, as in {"dev": "validation_matched"}.
+
+    Returns the name of the data set, its tables by split, and notes. Raises `MissingExtraError` without the
+    `datasets` library and `DataError` for a data set that it cannot load or whose text column cannot be told.
+    """
+    where = f"hub:{name}" + (f":{config}" if config else "")
+    named = canonical_splits(splits, path=where)
+    loaded = _load(name, config, where)
+    notes: list[str] = []
+    chosen = _choose_splits(list(loaded), named, where)
+    tables = {split: _read_split(loaded[theirs], kind, f"{where}, split {theirs}") for split, theirs in chosen.items()}
+    if unread := [theirs for theirs in loaded if theirs not in chosen.values()]:
+        notes.append(f"splits that were not read: {', '.join(unread)}")
+    test = tables.get("test")
+    if test is not None and all(row.label is None for row in test.rows):
+        del tables["test"]
+        note = f"the labels of the {len(test.rows)} test rows are withheld, so there is no test split"
+        if "unlabelled" in tables:
+            notes.append(note)
+        else:
+            tables["unlabelled"] = test
+            notes.append(f"{note}; its texts are taken as unlabelled")
+    return (Path(name).resolve().name if _is_path(name) else name), tables, notes
+
+
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "~")) or Path(name).is_absolute()
+
+
+def _load(name: str, config: str | None, where: str) -> Mapping[str, Any]:
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("reading a hub data set", "train") from error
+    # A path is made absolute so that the library cannot take it for the name of a data set on the hub.
+    place = str(Path(name).expanduser().resolve()) if _is_path(name) else name
+    if _is_path(name) and not Path(place).is_dir():
+        raise DataError("no such folder", path=where, remedy="check the path, or leave out './' for the hub")
+    try:
+        loaded = datasets.load_dataset(place, config)
+    except Exception as error:  # the library raises errors of many unrelated kinds
+        raise DataError(
+            f"the datasets library could not load it: {type(error).__name__}: {error}",
+            path=where,
+            remedy="check name, configuration (hub:name:configuration) and network",
+        ) from error
+    if not isinstance(loaded, Mapping):
+        raise DataError("the data set has no splits", path=where, remedy="export it to JSON Lines and open the folder")
+    return loaded
+
+
+def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for split, aliases in ALIASES.items():
+        # "unsupervised" is what several data sets call their unlabelled texts.
+        names = (*aliases, "unsupervised") if split == "unlabelled" else aliases
+        if split in named:
+            if named[split] not in theirs:
+                raise DataError(
+                    f"there is no split {named[split]!r}; its splits are {', '.join(theirs)}",
+                    path=where,
+                    remedy="name one of these",
+                )
+            chosen[split] = named[split]
+        elif found := [one for one in names if one in theirs]:
+            chosen[split] = found[0]
+    if not chosen:
+        raise DataError(
+            f"none of its splits is called train, validation or test; they are {', '.join(theirs)}",
+            path=where,
+            remedy="say which to take, with --split train=NAME",
+        )
+    return chosen
+
+
+def _read_split(split: Any, kind: str, where: str) -> Table:
+    features: Mapping[str, Any] = split.features
+    columns = _text_columns(features, kind, where)
+    label = _label_column(features, where)
+    names: list[str] | None = getattr(features[label], "names", None) if label else None
+    rows: list[Row] = []
+    for number, record in enumerate(split, start=1):
+        value = record[label] if label else None
+        if names is not None and value is not None:
+            value = None if value == _UNKNOWN else names[value]
+        content = {ours: record[theirs] for ours, theirs in columns.items()} | {"label": value}
+        rows.append(build_row(content, kind, path=f"{where}, row {number}", line=None, number=number))
+    if not rows:
+        raise DataError("the split holds no examples", path=where, remedy="name another one with --split")
+    if all(row.label in (None, str(_UNKNOWN)) for row in rows):
+        # Read from plain files a withheld label is not a class label but the number itself.
+        rows = [Row(line=row.line, text=row.text, pair=row.pair) for row in rows]
+    return Table(where=where, rows=rows, is_file=False)
+
+
+def _text_columns(features: Mapping[str, Any], kind: str, where: str) -> dict[str, str]:
+    """Our names of the text columns -> theirs."""
+    strings = [
+        name for name, feature in features.items() if getattr(feature, "dtype", "") in ("string", "large_string")
+    ]
+    if kind == "pair":
+        pairs = [pair for pair in (("text", "text_pair"), *_PAIR_COLUMNS) if set(pair) <= set(strings)]
+        if pairs and (len(pairs) == 1 or pairs[0][0] == "text"):
+            return dict(zip(("text", "text_pair"), pairs[0], strict=True))
+        raise _unclear("the two text columns", features, where, ("text", "text_pair"))
+    if "text" in strings:
+        return {"text": "text", **({"text_pair": "text_pair"} if "text_pair" in strings else {})}
+    found = [name for name in _TEXT_COLUMNS if name in strings]
+    if len(found) != 1:
+        raise _unclear("the text column", features, where, ("text",))
+    return {"text": found[0]}
+
+
+def _label_column(features: Mapping[str, Any], where: str) -> str | None:
+    if "label" in features:
+        return "label"
+    classes = [name for name, feature in features.items() if getattr(feature, "names", None) is not None]
+    if len(classes) > 1:
+        raise _unclear("the label column", features, where, ("label",))
+    return classes[0] if classes else None
+
+
+def _unclear(what: str, features: Mapping[str, Any], where: str, ours: tuple[str, ...]) -> DataError:
+    return DataError(
+        f"cannot tell {what}; the columns are {', '.join(features)}",
+        path=where,
+        remedy=f"rename with the datasets library (rename_column) to {' and '.join(map(repr, ours))}, "
+        'save with to_json("train.jsonl"), and open that folder',
+    )

@@ -1,0 +1,142 @@
+"""From a folder or a file to the tables of its splits."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from leanformer.data.readers import EXTENSIONS, missing_path, read_rows
+from leanformer.data.rows import Table
+from leanformer.errors import DataError
+
+# Other names under which people keep a split.
+ALIASES = {
+    "train": ("train",),
+    "dev": ("dev", "valid", "validation"),
+    "test": ("test",),
+    "unlabelled": ("unlabelled", "unlabeled"),
+}
+
+
+def read_source(
+    source: str, *, kind: str, splits: Mapping[str, str] | None = None
+) -> tuple[str, dict[str, Table], list[str]]:
+    """Read a folder of split files, or one file.
+
+    Returns the name of the data set, its tables by split, and notes. Raises `DataError`.
+    """
+    path = Path(source)
+    if path.is_dir():
+        files = find_splits(path, splits)
+        return path.resolve().name, {split: _read(file, kind) for split, file in files.items()}, []
+    if not path.exists():
+        raise missing_path(path)
+    if splits:
+        raise DataError("splits can be named only in a folder", path=path, remedy="give the folder that it lies in")
+    table = _read(path, kind)
+    labelled = sum(row.label is not None for row in table.rows)
+    if labelled:
+        # A few rows without a label are refused later, as for any train split.
+        return path.stem, {"train": table}, []
+    note = f"{path.name} has no labels, so its {len(table.rows)} rows are taken as unlabelled"
+    if near := table.rows[0].near_label:
+        note += f"; if {near!r} holds the label, rename it to 'label'"
+    return path.stem, {"unlabelled": table}, [note]
+
+
+def find_splits(folder: Path, splits: Mapping[str, str] | None = None) -> dict[str, Path]:
+    """The file of every split that `folder` has.
+
+    `splits` names another file (stem or file name) for a split. Raises `DataError` for two files of one
+    split, for a named file that is not there, for a name that leads out of the folder, and for a folder
+    without any split.
+    """
+    named = canonical_splits(splits, path=folder)
+    found: dict[str, Path] = {}
+    for split, stems in ALIASES.items():
+        if split in named:
+            found[split] = _named_file(folder, split, named[split])
+            continue
+        candidates = [file for stem in stems for file in _files_of(folder, stem)]
+        if len(candidates) > 1:
+            raise _two_files(folder, split, candidates)
+        if candidates:
+            found[split] = candidates[0]
+    for split, file in found.items():
+        if file.suffix.lower() == ".txt" and split != "unlabelled":
+            raise DataError(
+                f"a .txt file has no labels, so it cannot be the {split} split",
+                path=file,
+                remedy="rename it to unlabelled.txt, or write .jsonl, .csv or .tsv with text and label",
+            )
+    if not found:
+        raise DataError(
+            f"no train, dev, test or unlabelled file here; the files here are {_list_files(folder)}",
+            path=folder,
+            remedy=f"name a file train{', train'.join(EXTENSIONS[:3])}, or say which it is with --split train=FILE",
+        )
+    return found
+
+
+def canonical_splits(splits: Mapping[str, str] | None, *, path: object) -> dict[str, str]:
+    """`splits` with other names of a split ("validation") replaced. Raises `DataError` for an unknown one."""
+    canonical = {alias: split for split, aliases in ALIASES.items() for alias in aliases}
+    named: dict[str, str] = {}
+    for split, value in (splits or {}).items():
+        if split not in canonical:
+            raise DataError(f"there is no split {split!r}", path=path, remedy=f"use one of {', '.join(ALIASES)}")
+        if canonical[split] in named:
+            raise DataError(f"the {canonical[split]} split is named twice", path=path, remedy="name it once")
+        named[canonical[split]] = value
+    return named
+
+
+def _named_file(folder: Path, split: str, value: str) -> Path:
+    pure = PurePath(value)
+    # A recipe may come from anywhere; it must not make us read outside the data folder.
+    if not value or pure.is_absolute() or pure.drive or ".." in pure.parts:
+        raise DataError(
+            f"the {split} file {value!r} lies outside the folder",
+            path=folder,
+            remedy="give the name of a file in the folder",
+        )
+    if (folder / pure).is_file():
+        return folder / pure
+    candidates = _files_of(folder / pure.parent, pure.name)
+    if len(candidates) > 1:
+        raise _two_files(folder, split, candidates)
+    if not candidates:
+        near = difflib.get_close_matches(value, [name.stem for name in _files(folder)], n=1)
+        raise DataError(
+            f"there is no file {value!r} for the {split} split; the files here are {_list_files(folder)}",
+            path=folder,
+            remedy=f"did you mean {near[0]!r}?" if near else "name one of these files",
+        )
+    return candidates[0]
+
+
+def _files_of(folder: Path, stem: str) -> list[Path]:
+    return [file for file in _files(folder) if file.stem == stem and file.suffix.lower() in EXTENSIONS]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+
+
+def _list_files(folder: Path) -> str:
+    names = [file.name for file in _files(folder)]
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return (", ".join(names[:20]) + more) if names else "none"
+
+
+def _two_files(folder: Path, split: str, candidates: list[Path]) -> DataError:
+    return DataError(
+        f"more than one file for the {split} split: {' and '.join(file.name for file in candidates)}",
+        path=folder,
+        remedy=f"remove all but one, or name one with --split {split}={candidates[0].name}",
+    )
+
+
+def _read(path: Path, kind: str) -> Table:
+    return Table(where=str(path), rows=read_rows(path, kind))

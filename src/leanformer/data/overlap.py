@@ -1,0 +1,63 @@
+"""Which texts occur more than once: across splits (overlap), and within one (duplicates)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+from leanformer.data.rows import Table
+
+# `str.split` takes this for white space, so it cannot occur inside a normalised text.
+_SEPARATOR = "\x1f"
+
+
+def normalise_text(text: str, pair: str | None = None) -> str:
+    """The form in which two texts count as the same: NFKC, case-folded, white space squeezed.
+
+    For a pair of texts both are normalised and joined.
+    """
+    if pair is not None:
+        return normalise_text(text) + _SEPARATOR + normalise_text(pair)
+    # Case folding can undo the normal form (NFKC_Casefold in the Unicode standard), hence the second pass.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
+
+
+def normalise_all(texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
+    """`normalise_text` of every text, with its second text where there are `pairs`."""
+    if pairs is None:
+        return [normalise_text(text) for text in texts]
+    return [normalise_text(text, pair) for text, pair in zip(texts, pairs, strict=True)]
+
+
+def count_contained(keys: Sequence[str], others: Sequence[str]) -> int:
+    """How many of `keys` (normalised texts, repeats counted) also occur among `others`."""
+    there = set(others)
+    return sum(key in there for key in keys)
+
+
+def group_rows(keys: Sequence[str]) -> dict[str, list[int]]:
+    """Normalised text -> the rows (indices) that hold it, in order of first occurrence."""
+    groups: dict[str, list[int]] = {}
+    for row, key in enumerate(keys):
+        groups.setdefault(key, []).append(row)
+    return groups
+
+
+def find_repeats(table: Table, keys: Sequence[str], labels: Sequence[int]) -> list[str]:
+    """Notes on the texts that `table` holds more than once, and on those among them whose labels conflict."""
+    repeated = [rows for rows in group_rows(keys).values() if len(rows) > 1]
+    conflicting = [rows for rows in repeated if len({labels[row] for row in rows}) > 1]
+    notes = []
+    if repeated:
+        extra = sum(len(rows) - 1 for rows in repeated)
+        notes.append(f"{extra} of {len(keys)} train rows repeat the text of an earlier one; none was removed")
+    if conflicting:
+        first = conflicting[0]
+        other = next(row for row in first if labels[row] != labels[first[0]])
+        place = " and ".join(f"{table.rows[row].line} ({table.rows[row].label})" for row in (first[0], other))
+        notes.append(
+            f"{len(conflicting)} train {'text has' if len(conflicting) == 1 else 'texts have'} conflicting labels, "
+            f"the first on {'lines' if table.is_file else 'rows'} {place}"
+        )
+    return notes

@@ -1,0 +1,160 @@
+"""Reading JSON Lines, CSV, TSV and plain text, with an error that names file and line for whatever is wrong."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from leanformer.data.decoding import decode_lines
+from leanformer.data.rows import Row, build_row, missing_column
+from leanformer.errors import DataError
+
+EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt")
+_CSV_FIELD_LIMIT = 2**31 - 1  # characters; the largest that a C long holds on every platform
+
+
+def read_rows(path: Path | str, kind: str = "classification") -> list[Row]:
+    """Read the rows of one file; the extension says the format.
+
+    `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
+    same names; fields may be quoted, and quoted ones may span lines. `.txt`: one unlabelled text a line.
+    All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. For
+    kind "pair" every row also has a `text_pair`.
+
+    Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
+    """
+    path = Path(path)
+    extension = path.suffix.lower()
+    if not path.exists():
+        raise missing_path(path)
+    if path.is_dir():
+        raise DataError("a folder, not a file", path=path, remedy="name a file in it")
+    if extension not in EXTENSIONS:
+        raise DataError(
+            f"unknown extension {path.suffix!r}; {', '.join(EXTENSIONS)} can be read",
+            path=path,
+            remedy='convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file',
+        )
+    try:
+        if extension == ".jsonl":
+            rows = list(_read_json_lines(path, kind))
+        elif extension == ".txt":
+            rows = list(_read_text_lines(path, kind))
+        else:
+            rows = _read_table(path, kind, delimiter="," if extension == ".csv" else "\t")
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
+    if not rows:
+        raise DataError("the file holds no examples", path=path, remedy="add examples, or remove the file")
+    return rows
+
+
+def missing_path(path: Path) -> DataError:
+    """The error for a path that is not there: names what is, close matches first."""
+    parent = path.parent
+    while not parent.exists():
+        path, parent = parent, parent.parent
+    beside = sorted(one.name for one in islice(parent.iterdir(), 1000)) if parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=3)
+    if near:
+        return DataError("no such file or folder", path=path, remedy=f"did you mean {' or '.join(near)}?")
+    there = ", ".join(beside[:10]) + (", ..." if len(beside) > 10 else "") if beside else "nothing"
+    return DataError(f"no such file or folder; beside it there is {there}", path=path, remedy="check the path")
+
+
+def _read_json_lines(path: Path, kind: str) -> Iterator[Row]:
+    for line, text in decode_lines(path):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"not valid JSON: {error.msg}, column {error.colno}",
+                path=path,
+                line=line,
+                remedy="write one JSON object a line",
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"not readable as JSON: {error}", path=path, line=line, remedy="simplify it") from error
+        if not isinstance(record, dict):
+            raise DataError(
+                f"a JSON {type(record).__name__}, not an object",
+                path=path,
+                line=line,
+                remedy='write one object a line: {"text": ..., "label": ...}',
+            )
+        yield build_row(record, kind, path=path, line=line)
+
+
+def _read_text_lines(path: Path, kind: str) -> Iterator[Row]:
+    if kind == "pair":
+        raise DataError("a .txt file cannot hold pairs of texts", path=path, remedy="use .jsonl, .csv or .tsv")
+    for line, text in decode_lines(path):
+        if text.strip():
+            yield build_row({"text": text.rstrip("\r\n")}, kind, path=path, line=line)
+
+
+def _read_table(path: Path, kind: str, delimiter: str) -> list[Row]:
+    # The limit is one for the whole process; whoever set it before us gets it back.
+    limit = csv.field_size_limit(_CSV_FIELD_LIMIT)
+    try:
+        return list(_read_table_rows(path, kind, delimiter))
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_table_rows(path: Path, kind: str, delimiter: str) -> Iterator[Row]:
+    # Strict, because otherwise a stray quote silently makes one row of several.
+    reader = csv.reader((text for _, text in decode_lines(path)), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    while True:
+        first_line = reader.line_num + 1
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise DataError(
+                f"not a valid table: {error}{_begun(first_line, reader.line_num)}",
+                path=path,
+                line=reader.line_num,
+                remedy='write a quote inside a quoted field twice (""), or use JSON Lines',
+            ) from error
+        if fields is None:
+            return
+        if not fields:
+            continue
+        if header is None:
+            header = _check_header(fields, kind, path, reader.line_num)
+            continue
+        if len(fields) != len(header):
+            raise DataError(
+                f"the row has {len(fields)} fields, but the header has {len(header)} ({', '.join(header)})"
+                + _begun(first_line, reader.line_num),
+                path=path,
+                line=reader.line_num,
+                remedy="quote fields that hold a comma, a tab or a line end",
+            )
+        record: dict[str, str | None] = dict(zip(header, fields, strict=True))
+        if "label" in record and not (record["label"] or "").strip():
+            # A table has no null: an empty cell is how it says that there is no label.
+            record["label"] = None
+        yield build_row(record, kind, path=path, line=reader.line_num)
+
+
+def _begun(first_line: int, line: int) -> str:
+    return "" if first_line >= line else f" (in the row that begins at line {first_line}, perhaps with a stray quote)"
+
+
+def _check_header(fields: list[str], kind: str, path: Path, line: int) -> list[str]:
+    header = [name.strip() for name in fields]
+    for key in ("text", "text_pair") if kind == "pair" else ("text",):
+        if key not in header:
+            raise missing_column(key, header, path=path, line=line, what="column")
+    for key in ("text", "text_pair", "label"):
+        if header.count(key) > 1:
+            raise DataError(f"two columns are named {key!r}", path=path, line=line, remedy="rename one of them")
+    return header

@@ -1,0 +1,43 @@
+"""Errors that a user can act on.
+
+Every message says what was wrong, where (file and line where there is one) and what to do about it.
+The command line prints the message alone; anything that is not a `LeanformerError` is a bug of ours.
+"""
+
+from __future__ import annotations
+
+
+class LeanformerError(Exception):
+    """Base of all errors that come from what the user handed in."""
+
+
+class DataError(LeanformerError):
+    """A data file that cannot be read as examples."""
+
+    def __init__(self, problem: str, *, path: object = None, line: int | None = None, remedy: str = "") -> None:
+        where = "" if path is None else f"{path}" + ("" if line is None else f", line {line}") + ": "
+        super().__init__(f"{where}{problem}" + (f"\n  remedy: {remedy}" if remedy else ""))
+        self.path, self.line, self.remedy = path, line, remedy
+
+
+class ArtifactError(LeanformerError):
+    """A folder that is not a whole, unchanged artifact."""
+
+
+class RecipeError(LeanformerError):
+    """A recipe that cannot be run as written."""
+
+
+class CheckpointError(LeanformerError):
+    """A model checkpoint that cannot be mapped or read."""
+
+
+class GateError(LeanformerError):
+    """A step whose result strays too far from what it was made from."""
+
+
+class MissingExtraError(LeanformerError):
+    """Something that needs an optional dependency which is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs more than the base install\n  remedy: pip install 'leanformer[{extra}]'")

@@ -1,0 +1,1 @@
+"""Torch to graph: techniques that turn a model into ONNX, and shrink the graph."""

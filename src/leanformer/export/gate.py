@@ -1,0 +1,66 @@
+"""The parity gate: how far a graph's answers stray from those of what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from leanformer.errors import GateError
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Differences of two models' logits on the same texts.
+
+    Attributes:
+        n: number of texts.
+        max_difference, mean_difference: of the absolute logit differences.
+        reference_spread: standard deviation of the reference's logits, to read the differences by.
+        flips: share of texts whose label changed.
+    """
+
+    n: int
+    max_difference: float
+    mean_difference: float
+    reference_spread: float
+    flips: float
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def compare(logits: np.ndarray, reference: np.ndarray) -> Parity:
+    """Compare logits `[n, labels]` with those of the reference."""
+    difference = np.abs(logits.astype(np.float64) - reference)
+    return Parity(
+        n=len(logits),
+        max_difference=float(difference.max()),
+        mean_difference=float(difference.mean()),
+        reference_spread=float(reference.std()),
+        flips=float((logits.argmax(axis=1) != reference.argmax(axis=1)).mean()),
+    )
+
+
+def check(parity: Parity, *, step: str, max_difference: float | None, mean_share: float | None, flips: float) -> None:
+    """Raise `GateError` when a bound is passed.
+
+    Args:
+        max_difference: largest absolute logit difference allowed; None for no bound.
+        mean_share: largest mean difference, as a share of the spread of the reference's logits; None for no bound.
+        flips: largest share of changed labels.
+    """
+    if not np.isfinite([parity.max_difference, parity.mean_difference]).all():
+        raise GateError(f"{step}: the graph's logits are not finite")
+    problems = []
+    if max_difference is not None and parity.max_difference > max_difference:
+        problems.append(f"largest logit difference {parity.max_difference:.2g} > {max_difference:g}")
+    if mean_share is not None and parity.mean_difference > mean_share * parity.reference_spread:
+        problems.append(
+            f"mean logit difference {parity.mean_difference:.2g} > {mean_share:g} of the spread "
+            f"{parity.reference_spread:.2g}"
+        )
+    if parity.flips > flips:
+        problems.append(f"{100 * parity.flips:.2f} % of labels changed > {100 * flips:g} %")
+    if problems:
+        raise GateError(f"{step}: the parity gate failed on {parity.n} dev texts: {'; '.join(problems)}")

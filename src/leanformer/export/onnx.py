@@ -1,0 +1,92 @@
+"""Export to a clean ONNX graph.
+
+What: the model as one standard ONNX file (`input_ids`, `attention_mask` -> `logits`) with dynamic batch and length,
+    packed query-key-value products, and a last layer computed for the first token alone.
+Paper: the graph is our own; ONNX operator set 20.
+Helps: always: it runs without torch, and faster.
+Hurts: nothing is lost but the ability to train; the parity gate compares it with PyTorch.
+Needs: torch and onnx; a model of a mapped family; some text for the gate.
+Example: {step: export.onnx, rung: our own ONNX graph}
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from leanformer.artifact import Artifact, open_artifact, write_manifest
+from leanformer.errors import DataError, GateError, RecipeError
+from leanformer.files import new_folder
+from leanformer.predictor import logits
+from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
+from leanformer.step import Context, record
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """Write the encoder classifier as an ONNX artifact and compare the two on dev."""
+
+    max_difference: float = 1e-3  # largest absolute logit difference to PyTorch
+    max_flips: float = 0.0  # largest share of dev labels that may change
+    gate_texts: int = 1000  # dev texts to compare on, at most
+
+    consumes: ClassVar[tuple[str, ...]] = ("encoder",)
+    produces: ClassVar[str] = "onnx"
+    reads_data: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.gate_texts < 1:
+            raise RecipeError(f"export.onnx: gate_texts must be at least 1, not {self.gate_texts}")
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        import onnx
+        import torch
+
+        from leanformer.export.encoder_graph import encoder_graph, expected_operators
+        from leanformer.export.gate import check, compare
+        from leanformer.export.graph import operator_counts
+        from leanformer.models.predictor import TorchPredictor
+        from leanformer.models.store import read_model
+
+        if context.data.dev is None:
+            raise DataError(
+                "export compares the graph with PyTorch on dev texts, and there are none", path=context.data.name
+            )
+        torch.set_num_threads(context.threads)
+        texts = context.data.dev.texts[: self.gate_texts]
+        model = read_model(artifact)
+        graph = encoder_graph(model)
+        counts = operator_counts(graph)
+        expected = expected_operators(len(model.config.layers), activation=model.config.activation)
+        if counts != expected:
+            raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
+        properties = {
+            **artifact.properties,
+            "padding_id": model.config.padding_id,
+            "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
+            "hidden": model.config.hidden,
+            "precision": "fp32",
+            "operators": counts,
+        }
+        entry = record("export.onnx", self, artifact)
+        with new_folder(output) as temporary:
+            onnx.save(graph, temporary / GRAPH)
+            shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)
+            draft = write_manifest(
+                temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
+                history=(*artifact.history, entry), properties=properties,
+            )  # fmt: skip
+            ours = logits(LightPredictor(draft, threads=context.threads), texts)
+            parity = compare(ours, logits(TorchPredictor(artifact), texts))
+            context.say(
+                f"parity with PyTorch on {parity.n} dev texts: largest logit difference {parity.max_difference:.1e}, "
+                f"{100 * parity.flips:.2f} % of labels changed"
+            )
+            check(parity, step="export.onnx", max_difference=self.max_difference, mean_share=None, flips=self.max_flips)
+            write_manifest(
+                temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
+                history=(*artifact.history, entry | {"parity": parity.to_json()}), properties=properties,
+            )  # fmt: skip
+        return open_artifact(output)

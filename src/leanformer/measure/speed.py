@@ -1,0 +1,112 @@
+"""Latency and throughput of several predictors on the same texts, taken in turn so that drift falls on all alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leanformer.predictor import Predictor
+
+# Worker threads of one library may still spin for a moment after its last call; let them come to rest.
+_SETTLE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Times of one predictor; see `report.Rung` for what each means."""
+
+    latency_ms_p50: float
+    latency_ms_p95: float
+    latency_ms_p99: float
+    latency_n: int
+    tokenizer_ms_p50: float
+    throughput_per_second: float
+    throughput_median: float
+    inference_per_second: float
+    throughput_n: int
+
+
+@dataclass(frozen=True)
+class SpeedSettings:
+    """How long to measure.
+
+    Attributes:
+        rounds: turns that each predictor takes.
+        latency_texts: texts timed one at a time, over all rounds.
+        seconds: wall-clock seconds that one turn's throughput run may take; a predictor too slow for all texts
+            in that time is timed on a seeded sample of them.
+    """
+
+    rounds: int = 3
+    latency_texts: int = 300
+    seconds: float = 8.0
+
+
+def measure_speed(
+    predictors: Sequence[Predictor],
+    texts: Sequence[str],
+    settings: SpeedSettings,
+    *,
+    seed: int = 13,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Speed]:
+    """Measure all predictors on `texts`, tokenizer included, after a warm-up of each in each round."""
+    order = np.random.default_rng(seed).permutation(len(texts))
+    singles = [texts[order[i % len(order)]] for i in range(settings.latency_texts)]
+    samples = [_sample(one, [texts[i] for i in order], settings.seconds) for one in predictors]
+    whole: list[list[float]] = [[] for _ in predictors]
+    tokenizing: list[list[float]] = [[] for _ in predictors]
+    rates: list[list[float]] = [[] for _ in predictors]
+    inference: list[list[float]] = [[] for _ in predictors]
+    for turn in range(settings.rounds):
+        for index, predictor in enumerate(predictors):
+            time.sleep(_SETTLE_SECONDS)
+            for text in singles[:5]:
+                predictor.infer(predictor.tokenize([text]))
+            for text in singles[turn :: settings.rounds]:
+                start = time.perf_counter()
+                rows = predictor.tokenize([text])
+                middle = time.perf_counter()
+                predictor.infer(rows)
+                whole[index].append(time.perf_counter() - start)
+                tokenizing[index].append(middle - start)
+            predictor.infer(predictor.tokenize(samples[index][:64]))
+            start = time.perf_counter()
+            rows = predictor.tokenize(samples[index])
+            middle = time.perf_counter()
+            predictor.infer(rows)
+            end = time.perf_counter()
+            rates[index].append(len(samples[index]) / (end - start))
+            inference[index].append(len(samples[index]) / (end - middle))
+        say(f"timing: round {turn + 1} of {settings.rounds}")
+    return [_summary(whole[i], tokenizing[i], rates[i], inference[i], len(samples[i])) for i in range(len(predictors))]
+
+
+def _summary(
+    seconds: list[float], tokenizing: list[float], rates: list[float], inference: list[float], sample: int
+) -> Speed:
+    p50, p95, p99 = (float(value) for value in np.percentile(np.array(seconds) * 1000, [50, 95, 99]))
+    return Speed(
+        latency_ms_p50=p50,
+        latency_ms_p95=p95,
+        latency_ms_p99=p99,
+        latency_n=len(seconds),
+        tokenizer_ms_p50=float(np.median(tokenizing) * 1000),
+        throughput_per_second=max(rates),
+        throughput_median=float(np.median(rates)),
+        inference_per_second=max(inference),
+        throughput_n=sample,
+    )
+
+
+def _sample(predictor: Predictor, texts: list[str], seconds: float) -> list[str]:
+    """As many of the (shuffled) texts as the predictor scores in about `seconds`, at least 64."""
+    trial = texts[:64]
+    predictor.infer(predictor.tokenize(trial))
+    start = time.perf_counter()
+    predictor.infer(predictor.tokenize(trial))
+    rate = len(trial) / (time.perf_counter() - start)
+    return texts[: max(64, int(rate * seconds))]

@@ -1,0 +1,72 @@
+"""An encoder with a classification head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from leanformer.models.config import EncoderConfig
+from leanformer.models.dropout import Dropout
+from leanformer.models.encoder import Encoder, EncoderOutput
+
+
+@dataclass(frozen=True)
+class ClassifierOutput:
+    """Logits `[B, labels]` and what the encoder computed on the way."""
+
+    logits: Tensor
+    encoded: EncoderOutput
+
+
+class PooledHead(nn.Module):
+    """The BERT head: the first token through a dense tanh layer ("pooler"), dropout, then the logits."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.pooler = nn.Linear(config.hidden, config.hidden)
+        self.dropout = Dropout(config.dropout)
+        self.classifier = nn.Linear(config.hidden, config.labels)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """`[B, S, H]` to `[B, labels]`."""
+        return self.classifier(self.dropout(torch.tanh(self.pooler(hidden[:, 0]))))
+
+
+class Classifier(nn.Module):
+    """A sequence classifier with weights drawn as BERT draws them: normal, standard deviation 0.02."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.head = PooledHead(config)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+                if module.padding_idx is not None:
+                    nn.init.zeros_(module.weight[module.padding_idx].detach())
+
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        """Logits `[B, labels]` of ids `[B, S]` with mask `[B, S]`."""
+        return self.outputs(ids, mask, token_types).logits
+
+    def outputs(
+        self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None, *, with_attentions: bool = False
+    ) -> ClassifierOutput:
+        """Logits with hidden states and, if asked for, attention probabilities."""
+        encoded = self.encoder(ids, mask, token_types, with_attentions=with_attentions)
+        return ClassifierOutput(self.head(encoded.last), encoded)
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Number of parameters: all of them, and those outside embedding tables."""
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters_without_embeddings": sum(p.numel() for p in model.parameters() if id(p) not in tables),
+    }

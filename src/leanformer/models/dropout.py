@@ -1,0 +1,35 @@
+"""Dropout whose random bits are drawn four elements at a time.
+
+On a CPU, PyTorch draws one Mersenne Twister number per element for dropout, a noticeable part of a training step
+(benchmarks/kernels.py measures it). Here one 64-bit draw decides four elements, 16 bits each; the probability is
+met to 1 / 65,536.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def dropout(x: Tensor, probability: float) -> Tensor:
+    """Zero each element of `x` with `probability` and scale the rest so that the mean is kept."""
+    if probability == 0.0:
+        return x
+    if x.device.type != "cpu":
+        return F.dropout(x, probability)
+    draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+    threshold = -(2**15) + round(probability * 2**16)
+    keep = draws.view(torch.int16)[: x.numel()].view(x.shape) >= threshold
+    return x * keep.to(x.dtype).mul_(1 / (1 - probability))
+
+
+class Dropout(nn.Module):
+    """`dropout` in training, nothing in evaluation."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        return dropout(x, self.probability) if self.training else x

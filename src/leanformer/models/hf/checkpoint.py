@@ -1,0 +1,132 @@
+"""Reading and writing Hugging Face checkpoint folders of the mapped families, without unpickling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from leanformer.errors import CheckpointError
+from leanformer.files import write_json
+from leanformer.models.classifier import Classifier
+from leanformer.models.hf import bert
+from leanformer.task import Task
+
+FAMILIES: dict[str, ModuleType] = {kind: module for module in (bert,) for kind in module.MODEL_TYPES}
+# Parts that a checkpoint of a bare encoder does not have; they start at random, as in transformers.
+_HEAD = ("head.pooler.weight", "head.pooler.bias", "head.classifier.weight", "head.classifier.bias")
+
+
+def read_config_file(folder: Path) -> dict[str, Any]:
+    """The folder's `config.json`. Raises `CheckpointError` when it is missing or not a JSON object."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{folder}: no config.json\n  remedy: give a folder saved by `save_pretrained`")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(value, dict) or "model_type" not in value:
+        raise CheckpointError(f"{path}: no model_type\n  remedy: give a folder saved by `save_pretrained`")
+    return value
+
+
+def label_names(config: dict[str, Any]) -> tuple[str, ...] | None:
+    """The label names of a fine-tuned classifier, in the order of its logits; None for a bare encoder."""
+    if not any("ForSequenceClassification" in one for one in config.get("architectures") or ()):
+        return None
+    # `save_pretrained` leaves id2label out where it is the default: two placeholders.
+    names = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
+    return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of the folder's safetensors file or files. Raises `CheckpointError` when there are none."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{index}: not an index of safetensors files ({error!r})") from error
+    else:
+        shards = ["model.safetensors"]
+    tensors: dict[str, torch.Tensor] = {}
+    for shard in shards:
+        path = folder / shard
+        if Path(shard).name != shard:  # by name, because a hub cache keeps its files behind links
+            raise CheckpointError(f"{index}: shard {shard!r} lies outside the folder")
+        if not path.is_file():
+            raise CheckpointError(
+                f"{path}: no such file; Leanformer reads safetensors only, because a .bin file is a pickle and can "
+                "run code\n  remedy: load the model with transformers in a place you trust and save it again with "
+                "`save_pretrained`, which writes safetensors"
+            )
+        try:
+            tensors |= load_file(path)
+        except Exception as error:  # the library raises its own error type without a stable base
+            raise CheckpointError(f"{path}: not a whole safetensors file ({error})") from error
+    return tensors
+
+
+def read_classifier(folder: Path, labels: int) -> tuple[Classifier, list[str]]:
+    """A mapped checkpoint as our `Classifier` with `labels` logits.
+
+    Returns the model and the names of parts that the checkpoint lacks and that therefore start at random
+    (the classifier of a bare encoder; its pooler, if it has none).
+    Raises `CheckpointError` for an unmapped family, a missing or unknown weight, or a wrong shape.
+    """
+    theirs = read_config_file(folder)
+    family = FAMILIES.get(theirs["model_type"])
+    if family is None:
+        raise CheckpointError(
+            f"{folder}: the family {theirs['model_type']!r} is not mapped (mapped: {', '.join(sorted(FAMILIES))})"
+        )
+    config = family.read_config(theirs, labels)
+    model = Classifier(config)
+    state = model.state_dict()
+    ours_by_theirs = family.names(config)
+    seen: set[str] = set()
+    for raw, tensor in read_weights(folder).items():
+        theirs_name = family.normalise(raw)
+        if theirs_name is None:
+            continue
+        ours = ours_by_theirs.get(theirs_name)
+        if ours is None:
+            raise CheckpointError(f"{folder}: the weight {raw!r} has no place in a {theirs['model_type']} classifier")
+        if ours.startswith("head.classifier") and tensor.shape != state[ours].shape:
+            continue  # another task's classifier: it starts anew
+        if tensor.shape != state[ours].shape:
+            raise CheckpointError(
+                f"{folder}: {raw} has shape {list(tensor.shape)}, config.json asks for {list(state[ours].shape)}"
+            )
+        state[ours] = tensor.to(torch.float32)
+        seen.add(ours)
+    missing = [name for name in state if name not in seen]
+    if wrong := [name for name in missing if name not in _HEAD]:
+        raise CheckpointError(f"{folder}: weights are missing, the first is {wrong[0]}")
+    model.load_state_dict(state)
+    return model, missing
+
+
+def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
+    """Write `model` into `folder` as a stock `BertForSequenceClassification` checkpoint.
+
+    Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
+    """
+    config = model.config
+    theirs = bert.write_config(config)
+    theirs["id2label"] = {str(index): name for index, name in enumerate(task.labels)}
+    theirs["label2id"] = {name: index for index, name in enumerate(task.labels)}
+    theirs["problem_type"] = "single_label_classification"
+    ours = model.state_dict()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {name: ours[our].detach().cpu().contiguous() for name, our in bert.names(config).items()},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    write_json(folder / "config.json", theirs)

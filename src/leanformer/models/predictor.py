@@ -1,0 +1,91 @@
+"""The PyTorch predictor: our classifiers, and any `transformers` sequence classifier kept as it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leanformer.artifact import Artifact
+from leanformer.errors import ArtifactError
+from leanformer.models.scoring import score_rows
+from leanformer.models.store import TOKENIZER, device_of, read_model
+from leanformer.task import Task
+from leanformer.tokenizer import Tokenizer
+
+
+class TorchPredictor:
+    """Scores texts with PyTorch.
+
+    Args:
+        artifact: of format "encoder" or "transformers".
+        pad_to: pad every batch to this many tokens; None pads each batch to its longest row.
+        batch_tokens: most tokens, padding included, in one batch; rows are batched by length. None runs one row
+            at a time, as the obvious first program does.
+        device: "cpu", "cuda" or "auto".
+
+    Attributes:
+        positions: the longest input in tokens that the model has positions for.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        pad_to: int | None = None,
+        batch_tokens: int | None = 4096,
+        device: str = "cpu",
+    ) -> None:
+        self.artifact, self.pad_to, self.batch_tokens = artifact, pad_to, batch_tokens
+        self.device = device_of(device)
+        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+        self._model, self._padding_id, self.positions = _open(artifact)
+        self._model.to(self.device).eval()
+
+    @property
+    def task(self) -> Task:
+        return self.artifact.task
+
+    def tokenize(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return self._tokenizer.encode(texts)
+
+    def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits `[rows, labels]`, float32."""
+        return score_rows(
+            self._model,
+            rows,
+            padding_id=self._padding_id,
+            device=self.device,
+            batch_tokens=self.batch_tokens,
+            pad_to=self.pad_to,
+        )
+
+
+class _Foreign(nn.Module):
+    """A `transformers` model behind the signature of our classifiers."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        logits: Tensor = self.model(input_ids=ids, attention_mask=mask).logits
+        return logits
+
+
+def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
+    """The model, its padding id and the longest input that it has positions for."""
+    if artifact.format == "encoder":
+        model = read_model(artifact)
+        return model, model.config.padding_id, model.config.positions
+    if artifact.format != "transformers":
+        raise ArtifactError(f"{artifact.path}: format {artifact.format!r} is not run by PyTorch")
+    from transformers import AutoModelForSequenceClassification
+
+    foreign = AutoModelForSequenceClassification.from_pretrained(
+        artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True
+    )
+    positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))
+    return _Foreign(foreign), int(foreign.config.pad_token_id or 0), positions

@@ -1,0 +1,42 @@
+"""Rows of token ids to logits with a PyTorch model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from leanformer.batching import batches_by_length, pad
+
+
+def score_rows(
+    model: nn.Module,
+    rows: Sequence[np.ndarray],
+    *,
+    padding_id: int,
+    device: torch.device,
+    batch_tokens: int | None = 8192,
+    pad_to: int | None = None,
+) -> np.ndarray:
+    """Logits `[rows, labels]`, float32, of a model that takes padded ids and mask; rows are batched by length.
+
+    Args:
+        batch_tokens: most tokens per batch, padding included; None runs one row at a time.
+        pad_to: pad every batch to this width; None pads to the longest row in it.
+    """
+    if not rows:
+        return np.zeros((0, 0), dtype=np.float32)
+    results: list[tuple[list[int], np.ndarray]] = []
+    # With a fixed width it is that width, not the rows' own lengths, that fills up the budget.
+    widths = rows if pad_to is None else [np.empty(pad_to)] * len(rows)
+    with torch.inference_mode():
+        for batch in batches_by_length(widths, batch_tokens):
+            ids, mask = pad([rows[i] for i in batch], padding_id=padding_id, length=pad_to)
+            scores = model(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+            results.append((batch, scores.float().cpu().numpy()))
+    logits = np.empty((len(rows), results[0][1].shape[1]), dtype=np.float32)
+    for batch, scores in results:
+        logits[batch] = scores
+    return logits

@@ -1,0 +1,245 @@
+"""Classifiers as artifacts: writing ours, reading either kind, and taking in foreign checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer as RustTokenizer
+
+from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
+from leanformer.errors import ArtifactError, CheckpointError, MissingExtraError
+from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.models.classifier import Classifier, parameter_counts
+from leanformer.models.config import EncoderConfig
+from leanformer.models.hf.checkpoint import FAMILIES, label_names, read_classifier, read_config_file
+from leanformer.task import Task
+
+CONFIG, WEIGHTS, TOKENIZER = "encoder.json", "model.safetensors", "tokenizer.json"
+# Files of a Hugging Face folder that an artifact of format "transformers" takes along. No code, no pickles.
+_TAKEN = ("*.json", "*.safetensors", "*.txt", "*.model")
+
+
+def write_classifier(
+    model: Classifier,
+    folder: Path,
+    *,
+    task: Task,
+    tokenizer: Path,
+    max_tokens: int,
+    history: Sequence[Mapping[str, Any]],
+) -> Artifact:
+    """Write `model` as an artifact of format "encoder" into the new folder `folder`.
+
+    `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task has another number of labels.
+    """
+    if len(task.labels) != model.config.labels:
+        raise ValueError(f"{len(task.labels)} label names for {model.config.labels} logits")
+    with new_folder(folder) as temporary:
+        state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
+        save_file(state, temporary / WEIGHTS)
+        write_json(temporary / CONFIG, model.config.to_json())
+        shutil.copyfile(tokenizer, temporary / TOKENIZER)
+        write_manifest(
+            temporary,
+            format="encoder",
+            task=task,
+            max_tokens=max_tokens,
+            history=tuple(history),
+            properties=parameter_counts(model),
+        )
+    return open_artifact(folder)
+
+
+def read_model(artifact: Artifact) -> Classifier:
+    """The `Classifier` of an artifact of format "encoder", in eval mode."""
+    if artifact.format != "encoder":
+        raise ArtifactError(f"{artifact.path}: format {artifact.format!r} holds no encoder weights to train or change")
+    config = EncoderConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
+    model = Classifier(config)
+    model.load_state_dict(load_file(artifact.file(WEIGHTS)))
+    return model.eval()
+
+
+def find_checkpoint(name: str) -> Path:
+    """A local folder for `name`: itself if it is one, else the hub repository of that name, fetched.
+
+    Raises `CheckpointError` when it is neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise CheckpointError(f"{name}: no such folder\n  remedy: give a model folder or a hub name such as org/model")
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise MissingExtraError("fetching a model from the hub", "train") from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_TAKEN)))
+    except Exception as error:  # offline, unknown, gated: the hub library has many kinds, one remedy
+        raise CheckpointError(
+            f"{name}: neither a folder nor a hub model that can be reached ({type(error).__name__})\n"
+            "  remedy: check the name, or fetch it elsewhere and give the folder"
+        ) from error
+
+
+def tokenizer_file(folder: Path, work: Path) -> Path:
+    """The folder's `tokenizer.json`, made by `transformers` in `work` when the folder has only an older form."""
+    if (folder / TOKENIZER).is_file():
+        return folder / TOKENIZER
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        # Without any vocabulary file transformers makes a tokenizer all the same, one that knows no words.
+        if len(tokenizer) <= len(tokenizer.all_special_ids):
+            raise ValueError("there is no vocabulary")
+        work.mkdir(parents=True, exist_ok=True)
+        tokenizer.backend_tokenizer.save(str(work / TOKENIZER))
+    except Exception as error:
+        raise CheckpointError(
+            f"{folder}: no {TOKENIZER}, and none could be made ({type(error).__name__}: {error})\n"
+            "  remedy: save the tokenizer with `save_pretrained` from a fast tokenizer"
+        ) from error
+    return work / TOKENIZER
+
+
+@cache
+def _scratch_root() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="leanformer-tokenizers-")
+
+
+def _scratch(source: Path) -> Path:
+    """Where a tokenizer made for `source` goes: never into `source`, which is not ours to change."""
+    return Path(_scratch_root().name) / sha256_json(str(source.resolve()))[:16]
+
+
+def max_tokens_of(config: Mapping[str, Any], limit: int) -> int:
+    """The longest input to allow: `limit`, or fewer if the model has fewer positions."""
+    return min(limit, int(config.get("max_position_embeddings", limit)))
+
+
+def import_checkpoint(
+    name: str, folder: Path, *, max_tokens: int = 128, labels: Sequence[str] | None = None
+) -> Artifact:
+    """Take a fine-tuned sequence classifier in as an artifact in the new folder `folder`.
+
+    `name` is one of our artifacts (returned as it is), a Hugging Face folder, or a hub name. A mapped family
+    becomes format "encoder"; any other is copied as format "transformers", good as a teacher.
+
+    Args:
+        labels: the data's label names; used when the checkpoint has only placeholders (LABEL_0, ...).
+
+    Raises `CheckpointError` when it is not a fine-tuned classifier, or when its labels are not the data's.
+    """
+    if is_artifact(name):
+        return open_artifact(name)
+    source = find_checkpoint(name)
+    config = read_config_file(source)
+    own = label_names(config)
+    if own is None:
+        raise CheckpointError(
+            f"{source}: not a fine-tuned sequence classifier (architectures: {config.get('architectures')})\n"
+            "  remedy: fine-tune it first: leanformer train DATA --encoder " + str(name) + " --output teacher"
+        )
+    if len(own) < 2 or config.get("problem_type") not in (None, "single_label_classification"):
+        raise CheckpointError(
+            f"{source}: a model for regression or several labels at once ({len(own)} logits, problem_type "
+            f"{config.get('problem_type')!r}), not for one label of several\n"
+            "  remedy: give a checkpoint that was fine-tuned to choose one label"
+        )
+    task = Task("classification", _reconcile(own, labels, source))
+    origin = {"step": "import", "options": {"source": Path(name).name, "family": config["model_type"]}, "parent": None}
+    tokens = max_tokens_of(config, max_tokens)
+    if config["model_type"] in FAMILIES:
+        model, missing = read_classifier(source, len(task.labels))
+        if missing:
+            raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
+        tokenizer = tokenizer_file(source, _scratch(source))
+        return write_classifier(model, folder, task=task, tokenizer=tokenizer, max_tokens=tokens, history=[origin])
+    with new_folder(folder) as temporary:
+        for pattern in _TAKEN:
+            for path in sorted(source.glob(pattern)):
+                shutil.copyfile(path, temporary / path.name)
+        if not list(temporary.glob("*.safetensors")):
+            raise CheckpointError(f"{source}: no safetensors weights\n  remedy: save it again with `save_pretrained`")
+        if not (temporary / TOKENIZER).is_file():
+            shutil.copyfile(tokenizer_file(source, _scratch(source)), temporary / TOKENIZER)
+        write_manifest(temporary, format="transformers", task=task, max_tokens=tokens, history=(origin,))
+    return open_artifact(folder)
+
+
+def _reconcile(own: tuple[str, ...], labels: Sequence[str] | None, source: Path) -> tuple[str, ...]:
+    """The label names to use, in the order of the checkpoint's logits."""
+    if not labels:
+        return own
+    if set(labels) <= set(own):  # a small data set need not show every label
+        return own
+    if all(name.upper() == f"LABEL_{index}" for index, name in enumerate(own)) and len(own) == len(labels):
+        return tuple(labels)
+    lowered = {name.casefold(): name for name in labels}
+    if len(own) == len(lowered) and {name.casefold() for name in own} == set(lowered):
+        return tuple(lowered[name.casefold()] for name in own)
+    raise CheckpointError(
+        f"{source}: the model's labels {list(own)} are not the data's labels {list(labels)}\n"
+        "  remedy: set id2label in the model's config.json to the names that the data uses"
+    )
+
+
+def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str], int]:
+    """A `Classifier` to be fine-tuned for `task`, from an encoder checkpoint or one of our encoder artifacts.
+
+    Returns the model, its tokenizer file, the names of parts that start at random, and its number of positions.
+    The caller seeds torch first, for those parts.
+    """
+    if is_artifact(name):
+        artifact = open_artifact(name)
+        model = read_model(artifact)
+        if artifact.task != task:
+            fresh = Classifier(replace(model.config, labels=len(task.labels)))
+            fresh.encoder.load_state_dict(model.encoder.state_dict())
+            return fresh, artifact.file(TOKENIZER), ["head"], model.config.positions
+        return model, artifact.file(TOKENIZER), [], model.config.positions
+    source = find_checkpoint(name)
+    model, missing = read_classifier(source, len(task.labels))
+    return model, tokenizer_file(source, _scratch(source)), missing, model.config.positions
+
+
+def device_of(name: str) -> torch.device:
+    """The device for "auto" (CUDA when there is one), "cpu" or "cuda"."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
+    """Write the `tokenizer_config.json` by which stock transformers reads the `tokenizer.json` beside it."""
+    tokenizer = RustTokenizer.from_file(str(artifact.file(TOKENIZER)))
+    padding = read_model(artifact).config.padding_id
+    config: dict[str, Any] = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": artifact.max_tokens,
+        "pad_token": tokenizer.id_to_token(padding),
+    }
+    for role, spellings in _SPECIAL.items():
+        present = [one for one in spellings if tokenizer.token_to_id(one) is not None]
+        if present:
+            config[role] = present[0]
+    write_json(folder / "tokenizer_config.json", config)
+
+
+_SPECIAL = {
+    "cls_token": ("[CLS]", "<s>"),
+    "sep_token": ("[SEP]", "</s>"),
+    "unk_token": ("[UNK]", "<unk>"),
+    "mask_token": ("[MASK]", "<mask>"),
+}

@@ -1,0 +1,69 @@
+"""Choosing a rung: the best by the goal among those whose dev estimate lies within the bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leanformer.errors import RecipeError
+from leanformer.report import Rung
+
+GOALS = ("throughput", "latency", "size")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rung that was taken; `within` tells whether it is a compressed model within the bound."""
+
+    rung: Rung
+    within: bool
+    reason: str
+
+
+def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float) -> Choice:
+    """Choose on dev alone.
+
+    Args:
+        goal: "throughput" (most texts per second), "latency" (lowest median, one at a time) or "size" (fewest bytes).
+        max_drop: most points (hundredths) of dev quality that may be lost against the first rung.
+
+    When no compressed rung lies within the bound, the best lossless one is kept. Raises `RecipeError` for an
+    unknown goal or when there is nothing at all to keep.
+    """
+    if goal not in GOALS:
+        raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
+    kept = [one for one in rungs if one.chooseable]
+    if not kept:
+        raise RecipeError("no rung can be kept: every export was left out")
+    teacher = rungs[0].dev_quality
+
+    def drop(rung: Rung) -> float:
+        return 100 * (teacher - rung.dev_quality)
+
+    def merit(rung: Rung) -> float:
+        return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
+
+    # The epsilon is for the rounding of 100 * (a - b), not for mercy.
+    within = [one for one in kept if not one.lossless and drop(one) <= max_drop + 1e-9]
+    if within:
+        best = max([one for one in kept if one.lossless] + within, key=merit)
+        return Choice(
+            best, True,
+            f"best {goal} among the rungs that lose at most {max_drop:g} points on dev; {best.name!r} loses "
+            f"{drop(best):.2f}. Chosen, not proven: the bound was checked on dev only",
+        )  # fmt: skip
+    lossless = [one for one in kept if one.lossless]
+    lossy = [one for one in kept if not one.lossless]
+    if not lossless:
+        best = max(lossy, key=lambda one: one.dev_quality)
+    else:
+        best = max(lossless, key=merit)
+    if lossy:
+        nearest = max(lossy, key=lambda one: one.dev_quality)
+        reason = (
+            f"no compressed rung stays within {max_drop:g} points of the teacher on dev; the nearest, "
+            f"{nearest.name!r}, loses {drop(nearest):.2f}. Kept instead: {best.name!r}"
+        )
+    else:
+        reason = f"no compressed rung could be made (see the notes). Kept instead: {best.name!r}"
+    return Choice(best, False, reason)

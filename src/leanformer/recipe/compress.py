@@ -1,0 +1,192 @@
+"""The main job: a fine-tuned model and data in, the leanest model that still does the task out, with the ladder."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import MANIFEST, Artifact, is_artifact, open_artifact
+from leanformer.data.dataset import Dataset
+from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
+from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.loading import open_predictor
+from leanformer.machine import fingerprint
+from leanformer.measure.speed import SpeedSettings
+from leanformer.recipe.choose import GOALS, Choice, choose
+from leanformer.recipe.evaluation import prepare
+from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
+from leanformer.recipe.run import Outcome, run_recipe
+from leanformer.recipe.spec import Recipe
+from leanformer.render.card import model_card
+from leanformer.render.markdown import report_markdown
+from leanformer.report import Report
+from leanformer.runtime.cores import allowed_cores
+from leanformer.step import Context
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What came of it: the artifact, its report, and whether a compressed model within the bound was found."""
+
+    artifact: Artifact
+    report: Report
+    within: bool
+
+
+def compress(
+    model: str,
+    data: Dataset,
+    output: Path,
+    *,
+    recipe: Recipe,
+    max_drop: float = 1.0,
+    goal: str = "throughput",
+    work: Path | None = None,
+    max_tokens: int = 128,
+    seed: int = 13,
+    threads: int | None = None,
+    device: str = "auto",
+    usd_per_hour: float | None = None,
+    speed: SpeedSettings | None = None,
+    memory: bool = True,
+    say: Callable[[str], None] = print,
+) -> Compressed:
+    """Run `recipe` on `model`, measure every rung, and write the chosen one to `output` with its report and card.
+
+    Args:
+        model: a fine-tuned classifier: one of our artifacts, a Hugging Face folder, or a hub name.
+        output: new folder; a folder that stands there must be an artifact, and is replaced at the very end.
+        max_drop: most points of dev quality that the result may lose.
+        goal: "throughput", "latency" or "size".
+        work: where steps keep their results, so that a killed run goes on; default: `output` with `.work` added.
+        usd_per_hour: price of the machine; default: see `measure.cost`.
+
+    Raises `LeanformerError` for anything the user can mend.
+    """
+    if output.exists() and not is_artifact(output) and (not output.is_dir() or any(output.iterdir())):
+        raise LeanformerError(
+            f"{output}: exists and is not an artifact; it will not be overwritten\n  remedy: another --output"
+        )
+    if goal not in GOALS:  # said now, not after an hour of work
+        raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
+    if not math.isfinite(max_drop):
+        raise RecipeError(f"max_drop is a number of points, not {max_drop}")
+    if usd_per_hour is not None and not (math.isfinite(usd_per_hour) and usd_per_hour >= 0):
+        raise RecipeError(f"usd_per_hour is a price of 0 or more, not {usd_per_hour}")
+    if Path(model).exists() and output.exists() and Path(model).samefile(output):
+        raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
+    threads = allowed_cores() if threads is None else threads
+    work = output.with_name(output.name + ".work") if work is None else work
+    teacher = _take_in(model, work, max_tokens, data)
+    say(f"teacher: {model}: {teacher.format}, {len(teacher.task.labels)} labels, {teacher.bytes / 1e6:.1f} MB")
+    if teacher.format == "onnx":
+        raise LeanformerError(
+            f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
+        )
+    prepared = prepare(data, teacher, seed=seed, threads=threads)
+    data = prepared.data
+    for note in data.notes:
+        say(f"note: {note}")
+    if data.dev_rows is not None:
+        write_json(work / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
+    context = Context(
+        data=replace(data, test=None), artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
+        device=device, threads=threads, say=say,
+    )  # fmt: skip
+    outcome = run_recipe(recipe, teacher, context, work)
+    entries = _entries(recipe, outcome, teacher, threads)
+    notes = [f"left out: {name}: {reason}" for name, reason in outcome.left_out.items()]
+    settings = SpeedSettings() if speed is None else speed
+    key = sha256_json(
+        [[[e.name, e.after, e.artifact.content_hash] for e in entries], data.content_hash, threads, usd_per_hour,
+         prepared.metric, memory, settings.__dict__]
+    )  # fmt: skip
+    measured = work / f"measured-{key[:16]}.json"
+    title, report = f"{recipe.name} on {data.name}", _read_measured(measured, threads)
+    if report is not None:
+        say(f"measurements found in {measured}")
+        report = replace(report, title=title, notes=(*data.notes, *notes))
+    else:
+        report = measure_ladder(
+            entries, data, title=title, metric=prepared.metric, threads=threads,
+            speed=settings, usd_per_hour=usd_per_hour, memory=memory, seed=seed, notes=notes, say=say,
+        )  # fmt: skip
+        report.write(measured)
+    choice = choose(report.rungs, goal=goal, max_drop=max_drop)
+    report = replace(
+        report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop)
+    )  # fmt: skip
+    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report)
+    return Compressed(artifact, report, choice.within)
+
+
+def _read_measured(path: Path, threads: int) -> Report | None:
+    """Figures taken earlier on this machine, so that a run taken up again makes the same choice; else None."""
+    if not path.is_file():
+        return None
+    report = Report.read(path)
+    return report if report.machine == fingerprint(threads) else None
+
+
+def _take_in(model: str, work: Path, max_tokens: int, data: Dataset) -> Artifact:
+    """The model as an artifact, kept in the work folder under the name of what it was made from."""
+    try:
+        from leanformer.models.store import find_checkpoint, import_checkpoint
+    except ImportError as error:
+        raise MissingExtraError("compressing", "train") from error
+    if is_artifact(model):
+        return open_artifact(model)
+    source = find_checkpoint(model)
+    stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
+    folder = work / f"teacher-{sha256_json([str(source.resolve()), stamps, max_tokens, list(data.task.labels)])[:16]}"
+    if is_artifact(folder):
+        return open_artifact(folder)
+    return import_checkpoint(model, folder, max_tokens=max_tokens, labels=data.task.labels)
+
+
+def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) -> list[Entry]:
+    """The rungs: PyTorch as it comes, then one per recipe step that has a rung and was not left out."""
+    entries = baseline_entries(teacher, threads)
+    names = {one.name: one.rung for one in recipe.steps if one.rung is not None and one.name in outcome.artifacts}
+    names["teacher"] = entries[-1].name
+    for one in recipe.steps:
+        if one.rung is None or one.name not in outcome.artifacts:
+            continue
+        artifact = outcome.artifacts[one.name]
+        after = names.get(one.after or "", entries[-1].name)
+        runtime = f"ONNX Runtime {artifact.properties.get('precision', '')}, batches, {threads} one-thread workers"
+        if artifact.format != "onnx":
+            runtime = "PyTorch fp32, batches"
+        lossless = artifact.properties.get("precision") == "fp32" and not any(
+            entry["step"].startswith("compress.") for entry in artifact.history[len(teacher.history) :]
+        )
+        predictor = open_predictor(artifact, threads=threads)
+        entries.append(Entry(one.rung, after, artifact, predictor, runtime, True, lossless))
+    return entries
+
+
+def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
+    return {
+        "rung": choice.rung.name,
+        "goal": goal,
+        "max_drop": max_drop,
+        "status": "chosen, not proven" if choice.within else "nothing within the bound",
+        "reason": choice.reason,
+    }
+
+
+def _deliver(chosen: Artifact, output: Path, report: Report) -> Artifact:
+    """Copy the chosen artifact to `output`, with the report in both forms and the model card beside it."""
+    with new_folder(output) as temporary:
+        for name in [*chosen.files, MANIFEST]:
+            target = temporary / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(chosen.path / name, target)
+        report.write(temporary / "report.json")
+        (temporary / "report.md").write_text(report_markdown(report), encoding="utf-8")
+        (temporary / "README.md").write_text(model_card(chosen, report), encoding="utf-8")
+    return open_artifact(output)

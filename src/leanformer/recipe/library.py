@@ -1,0 +1,40 @@
+"""The recipes that come with Leanformer, found by name in a checkout and in an installed wheel alike.
+
+In a checkout they are the top folder `recipes/`; a wheel carries the same files as `leanformer/recipes/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leanformer.errors import RecipeError
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes in alphabetical order: file names without `.yaml`."""
+    return sorted(path.stem for path in _folder().glob("*.yaml"))
+
+
+def recipe_path(name: str) -> Path:
+    """Path of the shipped recipe `name`. Raises `RecipeError`, listing the names there are, for any other name."""
+    names = recipe_names()
+    # Compared with the list rather than joined to the folder: a name such as "../x" must not lead out of it.
+    if name not in names:
+        raise RecipeError(
+            f"no shipped recipe is called {name!r}\n  remedy: use one of {', '.join(names) or '(none found)'}, "
+            "or give the path of a recipe file"
+        )
+    return _folder() / f"{name}.yaml"
+
+
+def _folder() -> Path:
+    """The folder of recipes. Raises `RecipeError` when an installation has lost it."""
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "recipes"
+    if packaged.is_dir():
+        return packaged
+    checkout = package.parents[1]
+    # The pyproject.toml tells our checkout from whatever else a package may have been unpacked into.
+    if (checkout / "recipes").is_dir() and (checkout / "pyproject.toml").is_file():
+        return checkout / "recipes"
+    raise RecipeError(f"{packaged}: the shipped recipes are missing\n  remedy: install leanformer again")

@@ -1,0 +1,121 @@
+"""Running a recipe: step by step, each result kept under the hash of all it was made from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from leanformer.artifact import Artifact, is_artifact, open_artifact
+from leanformer.errors import ArtifactError, GateError
+from leanformer.files import sha256_file, sha256_json
+from leanformer.recipe.spec import Recipe, RecipeStep
+from leanformer.step import Context, options
+
+# Raised whenever a step would write other bytes for the same inputs, so that older results are not taken for new ones.
+_CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a recipe made.
+
+    Attributes:
+        artifacts: step name -> artifact, `teacher` included; a step that was left out is missing.
+        left_out: step name -> why.
+    """
+
+    artifacts: dict[str, Artifact]
+    left_out: dict[str, str]
+
+
+def run_recipe(recipe: Recipe, teacher: Artifact, context: Context, work: Path) -> Outcome:
+    """Run the steps in order, taking from `work` what an earlier run has finished.
+
+    A step that fails its gate, that cannot take the format it is given, or whose input was left out, is left out
+    with its reason; any other error ends the run.
+    """
+    artifacts, left_out = {"teacher": teacher}, {}
+    previous = "teacher"
+    for index, one in enumerate(recipe.steps):
+        source = one.uses or previous
+        previous = one.name
+        label = f"[{index + 1}/{len(recipe.steps)}] {one.name}"
+        if source not in artifacts:
+            left_out[one.name] = f"{source!r}, which it builds on, was left out"
+            context.say(f"{label}: left out, because {left_out[one.name]}")
+            continue
+        if artifacts[source].format not in one.step.consumes:
+            left_out[one.name] = _format_reason(one, artifacts[source])
+            context.say(f"{label}: left out: {left_out[one.name]}")
+            continue
+        key = _key(one, artifacts[source], teacher, context)
+        folder = work / "steps" / f"{one.name}-{key[:16]}"
+        if found := _finished(folder):
+            context.say(f"{label}: found in {folder}")
+            artifacts[one.name] = found
+            continue
+        context.say(f"{label}: {one.technique}")
+        own = replace(
+            context,
+            artifacts=artifacts,
+            work=work / "running" / f"{one.name}-{key[:16]}",
+            say=_indented(context.say),
+        )
+        try:
+            artifacts[one.name] = one.step(artifacts[source], own, folder)
+            shutil.rmtree(own.work, ignore_errors=True)  # checkpoints, of no use to a finished step
+        except GateError as error:
+            left_out[one.name] = str(error)
+            context.say(f"{label}: left out: {error}")
+    return Outcome(artifacts, left_out)
+
+
+def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context) -> str:
+    """Hash of all that the step's result depends on. Names are left out: they change nothing."""
+    key = {
+        "version": _CACHE_VERSION,
+        "technique": one.technique,
+        "options": options(one.step),
+        "source": source.content_hash,
+        "teacher": teacher.content_hash,
+        "data": context.data.training_hash if one.step.reads_data else None,
+        "seed": context.seed,
+    }
+    # An option that names a folder (another model to start from) stands for what is in it.
+    folders = {
+        name: _folder_hash(Path(v))
+        for name, v in options(one.step).items()
+        if v and isinstance(v, str) and Path(v).is_dir()
+    }
+    return sha256_json(key | ({"folders": folders} if folders else {}))
+
+
+def _folder_hash(folder: Path) -> str:
+    if is_artifact(folder):
+        return open_artifact(folder, verify=False).content_hash
+    return sha256_json({one.name: sha256_file(one) for one in sorted(folder.iterdir()) if one.is_file()})
+
+
+def _finished(folder: Path) -> Artifact | None:
+    if not is_artifact(folder):
+        return None
+    try:
+        return open_artifact(folder)
+    except ArtifactError:
+        return None  # damaged since: make it again
+
+
+def _format_reason(one: RecipeStep, source: Artifact) -> str:
+    if source.format == "transformers":
+        family = source.history[0]["options"].get("family", "this family") if source.history else "this family"
+        return (
+            f"{one.technique} needs a model of a mapped family, and {family!r} is not one; the model runs with PyTorch "
+            "and can teach a student (recipe `distil`, with --set student.start=ENCODER)"
+        )
+    return f"{one.technique} takes {' or '.join(one.step.consumes)}, not an artifact of format {source.format!r}"
+
+
+def _indented(say: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: say(f"    {line}")

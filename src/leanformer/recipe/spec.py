@@ -1,0 +1,218 @@
+"""The Recipe: a list of steps, written as YAML or built in Python, read strictly."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leanformer import catalog
+from leanformer.errors import RecipeError
+from leanformer.step import Step, options
+
+_NAME = re.compile(r"[\w-][\w.-]*")
+# YAML 1.1 takes 1e-4 for text, because it lacks a point.
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+_STEP_KEYS = ("step", "name", "uses", "rung", "after")
+
+
+@dataclass(frozen=True)
+class RecipeStep:
+    """One step of a recipe.
+
+    Attributes:
+        technique: its name in the catalogue.
+        step: the technique with its options.
+        name: by which later steps may use the result; defaults to the technique's name.
+        uses: name of the artifact that the step is given; None means the result of the step before (the teacher,
+            for the first).
+        rung: if given, the result is measured as a rung of the ladder under this name.
+        after: name of the step whose rung this one is compared with; None means the rung before.
+    """
+
+    technique: str
+    step: Step
+    name: str
+    uses: str | None = None
+    rung: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Steps in the order they run. Raises `RecipeError` when names repeat or point nowhere."""
+
+    name: str
+    steps: tuple[RecipeStep, ...]
+    about: str = ""
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        known, rungs = {"teacher"}, {"teacher": "teacher"}
+        for one in self.steps:
+            if not _NAME.fullmatch(one.name):  # it becomes part of a folder's name
+                raise RecipeError(f"recipe {self.name}: {one.name!r} is no name; use letters, digits, - _ and .")
+            if one.name in known:
+                raise RecipeError(f"recipe {self.name}: two artifacts are called {one.name!r}")
+            for role, target in (("uses", one.uses), ("after", one.after)):
+                if target is not None and target not in known:
+                    raise RecipeError(
+                        f"recipe {self.name}: step {one.name!r} {role} {target!r}, which is no step before it; "
+                        f"there are {', '.join(sorted(known))}"
+                    )
+            if one.after is not None and one.after not in rungs:
+                raise RecipeError(f"recipe {self.name}: step {one.name!r} after {one.after!r}, which has no `rung:`")
+            known.add(one.name)
+            if one.rung is not None:
+                if not one.rung.strip() or one.rung in rungs.values():
+                    raise RecipeError(f"recipe {self.name}: step {one.name!r}: the rung {one.rung!r} is blank or taken")
+                rungs[one.name] = one.rung
+        if not any(one.rung for one in self.steps):
+            raise RecipeError(f"recipe {self.name}: no step has a `rung:`, so there would be nothing to choose from")
+
+    def to_json(self) -> dict[str, Any]:
+        steps = [
+            {"step": s.technique, "name": s.name, "uses": s.uses, "rung": s.rung, "after": s.after, **options(s.step)}
+            for s in self.steps
+        ]
+        return {"name": self.name, "steps": steps}
+
+    def with_options(self, changes: Mapping[str, Any]) -> Recipe:
+        """A copy with options changed: "step name.option" -> value. Raises `RecipeError` for what is not there."""
+        steps = {one.name: one for one in self.steps}
+        for key, value in changes.items():
+            name, _, option = key.rpartition(".")
+            if name not in steps:
+                raise RecipeError(f"recipe {self.name} has no step {name!r}; there are {', '.join(steps)}")
+            old = steps[name]
+            merged = {**options(old.step), option: value}
+            steps[name] = replace(old, step=build(old.technique, merged, f"recipe {self.name}, step {name!r}"))
+        return replace(self, steps=tuple(steps.values()))
+
+
+def build(technique: str, values: Mapping[str, Any], where: str) -> Step:
+    """The technique with these options. Raises `RecipeError` that names `where` for an unknown or bad option."""
+    kind = catalog.load(technique)
+    known = {one.name for one in fields(kind)}
+    if unknown := [name for name in values if name not in known]:
+        raise RecipeError(
+            f"{where}: {technique} has no option {unknown[0]!r}\n  remedy: its options are {', '.join(sorted(known))}"
+        )
+    typed = {one.name: one.type for one in catalog.card(technique).options}
+    given = {name: _number(value, typed[name]) for name, value in values.items()}
+    for name, value in given.items():
+        if not _fits(value, typed[name]):
+            raise RecipeError(f"{where}: {technique}.{name} is {typed[name]}, not {value!r}")
+    step: Step = kind(**{name: _tuples(value) for name, value in given.items()})
+    return step
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a YAML recipe. Raises `RecipeError` with file and line for anything that is not as it should be."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        lines = _step_lines(text, path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        at = "" if mark is None else f", line {mark.line + 1}"
+        raise RecipeError(f"{path}{at}: not valid YAML ({getattr(error, 'problem', error)})") from error
+    if not isinstance(document, dict) or not isinstance(document.get("steps"), list) or not document["steps"]:
+        raise RecipeError(f"{path}: a recipe is a mapping with a list `steps:`")
+    if unknown := [key for key in document if key not in ("name", "about", "steps")]:
+        raise RecipeError(f"{path}: unknown key {unknown[0]!r}; a recipe has name, about and steps")
+    steps = []
+    for entry, line in zip(document["steps"], lines, strict=True):
+        where = f"{path}, line {line}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("step"), str):
+            raise RecipeError(f"{where}: a step is a mapping with `step: TECHNIQUE`")
+        values = {key: value for key, value in entry.items() if key not in _STEP_KEYS}
+        for key in ("name", "uses", "rung", "after"):
+            if not isinstance(entry.get(key, ""), str):
+                raise RecipeError(f"{where}: `{key}:` must be text, not {entry[key]!r}")
+        try:
+            step = build(entry["step"], values, where)
+        except RecipeError as error:
+            message = str(error)
+            raise RecipeError(message if message.startswith(where) else f"{where}: {message}") from error
+        steps.append(
+            RecipeStep(
+                entry["step"],
+                step,
+                str(entry.get("name", entry["step"])),
+                entry.get("uses"),
+                entry.get("rung"),
+                entry.get("after"),
+            )
+        )
+    try:
+        return Recipe(str(document.get("name", path.stem)), tuple(steps), str(document.get("about", "")), str(path))
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+
+
+def _step_lines(text: str, path: Path) -> list[int]:
+    """The line on which each step begins, from 1. Raises `RecipeError` for a key that is given twice."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    _refuse_repeats(root, path)
+    if isinstance(root, yaml.MappingNode):
+        for key, value in root.value:
+            if key.value == "steps" and isinstance(value, yaml.SequenceNode):
+                return [node.start_mark.line + 1 for node in value.value]
+    return []
+
+
+def _refuse_repeats(node: yaml.Node | None, path: Path) -> None:
+    """YAML readers keep the last of two equal keys in silence."""
+    if isinstance(node, yaml.SequenceNode):
+        for one in node.value:
+            _refuse_repeats(one, path)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[Hashable] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise RecipeError(f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} is given twice")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            _refuse_repeats(value, path)
+
+
+def _number(value: Any, annotation: str) -> Any:
+    """A number where one is wanted and YAML read text; anything else as it is."""
+    wanted = annotation.split(" | ")
+    if isinstance(value, str) and "float" in wanted and "str" not in wanted and _EXPONENT.fullmatch(value.strip()):
+        return float(value)
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a YAML value fits an option's annotation, such as `int | tuple[int, ...]`."""
+    return any(_fits_one(value, part) for part in annotation.split(" | "))
+
+
+def _fits_one(value: Any, part: str) -> bool:
+    if part == "None":
+        return value is None
+    if part.startswith("tuple["):
+        if not isinstance(value, list | tuple):
+            return False
+        inner = part.removeprefix("tuple[").removesuffix("]")
+        if inner.endswith(", ..."):
+            return all(_fits_one(one, inner.removesuffix(", ...")) for one in value)
+        parts = inner.split(", ")  # our annotations nest no pair in a pair
+        return len(parts) == len(value) and all(map(_fits_one, value, parts))
+    if isinstance(value, bool):
+        return part == "bool"
+    if part == "float":
+        return isinstance(value, int | float) and math.isfinite(value)
+    return (part == "int" and isinstance(value, int)) or (part == "str" and isinstance(value, str))

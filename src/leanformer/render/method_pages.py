@@ -1,0 +1,69 @@
+"""The method pages under docs/methods/ and README's table of techniques, generated from the cards.
+
+`python -m leanformer.render.method_pages` writes them, with `--check` it only tells whether they are up to date.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from leanformer.catalog import TECHNIQUES, Card, card
+from leanformer.files import write_text
+
+_BEGIN, _END = "<!-- techniques: begin -->", "<!-- techniques: end -->"
+
+
+def page(one: Card) -> str:
+    """The page of one technique."""
+    example = one.fields["Example"]
+    fields = "\n\n".join(f"**{name}.** {text}" for name, text in one.fields.items() if name != "Example")
+    rows = "\n".join(
+        f"| `{o.name}` | `{o.type.replace('|', chr(92) + '|')}` | `{o.default}` | {o.meaning} |" for o in one.options
+    )
+    return (
+        f"# {one.name}: {one.title}\n\n{fields}\n\n```yaml\n- {example}\n```\n\n"
+        f"| option | type | default | meaning |\n|---|---|---|---|\n{rows}\n"
+    )
+
+
+def table() -> str:
+    """All techniques, one line each."""
+    rows = "\n".join(
+        f"| [`{name}`](docs/methods/{name}.md) | {card(name).title} | {card(name).fields['Helps']} |"
+        for name in sorted(TECHNIQUES)
+    )
+    return f"| technique | what | when it helps |\n|---|---|---|\n{rows}"
+
+
+def wanted(root: Path) -> dict[Path, str]:
+    """Path -> what should be in it."""
+    pages = {root / "docs" / "methods" / f"{name}.md": page(card(name)) for name in TECHNIQUES}
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return pages | {readme: f"{before}{_BEGIN}\n{table()}\n{_END}{after}"}
+
+
+def main(arguments: list[str]) -> int:
+    root = Path.cwd()
+    pages = wanted(root)
+    stale = [p for p, text in pages.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
+    # Pages are called room.technique.md; those of a technique that is gone are left over.
+    gone = [p for p in sorted((root / "docs" / "methods").glob("*.*.md")) if p not in pages]
+    if "--check" in arguments:
+        for path in [*stale, *gone]:
+            print(f"out of date: {path.relative_to(root)}; run python -m leanformer.render.method_pages")
+        return 1 if stale or gone else 0
+    for path in stale:
+        write_text(path, pages[path])
+        print(f"written: {path.relative_to(root)}")
+    for path in gone:
+        path.unlink()
+        print(f"removed: {path.relative_to(root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

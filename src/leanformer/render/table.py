@@ -1,0 +1,60 @@
+"""The ladder as rows of text, the same for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from leanformer.report import Report, Rung
+
+HEADER = (
+    "rung", "x", "x step", "x unpadded", "texts/s", "p50 ms", "p95 ms", "quality", "95 % interval", "dev", "lost",
+    "lost, 95 %", "agree", "MB", "USD/100M",
+)  # fmt: skip
+
+
+def ladder_rows(report: Report) -> list[tuple[str, ...]]:
+    """One row per rung, in the order of `HEADER`; "x step" is the speed-up over the rung that it builds on."""
+    return [_row(rung, report) for rung in report.rungs]
+
+
+def _row(rung: Rung, report: Report) -> tuple[str, ...]:
+    mark = " (chosen)" if report.choice is not None and report.choice["rung"] == rung.name else ""
+    return (
+        rung.name + mark,
+        f"{rung.speedup:.2f}",
+        f"{rung.marginal:.2f}",
+        f"{rung.speedup_over_unpadded:.2f}",
+        number(rung.throughput_per_second),
+        number(rung.latency_ms_p50),
+        number(rung.latency_ms_p95),
+        f"{100 * rung.quality:.2f}",
+        f"{100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}",
+        f"{100 * rung.dev_quality:.2f}",
+        f"{100 * rung.drop:+.2f}",
+        f"{100 * rung.drop_low:+.1f} to {100 * rung.drop_high:+.1f}",
+        f"{100 * rung.agreement:.1f}",
+        f"{rung.bytes / 1e6:.1f}",
+        number(rung.usd_per_100m),
+    )
+
+
+def number(value: float) -> str:
+    """Three significant figures, with thousands separated."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def facts(report: Report) -> list[str]:
+    """Sentences that must stand beside the figures: n, metric, machine, versions, price, how it was timed."""
+    machine, first = report.machine, report.rungs[0]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    slowest = min(rung.throughput_n for rung in report.rungs)
+    return [
+        f"Quality is {first.metric} on {first.n} test texts, in per cent, with a 95 % bootstrap interval; "
+        "points lost (negative: gained) and agreement are against the first rung, the interval paired.",
+        f"Throughput (texts/s): {report.rungs[-1].throughput_n} test texts (slow rungs a sample, at least {slowest}), "
+        "tokenizer included, best round, rungs in turn. Latency: one text at a time, tokenizer included, "
+        f"{first.latency_n} texts.",
+        f"Machine: {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, "
+        f"{', '.join(machine['instruction_sets'])}; Python {machine['python']}, {versions}.",
+        f"Price: {report.price['usd_per_hour']:.4g} USD per hour: {report.price['basis']}.",
+    ]

@@ -1,0 +1,135 @@
+"""The Report: measurements with units, sample sizes and intervals, and the machine they were made on.
+
+A ladder is a list of rungs, each a model or a way to run it, measured alike. Times are wall-clock.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from leanformer.errors import LeanformerError
+from leanformer.files import write_json
+
+REPORT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One line of the ladder.
+
+    Attributes:
+        name: what was added. `after`: the rung it builds on, None for the first.
+        runtime: what ran it, and how.
+        quality, quality_low, quality_high: of `metric` on the test split, 0..1, with a 95 % bootstrap interval.
+        dev_quality: the same metric on dev, the only figure that a choice may look at.
+        drop, drop_low, drop_high: quality of the first rung minus this one's on test, with a paired interval.
+        n: number of test texts behind quality.
+        macro_f1, matthews: on test, with intervals (_low, _high).
+        worst_class, worst_class_recall: the class found least often on test.
+        agreement, probability_agreement: with the first rung, on test.
+        latency_ms_p50, _p95, _p99: one text at a time, tokenizer included; latency_n texts.
+        tokenizer_ms_p50: the tokenizer's part of it.
+        throughput_per_second: test texts per second, tokenizer included, all allowed threads: the best of the
+            rounds; throughput_median is their median; throughput_n texts per round.
+        inference_per_second: the same without the tokenizer.
+        speedup, speedup_over_unpadded: throughput over that of the first and the second rung.
+        marginal: throughput over that of the rung named in `after`.
+        usd_per_100m: USD for 100 million texts at the price stated in the report.
+        bytes: of the artifact on disk. parameters: of the model, None where unknown.
+        peak_memory_bytes: of a fresh process that loads the model and scores test texts; None if not measured.
+        format, content_hash: of the artifact.
+        chooseable: whether this rung may become the result (a way to run the teacher with PyTorch may not).
+        lossless: whether it gives the teacher's own answers (an fp32 export of it).
+    """
+
+    name: str
+    after: str | None
+    runtime: str
+    quality: float
+    quality_low: float
+    quality_high: float
+    dev_quality: float
+    metric: str
+    n: int
+    drop: float
+    drop_low: float
+    drop_high: float
+    macro_f1: float
+    macro_f1_low: float
+    macro_f1_high: float
+    matthews: float
+    matthews_low: float
+    matthews_high: float
+    worst_class: str
+    worst_class_recall: float
+    agreement: float
+    probability_agreement: float
+    latency_ms_p50: float
+    latency_ms_p95: float
+    latency_ms_p99: float
+    latency_n: int
+    tokenizer_ms_p50: float
+    throughput_per_second: float
+    throughput_median: float
+    inference_per_second: float
+    throughput_n: int
+    speedup: float
+    speedup_over_unpadded: float
+    marginal: float
+    usd_per_100m: float
+    bytes: int
+    parameters: int | None
+    peak_memory_bytes: int | None
+    format: str
+    content_hash: str
+    chooseable: bool
+    lossless: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """A measured ladder.
+
+    Attributes:
+        title: recipe and data in a few words.
+        rungs: first to last.
+        machine: fingerprint (see `machine.fingerprint`).
+        data: name, hashes and sizes of the splits.
+        price: {"usd_per_hour", "basis"}.
+        choice: the chosen rung and why, once there is one: {"rung", "goal", "max_drop", "status", "reason"}.
+        notes: what the reader must know: what was left out and why, texts in more than one split, ...
+        recipe: the recipe as run, options and seed; None for a bench.
+    """
+
+    title: str
+    rungs: tuple[Rung, ...]
+    machine: dict[str, Any]
+    data: dict[str, Any]
+    price: dict[str, Any]
+    choice: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    recipe: dict[str, Any] | None = None
+    format_version: int = field(default=REPORT_VERSION)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def write(self, path: Path) -> None:
+        write_json(path, self.to_json())
+
+    @classmethod
+    def read(cls, path: Path | str) -> Report:
+        """Raises `LeanformerError` for a file that is not a report of this version."""
+        try:
+            value = json.loads(Path(path).read_text(encoding="utf-8"))
+            if value["format_version"] != REPORT_VERSION:
+                raise LeanformerError(f"{path}: report version {value['format_version']}, this reads {REPORT_VERSION}")
+            names = {one.name for one in fields(cls)}
+            known = {key: each for key, each in value.items() if key in names}
+            rungs = tuple(Rung(**rung) for rung in value["rungs"])
+            return cls(**{**known, "rungs": rungs, "notes": tuple(value["notes"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LeanformerError(f"{path}: not a readable report ({type(error).__name__}: {error})") from error

@@ -1,0 +1,1 @@
+"""The light runtime: ONNX Runtime, tokenizers, numpy."""

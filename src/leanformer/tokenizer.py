@@ -1,0 +1,35 @@
+"""Texts to token ids, with the `tokenizers` library alone, the same for training, export and runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer as RustTokenizer
+
+from leanformer.errors import CheckpointError
+
+
+class Tokenizer:
+    """A `tokenizer.json` with truncation to `max_tokens` and no padding.
+
+    Raises `CheckpointError` when the file cannot be read as a tokenizer.
+    """
+
+    def __init__(self, path: Path | str, max_tokens: int) -> None:
+        try:
+            self._tokenizer = RustTokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception for every kind of broken file
+            raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
+        self.max_tokens = max_tokens
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_length=max_tokens)
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Token ids of each text, special tokens included: one int32 array `[tokens]` per text."""
+        return [np.asarray(one.ids, dtype=np.int32) for one in self._tokenizer.encode_batch_fast(list(texts))]
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._tokenizer.get_vocab_size()

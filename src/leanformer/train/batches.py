@@ -1,0 +1,90 @@
+"""Examples to batches: rows of similar length go together, so that little of a batch is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leanformer.batching import pad
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One padded block for one forward and backward pass.
+
+    Attributes:
+        ids, mask: `[B, S]`, int64.
+        labels: `[B]`, int64; -1 where a row has no label.
+        rows: `[B]`, the rows' indices in the training set, by which cached teacher outputs are found.
+        share: this block's part of the optimiser step's rows; the shares of a step sum to 1.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    labels: Tensor
+    rows: np.ndarray
+    share: float
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Tokenized training rows.
+
+    Attributes:
+        rows: one int32 array of token ids per text.
+        labels: one class index per text, -1 where there is none.
+        padding_id: fills up short rows.
+    """
+
+    rows: Sequence[np.ndarray]
+    labels: np.ndarray
+    padding_id: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def epoch_steps(data: TrainingSet, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """The row indices of each optimiser step of one epoch, in order; every row exactly once.
+
+    Rows are shuffled, cut into pools of 50 steps, sorted by length within a pool and cut into steps, whose order
+    is shuffled again. Which rows meet depends on chance as well as on length, and differs between epochs. The
+    result depends on nothing but the arguments.
+    """
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(data))
+    lengths = np.array([len(row) for row in data.rows])
+    steps: list[np.ndarray] = []
+    pool_size = 50 * batch_size
+    for start in range(0, len(order), pool_size):
+        pool = order[start : start + pool_size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        steps.extend(pool[i : i + batch_size] for i in range(0, len(pool), batch_size))
+    return [steps[i] for i in generator.permutation(len(steps))]
+
+
+def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, device: torch.device) -> Iterator[Batch]:
+    """The blocks of one optimiser step: one, or several when padded rows would exceed `token_budget` tokens.
+
+    The loop accumulates the gradients of the blocks by their shares, so the split changes memory, not the result.
+    """
+    by_length = indices[np.argsort([len(data.rows[i]) for i in indices], kind="stable")]
+    start = 0
+    while start < len(by_length):
+        end = start + 1
+        while end < len(by_length) and (end + 1 - start) * len(data.rows[by_length[end]]) <= token_budget:
+            end += 1
+        block = by_length[start:end]
+        ids, mask = pad([data.rows[i] for i in block], padding_id=data.padding_id)
+        yield Batch(
+            ids=torch.from_numpy(ids).to(device),
+            mask=torch.from_numpy(mask).to(device),
+            labels=torch.from_numpy(data.labels[block]).to(device),
+            rows=block,
+            share=len(block) / len(indices),
+        )
+        start = end

@@ -1,0 +1,177 @@
+"""Distillation: the student follows the teacher's answers and, if asked, its inner states.
+
+Soft cross-entropy after Hinton et al. 2015; with temperature 1 and no hard labels it is the loss of FastFormers
+(Kim and Hassan 2020), whose hidden-state and attention losses are here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leanformer.errors import RecipeError
+from leanformer.models.classifier import Classifier
+from leanformer.models.config import EncoderConfig
+from leanformer.train.batches import Batch
+from leanformer.train.objectives.objective import Objective
+from leanformer.train.teacher_outputs import TeacherOutputs
+
+
+def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """-sum softmax(teacher / T) log softmax(student / T) for each row, times T^2.
+
+    Args:
+        student, teacher: logits `[B, labels]`.
+
+    Returns `[B]`. The T^2 keeps the gradient's size when T changes. Nothing divides by the number of classes.
+    """
+    target = torch.softmax(teacher / temperature, dim=-1)
+    return -(target * F.log_softmax(student / temperature, dim=-1)).sum(dim=-1) * temperature**2
+
+
+def hidden_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str) -> Tensor:
+    """Distance of hidden states `[B, S, H]`, mean over each row's real tokens: "mse" or "cosine" (1 - cosine)."""
+    if kind == "mse":
+        distance = (student - teacher).pow(2).mean(dim=-1)
+    else:
+        distance = 1 - F.cosine_similarity(student, teacher, dim=-1)
+    return _mean_over_rows(distance, mask)
+
+
+def attention_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """1 - cosine of attention distributions `[B, heads, S, S]`, mean over heads and each row's real query tokens."""
+    distance = 1 - F.cosine_similarity(student, teacher, dim=-1)
+    return _mean_over_rows(distance.mean(dim=1), mask)
+
+
+def _mean_over_rows(distance: Tensor, mask: Tensor) -> Tensor:
+    """Mean over rows of the mean over a row's real tokens, of distances `[B, S]`.
+
+    Not the mean over all tokens: a step that is split into blocks would then have another gradient than the
+    same step in one block, because blocks count by their rows.
+    """
+    real = mask.to(distance.dtype)
+    return ((distance * real).sum(dim=1) / real.sum(dim=1)).mean()
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The parts of the loss.
+
+    Attributes:
+        temperature: of the soft targets.
+        hard: share of the hard-label cross-entropy, 0 to 1; the soft part gets the rest. Rows without a label
+            have the soft part only.
+        hidden, attention: weights of those losses; 0 leaves them out.
+        hidden_kind: "mse" or "cosine".
+    """
+
+    temperature: float = 1.0
+    hard: float = 0.0
+    hidden: float = 0.0
+    attention: float = 0.0
+    hidden_kind: str = "mse"
+
+
+class Distillation(Objective):
+    """The weighted sum of soft, hard, hidden-state and attention losses.
+
+    Args:
+        outputs: the teacher's, on the very rows that are trained on.
+        hidden_map: pairs (student hidden-state index, teacher hidden-state index), 0 being the embedding output.
+        attention_map: pairs (student layer, teacher layer), from 0.
+        projections: per pair of `hidden_map`, a map from the student's width to the teacher's; None where equal.
+    """
+
+    def __init__(
+        self,
+        outputs: TeacherOutputs,
+        weights: LossWeights,
+        *,
+        hidden_map: tuple[tuple[int, int], ...] = (),
+        attention_map: tuple[tuple[int, int], ...] = (),
+        projections: nn.ModuleList | None = None,
+    ) -> None:
+        super().__init__()
+        self._logits = torch.from_numpy(outputs.logits.copy())
+        self._outputs, self.weights = outputs, weights
+        self.hidden_map, self.attention_map = hidden_map, attention_map
+        self.projections = projections
+
+    def forward(self, model: Classifier, batch: Batch) -> Tensor:
+        w, device = self.weights, batch.ids.device
+        output = model.outputs(batch.ids, batch.mask, with_attentions=w.attention > 0)
+        logits = output.logits.float()
+        teacher = self._logits[batch.rows].to(device)
+        hard = w.hard * (batch.labels >= 0).float()
+        loss = ((1 - hard) * soft_cross_entropy(logits, teacher, w.temperature)).mean()
+        if w.hard > 0:
+            each = F.cross_entropy(logits, batch.labels.clamp(min=0), reduction="none")
+            loss = loss + (hard * each).mean()
+        width = batch.ids.shape[1]
+        if w.hidden > 0:
+            parts = []
+            for i, (ours, theirs) in enumerate(self.hidden_map):
+                state = output.encoded.hidden_states[ours].float()
+                if self.projections is not None:
+                    state = self.projections[i](state)
+                target = self._outputs.hidden_block(theirs, batch.rows, width).to(device)
+                parts.append(hidden_distance(state, target, batch.mask, w.hidden_kind))
+            loss = loss + w.hidden * torch.stack(parts).mean()
+        if w.attention > 0:
+            parts = []
+            for ours, theirs in self.attention_map:
+                target = self._outputs.attention_block(theirs, batch.rows, width).to(device)
+                parts.append(attention_distance(output.encoded.attentions[ours].float(), target, batch.mask))
+            loss = loss + w.attention * torch.stack(parts).mean()
+        return loss
+
+
+def default_hidden_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[tuple[int, int], ...]:
+    """Embedding output to embedding output, last hidden state to last hidden state (FastFormers)."""
+    return ((0, 0), (len(student.layers), len(teacher.layers)))
+
+
+def even_attention_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[tuple[int, int], ...]:
+    """Student layer i follows teacher layer i * k + k - 1, where k = teacher depth / student depth (FastFormers).
+
+    Raises `RecipeError` when the teacher's depth is not a multiple of the student's.
+    """
+    k, rest = divmod(len(teacher.layers), len(student.layers))
+    if rest:
+        raise RecipeError(
+            f"the attention loss needs a teacher depth ({len(teacher.layers)}) that is a multiple of the student's "
+            f"({len(student.layers)})\n  remedy: another number of layers, or attention_map by hand"
+        )
+    return tuple((i, i * k + k - 1) for i in range(len(student.layers)))
+
+
+def check_maps(
+    student: EncoderConfig,
+    teacher: EncoderConfig,
+    hidden_map: tuple[tuple[int, int], ...],
+    attention_map: tuple[tuple[int, int], ...],
+    *,
+    projection: bool,
+) -> None:
+    """Raise `RecipeError` where a map points nowhere, widths differ without a projection, or head counts differ."""
+    for ours, theirs in hidden_map:
+        if not (0 <= ours <= len(student.layers) and 0 <= theirs <= len(teacher.layers)):
+            raise RecipeError(f"hidden_map pair ({ours}, {theirs}) points past the last layer")
+    if hidden_map and student.hidden != teacher.hidden and not projection:
+        raise RecipeError(
+            f"the hidden-state loss compares widths {student.hidden} (student) and {teacher.hidden} (teacher)\n"
+            "  remedy: set projection: true, or hidden_weight: 0"
+        )
+    for ours, theirs in attention_map:
+        if not (0 <= ours < len(student.layers) and 0 <= theirs < len(teacher.layers)):
+            raise RecipeError(f"attention_map pair ({ours}, {theirs}) points past the last layer")
+        if student.layers[ours].heads != teacher.layers[theirs].heads:
+            raise RecipeError(
+                f"the attention loss needs equal head counts, student layer {ours + 1} has "
+                f"{student.layers[ours].heads}, teacher layer {theirs + 1} has {teacher.layers[theirs].heads}\n"
+                "  remedy: set attention_weight: 0, or keep the heads"
+            )

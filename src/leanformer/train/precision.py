@@ -1,0 +1,31 @@
+"""The arithmetic of training: bf16 autocast where the machine gains from it, fp32 elsewhere."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+CHOICES = ("auto", "fp32", "bf16")
+
+
+def resolve(choice: str, device: torch.device) -> str:
+    """ "fp32" or "bf16" for one of `CHOICES`.
+
+    On a CPU without bf16 instructions (AVX-512 BF16 or AMX) bf16 is emulated and several times slower than fp32,
+    so "auto" takes fp32 there.
+    """
+    if choice not in CHOICES:
+        raise ValueError(f"unknown precision {choice!r}; one of {', '.join(CHOICES)}")
+    if choice != "auto":
+        return choice
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The context in which forward passes run; weights, gradients and the optimiser stay in fp32."""
+    if precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

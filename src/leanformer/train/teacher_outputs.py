@@ -1,0 +1,181 @@
+"""What a teacher computes on a set of texts: computed once, kept on disk, shared by all that distil from it.
+
+Logits are kept in fp32. Hidden states and attention probabilities are kept for real tokens only and in fp16,
+whose rounding (relative error below 0.05 %) is far under the distance that a student is trained to close.
+Chunks are written as they are computed, so a killed run goes on from the last whole chunk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+
+from leanformer.artifact import Artifact
+from leanformer.batching import batches_by_length, pad
+from leanformer.errors import CheckpointError
+from leanformer.files import sha256_json, write_json
+from leanformer.models.classifier import Classifier
+from leanformer.models.predictor import TorchPredictor
+from leanformer.models.store import TOKENIZER, read_model
+from leanformer.tokenizer import Tokenizer
+
+_CHUNK_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class TeacherOutputs:
+    """Cached outputs, row by row of the texts they were computed on.
+
+    Attributes:
+        logits: `[rows, labels]`, float32.
+        lengths: `[rows]`, tokens per row.
+        hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16.
+        attention: layer index from 0 -> the flattened `[heads, tokens, tokens]` of all rows, float16.
+        heads: attention heads of each layer in `attention`.
+    """
+
+    logits: np.ndarray
+    lengths: np.ndarray
+    hidden: dict[int, np.ndarray]
+    attention: dict[int, np.ndarray]
+    heads: dict[int, int]
+
+    def hidden_block(self, index: int, rows: np.ndarray, width: int) -> Tensor:
+        """Hidden states of some rows, padded with zeros: `[len(rows), width, hidden]`, float32."""
+        source, starts = self.hidden[index], self._token_starts()
+        block = np.zeros((len(rows), width, source.shape[1]), dtype=np.float32)
+        for i, row in enumerate(rows):
+            n = self.lengths[row]
+            block[i, :n] = source[starts[row] : starts[row] + n]
+        return torch.from_numpy(block)
+
+    def attention_block(self, index: int, rows: np.ndarray, width: int) -> Tensor:
+        """Attention probabilities of some rows, padded with zeros: `[len(rows), heads, width, width]`, float32."""
+        source, heads = self.attention[index], self.heads[index]
+        starts = np.concatenate([[0], np.cumsum(heads * self.lengths.astype(np.int64) ** 2)])
+        block = np.zeros((len(rows), heads, width, width), dtype=np.float32)
+        for i, row in enumerate(rows):
+            n = self.lengths[row]
+            block[i, :, :n, :n] = source[starts[row] : starts[row + 1]].reshape(heads, n, n)
+        return torch.from_numpy(block)
+
+    def _token_starts(self) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+
+def teacher_outputs(
+    teacher: Artifact,
+    texts: Sequence[str],
+    *,
+    cache: Path,
+    hidden: Sequence[int] = (),
+    attention: Sequence[int] = (),
+    device: str = "auto",
+    say: Callable[[str], None] = lambda line: None,
+) -> TeacherOutputs:
+    """Compute, or find in the folder `cache`, the teacher's outputs on `texts`.
+
+    Args:
+        teacher: of format "encoder", or "transformers" when only logits are wanted.
+        hidden: hidden-state indices to keep; attention: layer indices from 0 to keep.
+
+    Raises `CheckpointError` when hidden states or attentions of a foreign teacher are asked for.
+    """
+    if teacher.format != "encoder" and (hidden or attention):
+        raise CheckpointError(
+            "hidden-state and attention losses need a teacher of a mapped family; this one gives logits only\n"
+            "  remedy: set hidden_weight and attention_weight to 0"
+        )
+    wanted = [teacher.content_hash, list(texts), sorted(hidden), sorted(attention)]
+    folder = cache / f"outputs-{sha256_json(wanted)[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer(teacher.file(TOKENIZER), teacher.max_tokens)
+    rows = tokenizer.encode(texts)
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    predictor = TorchPredictor(teacher, device=device)
+    model = read_model(teacher) if hidden or attention else None
+    arrays, heads = _arrays(folder, teacher, lengths, hidden, attention, model)
+    done_file = folder / "done.json"
+    done = json.loads(done_file.read_text(encoding="utf-8"))["rows"] if done_file.is_file() else 0
+    for start in range(done, len(rows), _CHUNK_ROWS):
+        chunk = rows[start : start + _CHUNK_ROWS]
+        if model is None:
+            arrays["logits"][start : start + len(chunk)] = predictor.infer(chunk)
+        else:
+            _fill(arrays, heads, model.to(predictor.device), chunk, start, lengths, predictor.device)
+        for array in arrays.values():
+            array.flush()
+        write_json(done_file, {"rows": start + len(chunk)})
+        say(f"teacher outputs: {start + len(chunk)} of {len(rows)} texts")
+    return TeacherOutputs(
+        logits=np.asarray(arrays["logits"]),
+        lengths=lengths,
+        hidden={i: arrays[f"hidden_{i}"] for i in hidden},
+        attention={i: arrays[f"attention_{i}"] for i in attention},
+        heads=heads,
+    )
+
+
+def _arrays(
+    folder: Path,
+    teacher: Artifact,
+    lengths: np.ndarray,
+    hidden: Sequence[int],
+    attention: Sequence[int],
+    model: Classifier | None,
+) -> tuple[dict[str, np.memmap], dict[int, int]]:
+    """The arrays on disk, opened if they are there and made if not."""
+    shapes: dict[str, tuple[tuple[int, ...], str]] = {"logits": ((len(lengths), len(teacher.task.labels)), "float32")}
+    heads: dict[int, int] = {}
+    if model is not None:
+        heads = {i: model.config.layers[i].heads for i in attention}
+        shapes |= {f"hidden_{i}": ((int(lengths.sum()), model.config.hidden), "float16") for i in hidden}
+        squares = int((lengths**2).sum())
+        shapes |= {f"attention_{i}": ((squares * heads[i],), "float16") for i in attention}
+    done = folder / "done.json"
+    if fresh := not (done.is_file() and all((folder / f"{name}.npy").is_file() for name in shapes)):
+        done.unlink(missing_ok=True)  # what it counts as done is not all there
+    arrays = {}
+    for name, (shape, dtype) in shapes.items():
+        arrays[name] = open_memmap(folder / f"{name}.npy", mode="w+" if fresh else "r+", dtype=dtype, shape=shape)
+    return arrays, heads
+
+
+def _fill(
+    arrays: dict[str, np.memmap],
+    heads: dict[int, int],
+    model: Classifier,
+    rows: Sequence[np.ndarray],
+    first: int,
+    lengths: np.ndarray,
+    device: torch.device,
+) -> None:
+    """Compute one chunk of rows, the first of which is row number `first`, into all arrays."""
+    tokens = np.concatenate([[0], np.cumsum(lengths)])
+    squares = np.concatenate([[0], np.cumsum(lengths**2)])
+    with torch.inference_mode():
+        for batch in batches_by_length(rows, 4096):
+            ids, mask = pad([rows[i] for i in batch], padding_id=model.config.padding_id)
+            output = model.outputs(
+                torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), with_attentions=bool(heads)
+            )
+            for i, row in enumerate(batch):
+                n, at = len(rows[row]), first + row
+                arrays["logits"][at] = output.logits[i].float().cpu().numpy()
+                for name, array in arrays.items():
+                    kind, _, index = name.partition("_")
+                    if kind == "hidden":
+                        array[tokens[at] : tokens[at] + n] = (
+                            output.encoded.hidden_states[int(index)][i, :n].cpu().numpy()
+                        )
+                    elif kind == "attention":
+                        flat = output.encoded.attentions[int(index)][i, :, :n, :n].reshape(-1).cpu().numpy()
+                        start = squares[at] * heads[int(index)]
+                        array[start : start + len(flat)] = flat

@@ -1,0 +1,84 @@
+"""The small install predicts, measures and serves: its modules reach nothing that only the extras bring.
+
+import-linter sees imports inside functions as well, where they are allowed; here a fresh interpreter imports one
+module and says what came along.
+"""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+LIGHT_ROOMS = (
+    "artifact",
+    "batching",
+    "catalog",
+    "cli",
+    "data",
+    "errors",
+    "files",
+    "machine",
+    "measure",
+    "metrics",
+    "predictor",
+    "recipe",
+    "render",
+    "report",
+    "runtime",
+    "search",
+    "serve",
+    "step",
+    "task",
+    "tokenizer",
+)
+HEAVY = ("torch", "transformers", "onnx", "safetensors", "datasets", "sklearn", "scipy")
+
+
+def light_modules() -> list[str]:
+    """Dotted names of all modules in the light rooms; found without importing any of them."""
+    return sorted(
+        name
+        for name in _modules(SOURCE / "leanformer", "leanformer.")
+        if name.split(".")[1] in LIGHT_ROOMS and not name.endswith(".__main__")
+    )
+
+
+def _modules(folder: Path, prefix: str) -> Iterator[str]:
+    for module in pkgutil.iter_modules([str(folder)]):
+        yield prefix + module.name
+        if module.ispkg:
+            yield from _modules(folder / module.name, f"{prefix}{module.name}.")
+
+
+def loaded_after_import(module: str) -> set[str]:
+    """Top-level names in `sys.modules` of a fresh interpreter that imported `module`."""
+    code = "import importlib, json, sys; importlib.import_module(sys.argv[1]); print(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code, module], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"cannot import {module} by itself:\n{done.stderr}"
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_light_modules_are_found():
+    assert {"leanformer.artifact", "leanformer.recipe.library"} <= set(light_modules())
+
+
+@pytest.mark.parametrize("module", light_modules())
+def test_a_light_module_reaches_nothing_heavy(module: str):
+    heavy = loaded_after_import(module) & set(HEAVY)
+    assert not heavy, f"importing {module} also imports {', '.join(sorted(heavy))}; import it inside the function"
+
+
+def test_the_package_itself_reaches_no_library():
+    loaded = loaded_after_import("leanformer")
+    assert not loaded & {*HEAVY, "numpy", "onnxruntime", "tokenizers", "typer", "rich", "yaml"}
+
+
+def test_a_heavy_import_would_be_seen():
+    assert "numpy" in loaded_after_import("leanformer.predictor")

@@ -1,0 +1,49 @@
+"""What all tests share: no network, tests on real data only where there is some, one tiny model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Also when pytest is started by hand: a test that would download something fails at once.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def data_folder() -> Path | None:
+    """The folder that $LEANFORMER_DATA names, or None when it names none that exists."""
+    value = os.environ.get("LEANFORMER_DATA", "")
+    return Path(value) if value and Path(value).is_dir() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if data_folder() is not None:
+        return
+    skip = pytest.mark.skip(reason="$LEANFORMER_DATA is not a folder")
+    for item in items:
+        if item.get_closest_marker("data"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def leanformer_data() -> Path:
+    """The data folder, for tests marked `data`."""
+    folder = data_folder()
+    if folder is None:
+        pytest.skip("$LEANFORMER_DATA is not a folder")
+    return folder
+
+
+def make_tiny_onnx_artifact(folder: Path) -> Path:
+    """Make a tiny classification artifact of format "onnx" below `folder` and return its path."""
+    # Inside the function: the tests that never ask for it must not need torch.
+    from tests.export.making import make_onnx
+
+    return make_onnx(folder)[1].path
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny ONNX artifact for the whole session. Read only: a test that changes it works on a copy."""
+    return make_tiny_onnx_artifact(tmp_path_factory.mktemp("tiny_onnx_artifact"))

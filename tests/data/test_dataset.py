@@ -1,0 +1,238 @@
+"""Opening folders and files: splits, label sets, refusals, notes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanformer.data.dataset import open_dataset
+from leanformer.errors import DataError
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write rows, given as (text, label) or text, to a JSON Lines file in the data folder."""
+
+    def write_rows(name: str, *rows: Any) -> Path:
+        records = [{"text": row} if isinstance(row, str) else {"text": row[0], "label": row[1]} for row in rows]
+        (tmp_path / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+        return tmp_path / name
+
+    return write_rows
+
+
+TRAIN = (("good", "yes"), ("bad", "no"), ("fine", "yes"), ("poor", "no"))
+
+
+def refusal(source: Path, **options: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        open_dataset(str(source), **options)
+    assert caught.value.remedy
+    return str(caught.value)
+
+
+def test_folder_with_all_splits(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *TRAIN)
+    (tmp_path / "validation.csv").write_text("text,label\nnice,yes\n")
+    (tmp_path / "test.tsv").write_text("text\tlabel\nawful\tno\n")
+    (tmp_path / "unlabelled.txt").write_text("one\ntwo\n")
+    (tmp_path / "README.md").write_text("ignored")
+    data = open_dataset(str(tmp_path))
+    assert data.name == tmp_path.name
+    assert data.task.labels == ("no", "yes")
+    assert data.notes == ()
+    assert data.train is not None
+    assert data.train.labels == (1, 0, 1, 0)
+    assert data.dev is not None
+    assert data.dev.texts == ("nice",)
+    assert data.dev.source.endswith("validation.csv")
+    assert data.test is not None
+    assert data.test.labels == (0,)
+    assert data.unlabelled is not None
+    assert data.unlabelled.texts == ("one", "two")
+    assert not data.unlabelled.is_labelled
+    assert data.dev_rows is None
+    assert data.overlap == {"dev_in_train": 0, "test_in_train": 0, "test_in_dev": 0, "test_in_unlabelled": 0}
+
+
+def test_single_files(tmp_path: Path, write: Write) -> None:
+    data = open_dataset(str(write("reviews.jsonl", *TRAIN)))
+    assert data.name == "reviews"
+    assert data.train is not None
+    assert data.unlabelled is None
+    data = open_dataset(str(write("raw.jsonl", "a", "b")), labels=["x", "y"])
+    assert data.train is None
+    assert data.unlabelled is not None
+    assert data.task.labels == ("x", "y")
+    assert "raw.jsonl has no labels, so its 2 rows are taken as unlabelled" in data.notes[0]
+    (tmp_path / "raw.txt").write_text("a\n")
+    data = open_dataset(str(tmp_path / "raw.txt"))
+    assert data.unlabelled is not None
+    assert data.task.labels == ()
+
+
+def test_single_file_whose_label_has_another_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "intent": "x"}\n')
+    assert "if 'intent' holds the label, rename it" in open_dataset(str(tmp_path / "a.jsonl")).notes[0]
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "intent": "x"}\n')
+    assert "rename 'intent' to 'label'" in refusal(tmp_path)
+
+
+def test_only_test_or_only_unlabelled(tmp_path: Path, write: Write) -> None:
+    path = write("test.jsonl", ("a", "x"), ("b", 2))
+    data = open_dataset(str(tmp_path))
+    assert data.train is None
+    assert data.dev is None
+    assert data.task.labels == ("2", "x")
+    path.rename(tmp_path / "unlabeled.jsonl")
+    data = open_dataset(str(tmp_path))
+    assert data.test is None
+    assert data.unlabelled is not None
+    assert "2 of 2 unlabelled rows have a label, which is not used" in data.notes
+
+
+def test_labels_given(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *TRAIN)
+    data = open_dataset(str(tmp_path), labels=["yes", "maybe", "no"])
+    assert data.train is not None
+    assert data.task.labels == ("yes", "maybe", "no")
+    assert "train has no example of maybe" in data.notes
+    assert "'no' is not one of the 1 known labels: yes" in refusal(tmp_path, labels=["yes"])
+    assert "given twice" in refusal(tmp_path, labels=["yes", "yes"])
+    assert "cannot be a label name" in refusal(tmp_path, labels=["yes", " "])
+
+
+def test_unknown_label_names_file_line_and_labels(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *TRAIN)
+    path = write("test.jsonl", ("a", "yes"), ("b", "yess"))
+    message = refusal(tmp_path)
+    assert f"{path}, line 2: the label 'yess' is not one of the 2 known labels: no, yes" in message
+    assert "write 'yes'" in message
+
+
+def test_test_without_labels(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *TRAIN)
+    path = write("test.jsonl", "a", "b")
+    message = refusal(tmp_path)
+    assert f"{path}, line 1: a test row without a label (no row has a label)" in message
+    assert "rename the file to 'unlabelled'" in message
+    assert "--split test=" in message
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "dev.jsonl", "test.jsonl"])
+def test_partly_labelled(tmp_path: Path, write: Write, name: str) -> None:
+    write("train.jsonl", *TRAIN)
+    path = write(name, ("a", "yes"), ("b", "no"), "c", ("d", "yes"), "e")
+    assert f"{path}, line 3: a {path.stem} row without a label (2 of 5 rows without)" in refusal(tmp_path)
+
+
+def test_two_files_for_one_split(tmp_path: Path, write: Write) -> None:
+    write("dev.jsonl", *TRAIN)
+    write("valid.jsonl", *TRAIN)
+    message = refusal(tmp_path)
+    assert "dev.jsonl and valid.jsonl" in message
+    assert "--split dev=dev.jsonl" in message
+    (tmp_path / "valid.jsonl").rename(tmp_path / "dev.csv")
+    assert "dev.csv and dev.jsonl" in refusal(tmp_path)
+
+
+def test_named_splits(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *TRAIN)
+    write("train_phrases.jsonl", ("a", "x"), ("b", "y"))
+    write("held_out.jsonl", ("c", "x"))
+    data = open_dataset(str(tmp_path), splits={"train": "train_phrases", "validation": "held_out.jsonl"})
+    assert data.task.labels == ("x", "y")
+    assert data.dev is not None
+    assert data.dev.texts == ("c",)
+    message = refusal(tmp_path, splits={"train": "train_phrase"})
+    assert "held_out.jsonl, train.jsonl, train_phrases.jsonl" in message
+    assert "did you mean 'train_phrases'" in message
+    assert "there is no split 'trian'" in refusal(tmp_path, splits={"trian": "train"})
+    assert "named twice" in refusal(tmp_path, splits={"dev": "train", "valid": "train"})
+    write("train_phrases.csv", ("a", "x"))
+    assert "train_phrases.csv and train_phrases.jsonl" in refusal(tmp_path, splits={"train": "train_phrases"})
+    assert "only in a folder" in refusal(tmp_path / "train.jsonl", splits={"train": "train"})
+
+
+@pytest.mark.parametrize("value", ["../train", "sub/../../train.jsonl", "/etc/passwd", ""])
+def test_named_split_outside_the_folder(tmp_path: Path, value: str) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "x"}\n')
+    (tmp_path / "data").mkdir()
+    assert "lies outside the folder" in refusal(tmp_path / "data", splits={"train": value})
+
+
+def test_folder_without_splits_and_text_as_train(tmp_path: Path) -> None:
+    (tmp_path / "reviews.jsonl").touch()
+    assert "the files here are reviews.jsonl" in refusal(tmp_path)
+    (tmp_path / "train.txt").write_text("a\n")
+    assert "train.txt: a .txt file has no labels" in refusal(tmp_path)
+    assert "no such file or folder" in refusal(tmp_path / "gone")
+
+
+def test_kinds(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(
+        '{"text": "a", "text_pair": "b", "label": "x"}\n{"text": "a", "text_pair": "c", "label": "y"}\n'
+    )
+    data = open_dataset(str(tmp_path), kind="pair")
+    assert data.train is not None
+    assert data.train.pairs == ("b", "c")
+    assert data.task.kind == "pair"
+    assert not any("repeat" in note for note in data.notes)
+    assert any("kind 'pair' reads them" in note for note in open_dataset(str(tmp_path)).notes)
+    assert "examples of kind 'span' cannot be read" in refusal(tmp_path, kind="span")
+
+
+def test_overlap_is_counted_and_kept(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", ("Good Film", "yes"), ("bad", "no"), ("x", "no"))
+    write("dev.jsonl", ("BAD", "no"), ("new", "yes"))
+    # Full-width letters, another case and other white space are the same text.
+    write("test.jsonl", ("good\u00a0 film", "yes"), ("\uff42\uff41\uff44", "no"), ("other", "no"), ("good film", "no"))
+    write("unlabelled.jsonl", "other")
+    data = open_dataset(str(tmp_path))
+    assert data.overlap == {"dev_in_train": 1, "test_in_train": 3, "test_in_dev": 1, "test_in_unlabelled": 1}
+    assert "3 of 4 test texts are also in train; none was removed" in data.notes
+    assert data.test is not None
+    assert len(data.test) == 4
+
+
+def test_duplicates_and_conflicts_are_noted(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", ("a", "x"), ("b", "x"), ("A", "x"), ("b", "y"), ("b", "y"))
+    write("dev.jsonl", ("c", "x"))
+    notes = open_dataset(str(tmp_path)).notes
+    assert "3 of 5 train rows repeat the text of an earlier one; none was removed" in notes
+    assert "1 train text has conflicting labels, the first on lines 2 (x) and 4 (y)" in notes
+
+
+def test_dev_is_taken_from_train(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *((f"text {i}", "even" if i % 2 == 0 else "odd") for i in range(100)))
+    data = open_dataset(str(tmp_path))
+    assert data.train is not None
+    assert data.dev is not None
+    assert data.dev_rows is not None
+    assert (len(data.train), len(data.dev), data.dev.labels.count(0) if data.dev.labels else 0) == (90, 10, 5)
+    assert data.dev.texts == tuple(f"text {i}" for i in data.dev_rows)
+    assert "there is no dev split: 10 of 100 train rows were taken as dev (seed 13)" in data.notes
+    assert data.content_hash == open_dataset(str(tmp_path)).content_hash
+    assert data.dev_rows != open_dataset(str(tmp_path), seed=14).dev_rows
+    assert data.overlap == {"dev_in_train": 0}
+
+
+def test_no_dev_can_be_spared(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", ("a", "x"), ("b", "y"))
+    data = open_dataset(str(tmp_path))
+    assert data.dev is None
+    assert data.dev_rows is None
+    assert data.train is not None
+    assert len(data.train) == 2
+    assert "no row of the 2 in train could be spared" in data.notes[0]
+
+
+def test_one_label_is_noted(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", ("a", "x"), ("b", "x"))
+    assert "every train example has the same label, 'x'" in open_dataset(str(tmp_path)).notes

@@ -1,0 +1,67 @@
+"""Examples and Dataset: validation, selection, hashes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.task import Task
+
+TASK = Task("classification", ("no", "yes"))
+EXAMPLES = Examples(TASK, ("one", "two", "three"), (0, 1, 1), source="a.jsonl")
+
+
+def test_lengths_and_labels_are_validated() -> None:
+    with pytest.raises(ValueError, match="2 labels for 1 texts"):
+        Examples(TASK, ("one",), (0, 1))
+    with pytest.raises(ValueError, match="label 2 is not an index into the 2 label names"):
+        Examples(TASK, ("one",), (2,))
+    with pytest.raises(ValueError, match="label -1"):
+        Examples(TASK, ("one",), (-1,))
+    with pytest.raises(ValueError, match="1 second texts for 2 texts"):
+        Examples(Task("pair", ()), ("one", "two"), None, ("three",))
+    with pytest.raises(ValueError, match="need second texts"):
+        Examples(Task("pair", ()), ("one",), None)
+
+
+def test_select_keeps_order_and_everything_else() -> None:
+    chosen = EXAMPLES.select([2, 0])
+    assert (chosen.texts, chosen.labels, chosen.source) == (("three", "one"), (1, 0), "a.jsonl")
+    assert len(chosen) == 2
+    assert chosen.is_labelled
+    pairs = Examples(Task("pair", ()), ("a", "b"), None, ("c", "d")).select(iter([1]))
+    assert pairs.pairs == ("d",)
+    assert not pairs.is_labelled
+    with pytest.raises(IndexError):
+        EXAMPLES.select([3])
+
+
+def test_content_hash_covers_content_and_not_the_source() -> None:
+    assert EXAMPLES.content_hash == replace(EXAMPLES, source="b.jsonl").content_hash
+    others = [
+        replace(EXAMPLES, texts=("one", "two", "four")),
+        replace(EXAMPLES, labels=(0, 1, 0)),
+        replace(EXAMPLES, labels=None),
+        replace(EXAMPLES, pairs=("x", "y", "z")),
+        replace(EXAMPLES, task=Task("classification", ("yes", "no"))),
+    ]
+    assert len({one.content_hash for one in [EXAMPLES, *others]}) == 6
+
+
+def test_training_hash_ignores_test_alone() -> None:
+    data = Dataset(TASK, train=EXAMPLES, dev=EXAMPLES.select([0]), test=EXAMPLES.select([1]))
+    other_test = replace(data, test=EXAMPLES.select([2]))
+    assert data.training_hash == other_test.training_hash
+    assert data.content_hash != other_test.content_hash
+    for changed in ({"dev": EXAMPLES.select([1])}, {"train": EXAMPLES.select([1])}, {"unlabelled": EXAMPLES}):
+        assert data.training_hash != replace(data, **changed).training_hash  # type: ignore[arg-type]
+
+
+def test_dataset_refuses_unlabelled_train_and_another_task() -> None:
+    with pytest.raises(ValueError, match="train examples have no labels"):
+        Dataset(TASK, train=replace(EXAMPLES, labels=None))
+    with pytest.raises(ValueError, match="dev examples are of another task"):
+        Dataset(Task("classification", ("a", "b")), dev=EXAMPLES)

@@ -1,0 +1,44 @@
+"""Real data sets, where `$LEANFORMER_DATA` names a folder of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leanformer.data.dataset import open_dataset
+
+pytestmark = pytest.mark.data
+
+
+def test_sst2(leanformer_data: Path) -> None:
+    data = open_dataset(str(leanformer_data / "sst2"))
+    assert data.task.labels == ("negative", "positive")
+    assert [len(part) for part in (data.train, data.dev, data.test) if part] == [6920, 872, 1821]
+    assert data.overlap["test_in_train"] == 2
+    phrases = open_dataset(str(leanformer_data / "sst2"), splits={"train": "train_phrases"})
+    assert phrases.train is not None
+    assert len(phrases.train) == 67349
+
+
+def test_banking77_has_no_dev_split(leanformer_data: Path) -> None:
+    data = open_dataset(str(leanformer_data / "banking77"))
+    assert len(data.task.labels) == 77
+    assert data.dev_rows is not None
+    assert len(data.dev_rows) == 1000
+    assert data.overlap["dev_in_train"] == 0
+
+
+def test_mrpc_pairs(leanformer_data: Path) -> None:
+    data = open_dataset(str(leanformer_data / "mrpc"), kind="pair")
+    assert data.train is not None
+    assert data.train.pairs is not None
+    assert len(data.task.labels) == 2
+
+
+def test_other_languages_and_raw_text(leanformer_data: Path) -> None:
+    data = open_dataset(str(leanformer_data / "afrisenti" / "hau"))
+    assert data.task.labels == ("negative", "neutral", "positive")
+    data = open_dataset(str(leanformer_data / "rawtext_en" / "inaugural.txt"))
+    assert data.train is None
+    assert data.unlabelled is not None

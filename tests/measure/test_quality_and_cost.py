@@ -1,0 +1,84 @@
+"""Quality on logits made by hand, and the price of requests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from leanformer.measure.cost import price, usd_per_100m
+from leanformer.measure.quality import measure_quality
+from leanformer.task import Task
+
+TASK = Task("classification", ("a", "b", "c"))
+
+
+def logits_of(classes: np.ndarray) -> np.ndarray:
+    return np.eye(3, dtype=np.float32)[classes] * 5
+
+
+def test_scores_of_a_small_case():
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    reference = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 0])  # 9 of 10
+    ours = np.array([0, 0, 0, 1, 1, 1, 1, 2, 0, 0])  # 7 of 10; class c: 1 of 3
+    found = measure_quality(logits_of(ours), labels, logits_of(reference), TASK)
+    assert found.quality == pytest.approx(0.7)
+    assert found.drop == pytest.approx(0.2)
+    assert found.agreement == pytest.approx(0.8)
+    assert (found.worst_class, found.worst_class_recall) == ("c", pytest.approx(1 / 3))
+    # F1 by hand: a 2*3/(4+5), b 2*3/(3+4), c 2*1/(3+1).
+    assert found.macro_f1 == pytest.approx((6 / 9 + 6 / 7 + 2 / 4) / 3)
+    # Gorodkin: (n * right - sum true * said) / sqrt((n^2 - sum said^2) (n^2 - sum true^2)).
+    assert found.matthews == pytest.approx((70 - (20 + 12 + 3)) / np.sqrt((100 - 42) * (100 - 34)))
+
+
+def test_intervals_hold_the_estimate_and_the_drop_is_paired():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 3, 400)
+    reference = np.where(generator.random(400) < 0.9, labels, (labels + 1) % 3)
+    ours = np.where(generator.random(400) < 0.05, (reference + 1) % 3, reference)
+    found = measure_quality(logits_of(ours), labels, logits_of(reference), TASK)
+    assert found.quality_low < found.quality < found.quality_high
+    assert found.drop_low < found.drop < found.drop_high
+    assert found.macro_f1_low < found.macro_f1 < found.macro_f1_high
+    assert found.matthews_low < found.matthews < found.matthews_high
+    # Most errors are the same texts in both, so a paired interval is much narrower than one of a difference of
+    # independent scores, which is sqrt(2) wider than that of a single one.
+    assert found.drop_high - found.drop_low < 0.8 * (found.quality_high - found.quality_low)
+
+
+def test_a_model_against_itself_loses_nothing():
+    labels = np.array([0, 1, 2, 0, 1])
+    ours = logits_of(np.array([0, 1, 0, 0, 2]))
+    found = measure_quality(ours, labels, ours, TASK)
+    assert (found.drop, found.drop_low, found.drop_high) == (0, 0, 0)
+    assert found.agreement == 1
+    assert found.probability_agreement == pytest.approx(1)
+
+
+def test_a_better_model_has_a_negative_drop():
+    labels = np.array([0, 1, 2, 0])
+    found = measure_quality(logits_of(labels), labels, logits_of(np.array([0, 1, 0, 1])), TASK)
+    assert found.drop == pytest.approx(-0.5)
+    assert found.drop_low <= found.drop <= found.drop_high <= 0
+
+
+def test_a_class_without_rows_is_not_the_worst():
+    labels = np.array([0, 0, 1, 1])
+    found = measure_quality(logits_of(np.array([0, 0, 1, 0])), labels, logits_of(labels), TASK)
+    assert (found.worst_class, found.worst_class_recall) == ("b", 0.5)
+
+
+# FastFormers (arXiv 2010.13382), table 4: seconds for the 3,270 questions of BoolQ's validation split, and USD for
+# 100 million requests on a machine of 0.677 USD per hour.
+@pytest.mark.parametrize(("seconds", "usd"), [(734.35, 4223), (22.5, 129)])
+def test_the_cost_formula_gives_the_published_rows(seconds: float, usd: int):
+    assert round(usd_per_100m(3270 / seconds, 0.677)) == usd
+    assert usd_per_100m(3270 / seconds, 0.677) == pytest.approx(seconds / 3270 * 1e8 / 3600 * 0.677)
+
+
+def test_the_price_is_that_of_the_cores_used():
+    assert price(None, 16)["usd_per_hour"] == pytest.approx(0.677)
+    assert price(None, 2)["usd_per_hour"] == pytest.approx(0.677 / 8, abs=1e-6)
+    assert "2 of 16 cores" in price(None, 2)["basis"]
+    assert price(1.5, 2) == {"usd_per_hour": 1.5, "basis": "given by the user"}
+    assert price(0.0, 2)["usd_per_hour"] == 0, "free is a price too"

@@ -1,0 +1,295 @@
+"""Classifiers as artifacts: written, read, imported from Hugging Face folders, and refused where they must be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    MobileBertConfig,
+    MobileBertForSequenceClassification,
+    PreTrainedModel,
+)
+
+from leanformer.artifact import is_artifact, open_artifact
+from leanformer.errors import ArtifactError, CheckpointError
+from leanformer.models.predictor import TorchPredictor
+from leanformer.models.store import import_checkpoint, read_model, start_classifier, write_classifier
+from leanformer.predictor import logits
+from leanformer.task import Task
+from tests.tiny import (
+    LABELS,
+    TASK,
+    VOCABULARY,
+    roughen,
+    tiny_artifact,
+    tiny_classifier,
+    tiny_config,
+    tiny_dataset,
+    tiny_tokenizer,
+)
+
+SIZES: dict[str, Any] = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 48,
+}
+TEXTS = tiny_dataset().test.texts[:20]  # type: ignore[union-attr]
+
+
+def save(model: PreTrainedModel, folder: Path, *, tokenizer: bool = True) -> Path:
+    roughen(model)
+    model.eval().save_pretrained(folder)
+    if tokenizer:
+        tiny_tokenizer(folder)
+    return folder
+
+
+def save_bert(folder: Path, **options: Any) -> Path:
+    names = options.pop("names", LABELS)
+    options |= {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+    return save(BertForSequenceClassification(BertConfig(**(SIZES | options))), folder)
+
+
+def edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Hash of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def transformers_logits(folder: Path, texts: tuple[str, ...]) -> np.ndarray:
+    """Logits of the folder's classifier, one text at a time, without any of our code but the tokenizer file."""
+    from tokenizers import Tokenizer
+    from transformers import AutoModelForSequenceClassification
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True).eval()
+    with torch.no_grad():
+        rows = [model(torch.tensor([tokenizer.encode(text).ids])).logits[0] for text in texts]
+    return torch.stack(rows).numpy()
+
+
+def test_an_artifact_is_written_and_read_again(tmp_path: Path) -> None:
+    model = tiny_classifier()
+    history = ({"step": "made", "options": {}, "parent": None},)
+    artifact = tiny_artifact(tmp_path / "a", model=model, max_tokens=20, history=history)
+    again = open_artifact(tmp_path / "a")
+    assert (again.format, again.task, again.max_tokens) == ("encoder", TASK, 20)
+    assert again.history == history and again.content_hash == artifact.content_hash
+    assert set(again.files) == {"encoder.json", "model.safetensors", "tokenizer.json"}
+    assert again.properties["parameters"] == sum(one.numel() for one in model.parameters())
+    read = read_model(again)
+    assert not read.training and read.config == model.config
+    assert all(torch.equal(value, read.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_equal_content_has_equal_hashes(tmp_path: Path) -> None:
+    hashes = [tiny_artifact(tmp_path / name, seed=seed).content_hash for name, seed in (("a", 1), ("b", 1), ("c", 2))]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_label_names_must_fit_the_logits(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="2 label names for 3 logits"):
+        write_classifier(
+            tiny_classifier(),
+            tmp_path / "a",
+            task=Task("classification", ("x", "y")),
+            tokenizer=tiny_tokenizer(tmp_path),
+            max_tokens=8,
+            history=(),
+        )
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "encoder.json"])
+def test_a_changed_file_is_refused(name: str, tmp_path: Path) -> None:
+    path = tiny_artifact(tmp_path / "a").file(name)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ArtifactError, match=f"{name}: content differs"):
+        open_artifact(tmp_path / "a")
+
+
+def test_a_stock_bert_becomes_an_encoder(tmp_path: Path) -> None:
+    source = save_bert(tmp_path / "stock")
+    before = fingerprint(source)
+    artifact = import_checkpoint(str(source), tmp_path / "a", labels=LABELS)
+    assert artifact.format == "encoder" and artifact.task == TASK
+    assert artifact.max_tokens == 48  # it has no more positions
+    assert artifact.history[0]["options"] == {"source": "stock", "family": "bert"}
+    assert np.allclose(logits(TorchPredictor(artifact), TEXTS), transformers_logits(source, TEXTS), atol=1e-4)
+    assert fingerprint(source) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"stock", "a"}
+
+
+def test_an_artifact_is_returned_as_it_is(tmp_path: Path) -> None:
+    artifact = tiny_artifact(tmp_path / "a")
+    assert import_checkpoint(str(tmp_path / "a"), tmp_path / "b") == artifact
+    assert not (tmp_path / "b").exists()
+
+
+def test_an_unmapped_family_is_kept_as_it_came(tmp_path: Path) -> None:
+    config = DebertaV2Config(
+        **SIZES, type_vocab_size=0, relative_attention=True, pos_att_type=["p2c", "c2p"], num_labels=3
+    )
+    source = save(DebertaV2ForSequenceClassification(config), tmp_path / "deberta")
+    (source / "modeling.py").write_text("raise SystemExit")
+    (source / "pytorch_model.bin").write_bytes(b"a pickle")
+    artifact = import_checkpoint(str(source), tmp_path / "a", labels=LABELS, max_tokens=30)
+    assert (artifact.format, artifact.task, artifact.max_tokens) == ("transformers", TASK, 30)
+    assert set(artifact.files) == {"config.json", "model.safetensors", "tokenizer.json"}
+    expected = transformers_logits(source, TEXTS)
+    for options in ({}, {"batch_tokens": None}, {"pad_to": 30}):
+        assert np.allclose(logits(TorchPredictor(artifact, **options), TEXTS), expected, atol=1e-5)
+    with pytest.raises(ArtifactError, match="no encoder weights"):
+        read_model(artifact)
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_tokenizer_of_the_older_form_is_converted(mapped: bool, tmp_path: Path) -> None:
+    """Only a vocab.txt beside the weights: a tokenizer.json is made, and the source is left alone."""
+    if mapped:
+        model: PreTrainedModel = BertForSequenceClassification(BertConfig(**SIZES, num_labels=3))
+    else:
+        sizes = SIZES | {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16}
+        model = MobileBertForSequenceClassification(MobileBertConfig(**sizes, num_labels=3))
+    source = save(model, tmp_path / "source", tokenizer=False)
+    (source / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    before = fingerprint(source)
+    artifact = import_checkpoint(str(source), tmp_path / "a", labels=LABELS)
+    assert artifact.format == ("encoder" if mapped else "transformers")
+    reference = tiny_artifact(tmp_path / "reference", max_tokens=48)
+    ours, theirs = TorchPredictor(artifact).tokenize(TEXTS), TorchPredictor(reference).tokenize(TEXTS)
+    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    if mapped:
+        _, path, _, _ = start_classifier(str(source), TASK)
+        assert path.read_bytes() == artifact.file("tokenizer.json").read_bytes()
+    assert fingerprint(source) == before
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "a", "reference"}
+
+
+def test_no_tokenizer_at_all(tmp_path: Path) -> None:
+    source = save(BertForSequenceClassification(BertConfig(**SIZES, num_labels=3)), tmp_path / "s", tokenizer=False)
+    with pytest.raises(CheckpointError, match=r"(?s)no tokenizer\.json.*remedy"):
+        import_checkpoint(str(source), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "expected"),
+    [
+        (("sport", "music", "weather"), LABELS, ("sport", "music", "weather")),  # the order of the logits stays
+        (("LABEL_0", "LABEL_1", "LABEL_2"), LABELS, LABELS),
+        (("label_0", "label_1", "label_2"), LABELS, LABELS),
+        (("LABEL_0", "LABEL_1", "LABEL_2"), None, ("LABEL_0", "LABEL_1", "LABEL_2")),
+        (("WEATHER", "Music", "sport"), LABELS, ("weather", "music", "sport")),
+        (("x", "y", "z"), None, ("x", "y", "z")),
+        (LABELS, ("sport", "music"), LABELS),  # a small data set need not show every label
+    ],
+)
+def test_labels_are_reconciled(own: Any, given: Any, expected: Any, tmp_path: Path) -> None:
+    artifact = import_checkpoint(str(save_bert(tmp_path / "s", names=own)), tmp_path / "a", labels=given)
+    assert artifact.task.labels == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "given"),
+    [
+        (("x", "y", "z"), LABELS),
+        (("LABEL_0", "LABEL_1"), LABELS),
+        (("LABEL_1", "LABEL_0", "LABEL_2"), LABELS),
+        (("sport", "music"), LABELS),
+        (("Music", "MUSIC", "sport"), ("music", "sport", "x")),
+    ],
+)
+def test_labels_that_are_not_the_datas(own: Any, given: Any, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"(?s)are not the data's labels.*remedy: set id2label"):
+        import_checkpoint(str(save_bert(tmp_path / "s", names=own)), tmp_path / "a", labels=given)
+
+
+def test_two_placeholder_labels_that_save_pretrained_left_out(tmp_path: Path) -> None:
+    source = save(BertForSequenceClassification(BertConfig(**SIZES)), tmp_path / "s")
+    assert "id2label" not in json.loads((source / "config.json").read_text())
+    assert import_checkpoint(str(source), tmp_path / "a", labels=("no", "yes")).task.labels == ("no", "yes")
+    with pytest.raises(CheckpointError, match="are not the data's labels"):
+        import_checkpoint(str(source), tmp_path / "b", labels=LABELS)
+
+
+def test_numbers_as_label_names(tmp_path: Path) -> None:
+    source = save_bert(tmp_path / "s")
+    edit(source / "config.json", id2label={"0": 1, "2": 3, "1": 2})
+    assert import_checkpoint(str(source), tmp_path / "a", labels=("1", "2", "3")).task.labels == ("1", "2", "3")
+
+
+@pytest.mark.parametrize("kind", ["regression", "multi_label_classification"])
+def test_other_problems_are_refused(kind: str, tmp_path: Path) -> None:
+    source = save_bert(tmp_path / "s", problem_type=kind)
+    with pytest.raises(CheckpointError, match="regression or several labels"):
+        import_checkpoint(str(source), tmp_path / "a", labels=LABELS)
+
+
+def test_one_logit_is_a_regression(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="regression or several labels"):
+        import_checkpoint(str(save_bert(tmp_path / "s", names=("score",))), tmp_path / "a")
+
+
+def test_an_encoder_that_was_not_fine_tuned(tmp_path: Path) -> None:
+    source = save(BertModel(BertConfig(**SIZES)), tmp_path / "s")
+    with pytest.raises(CheckpointError, match=r"(?s)not a fine-tuned sequence classifier.*remedy: fine-tune it first"):
+        import_checkpoint(str(source), tmp_path / "a")
+    edit(source / "config.json", architectures=["BertForSequenceClassification"])
+    with pytest.raises(CheckpointError, match=r"lacks the weight head\.classifier"):
+        import_checkpoint(str(source), tmp_path / "a")
+
+
+def test_an_unmapped_family_without_safetensors(tmp_path: Path) -> None:
+    source = save(DebertaV2ForSequenceClassification(DebertaV2Config(**SIZES, num_labels=3)), tmp_path / "s")
+    (source / "model.safetensors").rename(source / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="no safetensors weights"):
+        import_checkpoint(str(source), tmp_path / "a")
+    assert not is_artifact(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["no-such-org/no-such-model", "no-such-model"])
+def test_a_hub_name_that_cannot_be_reached(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=f"(?s){name}: neither a folder nor a hub model.*remedy"):
+        import_checkpoint(name, tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["./absent", "/absent/folder", "~/absent", "a/b/c"])
+def test_a_folder_that_is_not_there(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such folder"):
+        import_checkpoint(name, tmp_path / "a")
+
+
+def test_starting_from_an_artifact(tmp_path: Path) -> None:
+    artifact = tiny_artifact(tmp_path / "a")
+    same, path, missing, positions = start_classifier(str(artifact.path), TASK)
+    assert missing == [] and positions == 64 and path == artifact.file("tokenizer.json")
+    assert torch.equal(same.head.classifier.weight, read_model(artifact).head.classifier.weight)
+    other, _, missing, _ = start_classifier(str(artifact.path), Task("classification", ("a", "b")))
+    assert missing == ["head"] and other.config == tiny_config(labels=2)
+    for name, value in read_model(artifact).encoder.state_dict().items():
+        assert torch.equal(value, other.encoder.state_dict()[name])

@@ -1,0 +1,175 @@
+"""The light predictor on a real graph: the same answers however texts are batched, threaded or ordered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import leanformer
+from leanformer.artifact import Artifact, open_artifact, write_manifest
+from leanformer.batching import pad
+from leanformer.errors import ArtifactError, CheckpointError
+from leanformer.predictor import Predictor, logits, softmax
+from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.predictor import LightPredictor, load
+from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
+
+TEXTS = tiny_texts(150, seed=4)[0]
+
+
+@pytest.fixture(scope="module")
+def artifact(tiny_onnx_artifact: Path) -> Artifact:
+    return open_artifact(tiny_onnx_artifact)
+
+
+@pytest.fixture(scope="module")
+def alone(artifact: Artifact) -> np.ndarray:
+    """Logits of each text scored by itself, with nothing padded."""
+    predictor = LightPredictor(artifact, threads=1, batch_tokens=None)
+    return np.concatenate([predictor.infer(predictor.tokenize([text])) for text in TEXTS])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("batch_tokens", [None, 1, 40, 256, 100_000])
+def test_batched_is_alone(artifact: Artifact, alone: np.ndarray, threads: int, batch_tokens: int | None):
+    predictor = LightPredictor(artifact, threads=threads, batch_tokens=batch_tokens)
+    ours = logits(predictor, TEXTS)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, alone, atol=1e-5, rtol=0)
+
+
+def test_padded_is_alone(artifact: Artifact, alone: np.ndarray):
+    predictor = LightPredictor(artifact, threads=1)
+    ids, mask = pad(predictor.tokenize(TEXTS), padding_id=0, length=32)
+    engine = OnnxEngine(artifact.file("model.onnx"), 1)
+    np.testing.assert_allclose(engine.run(ids, mask), alone, atol=1e-5, rtol=0)
+
+
+def test_order_is_kept(artifact: Artifact, alone: np.ndarray):
+    assert len({row.tobytes() for row in alone}) > 100, "texts that all answer alike could not tell"
+    predictor = LightPredictor(artifact, threads=2, batch_tokens=64)
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    np.testing.assert_allclose(logits(predictor, [TEXTS[i] for i in order]), alone[order], atol=1e-5, rtol=0)
+
+
+def test_predictions_are_the_softmax_of_the_logits(artifact: Artifact, alone: np.ndarray):
+    predictions = LightPredictor(artifact, threads=1).predict(TEXTS)
+    expected = softmax(alone.astype(np.float64))
+    for one, row in zip(predictions, expected, strict=True):
+        assert tuple(one.probabilities) == LABELS
+        np.testing.assert_allclose(list(one.probabilities.values()), row, atol=1e-5)
+        assert sum(one.probabilities.values()) == pytest.approx(1)
+        assert one.label == LABELS[row.argmax()]
+
+
+def test_it_is_a_predictor(artifact: Artifact):
+    assert isinstance(LightPredictor(artifact, threads=1), Predictor)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_nothing_in_nothing_out(artifact: Artifact, threads: int):
+    predictor = LightPredictor(artifact, threads=threads)
+    assert predictor.predict([]) == []
+    assert logits(predictor, []).shape == predictor.infer([]).shape == (0, 3)
+
+
+def test_a_bare_string_is_not_a_list_of_letters(artifact: Artifact):
+    with pytest.raises(TypeError, match="list"):
+        LightPredictor(artifact, threads=1).predict("goal match")
+
+
+def test_a_very_long_text_is_cut(artifact: Artifact):
+    predictor = LightPredictor(artifact, threads=1)
+    words = [word for topic in TOPICS.values() for word in topic]  # 30 words, the room beside [CLS] and [SEP]
+    long, cut = " ".join(words + ["goal"] * 100_000), " ".join(words)
+    (row,) = predictor.tokenize([long])
+    assert len(row) == artifact.max_tokens == 32
+    np.testing.assert_allclose(logits(predictor, [long]), logits(predictor, [cut]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\n\t",
+        "\x00\x07\x1b[31m",
+        "雨が降る 🌧️",
+        "é" * 500,
+        "a\u0301",
+        "\u202eright to left",
+        "\ufeffgoal",
+        "\U0010ffff",
+    ],
+)
+def test_any_text_gets_an_answer(artifact: Artifact, text: str):
+    predictor = LightPredictor(artifact, threads=1)
+    (alone,) = predictor.predict([text])
+    together = predictor.predict([TEXTS[0], text, TEXTS[1]])[1]
+    assert alone.label in LABELS
+    assert sum(alone.probabilities.values()) == pytest.approx(1)
+    np.testing.assert_allclose(list(alone.probabilities.values()), list(together.probabilities.values()), atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_predictor_serves_several_threads(artifact: Artifact, alone: np.ndarray, threads: int):
+    predictor = LightPredictor(artifact, threads=threads, batch_tokens=64)
+    chunks = [TEXTS[i : i + 30] for i in range(0, 150, 30)] * 4
+    expected = [alone[i : i + 30] for i in range(0, 150, 30)] * 4
+    with ThreadPoolExecutor(4) as pool:
+        for ours, theirs in zip(pool.map(lambda chunk: logits(predictor, chunk), chunks), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
+
+
+def test_load_opens_a_folder(tiny_onnx_artifact: Path):
+    assert leanformer.load(str(tiny_onnx_artifact), threads=1).predict(["goal match team"])[0].label in LABELS
+
+
+def test_load_says_what_to_do_with_a_pytorch_model(tmp_path: Path):
+    tiny_artifact(tmp_path / "encoder")
+    with pytest.raises(ArtifactError, match="format 'encoder' is not run by the light runtime") as caught:
+        load(tmp_path / "encoder")
+    assert "leanformer export" in str(caught.value)
+
+
+def test_a_corrupted_graph_is_refused_by_its_hash(tiny_onnx_artifact: Path, tmp_path: Path):
+    shutil.copytree(tiny_onnx_artifact, tmp_path / "copy")
+    graph = tmp_path / "copy" / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"model\.onnx: content differs from the hash"):
+        load(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(("name", "error"), [("model.onnx", ArtifactError), ("tokenizer.json", CheckpointError)])
+def test_a_broken_file_with_the_right_hash_is_refused_too(
+    name: str, error: type[Exception], artifact: Artifact, tmp_path: Path
+):
+    shutil.copytree(artifact.path, tmp_path / "copy")
+    (tmp_path / "copy" / name).write_bytes(b"\x08\x07 not a model")
+    fields = {"format": "onnx", "task": artifact.task, "max_tokens": 32, "properties": artifact.properties}
+    write_manifest(tmp_path / "copy", **fields)
+    with pytest.raises(error, match=name):
+        load(tmp_path / "copy", threads=1).predict(["goal"])
+
+
+def test_prediction_needs_no_torch(tiny_onnx_artifact: Path):
+    code = (
+        "import json, sys, leanformer; one = leanformer.load(sys.argv[1], threads=2).predict(['rain and snow'])[0]; "
+        "print(json.dumps([one.label, [n for n in ('torch', 'transformers', 'onnx') if n in sys.modules]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_onnx_artifact)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    label, heavy = json.loads(done.stdout)
+    assert label in LABELS
+    assert heavy == []

@@ -1,0 +1,110 @@
+"""Writing so that nothing half-written stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from leanformer.files import new_folder, sha256_file, sha256_json, write_json, write_text
+
+
+class StoppedError(Exception):
+    pass
+
+
+def write_and_stop(folder: Path, error: type[BaseException]) -> None:
+    with new_folder(folder) as temporary:
+        (temporary / "new.txt").write_text("new")
+        raise error
+
+
+def test_a_folder_appears_when_the_block_ends_well(tmp_path: Path):
+    with new_folder(tmp_path / "deep" / "folder") as temporary:
+        (temporary / "a.txt").write_text("a")
+        assert not (tmp_path / "deep" / "folder").exists()
+        assert temporary.parent == tmp_path / "deep", "a rename must not cross file systems"
+    assert (tmp_path / "deep" / "folder" / "a.txt").read_text() == "a"
+    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["folder"]
+
+
+def test_nothing_is_left_after_an_error(tmp_path: Path):
+    with pytest.raises(StoppedError):
+        write_and_stop(tmp_path / "folder", StoppedError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_old_folder_is_replaced_whole(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old.txt").write_text("old")
+    with new_folder(tmp_path / "folder") as temporary:
+        (temporary / "new.txt").write_text("new")
+        assert (tmp_path / "folder" / "old.txt").read_text() == "old", "the old one stands until the end"
+    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["new.txt"]
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("error", [StoppedError, KeyboardInterrupt])
+def test_the_old_folder_survives_an_error(error: type[BaseException], tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old.txt").write_text("old")
+    with pytest.raises(error):
+        write_and_stop(tmp_path / "folder", error)
+    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["old.txt"]
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
+def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old.txt").write_text("old")
+    with pytest.raises(OSError), new_folder(tmp_path / "folder") as temporary:
+        temporary.rmdir()  # what an overeager cleaner of temporary files may do
+    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["old.txt"]
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
+def test_others_may_read_the_folder(tmp_path: Path):
+    with new_folder(tmp_path / "folder"):
+        pass
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o777 & ~umask
+
+
+def test_text_is_replaced_whole(tmp_path: Path):
+    write_text(tmp_path / "deep" / "a.txt", "eins")
+    write_text(tmp_path / "deep" / "a.txt", "zwölf 🌧")
+    assert (tmp_path / "deep" / "a.txt").read_text(encoding="utf-8") == "zwölf 🌧"
+    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["a.txt"]
+
+
+def test_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path):
+    write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "a.txt", "\ud800")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, -float("inf")]])
+def test_what_json_cannot_say_is_refused(value: object, tmp_path: Path):
+    with pytest.raises(ValueError):
+        write_json(tmp_path / "a.json", {"value": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_readable(tmp_path: Path):
+    write_json(tmp_path / "a.json", {"ü": [1, None]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "ü" in text and text.endswith("}\n")
+    assert json.loads(text) == {"ü": [1, None]}
+
+
+def test_hashes_are_of_the_content(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_json({"a": 1, "b": [2]}) == sha256_json({"b": [2], "a": 1})
+    assert len({sha256_json(one) for one in ({"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1})}) == 4

@@ -1,0 +1,159 @@
+"""Fine-tuning from end to end: an encoder and data in, an artifact out, whatever interrupted it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import BertConfig, BertModel, set_seed
+
+from leanformer.artifact import open_artifact
+from leanformer.data.dataset import Dataset
+from leanformer.errors import CheckpointError, DataError
+from leanformer.metrics.classification import accuracy
+from leanformer.models.predictor import TorchPredictor
+from leanformer.models.store import read_model
+from leanformer.predictor import logits
+from leanformer.train.fine_tune import encoder_hash, fine_tune, labels_of
+from leanformer.train.loop import FitSettings
+from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_dataset, tiny_tokenizer
+from tests.train.running import KilledError
+
+DATA = tiny_dataset()
+SETTINGS = FitSettings(epochs=12, batch_size=16, learning_rate=2e-3, precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare stock BERT that was never fine-tuned."""
+    folder = tmp_path_factory.mktemp("encoder") / "bert"
+    set_seed(1)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=24,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    tiny_tokenizer(folder)
+    return folder
+
+
+def run(encoder: Path, folder: Path, settings: FitSettings = SETTINGS, data: Dataset = DATA, **options: Any) -> Any:
+    options = {"say": lambda line: None} | options
+    return fine_tune(str(encoder), data, folder / "out", settings, work=folder / "work", device="cpu", **options)
+
+
+def test_from_end_to_end(encoder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    artifact = run(encoder, tmp_path, say=said.append)
+    assert said[0].startswith("starting at random: head.pooler.weight")
+    assert said[1] == "120 training texts, 40 dev texts, 3 labels"
+    assert artifact.task == TASK and artifact.format == "encoder"
+    assert artifact.max_tokens == 24  # it has no more positions
+    [entry] = artifact.history
+    scores = entry["result"]["dev_accuracy"]
+    assert entry["step"] == "train.fine_tune" and entry["parent"] is None
+    assert entry["options"]["encoder"] == "bert" and entry["options"]["learning_rate"] == 2e-3
+    assert entry["data"] == {"name": "tiny", "training_hash": DATA.training_hash}
+    assert len(scores) == 12 and max(scores) == scores[entry["result"]["best_epoch"] - 1] >= 0.9
+    # The predictor gives on dev just the score that the best epoch was said to have.
+    assert DATA.dev is not None and DATA.test is not None
+    for examples, least in ((DATA.dev, max(scores)), (DATA.test, 0.85)):
+        predicted = logits(TorchPredictor(artifact), examples.texts).argmax(axis=1)
+        assert accuracy(predicted, np.array(examples.labels)) >= least - 1e-9
+    training = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert training["dev_accuracy"] == scores and training["seconds"] > 0
+    assert "training.json" not in artifact.files
+    assert open_artifact(tmp_path / "out").content_hash == artifact.content_hash
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+
+
+def test_killed_and_taken_up_again(encoder: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=2)
+    whole = run(encoder, tmp_path / "whole", settings)
+    for lines in (9, 4):
+
+        def die(line: str, left: list[int] = [lines]) -> None:  # noqa: B006 - counts the lines of this run
+            left[0] -= 1
+            if left[0] < 0:
+                raise KilledError
+
+        with pytest.raises(KilledError):
+            run(encoder, tmp_path, replace(settings, checkpoint_seconds=0.0), say=die)
+        assert not (tmp_path / "out").exists() and (tmp_path / "work").exists()
+    said: list[str] = []
+    again = run(encoder, tmp_path, settings, say=said.append)
+    assert any(line.startswith("taken up at epoch") for line in said)
+    assert again.content_hash == whole.content_hash
+    assert again.history[0]["result"] == whole.history[0]["result"]
+    assert not (tmp_path / "work").exists()
+
+
+def test_other_data_is_another_run(encoder: Path, tmp_path: Path) -> None:
+    """What was left behind of a killed run on other data, or another length, is not taken up."""
+    settings = replace(SETTINGS, epochs=1, checkpoint_seconds=0.0)
+
+    def die(line: str) -> None:
+        if line.startswith("epoch 1/1  50"):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(encoder, tmp_path, settings, say=die)
+    assert DATA.train is not None
+    fewer = replace(DATA, train=DATA.train.select(range(119)))
+    for data, options in ((fewer, {}), (DATA, {"max_tokens": 20}), (DATA, {})):
+        said: list[str] = []
+
+        def listen(line: str, said: list[str] = said) -> None:
+            said.append(line)
+            die(line)
+
+        with pytest.raises(KilledError):
+            run(encoder, tmp_path, settings, data, say=listen, **options)
+        assert not any(line.startswith("taken up") for line in said)
+
+
+def test_from_one_of_our_artifacts(tmp_path: Path) -> None:
+    start = tiny_artifact(tmp_path / "start", seed=4)
+    before = read_model(start)
+    artifact = run(start.path, tmp_path, replace(SETTINGS, epochs=1, learning_rate=1e-9))
+    assert encoder_hash(read_model(start)) == encoder_hash(before)
+    # At a rate of almost nothing the weights stay what they were, the head included, for it is the same task.
+    assert np.allclose(
+        logits(TorchPredictor(artifact), ["rain and fog"]), logits(TorchPredictor(start), ["rain and fog"]), atol=1e-4
+    )
+    assert open_artifact(start.path).content_hash == start.content_hash
+
+
+def test_data_without_dev(encoder: Path, tmp_path: Path) -> None:
+    for missing in ("train", "dev"):
+        with pytest.raises(DataError, match="tiny"):
+            run(encoder, tmp_path, data=replace(DATA, **{missing: None}))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_encoder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such folder"):
+        run(tmp_path / "absent", tmp_path)
+
+
+def test_labels_of_examples() -> None:
+    assert DATA.train is not None and DATA.unlabelled is not None
+    assert labels_of(DATA.train).tolist() == list(DATA.train.labels or ())
+    assert labels_of(DATA.unlabelled).tolist() == [-1] * 60
+    assert labels_of(DATA.unlabelled).dtype == np.int64
+
+
+def test_the_hash_of_an_encoder_covers_weights_and_shape(tmp_path: Path) -> None:
+    hashes = {encoder_hash(read_model(tiny_artifact(tmp_path / str(seed), seed=seed))) for seed in (1, 2)}
+    model = read_model(tiny_artifact(tmp_path / "again", seed=1))
+    assert len(hashes) == 2 and encoder_hash(model) in hashes
+    model.config = replace(model.config, activation="relu")
+    assert encoder_hash(model) not in hashes
