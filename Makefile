@@ -10,6 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip
+# Written so that any Python, also a very old one, can say why it will not do.
+NEED_PYTHON = -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Python 3.11 or newer is needed, \
+and %s is %s\n  remedy: $(1)make install PYTHON=python3.11" % (sys.executable, sys.version.split()[0]))'
 
 .DEFAULT_GOAL := help
 .PHONY: help install test test-all check demo bench clean
@@ -22,7 +25,8 @@ install: $(STAMP)
 # Half an environment (a run that was killed) is completed, not thrown away. torch comes first and alone, so that
 # the client chooses its build by our pin and by nothing else; the rest then finds it there.
 $(STAMP): pyproject.toml constraints.txt
-	$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --version >/dev/null 2>&1 || { $(PYTHON) $(call NEED_PYTHON) && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python $(call NEED_PYTHON,make clean; )
 	$(PIP) install --quiet -c constraints.txt torch
 	$(PIP) install --quiet -c constraints.txt -e '.[train,dev,demo]'
 	@touch $@

@@ -1,7 +1,7 @@
 """What single choices of ours gave on this machine: writes benchmarks/results/kernels.json.
 
 - dropout: one MiniLM training step with our dropout and with PyTorch's.
-- skip_layer_normalization: one-thread inference of a MiniLM graph with ONNX Runtime's fusion left out and left in.
+- workers: batches of a MiniLM graph on one-thread workers, and one by one on a session with all threads.
 
 Each pair is timed in turn, 20 rounds; figures are medians in milliseconds.
 """
@@ -12,11 +12,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from torch import nn
 
@@ -27,6 +27,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.dropout import Dropout
 from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.engine import OnnxEngine
 
 ROUNDS = 20
 MINILM = EncoderConfig(
@@ -69,21 +70,21 @@ def dropout() -> dict[str, float]:
     return {"ours_ms": ours, "torch_ms": theirs, "rows": 64, "tokens": 14}
 
 
-def skip_layer_normalization() -> dict[str, float]:
+def workers() -> dict[str, float]:
+    """16 batches of 8 rows of 25 tokens, on one-thread workers or one by one on a session with all threads."""
+    threads = allowed_cores()
     rng = np.random.default_rng(0)
-    feeds = {"input_ids": rng.integers(1000, 20000, (8, 25)), "attention_mask": np.ones((8, 25), np.int64)}
+    batches = [(rng.integers(1000, 20000, (8, 25)), np.ones((8, 25), np.int64)) for _ in range(16)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(encoder_graph(Classifier(MINILM)), path)
-
-        def session(left_out: list[str]) -> Callable[[], object]:
-            options = ort.SessionOptions()
-            options.intra_op_num_threads = 1
-            one = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"], disabled_optimizers=left_out)
-            return lambda: one.run(None, feeds)
-
-        without, with_fusion = timed_in_turn(session(["SkipLayerNormFusion"]), session([]))
-    return {"without_fusion_ms": without, "with_fusion_ms": with_fusion, "rows": 8, "tokens": 25}
+        alone, together = OnnxEngine(path, 1), OnnxEngine(path, threads)
+        with ThreadPoolExecutor(threads) as pool:
+            spread, shared = timed_in_turn(
+                lambda: list(pool.map(lambda one: alone.run(*one), batches)),
+                lambda: [together.run(*one) for one in batches],
+            )
+    return {"one_thread_workers_ms": spread, "one_session_all_threads_ms": shared, "threads": threads, "batches": 16}
 
 
 def main() -> None:
@@ -92,7 +93,7 @@ def main() -> None:
     result = {
         "rounds": ROUNDS,
         "dropout": dropout(),
-        "skip_layer_normalization": skip_layer_normalization(),
+        "workers": workers(),
         "machine": fingerprint(threads),
     }
     path = Path(__file__).resolve().parent / "results" / "kernels.json"

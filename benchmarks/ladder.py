@@ -29,7 +29,6 @@ HERE = Path(__file__).resolve().parent
 TEACHERS = {
     "sst2": {"splits": {"train": "train_phrases"}, "settings": FitSettings(epochs=2)},
     "trec": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=32)},
-    "banking77": {"splits": {}, "settings": FitSettings(epochs=8, batch_size=32, learning_rate=1e-4)},
 }
 
 

@@ -15,7 +15,9 @@ COMMANDS = (
     ("kernels.py",),
     ("ladder.py", "sst2"),
     ("students.py", "sst2"),
+    ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),
+    ("demo.py",),
     ("documented.py",),
 )
 

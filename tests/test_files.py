@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from leanformer.files import new_folder, sha256_file, sha256_json, write_json, write_text
+from leanformer.files import new_folder, restore_folder, sha256_file, sha256_json, write_json, write_text
 
 
 class StoppedError(Exception):
@@ -108,3 +110,40 @@ def test_hashes_are_of_the_content(tmp_path: Path):
     assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_json({"a": 1, "b": [2]}) == sha256_json({"b": [2], "a": 1})
     assert len({sha256_json(one) for one in ({"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1})}) == 4
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_folder_lost_between_two_renames_comes_back(tmp_path: Path):
+    """What a kill in the last moment of `new_folder` leaves: the old folder set aside, the new one not yet in place."""
+    number = dead_process()
+    for ending in ("old", "partial"):
+        (tmp_path / f".folder.{number}.abc_1.{ending}").mkdir()
+    (tmp_path / f".folder.{number}.abc_1.old" / "a.txt").write_text("old")
+    restore_folder(tmp_path / "folder")
+    assert (tmp_path / "folder" / "a.txt").read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+
+
+def test_leftovers_do_not_stand_in_the_way(tmp_path: Path):
+    for number in (dead_process(), os.getpid()):
+        left = tmp_path / f".folder.{number}.abc_1.old"
+        left.mkdir()
+        (left / "a.txt").write_text("older")
+    (tmp_path / "folder").mkdir()
+    with new_folder(tmp_path / "folder") as temporary:
+        (temporary / "b.txt").write_text("new")
+    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["b.txt"]
+
+
+def test_folders_of_a_running_process_are_left_alone(tmp_path: Path):
+    others = tmp_path / f".folder.{os.getppid()}.abc_1.partial"
+    others.mkdir()
+    restore_folder(tmp_path / "folder")
+    assert others.is_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -36,10 +37,12 @@ def write_json(path: Path, value: Any) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Hand out a temporary folder beside `path`; it becomes `path` only when the block ends well.
 
-    A folder that stood at `path` is replaced in that last moment; after an error it is still there, whole.
+    A folder that stood at `path` is replaced in that last moment; after an error it is still there, whole. What a
+    killed process left behind is cleared away first (see `restore_folder`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    restore_folder(path)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".partial", dir=path.parent))
     # mkdtemp makes folders that only their owner may enter; an artifact is to be read by others too.
     umask = os.umask(0)
     os.umask(umask)
@@ -47,7 +50,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.exists():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            old = temporary.with_suffix(".old")
             path.rename(old)
             try:
                 temporary.rename(path)
@@ -59,6 +62,36 @@ def new_folder(path: Path) -> Iterator[Path]:
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def restore_folder(path: Path) -> None:
+    """Mend what a kill in the middle of `new_folder` left: put the old folder back, remove half-written ones.
+
+    Only leftovers of processes that no longer run are touched.
+    """
+    for left in sorted(path.parent.glob(f".{glob.escape(path.name)}.*.old")):
+        if not _is_running(left):
+            if path.exists():
+                shutil.rmtree(left)
+            else:
+                left.rename(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        if left.is_dir() and not _is_running(left):
+            shutil.rmtree(left)
+
+
+def _is_running(left: Path) -> bool:
+    """Whether the process that made this temporary folder is another one that still runs."""
+    number = left.name.split(".")[-3]
+    if not number.isdigit() or int(number) == os.getpid():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it runs, and belongs to somebody else
+    return True
 
 
 def sha256_file(path: Path) -> str:

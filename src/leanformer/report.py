@@ -24,7 +24,7 @@ class Rung:
         name: what was added. `after`: the rung it builds on, None for the first.
         runtime: what ran it, and how.
         quality, quality_low, quality_high: of `metric` on the test split, 0..1, with a 95 % bootstrap interval.
-        dev_quality: the same metric on dev, the only figure that a choice may look at.
+        dev_quality: the same metric on dev, the only figure that a choice may look at; None without a dev split.
         drop, drop_low, drop_high: quality of the first rung minus this one's on test, with a paired interval.
         n: number of test texts behind quality.
         macro_f1, matthews: on test, with intervals (_low, _high).
@@ -35,7 +35,8 @@ class Rung:
         throughput_per_second: test texts per second, tokenizer included, all allowed threads: the best of the
             rounds; throughput_median is their median; throughput_n texts per round.
         inference_per_second: the same without the tokenizer.
-        speedup, speedup_over_unpadded: throughput over that of the first and the second rung.
+        speedup, speedup_over_unpadded: throughput over that of the first rung and of the unpadded PyTorch one; None
+            where there is no such rung (a bench).
         marginal: throughput over that of the rung named in `after`.
         usd_per_100m: USD for 100 million texts at the price stated in the report.
         bytes: of the artifact on disk. parameters: of the model, None where unknown.
@@ -51,7 +52,7 @@ class Rung:
     quality: float
     quality_low: float
     quality_high: float
-    dev_quality: float
+    dev_quality: float | None
     metric: str
     n: int
     drop: float
@@ -77,7 +78,7 @@ class Rung:
     inference_per_second: float
     throughput_n: int
     speedup: float
-    speedup_over_unpadded: float
+    speedup_over_unpadded: float | None
     marginal: float
     usd_per_100m: float
     bytes: int

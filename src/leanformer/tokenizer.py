@@ -30,6 +30,11 @@ class Tokenizer:
         """Token ids of each text, special tokens included: one int32 array `[tokens]` per text."""
         return [np.asarray(one.ids, dtype=np.int32) for one in self._tokenizer.encode_batch_fast(list(texts))]
 
+    def count_longer(self, texts: Sequence[str]) -> int:
+        """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them."""
+        # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
+        return sum(bool(one.overflowing) for one in self._tokenizer.encode_batch_fast(list(texts)))
+
     @property
     def vocabulary_size(self) -> int:
         return self._tokenizer.get_vocab_size()

@@ -13,6 +13,7 @@ from leanformer.recipe.library import recipe_names, recipe_path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "leanformer"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+PROGRAMS = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
 FOLDERS = sorted({path.parent for path in SOURCES})
 ROOMS = sorted(path.name for path in FOLDERS if path.parent == PACKAGE)
 LONGEST_LINES = 300
@@ -54,10 +55,25 @@ def test_a_file_reads_in_one_sitting(path: Path):
     assert lines <= LONGEST_LINES, f"{short(path)} has {lines} lines; split it by what its parts are about"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=short)
+def is_a_drawer(stem: str) -> bool:
+    """Whether a file's name says nothing of what it holds, so that anything will end up in it."""
+    stem = stem.removeprefix("test_")
+    return stem in ("utils", "util", "helpers", "helper", "common", "misc") or stem.endswith(
+        ("_v2", "_v3", "_new", "_old", "_util", "_utils", "_helpers", "_common", "_misc")
+    )
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=short)
 def test_a_file_is_named_after_what_it_holds(path: Path):
-    assert path.stem not in ("utils", "util", "helpers", "helper", "common", "misc")
-    assert not path.stem.endswith(("_v2", "_v3", "_new", "_old", "_utils"))
+    assert not is_a_drawer(path.stem)
+
+
+@pytest.mark.parametrize(
+    ("stem", "expected"),
+    [("util", True), ("test_helpers", True), ("encoder_v2", True), ("comparing", False), ("test_misclassified", False)],
+)
+def test_a_drawer_would_be_seen(stem: str, expected: bool):
+    assert is_a_drawer(stem) is expected
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=short)

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +15,14 @@ import pytest
 
 from leanformer.artifact import open_artifact
 from leanformer.catalog import TECHNIQUES
-from leanformer.cli.main import main
-from leanformer.measure import speed
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.report import Report
+from tests.cli.calling import Command, is_friendly, write_lines
 from tests.render.reports import make_report
-from tests.tiny import LABELS, tiny_artifact, tiny_dataset, tiny_texts
+from tests.tiny import LABELS, tiny_artifact, tiny_texts
 
 TEXTS = tiny_texts(10, seed=6)[0]
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs `leanformer ...`; returns exit status, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["leanformer", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "300")
-        monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder of the tiny data set."""
-    data = tiny_dataset()
-    for split in ("train", "dev", "test"):
-        part = getattr(data, split)
-        rows = [{"text": text, "label": LABELS[i]} for text, i in zip(part.texts, part.labels, strict=True)]
-        write_lines(tmp_path / "data" / f"{split}.jsonl", rows)
-    return tmp_path / "data"
-
-
-def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def is_friendly(status: int, out: str, err: str) -> None:
-    """One message for the user on standard error, nothing on standard output, no traceback."""
-    assert status == 1
-    assert out == ""
-    assert err.startswith("error: ")
-    assert "Traceback" not in err
 
 
 def test_techniques_are_listed(command: Command):
@@ -276,16 +229,6 @@ def test_wrong_usage_is_status_2(arguments: tuple[str, ...], command: Command):
     status, out, err = command(*arguments)
     assert (status, out) == (2, "")
     assert "Usage" in err and "Traceback" not in err
-
-
-def test_an_interrupt_says_how_to_go_on(command: Command, monkeypatch: pytest.MonkeyPatch):
-    def interrupted(name: str) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("leanformer.catalog.card", interrupted)
-    status, _, err = command("techniques")
-    assert status == 130
-    assert "give the same command again" in err
 
 
 def test_as_a_program(tiny_onnx_artifact: Path, tmp_path: Path):

@@ -93,12 +93,13 @@ def test_hard_one_is_training_without_the_teacher(teacher: Artifact, tmp_path: P
         ({"layers": 2, "ffn": 20, "heads": 3}, ((3, 20), (3, 20))),
         ({"layers": 2, "hidden": 16}, ((4, 64), (4, 64))),
         ({"layers": 3, "hidden": 24, "heads": 2, "ffn": 40}, ((2, 40),) * 3),
+        ({"shape": "3x16"}, ((4, 64),) * 3),
     ],
 )
 def test_shapes(teacher: Artifact, tmp_path: Path, options: dict[str, Any], shape: tuple[tuple[int, int], ...]) -> None:
     config = read_model(distilled(teacher, tmp_path, **options)).config
     assert tuple((one.heads, one.ffn) for one in config.layers) == shape
-    assert config.hidden == options.get("hidden", 32)
+    assert config.hidden == (16 if "shape" in options else options.get("hidden", 32))
 
 
 @pytest.mark.parametrize(
@@ -138,11 +139,33 @@ def test_impossible_students_are_refused(
 
 
 @pytest.mark.parametrize(
-    "options", [{"hard": 1.5}, {"temperature": 0.0}, {"hidden_kind": "l1"}, {"epochs": 0}, {"layers": 0}]
+    "options",
+    [
+        {"hard": 1.5},
+        {"temperature": 0.0},
+        {"hidden_kind": "l1"},
+        {"epochs": 0},
+        {"layers": 0},
+        {"precision": "fp16"},
+        {"heads": 0},
+        {"token_budget": 0},
+        {"warmup": 1.0},
+        {"learning_rate": 0.0},
+        {"hidden_weight": -1.0},
+        {"shape": "4 by 312"},
+        {"shape": "4x312", "hidden": 312},
+        {"layers": (1, 2), "hidden": 16},
+    ],
 )
 def test_bad_options_are_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match=r"compress\.distil"):
         Distil(**options)
+
+
+def test_a_start_with_fewer_positions_takes_shorter_texts(teacher: Artifact, tmp_path: Path) -> None:
+    start = tiny_artifact(tmp_path / "start", config=tiny_config(positions=6), max_tokens=6, seed=9)
+    student = distilled(teacher, tmp_path / "a", start=str(start.path), layers=1)
+    assert (teacher.max_tokens, student.max_tokens) == (32, 6)
 
 
 def test_started_from_another_encoder(teacher: Artifact, tmp_path: Path) -> None:

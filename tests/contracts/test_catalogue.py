@@ -58,11 +58,7 @@ def test_the_card_is_complete(name: str):
     assert [one.name for one in card.options] == [one.name for one in dataclasses.fields(catalog.load(name))]
 
 
-# To be taken away with the last option that has no comment; until then `xfail_strict` keeps an eye on it.
-SILENT = pytest.mark.xfail(reason="epochs and the six options after it have no comment yet")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=SILENT) if n == "compress.distil" else n for n in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_option_has_a_default_and_a_meaning(name: str):
     options_of = catalog.card(name).options
     assert [one.name for one in options_of if not one.default] == []

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leanformer.data.dataset import open_dataset
-from leanformer.errors import DataError
-
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write rows, given as (text, label) or text, to a JSON Lines file in the data folder."""
-
-    def write_rows(name: str, *rows: Any) -> Path:
-        records = [{"text": row} if isinstance(row, str) else {"text": row[0], "label": row[1]} for row in rows]
-        (tmp_path / name).write_text("".join(json.dumps(record) + "\n" for record in records))
-        return tmp_path / name
-
-    return write_rows
-
-
-TRAIN = (("good", "yes"), ("bad", "no"), ("fine", "yes"), ("poor", "no"))
-
-
-def refusal(source: Path, **options: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        open_dataset(str(source), **options)
-    assert caught.value.remedy
-    return str(caught.value)
+from tests.data.opening import TRAIN, Write, refusal
 
 
 def test_folder_with_all_splits(tmp_path: Path, write: Write) -> None:
@@ -61,29 +35,6 @@ def test_folder_with_all_splits(tmp_path: Path, write: Write) -> None:
     assert data.overlap == {"dev_in_train": 0, "test_in_train": 0, "test_in_dev": 0, "test_in_unlabelled": 0}
 
 
-def test_single_files(tmp_path: Path, write: Write) -> None:
-    data = open_dataset(str(write("reviews.jsonl", *TRAIN)))
-    assert data.name == "reviews"
-    assert data.train is not None
-    assert data.unlabelled is None
-    data = open_dataset(str(write("raw.jsonl", "a", "b")), labels=["x", "y"])
-    assert data.train is None
-    assert data.unlabelled is not None
-    assert data.task.labels == ("x", "y")
-    assert "raw.jsonl has no labels, so its 2 rows are taken as unlabelled" in data.notes[0]
-    (tmp_path / "raw.txt").write_text("a\n")
-    data = open_dataset(str(tmp_path / "raw.txt"))
-    assert data.unlabelled is not None
-    assert data.task.labels == ()
-
-
-def test_single_file_whose_label_has_another_name(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "a", "intent": "x"}\n')
-    assert "if 'intent' holds the label, rename it" in open_dataset(str(tmp_path / "a.jsonl")).notes[0]
-    (tmp_path / "train.jsonl").write_text('{"text": "a", "intent": "x"}\n')
-    assert "rename 'intent' to 'label'" in refusal(tmp_path)
-
-
 def test_only_test_or_only_unlabelled(tmp_path: Path, write: Write) -> None:
     path = write("test.jsonl", ("a", "x"), ("b", 2))
     data = open_dataset(str(tmp_path))
@@ -106,6 +57,24 @@ def test_labels_given(tmp_path: Path, write: Write) -> None:
     assert "'no' is not one of the 1 known labels: yes" in refusal(tmp_path, labels=["yes"])
     assert "given twice" in refusal(tmp_path, labels=["yes", "yes"])
     assert "cannot be a label name" in refusal(tmp_path, labels=["yes", " "])
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ((10, 9, 0, 2, 11, 1), ("0", "1", "2", "9", "10", "11")),
+        ((1, "-1", 0), ("-1", "0", "1")),
+        (("10", "9", "x"), ("10", "9", "x")),
+        (("10", "9", "01"), ("01", "10", "9")),  # no integer is written "01"
+    ],
+)
+def test_integers_as_labels_are_in_the_order_of_their_values(labels: Any, expected: Any, write: Write) -> None:
+    rows = [(f"text {i}", label) for i, label in enumerate(labels)]
+    data = open_dataset(str(write("train.jsonl", *rows)))
+    assert data.task.labels == expected
+    assert data.train is not None and data.train.labels is not None
+    shown = {text: data.task.labels[label] for text, label in zip(data.train.texts, data.train.labels, strict=True)}
+    assert all(shown[text] == str(label) for text, label in rows if text in shown)
 
 
 def test_unknown_label_names_file_line_and_labels(tmp_path: Path, write: Write) -> None:
@@ -132,49 +101,6 @@ def test_partly_labelled(tmp_path: Path, write: Write, name: str) -> None:
     assert f"{path}, line 3: a {path.stem} row without a label (2 of 5 rows without)" in refusal(tmp_path)
 
 
-def test_two_files_for_one_split(tmp_path: Path, write: Write) -> None:
-    write("dev.jsonl", *TRAIN)
-    write("valid.jsonl", *TRAIN)
-    message = refusal(tmp_path)
-    assert "dev.jsonl and valid.jsonl" in message
-    assert "--split dev=dev.jsonl" in message
-    (tmp_path / "valid.jsonl").rename(tmp_path / "dev.csv")
-    assert "dev.csv and dev.jsonl" in refusal(tmp_path)
-
-
-def test_named_splits(tmp_path: Path, write: Write) -> None:
-    write("train.jsonl", *TRAIN)
-    write("train_phrases.jsonl", ("a", "x"), ("b", "y"))
-    write("held_out.jsonl", ("c", "x"))
-    data = open_dataset(str(tmp_path), splits={"train": "train_phrases", "validation": "held_out.jsonl"})
-    assert data.task.labels == ("x", "y")
-    assert data.dev is not None
-    assert data.dev.texts == ("c",)
-    message = refusal(tmp_path, splits={"train": "train_phrase"})
-    assert "held_out.jsonl, train.jsonl, train_phrases.jsonl" in message
-    assert "did you mean 'train_phrases'" in message
-    assert "there is no split 'trian'" in refusal(tmp_path, splits={"trian": "train"})
-    assert "named twice" in refusal(tmp_path, splits={"dev": "train", "valid": "train"})
-    write("train_phrases.csv", ("a", "x"))
-    assert "train_phrases.csv and train_phrases.jsonl" in refusal(tmp_path, splits={"train": "train_phrases"})
-    assert "only in a folder" in refusal(tmp_path / "train.jsonl", splits={"train": "train"})
-
-
-@pytest.mark.parametrize("value", ["../train", "sub/../../train.jsonl", "/etc/passwd", ""])
-def test_named_split_outside_the_folder(tmp_path: Path, value: str) -> None:
-    (tmp_path / "train.jsonl").write_text('{"text": "a", "label": "x"}\n')
-    (tmp_path / "data").mkdir()
-    assert "lies outside the folder" in refusal(tmp_path / "data", splits={"train": value})
-
-
-def test_folder_without_splits_and_text_as_train(tmp_path: Path) -> None:
-    (tmp_path / "reviews.jsonl").touch()
-    assert "the files here are reviews.jsonl" in refusal(tmp_path)
-    (tmp_path / "train.txt").write_text("a\n")
-    assert "train.txt: a .txt file has no labels" in refusal(tmp_path)
-    assert "no such file or folder" in refusal(tmp_path / "gone")
-
-
 def test_kinds(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text(
         '{"text": "a", "text_pair": "b", "label": "x"}\n{"text": "a", "text_pair": "c", "label": "y"}\n'
@@ -184,7 +110,7 @@ def test_kinds(tmp_path: Path) -> None:
     assert data.train.pairs == ("b", "c")
     assert data.task.kind == "pair"
     assert not any("repeat" in note for note in data.notes)
-    assert any("kind 'pair' reads them" in note for note in open_dataset(str(tmp_path)).notes)
+    assert "line 1: a second text ('text_pair'), but classifying sentence pairs is not built yet" in refusal(tmp_path)
     assert "examples of kind 'span' cannot be read" in refusal(tmp_path, kind="span")
 
 

@@ -104,6 +104,24 @@ def test_pairs(hub: Callable[..., str]) -> None:
     assert data.train.pairs[0].startswith("b")
 
 
+@pytest.mark.parametrize("columns", [("premise", "hypothesis"), ("question", "passage"), ("text", "text_pair")])
+def test_pairs_are_refused_where_single_texts_are_read(hub: Callable[..., str], columns: tuple[str, str]) -> None:
+    name = hub(train=[{columns[0]: "a", columns[1]: "b", "label": "x"}])
+    with pytest.raises(DataError, match=r"(?s)classifying sentence pairs is not built yet.*remedy: .*join the two"):
+        open_dataset(name)
+
+
+def test_a_split_is_one_of_ours_only(hub: Callable[..., str]) -> None:
+    rows = records("text", *((f"text {i}", "xy"[i % 2]) for i in range(40)))
+    name = hub(train=rows, validation=records("text", ("a", "x"), ("b", "y")))
+    data = open_dataset(name, splits={"test": "validation"})
+    assert data.test is not None and data.test.texts == ("a", "b")
+    assert data.dev is not None and data.dev_rows is not None
+    assert data.overlap["test_in_dev"] == 0
+    with pytest.raises(DataError, match="'validation' is named for both test and dev"):
+        open_dataset(name, splits={"test": "validation", "dev": "validation"})
+
+
 def test_bad_rows_are_named(hub: Callable[..., str]) -> None:
     name = hub(train=records("text", ("a", "x"), (" ", "y")))
     with pytest.raises(DataError, match="split train, row 2: 'text' holds nothing but white space"):

@@ -69,6 +69,17 @@ def test_pairs(tmp_path: Path) -> None:
     assert "cannot hold pairs" in str(refusal(tmp_path / "a.txt", "a\n", "pair"))
 
 
+def test_a_second_text_is_never_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    for second in ('"b"', "5", '["b"]'):
+        error = refusal(path, '{"text": "a"}\n{"text": "a", "text_pair": ' + second + "}\n")
+        assert "line 2: a second text ('text_pair'), but classifying sentence pairs is not built yet" in str(error)
+        assert "join the two texts yourself" in error.remedy
+    assert "line 2: a second text" in str(refusal(tmp_path / "b.csv", "text,text_pair,label\na,b,x\n"))
+    path.write_text('{"text": "a", "text_pair": null}\n{"text": "a", "text_pair": ""}\n')
+    assert [row.pair for row in read_rows(path)] == [None, None]
+
+
 def test_broken_json_names_column(tmp_path: Path) -> None:
     error = refusal(tmp_path / "a.jsonl", '{"text": "a"}\n{"text": "b",}\n')
     assert error.line == 2

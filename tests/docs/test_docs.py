@@ -69,7 +69,8 @@ def run(command: str, folder: Path) -> str:
         [sys.executable, "-m", "leanformer.cli.main", *words[1:]],
         cwd=folder, capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"}, check=False,
     )  # fmt: skip
-    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    # 3: nothing within the bound, which a teacher of random weights may well come to.
+    assert result.returncode in (0, 3), f"{command}\n{result.stdout}\n{result.stderr}"
     return result.stdout
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertModel, DebertaV2Config, DebertaV2ForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+)
 
 import leanformer
 from leanformer.artifact import open_artifact
@@ -14,7 +21,7 @@ from leanformer.loading import open_predictor
 from leanformer.recipe.find import find_recipe
 from tests.e2e.test_compress import distil, run
 from tests.export.making import folder_bytes
-from tests.tiny import LABELS, VOCABULARY, roughen, tiny_tokenizer
+from tests.tiny import LABELS, VOCABULARY, roughen, tiny_dataset, tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +86,26 @@ def test_it_teaches_a_student_of_a_mapped_family(deberta: Path, bert: Path, tmp_
     assert [entry["step"] for entry in result.artifact.history] == [
         "import", "compress.distil", "export.onnx", "export.int8",
     ]  # fmt: skip
+
+
+def test_quick_on_a_folder_that_stock_transformers_saved(tmp_path: Path):
+    """The labels are those of the folder's own config.json; the answers those of transformers."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=64, pad_token_id=0, id2label=dict(enumerate(reversed(LABELS))),
+    )  # fmt: skip
+    stock = BertForSequenceClassification(config).eval()
+    roughen(stock, seed=11)
+    stock.save_pretrained(tmp_path / "stock")
+    tiny_tokenizer(tmp_path / "stock")
+    recipe = find_recipe("quick").with_options({"int8.max_flips": 1.0, "int8.max_mean_share": 10.0})
+    made = run(tmp_path / "stock", tmp_path / "lean", recipe, max_drop=100)
+    assert [rung.name for rung in made.report.rungs][3:] == ["our ONNX graph", "int8"]
+    assert made.artifact.task.labels == tuple(reversed(LABELS))
+    fp32 = next(path for path in (tmp_path / "lean.work" / "steps").iterdir() if path.name.startswith("onnx-"))
+    text = tiny_dataset().test.texts[0]  # type: ignore[union-attr]
+    ids = torch.tensor(leanformer.load(fp32, threads=1).tokenize([text])[0])[None].long()
+    expected = torch.softmax(stock(ids).logits, -1)[0]
+    ours = leanformer.load(fp32, threads=1).predict([text])[0].probabilities
+    np.testing.assert_allclose(list(ours.values()), expected.detach().numpy(), atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from onnx import numpy_helper
 
 from leanformer.artifact import Artifact
 from leanformer.errors import DataError, GateError, RecipeError
+from leanformer.export import int8
 from leanformer.export.int8 import Int8, _quantise_word_table
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
@@ -169,3 +171,19 @@ def test_the_word_table_may_stay_as_it_is(made: Any, tmp_path: Path):
 def test_options_that_mean_nothing_are_refused(options: dict[str, Any]):
     with pytest.raises(RecipeError, match=next(iter(options))):
         Int8(**options)
+
+
+def test_a_map_left_in_fp32_fails_the_step(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    encoder, fp32 = made
+    monkeypatch.setattr(int8, "_dynamic", lambda source, scratch, reduce_range: onnx.load(source))
+    with pytest.raises(GateError, match=r"11 linear maps stayed in fp32, the first is layer0\.query_key_value\.matmul"):
+        Int8()(fp32, make_context(tmp_path, encoder), tmp_path / "int8")
+    assert not (tmp_path / "int8").exists()
+
+
+def test_the_quantiser_gives_no_advice(made: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    encoder, fp32 = made
+    Int8(max_flips=1.0, max_mean_share=10)(fp32, make_context(tmp_path, encoder), tmp_path / "int8")
+    assert caplog.records == []
+    logging.getLogger().warning("still heard")
+    assert len(caplog.records) == 1

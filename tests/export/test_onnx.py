@@ -182,3 +182,11 @@ def test_the_gate_reads_the_artifact_as_it_will_be_read(tmp_path: Path):
     _, ours = make_onnx(tmp_path)
     shutil.copytree(ours.path, tmp_path / "elsewhere")
     assert open_artifact(tmp_path / "elsewhere").content_hash == ours.content_hash
+
+
+def test_the_standard_file_is_compared_with_pytorch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    encoder = tiny_artifact(tmp_path / "encoder")
+    monkeypatch.setattr(graphs, "encoder_graph", _with_a_corrupted_weight("layer0.up.weight"))
+    with pytest.raises(GateError, match="largest logit difference"):
+        write_standard_onnx(encoder, tmp_path / "plain.onnx")
+    assert [one.name for one in tmp_path.iterdir()] == ["encoder"]

@@ -98,8 +98,10 @@ def test_rows_keep_their_order_and_batches_their_budget(budget: int | None, pad_
 
 
 def test_a_row_longer_than_the_padding(artifact: Artifact) -> None:
-    with pytest.raises(ValueError, match="cannot pad"):
-        TorchPredictor(artifact, pad_to=4).infer([np.arange(1, 6)])
+    """It keeps its own length: the padding is a floor, not a cut."""
+    rows = [np.arange(1, 10), np.arange(1, 3)]
+    whole = TorchPredictor(artifact).infer(rows)
+    np.testing.assert_allclose(TorchPredictor(artifact, pad_to=4).infer(rows), whole, atol=1e-5, rtol=0)
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,16 +20,16 @@ from transformers import (
 )
 
 from leanformer.artifact import is_artifact, open_artifact
-from leanformer.errors import ArtifactError, CheckpointError
+from leanformer.errors import ArtifactError, CheckpointError, LeanformerError
 from leanformer.models.predictor import TorchPredictor
-from leanformer.models.store import import_checkpoint, read_model, start_classifier, write_classifier
+from leanformer.models.store import device_of, import_checkpoint, read_model, start_classifier, write_classifier
 from leanformer.predictor import logits
 from leanformer.task import Task
+from tests.models.saving import SIZES, edit, save, save_bert
 from tests.tiny import (
     LABELS,
     TASK,
     VOCABULARY,
-    roughen,
     tiny_artifact,
     tiny_classifier,
     tiny_config,
@@ -39,33 +37,7 @@ from tests.tiny import (
     tiny_tokenizer,
 )
 
-SIZES: dict[str, Any] = {
-    "vocab_size": len(VOCABULARY),
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 40,
-    "max_position_embeddings": 48,
-}
 TEXTS = tiny_dataset().test.texts[:20]  # type: ignore[union-attr]
-
-
-def save(model: PreTrainedModel, folder: Path, *, tokenizer: bool = True) -> Path:
-    roughen(model)
-    model.eval().save_pretrained(folder)
-    if tokenizer:
-        tiny_tokenizer(folder)
-    return folder
-
-
-def save_bert(folder: Path, **options: Any) -> Path:
-    names = options.pop("names", LABELS)
-    options |= {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
-    return save(BertForSequenceClassification(BertConfig(**(SIZES | options))), folder)
-
-
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
@@ -196,52 +168,6 @@ def test_no_tokenizer_at_all(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.parametrize(
-    ("own", "given", "expected"),
-    [
-        (("sport", "music", "weather"), LABELS, ("sport", "music", "weather")),  # the order of the logits stays
-        (("LABEL_0", "LABEL_1", "LABEL_2"), LABELS, LABELS),
-        (("label_0", "label_1", "label_2"), LABELS, LABELS),
-        (("LABEL_0", "LABEL_1", "LABEL_2"), None, ("LABEL_0", "LABEL_1", "LABEL_2")),
-        (("WEATHER", "Music", "sport"), LABELS, ("weather", "music", "sport")),
-        (("x", "y", "z"), None, ("x", "y", "z")),
-        (LABELS, ("sport", "music"), LABELS),  # a small data set need not show every label
-    ],
-)
-def test_labels_are_reconciled(own: Any, given: Any, expected: Any, tmp_path: Path) -> None:
-    artifact = import_checkpoint(str(save_bert(tmp_path / "s", names=own)), tmp_path / "a", labels=given)
-    assert artifact.task.labels == expected
-
-
-@pytest.mark.parametrize(
-    ("own", "given"),
-    [
-        (("x", "y", "z"), LABELS),
-        (("LABEL_0", "LABEL_1"), LABELS),
-        (("LABEL_1", "LABEL_0", "LABEL_2"), LABELS),
-        (("sport", "music"), LABELS),
-        (("Music", "MUSIC", "sport"), ("music", "sport", "x")),
-    ],
-)
-def test_labels_that_are_not_the_datas(own: Any, given: Any, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)are not the data's labels.*remedy: set id2label"):
-        import_checkpoint(str(save_bert(tmp_path / "s", names=own)), tmp_path / "a", labels=given)
-
-
-def test_two_placeholder_labels_that_save_pretrained_left_out(tmp_path: Path) -> None:
-    source = save(BertForSequenceClassification(BertConfig(**SIZES)), tmp_path / "s")
-    assert "id2label" not in json.loads((source / "config.json").read_text())
-    assert import_checkpoint(str(source), tmp_path / "a", labels=("no", "yes")).task.labels == ("no", "yes")
-    with pytest.raises(CheckpointError, match="are not the data's labels"):
-        import_checkpoint(str(source), tmp_path / "b", labels=LABELS)
-
-
-def test_numbers_as_label_names(tmp_path: Path) -> None:
-    source = save_bert(tmp_path / "s")
-    edit(source / "config.json", id2label={"0": 1, "2": 3, "1": 2})
-    assert import_checkpoint(str(source), tmp_path / "a", labels=("1", "2", "3")).task.labels == ("1", "2", "3")
-
-
 @pytest.mark.parametrize("kind", ["regression", "multi_label_classification"])
 def test_other_problems_are_refused(kind: str, tmp_path: Path) -> None:
     source = save_bert(tmp_path / "s", problem_type=kind)
@@ -282,6 +208,23 @@ def test_a_hub_name_that_cannot_be_reached(name: str, tmp_path: Path, monkeypatc
 def test_a_folder_that_is_not_there(name: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no such folder"):
         import_checkpoint(name, tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:99", "mps"])
+def test_a_device_that_there_is_not(name: str) -> None:
+    with pytest.raises(LeanformerError, match=r"(?s)device .*remedy: "):
+        device_of(name)
+
+
+def test_the_devices_that_there_are() -> None:
+    assert device_of("cpu") == torch.device("cpu")
+    there = torch.cuda.is_available()
+    assert device_of("auto").type == ("cuda" if there else "cpu")
+    if there:
+        assert device_of("cuda") == torch.device("cuda")
+    else:
+        with pytest.raises(LeanformerError, match="PyTorch sees no GPU here"):
+            device_of("cuda")
 
 
 def test_starting_from_an_artifact(tmp_path: Path) -> None:

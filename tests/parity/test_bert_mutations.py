@@ -21,7 +21,7 @@ from leanformer.models.config import LayerShape
 from leanformer.models.encoder import Encoder, Layer
 from leanformer.models.hf import bert
 from leanformer.models.hf.checkpoint import read_classifier
-from tests.parity.util import assert_parity, mixed_inputs, saved, stock_bert
+from tests.parity.comparing import assert_parity, mixed_inputs, saved, stock_bert
 
 # Every matrix 32 x 32 and every table 32 rows long, so that any two can be exchanged without a shape error.
 SQUARE = {"intermediate_size": 32, "vocab_size": 32, "max_position_embeddings": 32, "type_vocab_size": 32}

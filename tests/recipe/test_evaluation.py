@@ -62,9 +62,10 @@ def test_foreign_labels_are_an_error(tmp_path: Path):
         prepare(tiny_dataset(), teacher, seed=13, threads=1)
 
 
-def test_a_test_split_is_needed(teacher: Artifact):
-    with pytest.raises(DataError, match="no test split"):
-        prepare(replace(tiny_dataset(), test=None), teacher, seed=13, threads=1)
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_dev_and_test_are_needed(split: str, teacher: Artifact):
+    with pytest.raises(DataError, match=rf"(?s)no {split} split.*remedy: .*{split}\.jsonl"):
+        prepare(replace(tiny_dataset(), **{split: None}), teacher, seed=13, threads=1)
 
 
 def test_unlabelled_text_is_labelled_by_the_teacher(teacher: Artifact):

@@ -174,7 +174,7 @@ def test_options_can_be_changed(tmp_path: Path):
         ({"epochs": 1}, "has no step ''"),
         ({"student.epoch": 1}, "compress.distil has no option 'epoch'"),
         ({"student.epochs": "many"}, "compress.distil.epochs is int, not 'many'"),
-        ({"student.epochs": 0}, "must be positive"),
+        ({"student.epochs": 0}, "epochs must be at least 1"),
     ],
 )
 def test_a_change_that_cannot_be_made_is_refused(changes: dict[str, Any], said: str, tmp_path: Path):

@@ -136,7 +136,7 @@ def test_load_says_what_to_do_with_a_pytorch_model(tmp_path: Path):
     tiny_artifact(tmp_path / "encoder")
     with pytest.raises(ArtifactError, match="format 'encoder' is not run by the light runtime") as caught:
         load(tmp_path / "encoder")
-    assert "leanformer export" in str(caught.value)
+    assert "leanformer compress" in str(caught.value)
 
 
 def test_a_corrupted_graph_is_refused_by_its_hash(tiny_onnx_artifact: Path, tmp_path: Path):

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, set_seed
 
 from leanformer.artifact import open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.errors import CheckpointError, DataError
+from leanformer.errors import CheckpointError, DataError, LeanformerError
 from leanformer.metrics.classification import accuracy
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
@@ -133,10 +133,61 @@ def test_from_one_of_our_artifacts(tmp_path: Path) -> None:
 
 
 def test_data_without_dev(encoder: Path, tmp_path: Path) -> None:
-    for missing in ("train", "dev"):
-        with pytest.raises(DataError, match="tiny"):
+    for missing, said in (("train", "needs a labelled train split"), ("dev", "no dev split")):
+        with pytest.raises(DataError, match=f"(?s)tiny: .*{said}.*remedy: give a {missing} file"):
             run(encoder, tmp_path, data=replace(DATA, **{missing: None}))
     assert not (tmp_path / "out").exists()
+
+
+def test_the_rows_of_a_dev_made_here_lie_beside_the_artifact(encoder: Path, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=1)
+    artifact = run(encoder, tmp_path, settings, replace(DATA, dev_rows=(3, 8)))
+    beside = json.loads((tmp_path / "out" / "dev_rows.json").read_text())
+    assert beside == {"taken_from": "train", "rows": [3, 8]}
+    assert "dev_rows.json" not in artifact.files
+    # A new one that needs no such list does not keep the old.
+    assert run(encoder, tmp_path, settings).content_hash == artifact.content_hash
+    assert not (tmp_path / "out" / "dev_rows.json").exists()
+
+
+def test_foreign_files_in_the_work_folder_are_left(encoder: Path, tmp_path: Path) -> None:
+    (tmp_path / "work" / "notes").mkdir(parents=True)
+    (tmp_path / "work" / "notes" / "mine.txt").write_text("mine")
+    run(encoder, tmp_path, replace(SETTINGS, epochs=1))
+    assert [path.name for path in (tmp_path / "work").rglob("*")] == ["notes", "mine.txt"]
+
+
+@pytest.mark.parametrize("below", ["", "encoder"])
+def test_the_encoder_is_not_overwritten(below: str, tmp_path: Path) -> None:
+    start = tiny_artifact(tmp_path / "out" / below)
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with pytest.raises(LeanformerError, match="is or holds the encoder"):
+        fine_tune(str(start.path), DATA, tmp_path / "link", SETTINGS, work=tmp_path / "work", device="cpu")
+    assert open_artifact(start.path) == start
+    assert not (tmp_path / "work").exists()
+
+
+def test_texts_that_get_cut_are_counted(encoder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run(encoder, tmp_path, replace(SETTINGS, epochs=1), say=said.append)
+    assert not any("get cut" in line for line in said)
+    assert DATA.train is not None and DATA.dev is not None
+    run(encoder, tmp_path, replace(SETTINGS, epochs=1), say=said.append, max_tokens=10)
+    # Every word and the full stop is a token, and there are [CLS] and [SEP].
+    long = [sum(len(text.split()) + 3 > 10 for text in part.texts) for part in (DATA.train, DATA.dev)]
+    assert 0 < long[0] < 120 and 0 < long[1] < 40
+    note = f"note: {long[0]} of 120 train texts and {long[1]} of 40 dev texts are longer than 10 tokens and get cut"
+    assert note in said
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_said_at_once(device: str, encoder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(LeanformerError, match=f"(?s){device}.*remedy: "):
+        fine_tune(
+            str(encoder), DATA, tmp_path / "out", SETTINGS, work=tmp_path / "work", device=device, say=said.append
+        )
+    assert said == [] and not (tmp_path / "work").exists()
 
 
 def test_an_encoder_that_is_not_there(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -43,10 +45,44 @@ def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
     return result
 
 
-def open_data(source: str, split: Sequence[str] | None, seed: int, labels: Sequence[str] | None = None) -> Any:
+def open_data(
+    source: str, split: Sequence[str] | None, seed: int, labels: Sequence[str] | None = None, single: str = "train"
+) -> Any:
     from leanformer.data.dataset import open_dataset
 
-    return open_dataset(source, splits=pairs(split, "--split"), seed=seed, labels=labels)
+    return open_dataset(source, splits=pairs(split, "--split"), seed=seed, labels=labels, single=single)
+
+
+def output_folder(path: Path) -> Path:
+    """The folder that a command is to write, said to be impossible now rather than after the work.
+
+    Raises `LeanformerError` where it is a file, could not be made, or holds the folder we are in: what stands
+    there is replaced as a whole, and the shell would be left in a folder that is gone.
+    """
+    whole = Path(os.path.abspath(path))
+    if Path.cwd().is_relative_to(whole.resolve()):
+        raise LeanformerError(
+            f"{path}: is or holds the folder that you are in, and would be replaced\n  remedy: name a new folder"
+        )
+    _check_place(path, whole)
+    # "x/.." and the like have no name of their own, and the work folder is named after this one.
+    return path if path.name not in ("", "..") else whole
+
+
+def output_file(path: Path) -> Path:
+    """The file that a command is to write. Raises `LeanformerError` where it cannot be written."""
+    if path.is_dir():
+        raise LeanformerError(f"{path}: a folder; it cannot be written\n  remedy: name a file in it")
+    _check_place(path, Path(os.path.abspath(path)))
+    return path
+
+
+def _check_place(path: Path, whole: Path) -> None:
+    above = next(one for one in whole.parents if one.exists())
+    if not above.is_dir():
+        raise LeanformerError(f"{path}: cannot be made, for {above} is not a folder\n  remedy: name another place")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise LeanformerError(f"{path}: cannot be made, for {above} may not be written to\n  remedy: another place")
 
 
 def need_torch(what: str) -> None:

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import DataOption, PriceOption, SeedOption, SplitOption, ThreadsOption, open_data, say
+from leanformer.cli.arguments import (
+    DataOption,
+    PriceOption,
+    SeedOption,
+    SplitOption,
+    ThreadsOption,
+    open_data,
+    output_file,
+    say,
+)
 from leanformer.errors import LeanformerError
 
 
@@ -34,6 +43,8 @@ def bench(
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import allowed_cores
 
+    if output is not None:
+        output_file(output)
     cores = threads or allowed_cores()
     opened = [open_artifact(path) for path in artifacts]
     if any(one.task != opened[0].task for one in opened):
@@ -44,12 +55,13 @@ def bench(
         predictor = open_predictor(artifact, threads=cores)
         after = str(artifacts[0]) if entries else None
         entries.append(Entry(str(path), after, artifact, predictor, runtime, True, False))
-    examples = open_data(data, split, seed, labels=opened[0].task.labels)
+    examples = open_data(data, split, seed, labels=opened[0].task.labels, single="test")
     for note in examples.notes:
         say(f"note: {note}")
     report = measure_ladder(
         entries, examples, title=f"bench on {examples.name}", metric="accuracy", threads=cores,
-        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, say=say,
+        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, need_dev=False,
+        say=say,
     )  # fmt: skip
     if output is not None:
         report.write(output)

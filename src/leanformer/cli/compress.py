@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,9 +17,11 @@ from leanformer.cli.arguments import (
     TokensOption,
     need_torch,
     open_data,
+    output_folder,
     pairs,
     say,
 )
+from leanformer.errors import LeanformerError
 
 
 def compress(
@@ -49,17 +51,19 @@ def compress(
     Exit status 3: no compressed model lost at most --max-drop points on dev; the teacher's best safe export was kept.
     """
     need_torch("compressing")
-    import yaml
     from rich.console import Console
 
     from leanformer.measure.speed import SpeedSettings
+    from leanformer.models.store import device_of
     from leanformer.recipe.compress import compress as run
     from leanformer.recipe.evaluation import known_labels
     from leanformer.recipe.find import find_recipe
     from leanformer.render.terminal import print_report
 
+    output = output_folder(output)
+    device_of(device)
     plan = find_recipe(recipe)
-    settings = {name: yaml.safe_load(value) for name, value in pairs(changes, "--set").items()}
+    settings = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
     if settings:
         plan = plan.with_options(settings)
     examples = open_data(data, split, seed, labels=known_labels(model))
@@ -72,3 +76,16 @@ def compress(
     print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")
     if not result.within:
         raise typer.Exit(3)
+
+
+def _value(name: str, text: str) -> Any:
+    """The value of an option, written as in a recipe. Raises `LeanformerError` for what is not YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that there is not, such as 2020-13-01
+        raise LeanformerError(
+            f"--set {name}={text}: not valid YAML ({getattr(error, 'problem', error)})\n"
+            "  remedy: write a number, a word, or a list such as [1, 3]"
+        ) from error

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import need_torch
+from leanformer.cli.arguments import need_torch, output_file, output_folder
 from leanformer.errors import LeanformerError
 
 
@@ -25,8 +25,9 @@ def export(
 
     one = open_artifact(artifact)
     if output.exists():
-        raise LeanformerError(f"{output}: exists; it will not be overwritten")
+        raise LeanformerError(f"{output}: exists; it will not be overwritten\n  remedy: another --output")
     if to == "onnx":
+        output_file(output)
         from leanformer.export.standard import write_standard_onnx
 
         if one.format != "onnx":
@@ -38,7 +39,7 @@ def export(
         from leanformer.models.hf.checkpoint import write_checkpoint
         from leanformer.models.store import TOKENIZER, read_model, write_tokenizer_config
 
-        with new_folder(output) as folder:
+        with new_folder(output_folder(output)) as folder:
             write_checkpoint(read_model(one), one.task, folder)
             shutil.copyfile(one.file(TOKENIZER), folder / TOKENIZER)
             write_tokenizer_config(one, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def inspect(
         print(f"  {entry['bytes']:>12,}  {name}")
     print("history")
     for entry in one.history:
-        options = ", ".join(f"{k}={v}" for k, v in entry.get("options", {}).items() if v is not None)
+        options = ", ".join(f"{k}={_shown(v)}" for k, v in entry.get("options", {}).items() if v is not None)
         print(f"  {entry['step']}  {options}")
         if "parity" in entry:
             parity = entry["parity"]
@@ -46,3 +46,11 @@ def inspect(
             print(f"    dev accuracy by epoch: {', '.join(f'{v:.4f}' for v in entry['result']['dev_accuracy'])}")
     if (artifact / "report.json").is_file():
         print_report(Report.read(artifact / "report.json"), Console())
+
+
+def _shown(value: Any) -> str:
+    """An option's value; of a mapping (labels matched) the first 20 entries."""
+    if not isinstance(value, dict):
+        return str(value)
+    shown = ", ".join(f"{name} is {one}" for name, one in list(value.items())[:20])
+    return f"({shown}" + (f" and {len(value) - 20} more)" if len(value) > 20 else ")")

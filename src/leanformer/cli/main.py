@@ -10,6 +10,9 @@ import typer
 from leanformer.cli import bench, compress, demo, export, inspect, predict, techniques, train
 from leanformer.errors import LeanformerError
 
+# Commands that go on where they were stopped; to give another one again is to begin again.
+_TAKEN_UP = ("train", "compress", "demo")
+
 app = typer.Typer(
     help="Make a fine-tuned Transformer small and fast, with the proof.",
     no_args_is_help=True,
@@ -39,12 +42,19 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as stop:
         if stop.code == 130:  # what typer makes of an interrupt
-            print("stopped; give the same command again to go on from here", file=sys.stderr)
+            goes_on = len(sys.argv) > 1 and sys.argv[1] in _TAKEN_UP
+            print("stopped" + ("; give the same command again to go on from here" if goes_on else ""), file=sys.stderr)
         raise
     except BrokenPipeError:
         # The reader (head, less) has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        # Of a renaming the second name is the user's; the first is a temporary one.
+        name = error.filename2 or error.filename
+        where = "" if name is None else f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: "
+        print(f"error: {where}{error.strerror or error or type(error).__name__}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from leanformer.cli.arguments import (
     TokensOption,
     need_torch,
     open_data,
+    output_folder,
     say,
 )
 from leanformer.errors import LeanformerError
@@ -48,6 +49,7 @@ def train(
     from leanformer.train.loop import FitSettings
     from leanformer.train.precision import CHOICES
 
+    output = output_folder(output)
     if output.exists() and not is_artifact(output):
         raise LeanformerError(f"{output}: exists and is not an artifact; it will not be overwritten")
     if precision not in CHOICES:

@@ -19,6 +19,8 @@ from leanformer.models.surgery import keep_layers
 from leanformer.predictor import softmax
 
 _MOST_SUBSETS = 300
+# Above so many subsets fewer rows must do, so that a deep teacher does not take tens of minutes.
+_QUICK_SUBSETS, _FEWER_ROWS = 60, 128
 
 
 def choose_layers(
@@ -36,10 +38,16 @@ def choose_layers(
     depth = len(teacher.config.layers)
     if not 1 <= keep <= depth:
         raise ValueError(f"cannot keep {keep} of {depth} layers")
+    if comb(depth, keep) > _QUICK_SUBSETS:
+        rows = rows[:_FEWER_ROWS]
     reference = _log_softmax(_score(teacher, rows))
     if comb(depth, keep) <= _MOST_SUBSETS:
         candidates = list(combinations(range(depth), keep))
-        distances = [_distance(teacher, one, rows, reference) for one in candidates]
+        distances = []
+        for one in candidates:
+            distances.append(_distance(teacher, one, rows, reference))
+            if len(distances) % 50 == 0:
+                say(f"choosing layers: {len(distances)} of {len(candidates)} subsets tried")
         best = int(np.argmin(distances))
         found = f"nearest of {len(candidates)} subsets, KL {distances[best]:.3f}"
         say(f"layers {_shown(candidates[best])} of {depth}: {found}")

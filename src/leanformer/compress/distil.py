@@ -12,14 +12,14 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from leanformer.artifact import Artifact
-from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.step import Context, record
@@ -38,6 +38,7 @@ class Distil:
     heads: int | None = None  # attention heads per layer; None keeps the teacher's
     ffn: int | None = None  # feed-forward units per layer; None keeps the teacher's
     hidden: int | None = None  # another residual width: the student then starts afresh, its word table by SVD
+    shape: str | None = None  # layers and width in one, such as "4x312"; takes the place of `layers` and `hidden`
     start: str | None = None  # start from this checkpoint or artifact instead of the teacher's layers
     temperature: float = 1.0  # of the soft targets
     hard: float = 0.0  # share of hard-label cross-entropy; 1 trains without the teacher, as a control
@@ -48,33 +49,55 @@ class Distil:
     attention_weight: float = 0.0  # weight of the attention loss
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
     use_unlabelled: bool = True  # train on the unlabelled split too
-    epochs: int = 3
-    batch_size: int = 64
-    learning_rate: float = 1e-4
-    warmup: float = 0.06
-    weight_decay: float = 0.01
-    token_budget: int = 8192
-    precision: str = "auto"
+    epochs: int = 3  # passes over the training texts; the best on dev is kept
+    batch_size: int = 64  # texts per optimiser step
+    learning_rate: float = 1e-4  # at its peak
+    warmup: float = 0.06  # share of the steps in which the rate rises
+    weight_decay: float = 0.01  # of AdamW, on matrices only
+    token_budget: int = 8192  # most tokens per forward pass; larger steps are accumulated
+    precision: str = "auto"  # "auto", "fp32" or "bf16"
 
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
     produces: ClassVar[str] = "encoder"
     reads_data: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.hard <= 1:
-            raise RecipeError(f"compress.distil: hard is a share from 0 to 1, not {self.hard}")
-        if self.temperature <= 0:
-            raise RecipeError(f"compress.distil: temperature must be above 0, not {self.temperature}")
-        if self.hidden_kind not in ("mse", "cosine"):
-            raise RecipeError(f"compress.distil: hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
-        if self.epochs < 1 or self.batch_size < 1 or self.learning_rate <= 0:
-            raise RecipeError("compress.distil: epochs, batch_size and learning_rate must be positive")
-        if isinstance(self.layers, int) and self.layers < 1:
-            raise RecipeError(f"compress.distil: layers must be at least 1, not {self.layers}")
+        def need(holds: bool, what: str) -> None:
+            if not holds:
+                raise RecipeError(f"compress.distil: {what}")
+
+        need(0 <= self.hard <= 1, f"hard is a share from 0 to 1, not {self.hard}")
+        need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
+        need(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
+        need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
+        need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
+        need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
+        for name in ("hidden_weight", "attention_weight", "weight_decay"):
+            need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "token_budget", "heads", "ffn", "hidden"):
+            value = getattr(self, name)
+            need(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+        need(not isinstance(self.layers, int) or self.layers >= 1, f"layers must be at least 1, not {self.layers}")
+        if self.shape is not None:
+            need(self.hidden is None, "give `shape` or `hidden`, not both")
+            need(
+                re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.shape) is not None, f"shape is LAYERSxWIDTH, not {self.shape!r}"
+            )
+        elif self.hidden is not None:
+            need(isinstance(self.layers, int), "a student of another width starts afresh: `layers` is a number there")
+
+    @property
+    def _depth_and_width(self) -> tuple[int | tuple[int, ...], int | None]:
+        """`layers` and `hidden`, as given or as `shape` says."""
+        if self.shape is None:
+            return self.layers, self.hidden
+        depth, width = self.shape.split("x")
+        return int(depth), int(width)
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
 
+        from leanformer.compress.student import Shape, cut_student
         from leanformer.models.store import TOKENIZER, write_classifier
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fine_tune import encoder_hash, fit_classifier
@@ -87,7 +110,9 @@ class Distil:
             raise DataError("distillation needs a dev split to choose the best epoch by", path=context.data.name)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
-        student, tokenizer_path = self._student(artifact, dev, context)
+        layers, hidden = self._depth_and_width
+        shape = Shape(layers=layers, heads=self.heads, ffn=self.ffn, hidden=hidden, start=self.start)
+        student, tokenizer_path, tokens = cut_student(shape, artifact, dev, context)
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(
@@ -109,7 +134,7 @@ class Distil:
             [record("compress.distil", self, artifact), encoder_hash(student), context.data.training_hash]
         )
         result = fit_classifier(
-            student, objective, texts, labels, dev, Tokenizer(tokenizer_path, artifact.max_tokens), settings,
+            student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,
             work=context.work, identity=identity, device=context.device, say=context.say,
         )  # fmt: skip
         entry = record("compress.distil", self, artifact) | {
@@ -122,7 +147,7 @@ class Distil:
             output,
             task=artifact.task,
             tokenizer=tokenizer_path,
-            max_tokens=artifact.max_tokens,
+            max_tokens=tokens,
             history=[*artifact.history, entry],
         )
 
@@ -140,60 +165,6 @@ class Distil:
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
         texts = tuple(text for part in parts for text in part.texts)
         return texts, np.concatenate([labels_of(part) for part in parts])
-
-    def _student(self, artifact: Artifact, dev: Examples, context: Context) -> tuple[Classifier, Path]:
-        """The untrained student and the tokenizer file that goes with it."""
-        from leanformer.compress.choose_layers import choose_layers
-        from leanformer.models import surgery
-        from leanformer.models.config import LayerShape
-        from leanformer.models.store import TOKENIZER, read_model, start_classifier
-        from leanformer.tokenizer import Tokenizer
-
-        if self.start is not None:
-            source, tokenizer_path, _, _ = start_classifier(self.start, artifact.task)
-        elif artifact.format == "encoder":
-            source, tokenizer_path = read_model(artifact), artifact.file(TOKENIZER)
-        else:
-            raise RecipeError(
-                "the teacher's family is not mapped, so no student can be cut out of it\n"
-                "  remedy: name an encoder of a mapped family to start from: --student-start ENCODER "
-                "(in a recipe, compress.distil with start: ENCODER)"
-            )
-        if self.hidden is not None and self.hidden != source.config.hidden:
-            depth = self.layers if isinstance(self.layers, int) else len(self.layers)
-            heads = self.heads or source.config.layers[0].heads
-            if self.hidden % heads:
-                raise RecipeError(f"compress.distil: hidden {self.hidden} is not a multiple of {heads} heads")
-            shape = LayerShape(heads=heads, ffn=self.ffn or 4 * self.hidden)
-            config = replace(source.config, hidden=self.hidden, head_size=self.hidden // heads, layers=(shape,) * depth)
-            return surgery.fresh_with_reduced_embeddings(config, source), tokenizer_path
-        depth = len(source.config.layers)
-        if isinstance(self.layers, int):
-            if self.layers > depth:
-                raise RecipeError(f"compress.distil: layers {self.layers}, but the model has only {depth}")
-            rows = Tokenizer(tokenizer_path, artifact.max_tokens).encode(dev.texts[:512])
-            if self.start is not None and self.start != str(artifact.path):
-                # An encoder that was not fine-tuned has no answers to compare; take layers evenly, the last included.
-                kept = tuple(round((i + 1) * depth / self.layers) - 1 for i in range(self.layers))
-            else:
-                kept = choose_layers(source, self.layers, rows, say=context.say)
-        else:
-            kept = tuple(i - 1 for i in self.layers)
-            if any(not 0 <= i < depth for i in kept) or list(kept) != sorted(set(kept)):
-                raise RecipeError(
-                    f"compress.distil: layers {list(self.layers)} are not rising numbers from 1 to {depth}"
-                )
-        student = surgery.keep_layers(source, kept)
-        if self.heads is not None or self.ffn is not None:
-            shapes = student.config.layers
-            if any((self.heads or 1) > s.heads or (self.ffn or 1) > s.ffn for s in shapes):
-                raise RecipeError("compress.distil: heads and ffn can only shrink; give `hidden` for another shape")
-            student = surgery.narrow(
-                student,
-                [surgery.largest_heads(student, i, self.heads or s.heads) for i, s in enumerate(shapes)],
-                [surgery.largest_units(student, i, self.ffn or s.ffn) for i, s in enumerate(shapes)],
-            )
-        return student, tokenizer_path
 
     def _maps(
         self, student: Classifier, teacher: Artifact, same_tokens: bool

@@ -81,18 +81,22 @@ def open_dataset(
     seed: int = 13,
     kind: str = "classification",
     labels: Sequence[str] | None = None,
+    single: str = "train",
 ) -> Dataset:
     """Open a folder, a single file or a hub data set.
 
     Args:
         source: a folder with `train`, `dev`, `test` and `unlabelled` files (.jsonl, .csv, .tsv; .txt, one
-            text a line, for unlabelled); or one such file, which is train where it has labels and
-            unlabelled where it has none; or "hub:name" or "hub:name:config", read by `datasets`.
+            text a line, for unlabelled); or one such file, which is unlabelled where it has no labels, and
+            else the split that its name says (test.jsonl), or train where it says none; or "hub:name" or
+            "hub:name:config", read by `datasets`.
         splits: split -> another file stem or file name in the folder (for a hub data set: another split
             there), such as {"train": "train_phrases"}.
         seed: where there is no dev split, seeds the choice of the tenth of train that becomes dev.
         kind: "classification", or "pair" for two texts an example (`text` and `text_pair`).
-        labels: the label names in order; without them, the sorted labels of train (or else of dev or test).
+        labels: the label names in order; without them, the labels of train (or else of dev or test), sorted, by
+            value where all are integers.
+        single: the split that one labelled file is; "test" makes it that whatever its name, and demands labels.
 
     Raises `DataError` naming file, line and remedy for whatever cannot be read, and `MissingExtraError` for
     a hub data set without the `datasets` library.
@@ -107,7 +111,7 @@ def open_dataset(
         name, _, config = source.removeprefix("hub:").partition(":")
         name, tables, notes = open_hub(name, config or None, kind=kind, splits=splits)
     else:
-        name, tables, notes = read_source(source, kind=kind, splits=splits)
+        name, tables, notes = read_source(source, kind=kind, splits=splits, single=single)
     return _assemble(tables, name=name, notes=notes, seed=seed, kind=kind, labels=labels)
 
 
@@ -120,7 +124,7 @@ def _assemble(
     task = Task(kind, label_names(tables, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
     keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
-    notes = notes + _describe_unread(tables, kind)
+    notes = notes + _describe_unread(tables)
     dev_rows: tuple[int, ...] | None = None
     if "train" in parts:
         train = parts["train"]
@@ -158,15 +162,11 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
     )
 
 
-def _describe_unread(tables: Mapping[str, Table], kind: str) -> list[str]:
+def _describe_unread(tables: Mapping[str, Table]) -> list[str]:
     """Notes on what the rows hold and the data set does not use."""
-    notes = []
     if (table := tables.get("unlabelled")) and (count := sum(row.label is not None for row in table.rows)):
-        notes.append(f"{count} of {len(table.rows)} unlabelled rows have a label, which is not used")
-    paired = [split for split, table in tables.items() if any(row.pair is not None for row in table.rows)]
-    if paired and kind != "pair":
-        notes.append(f"the second texts ('text_pair') in {', '.join(paired)} are not read; kind 'pair' reads them")
-    return notes
+        return [f"{count} of {len(table.rows)} unlabelled rows have a label, which is not used"]
+    return []
 
 
 def _describe_carving(train: Examples, dev_rows: tuple[int, ...] | None, seed: int) -> list[str]:

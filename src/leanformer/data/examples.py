@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from random import Random
 
 from leanformer.files import sha256_json
 from leanformer.task import Task
@@ -66,3 +67,11 @@ class Examples:
             pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
             source=self.source,
         )
+
+
+def sampled(examples: Examples, count: int, seed: int) -> tuple[str, ...]:
+    """At most `count` texts, drawn by seed where there are more, in their order; a file may be sorted by class."""
+    if len(examples) <= count:
+        return examples.texts
+    drawn = sorted(Random(seed).sample(range(len(examples)), count))
+    return tuple(examples.texts[i] for i in drawn)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from leanformer.data.locate import ALIASES, canonical_splits
-from leanformer.data.rows import Row, Table, build_row
+from leanformer.data.locate import ALIASES, canonical_splits, named_twice
+from leanformer.data.rows import PAIRS_NOT_BUILT, Row, Table, build_row
 from leanformer.errors import DataError, MissingExtraError
 
 _TEXT_COLUMNS = (
@@ -83,6 +84,9 @@ def _load(name: str, config: str | None, where: str) -> Mapping[str, Any]:
 
 def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
+    for (one, name), (other, same) in combinations(named.items(), 2):
+        if name == same:
+            raise named_twice(one, other, name, path=where)
     for split, aliases in ALIASES.items():
         # "unsupervised" is what several data sets call their unlabelled texts.
         names = (*aliases, "unsupervised") if split == "unlabelled" else aliases
@@ -94,7 +98,8 @@ def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) 
                     remedy="name one of these",
                 )
             chosen[split] = named[split]
-        elif found := [one for one in names if one in theirs]:
+        # A split that is named for one of ours is no longer found for another by its own name.
+        elif found := [one for one in names if one in theirs and one not in named.values()]:
             chosen[split] = found[0]
     if not chosen:
         raise DataError(
@@ -136,7 +141,16 @@ def _text_columns(features: Mapping[str, Any], kind: str, where: str) -> dict[st
             return dict(zip(("text", "text_pair"), pairs[0], strict=True))
         raise _unclear("the two text columns", features, where, ("text", "text_pair"))
     if "text" in strings:
-        return {"text": "text", **({"text_pair": "text_pair"} if "text_pair" in strings else {})}
+        # Rows that hold a second text are refused one by one, as in files.
+        return {"text": "text", **({"text_pair": "text_pair"} if "text_pair" in features else {})}
+    for first, second in _PAIR_COLUMNS:
+        if first in strings and second in strings:
+            raise DataError(
+                f"its columns {first!r} and {second!r} look like pairs of texts, and {PAIRS_NOT_BUILT}",
+                path=where,
+                remedy="join the two texts yourself, or keep the one to classify, in a JSON Lines file with 'text' and "
+                "'label', and open that",
+            )
     found = [name for name in _TEXT_COLUMNS if name in strings]
     if len(found) != 1:
         raise _unclear("the text column", features, where, ("text",))

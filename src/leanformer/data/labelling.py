@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from leanformer.data.rows import Table
 from leanformer.errors import DataError
 
 LABELLED_SPLITS = ("train", "dev", "test")
 _SHOWN = 30  # label names in one message
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 def require_labels(table: Table, split: str) -> None:
@@ -30,13 +32,13 @@ def require_labels(table: Table, split: str) -> None:
 
 
 def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
-    """The label names in order: those given, else the sorted distinct labels of train, or else dev, or else test.
+    """The label names in order: those given, else the distinct labels of train, or else dev, or else test, sorted.
 
     Raises `DataError` when the given ones are blank or repeat each other.
     """
     if given is None:
         first = next((tables[split] for split in LABELLED_SPLITS if split in tables), None)
-        return () if first is None else tuple(sorted({row.label for row in first.rows if row.label is not None}))
+        return () if first is None else sort_names({row.label for row in first.rows if row.label is not None})
     if isinstance(given, str):
         raise TypeError("labels is one string; give a sequence of label names")
     for name in given:
@@ -48,6 +50,17 @@ def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tup
         if list(given).count(name) > 1:
             raise DataError(f"the label {name!r} is given twice", remedy="name every label once")
     return tuple(given)
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Label names in order: by value where all are integers (2 before 10), as text otherwise."""
+    names = tuple(names)
+    return tuple(sorted(names, key=int) if are_integers(names) else sorted(names))
+
+
+def are_integers(names: Iterable[str]) -> bool:
+    """Whether every name is an integer as JSON writes it; "01" is a name, for it would not come back from a number."""
+    return all(_INTEGER.fullmatch(name) for name in names)
 
 
 def index_labels(table: Table, names: Sequence[str]) -> tuple[int, ...]:
@@ -62,7 +75,7 @@ def index_labels(table: Table, names: Sequence[str]) -> tuple[int, ...]:
                 f"the label {row.label!r} is not one of the {len(names)} known labels: {join_names(names)}",
                 row,
                 remedy=(f"write {near[0]!r}, " if near else "correct it, ")
-                + "add training examples for it, or name all labels with --labels",
+                + "remove the row, or train with examples of this label",
             )
         found.append(index[row.label])
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path, PurePath
 
 from leanformer.data.readers import EXTENSIONS, missing_path, read_rows
@@ -20,9 +21,9 @@ ALIASES = {
 
 
 def read_source(
-    source: str, *, kind: str, splits: Mapping[str, str] | None = None
+    source: str, *, kind: str, splits: Mapping[str, str] | None = None, single: str = "train"
 ) -> tuple[str, dict[str, Table], list[str]]:
-    """Read a folder of split files, or one file.
+    """Read a folder of split files, or one file (see `open_dataset` for what `single` does).
 
     Returns the name of the data set, its tables by split, and notes. Raises `DataError`.
     """
@@ -37,8 +38,15 @@ def read_source(
     table = _read(path, kind)
     labelled = sum(row.label is not None for row in table.rows)
     if labelled:
-        # A few rows without a label are refused later, as for any train split.
-        return path.stem, {"train": table}, []
+        # A few rows without a label are refused later, as for any labelled split.
+        named = next((split for split, stems in ALIASES.items() if path.stem in stems), "train")
+        return path.stem, {named if single == "train" else single: table}, []
+    if single != "train":
+        near = table.rows[0].near_label
+        raise table.error(
+            f"no row has a label, so it cannot be the {single} split",
+            remedy=f"rename {near!r} to 'label'" if near else "give every row a label",
+        )
     note = f"{path.name} has no labels, so its {len(table.rows)} rows are taken as unlabelled"
     if near := table.rows[0].near_label:
         note += f"; if {near!r} holds the label, rename it to 'label'"
@@ -48,17 +56,23 @@ def read_source(
 def find_splits(folder: Path, splits: Mapping[str, str] | None = None) -> dict[str, Path]:
     """The file of every split that `folder` has.
 
-    `splits` names another file (stem or file name) for a split. Raises `DataError` for two files of one
-    split, for a named file that is not there, for a name that leads out of the folder, and for a folder
-    without any split.
+    `splits` names another file (stem or file name) for a split; a file that is named for one split is no longer
+    found for another by its own name. Raises `DataError` for two files of one split, for one file that is named
+    for two, for a named file that is not there, for a name that leads out of the folder, and for a folder without
+    any split.
     """
     named = canonical_splits(splits, path=folder)
-    found: dict[str, Path] = {}
+    found = {split: _named_file(folder, split, value) for split, value in named.items()}
+    for (one, file), (other, same) in combinations(found.items(), 2):
+        if file.samefile(same):
+            raise named_twice(one, other, file.name, path=folder)
+    taken = tuple(found.values())
     for split, stems in ALIASES.items():
         if split in named:
-            found[split] = _named_file(folder, split, named[split])
             continue
-        candidates = [file for stem in stems for file in _files_of(folder, stem)]
+        candidates = [
+            file for stem in stems for file in _files_of(folder, stem) if not any(file.samefile(one) for one in taken)
+        ]
         if len(candidates) > 1:
             raise _two_files(folder, split, candidates)
         if candidates:
@@ -90,6 +104,15 @@ def canonical_splits(splits: Mapping[str, str] | None, *, path: object) -> dict[
             raise DataError(f"the {canonical[split]} split is named twice", path=path, remedy="name it once")
         named[canonical[split]] = value
     return named
+
+
+def named_twice(one: str, other: str, name: str, *, path: object) -> DataError:
+    """The error for one file, or one split of a hub data set, that is named for two splits."""
+    return DataError(
+        f"{name!r} is named for both {one} and {other}; the same rows cannot be two splits",
+        path=path,
+        remedy="name another one for one of them, or leave one out",
+    )
 
 
 def _named_file(folder: Path, split: str, value: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Any
 from leanformer.errors import DataError
 
 READABLE_KINDS = ("classification", "pair")
+PAIRS_NOT_BUILT = "classifying sentence pairs is not built yet"
 
 # What people commonly call these keys, likeliest first.
 _COMMON_NAMES = {
@@ -68,7 +69,8 @@ class Table:
 def build_row(record: dict[str, Any], kind: str, *, path: object, line: int | None, number: int | None = None) -> Row:
     """Check a record and make a `Row` of its `text`, `text_pair` and `label`; other keys are ignored.
 
-    A second text is demanded for kind "pair" and merely taken along otherwise. A label may be a string or an
+    A second text is demanded for kind "pair" and refused otherwise, because to drop it would be to answer
+    another question than the data asks; null and an empty one count as none. A label may be a string or an
     integer; null and a missing key mean that the row has none. `number` is the row's number where there is
     no line. Raises `DataError`.
     """
@@ -77,8 +79,13 @@ def build_row(record: dict[str, Any], kind: str, *, path: object, line: int | No
     pair: str | None = None
     if kind == "pair":
         pair = _check_text(record, "text_pair", names, path, line)
-    elif isinstance(record.get("text_pair"), str):
-        pair = record["text_pair"]
+    elif (second := record.get("text_pair")) is not None and str(second).strip():
+        raise DataError(
+            f"a second text ('text_pair'), but {PAIRS_NOT_BUILT}",
+            path=path,
+            line=line,
+            remedy="remove the column 'text_pair', or join the two texts yourself in 'text'",
+        )
     label = _check_label(record.get("label"), path, line)
     near = suggest_name(names, "label") if label is None and "label" not in record else None
     return Row(line=line or number or 0, text=text, pair=pair, label=label, near_label=near or "")

@@ -6,14 +6,19 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
+import onnxruntime as ort
+
 from leanformer.artifact import Artifact
-from leanformer.errors import ArtifactError
+from leanformer.batching import pad
+from leanformer.errors import ArtifactError, GateError
 
 
 def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = False) -> None:
     """Write `path` by way of a temporary name. The graph in an artifact of format "onnx" is such a file already.
 
-    Raises `ArtifactError` for a family that is not mapped, and for token types asked of a graph that was made without.
+    Raises `ArtifactError` for a family that is not mapped and for token types asked of a graph that was made without,
+    `GateError` when the new graph does not give PyTorch's logits.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,12 +31,42 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
                 )
             shutil.copyfile(artifact.file("model.onnx"), temporary)
         else:
-            import onnx
-
-            from leanformer.export.encoder_graph import encoder_graph
-            from leanformer.models.store import read_model
-
-            onnx.save(encoder_graph(read_model(artifact), token_types=token_types), temporary)
+            _export(artifact, temporary, token_types)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
+    """Write the graph of an encoder and compare it with PyTorch on rows of random tokens."""
+    import onnx
+    import torch
+
+    from leanformer.export.encoder_graph import encoder_graph, expected_operators
+    from leanformer.export.gate import check, compare
+    from leanformer.export.graph import operator_counts
+    from leanformer.models.store import read_model
+
+    if artifact.format != "encoder":
+        raise ArtifactError(f"{artifact.path}: its family is not mapped, so no graph can be written")
+    model = read_model(artifact)
+    config = model.config
+    graph = encoder_graph(model, token_types=token_types)
+    if operator_counts(graph) != expected_operators(
+        len(config.layers), activation=config.activation, token_types=token_types
+    ):
+        raise GateError(f"export: the graph has unexpected operators {operator_counts(graph)}")
+    onnx.save(graph, path)
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, min(32, config.positions) + 1, size=16)
+    ids, mask = pad([generator.integers(0, config.vocabulary, n) for n in lengths], padding_id=config.padding_id)
+    feeds = {"input_ids": ids, "attention_mask": mask}
+    types = generator.integers(0, config.token_types, ids.shape)
+    if token_types:
+        feeds["token_type_ids"] = types
+    with torch.inference_mode():
+        given = torch.from_numpy(types) if token_types else None
+        reference = model(torch.from_numpy(ids), torch.from_numpy(mask), given).numpy()
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    parity = compare(np.asarray(session.run(["logits"], feeds)[0]), reference)
+    check(parity, step="export", max_difference=1e-3, mean_share=None, flips=0.0)

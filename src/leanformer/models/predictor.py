@@ -21,7 +21,7 @@ class TorchPredictor:
 
     Args:
         artifact: of format "encoder" or "transformers".
-        pad_to: pad every batch to this many tokens; None pads each batch to its longest row.
+        pad_to: pad every batch to at least this many tokens; None pads each batch to its longest row.
         batch_tokens: most tokens, padding included, in one batch; rows are batched by length. None runs one row
             at a time, as the obvious first program does.
         device: "cpu", "cuda" or "auto".

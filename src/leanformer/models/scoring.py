@@ -24,16 +24,17 @@ def score_rows(
 
     Args:
         batch_tokens: most tokens per batch, padding included; None runs one row at a time.
-        pad_to: pad every batch to this width; None pads to the longest row in it.
+        pad_to: pad every batch to at least this width; None pads to the longest row in it.
     """
     if not rows:
         return np.zeros((0, 0), dtype=np.float32)
     results: list[tuple[list[int], np.ndarray]] = []
     # With a fixed width it is that width, not the rows' own lengths, that fills up the budget.
-    widths = rows if pad_to is None else [np.empty(pad_to)] * len(rows)
+    widths = rows if pad_to is None else [np.empty(max(pad_to, len(row))) for row in rows]
     with torch.inference_mode():
         for batch in batches_by_length(widths, batch_tokens):
-            ids, mask = pad([rows[i] for i in batch], padding_id=padding_id, length=pad_to)
+            width = max(len(widths[i]) for i in batch)
+            ids, mask = pad([rows[i] for i in batch], padding_id=padding_id, length=width)
             scores = model(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
             results.append((batch, scores.float().cpu().numpy()))
     logits = np.empty((len(rows), results[0][1].shape[1]), dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
-from leanformer.errors import ArtifactError, CheckpointError, MissingExtraError
+from leanformer.data.labelling import are_integers, sort_names
+from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.models.config import EncoderConfig
@@ -137,7 +139,9 @@ def import_checkpoint(
     becomes format "encoder"; any other is copied as format "transformers", good as a teacher.
 
     Args:
-        labels: the data's label names; used when the checkpoint has only placeholders (LABEL_0, ...).
+        labels: the data's label names. A checkpoint that has only placeholders (LABEL_0, ...) takes them: by number
+            where all are integers, else in this order, which nothing vouches for. Which went with which is
+            kept in the history, as the option `labels_matched` of the import.
 
     Raises `CheckpointError` when it is not a fine-tuned classifier, or when its labels are not the data's.
     """
@@ -158,7 +162,10 @@ def import_checkpoint(
             "  remedy: give a checkpoint that was fine-tuned to choose one label"
         )
     task = Task("classification", _reconcile(own, labels, source))
-    origin = {"step": "import", "options": {"source": Path(name).name, "family": config["model_type"]}, "parent": None}
+    options: dict[str, Any] = {"source": Path(name).name, "family": config["model_type"]}
+    if _are_placeholders(own) and task.labels != own:
+        options["labels_matched"] = dict(zip(own, task.labels, strict=True))
+    origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens)
     if config["model_type"] in FAMILIES:
         model, missing = read_classifier(source, len(task.labels))
@@ -184,8 +191,12 @@ def _reconcile(own: tuple[str, ...], labels: Sequence[str] | None, source: Path)
         return own
     if set(labels) <= set(own):  # a small data set need not show every label
         return own
-    if all(name.upper() == f"LABEL_{index}" for index, name in enumerate(own)) and len(own) == len(labels):
-        return tuple(labels)
+    if _are_placeholders(own):
+        numbers = tuple(str(index) for index in range(len(own)))
+        if set(labels) <= set(numbers):
+            return numbers
+        if len(own) == len(labels):
+            return sort_names(labels) if are_integers(labels) else tuple(labels)
     lowered = {name.casefold(): name for name in labels}
     if len(own) == len(lowered) and {name.casefold() for name in own} == set(lowered):
         return tuple(lowered[name.casefold()] for name in own)
@@ -193,6 +204,11 @@ def _reconcile(own: tuple[str, ...], labels: Sequence[str] | None, source: Path)
         f"{source}: the model's labels {list(own)} are not the data's labels {list(labels)}\n"
         "  remedy: set id2label in the model's config.json to the names that the data uses"
     )
+
+
+def _are_placeholders(names: tuple[str, ...]) -> bool:
+    """Whether the names say nothing but their number, as `transformers` names labels that it was not told."""
+    return all(name.upper() == f"LABEL_{index}" for index, name in enumerate(names))
 
 
 def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str], int]:
@@ -215,9 +231,23 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
 
 
 def device_of(name: str) -> torch.device:
-    """The device for "auto" (CUDA when there is one), "cpu" or "cuda"."""
+    """The device for "auto" (CUDA when there is one), "cpu", "cuda" or, of several, "cuda:NUMBER".
+
+    Raises `LeanformerError` for any other name, and for a GPU that is not there.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    match = re.fullmatch(r"cuda(?::([0-9]+))?", name)
+    if match is None:
+        raise LeanformerError(f"unknown device {name!r}\n  remedy: one of auto, cpu, cuda")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(match[1] or 0) >= count:
+        raise LeanformerError(
+            f"device {name!r}: PyTorch sees {count or 'no'} GPU{'s' if count > 1 else ''} here\n"
+            "  remedy: use cpu, or auto, which takes what there is; for a GPU install PyTorch's build for CUDA"
+        )
     return torch.device(name)
 
 

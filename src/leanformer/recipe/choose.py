@@ -35,10 +35,14 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float) -> Choice:
     kept = [one for one in rungs if one.chooseable]
     if not kept:
         raise RecipeError("no rung can be kept: every export was left out")
-    teacher = rungs[0].dev_quality
+
+    def on_dev(rung: Rung) -> float:
+        if rung.dev_quality is None:
+            raise RecipeError(f"the rung {rung.name!r} was not measured on dev, so nothing can be chosen")
+        return rung.dev_quality
 
     def drop(rung: Rung) -> float:
-        return 100 * (teacher - rung.dev_quality)
+        return 100 * (on_dev(rungs[0]) - on_dev(rung))
 
     def merit(rung: Rung) -> float:
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
@@ -50,16 +54,16 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float) -> Choice:
         return Choice(
             best, True,
             f"best {goal} among the rungs that lose at most {max_drop:g} points on dev; {best.name!r} loses "
-            f"{drop(best):.2f}. Chosen, not proven: the bound was checked on dev only",
+            f"{drop(best):.2f}; the bound was checked on dev only",
         )  # fmt: skip
     lossless = [one for one in kept if one.lossless]
     lossy = [one for one in kept if not one.lossless]
     if not lossless:
-        best = max(lossy, key=lambda one: one.dev_quality)
+        best = max(lossy, key=on_dev)
     else:
         best = max(lossless, key=merit)
     if lossy:
-        nearest = max(lossy, key=lambda one: one.dev_quality)
+        nearest = max(lossy, key=on_dev)
         reason = (
             f"no compressed rung stays within {max_drop:g} points of the teacher on dev; the nearest, "
             f"{nearest.name!r}, loses {drop(nearest):.2f}. Kept instead: {best.name!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
 from leanformer.runtime.cores import allowed_cores
 from leanformer.step import Context
+from leanformer.tokenizer import Tokenizer
+
+DEFAULT_MAX_TOKENS = 128
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def compress(
     max_drop: float = 1.0,
     goal: str = "throughput",
     work: Path | None = None,
-    max_tokens: int = 128,
+    max_tokens: int = DEFAULT_MAX_TOKENS,
     seed: int = 13,
     threads: int | None = None,
     device: str = "auto",
@@ -67,6 +71,7 @@ def compress(
 
     Raises `LeanformerError` for anything the user can mend.
     """
+    output = Path(os.path.abspath(output))
     if output.exists() and not is_artifact(output) and (not output.is_dir() or any(output.iterdir())):
         raise LeanformerError(
             f"{output}: exists and is not an artifact; it will not be overwritten\n  remedy: another --output"
@@ -88,11 +93,9 @@ def compress(
             f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
         )
     prepared = prepare(data, teacher, seed=seed, threads=threads)
-    data = prepared.data
+    data = replace(prepared.data, notes=(*prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens)))
     for note in data.notes:
         say(f"note: {note}")
-    if data.dev_rows is not None:
-        write_json(work / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
     context = Context(
         data=replace(data, test=None), artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
         device=device, threads=threads, say=say,
@@ -117,18 +120,57 @@ def compress(
         )  # fmt: skip
         report.write(measured)
     choice = choose(report.rungs, goal=goal, max_drop=max_drop)
+    report = replace(report, notes=(*report.notes, *_slow_int8(report)))
     report = replace(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop)
     )  # fmt: skip
-    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report)
+    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows)
     return Compressed(artifact, report, choice.within)
+
+
+def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> list[str]:
+    """What a reader of the report must know about teacher and data before any figure."""
+    notes = []
+    tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
+    for split in ("dev", "test"):
+        examples = getattr(data, split)
+        if examples is not None and (longer := tokenizer.count_longer(examples.texts)):
+            notes.append(
+                f"{longer} of {len(examples)} {split} texts are longer than {teacher.max_tokens} tokens and are cut, "
+                "in every rung alike (--max-tokens)"
+            )
+    if is_artifact(model) and max_tokens != DEFAULT_MAX_TOKENS and max_tokens != teacher.max_tokens:
+        notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is passed over")
+    matched = teacher.history[0]["options"].get("labels_matched") if teacher.history else None
+    if matched:
+        pairs = ", ".join(f"{key} is {value}" for key, value in matched.items())
+        notes.append(f"the model's labels have no names; taken in the data's order: {pairs}")
+    trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history else None
+    if trained_on is not None and data.dev_rows is not None and trained_on != data.training_hash:
+        notes.append(
+            "dev was taken out of train here, and the teacher was trained on another division of the data: dev figures "
+            "may be too good (use the same --seed and files as for `leanformer train`)"
+        )
+    return notes
+
+
+def _slow_int8(report: Report) -> list[str]:
+    """A note for each int8 rung that is not faster than what it was made from."""
+    return [
+        f"{rung.name!r}: int8 is not faster than {rung.after!r} on this CPU ({rung.marginal:.2f}x); it is smaller only"
+        for rung in report.rungs
+        if "int8" in rung.runtime and rung.marginal <= 1
+    ]
 
 
 def _read_measured(path: Path, threads: int) -> Report | None:
     """Figures taken earlier on this machine, so that a run taken up again makes the same choice; else None."""
     if not path.is_file():
         return None
-    report = Report.read(path)
+    try:
+        report = Report.read(path)
+    except LeanformerError:
+        return None  # written by another version: measure again
     return report if report.machine == fingerprint(threads) else None
 
 
@@ -179,14 +221,16 @@ def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
     }
 
 
-def _deliver(chosen: Artifact, output: Path, report: Report) -> Artifact:
-    """Copy the chosen artifact to `output`, with the report in both forms and the model card beside it."""
+def _deliver(chosen: Artifact, output: Path, report: Report, dev_rows: tuple[int, ...] | None) -> Artifact:
+    """Copy the chosen artifact to `output`, with the report in both forms, the card and the rows of a dev made here."""
     with new_folder(output) as temporary:
         for name in [*chosen.files, MANIFEST]:
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(chosen.path / name, target)
         report.write(temporary / "report.json")
+        if dev_rows is not None:
+            write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(dev_rows)})
         (temporary / "report.md").write_text(report_markdown(report), encoding="utf-8")
         (temporary / "README.md").write_text(model_card(chosen, report), encoding="utf-8")
     return open_artifact(output)

@@ -25,7 +25,7 @@ class Prepared:
 def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Prepared:
     """Data in the teacher's label order; labelled by the teacher where there are only unlabelled texts.
 
-    With labelled splits the metric is accuracy; without a test split among them `DataError` is raised. With
+    With labelled splits the metric is accuracy; without a dev and a test split among them `DataError` is raised. With
     unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and as much test, with the teacher's
     answers as labels; the metric is then agreement with the teacher.
     """
@@ -33,10 +33,14 @@ def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Pre
         if data.unlabelled is None or len(data.unlabelled) < 20:
             raise DataError("at least 20 unlabelled texts are needed to compare models on", path=data.name)
         return Prepared(_from_teacher(data.unlabelled, data, teacher, seed, threads), "agreement with the teacher")
-    if data.test is None:
-        raise DataError(
-            "there is no test split to report on", path=data.name, remedy="add test.jsonl, or --split test=FILE"
-        )
+    # Said before the recipe runs, not after it.
+    for split, purpose in (("dev", "choose by"), ("test", "report on")):
+        if getattr(data, split) is None:
+            raise DataError(
+                f"there is no {split} split to {purpose}",
+                path=data.name,
+                remedy=f"give a folder with {split}.jsonl in it, or name another file there: --split {split}=FILE",
+            )
     return Prepared(_in_order(data, teacher), "accuracy")
 
 
@@ -86,9 +90,9 @@ def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
 
 
 def known_labels(model: str) -> list[str] | None:
-    """The label names of a local model, for data that has no training split to take them from; None if unknown.
+    """The label names of an artifact, for data that has no training split to take them from; None for other models.
 
-    Placeholders (LABEL_0, ...) and names that cannot be read count as unknown.
+    The names of a foreign checkpoint may be placeholders, which `models.store` matches with those of the data.
     """
     if is_artifact(model):
         return list(open_artifact(model, verify=False).task.labels)

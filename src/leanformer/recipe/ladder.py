@@ -21,6 +21,7 @@ from leanformer.predictor import Predictor, logits
 from leanformer.report import Report, Rung
 
 PADDED_TO = 128
+UNPADDED = "no padding"
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,17 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
 
     torch.set_num_threads(threads)
     single, batched = TorchPredictor(teacher, batch_tokens=None), TorchPredictor(teacher)
-    width = min(max(PADDED_TO, teacher.max_tokens), single.positions)
+    width = min(PADDED_TO, single.positions)
     padded = TorchPredictor(teacher, pad_to=width, batch_tokens=None)
-    names = (f"PyTorch, padded to {width}", "no padding", "batches by length")
-    one_by_one = "PyTorch fp32, one text at a time"
+    names = (f"PyTorch, padded to {width}", UNPADDED, "batches by length")
+    module = "PyTorch fp32, " + ("transformers" if teacher.format == "transformers" else "our module")
+    one_by_one = f"{module}, one text at a time"
     # Only a model that cannot be exported may be kept as it came.
     kept = teacher.format == "transformers"
     return [
         Entry(names[0], None, teacher, padded, one_by_one, chooseable=False, lossless=True, scorer=batched),
         Entry(names[1], names[0], teacher, single, one_by_one, chooseable=False, lossless=True, scorer=batched),
-        Entry(names[2], names[1], teacher, batched, "PyTorch fp32, batches", chooseable=kept, lossless=True),
+        Entry(names[2], names[1], teacher, batched, f"{module}, batches", chooseable=kept, lossless=True),
     ]
 
 
@@ -71,20 +73,28 @@ def measure_ladder(
     memory: bool = True,
     seed: int = 13,
     notes: Sequence[str] = (),
+    need_dev: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Measure all entries on the same texts and threads. The first is the reference, the second the unpadded one.
+    """Measure all entries on the same texts and threads; the first is the reference of the comparisons.
 
-    The test split is scored once per model. Raises `DataError` without a labelled test split; without dev,
-    the dev figures are those of no split and no choice can be made, so that is refused too.
+    The test split is scored once per model. Raises `DataError` without a labelled test split, and without a
+    labelled dev split where a rung is to be chosen (`need_dev`).
     """
-    test, dev = _labelled(data, "test"), _labelled(data, "dev")
-    test_labels, dev_labels = np.asarray(test.labels), np.asarray(dev.labels)
-    say(f"scoring {len(entries)} rungs on {len(dev)} dev and {len(test)} test texts")
+    test, test_labels = _labelled(data, "test")
+    dev, dev_labels = _labelled(data, "dev") if need_dev or data.dev is not None else (None, None)
+    say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
-    by_scorer = {key: (logits(each, test.texts), logits(each, dev.texts)) for key, each in scorers.items()}
-    scores = [by_scorer[id(one.scorer or one.predictor)][0] for one in entries]
-    dev_scores = [by_scorer[id(one.scorer or one.predictor)][1] for one in entries]
+    on_test = {key: logits(each, test.texts) for key, each in scorers.items()}
+    on_dev = (
+        {}
+        if dev is None
+        else {
+            key: float((logits(each, dev.texts).argmax(axis=1) == dev_labels).mean()) for key, each in scorers.items()
+        }
+    )
+    scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
+    unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
     speeds = measure_speed([one.predictor for one in entries], test.texts, speed, seed=seed, say=say)
     cost = price(usd_per_hour, threads)
@@ -102,13 +112,13 @@ def measure_ladder(
                 name=one.name,
                 after=one.after,
                 runtime=one.runtime,
-                dev_quality=float((dev_scores[i].argmax(axis=1) == dev_labels).mean()),
+                dev_quality=on_dev.get(id(one.scorer or one.predictor)),
                 metric=metric,
                 n=len(test),
                 **asdict(measure_quality(scores[i], test_labels, scores[0], data.task)),
                 **asdict(speeds[i]),
                 speedup=rate / speeds[0].throughput_per_second,
-                speedup_over_unpadded=rate / speeds[min(1, len(speeds) - 1)].throughput_per_second,
+                speedup_over_unpadded=None if unpadded is None else rate / speeds[unpadded].throughput_per_second,
                 marginal=rate / before.throughput_per_second,
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
                 bytes=one.artifact.bytes,
@@ -145,11 +155,11 @@ def describe(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _labelled(data: Dataset, split: str) -> Examples:
+def _labelled(data: Dataset, split: str) -> tuple[Examples, np.ndarray]:
     examples: Examples | None = getattr(data, split)
     if examples is None or examples.labels is None:
         raise DataError(
             f"there is no labelled {split} split to measure on", path=data.name,
-            remedy=f"add {split}.jsonl, or name a file: --split {split}=FILE",
+            remedy=f"add {split}.jsonl to the folder, or name a file in it: --split {split}=FILE",
         )  # fmt: skip
-    return examples
+    return examples, np.asarray(examples.labels)

@@ -11,21 +11,30 @@ from leanformer.report import Report
 
 
 def print_report(report: Report, console: Console) -> None:
-    """The ladder with the facts that belong to it. Narrow terminals get the columns that matter most."""
-    rows = ladder_rows(report)
-    shown = [i for i in range(len(HEADER)) if console.width >= 140 or HEADER[i] not in _WIDE_ONLY]
-    # Names come from the user: as plain text, so that brackets in them are not taken for markup.
-    table = Table(title=Text(report.title), title_justify="left")
-    for i in shown:
-        table.add_column(HEADER[i], justify="left" if i == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(row[i]) for i in shown))
-    console.print(table)
+    """The ladder with the facts and notes that belong to it; a narrow terminal gets it as two tables."""
+    if console.width >= 140:
+        console.print(_table(report, list(HEADER), report.title))
+    else:
+        console.print(_table(report, [name for name in HEADER if name not in _SECOND], report.title))
+        console.print(_table(report, [HEADER[0], *_SECOND], ""))
     for fact in facts(report):
         console.print(fact, style="dim", highlight=False, markup=False)
     if report.choice is not None:
         reason = f"{report.choice['status'].capitalize()}: {report.choice['reason']}."
         console.print(reason, highlight=False, markup=False)
+    for note in report.notes:
+        console.print(f"Note: {note}", style="dim", highlight=False, markup=False)
 
 
-_WIDE_ONLY = ("x step", "x unpadded", "p95 ms", "95 % interval", "lost, 95 %", "agree", "dev")
+# The columns of the second table on a narrow terminal.
+_SECOND = ("x step", "x unpadded", "p95 ms", "95 % interval", "lost, 95 %", "agree", "dev")
+
+
+def _table(report: Report, columns: list[str], title: str) -> Table:
+    # Names come from the user: as plain text, so that brackets in them are not taken for markup.
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for name in columns:
+        table.add_column(name, justify="left" if name == HEADER[0] else "right", overflow="fold")
+    for row in ladder_rows(report):
+        table.add_row(*(Text(row[HEADER.index(name)]) for name in columns))
+    return table

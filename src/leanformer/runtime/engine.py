@@ -9,9 +9,6 @@ import onnxruntime as ort
 
 from leanformer.errors import ArtifactError
 
-# Measured slower than the separate residual sum and LayerNormalization that it replaces; see benchmarks/kernels.py.
-_LEFT_OUT = ["SkipLayerNormFusion"]
-
 
 class OnnxEngine:
     """A session on one graph. `run` may be called from several Python threads at once.
@@ -31,9 +28,7 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_LEFT_OUT
-            )
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error})") from error
 

@@ -24,8 +24,8 @@ GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
 class LightPredictor:
     """Scores texts with the graph of an artifact of format "onnx".
 
-    Many texts are batched by length and spread over one-thread workers, which is faster than one session with many
-    threads on work this small; one text alone gets all threads.
+    Many texts are batched by length and spread over one-thread workers (benchmarks/kernels.py compares that with one
+    session that has all threads); one text alone gets all threads.
 
     Args:
         artifact: of format "onnx".
@@ -37,7 +37,7 @@ class LightPredictor:
         if artifact.format != "onnx":
             raise ArtifactError(
                 f"{artifact.path}: format {artifact.format!r} is not run by the light runtime\n"
-                "  remedy: leanformer export ARTIFACT --output FOLDER, or leanformer compress"
+                "  remedy: make a graph of it with leanformer compress (recipe `quick` does not train)"
             )
         self.artifact, self.batch_tokens = artifact, batch_tokens
         self.threads = allowed_cores() if threads is None else threads

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from leanformer.files import new_folder, write_json
+from leanformer.files import new_folder, restore_folder, write_json
 
 
 @dataclass
@@ -54,6 +54,7 @@ def load(
     folder: Path, fingerprint: str, *, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
     """Put the state saved in `folder` back; None when there is none, or when it is of another run."""
+    restore_folder(folder)
     if not (folder / "state.json").is_file():
         return None
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from leanformer.errors import DataError
+from leanformer.errors import DataError, LeanformerError
 from leanformer.files import sha256_json, write_json
 from leanformer.metrics.classification import accuracy
 from leanformer.models.classifier import Classifier
@@ -39,19 +40,36 @@ def fine_tune(
 ) -> Artifact:
     """Fine-tune `encoder` on `data.train` with cross-entropy, keeping the weights that are best on `data.dev`.
 
+    Beside the artifact lie `training.json` and, where dev was taken out of train, `dev_rows.json` with the numbers
+    of the rows, so that another program can be compared on the same division.
+
     Args:
         encoder: a Hugging Face folder or hub name of a mapped family, or one of our encoder artifacts.
-        output: new folder of the artifact.
-        work: folder of checkpoints; removed when the artifact is written.
+        output: new folder of the artifact; not the encoder's, nor one above it.
+        work: folder of checkpoints; they are removed when the artifact is written, and it too if it is empty then.
 
-    Raises `DataError` without a labelled train and dev split, `CheckpointError` for an encoder we cannot map.
+    Raises `DataError` without a labelled train and dev split, `CheckpointError` for an encoder we cannot map, and
+    `LeanformerError` where `output` would replace the encoder or the device is not there.
     """
-    if data.train is None or data.dev is None or not data.train.is_labelled:
-        raise DataError("training needs a labelled train split", path=data.name)
+    if data.train is None:
+        raise DataError(
+            "training needs a labelled train split", path=data.name, remedy="give a train file whose rows have labels"
+        )
+    if data.dev is None:
+        raise DataError(
+            "there is no dev split to choose the best epoch by, and none could be taken out of train",
+            path=data.name,
+            remedy="give a dev file, or more train rows: at least two texts of a label",
+        )
     if data.task.kind != "classification":
         raise DataError(
             f"training for the task {data.task.kind!r} is not built yet, only classification", path=data.name
         )
+    if Path(encoder).exists() and Path(encoder).resolve().is_relative_to(output.resolve()):
+        raise LeanformerError(
+            f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
+        )
+    device_of(device)  # a device that is not there is said now, not after the texts were tokenised
     torch.manual_seed(settings.seed)
     model, tokenizer_path, missing, positions = start_classifier(encoder, data.task)
     if missing:
@@ -59,6 +77,10 @@ def fine_tune(
     tokens = min(max_tokens, positions)
     tokenizer = Tokenizer(tokenizer_path, tokens)
     say(f"{len(data.train)} training texts, {len(data.dev)} dev texts, {len(data.task.labels)} labels")
+    cut = {"train": tokenizer.count_longer(data.train.texts), "dev": tokenizer.count_longer(data.dev.texts)}
+    if any(cut.values()):
+        shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
+        say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
     result = fit_classifier(
         model, CrossEntropy(), data.train.texts, labels_of(data.train), data.dev, tokenizer, settings,
         work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens]), device=device, say=say,
@@ -75,7 +97,12 @@ def fine_tune(
     )
     # Time is a fact about this machine, so it lies beside the artifact and not in its content.
     write_json(output / "training.json", {"seconds": round(result.seconds, 1), "dev_accuracy": list(result.scores)})
-    shutil.rmtree(work, ignore_errors=True)
+    if data.dev_rows is not None:
+        write_json(output / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
+    # Only what we put there: the folder may be one that somebody keeps other things in.
+    shutil.rmtree(work / "checkpoint", ignore_errors=True)
+    with suppress(OSError):
+        work.rmdir()
     return artifact
 
 

@@ -12,8 +12,8 @@ CHOICES = ("auto", "fp32", "bf16")
 def resolve(choice: str, device: torch.device) -> str:
     """ "fp32" or "bf16" for one of `CHOICES`.
 
-    On a CPU without bf16 instructions (AVX-512 BF16 or AMX) bf16 is emulated and several times slower than fp32,
-    so "auto" takes fp32 there.
+    On a CPU without bf16 instructions (AVX-512 BF16 or AMX) bf16 is emulated and slower than fp32, so
+    "auto" takes fp32 there.
     """
     if choice not in CHOICES:
         raise ValueError(f"unknown precision {choice!r}; one of {', '.join(CHOICES)}")
