@@ -14,6 +14,7 @@ COMMANDS = (
     ("import_time.py",),
     ("kernels.py",),
     ("ladder.py", "sst2"),
+    ("layers.py", "sst2"),
     ("students.py", "sst2"),
     ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),

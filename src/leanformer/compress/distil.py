@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 class Distil:
     """Distil the artifact `teacher` into a student cut from the artifact that this step is given."""
 
-    layers: int | tuple[int, ...] = 3  # keep so many, the best found on dev; or exactly these, 1 being the first
+    layers: int | tuple[int, ...] = 3  # keep so many, the best found by trial; or exactly these, 1 being the first
+    trial_texts: int = 3200  # training texts that a few candidate sets of layers are tried on; 0: evenly spread ones
     heads: int | None = None  # attention heads per layer; None keeps the teacher's
     ffn: int | None = None  # feed-forward units per layer; None keeps the teacher's
     hidden: int | None = None  # another residual width: the student then starts afresh, its word table by SVD
@@ -72,6 +73,7 @@ class Distil:
         need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
         need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
         need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
+        need(self.trial_texts >= 0, f"trial_texts must not be below 0, not {self.trial_texts}")
         for name in ("hidden_weight", "attention_weight", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
         for name in ("epochs", "batch_size", "token_budget", "heads", "ffn", "hidden"):
@@ -97,7 +99,7 @@ class Distil:
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
 
-        from leanformer.compress.student import Shape, cut_student
+        from leanformer.compress.student import Shape, Trial, cut_student
         from leanformer.models.store import TOKENIZER, write_classifier
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fine_tune import encoder_hash, fit_classifier
@@ -112,7 +114,10 @@ class Distil:
         torch.set_num_threads(context.threads)
         layers, hidden = self._depth_and_width
         shape = Shape(layers=layers, heads=self.heads, ffn=self.ffn, hidden=hidden, start=self.start)
-        student, tokenizer_path, tokens = cut_student(shape, artifact, dev, context)
+        drawn = np.random.default_rng(context.seed).permutation(len(texts))[: self.trial_texts]
+        trial = Trial(tuple(texts[i] for i in drawn), dev, self.learning_rate)
+        student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
+        torch.manual_seed(context.seed)  # so that a trial changes nothing but the choice
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leanformer.artifact import Artifact
-from leanformer.compress.choose_layers import choose_layers
-from leanformer.data.examples import Examples, sampled
+from leanformer.compress.try_layers import try_layers
+from leanformer.data.examples import Examples
 from leanformer.errors import RecipeError
 from leanformer.models import surgery
 from leanformer.models.classifier import Classifier
@@ -15,9 +15,6 @@ from leanformer.models.config import LayerShape
 from leanformer.models.store import TOKENIZER, read_model, start_classifier
 from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
-
-# Held-out texts that layers are chosen on.
-_CHOICE_TEXTS = 512
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,16 @@ class Shape:
     start: str | None = None
 
 
-def cut_student(shape: Shape, artifact: Artifact, dev: Examples, context: Context) -> tuple[Classifier, Path, int]:
+@dataclass(frozen=True)
+class Trial:
+    """On what candidate layers are tried: training texts, the dev split that judges, the learning rate."""
+
+    texts: tuple[str, ...]
+    dev: Examples
+    learning_rate: float
+
+
+def cut_student(shape: Shape, artifact: Artifact, trial: Trial, context: Context) -> tuple[Classifier, Path, int]:
     """The student, the tokenizer file that goes with it, and the longest input in tokens it can take.
 
     Raises `RecipeError` for a shape that cannot be had.
@@ -49,7 +55,7 @@ def cut_student(shape: Shape, artifact: Artifact, dev: Examples, context: Contex
         )
     if shape.hidden is not None and shape.hidden != source.config.hidden:
         return _fresh(shape, shape.hidden, source), tokenizer, tokens
-    student = surgery.keep_layers(source, _kept_layers(shape, source, artifact, dev, tokenizer, tokens, context))
+    student = surgery.keep_layers(source, _kept_layers(shape, source, trial, Tokenizer(tokenizer, tokens), context))
     if shape.heads is not None or shape.ffn is not None:
         student = _narrowed(shape, student)
     return student, tokenizer, tokens
@@ -66,7 +72,7 @@ def _fresh(shape: Shape, hidden: int, source: Classifier) -> Classifier:
 
 
 def _kept_layers(
-    shape: Shape, source: Classifier, artifact: Artifact, dev: Examples, tokenizer: Path, tokens: int, context: Context
+    shape: Shape, source: Classifier, trial: Trial, tokenizer: Tokenizer, context: Context
 ) -> tuple[int, ...]:
     """The layers to keep, from 0."""
     depth = len(source.config.layers)
@@ -80,8 +86,10 @@ def _kept_layers(
     if shape.start is not None:
         # An encoder that was not fine-tuned has no answers to compare; take layers evenly, the last included.
         return tuple(round((i + 1) * depth / shape.layers) - 1 for i in range(shape.layers))
-    rows = Tokenizer(tokenizer, tokens).encode(sampled(dev, _CHOICE_TEXTS, context.seed))
-    return choose_layers(source, shape.layers, rows, say=context.say)
+    return try_layers(
+        source, shape.layers, texts=trial.texts, dev=trial.dev, tokenizer=tokenizer, context=context,
+        learning_rate=trial.learning_rate,
+    )  # fmt: skip
 
 
 def _narrowed(shape: Shape, student: Classifier) -> Classifier:

@@ -1,0 +1,117 @@
+"""Which layers of a teacher to keep: a few candidate subsets are trained briefly, and the one nearest on dev wins.
+
+Untrained distance alone misleads: on SST-2 it prefers late layers, from which a student learns more slowly than from
+a first layer, a last one and what lies evenly between them (benchmarks/layers.py).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from leanformer.compress.choose_layers import choose_layers
+from leanformer.data.examples import Examples, sampled
+from leanformer.files import sha256_json
+from leanformer.models.classifier import Classifier
+from leanformer.models.scoring import score_rows
+from leanformer.models.store import device_of
+from leanformer.models.surgery import keep_layers
+from leanformer.step import Context
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.batches import TrainingSet
+from leanformer.train.loop import FitSettings, fit
+from leanformer.train.objectives.distillation import Distillation, LossWeights, soft_cross_entropy
+from leanformer.train.teacher_outputs import teacher_outputs
+
+_DEV_TEXTS = 512
+
+
+def candidates(depth: int, keep: int) -> list[tuple[int, ...]]:
+    """Subsets (layers from 0) that lie evenly: with both ends, rounded down and up; every k-th (Jiao et al. 2020)."""
+    if keep == 1:
+        spread = [(depth - 1,)]
+    else:
+        places = [i * (depth - 1) / (keep - 1) for i in range(keep)]
+        spread = [tuple(int(p) for p in places), tuple(int(np.ceil(p)) for p in places)]
+    even = tuple(round((i + 1) * depth / keep) - 1 for i in range(keep))
+    return list(dict.fromkeys([*spread, even]))
+
+
+def try_layers(
+    source: Classifier,
+    keep: int,
+    *,
+    texts: Sequence[str],
+    dev: Examples,
+    tokenizer: Tokenizer,
+    context: Context,
+    learning_rate: float,
+) -> tuple[int, ...]:
+    """The `keep` layers (from 0) whose student, distilled on `texts` for one epoch, is nearest to the teacher on dev.
+
+    Without texts the first of `candidates` is taken untried. The untrained nearest subset is a candidate too.
+    Raises `ValueError` when the model has fewer layers than asked for.
+    """
+    distances = trial_distances(
+        source, keep, texts=texts, dev=dev, tokenizer=tokenizer, context=context, learning_rate=learning_rate
+    )
+    return min(distances, key=lambda layers: distances[layers])
+
+
+def trial_distances(
+    source: Classifier,
+    keep: int,
+    *,
+    texts: Sequence[str],
+    dev: Examples,
+    tokenizer: Tokenizer,
+    context: Context,
+    learning_rate: float,
+) -> dict[tuple[int, ...], float]:
+    """Each candidate's soft cross-entropy with the teacher on dev after its trial; one candidate alone is not tried."""
+    depth = len(source.config.layers)
+    if not 1 <= keep <= depth:
+        raise ValueError(f"cannot keep {keep} of {depth} layers")
+    options = candidates(depth, keep)
+    if not texts or keep == depth:
+        return {options[0]: 0.0}
+    dev_texts = sampled(dev, _DEV_TEXTS, context.seed)
+    dev_rows = tokenizer.encode(dev_texts)
+    nearest = choose_layers(source, keep, dev_rows, say=context.say)
+    options = list(dict.fromkeys([*options, nearest]))
+    if len(options) == 1:
+        return {options[0]: 0.0}
+    teacher, device = context.artifacts["teacher"], device_of(context.device)
+    outputs = teacher_outputs(teacher, texts, cache=context.cache, device=context.device)
+    target = torch.from_numpy(
+        teacher_outputs(teacher, dev_texts, cache=context.cache, device=context.device).logits.copy()
+    )
+    padding = source.config.padding_id
+    data = TrainingSet(tokenizer.encode(texts), np.full(len(texts), -1, dtype=np.int64), padding)
+    settings = FitSettings(
+        epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9
+    )
+    distances: dict[tuple[int, ...], float] = {}
+    for layers in options:
+        student = keep_layers(source, layers)
+
+        def score(student: Classifier = student) -> float:
+            ours = torch.from_numpy(score_rows(student, dev_rows, padding_id=padding, device=device))
+            return -float(soft_cross_entropy(ours, target).mean())
+
+        folder = Path(context.work, "trial")
+        fit(
+            student, Distillation(outputs, LossWeights()), data, settings, score=score, folder=folder,
+            identity=sha256_json([source.config.to_json(), list(layers), list(texts)]), device=device,
+        )  # fmt: skip
+        shutil.rmtree(folder, ignore_errors=True)
+        distances[layers] = -score()
+        shown = ", ".join(str(i + 1) for i in layers)
+        context.say(
+            f"layers {shown} of {depth}, tried on {len(texts)} texts: cross-entropy {distances[layers]:.3f} on dev"
+        )
+    return distances
