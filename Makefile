@@ -43,6 +43,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m leanformer.render.method_pages --check
+	$(BIN)/python benchmarks/readme.py --check
 
 demo: install
 	$(BIN)/leanformer demo

@@ -25,9 +25,14 @@ from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 
 HERE = Path(__file__).resolve().parent
-# How each data set's teacher is trained; chosen on dev.
+# How each data set's teacher is trained, and what is changed in the recipe; chosen on dev.
 TEACHERS = {
-    "sst2": {"splits": {"train": "train_phrases"}, "settings": FitSettings(epochs=2)},
+    "sst2": {
+        "splits": {"train": "train_phrases"},
+        "settings": FitSettings(epochs=2),
+        # Two students were trained to the end; on dev these layers gave 0.8911, those that trials prefer 0.8853.
+        "changes": {"student.layers": (2, 5, 6)},
+    },
     "trec": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=32)},
 }
 
@@ -62,7 +67,8 @@ def main() -> None:
     teacher = teacher_of(arguments.dataset, data)
     work = HERE / "work" / arguments.dataset
     lean = work / f"lean-{arguments.result}"
-    compress(str(teacher.path), data, lean, recipe=find_recipe(arguments.recipe), work=work / "compress")
+    recipe = find_recipe(arguments.recipe).with_options(TEACHERS[arguments.dataset].get("changes", {}))
+    compress(str(teacher.path), data, lean, recipe=recipe, work=work / "compress")
     results = HERE / "results" / arguments.dataset
     results.mkdir(parents=True, exist_ok=True)
     for ending in ("json", "md"):

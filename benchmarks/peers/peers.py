@@ -135,7 +135,7 @@ def main() -> None:
         accuracy = [
             float((logits(one, data.test.texts).argmax(axis=1) == labels).mean()) for one in predictors.values()
         ]
-        speeds = measure_speed(list(predictors.values()), data.test.texts, SpeedSettings(), say=print)
+        speeds = measure_speed(list(predictors.values()), data.test.texts, SpeedSettings(seconds=4.0), say=print)
     rows = {
         name: {"accuracy": quality, "n": len(labels), **asdict(speed)}
         for name, quality, speed in zip(predictors, accuracy, speeds, strict=True)

@@ -1,7 +1,8 @@
 """Which layers of a teacher to keep: a few candidate subsets are trained briefly, and the one nearest on dev wins.
 
-Untrained distance alone misleads: on SST-2 it prefers late layers, from which a student learns more slowly than from
-a first layer, a last one and what lies evenly between them (benchmarks/layers.py).
+Untrained distance alone prefers late layers, from which a student learns more slowly at first than from a first layer,
+a last one and what lies evenly between them (benchmarks/layers.py). With much text and several epochs the difference
+goes; see docs/decisions/0008-layers-by-trial.md.
 """
 
 from __future__ import annotations
@@ -32,9 +33,8 @@ _DEV_TEXTS = 512
 
 def candidates(depth: int, keep: int) -> list[tuple[int, ...]]:
     """Subsets (layers from 0) that lie evenly: with both ends, rounded down and up; every k-th (Jiao et al. 2020)."""
-    if keep == 1:
-        spread = [(depth - 1,)]
-    else:
+    spread: list[tuple[int, ...]] = [(depth - 1,)]
+    if keep > 1:
         places = [i * (depth - 1) / (keep - 1) for i in range(keep)]
         spread = [tuple(int(p) for p in places), tuple(int(np.ceil(p)) for p in places)]
     even = tuple(round((i + 1) * depth / keep) - 1 for i in range(keep))
