@@ -12,6 +12,7 @@ from typing import Any
 
 from leanformer.artifact import MANIFEST, Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
+from leanformer.data.labelling import are_integers
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.loading import open_predictor
@@ -144,7 +145,8 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> 
     matched = teacher.history[0]["options"].get("labels_matched") if teacher.history else None
     if matched:
         pairs = ", ".join(f"{key} is {value}" for key, value in matched.items())
-        notes.append(f"the model's labels have no names; taken in the data's order: {pairs}")
+        how = "matched by number" if are_integers(matched.values()) else "taken in the data's order"
+        notes.append(f"the model's labels have no names; {how}: {pairs}")
     trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history else None
     if trained_on is not None and data.dev_rows is not None and trained_on != data.training_hash:
         notes.append(
