@@ -22,7 +22,13 @@ from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, M
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.models.config import EncoderConfig
-from leanformer.models.hf.checkpoint import FAMILIES, label_names, read_classifier, read_config_file
+from leanformer.models.hf.checkpoint import (
+    FAMILIES,
+    label_names,
+    read_classifier,
+    read_config_file,
+    usable_positions,
+)
 from leanformer.task import Task
 
 CONFIG, WEIGHTS, TOKENIZER = "encoder.json", "model.safetensors", "tokenizer.json"
@@ -125,9 +131,9 @@ def _scratch(source: Path) -> Path:
     return Path(_scratch_root().name) / sha256_json(str(source.resolve()))[:16]
 
 
-def max_tokens_of(config: Mapping[str, Any], limit: int) -> int:
+def max_tokens_of(config: dict[str, Any], limit: int) -> int:
     """The longest input to allow: `limit`, or fewer if the model has fewer positions."""
-    return min(limit, int(config.get("max_position_embeddings", limit)))
+    return min(limit, usable_positions(config, limit))
 
 
 def import_checkpoint(
