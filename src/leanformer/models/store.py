@@ -260,12 +260,15 @@ def device_of(name: str) -> torch.device:
 def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
     """Write the `tokenizer_config.json` by which stock transformers reads the `tokenizer.json` beside it."""
     tokenizer = RustTokenizer.from_file(str(artifact.file(TOKENIZER)))
-    padding = read_model(artifact).config.padding_id
+    encoder = EncoderConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": artifact.max_tokens,
-        "pad_token": tokenizer.id_to_token(padding),
+        "pad_token": tokenizer.id_to_token(encoder.padding_id),
     }
+    # Without this a fast tokenizer leaves token types out, and stock models of other families do not take them.
+    types = ["token_type_ids"] if encoder.reads_token_types else []
+    config["model_input_names"] = ["input_ids", *types, "attention_mask"]
     for role, spellings in _SPECIAL.items():
         present = [one for one in spellings if tokenizer.token_to_id(one) is not None]
         if present:
