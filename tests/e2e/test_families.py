@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -13,8 +14,11 @@ from typer.testing import CliRunner
 
 from leanformer.artifact import Artifact
 from leanformer.cli.main import app
+from leanformer.compress.distil import Distil
+from leanformer.errors import ArtifactError
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
+from leanformer.export.standard import write_standard_onnx
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model, start_classifier
 from leanformer.predictor import logits
@@ -95,6 +99,39 @@ def test_and_to_a_stock_folder_again(encoder: Artifact, tmp_path: Path) -> None:
         expected = model(**pairs).logits
         got = ours(pairs["input_ids"], pairs["attention_mask"], types)
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=0)
+
+
+def test_token_types_are_an_input_where_they_matter(encoder: Artifact, tmp_path: Path) -> None:
+    if read_model(encoder).config.reads_token_types:
+        write_standard_onnx(encoder, tmp_path / "typed.onnx", token_types=True)  # compares itself with PyTorch
+        inputs = [one.name for one in ort.InferenceSession(tmp_path / "typed.onnx").get_inputs()]
+        assert inputs == ["input_ids", "attention_mask", "token_type_ids"]
+    else:
+        with pytest.raises(ArtifactError, match=r"has no token types\n  remedy: export it without"):
+            write_standard_onnx(encoder, tmp_path / "typed.onnx", token_types=True)
+        write_standard_onnx(encoder, tmp_path / "plain.onnx")
+        assert [path.name for path in tmp_path.iterdir()] == ["plain.onnx"]
+
+
+STUDENTS = {
+    "modernbert": {"layers": (1, 4), "heads": 2, "ffn": 20},
+    "mpnet": {"layers": 2, "heads": 3, "ffn": 11},
+    "electra": {"layers": 2, "hidden": 16, "heads": 2},
+}
+
+
+def test_a_student_is_cut_trained_and_exported(name: str, encoder: Artifact, tmp_path: Path) -> None:
+    if name not in STUDENTS:
+        pytest.skip("the same road as one of the others")
+    context = make_context(tmp_path, encoder)
+    student = Distil(epochs=1, trial_texts=0, **STUDENTS[name])(encoder, context, tmp_path / "student")
+    config = read_model(student).config
+    assert config.family == name and len(config.layers) == 2
+    if name == "modernbert":
+        assert [one.window for one in config.layers] == [None, None]
+    fp32 = Onnx()(student, context, tmp_path / "onnx")
+    ours = logits(LightPredictor(fp32, threads=1), TEXTS)
+    np.testing.assert_allclose(ours, logits(TorchPredictor(student), TEXTS), atol=1e-4)
 
 
 def test_a_classifier_can_start_from_it(name: str, stock: Path) -> None:
