@@ -119,7 +119,7 @@ def test_the_mask_is_used():
 def test_operators_are_those_expected(layers: int, activation: str, token_types: bool):
     config = tiny_config(layers=(LayerShape(2, 12),) * layers, activation=activation, hidden=16)
     counts = operator_counts(encoder_graph(Classifier(config), token_types=token_types))
-    assert counts == expected_operators(layers, activation=activation, token_types=token_types)
+    assert counts == expected_operators(config, token_types=token_types)
     assert counts["MatMul"] == 6 * layers + 3
     assert counts["Shape"] == 1
     assert not {"Concat", "Expand", "Where", "ConstantOfShape", "Range"} & set(counts)

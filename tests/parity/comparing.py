@@ -1,4 +1,4 @@
-"""Stock `transformers` BERTs whose every weight and option matters, and the one parity assertion."""
+"""Stock `transformers` models whose every weight and option matters, and the one parity assertion."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ def stock_bert(seed: int = 1, *, table_scale: float = 1.0, **options: Any) -> Be
     """
     model = BertForSequenceClassification(BertConfig(**(OPTIONS | options)))
     roughen(model, seed)
+    scale_tables(model, table_scale)
+    return model.eval()
+
+
+def scale_tables(model: torch.nn.Module, scale: float) -> None:
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, torch.nn.Embedding):
-                module.weight.mul_(table_scale)
-    return model.eval()
+                module.weight.mul_(scale)
 
 
 def saved(model: PreTrainedModel, folder: Path) -> Path:
@@ -49,11 +53,11 @@ def saved(model: PreTrainedModel, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Padded ids, mask and token types `[B, S]`."""
+    """Padded ids, mask and token types `[B, S]`; None for a family without token types."""
 
     ids: Tensor
     mask: Tensor
-    token_types: Tensor
+    token_types: Tensor | None
 
 
 def mixed_inputs(*, padding_id: int = 0, vocabulary: int = 60, token_types: int = 3, positions: int = 24) -> Inputs:
@@ -63,7 +67,7 @@ def mixed_inputs(*, padding_id: int = 0, vocabulary: int = 60, token_types: int 
     ids = torch.randint(1, vocabulary, (len(lengths), positions), generator=generator)
     ids[ids == padding_id] = 0 if padding_id else 1
     mask = torch.stack([(torch.arange(positions) < length).long() for length in lengths])
-    types = torch.randint(0, token_types, ids.shape, generator=generator)
+    types = torch.randint(0, token_types, ids.shape, generator=generator) if token_types else None
     return Inputs(ids.masked_fill(mask == 0, padding_id), mask, types)
 
 
@@ -77,7 +81,7 @@ def assert_parity(ours: Classifier, theirs: PreTrainedModel, inputs: Inputs, tol
         expected = theirs(
             input_ids=inputs.ids,
             attention_mask=inputs.mask,
-            token_type_ids=inputs.token_types,
+            **({} if inputs.token_types is None else {"token_type_ids": inputs.token_types}),
             output_hidden_states=True,
             output_attentions=True,
         )

@@ -223,11 +223,13 @@ def scale_explicit_scores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pool_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
     right = PooledHead.forward
-    monkeypatch.setattr(PooledHead, "forward", lambda self, hidden: right(self, hidden.mean(dim=1, keepdim=True)))
+    monkeypatch.setattr(
+        PooledHead, "forward", lambda self, hidden, mask: right(self, hidden.mean(dim=1, keepdim=True), mask)
+    )
 
 
 def pool_without_tanh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PooledHead, "forward", lambda self, hidden: self.classifier(self.pooler(hidden[:, 0])))
+    monkeypatch.setattr(PooledHead, "forward", lambda self, hidden, mask: self.classifier(self.pooler(hidden[:, 0])))
 
 
 def forget_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from leanformer.artifact import Artifact
@@ -11,7 +11,6 @@ from leanformer.data.examples import Examples
 from leanformer.errors import RecipeError
 from leanformer.models import surgery
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import LayerShape
 from leanformer.models.store import TOKENIZER, read_model, start_classifier
 from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
@@ -66,8 +65,9 @@ def _fresh(shape: Shape, hidden: int, source: Classifier) -> Classifier:
     if hidden % heads:
         raise RecipeError(f"compress.distil: hidden {hidden} is not a multiple of {heads} heads; set `heads`")
     assert isinstance(shape.layers, int)
-    layer = LayerShape(heads=heads, ffn=shape.ffn or 4 * hidden)
-    config = replace(source.config, hidden=hidden, head_size=hidden // heads, layers=(layer,) * shape.layers)
+    config = surgery.resized(
+        source.config, hidden=hidden, heads=heads, ffn=shape.ffn or 4 * hidden, layers=shape.layers
+    )
     return surgery.fresh_with_reduced_embeddings(config, source)
 
 

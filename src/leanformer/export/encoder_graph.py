@@ -1,140 +1,221 @@
 """Our classifier as an ONNX graph: `input_ids`, `attention_mask` -> `logits`, with dynamic batch and length.
 
 What differs from a traced model: query, key and value are one product; the scale of the scores is folded into the
-query; reshapes copy their dynamic dimensions (0) instead of computing them; and the last layer computes queries,
-attention output and feed-forward for the first token alone, because the head reads nothing else.
+query; reshapes copy their dynamic dimensions (0) instead of computing them; and where the head reads nothing but the
+first token, the last layer computes queries, attention output and feed-forward for it alone.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import onnx
-import torch
+from torch import nn
 
-from leanformer.export.graph import Graph
+from leanformer.export.graph import Graph, array
+from leanformer.export.position_graph import Positions, position_operators
 from leanformer.models.classifier import Classifier
 from leanformer.models.config import EncoderConfig
-from leanformer.models.encoder import Layer
+from leanformer.models.encoder import FeedForward, Layer
 
-# Added to the scores of padded keys; exp of it is exactly zero in fp32.
-_MASKED = -1e9
+_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "gelu": "Gelu", "gelu_tanh": "Gelu"}
+_Map = tuple[np.ndarray, np.ndarray | None]
 
 
 def encoder_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelProto:
-    """The graph of `model`; with `token_types` it has the third input `token_type_ids`, else they count as zero."""
+    """The graph of `model`; with `token_types` it has the third input `token_type_ids`, else they count as zero.
+
+    Raises `ValueError` when token types are asked for and the model has none.
+    """
     config, g = model.config, Graph()
+    if token_types and not config.token_types:
+        raise ValueError(f"a {config.family} model has no token types")
     x = _embeddings(g, model, token_types)
-    mask = g.node("Cast", ["attention_mask"], "mask.float", to=onnx.TensorProto.FLOAT)
-    mask = g.node("Sub", [g.constant("one", np.array(1, np.float32)), mask], "mask.padded")
-    mask = g.node("Mul", [mask, g.constant("masked", np.array(_MASKED, np.float32))], "mask.bias")
-    mask = g.node("Unsqueeze", [mask, g.integers(1, 2)], "mask")
+    positions = Positions(g, model)
     last = len(config.layers) - 1
     for index, layer in enumerate(model.encoder.layers):
         assert isinstance(layer, Layer)
-        x = _layer(g, layer, x, mask, config, f"layer{index}", first_token_only=index == last)
-    first = g.node("Squeeze", [x, g.integers(1)], "first_token")
-    pooled = g.linear(first, _array(model.head.pooler.weight), _array(model.head.pooler.bias), "pooler")
-    pooled = g.node("Tanh", [pooled], "pooled")
-    logits = g.linear(pooled, _array(model.head.classifier.weight), _array(model.head.classifier.bias), "classifier")
-    g.node("Identity", [logits], "logits")
+        first_only = index == last and config.head.pooling == "first"
+        x = _layer(g, layer, x, positions, config, f"layer{index}", first_token_only=first_only)
+    if model.encoder.final_norm is not None:
+        x = _norm(g, x, model.encoder.final_norm, "final_norm")
+    g.node("Identity", [_head(g, model, x)], "logits")
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if token_types else [])
     return g.model({name: ["batch", "tokens"] for name in names}, {"logits": ["batch", config.labels]})
 
 
 def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
     e = model.encoder.embeddings
-    word = g.node("Gather", [g.constant("word_table", _array(e.word.weight)), "input_ids"], "word")
-    types, positions = _array(e.token_type.weight), _array(e.position.weight)
-    if not token_types:
-        positions = positions + types[0]
-    length = g.node("Shape", ["input_ids"], "length", start=1, end=2)
-    table = g.constant("position_table", positions)
-    position = g.node("Slice", [table, g.integers(0), length, g.integers(0)], "position")
-    x = g.node("Add", [word, position], "embedded")
-    if token_types:
+    x = str(g.node("Gather", [g.constant("word_table", array(e.word.weight)), "input_ids"], "word"))
+    types = None if e.token_type is None else array(e.token_type.weight)
+    constant = None if types is None or token_types else types[0]  # the same for every token
+    if e.position is not None:
+        positions = array(e.position.weight)[e.offset :]
+        positions = positions if constant is None else positions + constant
+        length = g.node("Shape", ["input_ids"], "length", start=1, end=2)
+        table = g.constant("position_table", positions)
+        position = g.node("Slice", [table, g.integers(0), length, g.integers(0)], "position")
+        x = g.node("Add", [x, position], "embedded")
+    elif constant is not None:
+        x = g.node("Add", [x, g.constant("token_type", constant)], "embedded")
+    if token_types and types is not None:
         kind = g.node("Gather", [g.constant("token_type_table", types), "token_type_ids"], "token_type")
         x = g.node("Add", [x, kind], "embedded_with_type")
-    return g.norm(x, _array(e.norm.weight), _array(e.norm.bias), e.norm.eps, "embeddings")
+    x = _norm(g, x, e.norm, "embeddings")
+    return x if e.projection is None else g.linear(x, *_map(e.projection), "embedding_projection")
 
 
 def _layer(
-    g: Graph, layer: Layer, x: str, mask: str, config: EncoderConfig, name: str, *, first_token_only: bool
+    g: Graph, layer: Layer, x: str, positions: Positions, config: EncoderConfig, name: str, *, first_token_only: bool
 ) -> str:
-    a, size = layer.attention, config.head_size
+    residual = _first_token(g, x, f"{name}.first") if first_token_only else x
+    attended_to, asking = x, residual
+    if config.norm_first and layer.shape.attention_norm:
+        attended_to = asking = _norm(g, x, layer.attention_norm, f"{name}.attention_norm")
+        if first_token_only:
+            asking = _first_token(g, attended_to, f"{name}.attention_norm.first")
+    attended = _attention(g, layer, asking, attended_to, positions, config, name, first_token_only=first_token_only)
+    x = g.node("Add", [residual, attended], f"{name}.attention_residual")
+    if config.norm_first:
+        normed = _norm(g, x, layer.ffn_norm, f"{name}.ffn_norm")
+        return str(g.node("Add", [x, _feed_forward(g, layer.ffn, normed, name)], f"{name}.ffn_residual"))
+    x = _norm(g, x, layer.attention_norm, f"{name}.attention_norm")
+    x = g.node("Add", [x, _feed_forward(g, layer.ffn, x, name)], f"{name}.ffn_residual")
+    return _norm(g, x, layer.ffn_norm, f"{name}.ffn_norm")
+
+
+def _attention(
+    g: Graph, layer: Layer, asking: str, x: str, positions: Positions, config: EncoderConfig, name: str, *,
+    first_token_only: bool,
+) -> str:  # fmt: skip
+    """Attention from the tokens `asking` (all, or the first one) to the tokens `x`."""
+    a, size, base = layer.attention, config.head_size, layer.shape.rotary_base
     heads, width = a.heads, a.heads * size
     scale = size**-0.5
-    query = (_array(a.query.weight) * scale, _array(a.query.bias) * scale)
-    key = (_array(a.key.weight), _array(a.key.bias))
-    value = (_array(a.value.weight), _array(a.value.bias))
+    weight, bias = _map(a.query)
+    query, key, value = (weight * scale, None if bias is None else bias * scale), _map(a.key), _map(a.value)
+
+    def split_heads(y: str, part: str, order: list[int], count: int = heads) -> str:
+        by_head = g.node("Reshape", [y, g.integers(0, 0, count, size)], f"{name}.{part}.heads")
+        return str(g.node("Transpose", [by_head], f"{name}.{part}", perm=order))
+
+    tokens_last, tokens_first = [0, 2, 3, 1], [0, 2, 1, 3]
     if first_token_only:
-        residual = g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], f"{name}.first")
-        q = g.linear(residual, *query, f"{name}.query")
+        q = g.linear(asking, *query, f"{name}.query")
         kv = g.linear(x, *_stacked(key, value), f"{name}.key_value")
         k, v = g.node("Split", [kv], f"{name}.split", outputs=2, axis=-1, num_outputs=2)
-    else:
-        residual = x
+    elif base is None:
         qkv = g.linear(x, *_stacked(query, key, value), f"{name}.query_key_value")
         q, k, v = g.node("Split", [qkv], f"{name}.split", outputs=3, axis=-1, num_outputs=3)
-    by_head = g.integers(0, 0, heads, size)
-
-    def split_heads(y: str, part: str, order: list[int]) -> str:
-        return str(
-            g.node("Transpose", [g.node("Reshape", [y, by_head], f"{name}.{part}.heads")], f"{name}.{part}", perm=order)
-        )
-
-    q, k, v = split_heads(q, "q", [0, 2, 1, 3]), split_heads(k, "k", [0, 2, 3, 1]), split_heads(v, "v", [0, 2, 1, 3])
-    scores = g.node("Add", [g.node("MatMul", [q, k], f"{name}.scores"), mask], f"{name}.masked_scores")
+    else:
+        qkv = g.linear(x, *_stacked(query, key, value), f"{name}.query_key_value")
+        qk, v = g.node("Split", [qkv, g.integers(2 * width, width)], f"{name}.split", outputs=2, axis=-1)
+    if base is None:
+        q, k = split_heads(q, "q", tokens_first), split_heads(k, "k", tokens_last)
+    else:
+        if first_token_only:  # its angle is zero
+            q, k = split_heads(q, "q", tokens_first), split_heads(k, "k.straight", tokens_first)
+            k = positions.rotated(k, base, f"{name}.k")
+        else:
+            qk = positions.rotated(split_heads(qk, "qk", tokens_first, 2 * heads), base, f"{name}.qk")
+            q, k = g.node("Split", [qk], f"{name}.qk.split", outputs=2, axis=1, num_outputs=2)
+        k = g.node("Transpose", [k], f"{name}.k", perm=[0, 1, 3, 2])
+    v = split_heads(v, "v", tokens_first)
+    added = positions.bias(layer.shape, first_token_only=first_token_only)
+    scores = g.node("Add", [g.node("MatMul", [q, k], f"{name}.scores"), added], f"{name}.masked_scores")
     probabilities = g.node("Softmax", [scores], f"{name}.probabilities", axis=-1)
     context = g.node("MatMul", [probabilities, v], f"{name}.context")
     context = g.node("Transpose", [context], f"{name}.context.tokens", perm=[0, 2, 1, 3])
     context = g.node("Reshape", [context, g.integers(0, 0, width)], f"{name}.context.joined")
-    attended = g.linear(context, _array(a.output.weight), _array(a.output.bias), f"{name}.attention_output")
-    x = g.node("Add", [residual, attended], f"{name}.attention_residual")
-    n = layer.attention_norm
-    x = g.norm(x, _array(n.weight), _array(n.bias), n.eps, f"{name}.attention_norm")
-    up = g.linear(x, _array(layer.ffn.up.weight), _array(layer.ffn.up.bias), f"{name}.up")
-    if config.activation == "relu":
-        active = g.node("Relu", [up], f"{name}.activation")
+    return g.linear(context, *_map(a.output), f"{name}.attention_output")
+
+
+def _feed_forward(g: Graph, ffn: FeedForward, x: str, name: str) -> str:
+    if ffn.gate is None:
+        active = _activation(g, g.linear(x, *_map(ffn.up), f"{name}.up"), ffn.activation, f"{name}.activation")
     else:
-        kind = "tanh" if config.activation == "gelu_tanh" else "none"
-        active = g.node("Gelu", [up], f"{name}.activation", approximate=kind)
-    down = g.linear(active, _array(layer.ffn.down.weight), _array(layer.ffn.down.bias), f"{name}.down")
-    x = g.node("Add", [x, down], f"{name}.ffn_residual")
-    n = layer.ffn_norm
-    return g.norm(x, _array(n.weight), _array(n.bias), n.eps, f"{name}.ffn_norm")
+        both = g.linear(x, *_stacked(_map(ffn.gate), _map(ffn.up)), f"{name}.gate_up")
+        gate, up = g.node("Split", [both], f"{name}.gate_up.split", outputs=2, axis=-1, num_outputs=2)
+        active = _activation(g, gate, ffn.activation, f"{name}.activation")
+        active = str(g.node("Mul", [active, up], f"{name}.gated"))
+    return g.linear(active, *_map(ffn.down), f"{name}.down")
 
 
-def expected_operators(layers: int, *, activation: str = "gelu", token_types: bool = False) -> dict[str, int]:
-    """How many nodes of each operator the graph of so many layers has; every export is checked against it.
+def _head(g: Graph, model: Classifier, x: str) -> str:
+    head, shape = model.head, model.config.head
+    if shape.pooling == "first":
+        x = g.node("Squeeze", [x, g.integers(1)], "first_token")
+    else:
+        by_token = g.node("Unsqueeze", ["mask.float", g.integers(2)], "mask.by_token")
+        summed = g.node("ReduceSum", [g.node("Mul", [x, by_token], "real"), g.integers(1)], "real.sum", keepdims=0)
+        count = g.node("ReduceSum", ["mask.float", g.integers(1)], "mask.count", keepdims=1)
+        x = g.node("Div", [summed, count], "mean")
+    x = _activation(g, g.linear(x, *_map(head.pooler), "pooler"), shape.activation, "pooled")
+    if head.norm is not None:
+        x = _norm(g, x, head.norm, "head_norm")
+    return g.linear(x, *_map(head.classifier), "classifier")
 
-    Per layer 6 products (4 linear maps on packed queries, keys and values; 2 in attention), and one more in the
-    last layer, whose query is computed apart; 2 in the head.
+
+def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> dict[str, int]:
+    """How many nodes of each operator the graph of such a model has; every export is checked against it.
+
+    Per layer 6 products (4 linear maps on packed queries, keys and values; 2 in attention), and one more in a last
+    layer that is computed for the first token alone, whose query is then computed apart; 2 in the head.
     """
-    counts = Counter(
-        {
-            "MatMul": 6 * layers + 1 + 2,
-            "Add": 7 * layers + 1 + 2 + 1,
-            "LayerNormalization": 2 * layers + 1,
-            "Softmax": layers,
-            "Reshape": 4 * layers,
-            "Transpose": 4 * layers,
-            "Split": layers,
-            "Relu" if activation == "relu" else "Gelu": layers,
-            "Gather": 1, "Shape": 1, "Slice": 2, "Cast": 1, "Sub": 1, "Mul": 1, "Unsqueeze": 1,
-            "Squeeze": 1, "Tanh": 1, "Identity": 1,
-        }
-    )  # fmt: skip
+    layers, last, head = len(config.layers), config.layers[-1], config.head
+    first, relu_or_gelu = head.pooling == "first", _ACTIVATIONS[config.activation]
+    counts = position_operators(config, first_token_only=first)
+    parts: list[dict[str, int]] = [
+        # embeddings
+        {"Gather": 1, "LayerNormalization": 1},
+        {"Shape": 1, "Slice": 1, "Add": 1} if config.position_table else {"Add": int(config.token_types > 0)},
+        {"MatMul": 1, "Add": 1} if config.embedding is not None else {},
+        # attention, feed-forward, residual sums
+        {"MatMul": 6 * layers, "Add": 3 * layers, "Softmax": layers, "Transpose": 4 * layers, "Reshape": 4 * layers},
+        {"Split": layers, relu_or_gelu: layers},
+        {"Add": 2 * layers} if config.attention_bias else {},
+        {"Add": 2 * layers} if config.ffn_bias else {},
+        {"Split": layers, "Mul": layers} if config.gated_ffn else {},
+        {"LayerNormalization": sum(1 + one.attention_norm for one in config.layers) + config.norm_first},
+        # head
+        {"MatMul": 2, "Add": 1 + head.bias, _ACTIVATIONS[head.activation]: 1, "Identity": 1},
+        {"LayerNormalization": 1} if head.norm else {},
+        {"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1},
+    ]
+    # Rotary layers pack queries and keys, and turn keys before they are transposed.
+    packed = sum(one.rotary_base is not None for one in (config.layers[:-1] if first else config.layers))
+    parts.append({"Split": packed, "Reshape": -packed})
+    if first:
+        parts.append({"MatMul": 1, "Add": int(config.attention_bias), "Slice": 1})
+        parts.append({"Slice": int(config.norm_first and last.attention_norm)})
+        parts.append({"Transpose": int(last.rotary_base is not None)})
     if token_types:
-        counts.update({"Gather": 1, "Add": 1})
-    return dict(sorted(counts.items()))
+        # Without positions to add the constant to, the type's table takes the place of its first row.
+        parts.append({"Gather": 1, "Add": int(config.position_table)})
+    for part in parts:
+        counts.update(part)
+    return {name: count for name, count in sorted(counts.items()) if count}
 
 
-def _stacked(*maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _first_token(g: Graph, x: str, name: str) -> str:
+    return str(g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], name))
+
+
+def _activation(g: Graph, x: str, kind: str, name: str) -> str:
+    if _ACTIVATIONS[kind] == "Gelu":
+        return str(g.node("Gelu", [x], name, approximate="tanh" if kind == "gelu_tanh" else "none"))
+    return str(g.node(_ACTIVATIONS[kind], [x], name))
+
+
+def _norm(g: Graph, x: str, norm: nn.Module, name: str) -> str:
+    assert isinstance(norm, nn.LayerNorm)
+    return g.norm(x, array(norm.weight), None if norm.bias is None else array(norm.bias), norm.eps, name)
+
+
+def _map(linear: nn.Linear) -> _Map:
+    return array(linear.weight), None if linear.bias is None else array(linear.bias)
+
+
+def _stacked(*maps: _Map) -> _Map:
     """Several linear maps of the same input as one."""
-    return np.concatenate([w for w, _ in maps]), np.concatenate([b for _, b in maps])
-
-
-def _array(value: torch.Tensor) -> np.ndarray:
-    return np.asarray(value.detach().cpu().float().numpy())
+    biases = [bias for _, bias in maps if bias is not None]
+    return np.concatenate([weight for weight, _ in maps]), np.concatenate(biases) if biases else None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 20
@@ -35,13 +36,16 @@ class Graph:
         self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
         return names[0] if outputs == 1 else names
 
-    def linear(self, x: str, weight: np.ndarray, bias: np.ndarray, name: str) -> str:
-        """x W^T + b with weights as PyTorch keeps them, `[out, in]`."""
+    def linear(self, x: str, weight: np.ndarray, bias: np.ndarray | None, name: str) -> str:
+        """x W^T + b with weights as PyTorch keeps them, `[out, in]`; without a bias the product alone."""
         product = self.node("MatMul", [x, self.constant(f"{name}.weight", weight.T)], f"{name}.matmul")
-        return str(self.node("Add", [product, self.constant(f"{name}.bias", bias)], name))
+        return str(product if bias is None else self.node("Add", [product, self.constant(f"{name}.bias", bias)], name))
 
-    def norm(self, x: str, weight: np.ndarray, bias: np.ndarray, epsilon: float, name: str) -> str:
-        inputs = [x, self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
+    def norm(self, x: str, weight: np.ndarray, bias: np.ndarray | None, epsilon: float, name: str) -> str:
+        """LayerNorm over the last dimension."""
+        inputs = [x, self.constant(f"{name}.weight", weight)]
+        if bias is not None:
+            inputs.append(self.constant(f"{name}.bias", bias))
         return str(self.node("LayerNormalization", inputs, name, axis=-1, epsilon=epsilon))
 
     def model(self, inputs: dict[str, list[str | int]], outputs: dict[str, list[str | int]]) -> onnx.ModelProto:
@@ -57,6 +61,11 @@ class Graph:
         model.ir_version = 9  # the version that came with this opset; older runtimes refuse newer ones
         onnx.checker.check_model(model, full_check=True)
         return model
+
+
+def array(value: torch.Tensor) -> np.ndarray:
+    """A tensor's values in fp32, for a constant."""
+    return np.asarray(value.detach().cpu().float().numpy())
 
 
 def operator_counts(model: onnx.ModelProto) -> dict[str, int]:

@@ -61,7 +61,7 @@ class Onnx:
         model = read_model(artifact)
         graph = encoder_graph(model)
         counts = operator_counts(graph)
-        expected = expected_operators(len(model.config.layers), activation=model.config.activation)
+        expected = expected_operators(model.config)
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
         properties = {

@@ -17,7 +17,8 @@ from leanformer.errors import ArtifactError, GateError
 def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = False) -> None:
     """Write `path` by way of a temporary name. The graph in an artifact of format "onnx" is such a file already.
 
-    Raises `ArtifactError` for a family that is not mapped and for token types asked of a graph that was made without,
+    Raises `ArtifactError` for a family that is not mapped, and for token types asked of a family that has none or of a
+    graph that was made without,
     `GateError` when the new graph does not give PyTorch's logits.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -51,21 +52,23 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
         raise ArtifactError(f"{artifact.path}: its family is not mapped, so no graph can be written")
     model = read_model(artifact)
     config = model.config
+    if token_types and not config.reads_token_types:
+        raise ArtifactError(
+            f"{artifact.path}: a {config.family} model has no token types\n  remedy: export it without them"
+        )
     graph = encoder_graph(model, token_types=token_types)
-    if operator_counts(graph) != expected_operators(
-        len(config.layers), activation=config.activation, token_types=token_types
-    ):
+    if operator_counts(graph) != expected_operators(config, token_types=token_types):
         raise GateError(f"export: the graph has unexpected operators {operator_counts(graph)}")
     onnx.save(graph, path)
     generator = np.random.default_rng(0)
     lengths = generator.integers(1, min(32, config.positions) + 1, size=16)
     ids, mask = pad([generator.integers(0, config.vocabulary, n) for n in lengths], padding_id=config.padding_id)
     feeds = {"input_ids": ids, "attention_mask": mask}
-    types = generator.integers(0, config.token_types, ids.shape)
+    given = None
     if token_types:
-        feeds["token_type_ids"] = types
+        types = generator.integers(0, config.token_types, ids.shape)
+        feeds["token_type_ids"], given = types, torch.from_numpy(types)
     with torch.inference_mode():
-        given = torch.from_numpy(types) if token_types else None
         reference = model(torch.from_numpy(ids), torch.from_numpy(mask), given).numpy()
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     parity = compare(np.asarray(session.run(["logits"], feeds)[0]), reference)

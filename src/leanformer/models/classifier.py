@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from leanformer.models.config import EncoderConfig
 from leanformer.models.dropout import Dropout
-from leanformer.models.encoder import Encoder, EncoderOutput
+from leanformer.models.encoder import Encoder, EncoderOutput, activate, norm
 
 
 @dataclass(frozen=True)
@@ -21,21 +20,36 @@ class ClassifierOutput:
 
 
 class PooledHead(nn.Module):
-    """The BERT head: the first token through a dense tanh layer ("pooler"), dropout, then the logits."""
+    """One vector per text through a dense layer ("pooler") and an activation to the logits.
+
+    BERT's head is the first token, dense, tanh, dropout, logits; the others vary it (`HeadShape`).
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.pooler = nn.Linear(config.hidden, config.hidden)
-        self.dropout = Dropout(config.dropout)
+        self.shape = config.head
+        self.pooler = nn.Linear(config.hidden, config.hidden, bias=self.shape.bias)
+        self.norm = norm(config, config.hidden) if self.shape.norm else None
+        self.dropout = Dropout(config.dropout if self.shape.dropout is None else self.shape.dropout)
         self.classifier = nn.Linear(config.hidden, config.labels)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """`[B, S, H]` to `[B, labels]`."""
-        return self.classifier(self.dropout(torch.tanh(self.pooler(hidden[:, 0]))))
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """`[B, S, H]` with mask `[B, S]` to `[B, labels]`."""
+        pooled = hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
+        if self.shape.drops_input:
+            pooled = self.dropout(pooled)
+        pooled = activate(self.pooler(pooled), self.shape.activation)
+        return self.classifier(self.dropout(pooled if self.norm is None else self.norm(pooled)))
+
+
+def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The mean `[B, H]` of the real tokens of `[B, S, H]`."""
+    real = mask.to(hidden.dtype)
+    return (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
 
 
 class Classifier(nn.Module):
-    """A sequence classifier with weights drawn as BERT draws them: normal, standard deviation 0.02."""
+    """A sequence classifier with weights drawn as BERT draws them: normal, standard deviation 0.02; biases zero."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -45,7 +59,8 @@ class Classifier(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)
                 if module.padding_idx is not None:
@@ -60,7 +75,7 @@ class Classifier(nn.Module):
     ) -> ClassifierOutput:
         """Logits with hidden states and, if asked for, attention probabilities."""
         encoded = self.encoder(ids, mask, token_types, with_attentions=with_attentions)
-        return ClassifierOutput(self.head(encoded.last), encoded)
+        return ClassifierOutput(self.head(encoded.last, mask), encoded)
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

@@ -3,25 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from leanformer.errors import CheckpointError
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
+HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS)
+POOLINGS = ("first", "mean")
 
 
 @dataclass(frozen=True)
 class LayerShape:
-    """One layer: its number of attention heads and the width of its feed-forward block."""
+    """One layer: how wide it is, and what sets it apart from its neighbours.
+
+    Attributes:
+        heads: number of attention heads.
+        ffn: width of the feed-forward block.
+        window: farthest distance, in tokens to either side, that attention reaches; None reaches everything.
+        rotary_base: of the angles by which queries and keys are turned (theta; Su et al. 2021); None turns nothing.
+        attention_norm: False for a pre-norm layer that reads its input as it is, as the first one of ModernBERT.
+        bias_columns: which columns of the shared table of relative position biases are those of this layer's heads;
+            None means all of them in their order.
+    """
 
     heads: int
     ffn: int
+    window: int | None = None
+    rotary_base: float | None = None
+    attention_norm: bool = True
+    bias_columns: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class RelativeBias:
+    """Biases added to the scores by the distance of two tokens, one table for all layers (Raffel et al. 2020).
+
+    Attributes:
+        buckets: rows of the table, half of them for each direction.
+        max_distance: distances from here on share the last bucket.
+        heads: columns of the table.
+    """
+
+    buckets: int
+    max_distance: int
+    heads: int
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """How hidden states become logits: pooling, a dense layer, an activation, perhaps a norm, the logits.
+
+    Attributes:
+        pooling: "first" reads the first token alone, "mean" averages the real tokens.
+        activation: after the dense layer, one of `HEAD_ACTIVATIONS`.
+        bias: whether the dense layer has one (the logits always do).
+        norm: whether a LayerNorm follows the activation.
+        dropout: used in training only; None takes the encoder's.
+        drops_input: whether dropout comes before the dense layer too.
+    """
+
+    pooling: str = "first"
+    activation: str = "tanh"
+    bias: bool = True
+    norm: bool = False
+    dropout: float | None = None
+    drops_input: bool = False
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """A post-norm Transformer encoder of the BERT kind with a classification head.
+    """A Transformer encoder with a classification head. The defaults of the later fields are those of BERT.
 
     Every layer has its own shape, so heads * head_size need not equal `hidden`.
 
@@ -30,13 +82,23 @@ class EncoderConfig:
         hidden: width of the residual stream.
         head_size: width of one attention head, the same in all layers.
         layers: the shape of each layer, first to last.
-        positions: rows of the position table; no input may be longer.
-        token_types: rows of the token-type table.
+        positions: the longest input in tokens.
+        token_types: rows of the token-type table; 0 for a family without one.
         activation: of the feed-forward blocks, one of `ACTIVATIONS` ("gelu" is the exact one).
         norm_epsilon: added to the variance in every LayerNorm.
         dropout, attention_dropout: used in training only.
         padding_id: id that fills up short rows; masked everywhere.
         labels: number of logits.
+        family: whose computation this is, the `model_type` of its Hugging Face checkpoints.
+        embedding: width of the embedding tables where a linear map then leads to `hidden`; None means `hidden`.
+        position_table: whether learnt absolute positions are added to the words.
+        position_offset: rows of that table before the one of the first token (RoBERTa counts from padding_id + 1).
+        relative_bias: the table of relative position biases, if there is one.
+        norm_first: norms before attention and feed-forward and one after the last layer (pre-norm) rather than after
+            each residual sum (post-norm).
+        gated_ffn: feed-forward blocks multiply the activation with a second linear map (GeGLU; Shazeer 2020).
+        attention_bias, ffn_bias, norm_bias: whether those maps and norms have biases.
+        head: the shape of the classification head.
     """
 
     vocabulary: int
@@ -51,27 +113,91 @@ class EncoderConfig:
     attention_dropout: float
     padding_id: int
     labels: int
+    family: str = "bert"
+    embedding: int | None = None
+    position_table: bool = True
+    position_offset: int = 0
+    relative_bias: RelativeBias | None = None
+    norm_first: bool = False
+    gated_ffn: bool = False
+    attention_bias: bool = True
+    ffn_bias: bool = True
+    norm_bias: bool = True
+    head: HeadShape = field(default_factory=HeadShape)
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise CheckpointError(f"unknown activation {self.activation!r}; one of {', '.join(ACTIVATIONS)}")
+        if self.head.activation not in HEAD_ACTIVATIONS or self.head.pooling not in POOLINGS:
+            raise CheckpointError(
+                f"unknown head: activation {self.head.activation!r} (one of {', '.join(HEAD_ACTIVATIONS)}), pooling "
+                f"{self.head.pooling!r} (one of {', '.join(POOLINGS)})"
+            )
         if not self.layers:
             raise CheckpointError("an encoder needs at least one layer")
         if any(layer.heads < 1 or layer.ffn < 1 for layer in self.layers):
             raise CheckpointError("every layer needs at least one head and one feed-forward unit")
+        if self.positions < 1:
+            raise CheckpointError(f"no input is short enough for {self.positions} positions")
+        if self.head_size % 2 and any(layer.rotary_base is not None for layer in self.layers):
+            raise CheckpointError(f"rotary positions turn pairs; head size {self.head_size} is odd")
+        if not self.norm_first and not all(layer.attention_norm for layer in self.layers):
+            raise CheckpointError("a layer without a norm before its attention is a pre-norm layer (norm_first)")
+        for layer in self.layers:
+            self._check_bias_columns(layer)
+
+    def _check_bias_columns(self, layer: LayerShape) -> None:
+        if self.relative_bias is None:
+            if layer.bias_columns is not None:
+                raise CheckpointError("a layer names columns of relative position biases, and there are none")
+            return
+        columns = range(self.relative_bias.heads) if layer.bias_columns is None else layer.bias_columns
+        if len(columns) != layer.heads or any(not 0 <= one < self.relative_bias.heads for one in columns):
+            raise CheckpointError(
+                f"a layer of {layer.heads} heads takes the relative position biases {list(columns)} of "
+                f"{self.relative_bias.heads}"
+            )
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of the embedding tables."""
+        return self.hidden if self.embedding is None else self.embedding
+
+    @property
+    def reads_token_types(self) -> bool:
+        """Whether token types can change anything."""
+        return self.token_types > 1
 
     @property
     def is_uniform(self) -> bool:
-        """Whether stock `transformers` can hold this shape: equal layers, and heads that span the hidden width."""
-        return len(set(self.layers)) == 1 and self.layers[0].heads * self.head_size == self.hidden
+        """Whether stock `transformers` can hold this shape: equal widths, and heads that span the hidden width."""
+        widths = {(layer.heads, layer.ffn) for layer in self.layers}
+        return len(widths) == 1 and self.layers[0].heads * self.head_size == self.hidden
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"layers": [asdict(layer) for layer in self.layers]}
+        """Plain values, without the options of other families that stand at their defaults."""
+        return _without_defaults(self) | {"layers": [_without_defaults(layer) for layer in self.layers]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EncoderConfig:
         """Raises `CheckpointError` on missing or unknown keys."""
         try:
-            return cls(**{**value, "layers": tuple(LayerShape(**layer) for layer in value["layers"])})
+            given = {**value, "layers": tuple(_layer(one) for one in value["layers"])}
+            if given.get("relative_bias") is not None:
+                given["relative_bias"] = RelativeBias(**given["relative_bias"])
+            if "head" in given:
+                given["head"] = HeadShape(**given["head"])
+            return cls(**given)
         except (TypeError, KeyError) as error:
             raise CheckpointError(f"not an encoder configuration: {error}") from error
+
+
+def _without_defaults(value: EncoderConfig | LayerShape) -> dict[str, Any]:
+    optional = {one.name: HeadShape() if one.name == "head" else one.default for one in fields(value)}
+    kept = [name for name in optional if getattr(value, name) != optional[name]]
+    return {name: one for name, one in asdict(value).items() if name in kept}
+
+
+def _layer(value: Mapping[str, Any]) -> LayerShape:
+    columns = value.get("bias_columns")
+    return LayerShape(**{**value, "bias_columns": None if columns is None else tuple(columns)})

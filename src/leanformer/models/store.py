@@ -22,7 +22,13 @@ from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, M
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.models.config import EncoderConfig
-from leanformer.models.hf.checkpoint import FAMILIES, label_names, read_classifier, read_config_file
+from leanformer.models.hf.checkpoint import (
+    FAMILIES,
+    label_names,
+    read_classifier,
+    read_config_file,
+    usable_positions,
+)
 from leanformer.task import Task
 
 CONFIG, WEIGHTS, TOKENIZER = "encoder.json", "model.safetensors", "tokenizer.json"
@@ -125,9 +131,9 @@ def _scratch(source: Path) -> Path:
     return Path(_scratch_root().name) / sha256_json(str(source.resolve()))[:16]
 
 
-def max_tokens_of(config: Mapping[str, Any], limit: int) -> int:
+def max_tokens_of(config: dict[str, Any], limit: int) -> int:
     """The longest input to allow: `limit`, or fewer if the model has fewer positions."""
-    return min(limit, int(config.get("max_position_embeddings", limit)))
+    return min(limit, usable_positions(config, limit))
 
 
 def import_checkpoint(
@@ -254,12 +260,15 @@ def device_of(name: str) -> torch.device:
 def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
     """Write the `tokenizer_config.json` by which stock transformers reads the `tokenizer.json` beside it."""
     tokenizer = RustTokenizer.from_file(str(artifact.file(TOKENIZER)))
-    padding = read_model(artifact).config.padding_id
+    encoder = EncoderConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": artifact.max_tokens,
-        "pad_token": tokenizer.id_to_token(padding),
+        "pad_token": tokenizer.id_to_token(encoder.padding_id),
     }
+    # Without this a fast tokenizer leaves token types out, and stock models of other families do not take them.
+    types = ["token_type_ids"] if encoder.reads_token_types else []
+    config["model_input_names"] = ["input_ids", *types, "attention_mask"]
     for role, spellings in _SPECIAL.items():
         present = [one for one in spellings if tokenizer.token_to_id(one) is not None]
         if present:

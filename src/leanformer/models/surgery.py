@@ -16,14 +16,18 @@ from leanformer.models.encoder import Layer
 def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
     """A copy, in the same mode, with only these layers (from 0, rising).
 
+    Each keeps what it is, its window and its angles too, wherever it comes to stand. The layer of a pre-norm encoder
+    that has no norm before its attention reads the embeddings, which are normalised; it can only stay the first, and
+    where it goes, the next one norms them once more, as it normed what it was trained on.
+
     Raises `ValueError` for a layer that is not there.
     """
     depth = len(model.config.layers)
     if not layers or any(not 0 <= i < depth for i in layers) or list(layers) != sorted(set(layers)):
         raise ValueError(f"layers {list(layers)} are not rising indices below {depth}")
     result = Classifier(replace(model.config, layers=tuple(model.config.layers[i] for i in layers)))
-    result.encoder.embeddings.load_state_dict(model.encoder.embeddings.state_dict())
-    result.head.load_state_dict(model.head.state_dict())
+    around = {name: value for name, value in model.state_dict().items() if not name.startswith("encoder.layers.")}
+    result.load_state_dict(around, strict=False)
     for ours, theirs in zip(result.encoder.layers, layers, strict=True):
         ours.load_state_dict(model.encoder.layers[theirs].state_dict())
     return result.train(model.training)
@@ -33,26 +37,41 @@ def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) 
     """A copy, in the same mode, that keeps these heads and feed-forward units of each layer.
 
     They are int64 indices, in the order kept.
-    Query, key and value lose rows, the attention output loses columns; the first feed-forward map loses rows,
-    the second columns. The residual width stays, so heads * head_size need no longer equal it.
+    Query, key and value lose rows, the attention output loses columns; the first feed-forward map and its gate lose
+    rows, the second loses columns. The residual width stays, so heads * head_size need no longer equal it. A table of
+    relative position biases stays whole, since all layers share it; each layer remembers its heads' columns.
     """
     config = model.config
-    shapes = tuple(LayerShape(len(h), len(u)) for h, u in zip(heads, units, strict=True))
+    shapes = tuple(_narrowed(*one) for one in zip(config.layers, heads, units, strict=True))
+    if config.relative_bias is not None:
+        shapes = tuple(_with_columns(*one) for one in zip(shapes, config.layers, heads, strict=True))
     result = Classifier(replace(config, layers=shapes))
     state = model.state_dict()
     for i, (kept_heads, kept_units) in enumerate(zip(heads, units, strict=True)):
         prefix = f"encoder.layers.{i}."
         rows = (kept_heads[:, None] * config.head_size + torch.arange(config.head_size)).reshape(-1)
-        for name in ("query", "key", "value"):
-            for part in ("weight", "bias"):
-                key = f"{prefix}attention.{name}.{part}"
-                state[key] = state[key][rows]
+        first = {"attention.query": rows, "attention.key": rows, "attention.value": rows}
+        first |= {"ffn.up": kept_units, "ffn.gate": kept_units}
+        for name, kept in first.items():
+            for key in (f"{prefix}{name}.weight", f"{prefix}{name}.bias"):
+                if key in state:  # not every family has biases, or a gate
+                    state[key] = state[key][kept]
         state[f"{prefix}attention.output.weight"] = state[f"{prefix}attention.output.weight"][:, rows]
-        state[f"{prefix}ffn.up.weight"] = state[f"{prefix}ffn.up.weight"][kept_units]
-        state[f"{prefix}ffn.up.bias"] = state[f"{prefix}ffn.up.bias"][kept_units]
         state[f"{prefix}ffn.down.weight"] = state[f"{prefix}ffn.down.weight"][:, kept_units]
     result.load_state_dict(state)
     return result.train(model.training)
+
+
+def _narrowed(shape: LayerShape, heads: Tensor, units: Tensor) -> LayerShape:
+    return replace(shape, heads=len(heads), ffn=len(units), bias_columns=None)
+
+
+def _with_columns(shape: LayerShape, before: LayerShape, heads: Tensor) -> LayerShape:
+    """`shape` with the bias columns of the kept heads; None where they are all of the table in its order."""
+    columns = range(before.heads) if before.bias_columns is None else before.bias_columns
+    kept = tuple(columns[head] for head in heads.tolist())
+    whole = before.bias_columns is None and kept == tuple(range(before.heads))
+    return replace(shape, bias_columns=None if whole else kept)
 
 
 def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
@@ -64,9 +83,15 @@ def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
 
 
 def largest_units(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` feed-forward units of a layer whose in- and outgoing weights have the largest product of norms."""
+    """The `count` feed-forward units of a layer whose in- and outgoing weights have the largest product of norms.
+
+    In a gated block a unit has two incoming rows, whose outputs are multiplied; so are their norms.
+    """
     ffn = _layer(model, layer).ffn
-    return (ffn.up.weight.norm(dim=1) * ffn.down.weight.norm(dim=0)).topk(count).indices.sort().values
+    size = ffn.up.weight.norm(dim=1) * ffn.down.weight.norm(dim=0)
+    if ffn.gate is not None:
+        size = size * ffn.gate.weight.norm(dim=1)
+    return size.topk(count).indices.sort().values
 
 
 def _layer(model: Classifier, index: int) -> Layer:
@@ -75,16 +100,32 @@ def _layer(model: Classifier, index: int) -> Layer:
     return layer
 
 
+def resized(config: EncoderConfig, *, hidden: int, heads: int, ffn: int, layers: int) -> EncoderConfig:
+    """The configuration of a model of the same family with equal layers of another width.
+
+    The n-th layer is of the kind (window, angles, norm) of the n-th one of `config`, from the start again when there
+    are more. Narrower embeddings with a projection stay as wide as they are.
+    """
+    kinds = [config.layers[i % len(config.layers)] for i in range(layers)]
+    # Only the first layer reads embeddings that are normalised already.
+    shapes = tuple(
+        replace(one, heads=heads, ffn=ffn, bias_columns=None, attention_norm=one.attention_norm or i > 0)
+        for i, one in enumerate(kinds)
+    )
+    relative = None if config.relative_bias is None else replace(config.relative_bias, heads=heads)
+    return replace(config, hidden=hidden, head_size=hidden // heads, layers=shapes, relative_bias=relative)
+
+
 def fresh_with_reduced_embeddings(config: EncoderConfig, source: Classifier) -> Classifier:
     """A model of another width, drawn at random but for its word table: the source's, reduced by SVD.
 
     The projection onto the leading right singular vectors is the best approximation of that rank (Eckart and
     Young 1936); it is scaled so that its entries have the standard deviation of a fresh table, 0.02.
-    A width above the source's keeps the random columns. The tables must have the same rows.
+    A table wider than the source's keeps the random columns. The tables must have the same rows.
     """
     model = Classifier(config)
     table = source.encoder.embeddings.word.weight.detach()
-    rank = min(config.hidden, table.shape[1])
+    rank = min(config.embedding_width, table.shape[1])
     _, vectors = torch.linalg.eigh(table.T @ table)
     reduced = table @ vectors.flip(1)[:, :rank]
     with torch.no_grad():

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from leanformer.errors import CheckpointError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier
-from leanformer.models.hf import bert
+from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
 from leanformer.task import Task
 
-FAMILIES: dict[str, ModuleType] = {kind: module for module in (bert,) for kind in module.MODEL_TYPES}
-# Parts that a checkpoint of a bare encoder does not have; they start at random, as in transformers.
-_HEAD = ("head.pooler.weight", "head.pooler.bias", "head.classifier.weight", "head.classifier.bias")
+_MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
+FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind in module.MODEL_TYPES}
+# What a checkpoint of a bare encoder does not have; it starts at random, as in transformers.
+_HEAD = "head."
 
 
 def read_config_file(folder: Path) -> dict[str, Any]:
@@ -42,6 +43,17 @@ def label_names(config: dict[str, Any]) -> tuple[str, ...] | None:
     # `save_pretrained` leaves id2label out where it is the default: two placeholders.
     names = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
     return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
+def usable_positions(config: dict[str, Any], default: int) -> int:
+    """The longest input in tokens of the model with this `config.json`; `default` where it does not say.
+
+    For an unmapped family it is the size of its position table, which may be a little more than it can use.
+    """
+    family = FAMILIES.get(config["model_type"])
+    if family is None:
+        return int(config.get("max_position_embeddings", default))
+    return int(family.read_config(config, labels=2).positions)
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -94,38 +106,54 @@ def read_classifier(folder: Path, labels: int) -> tuple[Classifier, list[str]]:
         theirs_name = family.normalise(raw)
         if theirs_name is None:
             continue
-        ours = ours_by_theirs.get(theirs_name)
-        if ours is None:
+        ours = _as_tuple(ours_by_theirs.get(theirs_name, ()))
+        if not ours:
             raise CheckpointError(f"{folder}: the weight {raw!r} has no place in a {theirs['model_type']} classifier")
-        if ours.startswith("head.classifier") and tensor.shape != state[ours].shape:
-            continue  # another task's classifier: it starts anew
-        if tensor.shape != state[ours].shape:
-            raise CheckpointError(
-                f"{folder}: {raw} has shape {list(tensor.shape)}, config.json asks for {list(state[ours].shape)}"
-            )
-        state[ours] = tensor.to(torch.float32)
-        seen.add(ours)
+        rows = [state[one].shape[0] for one in ours]
+        wanted = [sum(rows), *state[ours[0]].shape[1:]]
+        if list(tensor.shape) != wanted:
+            if ours[0].startswith("head.classifier"):
+                continue  # another task's classifier: it starts anew
+            raise CheckpointError(f"{folder}: {raw} has shape {list(tensor.shape)}, config.json asks for {wanted}")
+        for one, part in zip(ours, tensor.to(torch.float32).split(rows), strict=True):
+            state[one] = part
+            seen.add(one)
     missing = [name for name in state if name not in seen]
-    if wrong := [name for name in missing if name not in _HEAD]:
+    if wrong := [name for name in missing if not name.startswith(_HEAD)]:
         raise CheckpointError(f"{folder}: weights are missing, the first is {wrong[0]}")
     model.load_state_dict(state)
     return model, missing
 
 
+def _as_tuple(ours: str | tuple[str, ...]) -> tuple[str, ...]:
+    """A family names several weights of ours where it keeps them in one, stacked by rows."""
+    return (ours,) if isinstance(ours, str) else ours
+
+
 def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
-    """Write `model` into `folder` as a stock `BertForSequenceClassification` checkpoint.
+    """Write `model` into `folder` as a stock sequence classifier of the family that it came from.
 
     Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
     """
     config = model.config
-    theirs = bert.write_config(config)
+    family = FAMILIES[config.family]
+    theirs = family.write_config(config)
+    if family.read_config(theirs, config.labels) != config:
+        raise CheckpointError(
+            f"a stock {config.family} has no option for what this model computes\n"
+            "  remedy: keep it as a Leanformer artifact, or write it as ONNX"
+        )
     theirs["id2label"] = {str(index): name for index, name in enumerate(task.labels)}
     theirs["label2id"] = {name: index for index, name in enumerate(task.labels)}
-    theirs["problem_type"] = "single_label_classification"
-    ours = model.state_dict()
+    theirs["problem_type"] = "regression" if config.labels == 1 else "single_label_classification"
+    state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
-        {name: ours[our].detach().cpu().contiguous() for name, our in bert.names(config).items()},
+        {
+            # A copy, since safetensors refuses weights that share memory.
+            name: torch.cat([state[one] for one in _as_tuple(ours)])
+            for name, ours in family.names(config).items()
+        },
         folder / "model.safetensors",
         metadata={"format": "pt"},
     )

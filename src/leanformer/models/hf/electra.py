@@ -1,0 +1,104 @@
+"""The ELECTRA family: names and options of Hugging Face checkpoints, to and from ours.
+
+BERT whose embeddings may be narrower than its layers, with a linear map between, and a head with GELU. All foreign
+names of this family live here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from leanformer.models.config import EncoderConfig, HeadShape, LayerShape
+from leanformer.models.hf import options
+
+MODEL_TYPES = ("electra",)
+
+# (theirs, ours)
+_EMBEDDINGS = {
+    "embeddings.word_embeddings.weight": "encoder.embeddings.word.weight",
+    "embeddings.position_embeddings.weight": "encoder.embeddings.position.weight",
+    "embeddings.token_type_embeddings.weight": "encoder.embeddings.token_type.weight",
+    "embeddings.LayerNorm.weight": "encoder.embeddings.norm.weight",
+    "embeddings.LayerNorm.bias": "encoder.embeddings.norm.bias",
+}
+_PROJECTION = {"electra.embeddings_project": "encoder.embeddings.projection"}
+_LAYER = {
+    "attention.self.query": "attention.query",
+    "attention.self.key": "attention.key",
+    "attention.self.value": "attention.value",
+    "attention.output.dense": "attention.output",
+    "attention.output.LayerNorm": "attention_norm",
+    "intermediate.dense": "ffn.up",
+    "output.dense": "ffn.down",
+    "output.LayerNorm": "ffn_norm",
+}
+_HEAD = {"classifier.dense": "head.pooler", "classifier.out_proj": "head.classifier"}
+# The heads of the discriminator and of the generator, and buffers of old checkpoints.
+_IGNORED = re.compile(r"^(discriminator_predictions\.|generator_predictions\.|generator_lm_head\.|.*position_ids$)")
+
+
+def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
+    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    options.refuse_decoders(theirs)
+    options.refuse_relative_kinds(theirs)
+    hidden, heads = theirs.get("hidden_size", 256), theirs.get("num_attention_heads", 4)
+    embedding = theirs.get("embedding_size", 128)
+    shape = LayerShape(heads=heads, ffn=theirs.get("intermediate_size", 1024))
+    padding = theirs.get("pad_token_id", 0)
+    return EncoderConfig(
+        vocabulary=theirs.get("vocab_size", 30522),
+        hidden=hidden,
+        head_size=options.head_size(hidden, heads),
+        layers=(shape,) * theirs.get("num_hidden_layers", 12),
+        positions=theirs.get("max_position_embeddings", 512),
+        token_types=theirs.get("type_vocab_size", 2),
+        activation=options.activation(theirs, "hidden_act"),
+        norm_epsilon=theirs.get("layer_norm_eps", 1e-12),
+        dropout=theirs.get("hidden_dropout_prob", 0.1),
+        attention_dropout=theirs.get("attention_probs_dropout_prob", 0.1),
+        padding_id=0 if padding is None else padding,
+        labels=labels,
+        family="electra",
+        embedding=None if embedding == hidden else embedding,
+        head=HeadShape(activation="gelu", dropout=theirs.get("classifier_dropout"), drops_input=True),
+    )
+
+
+def write_config(ours: EncoderConfig) -> dict[str, Any]:
+    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    options.need_uniform(ours)
+    return {
+        "architectures": ["ElectraForSequenceClassification"],
+        "model_type": "electra",
+        "vocab_size": ours.vocabulary,
+        "embedding_size": ours.embedding_width,
+        "hidden_size": ours.hidden,
+        "num_hidden_layers": len(ours.layers),
+        "num_attention_heads": ours.layers[0].heads,
+        "intermediate_size": ours.layers[0].ffn,
+        "hidden_act": options.WRITTEN_ACTIVATIONS[ours.activation],
+        "hidden_dropout_prob": ours.dropout,
+        "attention_probs_dropout_prob": ours.attention_dropout,
+        "classifier_dropout": ours.head.dropout,
+        "max_position_embeddings": ours.positions,
+        "type_vocab_size": ours.token_types,
+        "layer_norm_eps": ours.norm_epsilon,
+        "pad_token_id": ours.padding_id,
+    }
+
+
+def names(config: EncoderConfig) -> dict[str, str]:
+    """Their name -> our name, for every weight of a sequence classifier."""
+    result = {f"electra.{theirs}": ours for theirs, ours in _EMBEDDINGS.items()}
+    result |= options.parts(_PROJECTION.items() if config.embedding is not None else ())
+    result |= options.parts(options.in_layers("electra.encoder.layer.{i}", _LAYER, len(config.layers)))
+    return result | options.parts(_HEAD.items())
+
+
+def normalise(name: str) -> str | None:
+    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    if _IGNORED.match(name):
+        return None
+    return name if name.startswith(("electra.", "classifier.")) else f"electra.{name}"

@@ -1,0 +1,162 @@
+"""The ModernBERT family: names and options of Hugging Face checkpoints, to and from ours.
+
+Pre-norm layers with gated feed-forward blocks and rotary positions, mostly without biases; layers with local attention
+between those that see everything (Warner et al. 2024). All foreign names of this family live here.
+
+Theirs has more kinds of dropout than ours. What is read is that of the feed-forward blocks, for the residual sums; it
+is used in training only, and zero in the published models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from leanformer.errors import CheckpointError
+from leanformer.models.config import EncoderConfig, HeadShape, LayerShape
+from leanformer.models.hf import options
+
+MODEL_TYPES = ("modernbert",)
+_GLOBAL, _LOCAL = "full_attention", "sliding_attention"
+_HEAD_ACTIVATIONS = options.ACTIVATIONS | {"tanh": "tanh"}
+
+# (theirs, ours), modules that have a bias by option; several of ours are stacked by rows in one of theirs.
+_LAYER: dict[str, tuple[str, tuple[str, ...]]] = {
+    "attn_norm": ("norm", ("attention_norm",)),
+    "attn.Wqkv": ("attention", ("attention.query", "attention.key", "attention.value")),
+    "attn.Wo": ("attention", ("attention.output",)),
+    "mlp_norm": ("norm", ("ffn_norm",)),
+    "mlp.Wi": ("ffn", ("ffn.gate", "ffn.up")),
+    "mlp.Wo": ("ffn", ("ffn.down",)),
+}
+_AROUND: dict[str, tuple[str, tuple[str, ...]]] = {
+    "model.embeddings.norm": ("norm", ("encoder.embeddings.norm",)),
+    "model.final_norm": ("norm", ("encoder.final_norm",)),
+    "head.dense": ("head", ("head.pooler",)),
+    "head.norm": ("norm", ("head.norm",)),
+    "classifier": ("always", ("head.classifier",)),
+}
+# The output of pre-training; its dense layer and norm are those that a classifier starts from.
+_IGNORED = re.compile(r"^decoder\.")
+
+
+def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
+    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    hidden, heads = theirs.get("hidden_size", 768), theirs.get("num_attention_heads", 12)
+    pooling = theirs.get("classifier_pooling", "cls")
+    if pooling not in ("cls", "mean"):
+        raise CheckpointError(f"classifier_pooling {pooling!r} is not supported; one of cls, mean")
+    padding = theirs.get("pad_token_id", 50283)
+    return EncoderConfig(
+        vocabulary=theirs.get("vocab_size", 50368),
+        hidden=hidden,
+        head_size=options.head_size(hidden, heads),
+        layers=_layers(theirs, heads),
+        positions=theirs.get("max_position_embeddings", 8192),
+        token_types=0,
+        activation=options.activation(theirs, "hidden_activation"),
+        norm_epsilon=theirs.get("norm_eps", 1e-5),
+        dropout=theirs.get("mlp_dropout", 0.0),
+        attention_dropout=theirs.get("attention_dropout", 0.0),
+        padding_id=0 if padding is None else padding,
+        labels=labels,
+        family="modernbert",
+        position_table=False,
+        norm_first=True,
+        gated_ffn=True,
+        attention_bias=theirs.get("attention_bias", False),
+        ffn_bias=theirs.get("mlp_bias", False),
+        norm_bias=theirs.get("norm_bias", False),
+        head=HeadShape(
+            pooling="first" if pooling == "cls" else "mean",
+            activation=options.activation(theirs, "classifier_activation", known=_HEAD_ACTIVATIONS),
+            bias=theirs.get("classifier_bias", False),
+            norm=True,
+            dropout=theirs.get("classifier_dropout", 0.0),
+        ),
+    )
+
+
+def _layers(theirs: Mapping[str, Any], heads: int) -> tuple[LayerShape, ...]:
+    """The kinds of layers, in the present spelling (`layer_types`, `rope_parameters`) or that of 2024."""
+    depth, every = theirs.get("num_hidden_layers", 22), theirs.get("global_attn_every_n_layers", 3)
+    types = theirs.get("layer_types") or [_LOCAL if i % every else _GLOBAL for i in range(depth)]
+    if len(types) != depth or not set(types) <= {_GLOBAL, _LOCAL}:
+        raise CheckpointError(f"layer_types {types} are not {depth} of {_GLOBAL}, {_LOCAL}")
+    if theirs.get("rope_scaling"):
+        raise CheckpointError(f"rope_scaling {theirs['rope_scaling']} is not supported")
+    rope = theirs.get("rope_parameters") or {}
+    bases = {}
+    for kind, old, default in ((_GLOBAL, "global_rope_theta", 160_000.0), (_LOCAL, "local_rope_theta", 10_000.0)):
+        given = rope.get(kind) or {}
+        if given.get("rope_type", "default") != "default":
+            raise CheckpointError(f"rope_type {given['rope_type']!r} is not supported, only 'default'")
+        bases[kind] = float(given.get("rope_theta", theirs.get(old, default)))
+    # Half of the window lies on either side.
+    windows = {_GLOBAL: None, _LOCAL: theirs.get("local_attention", 128) // 2}
+    width = theirs.get("intermediate_size", 1152)
+    return tuple(
+        LayerShape(heads, width, window=windows[kind], rotary_base=bases[kind], attention_norm=index > 0)
+        for index, kind in enumerate(types)
+    )
+
+
+def write_config(ours: EncoderConfig) -> dict[str, Any]:
+    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    options.need_uniform(ours)
+    types = [_GLOBAL if one.window is None else _LOCAL for one in ours.layers]
+    bases = dict(zip(types, (one.rotary_base for one in ours.layers), strict=True))
+    return {
+        "architectures": ["ModernBertForSequenceClassification"],
+        "model_type": "modernbert",
+        "vocab_size": ours.vocabulary,
+        "hidden_size": ours.hidden,
+        "num_hidden_layers": len(ours.layers),
+        "num_attention_heads": ours.layers[0].heads,
+        "intermediate_size": ours.layers[0].ffn,
+        "hidden_activation": options.WRITTEN_ACTIVATIONS[ours.activation],
+        "max_position_embeddings": ours.positions,
+        "norm_eps": ours.norm_epsilon,
+        "norm_bias": ours.norm_bias,
+        "attention_bias": ours.attention_bias,
+        "mlp_bias": ours.ffn_bias,
+        "attention_dropout": ours.attention_dropout,
+        "embedding_dropout": ours.dropout,
+        "mlp_dropout": ours.dropout,
+        "layer_types": types,
+        "rope_parameters": {kind: {"rope_type": "default", "rope_theta": base} for kind, base in bases.items()},
+        "local_attention": 2 * next((one.window for one in ours.layers if one.window is not None), 64),
+        "classifier_pooling": "cls" if ours.head.pooling == "first" else "mean",
+        "classifier_activation": options.WRITTEN_ACTIVATIONS[ours.head.activation],
+        "classifier_bias": ours.head.bias,
+        "classifier_dropout": ours.head.dropout,
+        "pad_token_id": ours.padding_id,
+    }
+
+
+def names(config: EncoderConfig) -> dict[str, str | tuple[str, ...]]:
+    """Their name -> our name or names, for every weight of a sequence classifier."""
+    result: dict[str, str | tuple[str, ...]] = {
+        "model.embeddings.tok_embeddings.weight": "encoder.embeddings.word.weight"
+    }
+    modules = {theirs: (kind, ours) for theirs, (kind, ours) in _AROUND.items()}
+    for index, shape in enumerate(config.layers):
+        for theirs, (kind, ours) in _LAYER.items():
+            if shape.attention_norm or theirs != "attn_norm":
+                modules[f"model.layers.{index}.{theirs}"] = kind, tuple(f"encoder.layers.{index}.{one}" for one in ours)
+    has_bias = {
+        "attention": config.attention_bias, "ffn": config.ffn_bias, "norm": config.norm_bias,
+        "head": config.head.bias, "always": True,
+    }  # fmt: skip
+    for theirs, (kind, ours) in modules.items():
+        for part in ("weight", "bias") if has_bias[kind] else ("weight",):
+            result[f"{theirs}.{part}"] = tuple(f"{one}.{part}" for one in ours)
+    return result
+
+
+def normalise(name: str) -> str | None:
+    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    if _IGNORED.match(name):
+        return None
+    return name if name.startswith(("model.", "head.", "classifier.")) else f"model.{name}"
