@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from leanformer.data.sample import generate_sample
 
@@ -44,7 +44,7 @@ def _wordpiece() -> Tokenizer:
 
 def _byte_bpe() -> Tokenizer:
     made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=1500, special_tokens=list(ROBERTA), show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),

@@ -90,7 +90,8 @@ class Vocabulary:
 
     def attempts(self, word: str) -> list[int]:
         """WordPiece's attempt on a normalised word without spaces: the ids taken until nothing matched."""
-        prefix, found, start = self._model["continuing_subword_prefix"], [], 0
+        prefix, start = self._model["continuing_subword_prefix"], 0
+        found: list[int] = []
         if len(word) > self._model["max_input_chars_per_word"]:
             return []
         while start < len(word):
