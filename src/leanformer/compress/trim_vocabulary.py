@@ -15,7 +15,6 @@ Example: {step: compress.trim_vocabulary}
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -85,16 +84,15 @@ class TrimVocabulary:
             order = [*order, model.config.padding_id]
         trimmed = keep_words(model, order)
         context.say(f"{len(order)} of {rows} rows of the word table kept, for {len(texts)} texts")
-        with tempfile.TemporaryDirectory() as scratch:
-            write_text(Path(scratch) / TOKENIZER, written)
-            return write_classifier(
-                trimmed,
-                output,
-                task=artifact.task,
-                tokenizer=Path(scratch) / TOKENIZER,
-                max_tokens=artifact.max_tokens,
-                history=[*artifact.history, record("compress.trim_vocabulary", self, artifact) | {"result": result}],
-            )
+        write_text(context.work / TOKENIZER, written)
+        return write_classifier(
+            trimmed,
+            output,
+            task=artifact.task,
+            tokenizer=context.work / TOKENIZER,
+            max_tokens=artifact.max_tokens,
+            history=[*artifact.history, record("compress.trim_vocabulary", self, artifact) | {"result": result}],
+        )
 
     def _texts(self, data: Dataset) -> list[str]:
         """The texts to count: never dev, or its figure would say nothing of new text; never test."""

@@ -70,7 +70,8 @@ class Int8:
         if artifact.properties.get("precision") != "fp32":
             raise RecipeError("export.int8: the graph is quantised already; give it the fp32 graph (`uses:`)")
         fp32 = LightPredictor(artifact, threads=context.threads)
-        with tempfile.TemporaryDirectory() as scratch:
+        context.work.mkdir(parents=True, exist_ok=True)  # there a kill leaves nothing that the next run does not clear
+        with tempfile.TemporaryDirectory(dir=context.work) as scratch:
             if self.method == "dynamic":
                 graph = _dynamic(artifact.file(GRAPH), Path(scratch), self.reduce_range)
             else:
