@@ -4,8 +4,8 @@
 
 JOB is "train" or "compress", on a generated sample in FOLDER. KILLS is a JSON list of moments, one per attempt:
 ["change", n] just before the n-th change to the file system, ["path", part] just before the first change to a path
-with `part` in it, ["seconds", s]. FINISH 1 adds an attempt that is left alone. Prints a JSON object: where each attempt
-died, and how many changes the last one made.
+with `part` in it, ["after", part] before the change after that one, ["seconds", s]. FINISH 1 adds an attempt that is
+left alone. Prints a JSON object: where each attempt died, and how many changes the last one made.
 
 Each attempt is a fork of a process that has imported everything, so that dying often costs little.
 """
@@ -80,7 +80,7 @@ class Attempt:
     """One run of a job in a child process, and the moment at which it is to die."""
 
     def __init__(self, job: str, folder: Path, kill: tuple[str, Any] | None) -> None:
-        self.job, self.folder, self.kill, self.changes = job, folder, kill, 0
+        self.job, self.folder, self.kill, self.changes, self.passed = job, folder, kill, 0, False
 
     def __call__(self) -> tuple[bool, str]:
         """Whether the child lived to the end, and what it said last. Raises `RuntimeError` when it failed."""
@@ -120,10 +120,12 @@ class Attempt:
         if not (event in _CHANGES or (opened and str(arguments[0]).startswith(str(self.folder)))):
             return
         self.changes += 1
-        path = str(arguments[0])
+        path = " ".join(str(one) for one in arguments[: 2 if event == "os.rename" else 1])
         kind, value = self.kill or ("never", None)
-        if (kind == "change" and self.changes == value) or (kind == "path" and value in path):
-            os.write(pipe, f"{event} {path.removeprefix(str(self.folder))}".encode())
+        now = {"change": self.changes == value, "path": kind == "path" and value in path, "after": self.passed}
+        self.passed = self.passed or (kind == "after" and value in path)
+        if now.get(kind):
+            os.write(pipe, f"{event} {path}".replace(str(self.folder), "").encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
 
