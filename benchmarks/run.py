@@ -19,6 +19,7 @@ COMMANDS = (
     ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),
     ("demo.py",),
+    ("killed.py",),
     ("documented.py",),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from leanformer.files import new_folder, restore_folder, sha256_file, sha256_json, write_json, write_text
+from leanformer.files import (
+    new_folder,
+    remove_folder,
+    restore_folder,
+    sha256_file,
+    sha256_json,
+    write_json,
+    write_text,
+)
 
 
 class StoppedError(Exception):
@@ -140,6 +149,38 @@ def test_leftovers_do_not_stand_in_the_way(tmp_path: Path):
         (temporary / "b.txt").write_text("new")
     assert [one.name for one in tmp_path.iterdir()] == ["folder"]
     assert [one.name for one in (tmp_path / "folder").iterdir()] == ["b.txt"]
+
+
+def test_half_a_text_does_not_stay(tmp_path: Path):
+    """What a kill between writing and renaming leaves is gone once the text is written again."""
+    left, others = (
+        tmp_path / f".a.json.{dead_process()}.text.partial",
+        tmp_path / f".a.json.{os.getppid()}.text.partial",
+    )
+    for one in (left, others):
+        one.write_text('{"half')
+    write_json(tmp_path / "a.json", [1])
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([others.name, "a.json"])
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [1]
+
+
+def test_a_folder_is_removed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tmp_path / "folder"
+    remove_folder(folder)  # there is none
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+
+    def killed(path: Path, *arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_folder(folder)
+    assert not folder.exists(), "half a folder would be taken for a whole one"
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_folder(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_a_running_process_are_left_alone(tmp_path: Path):

@@ -14,6 +14,7 @@ from leanformer.errors import RecipeError
 
 TECHNIQUES = {
     "compress.distil": "leanformer.compress.distil:Distil",
+    "compress.trim_vocabulary": "leanformer.compress.trim_vocabulary:TrimVocabulary",
     "export.onnx": "leanformer.export.onnx:Onnx",
     "export.int8": "leanformer.export.int8:Int8",
 }

@@ -15,9 +15,13 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` under a temporary name in the same folder, then rename it to `path`."""
+    """Write `text` under a temporary name in the same folder, then rename it to `path`.
+
+    What a killed process left behind under such a name is cleared away first.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _clear_partial(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.text.partial")
     try:
         with open(temporary, "w", encoding="utf-8") as handle:
             handle.write(text)
@@ -75,13 +79,33 @@ def restore_folder(path: Path) -> None:
                 shutil.rmtree(left)
             else:
                 left.rename(path)
+    _clear_partial(path)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder at once under its name, so that a kill leaves it whole or gone; none is no error.
+
+    What a killed process left of it is cleared away too.
+    """
+    restore_folder(path)
+    if path.exists():
+        doomed = path.with_name(f".{path.name}.{os.getpid()}.removed.partial")
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _clear_partial(path: Path) -> None:
+    """Remove what processes that no longer run left half-written, or half-removed, of `path`."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        if left.is_dir() and not _is_running(left):
-            shutil.rmtree(left)
+        if not _is_running(left):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _is_running(left: Path) -> bool:
-    """Whether the process that made this temporary folder is another one that still runs."""
+    """Whether the process that made this temporary file or folder is another one that still runs."""
     number = left.name.split(".")[-3]
     if not number.isdigit() or int(number) == os.getpid():
         return False

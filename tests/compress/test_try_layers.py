@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from leanformer.compress.try_layers import candidates, try_layers
+from leanformer.compress.try_layers import candidates, trial_distances, try_layers
 from leanformer.tokenizer import Tokenizer
 from tests.compress.test_choose_layers import teacher_with_idle_layers
 from tests.export.making import make_context
@@ -46,8 +46,39 @@ def test_the_layers_that_matter_win(tmp_path: Path) -> None:
     assert kept == (1, 2)
     assert sum("tried on 32 texts" in line for line in said) == len(candidates(4, 2)) + 1
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    assert not (context.work / "trial").exists()
+    assert [one.name for one in context.work.iterdir()] == ["trials.json"]
     assert try_layers(model, 2, texts=DATA.train.texts[:32], context=context, **options) == kept
+
+
+def test_trials_that_were_made_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run killed in the second trial makes that one and those after it; other texts mean other trials."""
+    from leanformer.compress import try_layers as module
+    from tests.train.running import KilledError, dying
+
+    model = teacher_with_idle_layers(4, {0, 3})
+    teacher = tiny_artifact(tmp_path / "teacher", model=model)
+    tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
+    assert DATA.train is not None
+    options = {"dev": DATA.dev, "tokenizer": tokenizer, "learning_rate": 1e-3}
+
+    def distances(folder: str, said: list[str], texts: int = 32) -> dict[tuple[int, ...], float]:
+        context = make_context(tmp_path / folder, teacher, data=DATA, say=said.append)
+        assert DATA.train is not None
+        return trial_distances(model, 2, texts=DATA.train.texts[:texts], context=context, **options)
+
+    def tried(said: list[str]) -> int:
+        return sum("tried on" in line for line in said)
+
+    whole = distances("whole", said := [])
+    assert tried(said) == len(whole) >= 3
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "fit", dying(1, module.fit))
+        with pytest.raises(KilledError):
+            distances("killed", [])
+    assert distances("killed", said := []) == whole
+    assert tried(said) == len(whole) - 1
+    assert list(distances("killed", said := [], texts=24)) == list(whole)
+    assert tried(said) == len(whole)
 
 
 def test_without_texts_the_even_ones_are_taken(tmp_path: Path) -> None:

@@ -25,12 +25,14 @@ NAMES = sorted(catalog.TECHNIQUES)
 # Options with which a technique runs on the tiny artifact in a second, and other ones that must change the result.
 QUICK: dict[str, dict[str, Any]] = {
     "compress.distil": {"layers": 1, "epochs": 1, "batch_size": 32},
+    "compress.trim_vocabulary": {},
     "export.onnx": {},
     "export.int8": {},
 }
 # One bad value per technique of the right type and one of a wrong type.
 BAD: dict[str, tuple[dict[str, Any], ...]] = {
     "compress.distil": ({"temperature": 0}, {"layers": "all"}),
+    "compress.trim_vocabulary": ({"min_count": 0}, {"keep": "most"}),
     "export.onnx": ({"gate_texts": 0}, {"max_difference": "small"}),
     "export.int8": ({"method": "sideways"}, {"word_table": "yes"}),
 }

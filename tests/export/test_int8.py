@@ -86,6 +86,29 @@ def test_input_and_working_folder_are_untouched_and_bytes_repeat(
     assert os.listdir(empty) == []
 
 
+@pytest.mark.parametrize("method", ["dynamic", "static"])
+def test_the_quantiser_is_kept_out_of_the_input(
+    method: str, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It writes a file beside the graph that it is given, and a kill would leave that in somebody's model folder."""
+    import onnxruntime.quantization as quantization
+
+    encoder, graph = made
+    name, folders = f"quantize_{method}", []
+    original = getattr(quantization, name)
+
+    def noting(source: Path, *arguments: Any, **named: Any) -> None:
+        folders.append(Path(source).parent)
+        original(source, *arguments, **named)
+
+    monkeypatch.setattr(quantization, name, noting)
+    context = make_context(tmp_path, encoder)
+    Int8(method=method)(graph, context, tmp_path / "int8")
+    (folder,) = folders
+    assert folder.is_relative_to(context.work) and not folder.is_relative_to(graph.path)
+    assert list(context.work.iterdir()) == []
+
+
 def test_static_ranges_need_training_text(made: Any, tmp_path: Path):
     encoder, fp32 = made
     data = replace(tiny_dataset(), train=None, unlabelled=None)

@@ -183,7 +183,8 @@ class Distil:
         if teacher.format != "encoder" or not same_tokens:
             raise RecipeError(
                 "hidden-state and attention losses compare tokens one by one: they need a teacher of a mapped family "
-                "and the same tokenizer\n  remedy: set hidden_weight and attention_weight to 0"
+                "and the same tokenizer\n  remedy: set hidden_weight and attention_weight to 0; or, where the "
+                "vocabulary was trimmed, move compress.trim_vocabulary behind compress.distil"
             )
         ours, theirs = student.config, read_model(teacher).config
         hidden = (self.hidden_map or default_hidden_map(ours, theirs)) if self.hidden_weight else ()

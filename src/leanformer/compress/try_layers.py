@@ -7,16 +7,17 @@ goes; see docs/decisions/0008-layers-by-trial.md.
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from leanformer.compress.choose_layers import choose_layers
 from leanformer.data.examples import Examples, sampled
-from leanformer.files import sha256_json
+from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
@@ -24,11 +25,37 @@ from leanformer.models.surgery import keep_layers
 from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import TrainingSet
+from leanformer.train.fine_tune import encoder_hash
 from leanformer.train.loop import FitSettings, fit
 from leanformer.train.objectives.distillation import Distillation, LossWeights, soft_cross_entropy
 from leanformer.train.teacher_outputs import teacher_outputs
 
 _DEV_TEXTS = 512
+
+
+class Trials:
+    """Distances of the trials done so far, kept on disk so that a killed run does not make them again.
+
+    `identity` is a hash of what they depend on; distances of another identity are passed over.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self._path, self._done = path, dict[str, Any](identity=identity, distances={})
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["identity"] == identity:
+                self._done = found
+
+    def distance(self, layers: Sequence[int]) -> float | None:
+        return self._done["distances"].get(_key(layers))  # type: ignore[no-any-return]
+
+    def add(self, layers: Sequence[int], distance: float) -> None:
+        self._done["distances"][_key(layers)] = distance
+        write_json(self._path, self._done)
+
+
+def _key(layers: Sequence[int]) -> str:
+    return " ".join(map(str, layers))
 
 
 def candidates(depth: int, keep: int) -> list[tuple[int, ...]]:
@@ -95,8 +122,17 @@ def trial_distances(
     settings = FitSettings(
         epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9
     )
+    trials = Trials(
+        context.work / "trials.json",
+        sha256_json(
+            [encoder_hash(source), list(texts), list(dev_texts), learning_rate, context.seed, teacher.content_hash]
+        ),
+    )
     distances: dict[tuple[int, ...], float] = {}
     for layers in options:
+        if (known := trials.distance(layers)) is not None:
+            distances[layers] = known
+            continue
         student = keep_layers(source, layers)
 
         def score(student: Classifier = student) -> float:
@@ -108,8 +144,9 @@ def trial_distances(
             student, Distillation(outputs, LossWeights()), data, settings, score=score, folder=folder,
             identity=sha256_json([source.config.to_json(), list(layers), list(texts)]), device=device,
         )  # fmt: skip
-        shutil.rmtree(folder, ignore_errors=True)
         distances[layers] = -score()
+        trials.add(layers, distances[layers])
+        remove_folder(folder)
         shown = ", ".join(str(i + 1) for i in layers)
         context.say(
             f"layers {shown} of {depth}, tried on {len(texts)} texts: cross-entropy {distances[layers]:.3f} on dev"

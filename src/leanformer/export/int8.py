@@ -70,12 +70,15 @@ class Int8:
         if artifact.properties.get("precision") != "fp32":
             raise RecipeError("export.int8: the graph is quantised already; give it the fp32 graph (`uses:`)")
         fp32 = LightPredictor(artifact, threads=context.threads)
-        with tempfile.TemporaryDirectory() as scratch:
+        context.work.mkdir(parents=True, exist_ok=True)  # there a kill leaves nothing that the next run does not clear
+        with tempfile.TemporaryDirectory(dir=context.work) as scratch:
+            # A copy, because the quantiser writes a file of its own beside the graph that it is given.
+            source = Path(shutil.copyfile(artifact.file(GRAPH), Path(scratch) / GRAPH))
             if self.method == "dynamic":
-                graph = _dynamic(artifact.file(GRAPH), Path(scratch), self.reduce_range)
+                graph = _dynamic(source, Path(scratch), self.reduce_range)
             else:
                 batches = _calibration(artifact, context, fp32, self.calibration_texts)
-                graph = _static(artifact.file(GRAPH), Path(scratch), self.reduce_range, batches)
+                graph = _static(source, Path(scratch), self.reduce_range, batches)
         if left := _fp32_maps(graph):
             raise GateError(f"export.int8: {len(left)} linear maps stayed in fp32, the first is {left[0]}")
         if self.word_table:

@@ -74,6 +74,21 @@ def _with_columns(shape: LayerShape, before: LayerShape, heads: Tensor) -> Layer
     return replace(shape, bias_columns=None if whole else kept)
 
 
+def keep_words(model: Classifier, ids: Sequence[int]) -> Classifier:
+    """A copy, in the same mode, with these rows of the word table alone, in this order: row i is for old id `ids[i]`.
+
+    Raises `ValueError` when the padding id is not among them.
+    """
+    old = model.config.padding_id
+    if old not in ids:
+        raise ValueError(f"the padding id {old} must be kept")
+    result = Classifier(replace(model.config, vocabulary=len(ids), padding_id=list(ids).index(old)))
+    state = model.state_dict()
+    state["encoder.embeddings.word.weight"] = state["encoder.embeddings.word.weight"][torch.as_tensor(ids)]
+    result.load_state_dict(state)
+    return result.train(model.training)
+
+
 def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
     """The `count` heads of a layer whose value and output weights have the largest product of norms."""
     attention, size = _layer(model, layer).attention, model.config.head_size

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.errors import ArtifactError, GateError
-from leanformer.files import sha256_file, sha256_json
+from leanformer.files import remove_folder, sha256_file, sha256_json
 from leanformer.recipe.spec import Recipe, RecipeStep
 from leanformer.step import Context, options
 
@@ -51,24 +50,25 @@ def run_recipe(recipe: Recipe, teacher: Artifact, context: Context, work: Path) 
             context.say(f"{label}: left out: {left_out[one.name]}")
             continue
         key = _key(one, artifacts[source], teacher, context)
-        folder = work / "steps" / f"{one.name}-{key[:16]}"
+        folder, running = (work / place / f"{one.name}-{key[:16]}" for place in ("steps", "running"))
         if found := _finished(folder):
             context.say(f"{label}: found in {folder}")
+            remove_folder(running)  # left by a kill after the step was finished
             artifacts[one.name] = found
             continue
         context.say(f"{label}: {one.technique}")
         own = replace(
             context,
             artifacts=artifacts,
-            work=work / "running" / f"{one.name}-{key[:16]}",
+            work=running,
             say=_indented(context.say),
         )
         try:
             artifacts[one.name] = one.step(artifacts[source], own, folder)
-            shutil.rmtree(own.work, ignore_errors=True)  # checkpoints, of no use to a finished step
         except GateError as error:
             left_out[one.name] = str(error)
             context.say(f"{label}: left out: {error}")
+        remove_folder(running)  # checkpoints, of no use to a finished step
     return Outcome(artifacts, left_out)
 
 
@@ -83,11 +83,11 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
         "data": context.data.training_hash if one.step.reads_data else None,
         "seed": context.seed,
     }
-    # An option that names a folder (another model to start from) stands for what is in it.
+    # An option that names a folder (another model to start from) or a file stands for what is in it.
     folders = {
-        name: _folder_hash(Path(v))
+        name: _folder_hash(Path(v)) if Path(v).is_dir() else sha256_file(Path(v))
         for name, v in options(one.step).items()
-        if v and isinstance(v, str) and Path(v).is_dir()
+        if v and isinstance(v, str) and (Path(v).is_dir() or Path(v).is_file())
     }
     return sha256_json(key | ({"folders": folders} if folders else {}))
 

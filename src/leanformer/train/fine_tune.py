@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, LeanformerError
-from leanformer.files import sha256_json, write_json
+from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.metrics.classification import accuracy
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
@@ -100,7 +99,7 @@ def fine_tune(
     if data.dev_rows is not None:
         write_json(output / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
     # Only what we put there: the folder may be one that somebody keeps other things in.
-    shutil.rmtree(work / "checkpoint", ignore_errors=True)
+    remove_folder(work / "checkpoint")
     with suppress(OSError):
         work.rmdir()
     return artifact
