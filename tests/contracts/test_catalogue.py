@@ -25,12 +25,16 @@ NAMES = sorted(catalog.TECHNIQUES)
 # Options with which a technique runs on the tiny artifact in a second, and other ones that must change the result.
 QUICK: dict[str, dict[str, Any]] = {
     "compress.distil": {"layers": 1, "epochs": 1, "batch_size": 32},
+    "compress.prune": {"keep": 0.6, "texts": 40},
+    "compress.prune_post_training": {"keep": 0.6, "texts": 40},
     "export.onnx": {},
     "export.int8": {},
 }
 # One bad value per technique of the right type and one of a wrong type.
 BAD: dict[str, tuple[dict[str, Any], ...]] = {
     "compress.distil": ({"temperature": 0}, {"layers": "all"}),
+    "compress.prune": ({"keep": 0}, {"heads": "few"}),
+    "compress.prune_post_training": ({"keep": 1.5}, {"texts": "many"}),
     "export.onnx": ({"gate_texts": 0}, {"max_difference": "small"}),
     "export.int8": ({"method": "sideways"}, {"word_table": "yes"}),
 }

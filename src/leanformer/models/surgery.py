@@ -55,18 +55,28 @@ def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) 
     return result.train(model.training)
 
 
-def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` heads of a layer whose value and output weights have the largest product of norms."""
+def head_norms(model: Classifier, layer: int) -> Tensor:
+    """The product of the norms of value and output weights of each head of a layer, `[heads]`."""
     attention, size = _layer(model, layer).attention, model.config.head_size
     value = attention.value.weight.unflatten(0, (-1, size)).flatten(1).norm(dim=1)
     output = attention.output.weight.unflatten(1, (-1, size)).transpose(0, 1).flatten(1).norm(dim=1)
-    return (value * output).topk(count).indices.sort().values
+    return value * output
+
+
+def unit_norms(model: Classifier, layer: int) -> Tensor:
+    """The product of the norms of in- and outgoing weights of each feed-forward unit of a layer, `[ffn]`."""
+    ffn = _layer(model, layer).ffn
+    return ffn.up.weight.norm(dim=1) * ffn.down.weight.norm(dim=0)
+
+
+def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
+    """The `count` heads of a layer with the largest `head_norms`, in order."""
+    return head_norms(model, layer).topk(count).indices.sort().values
 
 
 def largest_units(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` feed-forward units of a layer whose in- and outgoing weights have the largest product of norms."""
-    ffn = _layer(model, layer).ffn
-    return (ffn.up.weight.norm(dim=1) * ffn.down.weight.norm(dim=0)).topk(count).indices.sort().values
+    """The `count` feed-forward units of a layer with the largest `unit_norms`, in order."""
+    return unit_norms(model, layer).topk(count).indices.sort().values
 
 
 def _layer(model: Classifier, index: int) -> Layer:
