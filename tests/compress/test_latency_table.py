@@ -22,7 +22,7 @@ CONFIG = tiny_config(layers=(LayerShape(4, 48),) * 3)
 
 
 def milliseconds(config: EncoderConfig) -> float:
-    """Time as a machine might take it: a start, then per layer heads in pairs and units in sixteens; less at the end."""
+    """Time as a machine might take it: heads in pairs, units in sixteens; the last layer is cheaper."""
     total = 3.0
     for i, layer in enumerate(config.layers):
         units = 0.5 * -(-layer.ffn // 16)
@@ -67,7 +67,9 @@ def test_noise_never_makes_more_work_cheaper():
 
 
 @pytest.mark.parametrize("kind", [Prune, PrunePostTraining])
-@pytest.mark.parametrize(("options", "most"), [({"keep": 0.6}, 0.6 * milliseconds(CONFIG)), ({"latency_ms": 8.0}, 8.0)])
+@pytest.mark.parametrize(
+    ("options", "most"), [({"keep": 0.75}, 0.75 * milliseconds(CONFIG)), ({"latency_ms": 8.5}, 8.5)]
+)
 def test_a_budget_in_milliseconds_is_met(table: Path, tmp_path: Path, kind: Any, options: dict[str, Any], most: float):
     source = tiny_artifact(tmp_path / "source", config=CONFIG)
     step = kind(budget="latency", table=str(table), texts=40, multiple=1, **options)
