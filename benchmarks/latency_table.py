@@ -3,7 +3,7 @@
     python benchmarks/latency_table.py TEACHER OUTPUT.json --rows 8 --tokens 25
 
 TEACHER is an artifact of format "encoder"; only its shape matters. A batch of so many rows of so many tokens is run by
-our runtime on one thread, as its workers do. Some forty models of one or two layers are made and timed: a minute or two.
+our runtime on one thread, as its workers do. About thirty models of one or two layers are timed: a minute or two.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def best_map(fit: Moments, held_out: Moments, weight: Tensor, groups: int, kind:
             else:
                 found = solve_weights(moments, weight, ridge)
                 factors = found.norm(dim=0) / weight.norm(dim=0).clamp_min(1e-12)
-        except torch.linalg.LinAlgError:
+        except RuntimeError:  # torch.linalg.LinAlgError: the system is singular
             return None
         sound = bool(torch.isfinite(found).all()) and float(factors.abs().max()) <= LARGEST_FACTOR
         return found if sound else None

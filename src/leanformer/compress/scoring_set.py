@@ -81,7 +81,8 @@ def mean_tokens(data: TrainingSet) -> int:
 
 def first_tokens(batches: Sequence[Batch], most: int) -> list[Batch]:
     """The first batches that together have at most `most` tokens, and at least one."""
-    taken, tokens = [], 0
+    taken: list[Batch] = []
+    tokens = 0
     for one in batches:
         tokens += int(one.mask.sum())
         if taken and tokens > most:
