@@ -25,6 +25,8 @@ NAMES = sorted(catalog.TECHNIQUES)
 # Options with which a technique runs on the tiny artifact in a second, and other ones that must change the result.
 QUICK: dict[str, dict[str, Any]] = {
     "compress.distil": {"layers": 1, "epochs": 1, "batch_size": 32},
+    "compress.prune": {"keep": 0.6, "texts": 40},
+    "compress.prune_post_training": {"keep": 0.6, "texts": 40},
     "compress.trim_vocabulary": {},
     "export.onnx": {},
     "export.int8": {},
@@ -32,6 +34,8 @@ QUICK: dict[str, dict[str, Any]] = {
 # One bad value per technique of the right type and one of a wrong type.
 BAD: dict[str, tuple[dict[str, Any], ...]] = {
     "compress.distil": ({"temperature": 0}, {"layers": "all"}),
+    "compress.prune": ({"keep": 0}, {"heads": "few"}),
+    "compress.prune_post_training": ({"keep": 1.5}, {"texts": "many"}),
     "compress.trim_vocabulary": ({"min_count": 0}, {"keep": "most"}),
     "export.onnx": ({"gate_texts": 0}, {"max_difference": "small"}),
     "export.int8": ({"method": "sideways"}, {"word_table": "yes"}),

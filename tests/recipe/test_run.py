@@ -12,6 +12,7 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.compress.distil import Distil
+from leanformer.compress.prune import Prune
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.recipe.run import Outcome, run_recipe
@@ -41,7 +42,7 @@ class Runs:
 
     def __init__(self, folder: Path, teacher: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.teacher, self.ran, self.said = folder, teacher, list[str](), list[str]()
-        for kind in (Onnx, Int8, Distil):
+        for kind in (Onnx, Int8, Distil, Prune):
             monkeypatch.setattr(kind, "__call__", self._noting(kind.__call__))
 
     def _noting(self, original: Any) -> Any:
@@ -115,6 +116,20 @@ def test_data_and_seed_are_part_of_the_key_and_test_is_not(runs: Runs):
     assert runs.ran == ["graph", "small", "other"]
     runs(recipe(), seed=14)
     assert runs.ran == ["graph", "small", "other"]
+
+
+def test_a_file_that_an_option_names_is_part_of_the_key(runs: Runs, tmp_path: Path):
+    table = tmp_path / "table.json"
+    step = Prune(budget="latency", keep=0.8, table=str(table), texts=20)
+    plan = Recipe("test", (RecipeStep("compress.prune", step, "pruned", rung="pruned"),))
+    for unit_ms in (0.01, 0.5):
+        curves = {"heads": [[1, 0.0], [4, 3.0]], "ffn": [[1, 0.0], [48, 47 * unit_ms]]}
+        measured = {"hidden": 32, "head_size": 8, "fixed_ms": 0.0, "layer_ms": 0.0, "inner": curves, "last": curves}
+        table.write_text(json.dumps(measured), encoding="utf-8")
+        runs(plan)
+        assert runs.ran == ["pruned"]
+        runs(plan)
+        assert runs.ran == []
 
 
 def test_a_folder_that_an_option_names_is_part_of_the_key(runs: Runs, tmp_path: Path):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Distil:
     """Distil the artifact `teacher` into a student cut from the artifact that this step is given."""
 
-    layers: int | tuple[int, ...] = 3  # keep so many, the best found by trial; or exactly these, 1 being the first
+    layers: int | tuple[int, ...] | None = 3  # so many, found by trial; or exactly these, from 1; null keeps them all
     trial_texts: int = 3200  # training texts that a few candidate sets of layers are tried on; 0: evenly spread ones
     heads: int | None = None  # attention heads per layer; None keeps the teacher's
     ffn: int | None = None  # feed-forward units per layer; None keeps the teacher's
@@ -89,7 +89,7 @@ class Distil:
             need(isinstance(self.layers, int), "a student of another width starts afresh: `layers` is a number there")
 
     @property
-    def _depth_and_width(self) -> tuple[int | tuple[int, ...], int | None]:
+    def _depth_and_width(self) -> tuple[int | tuple[int, ...] | None, int | None]:
         """`layers` and `hidden`, as given or as `shape` says."""
         if self.shape is None:
             return self.layers, self.hidden

@@ -20,7 +20,7 @@ from leanformer.tokenizer import Tokenizer
 class Shape:
     """What the student is to look like; see the options of `compress.distil`."""
 
-    layers: int | tuple[int, ...]
+    layers: int | tuple[int, ...] | None
     heads: int | None = None
     ffn: int | None = None
     hidden: int | None = None
@@ -76,6 +76,8 @@ def _kept_layers(
 ) -> tuple[int, ...]:
     """The layers to keep, from 0."""
     depth = len(source.config.layers)
+    if shape.layers is None:
+        return tuple(range(depth))
     if not isinstance(shape.layers, int):
         kept = tuple(i - 1 for i in shape.layers)
         if not kept or any(not 0 <= i < depth for i in kept) or list(kept) != sorted(set(kept)):

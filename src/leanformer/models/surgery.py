@@ -89,24 +89,32 @@ def keep_words(model: Classifier, ids: Sequence[int]) -> Classifier:
     return result.train(model.training)
 
 
-def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` heads of a layer whose value and output weights have the largest product of norms."""
+def head_norms(model: Classifier, layer: int) -> Tensor:
+    """The product of the norms of value and output weights of each head of a layer, `[heads]`."""
     attention, size = _layer(model, layer).attention, model.config.head_size
     value = attention.value.weight.unflatten(0, (-1, size)).flatten(1).norm(dim=1)
     output = attention.output.weight.unflatten(1, (-1, size)).transpose(0, 1).flatten(1).norm(dim=1)
-    return (value * output).topk(count).indices.sort().values
+    return value * output
 
 
-def largest_units(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` feed-forward units of a layer whose in- and outgoing weights have the largest product of norms.
+def unit_norms(model: Classifier, layer: int) -> Tensor:
+    """The product of the norms of in- and outgoing weights of each feed-forward unit of a layer, `[ffn]`.
 
     In a gated block a unit has two incoming rows, whose outputs are multiplied; so are their norms.
     """
     ffn = _layer(model, layer).ffn
     size = ffn.up.weight.norm(dim=1) * ffn.down.weight.norm(dim=0)
-    if ffn.gate is not None:
-        size = size * ffn.gate.weight.norm(dim=1)
-    return size.topk(count).indices.sort().values
+    return size if ffn.gate is None else size * ffn.gate.weight.norm(dim=1)
+
+
+def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
+    """The `count` heads of a layer with the largest `head_norms`, in order."""
+    return head_norms(model, layer).topk(count).indices.sort().values
+
+
+def largest_units(model: Classifier, layer: int, count: int) -> Tensor:
+    """The `count` feed-forward units of a layer with the largest `unit_norms`, in order."""
+    return unit_norms(model, layer).topk(count).indices.sort().values
 
 
 def _layer(model: Classifier, index: int) -> Layer:

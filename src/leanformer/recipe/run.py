@@ -83,11 +83,11 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
         "data": context.data.training_hash if one.step.reads_data else None,
         "seed": context.seed,
     }
-    # An option that names a folder (another model to start from) or a file stands for what is in it.
+    # An option that names a folder (another model to start from) or a file (a table) stands for what is in it.
     folders = {
-        name: _folder_hash(Path(v)) if Path(v).is_dir() else sha256_file(Path(v))
+        name: sha256_file(Path(v)) if Path(v).is_file() else _folder_hash(Path(v))
         for name, v in options(one.step).items()
-        if v and isinstance(v, str) and (Path(v).is_dir() or Path(v).is_file())
+        if v and isinstance(v, str) and Path(v).exists()
     }
     return sha256_json(key | ({"folders": folders} if folders else {}))
 

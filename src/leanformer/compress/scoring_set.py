@@ -1,0 +1,91 @@
+"""The texts that heads and units are scored on: drawn from train, or from unlabelled text; never from dev or test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from leanformer.artifact import Artifact
+from leanformer.data.examples import Examples
+from leanformer.errors import DataError, RecipeError
+from leanformer.models.classifier import Classifier
+from leanformer.models.store import TOKENIZER, read_model
+from leanformer.predictor import softmax
+from leanformer.step import Context
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.teacher_outputs import teacher_outputs
+
+
+def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
+    """The model of the artifact that step `name` is to prune. Raises `RecipeError` for another format."""
+    if artifact.format != "encoder":
+        raise RecipeError(
+            f"{name}: {artifact.path}: format {artifact.format!r} has no heads and units that we know; only models of "
+            "mapped families can be pruned\n"
+            "  remedy: distil it into a student of a mapped family (compress.distil with start: ENCODER), prune that"
+        )
+    return read_model(artifact)
+
+
+def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet:
+    """At most `texts` rows with labels: those of train, or unlabelled texts with labels by the teacher.
+
+    The teacher's labels are drawn from its probabilities. In the mean over draws their gradient is that of the soft
+    cross-entropy, and their squared gradient is what defines the Fisher information; the soft cross-entropy itself
+    has no gradient at all where the model to be pruned is the teacher.
+
+    Raises `DataError` when there is neither.
+    """
+    data = context.data
+    tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+    padding = read_model(artifact).config.padding_id
+    if data.train is not None:
+        chosen = _drawn(data.train, texts, context.seed)
+        assert chosen.labels is not None
+        return TrainingSet(tokenizer.encode(chosen.texts), np.asarray(chosen.labels, dtype=np.int64), padding)
+    if data.unlabelled is None:
+        raise DataError(
+            "pruning scores heads and units on training texts; there is neither a train nor an unlabelled split",
+            path=data.name,
+            remedy="give a train file, or texts without labels in a file named unlabelled",
+        )
+    chosen = _drawn(data.unlabelled, texts, context.seed)
+    answers = teacher_outputs(
+        context.artifacts["teacher"], chosen.texts, cache=context.cache, device=context.device, say=context.say
+    )
+    cumulated = np.cumsum(softmax(answers.logits.astype(np.float64)), axis=1)
+    draws = np.random.default_rng(context.seed).random((len(chosen), 1)) * cumulated[:, -1:]
+    return TrainingSet(tokenizer.encode(chosen.texts), (draws >= cumulated).sum(axis=1), padding)
+
+
+def _drawn(examples: Examples, count: int, seed: int) -> Examples:
+    if len(examples) <= count:
+        return examples
+    return examples.select(sorted(np.random.default_rng(seed).permutation(len(examples))[:count].tolist()))
+
+
+def batches_of(data: TrainingSet, *, batch_size: int, seed: int, device: torch.device) -> Iterator[Batch]:
+    """Every row once, `batch_size` rows of similar length together."""
+    longest = max(len(row) for row in data.rows)
+    for indices in epoch_steps(data, batch_size=batch_size, seed=seed, epoch=0):
+        yield from to_batches(data, indices, token_budget=batch_size * longest, device=device)
+
+
+def mean_tokens(data: TrainingSet) -> int:
+    """Mean number of tokens of a row, rounded."""
+    return max(1, round(sum(len(row) for row in data.rows) / len(data)))
+
+
+def first_tokens(batches: Sequence[Batch], most: int) -> list[Batch]:
+    """The first batches that together have at most `most` tokens, and at least one."""
+    taken: list[Batch] = []
+    tokens = 0
+    for one in batches:
+        tokens += int(one.mask.sum())
+        if taken and tokens > most:
+            break
+        taken.append(one)
+    return taken

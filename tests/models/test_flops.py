@@ -1,0 +1,51 @@
+"""FLOPs counted from the shape are those that PyTorch counts when the model runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from leanformer.models.classifier import Classifier
+from leanformer.models.config import LayerShape
+from leanformer.models.flops import encoder_flops, head_flops, unit_flops
+from tests.tiny import tiny_config
+
+UNEVEN = tiny_config(layers=(LayerShape(4, 48), LayerShape(1, 7), LayerShape(3, 20)), head_size=5)
+
+
+def counted(model: Classifier, tokens: int, rows: int) -> int:
+    ids = torch.ones(rows, tokens, dtype=torch.int64)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.outputs(ids, ids, with_attentions=True)  # step by step: the fused kernel may hide its products
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("config", [tiny_config(), UNEVEN, replace(UNEVEN, labels=7, hidden=24)])
+@pytest.mark.parametrize("tokens", [1, 9, 32])
+def test_flops_are_those_that_run(config, tokens: int):
+    assert counted(Classifier(config).eval(), tokens, rows=2) == 2 * encoder_flops(config, tokens)
+
+
+def test_one_layer_for_the_first_token_alone():
+    """What the last layer computes when only its first token is asked for, counted as it would run."""
+    config = replace(UNEVEN, layers=UNEVEN.layers[:1])
+    model, n, width = Classifier(config).eval(), 9, 4 * 5
+    layer, x = model.encoder.layers[0], torch.ones(1, 9, 32)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        query = layer.attention.query(x[:, :1]).view(4, 1, 5)
+        key, value = layer.attention.key(x).view(4, n, 5), layer.attention.value(x).view(4, n, 5)
+        context = torch.bmm(torch.bmm(query, key.transpose(1, 2)), value)
+        layer.ffn(layer.attention.output(context.reshape(1, 1, width)))
+        model.head(x)
+    assert counter.get_total_flops() == encoder_flops(config, n, first_token_only=True)
+
+
+def test_earlier_layers_are_computed_in_full():
+    one_less = encoder_flops(UNEVEN, 9) - encoder_flops(UNEVEN, 9, first_token_only=True)
+    last = UNEVEN.layers[-1]
+    saved = last.ffn * (unit_flops(UNEVEN, 9) - unit_flops(UNEVEN, 1))
+    saved += last.heads * (head_flops(UNEVEN, 9) - head_flops(UNEVEN, 9, 1))
+    assert one_less == saved > 0
