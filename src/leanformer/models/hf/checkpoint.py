@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ from leanformer.errors import CheckpointError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.hf import bert
-from leanformer.task import Task
+from leanformer.task import BUILT, Kind, Task
 
 FAMILIES: dict[str, ModuleType] = {kind: module for module in (bert,) for kind in module.MODEL_TYPES}
 # Parts that a checkpoint of a bare encoder does not have; they start at random, as in transformers.
@@ -42,6 +43,30 @@ def label_names(config: dict[str, Any]) -> tuple[str, ...] | None:
     # `save_pretrained` leaves id2label out where it is the default: two placeholders.
     names = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
     return tuple(str(names[key]) for key in sorted(names, key=int))
+
+
+# What `transformers` calls the form of the answer.
+_PROBLEM_TYPES = {
+    "single_label_classification": "label", "multi_label_classification": "labels", "regression": "score",
+}  # fmt: skip
+
+
+def kind_of(config: Mapping[str, Any], logits: int, *, pairs: bool, source: object) -> str:
+    """The kind of task that a sequence classifier's `config.json` speaks of.
+
+    Without a problem type it is what `transformers` trains it for: one logit is a score, several are one label of
+    several. Raises `CheckpointError` for what we have no kind for.
+    """
+    problem = config.get("problem_type") or ("regression" if logits == 1 else "single_label_classification")
+    answer = _PROBLEM_TYPES.get(problem)
+    kind = next((name for name, one in BUILT.items() if one == Kind(pairs, str(answer))), None)
+    if kind is None or (answer == "score" and logits != 1) or (answer == "label" and logits < 2):
+        raise CheckpointError(
+            f"{source}: problem_type {problem!r} with {logits} logits{' on pairs of texts' if pairs else ''} is not "
+            "built\n  remedy: give a model that chooses one label of several, any number of them (for single texts), "
+            "or gives one score"
+        )
+    return kind
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -115,14 +140,24 @@ def read_classifier(folder: Path, labels: int) -> tuple[Classifier, list[str]]:
 def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     """Write `model` into `folder` as a stock `BertForSequenceClassification` checkpoint.
 
+    A score's scale is worked into the last layer, so that stock `transformers` gives scores as they are. It has no
+    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over.
+
     Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
     """
     config = model.config
     theirs = bert.write_config(config)
-    theirs["id2label"] = {str(index): name for index, name in enumerate(task.labels)}
-    theirs["label2id"] = {name: index for index, name in enumerate(task.labels)}
-    theirs["problem_type"] = "single_label_classification"
+    names = task.labels or ("score",)
+    theirs["id2label"] = {str(index): name for index, name in enumerate(names)}
+    theirs["label2id"] = {name: index for index, name in enumerate(names)}
+    theirs["problem_type"] = next(problem for problem, answer in _PROBLEM_TYPES.items() if answer == task.answer)
+    if task.thresholds is not None:
+        theirs["label_thresholds"] = dict(zip(task.labels, task.thresholds, strict=True))
     ours = model.state_dict()
+    if task.scale is not None:
+        offset, unit = task.scale
+        ours["head.classifier.weight"] = ours["head.classifier.weight"] * unit
+        ours["head.classifier.bias"] = ours["head.classifier.bias"] * unit + offset
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {name: ours[our].detach().cpu().contiguous() for name, our in bert.names(config).items()},
