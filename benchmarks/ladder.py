@@ -2,7 +2,8 @@
 
     python benchmarks/ladder.py sst2
 
-reads $LEANFORMER_DATA/sst2. The teacher and every step are kept in benchmarks/work/, so a killed run goes on.
+reads $LEANFORMER_DATA/sst2 (a nested folder is named with its parent, as in afrisenti/hau). The teacher and every step
+are kept in benchmarks/work/, so a killed run goes on.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ TEACHERS = {
         "changes": {"student.layers": (2, 5, 6)},
     },
     "trec": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=32)},
+    # 77 classes with about 130 texts each: more epochs, at a higher rate.
+    "banking77": {"splits": {}, "settings": FitSettings(epochs=8, batch_size=32, learning_rate=1e-4)},
+    # Pairs of texts, a few thousand of them: small steps, so that there are enough.
+    "mrpc": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=16)},
+    "stsb": {"splits": {}, "settings": FitSettings(epochs=5, batch_size=16)},
+    # Hausa; 1,500 training texts in a language that an English encoder splits into pieces.
+    "afrisenti/hau": {"splits": {}, "settings": FitSettings(epochs=10, batch_size=16)},
 }
 
 

@@ -173,8 +173,8 @@ def tiny_kind_dataset(kind: str, sizes: Sequence[int] = (240, 60, 60, 60)) -> Da
 def _kind_example(generator: np.random.Generator, kind: str) -> tuple[str, str, Any]:
     """A first text, a second one and the label."""
 
-    def text_of(topics: Sequence[int]) -> str:
-        words = [str(generator.choice(TOPICS[LABELS[topic]][:4])) for topic in topics]
+    def text_of(topics: Sequence[int], words_known: int = 4) -> str:
+        words = [str(generator.choice(TOPICS[LABELS[topic]][:words_known])) for topic in topics]
         words += [str(word) for word in generator.choice(FILLERS[:6], size=generator.integers(1, 4))]
         generator.shuffle(words)
         return " ".join(words)
@@ -184,7 +184,7 @@ def _kind_example(generator: np.random.Generator, kind: str) -> tuple[str, str, 
         return text_of([first, first]), text_of([second, second]), second
     if kind == "multilabel":
         topics = np.flatnonzero(generator.random(3) < 0.45).tolist()
-        return text_of([topic for topic in topics for _ in range(2)]), "", tuple(topics)
+        return text_of([topic for topic in topics for _ in range(3)], 2), "", tuple(topics)
     level = int(generator.integers(0, 5))
     text = text_of([0] * level + [1] * (4 - level))
     return (text_of([2]), text, 1.0 + level) if kind == "similarity" else (text, "", 1.0 + level)

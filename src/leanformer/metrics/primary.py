@@ -1,6 +1,6 @@
 """The one figure by which models of a task are compared: what a choice looks at and what a bound is set on.
 
-docs/decisions/0009-one-figure-for-each-kind.md says why it is this one.
+docs/decisions/0010-one-figure-for-each-kind.md says why it is this one.
 """
 
 from __future__ import annotations
