@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tokenizers import Tokenizer as RustTokenizer
 
@@ -30,3 +31,21 @@ def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"tokenizer\.json: not a readable"):
         Tokenizer(tmp_path / "tokenizer.json", 8)
+
+
+def test_pairs_have_token_types_and_the_longer_text_is_cut_first(tmp_path: Path) -> None:
+    path = tiny_tokenizer(tmp_path)
+    pairs = [("rain", "song band drum goal match team"), ("rain storm cloud wind snow frost", "goal"), ("a", "b")]
+    whole = Tokenizer(path, 40)
+    by_library = RustTokenizer.from_file(str(path)).encode_batch(pairs)
+    for row, one in zip(whole.encode(pairs), by_library, strict=True):
+        assert row.shape == (len(one.ids), 2) and row.dtype == np.int32
+        assert row[:, 0].tolist() == one.ids and row[:, 1].tolist() == one.type_ids
+    assert whole.count_longer(pairs) == 0
+    cut = Tokenizer(path, 8)
+    assert cut.count_longer(pairs) == 2
+    first, second, third = cut.encode(pairs)
+    # [CLS] A [SEP] B [SEP]: five places for the texts; the short one keeps its only word.
+    assert [(row[:, 1] == 0).sum() for row in (first, second)] == [3, 6]
+    assert len(first) == len(second) == 8 and len(third) == 5
+    assert third.tolist() == whole.encode([["a", "b"]])[0].tolist()  # type: ignore[list-item]

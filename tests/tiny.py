@@ -147,6 +147,49 @@ def tiny_texts(count: int, seed: int) -> tuple[tuple[str, ...], tuple[int, ...]]
     return tuple(texts), tuple(labels)
 
 
+def tiny_kind_dataset(kind: str, sizes: Sequence[int] = (240, 60, 60, 60)) -> Dataset:
+    """Generated examples of a kind, learnable by a tiny model: train, dev, test and unlabelled of the given sizes.
+
+    "pair": two texts of any topics; the label is the topic of the second, which token types or positions tell.
+    "multilabel": a text of none, one or several topics; its labels are those topics.
+    "similarity" and "regression": 1 to 5, more with each word of music in the (second) text.
+    """
+    labels = () if kind in ("similarity", "regression") else LABELS
+    task = Task(kind, labels)
+    parts = {}
+    for seed, (split, count) in enumerate(zip(("train", "dev", "test", "unlabelled"), sizes, strict=True)):
+        generator = np.random.default_rng([seed, len(kind)])
+        rows = [_kind_example(generator, kind) for _ in range(count)]
+        parts[split] = Examples(
+            task,
+            tuple(first for first, _, _ in rows),
+            None if split == "unlabelled" else tuple(label for _, _, label in rows),
+            tuple(second for _, second, _ in rows) if task.pairs else None,
+            source=split,
+        )
+    return Dataset(task=task, name=f"tiny {kind}", **parts)
+
+
+def _kind_example(generator: np.random.Generator, kind: str) -> tuple[str, str, Any]:
+    """A first text, a second one and the label."""
+
+    def text_of(topics: Sequence[int], words_known: int = 4) -> str:
+        words = [str(generator.choice(TOPICS[LABELS[topic]][:words_known])) for topic in topics]
+        words += [str(word) for word in generator.choice(FILLERS[:6], size=generator.integers(1, 4))]
+        generator.shuffle(words)
+        return " ".join(words)
+
+    if kind == "pair":
+        first, second = (int(one) for one in generator.integers(0, 3, size=2))
+        return text_of([first, first]), text_of([second, second]), second
+    if kind == "multilabel":
+        topics = np.flatnonzero(generator.random(3) < 0.45).tolist()
+        return text_of([topic for topic in topics for _ in range(3)], 2), "", tuple(topics)
+    level = int(generator.integers(0, 5))
+    text = text_of([0] * level + [1] * (4 - level))
+    return (text_of([2]), text, 1.0 + level) if kind == "similarity" else (text, "", 1.0 + level)
+
+
 def tiny_dataset() -> Dataset:
     """120 train, 40 dev, 60 test and 60 unlabelled texts of three topics, learnable from single words."""
     parts = {}

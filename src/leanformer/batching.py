@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Block:
+    """Padded rows: `ids` and `mask`, int64 `[rows, length]`; `types` likewise for pairs of texts, else None."""
+
+    ids: np.ndarray
+    mask: np.ndarray
+    types: np.ndarray | None = None
+
+
+def pad_block(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> Block:
+    """Rows of ids `[tokens]`, or of ids and token types `[tokens, 2]`, to a padded block; see `pad`."""
+    if rows[0].ndim == 1:
+        return Block(*pad(rows, padding_id=padding_id, length=length))
+    ids, mask = pad([row[:, 0] for row in rows], padding_id=padding_id, length=length)
+    types, _ = pad([row[:, 1] for row in rows], length=ids.shape[1])
+    return Block(ids, mask, types)
 
 
 def pad(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> tuple[np.ndarray, np.ndarray]:

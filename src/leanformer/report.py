@@ -6,6 +6,7 @@ A ladder is a list of rungs, each a model or a way to run it, measured alike. Ti
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,12 @@ class Rung:
         dev_quality: the same metric on dev, the only figure that a choice may look at; None without a dev split.
         drop, drop_low, drop_high: quality of the first rung minus this one's on test, with a paired interval.
         n: number of test texts behind quality.
-        macro_f1, matthews: on test, with intervals (_low, _high).
-        worst_class, worst_class_recall: the class found least often on test.
-        agreement, probability_agreement: with the first rung, on test.
+        macro_f1, matthews: on test, with intervals (_low, _high). Matthews correlation only where the answer is one
+            label, macro-F1 also where it is any number of them; None for scores.
+        worst_class, worst_class_recall: the class found least often on test; None for scores.
+        agreement, probability_agreement: with the first rung, on test: the share of equal answers and the loyalty of
+            the probabilities; for scores Pearson's correlation and None.
+        scores: further figures on test, by name: (value, low, high).
         latency_ms_p50, _p95, _p99: one text at a time, tokenizer included; latency_n texts.
         tokenizer_ms_p50: the tokenizer's part of it.
         throughput_per_second: test texts per second, tokenizer included, all allowed threads: the best of the
@@ -58,16 +62,16 @@ class Rung:
     drop: float
     drop_low: float
     drop_high: float
-    macro_f1: float
-    macro_f1_low: float
-    macro_f1_high: float
-    matthews: float
-    matthews_low: float
-    matthews_high: float
-    worst_class: str
-    worst_class_recall: float
+    macro_f1: float | None
+    macro_f1_low: float | None
+    macro_f1_high: float | None
+    matthews: float | None
+    matthews_low: float | None
+    matthews_high: float | None
+    worst_class: str | None
+    worst_class_recall: float | None
     agreement: float
-    probability_agreement: float
+    probability_agreement: float | None
     latency_ms_p50: float
     latency_ms_p95: float
     latency_ms_p99: float
@@ -88,6 +92,7 @@ class Rung:
     content_hash: str
     chooseable: bool
     lossless: bool
+    scores: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,10 @@ class Report:
                 raise LeanformerError(f"{path}: report version {value['format_version']}, this reads {REPORT_VERSION}")
             names = {one.name for one in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
-            rungs = tuple(Rung(**rung) for rung in value["rungs"])
+            rungs = tuple(
+                Rung(**{**rung, "scores": {name: tuple(one) for name, one in rung.get("scores", {}).items()}})
+                for rung in value["rungs"]
+            )
             return cls(**{**known, "rungs": rungs, "notes": tuple(value["notes"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LeanformerError(f"{path}: not a readable report ({type(error).__name__}: {error})") from error

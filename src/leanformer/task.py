@@ -1,32 +1,105 @@
-"""What a model is asked to do: the kind of task and the names of its labels."""
+"""What a model is asked to do: the kind of task, the names of its labels, and how its numbers become answers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-KINDS = ("classification", "pair", "span", "tokens", "similarity", "choice")
+# One input of a model: a text, or a first and a second text where the task is about pairs.
+Text = str | tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What tells the kinds apart: whether an input is a pair of texts, and the form of the answer.
+
+    An answer is "label" (one label of several), "labels" (any number of labels) or "score" (a number).
+    """
+
+    pairs: bool
+    answer: str
+
+
+BUILT = {
+    "classification": Kind(pairs=False, answer="label"),
+    "pair": Kind(pairs=True, answer="label"),
+    "multilabel": Kind(pairs=False, answer="labels"),
+    "similarity": Kind(pairs=True, answer="score"),
+    "regression": Kind(pairs=False, answer="score"),
+}
+KINDS = (*BUILT, "span", "tokens", "choice")
 
 
 @dataclass(frozen=True)
 class Task:
     """A task: its kind and, in the order of the logits, its label names.
 
-    Raises `ValueError` on an unknown kind, or on duplicate or missing label names.
+    Attributes:
+        kind: one of `KINDS`.
+        labels: the label names; empty for a score.
+        thresholds: of a model that gives any number of labels, for each the probability from which on it is given;
+            None means 0.5 for all.
+        scale: of a model that gives a score, (offset, unit): score = offset + unit * output; None means (0, 1).
+
+    Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds or a scale that do not fit.
     """
 
     kind: str
     labels: tuple[str, ...]
+    thresholds: tuple[float, ...] | None = None
+    scale: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"unknown task kind {self.kind!r}; one of {', '.join(KINDS)}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"duplicate label names in {self.labels}")
+        answer = BUILT[self.kind].answer if self.kind in BUILT else None
+        if answer == "score" and self.labels:
+            raise ValueError(f"a task of kind {self.kind!r} has a score and no labels, not {self.labels}")
+        if self.thresholds is not None:
+            if answer != "labels" or len(self.thresholds) != len(self.labels):
+                raise ValueError(f"{len(self.thresholds)} thresholds for {len(self.labels)} labels ({self.kind})")
+            if not all(0 <= one <= 1 for one in self.thresholds):
+                raise ValueError(f"thresholds are probabilities from 0 to 1, not {self.thresholds}")
+        if self.scale is not None and (answer != "score" or not self.scale[1] > 0):
+            raise ValueError(f"scale {self.scale} does not fit a task of kind {self.kind!r}")
+
+    @property
+    def answer(self) -> str:
+        """The form of the answer: "label", "labels" or "score"."""
+        return BUILT[self.kind].answer
+
+    @property
+    def pairs(self) -> bool:
+        """Whether an input is a pair of texts."""
+        return self.kind in BUILT and BUILT[self.kind].pairs
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a model gives for one input: a logit for each label, or one score."""
+        return 1 if self.kind in BUILT and self.answer == "score" else len(self.labels)
+
+    @property
+    def question(self) -> Task:
+        """What is asked, without what one model has learnt about answering it (thresholds, scale)."""
+        return replace(self, thresholds=None, scale=None)
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "labels": list(self.labels)}
+        value: dict[str, Any] = {"kind": self.kind, "labels": list(self.labels)}
+        # Left out where they are not used, so that hashes of older artifacts stay what they were.
+        if self.thresholds is not None:
+            value["thresholds"] = list(self.thresholds)
+        if self.scale is not None:
+            value["scale"] = list(self.scale)
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Task:
-        return cls(kind=value["kind"], labels=tuple(value["labels"]))
+        thresholds, scale = value.get("thresholds"), value.get("scale")
+        return cls(
+            kind=value["kind"],
+            labels=tuple(value["labels"]),
+            thresholds=None if thresholds is None else tuple(float(one) for one in thresholds),
+            scale=None if scale is None else (float(scale[0]), float(scale[1])),
+        )

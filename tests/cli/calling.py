@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from leanformer.cli.main import main
+from leanformer.measure import speed
+
 Command = Callable[..., tuple[int, str, str]]
+
+
+def make_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """What runs `leanformer ...` in this process, and returns exit status, standard output and standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["leanformer", *map(str, arguments)])
+        monkeypatch.setenv("COLUMNS", "300")
+        monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
+        status = 0
+        try:
+            main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from leanformer.cli.main import main
-from leanformer.measure import speed
-from tests.cli.calling import Command, write_lines
+from tests.cli.calling import Command, make_command, write_lines
 from tests.tiny import LABELS, tiny_dataset
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs `leanformer ...`; returns exit status, standard output and standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["leanformer", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "300")
-        monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return run
+    return make_command(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -110,7 +110,8 @@ def test_kinds(tmp_path: Path) -> None:
     assert data.train.pairs == ("b", "c")
     assert data.task.kind == "pair"
     assert not any("repeat" in note for note in data.notes)
-    assert "line 1: a second text ('text_pair'), but classifying sentence pairs is not built yet" in refusal(tmp_path)
+    assert open_dataset(str(tmp_path)).task.kind == "pair"
+    assert "line 1: a second text ('text_pair'), but these are single texts" in refusal(tmp_path, kind="classification")
     assert "examples of kind 'span' cannot be read" in refusal(tmp_path, kind="span")
 
 

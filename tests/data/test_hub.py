@@ -107,8 +107,9 @@ def test_pairs(hub: Callable[..., str]) -> None:
 @pytest.mark.parametrize("columns", [("premise", "hypothesis"), ("question", "passage"), ("text", "text_pair")])
 def test_pairs_are_refused_where_single_texts_are_read(hub: Callable[..., str], columns: tuple[str, str]) -> None:
     name = hub(train=[{columns[0]: "a", columns[1]: "b", "label": "x"}])
-    with pytest.raises(DataError, match=r"(?s)classifying sentence pairs is not built yet.*remedy: .*join the two"):
-        open_dataset(name)
+    with pytest.raises(DataError, match=r"(?s)single texts.*remedy: .*join the two"):
+        open_dataset(name, kind="classification")
+    assert open_dataset(name).task.kind == "pair"
 
 
 def test_a_split_is_one_of_ours_only(hub: Callable[..., str]) -> None:

@@ -73,7 +73,7 @@ def test_a_second_text_is_never_dropped(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     for second in ('"b"', "5", '["b"]'):
         error = refusal(path, '{"text": "a"}\n{"text": "a", "text_pair": ' + second + "}\n")
-        assert "line 2: a second text ('text_pair'), but classifying sentence pairs is not built yet" in str(error)
+        assert "line 2: a second text ('text_pair'), but these are single texts" in str(error)
         assert "join the two texts yourself" in error.remedy
     assert "line 2: a second text" in str(refusal(tmp_path / "b.csv", "text,text_pair,label\na,b,x\n"))
     path.write_text('{"text": "a", "text_pair": null}\n{"text": "a", "text_pair": ""}\n')

@@ -42,3 +42,24 @@ def test_other_languages_and_raw_text(leanformer_data: Path) -> None:
     data = open_dataset(str(leanformer_data / "rawtext_en" / "inaugural.txt"))
     assert data.train is None
     assert data.unlabelled is not None
+
+
+def test_kinds_are_told_from_the_data(leanformer_data: Path) -> None:
+    kinds = {
+        "mrpc": "pair",
+        "stsb": "similarity",
+        "sst2": "classification",
+        "stsb_multi/de": "similarity",
+        "wic": "pair",
+    }
+    for name, kind in kinds.items():
+        assert open_dataset(str(leanformer_data / name)).task.kind == kind, name
+    data = open_dataset(str(leanformer_data / "stsb"))
+    assert [len(part) for part in (data.train, data.dev, data.test) if part] == [5749, 1500, 1379]
+    assert data.train is not None
+    assert (data.train.targets.min(), data.train.targets.max()) == (0, 5)
+    # As the card of the data counts them, by both texts.
+    assert data.overlap == {"dev_in_train": 6, "test_in_train": 7, "test_in_dev": 3}
+    mrpc = open_dataset(str(leanformer_data / "mrpc"))
+    assert mrpc.task.labels == ("equivalent", "not_equivalent")
+    assert not any(mrpc.overlap.values())

@@ -78,8 +78,8 @@ def test_one_wrong_weight_fails_the_gate_and_leaves_nothing(
 def test_a_graph_with_another_operator_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     encoder, original = tiny_artifact(tmp_path / "encoder"), graphs.encoder_graph
 
-    def padded_out(model):
-        graph = original(model)
+    def padded_out(model, **options):
+        graph = original(model, **options)
         graph.graph.node.append(onnx.helper.make_node("Identity", ["logits"], ["more"], name="more"))
         return graph
 

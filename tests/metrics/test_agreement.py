@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.metrics.agreement import label_agreement, probability_agreement
+from leanformer.metrics.agreement import changed, probability_agreement, same_answers
+from leanformer.predictor import decide
+from leanformer.task import Task
 
 
 def test_labels_agree_where_the_largest_logit_is_the_same() -> None:
     reference = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [5, 4, 3]])
     logits = np.array([[9.0, 8, 0], [1, 0, 0], [0, 0, 0.1], [3, 4, 5]])
-    assert label_agreement(logits, reference) == 0.5
-    assert label_agreement(reference, reference) == 1.0
+    task = Task("classification", ("a", "b", "c"))
+    ours, theirs = decide(logits, task), decide(reference, task)
+    assert same_answers(ours, theirs, task) == 0.5
+    assert same_answers(theirs, theirs, task) == 1.0
+    assert changed(logits, reference, task).tolist() == [False, True, False, True]
 
 
 def test_equal_probabilities_agree_wholly() -> None:

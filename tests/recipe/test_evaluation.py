@@ -13,7 +13,7 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
-from leanformer.recipe.evaluation import known_labels, prepare
+from leanformer.recipe.evaluation import known_task, prepare
 from leanformer.task import Task
 from tests.tiny import LABELS, TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 
@@ -96,6 +96,6 @@ def test_too_few_texts_are_refused(teacher: Artifact):
         prepare(Dataset(task=TASK), teacher, seed=13, threads=1)
 
 
-def test_known_labels_are_those_of_an_artifact(teacher: Artifact, tmp_path: Path):
-    assert known_labels(str(teacher.path)) == list(LABELS)
-    assert known_labels(str(tmp_path)) is None
+def test_the_known_task_is_that_of_an_artifact(teacher: Artifact, tmp_path: Path):
+    assert known_task(str(teacher.path)) == TASK
+    assert known_task(str(tmp_path)) is None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leanformer.batching import batches_by_length, pad
+from leanformer.batching import batches_by_length, pad, pad_block
 
 LENGTHS = st.lists(st.integers(min_value=1, max_value=60), max_size=40)
 
@@ -55,3 +55,15 @@ def test_a_width_may_be_given_and_must_suffice():
     assert pad(rows_of([2]), length=5)[1].tolist() == [[1, 1, 0, 0, 0]]
     with pytest.raises(ValueError, match="cannot pad a row of 4 tokens to 3"):
         pad(rows_of([2, 4]), length=3)
+
+
+def test_rows_of_pairs_are_padded_with_their_token_types():
+    rows = [np.array([[5, 0], [6, 1]], dtype=np.int32), np.array([[7, 0], [8, 0], [9, 1]], dtype=np.int32)]
+    block = pad_block(rows, padding_id=3, length=4)
+    assert block.ids.tolist() == [[5, 6, 3, 3], [7, 8, 9, 3]]
+    assert block.mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 0]]
+    assert block.types is not None and block.types.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0]]
+    assert pad_block([row[:, 0] for row in rows]).types is None
+    assert batches_by_length(rows, 4) == [[0], [1]], "a row of a pair is as long as it has tokens"
+    with pytest.raises(ValueError):
+        pad(rows)  # it cannot hold the types, and must not drop them

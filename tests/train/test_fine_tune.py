@@ -54,7 +54,7 @@ def test_from_end_to_end(encoder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     artifact = run(encoder, tmp_path, say=said.append)
     assert said[0].startswith("starting at random: head.pooler.weight")
-    assert said[1] == "120 training texts, 40 dev texts, 3 labels"
+    assert said[1] == "120 training texts, 40 dev texts, classification, 3 labels"
     assert artifact.task == TASK and artifact.format == "encoder"
     assert artifact.max_tokens == 24  # it has no more positions
     [entry] = artifact.history

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from leanformer.errors import LeanformerError, MissingExtraError
+from leanformer.task import Task
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="Folder with train/dev/test files, one such file, or hub:NAME.")
@@ -21,6 +22,12 @@ DataOption = Annotated[
 SplitOption = Annotated[
     list[str] | None,
     typer.Option("--split", metavar="SPLIT=FILE", help="Take another file for a split, e.g. train=train_phrases."),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option(
+        help="classification, pair, multilabel, similarity or regression; default: as the data are.",
+    ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: those this process may use.")]
@@ -46,11 +53,25 @@ def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
 
 
 def open_data(
-    source: str, split: Sequence[str] | None, seed: int, labels: Sequence[str] | None = None, single: str = "train"
+    source: str,
+    split: Sequence[str] | None,
+    seed: int,
+    task: Task | None = None,
+    single: str = "train",
+    kind: str | None = None,
 ) -> Any:
+    """The data set at `source`, read as examples of `task` where a model's is known, or else of `kind`.
+
+    Raises `LeanformerError` for a kind that is not the model's.
+    """
     from leanformer.data.dataset import open_dataset
 
-    return open_dataset(source, splits=pairs(split, "--split"), seed=seed, labels=labels, single=single)
+    if task is not None and kind not in (None, task.kind):
+        raise LeanformerError(f"--kind {kind}: the model's task is of kind {task.kind}\n  remedy: leave --kind out")
+    return open_dataset(
+        source, splits=pairs(split, "--split"), seed=seed, labels=None if task is None else task.labels, single=single,
+        kind=kind if task is None else task.kind,
+    )  # fmt: skip
 
 
 def output_folder(path: Path) -> Path:

@@ -39,6 +39,7 @@ def bench(
     from leanformer.artifact import open_artifact
     from leanformer.loading import open_predictor
     from leanformer.measure.speed import SpeedSettings
+    from leanformer.metrics.primary import metric_name
     from leanformer.recipe.ladder import Entry, measure_ladder
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import allowed_cores
@@ -47,19 +48,19 @@ def bench(
         output_file(output)
     cores = threads or allowed_cores()
     opened = [open_artifact(path) for path in artifacts]
-    if any(one.task != opened[0].task for one in opened):
-        raise LeanformerError("the artifacts have different labels; they cannot be measured on the same data")
+    if any(one.task.question != opened[0].task.question for one in opened):
+        raise LeanformerError("the artifacts have different kinds or labels; they cannot be measured on the same data")
     entries: list[Entry] = []
     for path, artifact in zip(artifacts, opened, strict=True):
         runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
         predictor = open_predictor(artifact, threads=cores)
         after = str(artifacts[0]) if entries else None
         entries.append(Entry(str(path), after, artifact, predictor, runtime, True, False))
-    examples = open_data(data, split, seed, labels=opened[0].task.labels, single="test")
+    examples = open_data(data, split, seed, task=opened[0].task, single="test")
     for note in examples.notes:
         say(f"note: {note}")
     report = measure_ladder(
-        entries, examples, title=f"bench on {examples.name}", metric="accuracy", threads=cores,
+        entries, examples, title=f"bench on {examples.name}", metric=metric_name(opened[0].task), threads=cores,
         speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, need_dev=False,
         say=say,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import typer
 from leanformer.cli.arguments import (
     DataOption,
     DeviceOption,
+    KindOption,
     PriceOption,
     SeedOption,
     SplitOption,
@@ -26,7 +27,7 @@ from leanformer.errors import LeanformerError
 
 def compress(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Fine-tuned classifier: an artifact, a Hugging Face folder or name.")
+        str, typer.Argument(metavar="MODEL", help="Fine-tuned model: an artifact, a Hugging Face folder or name.")
     ],
     data: DataOption,
     output: Annotated[Path, typer.Option(help="New folder for the lean model, its report and its card.")],
@@ -37,6 +38,7 @@ def compress(
     max_drop: Annotated[float, typer.Option(help="Most points of dev quality that may be lost.")] = 1.0,
     goal: Annotated[str, typer.Option(help="throughput, latency or size.")] = "throughput",
     split: SplitOption = None,
+    kind: KindOption = None,
     work: Annotated[Path | None, typer.Option(help="Folder for intermediate results; default: OUTPUT.work.")] = None,
     max_tokens: TokensOption = 128,
     usd_per_hour: PriceOption = None,
@@ -56,7 +58,7 @@ def compress(
     from leanformer.measure.speed import SpeedSettings
     from leanformer.models.store import device_of
     from leanformer.recipe.compress import compress as run
-    from leanformer.recipe.evaluation import known_labels
+    from leanformer.recipe.evaluation import known_task
     from leanformer.recipe.find import find_recipe
     from leanformer.render.terminal import print_report
 
@@ -66,7 +68,7 @@ def compress(
     settings = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
     if settings:
         plan = plan.with_options(settings)
-    examples = open_data(data, split, seed, labels=known_labels(model))
+    examples = open_data(data, split, seed, task=known_task(model), kind=kind)
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
         threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,

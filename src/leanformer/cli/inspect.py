@@ -23,7 +23,12 @@ def inspect(
         f" and {len(one.task.labels) - 20} more" if len(one.task.labels) > 20 else ""
     )
     print(f"format      {one.format}" + (f", {one.properties['precision']}" if "precision" in one.properties else ""))
-    print(f"task        {one.task.kind}: {labels}")
+    print(f"task        {one.task.kind}" + (f": {labels}" if labels else ""))
+    if one.task.thresholds is not None:
+        shown = zip(one.task.labels[:20], one.task.thresholds, strict=False)
+        print("thresholds  " + ", ".join(f"{name} {threshold:.3f}" for name, threshold in shown))
+    if one.task.scale is not None:
+        print(f"scale       {one.task.scale[0]:.4g} + {one.task.scale[1]:.4g} * output")
     print(f"max tokens  {one.max_tokens}")
     if "parameters" in one.properties:
         bare = one.properties["parameters_without_embeddings"]
@@ -43,7 +48,9 @@ def inspect(
                 f"{100 * parity['flips']:.2f} % of labels changed"
             )
         if "result" in entry:
-            print(f"    dev accuracy by epoch: {', '.join(f'{v:.4f}' for v in entry['result']['dev_accuracy'])}")
+            for name, scores in entry["result"].items():
+                if name.startswith("dev_"):
+                    print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
     if (artifact / "report.json").is_file():
         print_report(Report.read(artifact / "report.json"), Console())
 

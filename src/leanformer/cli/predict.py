@@ -1,4 +1,4 @@
-"""`leanformer predict`: labels and probabilities for texts."""
+"""`leanformer predict`: answers for texts, or for pairs of texts."""
 
 from __future__ import annotations
 
@@ -7,42 +7,56 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from leanformer.cli.arguments import ThreadsOption
 from leanformer.errors import DataError, LeanformerError
+from leanformer.task import Text
+
+if TYPE_CHECKING:
+    from leanformer.predictor import Prediction
 
 _CHUNK = 4096
 
 
 def predict(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to label.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to label; of pairs the first ones.")
+    ] = None,
+    pair: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", help="The second text of a pair; once for each TEXT, in order.")
+    ] = None,
     input: Annotated[
         Path | None, typer.Option(help="File of texts (.txt one a line, .jsonl, .csv, .tsv); - for stdin.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Label texts; one JSON object per text, in order."""
+    """Label texts, or pairs of texts; one JSON object for each, in order.
+
+    For pairs the file has both columns, text and text_pair.
+    """
     from leanformer.loading import open_predictor
-    from leanformer.predictor import logits, to_predictions
+    from leanformer.predictor import check_texts, logits, to_predictions
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
     predictor = open_predictor(artifact, threads=threads)
-    source = _given(texts) if texts else _read(input or Path("-"))
+    task = predictor.task
+    if texts and len(pair or ()) not in (0, len(texts)):
+        raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
+    source = _given(texts, pair) if texts else _read(input or Path("-"), task.pairs)
 
     def lines() -> Iterator[str]:
         while chunk := list(islice(source, _CHUNK)):
-            for text, one in zip(chunk, to_predictions(logits(predictor, chunk), predictor.task), strict=True):
-                record: dict[str, Any] = {"text": text, "label": one.label}
-                record["probabilities"] = {name: round(value, 6) for name, value in one.probabilities.items()}
-                yield json.dumps(record, ensure_ascii=False)
+            check_texts(chunk, task)
+            for text, one in zip(chunk, to_predictions(logits(predictor, chunk), task), strict=True):
+                yield json.dumps(_record(text, one), ensure_ascii=False)
 
     if output is None:
         for line in lines():
@@ -57,16 +71,30 @@ def predict(
         temporary.unlink(missing_ok=True)
 
 
-def _given(texts: list[str]) -> Iterator[str]:
-    for text in texts:
+def _record(text: Text, one: Prediction) -> dict[str, Any]:
+    """One line of output: the text or texts, and what of the answer there is."""
+    record: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "text_pair": text[1]}
+    if one.label is not None:
+        record["label"] = one.label
+    if one.labels is not None:
+        record["labels"] = list(one.labels)
+    if one.score is not None:
+        return record | {"score": round(one.score, 6)}
+    return record | {"probabilities": {name: round(value, 6) for name, value in one.probabilities.items()}}
+
+
+def _given(texts: list[str], seconds: list[str] | None) -> Iterator[Text]:
+    for text in [*texts, *(seconds or ())]:
         # A byte of the command line that is not UTF-8 arrives as half of a surrogate pair.
         if not text.strip() or any("\ud800" <= one <= "\udfff" for one in text):
             raise LeanformerError(f"{text!r} is no text\n  remedy: give at least one word, in UTF-8")
-        yield text
+    yield from zip(texts, seconds, strict=True) if seconds else texts
 
 
-def _read(path: Path) -> Iterator[str]:
+def _read(path: Path, pairs: bool) -> Iterator[Text]:
     if str(path) == "-":
+        if pairs:
+            raise LeanformerError("--input -: standard input is one text a line\n  remedy: give pairs in a .jsonl file")
         for number, raw in enumerate(sys.stdin.buffer, 1):
             try:
                 line = raw.decode("utf-8")
@@ -81,5 +109,16 @@ def _read(path: Path) -> Iterator[str]:
         return
     from leanformer.data.readers import read_rows
 
-    for row in read_rows(path, "classification"):
-        yield row.text
+    # Labels of any kind may stand in the file; nothing here looks at them.
+    for row in read_rows(path):
+        if pairs and row.pair is None:
+            raise DataError(
+                "no second text ('text_pair'), and the model was made for pairs", path=path, line=row.line,
+                remedy="give every row a text_pair",
+            )  # fmt: skip
+        if not pairs and row.pair is not None:
+            raise DataError(
+                "a second text ('text_pair'), and the model was made for single texts", path=path, line=row.line,
+                remedy="remove the column",
+            )  # fmt: skip
+        yield row.text if row.pair is None else (row.text, row.pair)

@@ -10,6 +10,7 @@ import typer
 from leanformer.cli.arguments import (
     DataArgument,
     DeviceOption,
+    KindOption,
     SeedOption,
     SplitOption,
     ThreadsOption,
@@ -27,6 +28,7 @@ def train(
     encoder: Annotated[str, typer.Option(help="Encoder to start from: a Hugging Face folder or name, or an artifact.")],
     output: Annotated[Path, typer.Option(help="New folder for the fine-tuned model.")],
     split: SplitOption = None,
+    kind: KindOption = None,
     epochs: Annotated[int, typer.Option(min=1)] = 3,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts per optimiser step.")] = 64,
     token_budget: Annotated[
@@ -44,6 +46,7 @@ def train(
     import torch
 
     from leanformer.artifact import is_artifact
+    from leanformer.metrics.primary import metric_name
     from leanformer.runtime.cores import allowed_cores
     from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings
@@ -55,7 +58,7 @@ def train(
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
     torch.set_num_threads(threads or allowed_cores())
-    examples = open_data(data, split, seed)
+    examples = open_data(data, split, seed, kind=kind)
     for note in examples.notes:
         say(f"note: {note}")
     settings = FitSettings(
@@ -66,6 +69,7 @@ def train(
     artifact = fine_tune(encoder, examples, output, settings, max_tokens=max_tokens, work=work, device=device, say=say)
     result = artifact.history[-1]["result"]
     print(
-        f"{output}: {len(artifact.task.labels)} labels, dev accuracy {max(result['dev_accuracy']):.4f} "
+        f"{output}: {artifact.task.kind}, {len(artifact.task.labels)} labels, dev {metric_name(artifact.task)} "
+        f"{max(next(one for name, one in result.items() if name.startswith('dev_'))):.4f} "
         f"(epoch {result['best_epoch']}), {artifact.bytes / 1e6:.1f} MB"
     )

@@ -16,8 +16,9 @@ import torch
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.surgery import keep_layers
-from leanformer.predictor import softmax
+from leanformer.train.objectives.answers import LOSSES
 
+_NAMES = {"label": "KL", "labels": "KL", "score": "squared difference"}
 _MOST_SUBSETS = 300
 # Above so many subsets fewer rows must do, so that a deep teacher does not take tens of minutes.
 _QUICK_SUBSETS, _FEWER_ROWS = 60, 128
@@ -28,10 +29,13 @@ def choose_layers(
     keep: int,
     rows: Sequence[np.ndarray],
     *,
+    answer: str = "label",
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[int, ...]:
     """The `keep` layers (from 0) to start a student from, judged on held-out token rows.
 
+    `answer` is the form of the task's answer, which tells how far answers lie apart: the KL divergence of label
+    probabilities; for any number of labels the mean of the labels' own; for scores the squared difference.
     All subsets are tried while there are at most 300; beyond that layers are dropped one at a time, the least
     missed first. Raises `ValueError` when the teacher has fewer layers than asked for.
     """
@@ -40,40 +44,47 @@ def choose_layers(
         raise ValueError(f"cannot keep {keep} of {depth} layers")
     if comb(depth, keep) > _QUICK_SUBSETS:
         rows = rows[:_FEWER_ROWS]
-    reference = _log_softmax(_score(teacher, rows))
+    reference = _score(teacher, rows)
     if comb(depth, keep) <= _MOST_SUBSETS:
         candidates = list(combinations(range(depth), keep))
         distances = []
         for one in candidates:
-            distances.append(_distance(teacher, one, rows, reference))
+            distances.append(_distance(teacher, one, rows, reference, answer))
             if len(distances) % 50 == 0:
                 say(f"choosing layers: {len(distances)} of {len(candidates)} subsets tried")
         best = int(np.argmin(distances))
-        found = f"nearest of {len(candidates)} subsets, KL {distances[best]:.3f}"
+        found = f"nearest of {len(candidates)} subsets, {_NAMES[answer]} {distances[best]:.3f}"
         say(f"layers {_shown(candidates[best])} of {depth}: {found}")
         return candidates[best]
     layers = tuple(range(depth))
     while len(layers) > keep:
         smaller = [layers[:i] + layers[i + 1 :] for i in range(len(layers))]
-        distances = [_distance(teacher, one, rows, reference) for one in smaller]
+        distances = [_distance(teacher, one, rows, reference, answer) for one in smaller]
         layers = smaller[int(np.argmin(distances))]
-    say(f"layers {_shown(layers)} of {depth}: found by dropping one at a time, KL {min(distances):.3f}")
+    say(f"layers {_shown(layers)} of {depth}: found by dropping one at a time, {_NAMES[answer]} {min(distances):.3f}")
     return layers
 
 
-def _distance(teacher: Classifier, layers: tuple[int, ...], rows: Sequence[np.ndarray], reference: np.ndarray) -> float:
-    """Mean KL(teacher || teacher with only these layers)."""
-    ours = _log_softmax(_score(keep_layers(teacher, layers).eval(), rows))
-    return float((np.exp(reference) * (reference - ours)).sum(axis=1).mean())
+def _distance(
+    teacher: Classifier, layers: tuple[int, ...], rows: Sequence[np.ndarray], reference: np.ndarray, answer: str
+) -> float:
+    """Mean KL(teacher || teacher with only these layers), or what stands for it (see `answer_distance`)."""
+    return answer_distance(_score(keep_layers(teacher, layers).eval(), rows), reference, answer)
+
+
+def answer_distance(logits: np.ndarray, reference: np.ndarray, answer: str) -> float:
+    """How far the answers that logits `[n, outputs]` stand for are from those of the reference; 0 where they are equal.
+
+    The soft loss of distillation less its least value, which is the teacher's own.
+    """
+    ours, theirs = (torch.from_numpy(one.astype(np.float64)) for one in (logits, reference))
+    soft = LOSSES[answer].soft
+    return float((soft(ours, theirs, 1.0) - soft(theirs, theirs, 1.0)).mean())
 
 
 def _score(model: Classifier, rows: Sequence[np.ndarray]) -> np.ndarray:
     device = next(model.parameters()).device
     return score_rows(model, rows, padding_id=model.config.padding_id, device=torch.device(device))
-
-
-def _log_softmax(values: np.ndarray) -> np.ndarray:
-    return np.asarray(np.log(np.maximum(softmax(values.astype(np.float64)), 1e-12)))
 
 
 def _shown(layers: Sequence[int]) -> str:

@@ -23,6 +23,7 @@ from leanformer.artifact import Artifact
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.step import Context, record
+from leanformer.task import Task, Text
 
 if TYPE_CHECKING:
     from leanformer.models.classifier import Classifier
@@ -102,14 +103,15 @@ class Distil:
         from leanformer.compress.student import Shape, Trial, cut_student
         from leanformer.models.store import TOKENIZER, write_classifier
         from leanformer.tokenizer import Tokenizer
-        from leanformer.train.fine_tune import encoder_hash, fit_classifier
+        from leanformer.train.fine_tune import dev_result, encoder_hash, fit_classifier
         from leanformer.train.loop import FitSettings
         from leanformer.train.teacher_outputs import teacher_outputs
 
         teacher = context.artifacts["teacher"]
-        (texts, labels), dev = self._texts(context), context.data.dev
-        if dev is None or dev.labels is None:
+        if context.data.dev is None or not context.data.dev.is_labelled:
             raise DataError("distillation needs a dev split to choose the best epoch by", path=context.data.name)
+        texts, labels = self._texts(context, artifact.task)
+        dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
         layers, hidden = self._depth_and_width
@@ -129,7 +131,7 @@ class Distil:
             device=context.device,
             say=context.say,
         )
-        objective = self._objective(student, outputs, hidden_map, attention_map)
+        objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
         settings = FitSettings(
             epochs=self.epochs, batch_size=self.batch_size, token_budget=self.token_budget,
             learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
@@ -144,21 +146,21 @@ class Distil:
         )  # fmt: skip
         entry = record("compress.distil", self, artifact) | {
             "seed": context.seed,
-            "result": {"dev_accuracy": list(result.scores), "best_epoch": result.best_epoch + 1},
+            "result": dev_result(result, result.task),
             "shape": [asdict(layer) for layer in student.config.layers],
         }
         return write_classifier(
             student,
             output,
-            task=artifact.task,
+            task=result.task,
             tokenizer=tokenizer_path,
             max_tokens=tokens,
             history=[*artifact.history, entry],
         )
 
-    def _texts(self, context: Context) -> tuple[tuple[str, ...], np.ndarray]:
-        """The texts to train on, train then unlabelled, and their labels, -1 where there is none."""
-        from leanformer.train.fine_tune import labels_of
+    def _texts(self, context: Context, task: Task) -> tuple[tuple[Text, ...], np.ndarray]:
+        """The texts to train on, train then unlabelled, and their labels (see `labels_of`)."""
+        from leanformer.train.targets import labels_of
 
         data = context.data
         parts = [data.train] if data.train is not None else []
@@ -168,8 +170,8 @@ class Distil:
             raise DataError("nothing to distil on: neither a train nor an unlabelled split", path=data.name)
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
-        texts = tuple(text for part in parts for text in part.texts)
-        return texts, np.concatenate([labels_of(part) for part in parts])
+        texts = tuple(text for part in parts for text in part.inputs)
+        return texts, np.concatenate([labels_of(part.for_task(task)) for part in parts])
 
     def _maps(
         self, student: Classifier, teacher: Artifact, same_tokens: bool
@@ -198,6 +200,7 @@ class Distil:
         outputs: TeacherOutputs,
         hidden_map: tuple[tuple[int, int], ...],
         attention_map: tuple[tuple[int, int], ...],
+        answer: str,
     ) -> Distillation:
         from torch import nn
 
@@ -211,5 +214,5 @@ class Distil:
             self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind
         )  # fmt: skip
         return Distillation(
-            outputs, weights, hidden_map=hidden_map, attention_map=attention_map, projections=projections
+            outputs, weights, answer=answer, hidden_map=hidden_map, attention_map=attention_map, projections=projections
         )

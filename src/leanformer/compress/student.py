@@ -13,6 +13,7 @@ from leanformer.models import surgery
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import TOKENIZER, read_model, start_classifier
 from leanformer.step import Context
+from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 
 
@@ -31,7 +32,7 @@ class Shape:
 class Trial:
     """On what candidate layers are tried: training texts, the dev split that judges, the learning rate."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Text, ...]
     dev: Examples
     learning_rate: float
 

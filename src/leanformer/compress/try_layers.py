@@ -23,11 +23,13 @@ from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
 from leanformer.models.surgery import keep_layers
 from leanformer.step import Context
+from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import TrainingSet
 from leanformer.train.fine_tune import encoder_hash
 from leanformer.train.loop import FitSettings, fit
-from leanformer.train.objectives.distillation import Distillation, LossWeights, soft_cross_entropy
+from leanformer.train.objectives.answers import LOSSES
+from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.teacher_outputs import teacher_outputs
 
 _DEV_TEXTS = 512
@@ -47,7 +49,7 @@ class Trials:
                 self._done = found
 
     def distance(self, layers: Sequence[int]) -> float | None:
-        return self._done["distances"].get(_key(layers))  # type: ignore[no-any-return]
+        return self._done["distances"].get(_key(layers))
 
     def add(self, layers: Sequence[int], distance: float) -> None:
         self._done["distances"][_key(layers)] = distance
@@ -72,7 +74,7 @@ def try_layers(
     source: Classifier,
     keep: int,
     *,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     dev: Examples,
     tokenizer: Tokenizer,
     context: Context,
@@ -93,13 +95,13 @@ def trial_distances(
     source: Classifier,
     keep: int,
     *,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     dev: Examples,
     tokenizer: Tokenizer,
     context: Context,
     learning_rate: float,
 ) -> dict[tuple[int, ...], float]:
-    """Each candidate's soft cross-entropy with the teacher on dev after its trial; one candidate alone is not tried."""
+    """Each candidate's soft loss against the teacher on dev after its trial; one candidate alone is not tried."""
     depth = len(source.config.layers)
     if not 1 <= keep <= depth:
         raise ValueError(f"cannot keep {keep} of {depth} layers")
@@ -108,7 +110,7 @@ def trial_distances(
         return {options[0]: 0.0}
     dev_texts = sampled(dev, _DEV_TEXTS, context.seed)
     dev_rows = tokenizer.encode(dev_texts)
-    nearest = choose_layers(source, keep, dev_rows, say=context.say)
+    nearest = choose_layers(source, keep, dev_rows, answer=dev.task.answer, say=context.say)
     options = list(dict.fromkeys([*options, nearest]))
     if len(options) == 1:
         return {options[0]: 0.0}
@@ -118,7 +120,7 @@ def trial_distances(
         teacher_outputs(teacher, dev_texts, cache=context.cache, device=context.device).logits.copy()
     )
     padding = source.config.padding_id
-    data = TrainingSet(tokenizer.encode(texts), np.full(len(texts), -1, dtype=np.int64), padding)
+    data = TrainingSet(tokenizer.encode(texts), np.full(len(texts), -1, dtype=np.int64), padding)  # soft loss alone
     settings = FitSettings(
         epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9
     )
@@ -137,18 +139,16 @@ def trial_distances(
 
         def score(student: Classifier = student) -> float:
             ours = torch.from_numpy(score_rows(student, dev_rows, padding_id=padding, device=device))
-            return -float(soft_cross_entropy(ours, target).mean())
+            return -float(LOSSES[dev.task.answer].soft(ours, target, 1.0).mean())
 
         folder = Path(context.work, "trial")
         fit(
-            student, Distillation(outputs, LossWeights()), data, settings, score=score, folder=folder,
-            identity=sha256_json([source.config.to_json(), list(layers), list(texts)]), device=device,
+            student, Distillation(outputs, LossWeights(), answer=dev.task.answer), data, settings, score=score,
+            folder=folder, identity=sha256_json([source.config.to_json(), list(layers), list(texts)]), device=device,
         )  # fmt: skip
         distances[layers] = -score()
         trials.add(layers, distances[layers])
         remove_folder(folder)
         shown = ", ".join(str(i + 1) for i in layers)
-        context.say(
-            f"layers {shown} of {depth}, tried on {len(texts)} texts: cross-entropy {distances[layers]:.3f} on dev"
-        )
+        context.say(f"layers {shown} of {depth}, tried on {len(texts)} texts: loss {distances[layers]:.3f} on dev")
     return distances

@@ -6,9 +6,29 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
+from leanformer.data.examples import Examples
 from leanformer.data.overlap import group_rows
 
 _DEV_FRACTION = 10  # one row in ten
+_BINS = 5  # of equally many scores
+
+
+def strata(examples: Examples) -> tuple[int, ...]:
+    """By what to stratify: the label of each example; of several its rarest (-1 for none); or the bin of its score.
+
+    By the rarest label because it is the one that chance would leave out (Sechidis et al. 2011).
+    """
+    targets = examples.targets
+    if examples.task.answer == "labels":
+        rarity = targets.sum(axis=0).argsort(kind="stable").argsort(kind="stable")
+        rarest = np.where(targets == 1, rarity, len(rarity)).argmin(axis=1)
+        return tuple(int(i) if row.any() else -1 for i, row in zip(rarest, targets, strict=True))
+    if examples.task.answer == "score":
+        edges = np.quantile(targets, np.arange(1, _BINS) / _BINS)
+        return tuple(int(i) for i in np.searchsorted(edges, targets))
+    return tuple(int(i) for i in targets)
 
 
 def carve_dev(keys: Sequence[str], labels: Sequence[int], seed: int) -> tuple[int, ...]:

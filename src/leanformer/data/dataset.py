@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from leanformer.data.carving import carve_dev
-from leanformer.data.examples import Examples
+from leanformer.data.carving import carve_dev, strata
+from leanformer.data.examples import Examples, Label
 from leanformer.data.hub import open_hub
+from leanformer.data.kinds import check_kind, detect_kind
 from leanformer.data.labelling import LABELLED_SPLITS, index_labels, join_names, label_names, require_labels
 from leanformer.data.locate import read_source
 from leanformer.data.overlap import count_contained, find_repeats, normalise_all
 from leanformer.data.rows import READABLE_KINDS, Table
 from leanformer.errors import DataError
 from leanformer.files import sha256_json
-from leanformer.task import Task
+from leanformer.task import BUILT, Task
 
 SPLITS = (*LABELLED_SPLITS, "unlabelled")
 _COMPARED = (("dev", "train"), ("test", "train"), ("test", "dev"), ("test", "unlabelled"))
@@ -71,7 +72,7 @@ class Dataset:
     def _hash(self, splits: Sequence[str]) -> str:
         parts: dict[str, Examples | None] = {split: getattr(self, split) for split in splits}
         hashes = {split: None if part is None else part.content_hash for split, part in parts.items()}
-        return sha256_json({"task": self.task.to_json(), "splits": hashes})
+        return sha256_json({"task": self.task.question.to_json(), "splits": hashes})
 
 
 def open_dataset(
@@ -79,7 +80,7 @@ def open_dataset(
     *,
     splits: Mapping[str, str] | None = None,
     seed: int = 13,
-    kind: str = "classification",
+    kind: str | None = None,
     labels: Sequence[str] | None = None,
     single: str = "train",
 ) -> Dataset:
@@ -93,7 +94,8 @@ def open_dataset(
         splits: split -> another file stem or file name in the folder (for a hub data set: another split
             there), such as {"train": "train_phrases"}.
         seed: where there is no dev split, seeds the choice of the tenth of train that becomes dev.
-        kind: "classification", or "pair" for two texts an example (`text` and `text_pair`).
+        kind: "classification", "pair" (two texts an example, `text` and `text_pair`), "multilabel" (any number of
+            labels, `labels`), "similarity" (pairs with a score) or "regression" (a score); None: as the rows are.
         labels: the label names in order; without them, the labels of train (or else of dev or test), sorted, by
             value where all are integers.
         single: the split that one labelled file is; "test" makes it that whatever its name, and demands labels.
@@ -101,7 +103,7 @@ def open_dataset(
     Raises `DataError` naming file, line and remedy for whatever cannot be read, and `MissingExtraError` for
     a hub data set without the `datasets` library.
     """
-    if kind not in READABLE_KINDS:
+    if kind is not None and kind not in READABLE_KINDS:
         raise DataError(
             f"examples of kind {kind!r} cannot be read; {' and '.join(READABLE_KINDS)} can",
             path=source,
@@ -112,6 +114,10 @@ def open_dataset(
         name, tables, notes = open_hub(name, config or None, kind=kind, splits=splits)
     else:
         name, tables, notes = read_source(source, kind=kind, splits=splits, single=single)
+    if kind is None:
+        kind, found = detect_kind(tables, LABELLED_SPLITS)
+        notes = [*notes, *found]
+    check_kind(tables, kind, LABELLED_SPLITS)
     return _assemble(tables, name=name, notes=notes, seed=seed, kind=kind, labels=labels)
 
 
@@ -121,7 +127,7 @@ def _assemble(
     for split in LABELLED_SPLITS:
         if split in tables:
             require_labels(tables[split], split)
-    task = Task(kind, label_names(tables, labels))
+    task = Task(kind, () if BUILT[kind].answer == "score" else label_names(tables, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
     keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
     notes = notes + _describe_unread(tables)
@@ -130,12 +136,12 @@ def _assemble(
         train = parts["train"]
         assert train.labels is not None
         notes += find_repeats(tables["train"], keys["train"], train.labels)
-        if absent := [one for i, one in enumerate(task.labels) if i not in set(train.labels)]:
+        if absent := [one for i, one in enumerate(task.labels) if i not in _present(train.labels)]:
             notes.append(f"train has no example of {join_names(absent)}")
         if len(set(train.labels)) == 1:
-            notes.append(f"every train example has the same label, {task.labels[train.labels[0]]!r}")
+            notes.append(f"every train example has the same label, {_shown(train.labels[0], task)!r}")
         if "dev" not in parts:
-            dev_rows = carve_dev(keys["train"], train.labels, seed) or None
+            dev_rows = carve_dev(keys["train"], strata(train), seed) or None
             notes += _describe_carving(train, dev_rows, seed)
             if dev_rows:
                 taken = set(dev_rows)
@@ -156,10 +162,21 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
     return Examples(
         task=task,
         texts=tuple(row.text for row in table.rows),
-        labels=None if split == "unlabelled" else index_labels(table, task.labels),
-        pairs=tuple(row.pair or "" for row in table.rows) if task.kind == "pair" else None,
+        labels=None if split == "unlabelled" else index_labels(table, task),
+        pairs=tuple(row.pair or "" for row in table.rows) if task.pairs else None,
         source=table.where,
     )
+
+
+def _present(labels: Sequence[Label]) -> set[int]:
+    """The indices of the labels that occur; none where the labels are scores."""
+    return {i for one in labels if not isinstance(one, float) for i in (one if isinstance(one, tuple) else (one,))}
+
+
+def _shown(label: Label, task: Task) -> str:
+    if isinstance(label, float):
+        return f"{label:g}"
+    return ", ".join(task.labels[i] for i in (label if isinstance(label, tuple) else (label,))) or "none"
 
 
 def _describe_unread(tables: Mapping[str, Table]) -> list[str]:
@@ -174,7 +191,7 @@ def _describe_carving(train: Examples, dev_rows: tuple[int, ...] | None, seed: i
     if not dev_rows:
         return [f"there is no dev split, and no row of the {len(train)} in train could be spared for one"]
     notes = [f"there is no dev split: {len(dev_rows)} of {len(train)} train rows were taken as dev (seed {seed})"]
-    present = {train.labels[row] for row in dev_rows}
-    if absent := [train.task.labels[label] for label in sorted(set(train.labels) - present)]:
+    present = _present([train.labels[row] for row in dev_rows])
+    if absent := [train.task.labels[label] for label in sorted(_present(train.labels) - present)]:
         notes.append(f"dev has no example of {join_names(absent)}")
     return notes

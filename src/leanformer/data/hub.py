@@ -8,26 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.locate import ALIASES, canonical_splits, named_twice
-from leanformer.data.rows import PAIRS_NOT_BUILT, Row, Table, build_row
+from leanformer.data.rows import PAIR_NAMES, Row, Table, build_row
 from leanformer.errors import DataError, MissingExtraError
+from leanformer.task import BUILT
 
 _TEXT_COLUMNS = (
     *("sentence", "content", "question", "review", "utterance", "query"),
     *("body", "message", "tweet", "document", "comment"),
 )
-_PAIR_COLUMNS = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("question", "sentence"),
-    ("question", "passage"),
-    ("text1", "text2"),
-)
 _UNKNOWN = -1  # what the `datasets` library stores where a class label is withheld
 
 
 def open_hub(
-    name: str, config: str | None = None, *, kind: str = "classification", splits: Mapping[str, str] | None = None
+    name: str, config: str | None = None, *, kind: str | None = None, splits: Mapping[str, str] | None = None
 ) -> tuple[str, dict[str, Table], list[str]]:
     """Read data set `name` (or a local folder), configuration `config`.
 
@@ -110,43 +103,52 @@ def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) 
     return chosen
 
 
-def _read_split(split: Any, kind: str, where: str) -> Table:
+def _read_split(split: Any, kind: str | None, where: str) -> Table:
     features: Mapping[str, Any] = split.features
     columns = _text_columns(features, kind, where)
     label = _label_column(features, where)
-    names: list[str] | None = getattr(features[label], "names", None) if label else None
+    # A list of class labels keeps their names one level down.
+    feature = getattr(features[label], "feature", features[label]) if label else None
+    names: list[str] | None = getattr(feature, "names", None)
     rows: list[Row] = []
     for number, record in enumerate(split, start=1):
         value = record[label] if label else None
+        several = isinstance(value, list)
         if names is not None and value is not None:
-            value = None if value == _UNKNOWN else names[value]
-        content = {ours: record[theirs] for ours, theirs in columns.items()} | {"label": value}
+            value = [names[i] for i in value] if several else None if value == _UNKNOWN else names[value]
+        content = {ours: record[theirs] for ours, theirs in columns.items()} | {"labels" if several else "label": value}
         rows.append(build_row(content, kind, path=f"{where}, row {number}", line=None, number=number))
     if not rows:
         raise DataError("the split holds no examples", path=where, remedy="name another one with --split")
-    if all(row.label in (None, str(_UNKNOWN)) for row in rows):
+    if all(row.label in (None, str(_UNKNOWN), float(_UNKNOWN)) for row in rows):
         # Read from plain files a withheld label is not a class label but the number itself.
         rows = [Row(line=row.line, text=row.text, pair=row.pair) for row in rows]
     return Table(where=where, rows=rows, is_file=False)
 
 
-def _text_columns(features: Mapping[str, Any], kind: str, where: str) -> dict[str, str]:
+def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> dict[str, str]:
     """Our names of the text columns -> theirs."""
     strings = [
         name for name, feature in features.items() if getattr(feature, "dtype", "") in ("string", "large_string")
     ]
-    if kind == "pair":
-        pairs = [pair for pair in (("text", "text_pair"), *_PAIR_COLUMNS) if set(pair) <= set(strings)]
+    single = kind is not None and not BUILT[kind].pairs
+    pairs = [] if single else [pair for pair in (("text", "text_pair"), *PAIR_NAMES) if set(pair) <= set(strings)]
+    if kind is not None and not single:
         if pairs and (len(pairs) == 1 or pairs[0][0] == "text"):
             return dict(zip(("text", "text_pair"), pairs[0], strict=True))
         raise _unclear("the two text columns", features, where, ("text", "text_pair"))
+    if pairs and "text" not in strings:
+        if len(pairs) > 1:
+            raise _unclear("the two text columns", features, where, ("text", "text_pair"))
+        return dict(zip(("text", "text_pair"), pairs[0], strict=True))
     if "text" in strings:
         # Rows that hold a second text are refused one by one, as in files.
         return {"text": "text", **({"text_pair": "text_pair"} if "text_pair" in features else {})}
-    for first, second in _PAIR_COLUMNS:
+    for first, second in PAIR_NAMES:
         if first in strings and second in strings:
             raise DataError(
-                f"its columns {first!r} and {second!r} look like pairs of texts, and {PAIRS_NOT_BUILT}",
+                f"its columns {first!r} and {second!r} look like pairs of texts, but these are to be single texts "
+                f"(kind {kind!r})",
                 path=where,
                 remedy="join the two texts yourself, or keep the one to classify, in a JSON Lines file with 'text' and "
                 "'label', and open that",
@@ -160,6 +162,8 @@ def _text_columns(features: Mapping[str, Any], kind: str, where: str) -> dict[st
 def _label_column(features: Mapping[str, Any], where: str) -> str | None:
     if "label" in features:
         return "label"
+    if hasattr(features.get("labels"), "feature"):  # a list
+        return "labels"
     classes = [name for name, feature in features.items() if getattr(feature, "names", None) is not None]
     if len(classes) > 1:
         raise _unclear("the label column", features, where, ("label",))

@@ -6,8 +6,10 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from leanformer.data.rows import Table
+from leanformer.data.examples import Label
+from leanformer.data.rows import Row, Table, as_score
 from leanformer.errors import DataError
+from leanformer.task import Task
 
 LABELLED_SPLITS = ("train", "dev", "test")
 _SHOWN = 30  # label names in one message
@@ -34,11 +36,13 @@ def require_labels(table: Table, split: str) -> None:
 def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
     """The label names in order: those given, else the distinct labels of train, or else dev, or else test, sorted.
 
+    Rows with a list of labels count with each of them. Not for scores, which have no names.
+
     Raises `DataError` when the given ones are blank or repeat each other.
     """
     if given is None:
         first = next((tables[split] for split in LABELLED_SPLITS if split in tables), None)
-        return () if first is None else sort_names({row.label for row in first.rows if row.label is not None})
+        return () if first is None else sort_names({name for row in first.rows for name in _names_of(row)})
     if isinstance(given, str):
         raise TypeError("labels is one string; give a sequence of label names")
     for name in given:
@@ -63,22 +67,47 @@ def are_integers(names: Iterable[str]) -> bool:
     return all(_INTEGER.fullmatch(name) for name in names)
 
 
-def index_labels(table: Table, names: Sequence[str]) -> tuple[int, ...]:
-    """The index of every row's label among `names`. Raises `DataError` at the first that is not among them."""
-    index = {name: number for number, name in enumerate(names)}
-    found: list[int] = []
-    for row in table.rows:
-        assert row.label is not None, "require_labels comes first"
-        if row.label not in index:
-            near = difflib.get_close_matches(row.label, names, n=1)
-            raise table.error(
-                f"the label {row.label!r} is not one of the {len(names)} known labels: {join_names(names)}",
-                row,
-                remedy=(f"write {near[0]!r}, " if near else "correct it, ")
-                + "remove the row, or train with examples of this label",
-            )
-        found.append(index[row.label])
-    return tuple(found)
+def index_labels(table: Table, task: Task) -> tuple[Label, ...]:
+    """Every row's label as `Examples` keeps it. Raises `DataError` at the first that is not among the task's names."""
+    index = {name: number for number, name in enumerate(task.labels)}
+    return tuple(_READERS[task.answer](table, row, index) for row in table.rows)
+
+
+def _names_of(row: Row) -> tuple[str, ...]:
+    if row.label is None:
+        return ()
+    return row.label if isinstance(row.label, tuple) else (str(row.label),)
+
+
+def _index(table: Table, row: Row, name: str, index: Mapping[str, int]) -> int:
+    if name not in index:
+        near = difflib.get_close_matches(name, index, n=1)
+        raise table.error(
+            f"the label {name!r} is not one of the {len(index)} known labels: {join_names(tuple(index))}",
+            row,
+            remedy=(f"write {near[0]!r}, " if near else "correct it, ")
+            + "remove the row, or train with examples of this label",
+        )
+    return index[name]
+
+
+def _one_label(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    (name,) = _names_of(row)
+    return _index(table, row, name, index)
+
+
+def _all_labels(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    return tuple(sorted(_index(table, row, name, index) for name in _names_of(row)))
+
+
+def _score(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    assert row.label is not None and not isinstance(row.label, tuple), "check_kind and require_labels come first"
+    value = as_score(row.label)
+    assert value is not None
+    return value
+
+
+_READERS = {"label": _one_label, "labels": _all_labels, "score": _score}
 
 
 def join_names(names: Sequence[str]) -> str:

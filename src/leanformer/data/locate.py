@@ -21,7 +21,7 @@ ALIASES = {
 
 
 def read_source(
-    source: str, *, kind: str, splits: Mapping[str, str] | None = None, single: str = "train"
+    source: str, *, kind: str | None, splits: Mapping[str, str] | None = None, single: str = "train"
 ) -> tuple[str, dict[str, Table], list[str]]:
     """Read a folder of split files, or one file (see `open_dataset` for what `single` does).
 
@@ -161,5 +161,5 @@ def _two_files(folder: Path, split: str, candidates: list[Path]) -> DataError:
     )
 
 
-def _read(path: Path, kind: str) -> Table:
+def _read(path: Path, kind: str | None) -> Table:
     return Table(where=str(path), rows=read_rows(path, kind))

@@ -44,7 +44,7 @@ def group_rows(keys: Sequence[str]) -> dict[str, list[int]]:
     return groups
 
 
-def find_repeats(table: Table, keys: Sequence[str], labels: Sequence[int]) -> list[str]:
+def find_repeats(table: Table, keys: Sequence[str], labels: Sequence[object]) -> list[str]:
     """Notes on the texts that `table` holds more than once, and on those among them whose labels conflict."""
     repeated = [rows for rows in group_rows(keys).values() if len(rows) > 1]
     conflicting = [rows for rows in repeated if len({labels[row] for row in rows}) > 1]

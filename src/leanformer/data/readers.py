@@ -5,25 +5,29 @@ from __future__ import annotations
 import csv
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from leanformer.data.decoding import decode_lines
-from leanformer.data.rows import Row, build_row, missing_column
+from leanformer.data.rows import LABEL_SEPARATOR, PAIR_NAMES, Row, build_row, missing_column
 from leanformer.errors import DataError
+from leanformer.task import BUILT
 
 EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt")
 _CSV_FIELD_LIMIT = 2**31 - 1  # characters; the largest that a C long holds on every platform
 
 
-def read_rows(path: Path | str, kind: str = "classification") -> list[Row]:
+def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
     """Read the rows of one file; the extension says the format.
 
     `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
     same names; fields may be quoted, and quoted ones may span lines. `.txt`: one unlabelled text a line.
-    All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. For
-    kind "pair" every row also has a `text_pair`.
+    All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of
+    texts have a `text_pair` as well (or both of another well-known pair of names, see `rows.PAIR_NAMES`). Any number
+    of labels stands under `labels`: a list, or in a table names with "|" between them. With a `kind` every row must
+    be an example of it.
 
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
@@ -66,7 +70,7 @@ def missing_path(path: Path) -> DataError:
     return DataError(f"no such file or folder; beside it there is {there}", path=path, remedy="check the path")
 
 
-def _read_json_lines(path: Path, kind: str) -> Iterator[Row]:
+def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:
     for line, text in decode_lines(path):
         if not text.strip():
             continue
@@ -91,15 +95,15 @@ def _read_json_lines(path: Path, kind: str) -> Iterator[Row]:
         yield build_row(record, kind, path=path, line=line)
 
 
-def _read_text_lines(path: Path, kind: str) -> Iterator[Row]:
-    if kind == "pair":
+def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
+    if kind is not None and BUILT[kind].pairs:
         raise DataError("a .txt file cannot hold pairs of texts", path=path, remedy="use .jsonl, .csv or .tsv")
     for line, text in decode_lines(path):
         if text.strip():
             yield build_row({"text": text.rstrip("\r\n")}, kind, path=path, line=line)
 
 
-def _read_table(path: Path, kind: str, delimiter: str) -> list[Row]:
+def _read_table(path: Path, kind: str | None, delimiter: str) -> list[Row]:
     # The limit is one for the whole process; whoever set it before us gets it back.
     limit = csv.field_size_limit(_CSV_FIELD_LIMIT)
     try:
@@ -108,10 +112,11 @@ def _read_table(path: Path, kind: str, delimiter: str) -> list[Row]:
         csv.field_size_limit(limit)
 
 
-def _read_table_rows(path: Path, kind: str, delimiter: str) -> Iterator[Row]:
+def _read_table_rows(path: Path, kind: str | None, delimiter: str) -> Iterator[Row]:
     # Strict, because otherwise a stray quote silently makes one row of several.
     reader = csv.reader((text for _, text in decode_lines(path)), delimiter=delimiter, strict=True)
     header: list[str] | None = None
+    records: list[tuple[int, dict[str, Any]]] = []
     while True:
         first_line = reader.line_num + 1
         try:
@@ -124,7 +129,7 @@ def _read_table_rows(path: Path, kind: str, delimiter: str) -> Iterator[Row]:
                 remedy='write a quote inside a quoted field twice (""), or use JSON Lines',
             ) from error
         if fields is None:
-            return
+            break
         if not fields:
             continue
         if header is None:
@@ -138,23 +143,37 @@ def _read_table_rows(path: Path, kind: str, delimiter: str) -> Iterator[Row]:
                 line=reader.line_num,
                 remedy="quote fields that hold a comma, a tab or a line end",
             )
-        record: dict[str, str | None] = dict(zip(header, fields, strict=True))
+        record: dict[str, Any] = dict(zip(header, fields, strict=True))
         if "label" in record and not (record["label"] or "").strip():
             # A table has no null: an empty cell is how it says that there is no label.
             record["label"] = None
-        yield build_row(record, kind, path=path, line=reader.line_num)
+        records.append((reader.line_num, record))
+    if header is not None and "labels" in header and "label" not in header:
+        _split_labels([record for _, record in records], kind)
+    for line, record in records:
+        yield build_row(record, kind, path=path, line=line)
+
+
+def _split_labels(records: Sequence[dict[str, Any]], kind: str | None) -> None:
+    """Turn the cells of the column `labels` into lists, unless it is a `label` by another name: no cell has several."""
+    if kind == "multilabel" or any(LABEL_SEPARATOR in record["labels"] for record in records):
+        for record in records:
+            # A table has no empty list: an empty cell is how it says that none applies.
+            cell = record["labels"].strip()
+            record["labels"] = [one.strip() for one in cell.split(LABEL_SEPARATOR)] if cell else []
 
 
 def _begun(first_line: int, line: int) -> str:
     return "" if first_line >= line else f" (in the row that begins at line {first_line}, perhaps with a stray quote)"
 
 
-def _check_header(fields: list[str], kind: str, path: Path, line: int) -> list[str]:
+def _check_header(fields: list[str], kind: str | None, path: Path, line: int) -> list[str]:
     header = [name.strip() for name in fields]
-    for key in ("text", "text_pair") if kind == "pair" else ("text",):
-        if key not in header:
+    is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
+    for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
+        if key not in header and not is_known:
             raise missing_column(key, header, path=path, line=line, what="column")
-    for key in ("text", "text_pair", "label"):
+    for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):
         if header.count(key) > 1:
             raise DataError(f"two columns are named {key!r}", path=path, line=line, remedy="rename one of them")
     return header

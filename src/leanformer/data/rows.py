@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from leanformer.errors import DataError
+from leanformer.task import BUILT
 
-READABLE_KINDS = ("classification", "pair")
-PAIRS_NOT_BUILT = "classifying sentence pairs is not built yet"
+READABLE_KINDS = tuple(BUILT)
+# Pairs of column names that are read as `text` and `text_pair` where a row has both of them and no `text`.
+PAIR_NAMES = (
+    ("text_a", "text_b"),
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("question", "sentence"),
+    ("question", "passage"),
+    ("text1", "text2"),
+)
+_NO_PAIRS = (
+    "a second text ('text_pair'), but these are single texts (kind {!r})",
+    "remove the column 'text_pair', or join the two texts yourself in 'text'; for pairs of texts every row needs both, "
+    "and a model that was made for them",
+)
+LABEL_SEPARATOR = "|"  # between the labels of one row in a table
 
 # What people commonly call these keys, likeliest first.
 _COMMON_NAMES = {
@@ -32,14 +49,14 @@ class Row:
         line: line of the file, from 1; for hub data sets the row of the split, from 1.
         text: the text, never blank.
         pair: the second text; None where there is none.
-        label: the label name; None where the row has none.
+        label: the label name, the tuple of names, or a decimal number; None where the row has none.
         near_label: name of another column that looks like the label, where there is no `label`; else "".
     """
 
     line: int
     text: str
     pair: str | None = None
-    label: str | None = None
+    label: str | float | tuple[str, ...] | None = None
     near_label: str = ""
 
 
@@ -66,29 +83,97 @@ class Table:
         return DataError(problem, path=f"{self.where}, row {row.line}", remedy=remedy)
 
 
-def build_row(record: dict[str, Any], kind: str, *, path: object, line: int | None, number: int | None = None) -> Row:
-    """Check a record and make a `Row` of its `text`, `text_pair` and `label`; other keys are ignored.
+def build_row(
+    record: dict[str, Any], kind: str | None, *, path: object, line: int | None, number: int | None = None
+) -> Row:
+    """Check a record and make a `Row` of its `text`, `text_pair`, and `label` or `labels`; other keys are ignored.
 
-    A second text is demanded for kind "pair" and refused otherwise, because to drop it would be to answer
-    another question than the data asks; null and an empty one count as none. A label may be a string or an
-    integer; null and a missing key mean that the row has none. `number` is the row's number where there is
-    no line. Raises `DataError`.
+    A second text is demanded where `kind` is one of pairs and refused where it is not, because to drop it would be
+    to answer another question than the data asks; null and an empty one count as none. Without a kind it may be
+    there or not. A label may be a string or an integer; null and a missing key mean that the row has none. A list
+    under `labels` holds any number of them. A decimal number is a score. `number` is the row's number where there
+    is no line. Raises `DataError`.
     """
+    record = _with_our_names(record)
     names = tuple(str(name) for name in record)
     text = _check_text(record, "text", names, path, line)
-    pair: str | None = None
-    if kind == "pair":
-        pair = _check_text(record, "text_pair", names, path, line)
-    elif (second := record.get("text_pair")) is not None and str(second).strip():
-        raise DataError(
-            f"a second text ('text_pair'), but {PAIRS_NOT_BUILT}",
-            path=path,
-            line=line,
-            remedy="remove the column 'text_pair', or join the two texts yourself in 'text'",
-        )
-    label = _check_label(record.get("label"), path, line)
+    second = record.get("text_pair")
+    is_there = second is not None and bool(str(second).strip())
+    if is_there and kind is not None and not BUILT[kind].pairs:
+        raise DataError(_NO_PAIRS[0].format(kind), path=path, line=line, remedy=_NO_PAIRS[1])
+    wanted = is_there or (kind is not None and BUILT[kind].pairs)
+    pair = _check_text(record, "text_pair", names, path, line) if wanted else None
+    label = _read_label(record, path, line)
     near = suggest_name(names, "label") if label is None and "label" not in record else None
-    return Row(line=line or number or 0, text=text, pair=pair, label=label, near_label=near or "")
+    row = Row(line=line or number or 0, text=text, pair=pair, label=label, near_label=near or "")
+    if kind is not None and (found := mismatch(row, kind)):
+        raise DataError(found[0], path=path, line=line, remedy=found[1])
+    return row
+
+
+def mismatch(row: Row, kind: str) -> tuple[str, str] | None:
+    """Why a row is not one of `kind`, and what to do about it; None for a row that is (its label may be missing)."""
+    if BUILT[kind].pairs and row.pair is None:
+        return (
+            f"no second text ('text_pair'), but these are pairs of texts (kind {kind!r})",
+            "give the row a second text, or remove it",
+        )
+    if row.pair is not None and not BUILT[kind].pairs:
+        return _NO_PAIRS[0].format(kind), _NO_PAIRS[1]
+    if row.label is None:
+        return None
+    return _LABEL_PROBLEMS[BUILT[kind].answer](row.label, kind)
+
+
+def _label_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, float):
+        return (
+            f"the label is {_describe(label)}, but a label is a name (a string) or an integer",
+            'write it as a string, such as "label": "yes"; for scores: --kind similarity (pairs) or regression',
+        )
+    if isinstance(label, tuple):
+        return f"a list of labels, but the task is to choose one (kind {kind!r})", "write one name under 'label'"
+    return None
+
+
+def _labels_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, tuple):
+        return None
+    return (
+        f"one label ({label!r}), but any number of them is asked for (kind {kind!r})",
+        f"write a list under 'labels' (in a table: names, with {LABEL_SEPARATOR!r} between them)",
+    )
+
+
+def _score_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if not isinstance(label, tuple) and as_score(label) is not None:
+        return None
+    return (
+        f"the label {label!r} is not a number, but the task is a score (kind {kind!r})",
+        "write a number under 'label'",
+    )
+
+
+_LABEL_PROBLEMS = {"label": _label_problem, "labels": _labels_problem, "score": _score_problem}
+
+
+def as_score(label: str | float) -> float | None:
+    """The number that a label is, if it is a finite one."""
+    try:
+        value = float(label)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _with_our_names(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with a well-known pair of names replaced by ours, where it has no `text`."""
+    if "text" not in record:
+        for first, second in PAIR_NAMES:
+            if first in record and second in record:
+                ours = {first: "text", second: "text_pair"}
+                return {ours.get(name, name): value for name, value in record.items()}
+    return record
 
 
 def missing_column(key: str, names: Iterable[str], *, path: object, line: int | None, what: str = "key") -> DataError:
@@ -136,16 +221,39 @@ def _check_text(record: dict[str, Any], key: str, names: tuple[str, ...], path: 
     return text
 
 
-def _check_label(value: Any, path: object, line: int | None) -> str | None:
+def _read_label(record: dict[str, Any], path: object, line: int | None) -> str | float | tuple[str, ...] | None:
+    several = record.get("labels")
+    # One name under `labels` is taken for a misnamed `label`, of which `near_label` will tell.
+    if not isinstance(several, list | tuple):
+        return _check_label(record.get("label"), path, line)
+    if record.get("label") is not None:
+        raise DataError("both 'label' and 'labels'", path=path, line=line, remedy="keep one of them")
+    names = [_check_label(one, path, line) for one in several]
+    for name in names:
+        if not isinstance(name, str):
+            raise DataError(
+                f"'labels' holds {_describe(name)}", path=path, line=line, remedy='write names: "labels": ["a", "b"]'
+            )
+        if names.count(name) > 1:
+            raise DataError(f"the label {name!r} is given twice", path=path, line=line, remedy="name every label once")
+    return tuple(sorted(str(name) for name in names))
+
+
+def _check_label(value: Any, path: object, line: int | None) -> str | float | None:
     if value is None:
         return None
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise DataError(f"the label is {value}, which is no number", path=path, line=line, remedy="correct it")
+        return value
     # bool is a subclass of int, so it has to be asked for first.
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise DataError(
             f"the label is {_describe(value)}, but a label is a name (a string) or an integer",
             path=path,
             line=line,
-            remedy='write it as a string, such as "label": "yes"',
+            remedy='write it as a string, such as "label": "yes"'
+            + ("; several labels go into a list under 'labels'" if isinstance(value, list) else ""),
         )
     label = str(value).strip()
     if not label:

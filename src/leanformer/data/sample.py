@@ -119,7 +119,7 @@ def _to_json_lines(examples: Examples) -> str:
     for row, text in enumerate(examples.texts):
         record = {"text": text}
         if examples.labels is not None:
-            record["label"] = examples.task.labels[examples.labels[row]]
+            record["label"] = examples.task.labels[examples.targets[row]]
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return "".join(lines)
 

@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from leanformer.errors import GateError
+from leanformer.metrics.agreement import changed
+from leanformer.task import Task
+
+_ONE_LABEL = Task("classification", ())
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,8 @@ class Parity:
         n: number of texts.
         max_difference, mean_difference: of the absolute logit differences.
         reference_spread: standard deviation of the reference's logits, to read the differences by.
-        flips: share of texts whose label changed.
+        flips: share of texts whose answer changed: another label, or some label's threshold crossed. Scores do not
+            flip; for them the bound on the mean difference says what may change.
     """
 
     n: int
@@ -30,15 +35,15 @@ class Parity:
         return asdict(self)
 
 
-def compare(logits: np.ndarray, reference: np.ndarray) -> Parity:
-    """Compare logits `[n, labels]` with those of the reference."""
+def compare(logits: np.ndarray, reference: np.ndarray, task: Task | None = None) -> Parity:
+    """Compare logits `[n, outputs]` with those of the reference; without a task one label of several is the answer."""
     difference = np.abs(logits.astype(np.float64) - reference)
     return Parity(
         n=len(logits),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
         reference_spread=float(reference.std()),
-        flips=float((logits.argmax(axis=1) != reference.argmax(axis=1)).mean()),
+        flips=float(changed(logits, reference, task or _ONE_LABEL).mean()),
     )
 
 
@@ -48,7 +53,7 @@ def check(parity: Parity, *, step: str, max_difference: float | None, mean_share
     Args:
         max_difference: largest absolute logit difference allowed; None for no bound.
         mean_share: largest mean difference, as a share of the spread of the reference's logits; None for no bound.
-        flips: largest share of changed labels.
+        flips: largest share of changed answers.
     """
     if not np.isfinite([parity.max_difference, parity.mean_difference]).all():
         raise GateError(f"{step}: the graph's logits are not finite")

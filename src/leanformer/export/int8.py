@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact, write_manifest
-from leanformer.batching import batches_by_length, pad
+from leanformer.batching import batches_by_length, pad_block
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
 from leanformer.files import new_folder
@@ -99,7 +99,8 @@ class Int8:
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,
             )  # fmt: skip
-            parity = compare(logits(LightPredictor(draft, threads=context.threads), texts), logits(fp32, texts))
+            ours = logits(LightPredictor(draft, threads=context.threads), texts)
+            parity = compare(ours, logits(fp32, texts), artifact.task)
             context.say(
                 f"int8 against fp32 on {parity.n} dev texts: mean logit difference {parity.mean_difference:.3f} "
                 f"(spread {parity.reference_spread:.2f}), {100 * parity.flips:.2f} % of labels changed"
@@ -174,15 +175,21 @@ def _calibration(
     artifact: Artifact, context: Context, predictor: LightPredictor, count: int
 ) -> list[dict[str, np.ndarray]]:
     """Batches of training (else unlabelled) texts, drawn by seed. Never dev or test, which are used to judge."""
+    import onnx
+
     examples = context.data.train or context.data.unlabelled
     if examples is None:
         raise DataError("static ranges need a train or an unlabelled split to calibrate on", path=context.data.name)
     chosen = np.random.default_rng(context.seed).permutation(len(examples))[:count]
-    rows = predictor.tokenize([examples.texts[i] for i in chosen])
+    rows = predictor.tokenize([examples.inputs[i] for i in chosen])
+    takes_types = any(one.name == "token_type_ids" for one in onnx.load(artifact.file(GRAPH)).graph.input)
     result = []
     for batch in batches_by_length(rows, 1024):
-        ids, mask = pad([rows[i] for i in batch], padding_id=int(artifact.properties["padding_id"]))
-        result.append({"input_ids": ids, "attention_mask": mask})
+        block = pad_block([rows[i] for i in batch], padding_id=int(artifact.properties["padding_id"]))
+        feeds = {"input_ids": block.ids, "attention_mask": block.mask}
+        if block.types is not None and takes_types:
+            feeds["token_type_ids"] = block.types
+        result.append(feeds)
     return result
 
 

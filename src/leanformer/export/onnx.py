@@ -1,7 +1,8 @@
 """Export to a clean ONNX graph.
 
-What: the model as one standard ONNX file (`input_ids`, `attention_mask` -> `logits`) with dynamic batch and length,
-    packed query-key-value products, and a last layer computed for the first token alone.
+What: the model as one standard ONNX file (`input_ids`, `attention_mask` -> `logits`; for pairs of texts also
+    `token_type_ids`) with dynamic batch and length, packed query-key-value products, and a last layer computed for
+    the first token alone.
 Paper: the graph is our own; ONNX operator set 20.
 Helps: always: it runs without torch, and faster.
 Hurts: nothing is lost but the ability to train; the parity gate compares it with PyTorch.
@@ -59,9 +60,11 @@ class Onnx:
         torch.set_num_threads(context.threads)
         texts = sampled(context.data.dev, self.gate_texts, context.seed)
         model = read_model(artifact)
-        graph = encoder_graph(model)
+        # The third input of a graph for pairs tells their two texts apart.
+        token_types = artifact.task.pairs and model.config.reads_token_types
+        graph = encoder_graph(model, token_types=token_types)
         counts = operator_counts(graph)
-        expected = expected_operators(model.config)
+        expected = expected_operators(model.config, token_types=token_types)
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
         properties = {
@@ -81,7 +84,7 @@ class Onnx:
                 history=(*artifact.history, entry), properties=properties,
             )  # fmt: skip
             ours = logits(LightPredictor(draft, threads=context.threads), texts)
-            parity = compare(ours, logits(TorchPredictor(artifact), texts))
+            parity = compare(ours, logits(TorchPredictor(artifact), texts), artifact.task)
             context.say(
                 f"parity with PyTorch on {parity.n} dev texts: largest logit difference {parity.max_difference:.1e}, "
                 f"{100 * parity.flips:.2f} % of labels changed"

@@ -12,6 +12,7 @@ import onnxruntime as ort
 from leanformer.artifact import Artifact
 from leanformer.batching import pad
 from leanformer.errors import ArtifactError, GateError
+from leanformer.runtime.engine import OnnxEngine
 
 
 def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = False) -> None:
@@ -25,21 +26,24 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         if artifact.format == "onnx":
-            if token_types:
+            if token_types and not OnnxEngine(artifact.file("model.onnx"), 1).takes_types:
                 raise ArtifactError(
                     f"{artifact.path}: its graph was made without token types\n"
                     "  remedy: export the encoder artifact that it was made from"
                 )
             shutil.copyfile(artifact.file("model.onnx"), temporary)
         else:
-            _export(artifact, temporary, token_types)
+            _export(artifact, temporary, token_types or artifact.task.pairs)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
-    """Write the graph of an encoder and compare it with PyTorch on rows of random tokens."""
+    """Write the graph of an encoder and compare it with PyTorch on rows of random tokens.
+
+    A model that has no token types gets no input for them.
+    """
     import onnx
     import torch
 
@@ -52,10 +56,11 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
         raise ArtifactError(f"{artifact.path}: its family is not mapped, so no graph can be written")
     model = read_model(artifact)
     config = model.config
-    if token_types and not config.reads_token_types:
+    if token_types and not config.reads_token_types and not artifact.task.pairs:
         raise ArtifactError(
             f"{artifact.path}: a {config.family} model has no token types\n  remedy: export it without them"
         )
+    token_types = token_types and config.reads_token_types
     graph = encoder_graph(model, token_types=token_types)
     if operator_counts(graph) != expected_operators(config, token_types=token_types):
         raise GateError(f"export: the graph has unexpected operators {operator_counts(graph)}")
@@ -71,5 +76,5 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
     with torch.inference_mode():
         reference = model(torch.from_numpy(ids), torch.from_numpy(mask), given).numpy()
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    parity = compare(np.asarray(session.run(["logits"], feeds)[0]), reference)
+    parity = compare(np.asarray(session.run(["logits"], feeds)[0]), reference, artifact.task)
     check(parity, step="export", max_difference=1e-3, mean_share=None, flips=0.0)

@@ -16,9 +16,10 @@ from importlib import import_module
 from pathlib import Path
 
 from leanformer.artifact import Artifact
+from leanformer.task import Text
 
 
-def measure_memory(artifact: Artifact, texts: Sequence[str], opener: str, threads: int) -> int | None:
+def measure_memory(artifact: Artifact, texts: Sequence[Text], opener: str, threads: int) -> int | None:
     """Peak resident set in bytes of a process that scores `texts`; None where the system cannot tell.
 
     Args:
@@ -59,7 +60,7 @@ def _peak_bytes() -> int:
 def _main(opener: str, folder: str, texts_path: str, threads: str) -> None:
     module, _, function = opener.partition(":")
     predictor = getattr(import_module(module), function)(folder, threads=int(threads))
-    texts = json.loads(Path(texts_path).read_text(encoding="utf-8"))
+    texts = [one if isinstance(one, str) else tuple(one) for one in json.loads(Path(texts_path).read_text("utf-8"))]
     predictor.infer(predictor.tokenize(texts))
     print(_peak_bytes())
 

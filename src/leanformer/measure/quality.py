@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from leanformer.metrics.agreement import label_agreement, probability_agreement
+from leanformer.metrics.agreement import probability_agreement, same_answers
 from leanformer.metrics.bootstrap import interval
-from leanformer.metrics.classification import accuracy, confusion, macro_f1, matthews, recalls
+from leanformer.metrics.classification import confusion, f1_scores, macro_f1, matthews, recalls
+from leanformer.metrics.correlation import mean_absolute_error, pearson
+from leanformer.metrics.multilabel import label_recalls, mean_label_f1, subset_accuracy
+from leanformer.metrics.primary import metric_of
+from leanformer.predictor import decide
 from leanformer.task import Task
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Scores on one split; see `report.Rung` for what each means."""
+    """Scores on one split; see `report.Rung` for what each means and which are None for which kind of task."""
 
     quality: float
     quality_low: float
@@ -23,51 +28,96 @@ class Quality:
     drop: float
     drop_low: float
     drop_high: float
-    macro_f1: float
-    macro_f1_low: float
-    macro_f1_high: float
-    matthews: float
-    matthews_low: float
-    matthews_high: float
-    worst_class: str
-    worst_class_recall: float
     agreement: float
-    probability_agreement: float
+    probability_agreement: float | None
+    macro_f1: float | None = None
+    macro_f1_low: float | None = None
+    macro_f1_high: float | None = None
+    matthews: float | None = None
+    matthews_low: float | None = None
+    matthews_high: float | None = None
+    worst_class: str | None = None
+    worst_class_recall: float | None = None
+    scores: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
-def measure_quality(logits: np.ndarray, labels: np.ndarray, reference: np.ndarray, task: Task) -> Quality:
-    """Scores of logits `[n, classes]` against labels `[n]`, and against the logits of a reference model."""
-    predicted, theirs = logits.argmax(axis=1), reference.argmax(axis=1)
-    counts = confusion(predicted, labels, len(task.labels))
-    found = recalls(counts)
-    worst = int(np.nanargmin(found))
-    low, high = interval(lambda rows: accuracy(predicted[rows], labels[rows]), len(labels))
+def measure_quality(
+    logits: np.ndarray, targets: np.ndarray, reference: np.ndarray, task: Task, reference_task: Task | None = None
+) -> Quality:
+    """Scores of logits `[n, outputs]` against targets (see `Examples.targets`) and against a reference model's logits.
+
+    `reference_task` is that of the reference model, whose thresholds may be others; None: the same.
+    """
+    ours, theirs = decide(logits, task), decide(reference, reference_task or task)
+    score, n = metric_of(task), len(targets)
 
     def lost(rows: np.ndarray) -> float:
-        return accuracy(theirs[rows], labels[rows]) - accuracy(predicted[rows], labels[rows])
+        return score(theirs[rows], targets[rows]) - score(ours[rows], targets[rows])
 
-    def resampled(score: Callable[[np.ndarray], float]) -> tuple[float, float]:
-        classes = len(task.labels)
-        return interval(lambda rows: score(confusion(predicted[rows], labels[rows], classes)), len(labels))
-
-    drop_low, drop_high = interval(lost, len(labels))
-    f1_low, f1_high = resampled(macro_f1)
-    matthews_low, matthews_high = resampled(matthews)
+    low, high = interval(lambda rows: score(ours[rows], targets[rows]), n)
+    drop_low, drop_high = interval(lost, n)
     return Quality(
-        quality=accuracy(predicted, labels),
+        quality=score(ours, targets),
         quality_low=low,
         quality_high=high,
-        drop=lost(np.arange(len(labels))),
+        drop=lost(np.arange(n)),
         drop_low=drop_low,
         drop_high=drop_high,
-        macro_f1=macro_f1(counts),
-        macro_f1_low=f1_low,
-        macro_f1_high=f1_high,
-        matthews=matthews(counts),
-        matthews_low=matthews_low,
-        matthews_high=matthews_high,
-        worst_class=task.labels[worst],
-        worst_class_recall=float(found[worst]),
-        agreement=label_agreement(logits, reference),
-        probability_agreement=probability_agreement(logits, reference),
+        agreement=same_answers(ours, theirs, task),
+        probability_agreement=probability_agreement(logits, reference, task.answer),
+        **_FURTHER[task.answer](ours, targets, task),
     )
+
+
+def _of_label(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    classes = len(task.labels)
+
+    def counted(score: Callable[[np.ndarray], float]) -> tuple[float, float, float]:
+        return _with_interval(lambda a, b: score(confusion(a, b, classes)), ours, targets)
+
+    further = _worst(recalls(confusion(ours, targets, classes)), task)
+    further |= _named("macro_f1", counted(macro_f1)) | _named("matthews", counted(matthews))
+    if classes == 2:
+        # Papers give the F1 of "the positive class"; which of the two it is, is not for us to say.
+        further["scores"] = {f"F1 of {name}": counted(_f1_of(i)) for i, name in enumerate(task.labels)}
+    return further
+
+
+def _f1_of(index: int) -> Callable[[np.ndarray], float]:
+    return lambda counts: float(f1_scores(counts)[index])
+
+
+def _of_labels(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    return {
+        **_worst(label_recalls(ours, targets), task),
+        **_named("macro_f1", _with_interval(mean_label_f1, ours, targets)),
+        "scores": {"subset accuracy": _with_interval(subset_accuracy, ours, targets)},
+    }
+
+
+def _of_score(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    further = {"Pearson correlation": pearson, "mean absolute error": mean_absolute_error}
+    return {"scores": {name: _with_interval(score, ours, targets) for name, score in further.items()}}
+
+
+_FURTHER = {"label": _of_label, "labels": _of_labels, "score": _of_score}
+
+
+def _worst(found: np.ndarray, task: Task) -> dict[str, Any]:
+    """The label found least often, of those that occur."""
+    if not np.isfinite(found).any():
+        return {}
+    worst = int(np.nanargmin(found))
+    return {"worst_class": task.labels[worst], "worst_class_recall": float(found[worst])}
+
+
+def _named(name: str, found: tuple[float, float, float]) -> dict[str, Any]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
+
+
+def _with_interval(
+    score: Callable[[np.ndarray, np.ndarray], float], ours: np.ndarray, targets: np.ndarray
+) -> tuple[float, float, float]:
+    """A score of answers and targets, and the ends of its interval."""
+    low, high = interval(lambda rows: float(score(ours[rows], targets[rows])), len(targets))
+    return float(score(ours, targets)), low, high

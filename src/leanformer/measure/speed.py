@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanformer.predictor import Predictor
+from leanformer.task import Text
 
 # Worker threads of one library may still spin for a moment after its last call; let them come to rest.
 _SETTLE_SECONDS = 0.25
@@ -47,7 +48,7 @@ class SpeedSettings:
 
 def measure_speed(
     predictors: Sequence[Predictor],
-    texts: Sequence[str],
+    texts: Sequence[Text],
     settings: SpeedSettings,
     *,
     seed: int = 13,
@@ -102,7 +103,7 @@ def _summary(
     )
 
 
-def _sample(predictor: Predictor, texts: list[str], seconds: float) -> list[str]:
+def _sample(predictor: Predictor, texts: list[Text], seconds: float) -> list[Text]:
     """As many of the (shuffled) texts as the predictor scores in about `seconds`, at least 64."""
     trial = texts[:64]
     predictor.infer(predictor.tokenize(trial))

@@ -23,11 +23,15 @@ def recalls(counts: np.ndarray) -> np.ndarray:
     return np.asarray(found)
 
 
+def f1_scores(counts: np.ndarray) -> np.ndarray:
+    """F1 of each class `[classes]`; 0 for one that occurs neither in the labels nor in the predictions."""
+    both = counts.sum(axis=1) + counts.sum(axis=0)
+    return np.asarray(np.divide(2 * np.diag(counts), both, out=np.zeros(len(counts)), where=both > 0))
+
+
 def macro_f1(counts: np.ndarray) -> float:
     """Mean F1 over the classes that occur, in the labels or in the predictions."""
-    right, true, said = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    occurs = (true + said) > 0
-    return float((2 * right[occurs] / (true + said)[occurs]).mean())
+    return float(f1_scores(counts)[(counts.sum(axis=1) + counts.sum(axis=0)) > 0].mean())
 
 
 def matthews(counts: np.ndarray) -> float:

@@ -73,7 +73,11 @@ class Classifier(nn.Module):
     def outputs(
         self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None, *, with_attentions: bool = False
     ) -> ClassifierOutput:
-        """Logits with hidden states and, if asked for, attention probabilities."""
+        """Logits with hidden states and, if asked for, attention probabilities.
+
+        A model with one token type alone makes no difference between them, whatever the tokenizer says.
+        """
+        token_types = token_types if self.config.token_types > 1 else None
         encoded = self.encoder(ids, mask, token_types, with_attentions=with_attentions)
         return ClassifierOutput(self.head(encoded.last, mask), encoded)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import TOKENIZER, device_of, read_model
-from leanformer.task import Task
+from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
 
@@ -48,11 +50,11 @@ class TorchPredictor:
     def task(self) -> Task:
         return self.artifact.task
 
-    def tokenize(self, texts: Sequence[str]) -> list[np.ndarray]:
+    def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         return self._tokenizer.encode(texts)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, labels]`, float32."""
+        """Logits `[rows, outputs]`, float32."""
         return score_rows(
             self._model,
             rows,
@@ -66,12 +68,17 @@ class TorchPredictor:
 class _Foreign(nn.Module):
     """A `transformers` model behind the signature of our classifiers."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        # Families without token types have one of them at most, or a model that does not take them at all.
+        self.takes_types = (
+            getattr(model.config, "type_vocab_size", 0) > 1 and "token_type_ids" in signature(model.forward).parameters
+        )
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        logits: Tensor = self.model(input_ids=ids, attention_mask=mask).logits
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        types = {"token_type_ids": token_types} if self.takes_types and token_types is not None else {}
+        logits: Tensor = self.model(input_ids=ids, attention_mask=mask, **types).logits
         return logits
 
 

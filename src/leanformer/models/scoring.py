@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from leanformer.batching import batches_by_length, pad
+from leanformer.batching import Block, batches_by_length, pad_block
+
+
+def to_tensors(block: Block, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Ids, mask and, for pairs of texts, token types."""
+    types = None if block.types is None else torch.from_numpy(block.types).to(device)
+    return torch.from_numpy(block.ids).to(device), torch.from_numpy(block.mask).to(device), types
 
 
 def score_rows(
@@ -20,7 +26,7 @@ def score_rows(
     batch_tokens: int | None = 8192,
     pad_to: int | None = None,
 ) -> np.ndarray:
-    """Logits `[rows, labels]`, float32, of a model that takes padded ids and mask; rows are batched by length.
+    """Logits `[rows, outputs]`, float32, of a model that takes padded ids, mask and token types; batched by length.
 
     Args:
         batch_tokens: most tokens per batch, padding included; None runs one row at a time.
@@ -34,8 +40,8 @@ def score_rows(
     with torch.inference_mode():
         for batch in batches_by_length(widths, batch_tokens):
             width = max(len(widths[i]) for i in batch)
-            ids, mask = pad([rows[i] for i in batch], padding_id=padding_id, length=width)
-            scores = model(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+            block = pad_block([rows[i] for i in batch], padding_id=padding_id, length=width)
+            scores = model(*to_tensors(block, device))
             results.append((batch, scores.float().cpu().numpy()))
     logits = np.empty((len(rows), results[0][1].shape[1]), dtype=np.float32)
     for batch, scores in results:

@@ -24,12 +24,13 @@ from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.models.config import EncoderConfig
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
+    kind_of,
     label_names,
     read_classifier,
     read_config_file,
     usable_positions,
 )
-from leanformer.task import Task
+from leanformer.task import BUILT, Task
 
 CONFIG, WEIGHTS, TOKENIZER = "encoder.json", "model.safetensors", "tokenizer.json"
 # Files of a Hugging Face folder that an artifact of format "transformers" takes along. No code, no pickles.
@@ -49,8 +50,8 @@ def write_classifier(
 
     `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task has another number of labels.
     """
-    if len(task.labels) != model.config.labels:
-        raise ValueError(f"{len(task.labels)} label names for {model.config.labels} logits")
+    if task.outputs != model.config.labels:
+        raise ValueError(f"a task with {task.outputs} outputs ({task.kind}) for {model.config.labels} logits")
     with new_folder(folder) as temporary:
         state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
         save_file(state, temporary / WEIGHTS)
@@ -137,7 +138,7 @@ def max_tokens_of(config: dict[str, Any], limit: int) -> int:
 
 
 def import_checkpoint(
-    name: str, folder: Path, *, max_tokens: int = 128, labels: Sequence[str] | None = None
+    name: str, folder: Path, *, max_tokens: int = 128, labels: Sequence[str] | None = None, pairs: bool = False
 ) -> Artifact:
     """Take a fine-tuned sequence classifier in as an artifact in the new folder `folder`.
 
@@ -148,6 +149,7 @@ def import_checkpoint(
         labels: the data's label names. A checkpoint that has only placeholders (LABEL_0, ...) takes them: by number
             where all are integers, else in this order, which nothing vouches for. Which went with which is
             kept in the history, as the option `labels_matched` of the import.
+        pairs: whether it was fine-tuned on pairs of texts, which a checkpoint does not tell.
 
     Raises `CheckpointError` when it is not a fine-tuned classifier, or when its labels are not the data's.
     """
@@ -161,20 +163,15 @@ def import_checkpoint(
             f"{source}: not a fine-tuned sequence classifier (architectures: {config.get('architectures')})\n"
             "  remedy: fine-tune it first: leanformer train DATA --encoder " + str(name) + " --output teacher"
         )
-    if len(own) < 2 or config.get("problem_type") not in (None, "single_label_classification"):
-        raise CheckpointError(
-            f"{source}: a model for regression or several labels at once ({len(own)} logits, problem_type "
-            f"{config.get('problem_type')!r}), not for one label of several\n"
-            "  remedy: give a checkpoint that was fine-tuned to choose one label"
-        )
-    task = Task("classification", _reconcile(own, labels, source))
+    kind = kind_of(config, len(own), pairs=pairs, source=source)
+    task = Task(kind, () if BUILT[kind].answer == "score" else _reconcile(own, labels, source))
     options: dict[str, Any] = {"source": Path(name).name, "family": config["model_type"]}
-    if _are_placeholders(own) and task.labels != own:
+    if task.labels and _are_placeholders(own) and task.labels != own:
         options["labels_matched"] = dict(zip(own, task.labels, strict=True))
     origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens)
     if config["model_type"] in FAMILIES:
-        model, missing = read_classifier(source, len(task.labels))
+        model, missing = read_classifier(source, task.outputs)
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
         tokenizer = tokenizer_file(source, _scratch(source))
@@ -226,13 +223,13 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
     if is_artifact(name):
         artifact = open_artifact(name)
         model = read_model(artifact)
-        if artifact.task != task:
-            fresh = Classifier(replace(model.config, labels=len(task.labels)))
+        if artifact.task.question != task.question:
+            fresh = Classifier(replace(model.config, labels=task.outputs))
             fresh.encoder.load_state_dict(model.encoder.state_dict())
             return fresh, artifact.file(TOKENIZER), ["head"], model.config.positions
         return model, artifact.file(TOKENIZER), [], model.config.positions
     source = find_checkpoint(name)
-    model, missing = read_classifier(source, len(task.labels))
+    model, missing = read_classifier(source, task.outputs)
     return model, tokenizer_file(source, _scratch(source)), missing, model.config.positions
 
 

@@ -63,7 +63,7 @@ def compress(
     """Run `recipe` on `model`, measure every rung, and write the chosen one to `output` with its report and card.
 
     Args:
-        model: a fine-tuned classifier: one of our artifacts, a Hugging Face folder, or a hub name.
+        model: a fine-tuned model: one of our artifacts, a Hugging Face folder, or a hub name.
         output: new folder; a folder that stands there must be an artifact, and is replaced at the very end.
         max_drop: most points of dev quality that the result may lose.
         goal: "throughput", "latency" or "size".
@@ -88,7 +88,10 @@ def compress(
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
     teacher = _take_in(model, work, max_tokens, data)
-    say(f"teacher: {model}: {teacher.format}, {len(teacher.task.labels)} labels, {teacher.bytes / 1e6:.1f} MB")
+    say(
+        f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
+        f"{teacher.bytes / 1e6:.1f} MB"
+    )
     if teacher.format == "onnx":
         raise LeanformerError(
             f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
@@ -135,7 +138,7 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> 
     tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
     for split in ("dev", "test"):
         examples = getattr(data, split)
-        if examples is not None and (longer := tokenizer.count_longer(examples.texts)):
+        if examples is not None and (longer := tokenizer.count_longer(examples.inputs)):
             notes.append(
                 f"{longer} of {len(examples)} {split} texts are longer than {teacher.max_tokens} tokens and are cut, "
                 "in every rung alike (--max-tokens)"
@@ -186,10 +189,12 @@ def _take_in(model: str, work: Path, max_tokens: int, data: Dataset) -> Artifact
         return open_artifact(model)
     source = find_checkpoint(model)
     stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
-    folder = work / f"teacher-{sha256_json([str(source.resolve()), stamps, max_tokens, list(data.task.labels)])[:16]}"
+    folder = (
+        work / f"teacher-{sha256_json([str(source.resolve()), stamps, max_tokens, data.task.question.to_json()])[:16]}"
+    )
     if is_artifact(folder):
         return open_artifact(folder)
-    return import_checkpoint(model, folder, max_tokens=max_tokens, labels=data.task.labels)
+    return import_checkpoint(model, folder, max_tokens=max_tokens, labels=data.task.labels, pairs=data.task.pairs)
 
 
 def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) -> list[Entry]:

@@ -8,10 +8,12 @@ import numpy as np
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import Examples
+from leanformer.data.examples import Examples, from_targets
 from leanformer.errors import DataError
 from leanformer.loading import open_predictor
-from leanformer.predictor import logits
+from leanformer.metrics.primary import metric_name
+from leanformer.predictor import decide, logits
+from leanformer.task import Task
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,23 @@ class Prepared:
 def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Prepared:
     """Data in the teacher's label order; labelled by the teacher where there are only unlabelled texts.
 
-    With labelled splits the metric is accuracy; without a dev and a test split among them `DataError` is raised. With
-    unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and as much test, with the teacher's
-    answers as labels; the metric is then agreement with the teacher.
+    With labelled splits the metric is that of the task (see `metrics.primary`); without a dev and a test split among
+    them `DataError` is raised. With unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and as much
+    test, with the teacher's answers as labels; the metric is then agreement with the teacher.
     """
+    if data.task.pairs != teacher.task.pairs:
+        theirs, ours = (("pairs of texts" if one.pairs else "single texts") for one in (teacher.task, data.task))
+        raise DataError(
+            f"the data are {ours} ({data.task.kind}), and the model was made for {theirs} ({teacher.task.kind})",
+            path=data.name,
+        )
     if data.train is None and data.dev is None and data.test is None:
         if data.unlabelled is None or len(data.unlabelled) < 20:
             raise DataError("at least 20 unlabelled texts are needed to compare models on", path=data.name)
-        return Prepared(_from_teacher(data.unlabelled, data, teacher, seed, threads), "agreement with the teacher")
+        metric = "agreement with the teacher"
+        if teacher.task.answer != "label":
+            metric = f"{metric_name(teacher.task)} with the teacher"
+        return Prepared(_from_teacher(data.unlabelled, data, teacher, seed, threads), metric)
     # Said before the recipe runs, not after it.
     for split, purpose in (("dev", "choose by"), ("test", "report on")):
         if getattr(data, split) is None:
@@ -41,7 +52,7 @@ def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Pre
                 path=data.name,
                 remedy=f"give a folder with {split}.jsonl in it, or name another file there: --split {split}=FILE",
             )
-    return Prepared(_in_order(data, teacher), "accuracy")
+    return Prepared(_in_order(data, teacher), metric_name(teacher.task))
 
 
 def _from_teacher(texts: Examples, data: Dataset, teacher: Artifact, seed: int, threads: int) -> Dataset:
@@ -50,17 +61,17 @@ def _from_teacher(texts: Examples, data: Dataset, teacher: Artifact, seed: int, 
     predictor = open_predictor(teacher, threads=threads)
 
     def labelled(rows: np.ndarray) -> Examples:
-        chosen = [texts.texts[i] for i in rows]
-        answers = logits(predictor, chosen).argmax(axis=1)
-        return Examples(teacher.task, tuple(chosen), tuple(int(i) for i in answers), source=texts.source)
+        chosen = replace(texts.select(int(i) for i in rows), task=teacher.task)
+        answers = decide(logits(predictor, chosen.inputs), teacher.task)
+        return replace(chosen, labels=from_targets(answers))
 
-    rest = tuple(texts.texts[i] for i in sorted(order[2 * size :]))
+    rest = replace(texts.select(int(i) for i in sorted(order[2 * size :])), task=teacher.task)
     note = f"no labels: {size} texts each were set aside as dev and test, with the teacher's answers as labels"
     return Dataset(
         task=teacher.task,
         dev=labelled(order[:size]),
         test=labelled(order[size : 2 * size]),
-        unlabelled=Examples(teacher.task, rest, None, source=texts.source),
+        unlabelled=rest,
         name=data.name,
         notes=(*data.notes, note),
     )
@@ -70,18 +81,20 @@ def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
     """The same data with labels numbered as the teacher's logits are."""
     if data.task == teacher.task:
         return data
+    if data.task.answer != teacher.task.answer:
+        raise DataError(
+            f"the data are of kind {data.task.kind!r} and the model of kind {teacher.task.kind!r}",
+            path=data.name,
+            remedy="give data of the model's kind, or say what it is with --kind",
+        )
     if set(data.task.labels) - set(teacher.task.labels):
         raise DataError(
             f"the data's labels {list(data.task.labels)} are not the model's {list(teacher.task.labels)}",
             path=data.name,
         )
-    number = [teacher.task.labels.index(name) for name in data.task.labels]
 
     def moved(examples: Examples | None) -> Examples | None:
-        if examples is None:
-            return None
-        labels = None if examples.labels is None else tuple(number[i] for i in examples.labels)
-        return replace(examples, task=teacher.task, labels=labels)
+        return None if examples is None else examples.for_task(teacher.task)
 
     return replace(
         data, task=teacher.task, train=moved(data.train), dev=moved(data.dev), test=moved(data.test),
@@ -89,11 +102,11 @@ def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
     )  # fmt: skip
 
 
-def known_labels(model: str) -> list[str] | None:
-    """The label names of an artifact, for data that has no training split to take them from; None for other models.
+def known_task(model: str) -> Task | None:
+    """The task of an artifact, by which to read data that may not show its kind or all labels; None for other models.
 
     The names of a foreign checkpoint may be placeholders, which `models.store` matches with those of the data.
     """
     if is_artifact(model):
-        return list(open_artifact(model, verify=False).task.labels)
+        return open_artifact(model, verify=False).task
     return None

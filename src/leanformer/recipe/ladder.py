@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -17,6 +15,7 @@ from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
+from leanformer.metrics.primary import score_logits
 from leanformer.predictor import Predictor, logits
 from leanformer.report import Report, Rung
 
@@ -81,29 +80,27 @@ def measure_ladder(
     The test split is scored once per model. Raises `DataError` without a labelled test split, and without a
     labelled dev split where a rung is to be chosen (`need_dev`).
     """
-    test, test_labels = _labelled(data, "test")
-    dev, dev_labels = _labelled(data, "dev") if need_dev or data.dev is not None else (None, None)
+    test = _labelled(data, "test")
+    dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
-    on_test = {key: logits(each, test.texts) for key, each in scorers.items()}
+    on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
     on_dev = (
         {}
         if dev is None
-        else {
-            key: float((logits(each, dev.texts).argmax(axis=1) == dev_labels).mean()) for key, each in scorers.items()
-        }
+        else {key: score_logits(logits(each, dev.inputs), dev.targets, each.task) for key, each in scorers.items()}
     )
     scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
     unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
-    speeds = measure_speed([one.predictor for one in entries], test.texts, speed, seed=seed, say=say)
+    speeds = measure_speed([one.predictor for one in entries], test.inputs, speed, seed=seed, say=say)
     cost = price(usd_per_hour, threads)
     rungs: list[Rung] = []
     peaks: dict[str, int | None] = {}
     for i, one in enumerate(entries):
         if memory and one.artifact.content_hash not in peaks:
             opener = "leanformer.loading:open_predictor"
-            peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.texts[:500], opener, threads)
+            peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")
@@ -115,7 +112,9 @@ def measure_ladder(
                 dev_quality=on_dev.get(id(one.scorer or one.predictor)),
                 metric=metric,
                 n=len(test),
-                **asdict(measure_quality(scores[i], test_labels, scores[0], data.task)),
+                **asdict(
+                    measure_quality(scores[i], test.targets, scores[0], one.artifact.task, entries[0].artifact.task)
+                ),
                 **asdict(speeds[i]),
                 speedup=rate / speeds[0].throughput_per_second,
                 speedup_over_unpadded=None if unpadded is None else rate / speeds[unpadded].throughput_per_second,
@@ -155,11 +154,11 @@ def describe(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _labelled(data: Dataset, split: str) -> tuple[Examples, np.ndarray]:
+def _labelled(data: Dataset, split: str) -> Examples:
     examples: Examples | None = getattr(data, split)
     if examples is None or examples.labels is None:
         raise DataError(
             f"there is no labelled {split} split to measure on", path=data.name,
             remedy=f"add {split}.jsonl to the folder, or name a file in it: --split {split}=FILE",
         )  # fmt: skip
-    return examples, np.asarray(examples.labels)
+    return examples

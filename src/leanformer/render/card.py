@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from leanformer.artifact import Artifact
 from leanformer.render.markdown import ladder_markdown
-from leanformer.render.table import facts, number
+from leanformer.render.table import facts, further_scores, number
 from leanformer.report import Report
+
+_ANSWERS = {"label": "Labels: ", "labels": "Labels, any number of them: ", "score": "Answer: a score"}
 
 
 def model_card(artifact: Artifact, report: Report) -> str:
@@ -23,13 +25,12 @@ def model_card(artifact: Artifact, report: Report) -> str:
 
 A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanformer/), format `{artifact.format}`.
 
-- Labels: {labels}{f" and {more} more" if more > 0 else ""}.
+- {_ANSWERS[artifact.task.answer]}{labels}{f" and {more} more" if more > 0 else ""}.{_scale(artifact)}
 - Longest input: {artifact.max_tokens} tokens; longer texts are cut.
 - Size: {artifact.bytes / 1e6:.1f} MB{parameters}; peak memory of a process that uses it: {peak}.
 - Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text.
 - Quality: {rung.metric} {100 * rung.quality:.2f} % on {rung.n} test texts ({100 * rung.quality_low:.1f} to \
-{100 * rung.quality_high:.1f}); macro-F1 {100 * rung.macro_f1:.2f}; class found least often: `{rung.worst_class}`, \
-recall {100 * rung.worst_class_recall:.1f} %.
+{100 * rung.quality_high:.1f}); {"; ".join(further_scores(rung))}.
 - {report.choice["status"].capitalize()}: {report.choice["reason"]}.
 
 {_usage(artifact)}
@@ -53,11 +54,22 @@ machine above; on a CPU with other instruction sets compare its answers again.
 
 def _usage(artifact: Artifact) -> str:
     if artifact.format != "onnx":  # `leanformer.load` runs graphs alone
-        return '```sh\npip install "leanformer[train]"\nleanformer predict this-folder "some text"\n```'
+        second = ' --pair "another text"' if artifact.task.pairs else ""
+        return f'```sh\npip install "leanformer[train]"\nleanformer predict this-folder "some text"{second}\n```'
+    text = '("some text", "another text")' if artifact.task.pairs else '"some text"'
     return (
-        "```python\nimport leanformer\n\n"
-        'model = leanformer.load("this-folder")\nprint(model.predict(["some text"]))\n```'
+        f'```python\nimport leanformer\n\nmodel = leanformer.load("this-folder")\nprint(model.predict([{text}]))\n```'
     )
+
+
+def _scale(artifact: Artifact) -> str:
+    """What another program has to know to make answers of the graph's logits."""
+    task = artifact.task
+    if task.thresholds is not None:
+        return " A label is given from its own threshold on (`task.thresholds` in `leanformer.json`)."
+    if task.scale is not None:
+        return f" Score = {task.scale[0]:.6g} + {task.scale[1]:.6g} * logit."
+    return ""
 
 
 def _said(options: dict[str, object]) -> str:

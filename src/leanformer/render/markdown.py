@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leanformer.render.table import HEADER, facts, ladder_rows
+from leanformer.render.table import HEADER, facts, further_scores, ladder_rows
 from leanformer.report import Report
 
 
@@ -13,11 +13,8 @@ def report_markdown(report: Report) -> str:
         parts.append(f"**{report.choice['status'].capitalize()}:** {report.choice['reason']}.")
     last = report.rungs[-1]
     parts.append(
-        f"Of the last rung: macro-F1 {100 * last.macro_f1:.2f} ({100 * last.macro_f1_low:.1f} to "
-        f"{100 * last.macro_f1_high:.1f}), Matthews correlation {last.matthews:.3f} ({last.matthews_low:.3f} to "
-        f"{last.matthews_high:.3f}); the class found least often is `{last.worst_class}`, recall "
-        f"{100 * last.worst_class_recall:.1f} %; the tokenizer takes {last.tokenizer_ms_p50:.2f} ms of one text's "
-        f"{last.latency_ms_p50:.2f}, and without it {last.inference_per_second:,.0f} texts/s."
+        f"Of the last rung: {', '.join(further_scores(last))}; the tokenizer takes {last.tokenizer_ms_p50:.2f} ms of "
+        f"one text's {last.latency_ms_p50:.2f}, and without it {last.inference_per_second:,.0f} texts/s."
     )
     if report.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in report.notes))

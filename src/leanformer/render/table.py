@@ -43,6 +43,23 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def further_scores(rung: Rung) -> list[str]:
+    """The figures beside the metric, each with its interval; what there is depends on the kind of task."""
+    found = []
+    if rung.macro_f1 is not None and rung.macro_f1_low is not None and rung.macro_f1_high is not None:
+        found.append(
+            f"macro-F1 {100 * rung.macro_f1:.2f} ({100 * rung.macro_f1_low:.1f} to {100 * rung.macro_f1_high:.1f})"
+        )
+    if rung.matthews is not None:
+        found.append(f"Matthews correlation {rung.matthews:.3f} ({rung.matthews_low:.3f} to {rung.matthews_high:.3f})")
+    found += [f"{name} {value:.3f} ({low:.3f} to {high:.3f})" for name, (value, low, high) in rung.scores.items()]
+    if rung.worst_class is not None and rung.worst_class_recall is not None:
+        found.append(
+            f"the class found least often is `{rung.worst_class}`, recall {100 * rung.worst_class_recall:.1f} %"
+        )
+    return found
+
+
 def facts(report: Report) -> list[str]:
     """Sentences that must stand beside the figures: n, metric, machine, versions, price, how it was timed."""
     machine, first = report.machine, report.rungs[0]

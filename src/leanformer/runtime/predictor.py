@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.batching import batches_by_length, pad
+from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import ArtifactError
-from leanformer.predictor import Prediction, logits, to_predictions
+from leanformer.predictor import Prediction, check_texts, logits, to_predictions
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.engine import OnnxEngine
-from leanformer.task import Task
+from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
@@ -48,23 +48,26 @@ class LightPredictor:
     def task(self) -> Task:
         return self.artifact.task
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """The label and probabilities of each text, in order. Raises `TypeError` for a bare string."""
-        if isinstance(texts, str):
-            raise TypeError("predict takes a list of texts; wrap one text in a list")
+    def predict(self, texts: Sequence[Text]) -> list[Prediction]:
+        """The answer for each text, or each pair `(first, second)` of a model that was made for pairs, in order.
+
+        Raises `TypeError` for a bare string, and `DataError` for pairs where texts are wanted or the other way round.
+        """
+        check_texts(texts, self.task)
         return to_predictions(logits(self, texts), self.task)
 
-    def tokenize(self, texts: Sequence[str]) -> list[np.ndarray]:
+    def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         return self._tokenizer.encode(texts)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, labels]`, float32."""
-        result = np.empty((len(rows), len(self.task.labels)), dtype=np.float32)
+        """Logits `[rows, outputs]`, float32."""
+        result = np.empty((len(rows), self.task.outputs), dtype=np.float32)
         batches = batches_by_length(rows, self.batch_tokens)
         engine = self._together if len(batches) == 1 or self.batch_tokens is None else self._alone
 
         def work(batch: list[int]) -> None:
-            result[batch] = engine.run(*pad([rows[i] for i in batch], padding_id=self._padding_id))
+            block = pad_block([rows[i] for i in batch], padding_id=self._padding_id)
+            result[batch] = engine.run(block.ids, block.mask, block.types)
 
         if engine is self._alone and self.threads > 1:
             # Longest first, so that no worker is left alone with the largest batch at the end.

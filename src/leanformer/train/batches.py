@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leanformer.batching import pad
+from leanformer.batching import pad_block
+from leanformer.models.scoring import to_tensors
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,10 @@ class Batch:
 
     Attributes:
         ids, mask: `[B, S]`, int64.
-        labels: `[B]`, int64; -1 where a row has no label.
+        labels: `[B]`, int64, -1 where a row has no label; where any number of labels may apply `[B, labels]`, 0 or 1;
+            for scores `[B]`, float32, not-a-number where a row has none.
         rows: `[B]`, the rows' indices in the training set, by which cached teacher outputs are found.
+        types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
         share: this block's part of the optimiser step's rows; the shares of a step sum to 1.
     """
 
@@ -28,6 +31,7 @@ class Batch:
     labels: Tensor
     rows: np.ndarray
     share: float
+    types: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class TrainingSet:
     """Tokenized training rows.
 
     Attributes:
-        rows: one int32 array of token ids per text.
-        labels: one class index per text, -1 where there is none.
+        rows: one int32 array of token ids per text, of ids and token types per pair (see `Tokenizer.encode`).
+        labels: as `train.targets.labels_of` gives them, one row per text.
         padding_id: fills up short rows.
     """
 
@@ -79,10 +83,11 @@ def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, dev
         while end < len(by_length) and (end + 1 - start) * len(data.rows[by_length[end]]) <= token_budget:
             end += 1
         block = by_length[start:end]
-        ids, mask = pad([data.rows[i] for i in block], padding_id=data.padding_id)
+        ids, mask, types = to_tensors(pad_block([data.rows[i] for i in block], padding_id=data.padding_id), device)
         yield Batch(
-            ids=torch.from_numpy(ids).to(device),
-            mask=torch.from_numpy(mask).to(device),
+            ids=ids,
+            mask=mask,
+            types=types,
             labels=torch.from_numpy(data.labels[block]).to(device),
             rows=block,
             share=len(block) / len(indices),

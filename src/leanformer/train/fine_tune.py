@@ -1,4 +1,4 @@
-"""Fine-tune an encoder checkpoint into a classifier: what makes a teacher."""
+"""Fine-tune an encoder checkpoint for a task: what makes a teacher."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +18,23 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, LeanformerError
 from leanformer.files import remove_folder, sha256_json, write_json
-from leanformer.metrics.classification import accuracy
+from leanformer.metrics.primary import metric_name, score_logits
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, start_classifier, write_classifier
+from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import TrainingSet
 from leanformer.train.loop import FitResult, FitSettings, fit
-from leanformer.train.objectives.objective import CrossEntropy, Objective
+from leanformer.train.objectives.objective import Objective, Supervised
+from leanformer.train.targets import labels_of, with_scale, with_thresholds
+
+
+@dataclass(frozen=True)
+class Fitted(FitResult):
+    """What came of a fit, and the task with what was learnt about answering it (thresholds)."""
+
+    task: Task
 
 
 def fine_tune(
@@ -37,7 +48,9 @@ def fine_tune(
     device: str = "auto",
     say: Callable[[str], None] = print,
 ) -> Artifact:
-    """Fine-tune `encoder` on `data.train` with cross-entropy, keeping the weights that are best on `data.dev`.
+    """Fine-tune `encoder` on the labels of `data.train`, keeping the weights that are best on `data.dev`.
+
+    What the loss and the dev figure are depends on the task's answer; a scale or thresholds are kept in its artifact.
 
     Beside the artifact lie `training.json` and, where dev was taken out of train, `dev_rows.json` with the numbers
     of the rows, so that another program can be compared on the same division.
@@ -60,10 +73,6 @@ def fine_tune(
             path=data.name,
             remedy="give a dev file, or more train rows: at least two texts of a label",
         )
-    if data.task.kind != "classification":
-        raise DataError(
-            f"training for the task {data.task.kind!r} is not built yet, only classification", path=data.name
-        )
     if Path(encoder).exists() and Path(encoder).resolve().is_relative_to(output.resolve()):
         raise LeanformerError(
             f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
@@ -75,27 +84,29 @@ def fine_tune(
         say(f"starting at random: {', '.join(missing)}")
     tokens = min(max_tokens, positions)
     tokenizer = Tokenizer(tokenizer_path, tokens)
-    say(f"{len(data.train)} training texts, {len(data.dev)} dev texts, {len(data.task.labels)} labels")
-    cut = {"train": tokenizer.count_longer(data.train.texts), "dev": tokenizer.count_longer(data.dev.texts)}
+    train = replace(data.train, task=with_scale(data.task, data.train))
+    say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
+    cut = {"train": tokenizer.count_longer(train.inputs), "dev": tokenizer.count_longer(data.dev.inputs)}
     if any(cut.values()):
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
         say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
     result = fit_classifier(
-        model, CrossEntropy(), data.train.texts, labels_of(data.train), data.dev, tokenizer, settings,
+        model, Supervised(data.task.answer), train.inputs, labels_of(train), replace(data.dev, task=train.task),
+        tokenizer, settings,
         work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens]), device=device, say=say,
     )  # fmt: skip
     entry = {
         "step": "train.fine_tune",
         "options": {"encoder": Path(encoder).name, "max_tokens": tokens, **settings.__dict__},
         "parent": None,
-        "result": {"dev_accuracy": list(result.scores), "best_epoch": result.best_epoch + 1},
+        "result": dev_result(result, train.task),
         "data": {"name": data.name, "training_hash": data.training_hash},
     }
     artifact = write_classifier(
-        model, output, task=data.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[entry]
+        model, output, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[entry]
     )
     # Time is a fact about this machine, so it lies beside the artifact and not in its content.
-    write_json(output / "training.json", {"seconds": round(result.seconds, 1), "dev_accuracy": list(result.scores)})
+    write_json(output / "training.json", {"seconds": round(result.seconds, 1), **dev_result(result, train.task)})
     if data.dev_rows is not None:
         write_json(output / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
     # Only what we put there: the folder may be one that somebody keeps other things in.
@@ -108,7 +119,7 @@ def fine_tune(
 def fit_classifier(
     model: Classifier,
     objective: Objective,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     labels: np.ndarray,
     dev: Examples,
     tokenizer: Tokenizer,
@@ -118,26 +129,35 @@ def fit_classifier(
     identity: str,
     device: str,
     say: Callable[[str], None],
-) -> FitResult:
-    """Fit a classifier on `texts`, scored by accuracy on `dev`; `labels` `[texts]` are -1 where there is none."""
+) -> Fitted:
+    """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
+
+    Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept.
+    """
     padding = model.config.padding_id
     data = TrainingSet(tokenizer.encode(texts), labels, padding)
-    dev_rows, dev_labels = tokenizer.encode(dev.texts), np.asarray(dev.labels)
+    dev_rows = tokenizer.encode(dev.inputs)
     where = device_of(device)
 
-    def score() -> float:
-        predicted = score_rows(model, dev_rows, padding_id=padding, device=where).argmax(axis=1)
-        return accuracy(predicted, dev_labels)
+    def on_dev() -> np.ndarray:
+        return score_rows(model, dev_rows, padding_id=padding, device=where)
 
-    return fit(
+    def score() -> float:
+        logits = on_dev()
+        return score_logits(logits, dev.targets, with_thresholds(dev.task, logits, dev))
+
+    result = fit(
         model, objective, data, settings, score=score, folder=work / "checkpoint", identity=identity, device=where,
         say=say,
     )  # fmt: skip
+    task = with_thresholds(dev.task, on_dev(), dev) if dev.task.answer == "labels" else dev.task
+    return Fitted(result.scores, result.best_epoch, result.seconds, task)
 
 
-def labels_of(examples: Examples) -> np.ndarray:
-    """Class index of each example `[n]`, int64; -1 throughout when they are unlabelled."""
-    return np.asarray((-1,) * len(examples) if examples.labels is None else examples.labels, dtype=np.int64)
+def dev_result(result: FitResult, task: Task) -> dict[str, Any]:
+    """What a history keeps of a fit: the task's figure on dev after each epoch, and the best epoch, from 1."""
+    name = "dev_" + metric_name(task).lower().replace(" ", "_").replace("-", "_")
+    return {name: list(result.scores), "best_epoch": result.best_epoch + 1}
 
 
 def encoder_hash(model: Classifier) -> str:

@@ -18,12 +18,14 @@ from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from leanformer.artifact import Artifact
-from leanformer.batching import batches_by_length, pad
+from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import CheckpointError
 from leanformer.files import sha256_json, write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.predictor import TorchPredictor
+from leanformer.models.scoring import to_tensors
 from leanformer.models.store import TOKENIZER, read_model
+from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 
 _CHUNK_ROWS = 2048
@@ -34,7 +36,7 @@ class TeacherOutputs:
     """Cached outputs, row by row of the texts they were computed on.
 
     Attributes:
-        logits: `[rows, labels]`, float32.
+        logits: `[rows, outputs]`, float32.
         lengths: `[rows]`, tokens per row.
         hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16.
         attention: layer index from 0 -> the flattened `[heads, tokens, tokens]` of all rows, float16.
@@ -72,7 +74,7 @@ class TeacherOutputs:
 
 def teacher_outputs(
     teacher: Artifact,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     *,
     cache: Path,
     hidden: Sequence[int] = (),
@@ -132,7 +134,7 @@ def _arrays(
     model: Classifier | None,
 ) -> tuple[dict[str, np.memmap], dict[int, int]]:
     """The arrays on disk, opened if they are there and made if not."""
-    shapes: dict[str, tuple[tuple[int, ...], str]] = {"logits": ((len(lengths), len(teacher.task.labels)), "float32")}
+    shapes: dict[str, tuple[tuple[int, ...], str]] = {"logits": ((len(lengths), teacher.task.outputs), "float32")}
     heads: dict[int, int] = {}
     if model is not None:
         heads = {i: model.config.layers[i].heads for i in attention}
@@ -162,10 +164,8 @@ def _fill(
     squares = np.concatenate([[0], np.cumsum(lengths**2)])
     with torch.inference_mode():
         for batch in batches_by_length(rows, 4096):
-            ids, mask = pad([rows[i] for i in batch], padding_id=model.config.padding_id)
-            output = model.outputs(
-                torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), with_attentions=bool(heads)
-            )
+            block = pad_block([rows[i] for i in batch], padding_id=model.config.padding_id)
+            output = model.outputs(*to_tensors(block, device), with_attentions=bool(heads))
             for i, row in enumerate(batch):
                 n, at = len(rows[row]), first + row
                 arrays["logits"][at] = output.logits[i].float().cpu().numpy()

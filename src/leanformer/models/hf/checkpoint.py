@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ from leanformer.errors import CheckpointError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
-from leanformer.task import Task
+from leanformer.task import BUILT, Kind, Task
 
 _MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
 FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind in module.MODEL_TYPES}
@@ -54,6 +55,30 @@ def usable_positions(config: dict[str, Any], default: int) -> int:
     if family is None:
         return int(config.get("max_position_embeddings", default))
     return int(family.read_config(config, labels=2).positions)
+
+
+# What `transformers` calls the form of the answer.
+_PROBLEM_TYPES = {
+    "single_label_classification": "label", "multi_label_classification": "labels", "regression": "score",
+}  # fmt: skip
+
+
+def kind_of(config: Mapping[str, Any], logits: int, *, pairs: bool, source: object) -> str:
+    """The kind of task that a sequence classifier's `config.json` speaks of.
+
+    Without a problem type it is what `transformers` trains it for: one logit is a score, several are one label of
+    several. Raises `CheckpointError` for what we have no kind for.
+    """
+    problem = config.get("problem_type") or ("regression" if logits == 1 else "single_label_classification")
+    answer = _PROBLEM_TYPES.get(problem)
+    kind = next((name for name, one in BUILT.items() if one == Kind(pairs, str(answer))), None)
+    if kind is None or (answer == "score" and logits != 1) or (answer == "label" and logits < 2):
+        raise CheckpointError(
+            f"{source}: problem_type {problem!r} with {logits} logits{' on pairs of texts' if pairs else ''} is not "
+            "built\n  remedy: give a model that chooses one label of several, any number of them (for single texts), "
+            "or gives one score"
+        )
+    return kind
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -133,6 +158,9 @@ def _as_tuple(ours: str | tuple[str, ...]) -> tuple[str, ...]:
 def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     """Write `model` into `folder` as a stock sequence classifier of the family that it came from.
 
+    A score's scale is worked into the last layer, so that stock `transformers` gives scores as they are. It has no
+    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over.
+
     Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
     """
     config = model.config
@@ -143,10 +171,17 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
             f"a stock {config.family} has no option for what this model computes\n"
             "  remedy: keep it as a Leanformer artifact, or write it as ONNX"
         )
-    theirs["id2label"] = {str(index): name for index, name in enumerate(task.labels)}
-    theirs["label2id"] = {name: index for index, name in enumerate(task.labels)}
-    theirs["problem_type"] = "regression" if config.labels == 1 else "single_label_classification"
+    names = task.labels or ("score",)
+    theirs["id2label"] = {str(index): name for index, name in enumerate(names)}
+    theirs["label2id"] = {name: index for index, name in enumerate(names)}
+    theirs["problem_type"] = next(problem for problem, answer in _PROBLEM_TYPES.items() if answer == task.answer)
+    if task.thresholds is not None:
+        theirs["label_thresholds"] = dict(zip(task.labels, task.thresholds, strict=True))
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
+    if task.scale is not None:
+        offset, unit = task.scale
+        state["head.classifier.weight"] = state["head.classifier.weight"] * unit
+        state["head.classifier.bias"] = state["head.classifier.bias"] * unit + offset
     folder.mkdir(parents=True, exist_ok=True)
     save_file(
         {

@@ -16,20 +16,10 @@ from leanformer.errors import RecipeError
 from leanformer.models.classifier import Classifier
 from leanformer.models.config import EncoderConfig
 from leanformer.train.batches import Batch
+from leanformer.train.objectives.answers import LOSSES, is_labelled
+from leanformer.train.objectives.answers import soft_cross_entropy as soft_cross_entropy
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.teacher_outputs import TeacherOutputs
-
-
-def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """-sum softmax(teacher / T) log softmax(student / T) for each row, times T^2.
-
-    Args:
-        student, teacher: logits `[B, labels]`.
-
-    Returns `[B]`. The T^2 keeps the gradient's size when T changes. Nothing divides by the number of classes.
-    """
-    target = torch.softmax(teacher / temperature, dim=-1)
-    return -(target * F.log_softmax(student / temperature, dim=-1)).sum(dim=-1) * temperature**2
 
 
 def hidden_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str) -> Tensor:
@@ -63,7 +53,7 @@ class LossWeights:
 
     Attributes:
         temperature: of the soft targets.
-        hard: share of the hard-label cross-entropy, 0 to 1; the soft part gets the rest. Rows without a label
+        hard: share of the loss against hard labels, 0 to 1; the soft part gets the rest. Rows without a label
             have the soft part only.
         hidden, attention: weights of those losses; 0 leaves them out.
         hidden_kind: "mse" or "cosine".
@@ -81,6 +71,7 @@ class Distillation(Objective):
 
     Args:
         outputs: the teacher's, on the very rows that are trained on.
+        answer: the form of the task's answer, which tells the losses (see `objectives.answers`).
         hidden_map: pairs (student hidden-state index, teacher hidden-state index), 0 being the embedding output.
         attention_map: pairs (student layer, teacher layer), from 0.
         projections: per pair of `hidden_map`, a map from the student's width to the teacher's; None where equal.
@@ -91,26 +82,26 @@ class Distillation(Objective):
         outputs: TeacherOutputs,
         weights: LossWeights,
         *,
+        answer: str = "label",
         hidden_map: tuple[tuple[int, int], ...] = (),
         attention_map: tuple[tuple[int, int], ...] = (),
         projections: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
         self._logits = torch.from_numpy(outputs.logits.copy())
-        self._outputs, self.weights = outputs, weights
+        self._outputs, self.weights, self._losses = outputs, weights, LOSSES[answer]
         self.hidden_map, self.attention_map = hidden_map, attention_map
         self.projections = projections
 
     def forward(self, model: Classifier, batch: Batch) -> Tensor:
         w, device = self.weights, batch.ids.device
-        output = model.outputs(batch.ids, batch.mask, with_attentions=w.attention > 0)
+        output = model.outputs(batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0)
         logits = output.logits.float()
         teacher = self._logits[batch.rows].to(device)
-        hard = w.hard * (batch.labels >= 0).float()
-        loss = ((1 - hard) * soft_cross_entropy(logits, teacher, w.temperature)).mean()
+        hard = w.hard * is_labelled(batch.labels).float()
+        loss = ((1 - hard) * self._losses.soft(logits, teacher, w.temperature)).mean()
         if w.hard > 0:
-            each = F.cross_entropy(logits, batch.labels.clamp(min=0), reduction="none")
-            loss = loss + (hard * each).mean()
+            loss = loss + (hard * self._losses.hard(logits, batch.labels)).mean()
         width = batch.ids.shape[1]
         if w.hidden > 0:
             parts = []

@@ -1,0 +1,72 @@
+"""The losses of each form of answer: against labels, and against a teacher's outputs.
+
+Each function gives one loss a row, `[B]`, from logits `[B, outputs]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Losses:
+    """`hard(logits, labels)` against labels as `Batch` has them; `soft(student, teacher, temperature)` logits."""
+
+    hard: Callable[[Tensor, Tensor], Tensor]
+    soft: Callable[[Tensor, Tensor, float], Tensor]
+
+
+def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """-sum softmax(teacher / T) log softmax(student / T) for each row, times T^2 (Hinton et al. 2015).
+
+    Args:
+        student, teacher: logits `[B, labels]`.
+
+    Returns `[B]`. The T^2 keeps the gradient's size when T changes. Nothing divides by the number of classes.
+    """
+    target = torch.softmax(teacher / temperature, dim=-1)
+    return -(target * F.log_softmax(student / temperature, dim=-1)).sum(dim=-1) * temperature**2
+
+
+def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Binary cross-entropy with the teacher's sigmoid(logit / T) as target, mean over labels, times T^2; `[B]`."""
+    target = torch.sigmoid(teacher / temperature)
+    each = F.binary_cross_entropy_with_logits(student / temperature, target, reduction="none")
+    return each.mean(dim=-1) * temperature**2
+
+
+def squared_error(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Mean over outputs of (student - teacher)^2, `[B]`; a score has no temperature."""
+    return (student - teacher).pow(2).mean(dim=-1)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels.clamp(min=0), reduction="none")
+
+
+def _binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    target = labels.clamp(min=0).to(logits.dtype)
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=-1)
+
+
+def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits[:, 0] - labels.nan_to_num().to(logits.dtype)).pow(2)
+
+
+LOSSES = {
+    "label": Losses(_cross_entropy, soft_cross_entropy),
+    "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy),
+    "score": Losses(_squared_error, squared_error),
+}
+
+
+def is_labelled(labels: Tensor) -> Tensor:
+    """Whether each row has a label `[B]`: -1 marks a missing class or missing labels, not-a-number a missing score."""
+    if labels.is_floating_point():
+        return ~labels.isnan()
+    return (labels if labels.ndim == 1 else labels.amin(dim=1)) >= 0

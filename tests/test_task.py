@@ -1,0 +1,63 @@
+"""Tasks: what a kind implies, and that manifests of any age can be read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from leanformer.task import BUILT, KINDS, Task
+
+AB = ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "pairs", "answer", "outputs"),
+    [
+        ("classification", AB, False, "label", 2),
+        ("pair", AB, True, "label", 2),
+        ("multilabel", AB, False, "labels", 2),
+        ("similarity", (), True, "score", 1),
+        ("regression", (), False, "score", 1),
+    ],
+)
+def test_a_kind_says_what_goes_in_and_what_comes_out(
+    kind: str, labels: tuple[str, ...], pairs: bool, answer: str, outputs: int
+) -> None:
+    task = Task(kind, labels)
+    assert (task.pairs, task.answer, task.outputs) == (pairs, answer, outputs)
+
+
+def test_json_keeps_everything_and_adds_nothing_to_older_manifests() -> None:
+    for task in (Task("multilabel", AB, thresholds=(0.25, 0.5)), Task("similarity", (), scale=(2.5, 1.5))):
+        assert Task.from_json(json.loads(json.dumps(task.to_json()))) == task
+        assert task.question == Task(task.kind, task.labels) != task
+    older = {"kind": "classification", "labels": ["a", "b"]}
+    assert Task.from_json(older) == Task("classification", AB)
+    # Hashes of artifacts and caches are taken over this; another form would lose them all.
+    assert Task("classification", AB).to_json() == older
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"kind": "sorting", "labels": AB},
+        {"kind": "pair", "labels": ("a", "a")},
+        {"kind": "similarity", "labels": AB},
+        {"kind": "multilabel", "labels": AB, "thresholds": (0.5,)},
+        {"kind": "multilabel", "labels": AB, "thresholds": (0.5, 1.5)},
+        {"kind": "multilabel", "labels": AB, "thresholds": (0.5, float("nan"))},
+        {"kind": "classification", "labels": AB, "thresholds": (0.5, 0.5)},
+        {"kind": "similarity", "labels": (), "scale": (0.0, 0.0)},
+        {"kind": "multilabel", "labels": AB, "scale": (0.0, 1.0)},
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Task(**values)
+
+
+def test_every_built_kind_differs_from_the_others() -> None:
+    assert len(set(BUILT.values())) == len(BUILT) and set(BUILT) < set(KINDS)
