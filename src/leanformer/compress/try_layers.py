@@ -47,7 +47,7 @@ class Trials:
                 self._done = found
 
     def distance(self, layers: Sequence[int]) -> float | None:
-        return self._done["distances"].get(_key(layers))  # type: ignore[no-any-return]
+        return self._done["distances"].get(_key(layers))
 
     def add(self, layers: Sequence[int], distance: float) -> None:
         self._done["distances"][_key(layers)] = distance
