@@ -33,7 +33,7 @@ name: small
 steps:
   - {step: export.onnx, name: whole, uses: teacher, rung: our ONNX graph}
   - {step: compress.distil, name: student, uses: teacher, layers: 1, trial_texts: 24, epochs: 3, batch_size: 16,
-     learning_rate: 0.0005, hidden_weight: 0.1, hidden_map: [[0, 0], [1, 3]], token_budget: 300}
+     learning_rate: 0.003, hidden_weight: 0.1, hidden_map: [[0, 0], [1, 3]], token_budget: 300}
   - {step: compress.trim_vocabulary, name: trimmed}
   - {step: export.onnx, name: student-onnx, rung: student}
   - {step: export.int8, name: student-int8, method: static, max_flips: 1, max_mean_share: 100, rung: int8}
