@@ -2,7 +2,7 @@
 
     python -m tests.e2e.dying FOLDER JOB KILLS FINISH
 
-JOB is "train" or "compress", on a generated sample in FOLDER. KILLS is a JSON list of moments, one per attempt:
+JOB is "train" or "compress", on the tiny data in FOLDER. KILLS is a JSON list of moments, one per attempt:
 ["change", n] just before the n-th change to the file system, ["path", part] just before the first change to a path
 with `part` in it, ["after", part] before the change after that one, ["seconds", s]. FINISH 1 adds an attempt that is
 left alone. Prints a JSON object: where each attempt died, and how many changes the last one made.
@@ -18,34 +18,26 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from leanformer.data.dataset import Dataset
-from leanformer.data.sample import generate_sample
 from leanformer.measure import speed
 from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import read_recipe
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
-from tests.tiny import tiny_artifact, tiny_config
+from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
 
 RECIPE = """
 name: small
 steps:
   - {step: export.onnx, name: whole, uses: teacher, rung: our ONNX graph}
-  - {step: compress.distil, name: student, uses: teacher, layers: 2, trial_texts: 24, epochs: 2, batch_size: 16,
-     hidden_weight: 0.1, hidden_map: [[0, 0], [2, 3]], token_budget: 300}
+  - {step: compress.distil, name: student, uses: teacher, layers: 1, trial_texts: 24, epochs: 3, batch_size: 16,
+     learning_rate: 0.003, hidden_weight: 0.1, hidden_map: [[0, 0], [1, 3]], token_budget: 300}
   - {step: compress.trim_vocabulary, name: trimmed}
   - {step: export.onnx, name: student-onnx, rung: student}
   - {step: export.int8, name: student-int8, method: static, max_flips: 1, max_mean_share: 100, rung: int8}
 """
-
-
-@cache
-def sample() -> Dataset:
-    return generate_sample(seed=5, train=64, dev=24, test=24, unlabelled=32)
 
 
 def prepare(folder: Path) -> None:
@@ -56,18 +48,18 @@ def prepare(folder: Path) -> None:
 
 
 def train(folder: Path) -> None:
-    settings = FitSettings(epochs=3, batch_size=16, learning_rate=2e-3, precision="fp32", checkpoint_seconds=0.0)
+    settings = FitSettings(epochs=4, batch_size=12, learning_rate=3e-3, precision="fp32", checkpoint_seconds=0.0)
     fine_tune(
-        str(folder / "start"), sample(), folder / "teacher", settings, max_tokens=32, work=folder / "teacher.work",
-        device="cpu", say=lambda line: None,
+        str(folder / "start"), tiny_dataset(), folder / "teacher", settings, max_tokens=32,
+        work=folder / "teacher.work", device="cpu", say=lambda line: None,
     )  # fmt: skip
 
 
 def run_compress(folder: Path) -> None:
     speed._SETTLE_SECONDS = 0
     compress(
-        str(folder / "teacher"), sample(), folder / "lean", recipe=read_recipe(folder / "recipe.yaml"), goal="size",
-        max_drop=100, threads=1, device="cpu", memory=False, say=lambda line: None,
+        str(folder / "teacher"), tiny_dataset(), folder / "lean", recipe=read_recipe(folder / "recipe.yaml"),
+        goal="size", max_drop=100, threads=1, device="cpu", memory=False, say=lambda line: None,
         speed=speed.SpeedSettings(rounds=1, latency_texts=4, seconds=0.01),
     )  # fmt: skip
 

@@ -72,6 +72,8 @@ class TrimVocabulary:
                 f"compress.trim_vocabulary: {counted.texts_changed} of {counted.texts} counted texts came apart "
                 "differently without the pieces that none of them uses; this tokenizer cannot be trimmed without loss"
             )
+        if counted.texts_changed:
+            context.say(f"{counted.texts_changed} of {counted.texts} counted texts come apart differently")
         result = {"pieces": [len(vocabulary), len(order)], "counted": counted.to_json()}
         if context.data.dev is not None:
             dev = compare(before, after, _all_texts(context.data, "dev"), order=order, unknown_id=vocabulary.unknown_id)
