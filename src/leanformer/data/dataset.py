@@ -105,7 +105,7 @@ def open_dataset(
     """
     if kind is not None and kind not in READABLE_KINDS:
         raise DataError(
-            f"examples of kind {kind!r} cannot be read; {' and '.join(READABLE_KINDS)} can",
+            f"examples of kind {kind!r} cannot be read; {', '.join(READABLE_KINDS)} can",
             path=source,
             remedy=f"give one of {', '.join(READABLE_KINDS)} as the kind",
         )

@@ -41,7 +41,9 @@ def score_rows(
         for batch in batches_by_length(widths, batch_tokens):
             width = max(len(widths[i]) for i in batch)
             block = pad_block([rows[i] for i in batch], padding_id=padding_id, length=width)
-            scores = model(*to_tensors(block, device))
+            ids, mask, types = to_tensors(block, device)
+            # A model of single texts need not know of token types.
+            scores = model(ids, mask) if types is None else model(ids, mask, types)
             results.append((batch, scores.float().cpu().numpy()))
     logits = np.empty((len(rows), results[0][1].shape[1]), dtype=np.float32)
     for batch, scores in results:
