@@ -138,6 +138,7 @@ class Pool:
 
     def _take(self, worker: Worker) -> None:
         self.workers.append(worker)
+        self.say("worker_started", pid=worker.process.pid)
         self.scheduler.add(worker)
         self._spawn(self._listen(worker))
 

@@ -42,7 +42,7 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
         timeout_graceful_shutdown=int(limits.timeout_seconds + _GRACE_SECONDS), limit_concurrency=limits.connections,
         ws="none",
     )  # fmt: skip
-    server = _Server(config)
+    server = _Server(config, log)
     try:
         await service.start()
         # What is loaded now stays: the collector need not look at it again with every generation of requests.
@@ -52,13 +52,20 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
         host, port = listener.getsockname()[:2]
         log("listening", host=host, port=port, models=list(settings.artifacts), key_needed=settings.key is not None)
         await server.serve(sockets=[listener])
-        log("stopping")
     finally:
         await service.stop()
         log("stopped")
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, log: Log) -> None:
+        super().__init__(config)
+        self._log = log
+
+    def _stop(self, number: int) -> None:
+        self._log("stopping", signal=signal.Signals(number).name, again=self.should_exit)
+        self.handle_exit(number, None)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Like uvicorn's, but signals are not raised again at its end: the workers have still to be ended."""
@@ -66,7 +73,7 @@ class _Server(uvicorn.Server):
         before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
         for one in before:
             try:
-                loop.add_signal_handler(one, self.handle_exit, one, None)
+                loop.add_signal_handler(one, self._stop, one)
             except NotImplementedError:
                 signal.signal(one, self.handle_exit)
         try:
