@@ -46,7 +46,7 @@ def is_paired(task: Task) -> bool:
 def read_json(body: bytes) -> Any:
     """The JSON value of a body. Raises `Refused` (400)."""
     try:
-        return json.loads(body)
+        return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         # The words of the decoder name a place; those of the other errors may repeat the text.
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""

@@ -21,6 +21,7 @@ from leanformer.serve.settings import Settings
 
 # Beyond the longest wait of a request: its answer has to be written, too.
 _GRACE_SECONDS = 5.0
+_SEND_BUFFER_BYTES = 1 << 17
 
 
 def run(settings: Settings) -> None:
@@ -104,7 +105,10 @@ def _listen(settings: Settings) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        # Connections inherit it. What the kernel would hold for clients that do not read adds up, and is not counted.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        return listener
     except OSError as error:
         raise LeanformerError(
             f"{settings.host}:{settings.port}: cannot listen there ({error.strerror or error})\n"

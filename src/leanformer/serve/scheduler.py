@@ -3,7 +3,7 @@
 There is no window in which requests wait for company. A worker that is idle takes what is there, at most its share
 of it and at most `pack_tokens`; while all are busy, work gathers by itself, and the packs grow with the load. Requests
 take turns within a model and models take turns among themselves, so that a list of a thousand texts delays a single
-one by no more than a pack. Everything happens in the event loop's thread; there are no locks.
+one by a few packs at most. Everything happens in the event loop's thread; there are no locks.
 """
 
 from __future__ import annotations
