@@ -23,7 +23,7 @@ def _read() -> tuple[str, str]:
         allowed[tag] = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{allowed['script']}'; style-src 'sha256-{allowed['style']}'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return text, policy
 
