@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from leanformer.serve.pages import playground
 from leanformer.serve.refused import KINDS, Refused
 from leanformer.serve.service import Answered, Service
 from leanformer.serve.stream import answer_lines
+from leanformer.serve.tracing import make_trace
 
 _LINES_TYPES = ("application/x-ndjson", "application/jsonlines", "application/x-jsonlines")
 
@@ -60,11 +62,13 @@ class Routes:
 
     def __init__(self, service: Service) -> None:
         self.service, self.limits = service, service.settings.limits
+        self.trace = make_trace() if service.settings.tracing else None
 
     async def predict(self, request: Request) -> Response:
         need_type(request, "application/json")
         timeout = timeout_of(request, self.limits)
         query = read_query(read_json(await read_body(request, self.limits)), self.limits)
+        start = time.time_ns()
         watch = Watch(request)
         try:
             answered = await self.service.predict(query, timeout=timeout, accepted=watch.over)
@@ -74,6 +78,8 @@ class Routes:
             model=answered.model.name, texts=len(answered.scores), tokens=answered.tokens,
             **{f"{stage}_ms": round(value * 1000, 3) for stage, value in answered.seconds.items()},
         )  # fmt: skip
+        if self.trace is not None:
+            self.trace(request.headers, start, answered)
         return _json(answered.scores[0] if answered.single else answered.scores, headers=_told(answered))
 
     async def stream(self, request: Request) -> Response:

@@ -97,9 +97,9 @@ class Guard:
 
     def _finish(self, scope: Scope, status: int, seconds: float, request_id: str, fields: dict[str, Any]) -> None:
         route = scope["path"] if scope["path"] in ROUTES else "other"
-        self._metrics.requests.labels(route, str(status or 499)).inc()
+        self._metrics.requests(route, str(status or 499)).inc()
         if status >= 400 or not status:
-            self._metrics.refused.labels(KINDS.get(status or 499, "other")).inc()
+            self._metrics.refused(KINDS.get(status or 499, "other")).inc()
         if self._settings.access_log and not (route in _QUIET and status == 200):
             self._log(
                 "request", request_id=request_id, method=scope["method"], route=route, status=status or 499,

@@ -96,11 +96,11 @@ class Service:
             try:
                 new = await self._open(old.number + 1)
             except (LeanformerError, OSError) as error:
-                self.metrics.reloads.labels("failed").inc()
+                self.metrics.reloads("failed").inc()
                 self.log("reload_failed", level="error", error=str(error))
                 return False
             self._generation = new
-            self.metrics.reloads.labels("done").inc()
+            self.metrics.reloads("done").inc()
             self._announce(new)
             _keep(self._endings, self._end(old))
             return True
@@ -141,9 +141,9 @@ class Service:
         seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}
         seconds["total"] = time.perf_counter() - start
         for stage, value in seconds.items():
-            self.metrics.stage_seconds.labels(model.name, stage).observe(value)
-        self.metrics.texts.labels(model.name).inc(len(rows))
-        self.metrics.tokens.labels(model.name).inc(job.tokens)
+            self.metrics.stage_seconds(model.name, stage).observe(value)
+        self.metrics.texts(model.name).inc(len(rows))
+        self.metrics.tokens(model.name).inc(job.tokens)
         return Answered(scores, query.single, model, job.tokens, seconds)
 
     def model(self, name: str | None, generation: Generation) -> Model:
@@ -171,8 +171,8 @@ class Service:
         names, limits = list(models), self.settings.limits
 
         def observe(pack: Pack, seconds: float) -> None:
-            self.metrics.pack_tokens.labels(names[pack.model]).observe(pack.tokens)
-            self.metrics.pack_seconds.labels(names[pack.model]).observe(seconds)
+            self.metrics.pack_tokens(names[pack.model]).observe(pack.tokens)
+            self.metrics.pack_seconds(names[pack.model]).observe(seconds)
 
         scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, observe)
         pool = Pool(
