@@ -144,6 +144,20 @@ def test_a_client_that_does_not_read_is_cut(small: Server):
     assert small.predict("rain").status == 200
 
 
+def test_connections_past_the_limit_are_told_so(tiny_onnx_artifact: Path):
+    with Server(f"tiny={tiny_onnx_artifact}", "--workers", 1, "--connections", 2) as server:
+        held = [server.connect() for _ in range(2)]
+        for one in held:
+            assert server.ask("GET", "/info", connection=one).status == 200
+        refused = server.predict("rain")
+        assert refused.status == 503
+        assert "connections is 2" in refused.json["error"]
+        assert server.ask("GET", "/ready").status == 200, "probes are let through"
+        held.pop().close()
+        server.until(lambda: server.predict("rain").status == 200)
+        held.pop().close()
+
+
 def test_a_dead_worker_is_replaced_and_its_work_answered(tiny_onnx_artifact: Path, threads: ThreadPoolExecutor):
     with Server(f"tiny={tiny_onnx_artifact}", "--workers", 2) as server:
         expected = as_array(server.predict(TEXTS, raw_scores=True).json)

@@ -44,7 +44,7 @@ def serve(
     text_characters: Annotated[int, typer.Option(min=1, help="Longest text in characters.")] = 50_000,
     receive_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that a request may take to arrive.")] = 10.0,
     send_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that an answer may be left unread.")] = 10.0,
-    connections: Annotated[int, typer.Option(min=1, help="Most connections open at once.")] = 4096,
+    connections: Annotated[int, typer.Option(min=1, help="Most connections open at once.")] = 1024,
     access_log: Annotated[bool, typer.Option(help="Log a line per request; it holds no text.")] = True,
     tracing: Annotated[bool, typer.Option(help="Hand spans to OpenTelemetry, which must be installed.")] = False,
 ) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from leanformer.serve.guard import ABORT
+from leanformer.serve.guard import ABORT, CONNECTIONS
+
+_GRACE_SECONDS = 0.5
 
 
 class Connection(HttpToolsProtocol):
@@ -37,6 +39,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         # The task of the request has been made and has not run yet.
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
+        self.scope[CONNECTIONS] = len(self.connections)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         self._disarm()
@@ -49,7 +52,11 @@ class Connection(HttpToolsProtocol):
 
     def _arm(self) -> None:
         self._disarm()
-        self._deadline = self.loop.call_later(self.receive_seconds, self.transport.abort)
+        self._deadline = self.loop.call_later(self.receive_seconds, self._late)
+
+    def _late(self) -> None:
+        # Perhaps it is the server that is late, and what was sent lies there unread: then it will be read before this.
+        self._deadline = self.loop.call_later(_GRACE_SECONDS, self.transport.abort)
 
     def _disarm(self) -> None:
         if self._deadline is not None:

@@ -23,6 +23,8 @@ OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
 ROUTES = (*OPEN_ROUTES, "/info", "/metrics", "/predict", "/predict/stream")
 # In a request's scope: a function that breaks its connection off. See `connection.py`.
 ABORT = "leanformer.abort"
+# In a request's scope: how many connections are open.
+CONNECTIONS = "leanformer.connections"
 _QUIET = ("/health", "/ready", "/metrics")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADERS = (
@@ -68,6 +70,10 @@ class Guard:
                 raise _CutError from error
 
         try:
+            limit = self._settings.limits.connections
+            if scope.get(CONNECTIONS, 0) > limit and scope["path"] not in ("/health", "/ready"):
+                more = {"retry-after": "1", "connection": "close"}
+                raise Refused(503, f"too many connections; the limit connections is {limit}", more)
             self._check(scope["path"], headers)
             await self._app(scope, receive, mark)
         except Refused as refused:

@@ -33,8 +33,10 @@ class Worker:
 
     def send(self, pack: Pack) -> None:
         assert self.process.stdin is not None
-        # To a process that has just died this does nothing; the end of its output tells, and the pack is given on.
-        self.process.stdin.write(pack_ask(pack.number, pack.model, pack.exact, pack.rows()))
+        # A process may have died a moment ago. Its end is noticed where its output ends, and the pack is given on then;
+        # asyncio's own pipe ignores what is written after the end, and uvloop's raises.
+        with contextlib.suppress(RuntimeError, OSError):
+            self.process.stdin.write(pack_ask(pack.number, pack.model, pack.exact, pack.rows()))
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -40,8 +40,7 @@ async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
     config = uvicorn.Config(
         make_app(service), http=with_deadline(limits.receive_seconds), lifespan="off", access_log=False,
         log_config=None, server_header=False, timeout_keep_alive=int(max(1, limits.idle_seconds)),
-        timeout_graceful_shutdown=int(limits.timeout_seconds + _GRACE_SECONDS), limit_concurrency=limits.connections,
-        ws="none",
+        timeout_graceful_shutdown=int(limits.timeout_seconds + _GRACE_SECONDS), ws="none",
     )  # fmt: skip
     server = _Server(config, log)
     try:

@@ -40,7 +40,7 @@ class Limits:
     send_seconds: float = 10.0
     idle_seconds: float = 60.0
     stuck_seconds: float = 60.0
-    connections: int = 4096
+    connections: int = 1024
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
