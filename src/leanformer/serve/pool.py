@@ -76,9 +76,11 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str]) -> Worke
             raise ChangedError("an artifact was changed since the server opened it\n  remedy: reload the server")
     except (asyncio.IncompleteReadError, TimeoutError) as error:
         worker.kill()
+        await worker.end()
         raise LeanformerError(f"a worker ended, or did not start within {_START_SECONDS:g} s") from error
     except BaseException:
         worker.kill()
+        await worker.end()
         raise
     return worker
 
