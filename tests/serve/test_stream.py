@@ -82,4 +82,4 @@ def test_a_stream_leaves_room_for_others(server: Server):
     connection.close()
     assert all("scores" in one for one in answers)
     assert len(answers) == 60
-    assert {one.status for one in beside} <= {200, 429}
+    assert {one.status for one in beside} == {200}

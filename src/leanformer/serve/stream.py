@@ -1,6 +1,6 @@
 """Bulk work as newline-delimited JSON: a line in, a line out, in order, at the pace of the slowest part.
 
-A stream never finds the queue full: it takes lines only as fast as they are answered, and never more than a few at
+A stream never finds the queue full: it takes lines only as fast as they are answered, and never more than half of it at
 once, so that single requests pass between.
 """
 
@@ -74,15 +74,18 @@ async def _refusal(index: int, refused: Refused) -> bytes:
 
 
 async def _patiently(service: Service, query: Query, timeout: float) -> Answered:
-    """`Service.predict`, but where the queue is full it waits for room, up to the deadline."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
+    """`Service.predict`, but it waits until at most half of the queue is taken; the deadline counts from there.
+
+    So the other half is left to single requests, and lines do not expire because the stream is ahead of itself.
+    """
     while True:
-        try:
-            return await service.predict(query, timeout=max(deadline - loop.time(), 0.001))
-        except Refused as refused:
-            if refused.status != 429 or loop.time() >= deadline:
-                raise
+        scheduler = service.generation.scheduler
+        if scheduler.outstanding <= scheduler.queue_tokens // 2:
+            try:
+                return await service.predict(query, timeout=timeout)
+            except Refused as refused:
+                if refused.status != 429:
+                    raise
         await asyncio.sleep(_RETRY_SECONDS)
 
 
