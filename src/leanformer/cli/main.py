@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from leanformer.cli import bench, compress, demo, export, inspect, predict, techniques, train
+from leanformer.cli import bench, compress, demo, export, inspect, predict, serve, techniques, train
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
@@ -28,6 +28,7 @@ app.command()(inspect.inspect)
 app.command()(techniques.techniques)
 app.command()(export.export)
 app.command()(demo.demo)
+app.command()(serve.serve)
 
 
 def main() -> None:

@@ -1,0 +1,109 @@
+"""`leanformer serve`: artifacts behind HTTP."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.errors import LeanformerError, MissingExtraError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+KEY_VARIABLE = "LEANFORMER_API_KEY"
+
+
+def serve(
+    artifacts: Annotated[
+        list[str], typer.Argument(metavar="ARTIFACT...", help="Folders of artifacts, each FOLDER or NAME=FOLDER.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; the default is reachable from this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes, one thread each; default: the cores it may use.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help=f"File with the bearer key that requests must carry; default: ${KEY_VARIABLE}, if set."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name for the Host header while listening on loopback.")
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="An origin whose pages may call from a browser; default: none.")
+    ] = None,
+    queue_tokens: Annotated[int, typer.Option(min=1, help="Most tokens accepted and not answered.")] = 32_768,
+    pack_tokens: Annotated[int, typer.Option(min=1, help="Most tokens handed to a worker at once.")] = 1024,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Longest wait of a request in seconds.")] = 10.0,
+    body_bytes: Annotated[int, typer.Option(min=1, help="Longest body in bytes.")] = 1 << 20,
+    texts: Annotated[int, typer.Option(min=1, help="Most texts in one request.")] = 512,
+    text_characters: Annotated[int, typer.Option(min=1, help="Longest text in characters.")] = 50_000,
+    receive_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that a request may take to arrive.")] = 10.0,
+    send_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that an answer may be left unread.")] = 10.0,
+    connections: Annotated[int, typer.Option(min=1, help="Most connections open at once.")] = 1024,
+    access_log: Annotated[bool, typer.Option(help="Log a line per request; it holds no text.")] = True,
+    tracing: Annotated[bool, typer.Option(help="Hand spans to OpenTelemetry, which must be installed.")] = False,
+) -> None:
+    """Serve each ARTIFACT over HTTP; a page to try them is at /, the routes are described at /docs."""
+    # Texts come from many requests at once; threads of the tokenizer would only take the cores from the workers.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        from leanformer.serve.run import run
+    except ImportError as error:
+        raise MissingExtraError("serving", "serve") from error
+    from leanformer.runtime.cores import allowed_cores
+    from leanformer.serve.settings import Limits, Settings
+
+    limits = Limits(
+        body_bytes=body_bytes, texts=texts, text_characters=text_characters, queue_tokens=queue_tokens,
+        pack_tokens=min(pack_tokens, queue_tokens), timeout_seconds=timeout, receive_seconds=receive_seconds,
+        send_seconds=send_seconds, connections=connections,
+    )  # fmt: skip
+    settings = Settings(
+        artifacts=named(artifacts), host=host, port=port, workers=workers or allowed_cores(), limits=limits,
+        key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
+        access_log=access_log, tracing=tracing,
+    )  # fmt: skip
+    run(settings)
+
+
+def named(artifacts: list[str]) -> dict[str, str]:
+    """Name -> folder; a folder without a name is called what it is called, with odd characters made dashes.
+
+    Raises `LeanformerError` for a name that is none, and for one that is given twice.
+    """
+    result: dict[str, str] = {}
+    for one in artifacts:
+        name, separator, folder = one.partition("=")
+        if separator and not _NAME.fullmatch(name):
+            # A folder may have a "=" in its path; then there is no name before it.
+            if not Path(one).exists():
+                raise LeanformerError(f"{one}: a name consists of letters, digits, '.', '_' and '-', 64 at most")
+            separator = ""
+        if not separator:
+            folder = one
+            name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(folder).resolve().name).lstrip("._-")[:64] or "model"
+        if name in result:
+            raise LeanformerError(f"two models are called {name}\n  remedy: name them: first=FOLDER second=FOLDER")
+        result[name] = folder
+    return result
+
+
+def read_key(path: Path | None) -> str | None:
+    """The bearer key, from a file or the environment (never an argument, which every process here could read).
+
+    Raises `LeanformerError` for a key that no header could carry.
+    """
+    key = path.read_text(encoding="utf-8").strip() if path is not None else os.environ.get(KEY_VARIABLE, "").strip()
+    if not key and path is None:
+        return None
+    if len(key) < 16 or not key.isascii() or not key.isprintable() or " " in key:
+        where = path or f"${KEY_VARIABLE}"
+        raise LeanformerError(
+            f"{where}: a key has 16 or more ASCII characters and no blanks\n  remedy: openssl rand -hex 32"
+        )
+    return key

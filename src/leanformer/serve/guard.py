@@ -1,0 +1,125 @@
+"""Around every request: who may ask, a name for the request, a line in the log, and a clear end whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import re
+import time
+import traceback
+import uuid
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from leanformer.serve.logs import Log
+from leanformer.serve.metrics import Metrics
+from leanformer.serve.refused import KINDS, Refused
+from leanformer.serve.settings import LOOPBACK_NAMES, Settings
+
+# Health checks carry no key, and the pages hold nothing that is not in the source of this package.
+OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
+ROUTES = (*OPEN_ROUTES, "/info", "/metrics", "/predict", "/predict/stream")
+# In a request's scope: a function that breaks its connection off. See `connection.py`.
+ABORT = "leanformer.abort"
+# In a request's scope: how many connections are open.
+CONNECTIONS = "leanformer.connections"
+_QUIET = ("/health", "/ready", "/metrics")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+
+
+class _CutError(Exception):
+    """A client did not read its answer, and is not waited for any longer."""
+
+
+class Guard:
+    """ASGI middleware; handlers add what the log should tell to `scope["leanformer"]`, a dict."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, log: Log) -> None:
+        self._app, self._settings, self._metrics, self._log = app, settings, metrics, log
+        self._key = None if settings.key is None else settings.key.encode()
+        self._hosts = {*LOOPBACK_NAMES, *(one.lower() for one in settings.hosts)} if settings.loopback else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        start = time.perf_counter()
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        fields: dict[str, Any] = {}
+        scope["leanformer"] = fields
+        status = 0
+
+        async def mark(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
+            try:
+                async with asyncio.timeout(self._settings.limits.send_seconds):
+                    await send(message)
+            except TimeoutError as error:
+                fields["cut"] = "the client did not read its answer"
+                scope.get(ABORT, _nothing)()
+                raise _CutError from error
+
+        try:
+            limit = self._settings.limits.connections
+            if scope.get(CONNECTIONS, 0) > limit and scope["path"] not in ("/health", "/ready"):
+                more = {"retry-after": "1", "connection": "close"}
+                raise Refused(503, f"too many connections; the limit connections is {limit}", more)
+            self._check(scope["path"], headers)
+            await self._app(scope, receive, mark)
+        except Refused as refused:
+            await _answer(refused, mark)
+        except _CutError:
+            status = 499
+        except Exception as error:
+            # The place, and not the message: that may repeat what was asked.
+            frames = [f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-6:]]
+            self._log("failure", level="error", request_id=request_id, error=type(error).__name__, frames=frames)
+            if not status:
+                await _answer(Refused(500, "the server failed; its log has the place under this request id"), mark)
+        finally:
+            self._finish(scope, status, time.perf_counter() - start, request_id, fields)
+
+    def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
+        if self._hosts is not None:
+            host = headers.get(b"host", b"").decode("latin-1").lower()
+            name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
+            if name not in self._hosts:
+                raise Refused(421, "this server answers to the names of the loopback address; see --allow-host")
+        if self._key is None or path in OPEN_ROUTES:
+            return
+        scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):
+            raise Refused(401, "a valid key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"})
+
+    def _finish(self, scope: Scope, status: int, seconds: float, request_id: str, fields: dict[str, Any]) -> None:
+        route = scope["path"] if scope["path"] in ROUTES else "other"
+        self._metrics.requests(route, str(status or 499)).inc()
+        if status >= 400 or not status:
+            self._metrics.refused(KINDS.get(status or 499, "other")).inc()
+        if self._settings.access_log and not (route in _QUIET and status == 200):
+            self._log(
+                "request", request_id=request_id, method=scope["method"], route=route, status=status or 499,
+                ms=round(seconds * 1000, 3), **fields,
+            )  # fmt: skip
+
+
+async def _answer(refused: Refused, send: Send) -> None:
+    body = json.dumps(refused.to_json()).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **refused.headers}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refused.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _nothing() -> None:
+    """For servers whose connections cannot be broken off from here."""

@@ -1,0 +1,156 @@
+"""What a request asks for, read from its JSON and checked; every refusal names the field and, if one, the limit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from leanformer.serve.refused import Refused
+from leanformer.serve.settings import Limits
+from leanformer.task import Task
+
+Text = str | tuple[str, str]
+
+_FIELDS = {"inputs", "model", "raw_scores", "top_k", "truncate", "exact", "parameters"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request for predictions.
+
+    Attributes:
+        texts: the texts, or pairs of texts.
+        single: whether they came as one text, so that the answer is not a list of answers.
+        model: name of the model; None for the first.
+        raw_scores: answer with logits instead of probabilities.
+        top_k: how many labels to answer with, best first; None for all.
+        truncate: cut texts that are too long; otherwise they are refused.
+        exact: score each text by itself, so that its answer does not depend on what else is asked, to the last bit.
+    """
+
+    texts: list[Text]
+    single: bool = False
+    model: str | None = None
+    raw_scores: bool = False
+    top_k: int | None = None
+    truncate: bool = False
+    exact: bool = False
+
+
+def is_paired(task: Task) -> bool:
+    """Whether one input of the task is a pair of texts."""
+    return bool(getattr(task, "pairs", task.kind in ("pair", "similarity")))
+
+
+def read_json(body: bytes) -> Any:
+    """The JSON value of a body. Raises `Refused` (400)."""
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # The words of the decoder name a place; those of the other errors may repeat the text.
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Refused(400, f"the body is not JSON in UTF-8{where}") from error
+
+
+def read_query(value: Any, limits: Limits) -> Query:
+    """The body of `POST /predict`, as a JSON value. Raises `Refused` (422) for one that is not as described.
+
+    Options may stand beside `inputs` or, as Hugging Face's inference API has them, under `parameters`.
+    """
+    if not isinstance(value, dict):
+        raise Refused(422, 'the body must be an object: {"inputs": "a text"}')
+    if unknown := sorted(set(value) - _FIELDS):
+        raise Refused(422, f"unknown field {unknown[0][:40]!a}; the fields are {', '.join(sorted(_FIELDS))}")
+    parameters = value.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise Refused(422, "parameters: must be an object")
+    if unknown := sorted(set(parameters) - _FIELDS | set(parameters) & {"inputs", "parameters", "model"}):
+        raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}")
+    options = parameters | value
+    if "inputs" not in value:
+        raise Refused(422, "inputs: missing")
+    texts, single = _texts(value["inputs"], limits)
+    return Query(
+        texts=texts, single=single, model=_name(value.get("model")), top_k=_count(options.get("top_k")),
+        raw_scores=_flag(options, "raw_scores"), truncate=_flag(options, "truncate"), exact=_flag(options, "exact"),
+    )  # fmt: skip
+
+
+def fit(query: Query, task: Task) -> Query:
+    """The query as the task reads it: pairs for a task on pairs, single texts for the others.
+
+    A list of two strings is two texts, but to a task on pairs it is one pair, as in text-embeddings-inference; a
+    list in the list that holds one string is a text. Raises `Refused` (422) where it does not fit.
+    """
+    texts, single = query.texts, query.single
+    if is_paired(task):
+        if not single and len(texts) == 2 and all(isinstance(one, str) for one in texts):
+            texts, single = [(str(texts[0]), str(texts[1]))], True
+        for index, text in enumerate(texts):
+            if isinstance(text, str):
+                raise Refused(422, f"inputs[{index}]: one text, but the model reads pairs: [[first, second]]")
+    else:
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise Refused(422, f"inputs[{index}]: a pair, but the model reads single texts")
+    return Query(**(vars(query) | {"texts": texts, "single": single}))
+
+
+def _texts(value: Any, limits: Limits) -> tuple[list[Text], bool]:
+    if isinstance(value, str):
+        return [_text(value, "inputs", limits)], True
+    if not isinstance(value, list) or not value:
+        raise Refused(422, "inputs: must be a text, a list of texts or a list of pairs, and not empty")
+    if len(value) > limits.texts:
+        raise Refused(422, f"inputs: {len(value)} texts; the limit texts is {limits.texts}")
+    return [_item(one, f"inputs[{index}]", limits) for index, one in enumerate(value)], False
+
+
+def _item(value: Any, where: str, limits: Limits) -> Text:
+    if isinstance(value, list):
+        if len(value) == 1:
+            return _text(value[0], f"{where}[0]", limits)
+        if len(value) == 2:
+            return _text(value[0], f"{where}[0]", limits), _text(value[1], f"{where}[1]", limits)
+        raise Refused(422, f"{where}: {len(value)} items; a pair has two texts")
+    return _text(value, where, limits)
+
+
+def _text(value: Any, where: str, limits: Limits) -> str:
+    if not isinstance(value, str):
+        raise Refused(422, f"{where}: not a text")
+    if len(value) > limits.text_characters:
+        raise Refused(422, f"{where}: {len(value)} characters; the limit text_characters is {limits.text_characters}")
+    if not value.strip():
+        raise Refused(422, f"{where}: an empty text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            # JSON can spell half of a surrogate pair, which is no character.
+            raise Refused(422, f"{where}: half of a surrogate pair at character {error.start}") from error
+    return value
+
+
+def _flag(options: dict[str, Any], name: str) -> bool:
+    value = options.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise Refused(422, f"{name}: must be true or false")
+    return value
+
+
+def _count(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise Refused(422, "top_k: must be a whole number from 1")
+    return value
+
+
+def _name(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Refused(422, "model: must be a name")
+    return value

@@ -1,0 +1,58 @@
+"""What Prometheus reads at /metrics: latency by stage, tokens, queue, refusals, workers, models."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One server's figures, in a registry of their own. Labels are names that the operator chose, never a client's."""
+
+    def __init__(self) -> None:
+        # Where a metric has labels its attribute is a function of them: looking one up is slow, so it is done once.
+        self.registry = registry = CollectorRegistry()
+        self.stage_seconds = cache(Histogram(
+            "leanformer_stage_seconds", "Seconds that a request spent in a stage (tokenize, queue, infer, total).",
+            ("model", "stage"), buckets=_SECONDS, registry=registry,
+        ).labels)  # fmt: skip
+        self.requests = cache(
+            Counter(
+                "leanformer_requests", "Requests by route and status.", ("route", "status"), registry=registry
+            ).labels
+        )
+        self.refused = cache(
+            Counter("leanformer_refused", "Requests refused, by reason.", ("reason",), registry=registry).labels
+        )
+        self.texts = cache(Counter("leanformer_texts", "Texts answered.", ("model",), registry=registry).labels)
+        self.tokens = cache(Counter("leanformer_tokens", "Tokens answered.", ("model",), registry=registry).labels)
+        self.pack_tokens = cache(
+            Histogram(
+                "leanformer_pack_tokens", "Tokens in a pack.", ("model",), buckets=_TOKENS, registry=registry
+            ).labels
+        )
+        self.pack_seconds = cache(Histogram(
+            "leanformer_pack_seconds", "Seconds that a worker took for a pack.", ("model",), buckets=_SECONDS,
+            registry=registry,
+        ).labels)  # fmt: skip
+        self.queue_tokens = Gauge("leanformer_queue_tokens", "Tokens accepted and not answered.", registry=registry)
+        self.queue_requests = Gauge(
+            "leanformer_queue_requests", "Requests accepted and not answered.", registry=registry
+        )
+        self.queue_limit = Gauge("leanformer_queue_limit_tokens", "Most tokens in the queue.", registry=registry)
+        self.workers = Gauge("leanformer_workers", "Workers that are alive.", registry=registry)
+        self.restarts = Counter("leanformer_worker_restarts", "Workers replaced.", registry=registry)
+        self.reloads = cache(
+            Counter("leanformer_reloads", "Reloads, by outcome.", ("outcome",), registry=registry).labels
+        )
+        self.models = Gauge(
+            "leanformer_model_info", "1 for each model and version served.", ("model", "version"), registry=registry
+        )
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,115 @@
+"""A server from its start to its end: load, listen, reload on SIGHUP, and on SIGTERM answer what was accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from leanformer.errors import LeanformerError
+from leanformer.serve.app import make_app
+from leanformer.serve.connection import with_deadline
+from leanformer.serve.logs import Log
+from leanformer.serve.service import Service
+from leanformer.serve.settings import Settings
+
+# Beyond the longest wait of a request: its answer has to be written, too.
+_GRACE_SECONDS = 5.0
+_SEND_BUFFER_BYTES = 1 << 17
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `LeanformerError` when it cannot listen or load."""
+    log = Log()
+    logging.basicConfig(level=logging.WARNING, handlers=[_Handler(log)])
+    with _listen(settings) as listener:
+        loop_factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_serve(settings, listener, log))
+
+
+async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
+    limits = settings.limits
+    service = Service(settings, log)
+    config = uvicorn.Config(
+        make_app(service), http=with_deadline(limits.receive_seconds), lifespan="off", access_log=False,
+        log_config=None, server_header=False, timeout_keep_alive=int(max(1, limits.idle_seconds)),
+        timeout_graceful_shutdown=int(limits.timeout_seconds + _GRACE_SECONDS), ws="none",
+    )  # fmt: skip
+    server = _Server(config, log)
+    try:
+        await service.start()
+        # What is loaded now stays: the collector need not look at it again with every generation of requests.
+        gc.freeze()
+        with contextlib.suppress(NotImplementedError, AttributeError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.refresh)
+        host, port = listener.getsockname()[:2]
+        log("listening", host=host, port=port, models=list(settings.artifacts), key_needed=settings.key is not None)
+        await server.serve(sockets=[listener])
+    finally:
+        await service.stop()
+        log("stopped")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, log: Log) -> None:
+        super().__init__(config)
+        self._log = log
+
+    def _stop(self, number: int) -> None:
+        self._log("stopping", signal=signal.Signals(number).name, again=self.should_exit)
+        self.handle_exit(number, None)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Like uvicorn's, but signals are not raised again at its end: the workers have still to be ended."""
+        loop = asyncio.get_running_loop()
+        before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+        for one in before:
+            try:
+                loop.add_signal_handler(one, self._stop, one)
+            except NotImplementedError:
+                signal.signal(one, self.handle_exit)
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                with contextlib.suppress(NotImplementedError):
+                    loop.remove_signal_handler(one)
+                signal.signal(one, handler)
+
+
+class _Handler(logging.Handler):
+    """What libraries log, in our form. Their messages name connections and exceptions, never bodies."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0] if record.exc_info else None
+        error = {} if kind is None else {"error": kind.__name__}
+        self._log("library", level=record.levelname.lower(), logger=record.name, message=record.getMessage(), **error)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A listening socket; made before the models are loaded, so that a taken port is known at once."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        # Connections inherit it. What the kernel would hold for clients that do not read adds up, and is not counted.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        return listener
+    except OSError as error:
+        raise LeanformerError(
+            f"{settings.host}:{settings.port}: cannot listen there ({error.strerror or error})\n"
+            "  remedy: choose another --port, or --host"
+        ) from error

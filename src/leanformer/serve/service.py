@@ -1,0 +1,208 @@
+"""The service behind the routes: generations of models with their workers, and the way of a request through them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leanformer.errors import LeanformerError
+from leanformer.serve.answers import Scores, answer
+from leanformer.serve.inputs import Query, fit
+from leanformer.serve.logs import Log
+from leanformer.serve.metrics import Metrics
+from leanformer.serve.model import Model, open_model
+from leanformer.serve.pool import Pool
+from leanformer.serve.refused import Refused
+from leanformer.serve.scheduler import Job, Pack, Scheduler
+from leanformer.serve.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """The models as they were at one start or reload, with the workers that hold exactly them."""
+
+    number: int
+    models: dict[str, Model]
+    scheduler: Scheduler
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a request got: the scores of each text, whether it asked for one only, and seconds by stage."""
+
+    scores: list[Scores]
+    single: bool
+    model: Model
+    tokens: int
+    seconds: dict[str, float]
+
+
+class Service:
+    """Everything but HTTP."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self.settings, self.log, self.metrics = settings, log, Metrics()
+        self._generation: Generation | None = None
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._endings: set[asyncio.Task[Any]] = set()
+        self._refresh_wanted = False
+
+    @property
+    def generation(self) -> Generation:
+        if self._generation is None:
+            raise Refused(503, "the models are not loaded yet", {"retry-after": "1"})
+        return self._generation
+
+    @property
+    def ready(self) -> bool:
+        """Whether a request would be answered now: models loaded and a worker alive."""
+        return self._generation is not None and bool(self._generation.scheduler.workers)
+
+    async def start(self) -> None:
+        """Load the models and start the workers. Raises `LeanformerError` when one of them cannot be loaded."""
+        self._generation = await self._open(1)
+        self._announce(self._generation)
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then end the workers."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        last, self._generation = self._generation, None
+        await asyncio.gather(*self._endings, *([] if last is None else [self._end(last)]))
+
+    def refresh(self) -> None:
+        """Reload soon, without waiting for it; once, however often it is asked for meanwhile."""
+        if not self._refresh_wanted:
+            self._refresh_wanted = True
+            _keep(self._tasks, self.reload())
+
+    async def reload(self) -> bool:
+        """Load the artifacts anew and let new requests use them; whether that worked.
+
+        Requests accepted before are answered by the workers that they were accepted for, which end afterwards. Where
+        an artifact cannot be loaded, everything stays as it is.
+        """
+        async with self._reloading:
+            self._refresh_wanted = False
+            old = self.generation
+            try:
+                new = await self._open(old.number + 1)
+            except (LeanformerError, OSError) as error:
+                self.metrics.reloads("failed").inc()
+                self.log("reload_failed", level="error", error=str(error))
+                return False
+            self._generation = new
+            self.metrics.reloads("done").inc()
+            self._announce(new)
+            _keep(self._endings, self._end(old))
+            return True
+
+    async def predict(
+        self, query: Query, *, timeout: float, accepted: Callable[[Scheduler, Job], None] | None = None
+    ) -> Answered:
+        """The scores of each text of a query.
+
+        Args:
+            timeout: seconds after which the work is dropped.
+            accepted: told of the job as soon as it is accepted, so that it can be dropped when nobody wants it any
+                more. Cancelling the call drops it too.
+
+        Raises `Refused`.
+        """
+        start = time.perf_counter()
+        while True:
+            generation = self.generation
+            model, scheduler = self.model(query.model, generation), generation.scheduler
+            query = fit(query, model.task)
+            if scheduler.outstanding >= scheduler.queue_tokens:
+                raise scheduler.overloaded()  # before any work is done for it
+            rows = await model.rows(query.texts, truncate=query.truncate)
+            # A generation that was replaced meanwhile takes nothing more: its workers may have ended.
+            if generation is self._generation:
+                break
+        tokenized = time.perf_counter()
+        job = scheduler.submit(model.index, rows, exact=query.exact, timeout=timeout)
+        if accepted is not None:
+            accepted(scheduler, job)
+        try:
+            logits: np.ndarray = await job.answer
+        except asyncio.CancelledError:
+            scheduler.drop(job, Refused(499, "nobody waits for the answer"))
+            raise
+        scores = answer(logits, query, model.task)
+        seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}
+        seconds["total"] = time.perf_counter() - start
+        for stage, value in seconds.items():
+            self.metrics.stage_seconds(model.name, stage).observe(value)
+        self.metrics.texts(model.name).inc(len(rows))
+        self.metrics.tokens(model.name).inc(job.tokens)
+        return Answered(scores, query.single, model, job.tokens, seconds)
+
+    def model(self, name: str | None, generation: Generation) -> Model:
+        """The model of that name, or the first. Raises `Refused` (404)."""
+        if name is None:
+            return next(iter(generation.models.values()))
+        if name not in generation.models:
+            raise Refused(404, f"no model of that name; the models are {', '.join(generation.models)}")
+        return generation.models[name]
+
+    def gauge(self) -> None:
+        """Bring the figures up to date that are states rather than events."""
+        scheduler = self.generation.scheduler
+        self.metrics.queue_tokens.set(scheduler.outstanding)
+        self.metrics.queue_requests.set(scheduler.jobs)
+        self.metrics.queue_limit.set(scheduler.queue_tokens)
+        self.metrics.workers.set(len(scheduler.workers))
+
+    async def _open(self, number: int) -> Generation:
+        named = self.settings.artifacts
+        models = {
+            name: await asyncio.to_thread(open_model, name, index, folder)
+            for index, (name, folder) in enumerate(named.items())
+        }
+        names, limits = list(models), self.settings.limits
+
+        def observe(pack: Pack, seconds: float) -> None:
+            self.metrics.pack_tokens(names[pack.model]).observe(pack.tokens)
+            self.metrics.pack_seconds(names[pack.model]).observe(seconds)
+
+        scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, observe)
+        pool = Pool(
+            folders=list(named.values()), contents=[one.version for one in models.values()],
+            count=self.settings.workers, stuck_seconds=limits.stuck_seconds, scheduler=scheduler, say=self._tell,
+            changed=self.refresh,
+        )  # fmt: skip
+        await pool.start()
+        return Generation(number, models, scheduler, pool)
+
+    async def _end(self, generation: Generation) -> None:
+        await generation.scheduler.empty()
+        await generation.pool.stop()
+        self.log("workers_ended", generation=generation.number)
+
+    def _announce(self, generation: Generation) -> None:
+        self.metrics.models.clear()
+        for one in generation.models.values():
+            self.metrics.models.labels(one.name, one.version).set(1)
+        versions = {one.name: one.version for one in generation.models.values()}
+        self.log("models_loaded", generation=generation.number, workers=self.settings.workers, models=versions)
+
+    def _tell(self, event: str, **fields: Any) -> None:
+        if event == "worker_lost":
+            self.metrics.restarts.inc()
+        self.log(event, **fields)
+
+
+def _keep(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None:
+    """Run `work` beside everything else; the set keeps it from being collected before its end."""
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

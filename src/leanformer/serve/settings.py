@@ -1,0 +1,88 @@
+"""What a server is told: where to listen, how much to take, how long to wait."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from leanformer.errors import LeanformerError
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request, and all of them together, may ask for.
+
+    Attributes:
+        body_bytes: longest body of a request; of a stream, longest line.
+        texts: most texts (or pairs) in one request.
+        text_characters: longest text in characters.
+        queue_tokens: most tokens accepted and not yet answered, over all requests.
+        pack_tokens: most tokens handed to a worker at once.
+        timeout_seconds: longest that a request may wait for its answer; a request may ask for less.
+        receive_seconds: longest that a client may take to send a request's head, and again for its body.
+        send_seconds: longest that a client may leave a part of the answer unread.
+        idle_seconds: how long a connection is kept open between two requests.
+        stuck_seconds: a worker that is busy with one pack for longer is replaced.
+        connections: most connections open at once; more are answered 503.
+
+    Raises `LeanformerError` for a limit that is not positive, and for packs larger than the queue.
+    """
+
+    body_bytes: int = 1 << 20
+    texts: int = 512
+    text_characters: int = 50_000
+    queue_tokens: int = 32_768
+    pack_tokens: int = 1024
+    timeout_seconds: float = 10.0
+    receive_seconds: float = 10.0
+    send_seconds: float = 10.0
+    idle_seconds: float = 60.0
+    stuck_seconds: float = 60.0
+    connections: int = 1024
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise LeanformerError(f"limit {name}: {value} is not positive")
+        if self.pack_tokens > self.queue_tokens:
+            raise LeanformerError(
+                f"limit pack_tokens: {self.pack_tokens} is more than the {self.queue_tokens} tokens of the queue\n"
+                "  remedy: make packs smaller or the queue larger"
+            )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole server.
+
+    Attributes:
+        artifacts: name -> folder, in the order given; the first answers requests that name none.
+        workers: worker processes, one thread each.
+        key: bearer key that requests must carry; None lets everybody in who can connect.
+        hosts: names that a request's Host header may carry beside those of the loopback address; checked only
+            while listening there (it keeps other sites' pages, led here by their own DNS, out of a local server).
+        origins: origins whose pages may call from a browser (CORS); empty: none.
+        access_log: write one line per request.
+        tracing: hand spans to OpenTelemetry.
+    """
+
+    artifacts: dict[str, str]
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    limits: Limits = field(default_factory=Limits)
+    key: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    access_log: bool = True
+    tracing: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"

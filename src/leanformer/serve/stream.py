@@ -1,0 +1,93 @@
+"""Bulk work as newline-delimited JSON: a line in, a line out, in order, at the pace of the slowest part.
+
+A stream never finds the queue full: it takes lines only as fast as they are answered, and never more than half of it at
+once, so that single requests pass between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from leanformer.serve.inputs import Query, read_json, read_query
+from leanformer.serve.refused import Refused
+from leanformer.serve.service import Answered, Service
+
+# Lines of one stream on their way at once: enough to fill the packs of some workers, little beside the queue.
+WINDOW = 64
+_RETRY_SECONDS = 0.01
+
+
+async def answer_lines(service: Service, lines: AsyncIterator[bytes], timeout: float) -> AsyncIterator[bytes]:
+    """For each line that is not blank a line of JSON: `{"index", "scores"}`, or `{"index", "error", "error_type"}`.
+
+    A line is a text as a JSON string, or an object as `POST /predict` takes it. What is wrong with one line is said
+    in its place, and the stream goes on. An answer is handed out as soon as it and those before it are there, also
+    while the next line is waited for. When this generator is closed, the work that it has out is dropped.
+    """
+    out: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW)
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def read() -> None:
+        index = 0
+        try:
+            async for line in lines:
+                if line.strip():
+                    await put(_one(service, line, index, timeout))
+                    index += 1
+        except Refused as refused:
+            if refused.status != 499:
+                await put(_refusal(index, refused))
+        await out.put(None)
+
+    async def put(work: Any) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await out.put(task)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (task := await out.get()) is not None:
+            yield await task
+        await reader
+    finally:
+        reader.cancel()
+        for one in tasks:
+            one.cancel()
+
+
+async def _one(service: Service, line: bytes, index: int, timeout: float) -> bytes:
+    try:
+        value = read_json(line)
+        query = read_query({"inputs": value} if isinstance(value, str) else value, service.settings.limits)
+        answered = await _patiently(service, query, timeout)
+    except Refused as refused:
+        return await _refusal(index, refused)
+    return _line({"index": index, "scores": answered.scores[0] if answered.single else answered.scores})
+
+
+async def _refusal(index: int, refused: Refused) -> bytes:
+    return _line({"index": index, **refused.to_json()})
+
+
+async def _patiently(service: Service, query: Query, timeout: float) -> Answered:
+    """`Service.predict`, but it waits until at most half of the queue is taken; the deadline counts from there.
+
+    So the other half is left to single requests, and lines do not expire because the stream is ahead of itself.
+    """
+    while True:
+        scheduler = service.generation.scheduler
+        if scheduler.outstanding <= scheduler.queue_tokens // 2:
+            try:
+                return await service.predict(query, timeout=timeout)
+            except Refused as refused:
+                if refused.status != 429:
+                    raise
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

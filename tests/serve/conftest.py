@@ -1,0 +1,32 @@
+"""One server for all tests that only ask it; those that stop, fill or kill one start their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from leanformer.artifact import open_artifact
+from leanformer.runtime.predictor import LightPredictor
+from tests.export.making import make_onnx
+from tests.serve.serving import Server
+
+
+@pytest.fixture(scope="session")
+def other_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another tiny model for the same labels."""
+    return make_onnx(tmp_path_factory.mktemp("other_artifact"), seed=5)[1].path
+
+
+@pytest.fixture(scope="session")
+def server(tiny_onnx_artifact: Path, other_artifact: Path) -> Iterator[Server]:
+    """Two models, `tiny` first, on two workers."""
+    with Server(f"tiny={tiny_onnx_artifact}", f"other={other_artifact}", "--workers", 2) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def predictor(tiny_onnx_artifact: Path) -> LightPredictor:
+    """The model `tiny`, without a server."""
+    return LightPredictor(open_artifact(tiny_onnx_artifact), threads=1)

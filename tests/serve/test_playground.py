@@ -1,0 +1,163 @@
+"""The page at `/`: what it may load, and what it does in a browser.
+
+The second part drives headless Chromium through chromedriver, over its own HTTP interface (W3C WebDriver), and needs
+both programs on the PATH. Screenshots go to $LEANFORMER_SCREENSHOTS, if that is set, to be looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanformer.serve.pages import PAGE
+from tests.serve.serving import SECONDS, Server
+
+TEXT = PAGE.read_text(encoding="utf-8")
+ENTER, SHIFT = "\ue007", "\ue008"
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    assert not re.findall(r"(?:https?:)?//[a-z]", re.sub(r"<!doctype.*?>", "", TEXT))
+    assert not re.findall(r"<(?:script|img|iframe|link)[^>]*\bsrc=", TEXT)
+    assert not re.findall(r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval)\b", TEXT)
+    assert not re.findall(r"\son[a-z]+=|\sstyle=", TEXT), "the policy would not run it"
+
+
+def test_every_field_has_its_label():
+    for field in re.findall(r"<(?:textarea|input)[^>]*\bid=\"(\w+)\"", TEXT):
+        assert f'<label for="{field}"' in TEXT
+    assert '<html lang="en">' in TEXT
+    assert 'role="status"' in TEXT and 'role="alert"' in TEXT
+
+
+class Browser:
+    """Just enough of WebDriver."""
+
+    def __init__(self, port: int, *arguments: str) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        options = {
+            "binary": shutil.which("chromium"),
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *arguments],
+        }
+        wanted = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
+        self.base += "/session/" + self.call("POST", "/session", capabilities=wanted)["sessionId"]
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        data = json.dumps(body).encode() if method == "POST" else None
+        request = urllib.request.Request(self.base + path, data, {"content-type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.call("POST", "/execute/sync", script=script, args=list(arguments))
+
+    def type(self, keys: str) -> None:
+        """Type into whatever has the focus."""
+        active = self.call("GET", "/element/active")[ELEMENT]
+        self.call("POST", f"/element/{active}/value", text=keys)
+
+    def until(self, script: str) -> Any:
+        end = time.monotonic() + SECONDS
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, f"never true: {script}\n{self.run('return document.body.innerText')}"
+            time.sleep(0.05)
+        return value
+
+    def shoot(self, name: str) -> None:
+        if folder := os.environ.get("LEANFORMER_SCREENSHOTS"):
+            Path(folder, f"{name}.png").write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[int]:
+    """The port of a running chromedriver."""
+    if not (shutil.which("chromedriver") and shutil.which("chromium")):
+        pytest.skip("chromium and chromedriver are not on the PATH")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "started successfully" in line:
+            break
+    yield port
+    process.terminate()
+    process.wait(SECONDS)
+
+
+def open_page(port: int, server: Server, *arguments: str) -> Browser:
+    browser = Browser(port, "--window-size=1000,900", *arguments)
+    browser.call("POST", "/url", url=f"http://127.0.0.1:{server.port}/")
+    browser.until("return document.querySelectorAll('article').length")
+    return browser
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_text_is_labelled_by_all_models_with_the_keyboard_alone(driver: int, server: Server, dark: bool):
+    browser = open_page(driver, server, *(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] * dark))
+    try:
+        assert browser.run("return [...document.querySelectorAll('h2')].map(e => e.textContent)") == ["tiny", "other"]
+        browser.type("\ue004")  # the first stop of the tab key is the text
+        assert browser.run("return document.activeElement.id") == "text"
+        browser.type("it was a goal <b>in the</b> rain")
+        browser.type(ENTER)
+        told = browser.until("return document.getElementById('told').textContent")
+        expected = server.predict("it was a goal <b>in the</b> rain").json
+        first = browser.run(
+            "return [...document.querySelector('article').querySelectorAll('th')].map(e => e.textContent)"
+        )
+        assert first == [one["label"] for one in expected]
+        assert f"tiny: {expected[0]['label']}, {round(100 * expected[0]['score'])} percent" in told
+        shares = browser.run(
+            "return [...document.querySelector('article').querySelectorAll('meter')].map(e => e.value)"
+        )
+        assert shares == pytest.approx([one["score"] for one in expected])
+        assert browser.run("return document.querySelectorAll('b').length") == 0
+        complaints = browser.call("POST", "/se/log", type="browser")
+        assert complaints == [], "the content security policy or the script complains"
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+        browser.run("document.querySelectorAll('details').forEach(e => e.open = true)")
+        browser.shoot("playground-dark" if dark else "playground-light")
+    finally:
+        browser.call("DELETE", "")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_it_asks_for_the_key_and_tells_what_is_wrong(driver: int, tiny_onnx_artifact: Path):
+    key = "k" * 32
+    with Server(f"tiny={tiny_onnx_artifact}", "--workers", 1, environment={"LEANFORMER_API_KEY": key}) as server:
+        browser = Browser(driver, "--window-size=400,800")
+        try:
+            browser.call("POST", "/url", url=f"http://127.0.0.1:{server.port}/")
+            browser.until("return !document.getElementById('key-field').classList.contains('hidden')")
+            assert "key" in browser.run("return document.getElementById('problem').textContent")
+            browser.run("document.getElementById('key').focus()")
+            browser.type(key + "\t")
+            browser.until("return document.querySelectorAll('article').length")
+            browser.type("rain" + ENTER)
+            browser.until("return document.querySelectorAll('meter').length")
+            assert browser.run("return document.getElementById('problem').textContent") == ""
+            assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), "it fits a telephone"
+            browser.shoot("playground-narrow")
+        finally:
+            browser.call("DELETE", "")
