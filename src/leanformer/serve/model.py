@@ -46,11 +46,11 @@ class Model:
 
     def encode(self, texts: Sequence[Text], *, truncate: bool) -> list[np.ndarray]:
         """`rows`, here and now."""
-        rows = self.tokenizer.encode(texts)  # type: ignore[arg-type]
+        rows = self.tokenizer.encode(texts)
         if not truncate:
             for index, row in enumerate(rows):
                 # Only a row that is full can have been cut; whether it was takes a second look.
-                if len(row) >= self.max_tokens and self.tokenizer.count_longer([texts[index]]):  # type: ignore[list-item]
+                if len(row) >= self.max_tokens and self.tokenizer.count_longer([texts[index]]):
                     raise Refused(
                         422,
                         f"inputs[{index}]: more tokens than the model's max_tokens, {self.max_tokens}; "

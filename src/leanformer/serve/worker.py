@@ -58,7 +58,7 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
         predictors = [open_predictor(one, threads=1) for one in artifacts]
         for predictor in predictors:
             # Sessions are made when they are first used; no request should pay for that.
-            predictor.infer(predictor.tokenize([("a", "b") if is_paired(predictor.task) else "a"]))  # type: ignore[list-item]
+            predictor.infer(predictor.tokenize([("a", "b") if is_paired(predictor.task) else "a"]))
     except (LeanformerError, OSError) as error:
         hello = {"error": str(error)}
     body = json.dumps(hello).encode()
