@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leanformer.compress.costs import CostTable
+from leanformer.compress.costs import CostTable, Widths
 from leanformer.errors import RecipeError
-from leanformer.models.config import LayerShape
 
 # Steps into which a budget is divided, unless whole steps of the costs themselves are fewer: 24 choices, each
 # rounded up by less than one step, leave at most about 0.1 % of it unspent.
@@ -24,8 +23,8 @@ _MOST_STEPS = 20_000
 
 def allocate(
     heads: Sequence[np.ndarray], units: Sequence[np.ndarray], costs: CostTable, budget: float, *, multiple: int = 1
-) -> tuple[LayerShape, ...]:
-    """The shape whose kept scores have the largest sum among those that cost at most `budget`.
+) -> tuple[Widths, ...]:
+    """The widths whose kept scores have the largest sum among those that cost at most `budget`.
 
     Args:
         heads, units: per layer the scores `[heads]` and `[ffn]`, none negative; of k kept ones the k best count.
@@ -54,7 +53,7 @@ def allocate(
     picked = _knapsack([np.ceil(one / step - 1e-9).astype(np.int64) if step else one.astype(np.int64)
                         for one in extra], worth, steps)  # fmt: skip
     kept = [int(counts[i]) for (counts, _, _), i in zip(choices, picked, strict=True)]
-    return tuple(LayerShape(h, u) for h, u in zip(kept[: len(heads)], kept[len(heads) :], strict=True))
+    return tuple(Widths(h, u) for h, u in zip(kept[: len(heads)], kept[len(heads) :], strict=True))
 
 
 def _widths(width: int, multiple: int) -> np.ndarray:
