@@ -78,6 +78,12 @@ def test_a_large_model_meets_the_budget_closely(keep: float):
     assert all(one.ffn % 8 == 0 for one in found)
 
 
+def test_a_large_model_is_kept_whole_by_a_full_budget():
+    config = tiny_config(hidden=384, head_size=32, layers=(LayerShape(12, 1531),) * 6, positions=512)
+    costs = flop_costs(config, 23)
+    assert set(allocate(*scores(1, config), costs, costs.full, multiple=8)) == {Widths(12, 1531)}
+
+
 def test_a_full_budget_keeps_also_what_scores_nothing():
     heads, units = [np.zeros(3), np.zeros(2)], [np.zeros(5), np.zeros(4)]
     for costs in (flop_costs(CONFIG, 9), stairs()):

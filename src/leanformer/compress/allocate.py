@@ -46,6 +46,8 @@ def allocate(
             f"every layer costs {smallest:.4g} of {costs.full:.4g}\n"
             f"  remedy: keep at least {math.ceil(100 * smallest / costs.full) / 100:g}, or fewer layers"
         )
+    if costs.full <= budget + slack:  # costs that are rounded up would leave something out
+        return tuple(Widths(len(h), len(u)) for h, u in zip(heads, units, strict=True))
     extra = [table[counts] - table[counts[0]] for counts, _, table in choices]
     step = _step(extra, budget - smallest + slack)
     steps = int((budget - smallest + slack) / step) if step else 0
