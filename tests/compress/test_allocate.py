@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from leanformer.compress.allocate import allocate
-from leanformer.compress.costs import CostTable, flop_costs, parameter_costs
+from leanformer.compress.costs import CostTable, Widths, flop_costs, parameter_costs
 from leanformer.errors import RecipeError
 from leanformer.models.config import LayerShape
 from leanformer.models.flops import encoder_flops
@@ -27,7 +28,7 @@ def scores(seed: int, config=CONFIG) -> tuple[list[np.ndarray], list[np.ndarray]
     )
 
 
-def worth(heads: list[np.ndarray], units: list[np.ndarray], shape: tuple[LayerShape, ...]) -> float:
+def worth(heads: list[np.ndarray], units: list[np.ndarray], shape: Sequence[LayerShape | Widths]) -> float:
     total = 0.0
     for h, u, one in zip(heads, units, shape, strict=True):
         total += np.sort(h)[::-1][: one.heads].sum() + np.sort(u)[::-1][: one.ffn].sum()
@@ -77,11 +78,18 @@ def test_a_large_model_meets_the_budget_closely(keep: float):
     assert all(one.ffn % 8 == 0 for one in found)
 
 
+def test_a_large_model_is_kept_whole_by_a_full_budget():
+    config = tiny_config(hidden=384, head_size=32, layers=(LayerShape(12, 1531),) * 6, positions=512)
+    costs = flop_costs(config, 23)
+    assert set(allocate(*scores(1, config), costs, costs.full, multiple=8)) == {Widths(12, 1531)}
+
+
 def test_a_full_budget_keeps_also_what_scores_nothing():
     heads, units = [np.zeros(3), np.zeros(2)], [np.zeros(5), np.zeros(4)]
     for costs in (flop_costs(CONFIG, 9), stairs()):
-        assert allocate(heads, units, costs, costs.full) == CONFIG.layers
-        assert allocate(heads, units, costs, costs.full, multiple=2) == CONFIG.layers
+        for multiple in (1, 2):
+            found = allocate(heads, units, costs, costs.full, multiple=multiple)
+            assert found == tuple(Widths(one.heads, one.ffn) for one in CONFIG.layers)
 
 
 def test_a_budget_below_the_smallest_shape_says_what_is_possible():

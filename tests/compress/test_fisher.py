@@ -10,7 +10,7 @@ import torch
 
 from leanformer.compress.costs import flop_costs
 from leanformer.compress.fisher import fisher_diagonal, rearrange, search
-from leanformer.compress.importance import Scores, gate_gradients
+from leanformer.compress.importance import Scores, gate_gradients, row_losses
 from leanformer.compress.scoring_set import batches_of
 from leanformer.models.config import LayerShape
 from leanformer.train.batches import TrainingSet
@@ -25,7 +25,8 @@ def gradients() -> Scores:
     generator = np.random.default_rng(2)
     rows = [generator.integers(5, 90, size=n).astype(np.int32) for n in generator.integers(3, 12, size=24)]
     data = TrainingSet(rows, generator.integers(0, 3, size=24), 0)
-    return gate_gradients(tiny_classifier(CONFIG), batches_of(data, batch_size=5, seed=1, device=torch.device("cpu")))
+    batches = batches_of(data, batch_size=5, seed=1, device=torch.device("cpu"))
+    return gate_gradients(tiny_classifier(CONFIG), batches, row_losses("label"))
 
 
 def test_the_diagonal_is_the_mean_square():

@@ -153,6 +153,6 @@ def test_a_silent_head_and_unit_score_nothing(data: TrainingSet):
     with torch.no_grad():
         columns_of_head(model, 0, 2).zero_()
         columns_of_unit(model, 1, 3).zero_()
-    scores = first_order_scores(model, batches(data), row_losses)
+    scores = first_order_scores(model, batches(data), row_losses("label"))
     assert scores.heads[0].argmin() == 2 and scores.heads[0][2] == 0
     assert scores.units[1].argmin() == 3 and scores.units[1][3] == 0

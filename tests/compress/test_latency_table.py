@@ -98,7 +98,7 @@ def test_a_file_that_is_no_table(tmp_path: Path, content: str | None, message: s
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (tiny_config(hidden=40), "measured at width 32 and head size 8; the model has 40 and 8"),
+        (tiny_config(hidden=40), "measured at hidden 32, head_size 8; the model has hidden 40, head_size 8"),
         (tiny_config(layers=(LayerShape(5, 48),)), "measured up to 4 heads, the model has 5"),
         (tiny_config(layers=(LayerShape(4, 49),)), "measured up to 48 ffn, the model has 49"),
     ],

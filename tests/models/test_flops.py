@@ -39,7 +39,7 @@ def test_one_layer_for_the_first_token_alone():
         key, value = layer.attention.key(x).view(4, n, 5), layer.attention.value(x).view(4, n, 5)
         context = torch.bmm(torch.bmm(query, key.transpose(1, 2)), value)
         layer.ffn(layer.attention.output(context.reshape(1, 1, width)))
-        model.head(x)
+        model.head(x, torch.ones(1, n))
     assert counter.get_total_flops() == encoder_flops(config, n, first_token_only=True)
 
 

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leanformer.compress.costs import CostTable
+from leanformer.compress.costs import CostTable, Widths
 from leanformer.errors import RecipeError
-from leanformer.models.config import LayerShape
 
 # Steps into which a budget is divided, unless whole steps of the costs themselves are fewer: 24 choices, each
 # rounded up by less than one step, leave at most about 0.1 % of it unspent.
@@ -24,8 +23,8 @@ _MOST_STEPS = 20_000
 
 def allocate(
     heads: Sequence[np.ndarray], units: Sequence[np.ndarray], costs: CostTable, budget: float, *, multiple: int = 1
-) -> tuple[LayerShape, ...]:
-    """The shape whose kept scores have the largest sum among those that cost at most `budget`.
+) -> tuple[Widths, ...]:
+    """The widths whose kept scores have the largest sum among those that cost at most `budget`.
 
     Args:
         heads, units: per layer the scores `[heads]` and `[ffn]`, none negative; of k kept ones the k best count.
@@ -47,6 +46,8 @@ def allocate(
             f"every layer costs {smallest:.4g} of {costs.full:.4g}\n"
             f"  remedy: keep at least {math.ceil(100 * smallest / costs.full) / 100:g}, or fewer layers"
         )
+    if costs.full <= budget + slack:  # costs that are rounded up would leave something out
+        return tuple(Widths(len(h), len(u)) for h, u in zip(heads, units, strict=True))
     extra = [table[counts] - table[counts[0]] for counts, _, table in choices]
     step = _step(extra, budget - smallest + slack)
     steps = int((budget - smallest + slack) / step) if step else 0
@@ -54,7 +55,7 @@ def allocate(
     picked = _knapsack([np.ceil(one / step - 1e-9).astype(np.int64) if step else one.astype(np.int64)
                         for one in extra], worth, steps)  # fmt: skip
     kept = [int(counts[i]) for (counts, _, _), i in zip(choices, picked, strict=True)]
-    return tuple(LayerShape(h, u) for h, u in zip(kept[: len(heads)], kept[len(heads) :], strict=True))
+    return tuple(Widths(h, u) for h, u in zip(kept[: len(heads)], kept[len(heads) :], strict=True))
 
 
 def _widths(width: int, multiple: int) -> np.ndarray:

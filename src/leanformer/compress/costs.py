@@ -16,6 +16,14 @@ from leanformer.models.flops import head_flops, outputs_of_layer, unit_flops
 
 
 @dataclass(frozen=True)
+class Widths:
+    """How many heads and feed-forward units a layer keeps; nothing is said of what else it is."""
+
+    heads: int
+    ffn: int
+
+
+@dataclass(frozen=True)
 class CostTable:
     """Costs of every shape that a model can be narrowed to.
 
@@ -31,7 +39,7 @@ class CostTable:
     fixed: float
     unit: str
 
-    def of(self, layers: Sequence[LayerShape]) -> float:
+    def of(self, layers: Sequence[LayerShape | Widths]) -> float:
         """The cost of these layers, as many as the table has."""
         parts = zip(self.heads, self.units, layers, strict=True)
         return self.fixed + float(sum(heads[one.heads] + units[one.ffn] for heads, units, one in parts))
@@ -43,9 +51,10 @@ class CostTable:
 
 
 def flop_costs(config: EncoderConfig, tokens: int, *, first_token_only: bool = True) -> CostTable:
-    """FLOPs of the layers over one text of `tokens` tokens; the head, which nothing here changes, is left out.
+    """FLOPs of the layers over one text of `tokens` tokens; what pruning does not change is left out.
 
-    With `first_token_only` as an exported graph computes it: units of the last layer then cost next to nothing.
+    With `first_token_only` as an exported graph computes it: where the head reads the first token alone, units of the
+    last layer cost next to nothing.
     """
     asked = [outputs_of_layer(config, i, tokens, first_token_only=first_token_only) for i in range(len(config.layers))]
     return _linear(
@@ -58,10 +67,10 @@ def flop_costs(config: EncoderConfig, tokens: int, *, first_token_only: bool = T
 
 def parameter_costs(config: EncoderConfig) -> CostTable:
     """Parameters of heads and units; embeddings, norms and the head are left out, for nothing here changes them."""
-    head = 4 * config.hidden * config.head_size + 3 * config.head_size
-    return _linear(
-        config, [head] * len(config.layers), [2 * config.hidden + 1] * len(config.layers), "parameters"
-    )  # fmt: skip
+    head = 4 * config.hidden * config.head_size + (3 * config.head_size if config.attention_bias else 0)
+    rows = 2 if config.gated_ffn else 1
+    unit = (rows + 1) * config.hidden + (rows if config.ffn_bias else 0)
+    return _linear(config, [head] * len(config.layers), [unit] * len(config.layers), "parameters")
 
 
 def _linear(config: EncoderConfig, head: Sequence[int], unit: Sequence[int], name: str) -> CostTable:

@@ -13,7 +13,7 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -147,7 +147,7 @@ class Distil:
         entry = record("compress.distil", self, artifact) | {
             "seed": context.seed,
             "result": dev_result(result, result.task),
-            "shape": [asdict(layer) for layer in student.config.layers],
+            "shape": student.config.to_json()["layers"],
         }
         return write_classifier(
             student,

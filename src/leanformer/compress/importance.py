@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
-from leanformer.models.encoder import Layer
+from leanformer.models.encoder import FeedForward, Layer
 from leanformer.train.batches import Batch
+from leanformer.train.objectives.answers import LOSSES
 
 RowLoss = Callable[[Tensor, Batch], Tensor]
 
@@ -30,46 +30,53 @@ class Scores:
     units: tuple[Tensor, ...]
 
 
-def row_losses(logits: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy of each row with its label, `[B]`."""
-    return F.cross_entropy(logits.float(), batch.labels, reduction="none")
+def row_losses(answer: str) -> RowLoss:
+    """The loss of each row with its labels, `[B]`, for this form of answer (see `train.objectives.answers`)."""
+    hard = LOSSES[answer].hard
+    return lambda logits, batch: hard(logits.float(), batch.labels)
 
 
-def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLoss = row_losses) -> Scores:
+def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -> Scores:
     """The scores of FastFormers (Kim and Hassan 2020, arXiv 2010.13382).
 
-    A head's is |dL/d gate|, a unit's |sum_j dL/dW_ij W_ij + dL/db_i b_i| over its row of the first feed-forward map;
-    L is the mean loss of one batch, absolute values are summed over batches and divided by the number of tokens.
-    Head scores are then divided by their L2 norm within each layer (Michel et al. 2019, arXiv 1905.10650), which
-    matters only where layers are compared.
+    A head's is |dL/d gate|, a unit's |sum_j dL/dW_ij W_ij + dL/db_i b_i| over its row of the first feed-forward map,
+    in a gated block over its rows of both maps; L is the mean loss of one batch, absolute values are summed over
+    batches and divided by the number of tokens. Head scores are then divided by their L2 norm within each layer
+    (Michel et al. 2019, arXiv 1905.10650), which matters only where layers are compared.
     """
     layers = _layers(model)
     heads = [torch.zeros(layer.attention.heads, dtype=torch.float64) for layer in layers]
     units = [torch.zeros(layer.ffn.up.out_features, dtype=torch.float64) for layer in layers]
     tokens = 0
-    maps = [layer.ffn.up for layer in layers]
+    rows = [_incoming(layer.ffn) for layer in layers]
     for batch in batches:
         tokens += int(batch.mask.sum())
         gates = [torch.ones(layer.attention.heads, device=batch.ids.device, requires_grad=True) for layer in layers]
         with _gated([(layer.attention.output, gate) for layer, gate in zip(layers, gates, strict=True)]):
-            value = loss(model(batch.ids, batch.mask), batch).mean()
-        found = torch.autograd.grad(value, [*gates, *(m.weight for m in maps), *(m.bias for m in maps)])
-        n = len(layers)
-        for i, one in enumerate(maps):
-            heads[i] += found[i].detach().cpu().double().abs()
-            units[i] += _row_score(one, found[n + i], found[2 * n + i])
+            value = loss(model(batch.ids, batch.mask, batch.types), batch).mean()
+        found = iter(torch.autograd.grad(value, [*gates, *(one for each in rows for one in each)]))
+        for score in heads:
+            score += next(found).detach().cpu().double().abs()
+        for score, each in zip(units, rows, strict=True):
+            score += torch.stack([_moved(one, next(found)) for one in each]).sum(dim=0).abs().cpu()
     scale = 1 / max(tokens, 1)
     normed = tuple(one / one.norm().clamp_min(1e-30) for one in heads)
     return Scores(normed, tuple(one * scale for one in units))
 
 
-def _row_score(up: nn.Linear, weight: Tensor, bias: Tensor) -> Tensor:
-    """|sum_j dL/dW_ij W_ij + dL/db_i b_i| of the map's rows, given its gradients: `[rows]`, float64."""
-    moved = (weight.double() * up.weight.double()).sum(dim=1) + bias.double() * up.bias.double()
-    return moved.detach().abs().cpu()
+def _incoming(ffn: FeedForward) -> list[Tensor]:
+    """The weights and biases, `[units, H]` and `[units]`, that make what goes into the activation, and into a gate."""
+    maps = [ffn.up] if ffn.gate is None else [ffn.up, ffn.gate]
+    return [one for each in maps for one in (each.weight, each.bias) if one is not None]
 
 
-def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss = row_losses) -> Scores:
+def _moved(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """dL/dW_i . W_i for each row i: how L changes when the row is scaled; `[rows]`, float64."""
+    product = parameter.detach().double() * gradient.double()
+    return product if product.ndim == 1 else product.sum(dim=1)
+
+
+def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -> Scores:
     """The gradient of every row's own loss with respect to the gates of heads and units.
 
     Returns per layer `[rows, heads]` and `[rows, ffn]`, float32, rows in the order of the batches. They do not
@@ -84,7 +91,7 @@ def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss = 
         places += [(layer.ffn.down, layer.ffn.down.in_features) for layer in layers]
         gates = [torch.ones(rows, 1, count, device=device, requires_grad=True) for _, count in places]
         with _gated([(place, gate) for (place, _), gate in zip(places, gates, strict=True)]):
-            value = loss(model(batch.ids, batch.mask), batch).sum()
+            value = loss(model(batch.ids, batch.mask, batch.types), batch).sum()
         for kept, gradient in zip(collected, torch.autograd.grad(value, gates), strict=True):
             kept.append(gradient.detach().squeeze(1).cpu())
     together = tuple(torch.cat(one) for one in collected)

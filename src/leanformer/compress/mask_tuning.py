@@ -114,35 +114,33 @@ def tune(
 ) -> None:
     """Tune `pruned` in place, attention then feed-forward block of each layer, to give what `whole` gives.
 
-    Targets are the sums that go into the LayerNorms, which the residual stream is part of, so that what earlier
-    layers could not mend is made up for later. Of the last layer the first token alone counts, as the head reads
-    no other. Every second text is held out (`best_map`). Models of the same depth and width, on one device.
+    Targets are the sums of the residual stream with what a block adds to it, before a LayerNorm that follows, so that
+    what earlier layers could not mend is made up for later. Of the last layer the first token alone counts where the
+    head reads no other. Every second text is held out (`best_map`). Models of the same depth and width, on one device.
     """
     with torch.no_grad():
-        states = [(whole.encoder.embeddings(one.ids), pruned.encoder.embeddings(one.ids)) for one in batches]
-        masks = [_bias(one.mask, x.dtype) for one, (x, _) in zip(batches, states, strict=True)]
+        states = [tuple(m.encoder.embeddings(one.ids, one.types) for m in (whole, pruned)) for one in batches]
         depth = len(pruned.encoder.layers)
         for i in range(depth):
             theirs, ours = whole.encoder.layers[i], pruned.encoder.layers[i]
             assert isinstance(theirs, Layer)
             assert isinstance(ours, Layer)
             counted = [one.mask.bool() for one in batches]
-            if i == depth - 1:
+            if i == depth - 1 and pruned.config.head.pooling == "first":
                 counted = [_first(one) for one in counted]
             before = after = 0.0
-            blocks: list[tuple[nn.Linear, int, Callable[[Layer, Tensor, Tensor | None], Tensor], str]] = [
-                (ours.attention.output, ours.attention.heads, _attention, "attention_norm"),
-                (ours.ffn.down, ours.ffn.down.in_features, _ffn, "ffn_norm"),
-            ]
-            for place, groups, block, norm in blocks:
+            for block, place, groups in (
+                ("attention", ours.attention.output, ours.attention.heads),
+                ("ffn", ours.ffn.down, ours.ffn.down.in_features),
+            ):
                 width = place.in_features, place.out_features
                 parts = Moments.empty(*width), Moments.empty(*width)
                 wanted = []
-                for (x, y), bias, rows in zip(states, masks, counted, strict=True):
-                    wanted.append(x + block(theirs, x, bias))
+                for (x, y), batch, rows in zip(states, batches, counted, strict=True):
+                    wanted.append(residual_sum(whole, theirs, block, x, batch.mask))
                     with _inputs_of(place) as seen:
-                        block(ours, y, bias)
-                    target = wanted[-1] - y - place.bias
+                        residual_sum(pruned, ours, block, y, batch.mask)
+                    target = wanted[-1] - (y if place.bias is None else y + place.bias)
                     for half, part in enumerate(parts):
                         chosen = rows.clone()
                         chosen[1 - half :: 2] = False
@@ -152,26 +150,23 @@ def tune(
                 together = parts[0] + parts[1]
                 before, after = before + together.error(old), after + together.error(new)
                 place.weight.copy_(new.to(place.weight))
-                states = [
-                    (getattr(theirs, norm)(full), getattr(ours, norm)(y + block(ours, y, bias)))
-                    for full, (_, y), bias in zip(wanted, states, masks, strict=True)
-                ]
+                for j, ((_, y), batch) in enumerate(zip(states, batches, strict=True)):
+                    given = residual_sum(pruned, ours, block, y, batch.mask)
+                    states[j] = norm_behind(theirs, block, wanted[j]), norm_behind(ours, block, given)
             say(f"layer {i + 1} of {depth}: squared error {before:.4g}, tuned {after:.4g}")
 
 
-def _attention(layer: Layer, x: Tensor, bias: Tensor | None) -> Tensor:
-    return layer.attention(x, bias)[0]
+def residual_sum(model: Classifier, layer: Layer, block: str, x: Tensor, mask: Tensor) -> Tensor:
+    """`x` `[B, S, H]` and what a block of the layer ("attention" or "ffn") adds to it, before a norm that follows."""
+    inner = getattr(layer, f"{block}_norm")(x) if layer.norm_first else x
+    if block == "ffn":
+        return x + layer.ffn(inner)
+    return x + layer.attention(inner, model.encoder.bias(layer.shape, mask, x.dtype))[0]
 
 
-def _ffn(layer: Layer, x: Tensor, bias: Tensor | None) -> Tensor:
-    return layer.ffn(x)
-
-
-def _bias(mask: Tensor, dtype: torch.dtype) -> Tensor | None:
-    if bool(mask.all()):
-        return None
-    zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return zeros.masked_fill(~mask.bool(), torch.finfo(dtype).min)[:, None, None, :]
+def norm_behind(layer: Layer, block: str, x: Tensor) -> Tensor:
+    """The residual sum after the block's norm; as it is where norms come first."""
+    return x if layer.norm_first else getattr(layer, f"{block}_norm")(x)
 
 
 def _first(mask: Tensor) -> Tensor:

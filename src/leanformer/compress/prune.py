@@ -13,7 +13,7 @@ Example: {step: compress.prune, keep: 0.5}
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,7 +25,7 @@ from leanformer.step import Context, record
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from leanformer.compress.costs import CostTable
+    from leanformer.compress.costs import CostTable, Widths
     from leanformer.compress.importance import Scores
     from leanformer.models.classifier import Classifier
     from leanformer.models.config import EncoderConfig, LayerShape
@@ -77,18 +77,19 @@ class Prune:
         model = open_for_pruning(_NAME, artifact).to(device_of(context.device))
         data = scoring_set(artifact, context, self.texts)
         costs = self._budget.costs(model.config, mean_tokens(data))
-        scores = self._scores(model, data, context.seed)
-        layers = self._shape(model.config, scores, costs)
+        scores = self._scores(model, data, artifact.task.answer, context.seed)
+        widths = self._widths(model.config, scores, costs)
         # In the order of importance, so that a narrower model still is a prefix of this one.
-        heads = [best(one, shape.heads) for one, shape in zip(scores.heads, layers, strict=True)]
-        units = [best(one, shape.ffn) for one, shape in zip(scores.units, layers, strict=True)]
+        heads = [best(one, width.heads) for one, width in zip(scores.heads, widths, strict=True)]
+        units = [best(one, width.ffn) for one, width in zip(scores.units, widths, strict=True)]
         pruned = narrow(model.cpu(), heads, units)
+        layers = pruned.config.layers
         share = costs.of(layers) / costs.full
         context.say(f"{describe(model.config.layers, layers)}; {100 * share:.1f} % of the {costs.unit} kept")
         entry = record(_NAME, self, artifact) | {
             "seed": context.seed,
             "result": {"scored_texts": len(data), "kept": round(share, 6), "counted": costs.unit},
-            "shape": [asdict(layer) for layer in layers],
+            "shape": pruned.config.to_json()["layers"],
         }
         return write_classifier(
             pruned,
@@ -99,8 +100,8 @@ class Prune:
             history=[*artifact.history, entry],
         )
 
-    def _scores(self, model: Classifier, data: TrainingSet, seed: int) -> Scores:
-        from leanformer.compress.importance import first_order_scores
+    def _scores(self, model: Classifier, data: TrainingSet, answer: str, seed: int) -> Scores:
+        from leanformer.compress.importance import first_order_scores, row_losses
         from leanformer.compress.ranking import magnitude_scores, random_scores
         from leanformer.compress.scoring_set import batches_of
 
@@ -109,13 +110,14 @@ class Prune:
         if self.ranking == "magnitude":
             return magnitude_scores(model.cpu())
         device = next(model.parameters()).device
-        return first_order_scores(model, batches_of(data, batch_size=self.batch_size, seed=seed, device=device))
+        batches = batches_of(data, batch_size=self.batch_size, seed=seed, device=device)
+        return first_order_scores(model, batches, row_losses(answer))
 
-    def _shape(self, config: EncoderConfig, scores: Scores, costs: CostTable) -> tuple[LayerShape, ...]:
+    def _widths(self, config: EncoderConfig, scores: Scores, costs: CostTable) -> tuple[Widths, ...]:
         """How much each layer keeps: what `heads` and `ffn` say, or else what the budget buys."""
         from leanformer.compress.allocate import allocate
+        from leanformer.compress.costs import Widths
         from leanformer.compress.ranking import worth_their_cost
-        from leanformer.models.config import LayerShape
 
         if self.heads is None and self.ffn is None:
             worth = worth_their_cost(scores, costs)
@@ -128,7 +130,7 @@ class Prune:
                         f"{_NAME}: {what} {wanted}, but layer {i + 1} has only {there}\n"
                         f"  remedy: at most {min(getattr(one, what) for one in config.layers)}"
                     )
-        return tuple(LayerShape(self.heads or one.heads, self.ffn or one.ffn) for one in config.layers)
+        return tuple(Widths(self.heads or one.heads, self.ffn or one.ffn) for one in config.layers)
 
 
 def best(scores: Tensor, count: int) -> Tensor:

@@ -13,7 +13,7 @@ Example: {step: compress.prune_post_training, keep: 0.75}
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -58,7 +58,7 @@ class PrunePostTraining:
         import torch
 
         from leanformer.compress.fisher import search
-        from leanformer.compress.importance import gate_gradients
+        from leanformer.compress.importance import gate_gradients, row_losses
         from leanformer.compress.mask_tuning import tune
         from leanformer.compress.prune import describe
         from leanformer.compress.scoring_set import batches_of, first_tokens, mean_tokens, open_for_pruning, scoring_set
@@ -73,7 +73,8 @@ class PrunePostTraining:
         limit = self._budget.limit(costs)
         batches = list(batches_of(data, batch_size=32, seed=context.seed, device=device))
         context.say(f"gradients of {len(data)} texts")
-        heads, units = search(gate_gradients(model, batches), costs, limit, multiple=self.multiple)
+        gradients = gate_gradients(model, batches, row_losses(artifact.task.answer))
+        heads, units = search(gradients, costs, limit, multiple=self.multiple)
         pruned = narrow(model.cpu(), heads, units)
         layers = pruned.config.layers
         share = costs.of(layers) / costs.full
@@ -84,7 +85,7 @@ class PrunePostTraining:
         entry = record(_NAME, self, artifact) | {
             "seed": context.seed,
             "result": {"scored_texts": len(data), "kept": round(share, 6), "counted": costs.unit},
-            "shape": [asdict(layer) for layer in layers],
+            "shape": pruned.config.to_json()["layers"],
         }
         return write_classifier(
             pruned,

@@ -12,10 +12,11 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import TOKENIZER, read_model
-from leanformer.predictor import softmax
+from leanformer.predictor import sigmoid, softmax
 from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import teacher_outputs
 
 
@@ -31,11 +32,7 @@ def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
 
 
 def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet:
-    """At most `texts` rows with labels: those of train, or unlabelled texts with labels by the teacher.
-
-    The teacher's labels are drawn from its probabilities. In the mean over draws their gradient is that of the soft
-    cross-entropy, and their squared gradient is what defines the Fisher information; the soft cross-entropy itself
-    has no gradient at all where the model to be pruned is the teacher.
+    """At most `texts` rows with labels: those of train, or unlabelled texts with labels by the teacher (`draw`).
 
     Raises `DataError` when there is neither.
     """
@@ -44,8 +41,7 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     padding = read_model(artifact).config.padding_id
     if data.train is not None:
         chosen = _drawn(data.train, texts, context.seed)
-        assert chosen.labels is not None
-        return TrainingSet(tokenizer.encode(chosen.texts), np.asarray(chosen.labels, dtype=np.int64), padding)
+        return TrainingSet(tokenizer.encode(chosen.inputs), labels_of(chosen.for_task(artifact.task)), padding)
     if data.unlabelled is None:
         raise DataError(
             "pruning scores heads and units on training texts; there is neither a train nor an unlabelled split",
@@ -53,12 +49,27 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
             remedy="give a train file, or texts without labels in a file named unlabelled",
         )
     chosen = _drawn(data.unlabelled, texts, context.seed)
-    answers = teacher_outputs(
-        context.artifacts["teacher"], chosen.texts, cache=context.cache, device=context.device, say=context.say
-    )
-    cumulated = np.cumsum(softmax(answers.logits.astype(np.float64)), axis=1)
-    draws = np.random.default_rng(context.seed).random((len(chosen), 1)) * cumulated[:, -1:]
-    return TrainingSet(tokenizer.encode(chosen.texts), (draws >= cumulated).sum(axis=1), padding)
+    teacher = context.artifacts["teacher"]
+    answers = teacher_outputs(teacher, chosen.inputs, cache=context.cache, device=context.device, say=context.say)
+    labels = draw(answers.logits.astype(np.float64), artifact.task.answer, np.random.default_rng(context.seed))
+    return TrainingSet(tokenizer.encode(chosen.inputs), labels, padding)
+
+
+def draw(logits: np.ndarray, answer: str, generator: np.random.Generator) -> np.ndarray:
+    """Labels, as `train.targets.labels_of` has them, drawn from what logits `[n, outputs]` of a teacher say.
+
+    A label from its probabilities, each of several from its own, a score from a normal distribution around it whose
+    deviation is that of the training scores. In the mean over draws the gradient is that of the soft loss, and the
+    squared gradient is what defines the Fisher information; the soft loss itself has no gradient at all where the
+    model to be pruned is the teacher. There the deviation is only a factor that all gradients share.
+    """
+    if answer == "score":
+        return np.asarray(logits[:, 0] + generator.standard_normal(len(logits)), dtype=np.float32)
+    if answer == "labels":
+        return (generator.random(logits.shape) < sigmoid(logits)).astype(np.int64)
+    cumulated = np.cumsum(softmax(logits), axis=1)
+    draws = generator.random((len(logits), 1)) * cumulated[:, -1:]
+    return np.asarray((draws >= cumulated).sum(axis=1))
 
 
 def _drawn(examples: Examples, count: int, seed: int) -> Examples:

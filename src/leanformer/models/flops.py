@@ -20,22 +20,28 @@ def head_flops(config: EncoderConfig, tokens: int, queries: int | None = None) -
 
 
 def unit_flops(config: EncoderConfig, tokens: int) -> int:
-    """One feed-forward unit over `tokens` tokens: its row of the first map and its column of the second."""
-    return 4 * tokens * config.hidden
+    """One feed-forward unit over `tokens` tokens: its row of the first map, and of a gate, its column of the second."""
+    return (6 if config.gated_ffn else 4) * tokens * config.hidden
 
 
 def outputs_of_layer(config: EncoderConfig, layer: int, tokens: int, *, first_token_only: bool) -> int:
-    """How many tokens of a layer's output are computed: in the last layer of an exported graph the first one alone."""
-    return 1 if first_token_only and layer == len(config.layers) - 1 else tokens
+    """How many tokens of a layer's output are computed: in the last layer of an exported graph the first one alone.
+
+    That is, where the head reads no other; a head that averages tokens needs them all.
+    """
+    last = layer == len(config.layers) - 1 and config.head.pooling == "first"
+    return 1 if first_token_only and last else tokens
 
 
 def encoder_flops(config: EncoderConfig, tokens: int, *, first_token_only: bool = False) -> int:
-    """All layers and the head over one text of `tokens` tokens, without padding.
+    """Layers, head and the projection of narrow embeddings over one text of `tokens` tokens, without padding.
 
-    With `first_token_only` the last layer is computed for the first token alone, as our graphs do; PyTorch computes
-    it for all.
+    With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as our
+    graphs do; PyTorch computes it for all. Local attention counts in full: its products are masked, not left out.
     """
     total = 2 * config.hidden * (config.hidden + config.labels)
+    if config.embedding is not None:
+        total += 2 * tokens * config.embedding * config.hidden
     for i, layer in enumerate(config.layers):
         queries = outputs_of_layer(config, i, tokens, first_token_only=first_token_only)
         total += layer.heads * head_flops(config, tokens, queries) + layer.ffn * unit_flops(config, queries)
