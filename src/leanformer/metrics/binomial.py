@@ -23,7 +23,7 @@ def binomial_pmf(n: int, p: float) -> np.ndarray:
         return certain
     k = np.arange(n + 1)
     logs = log_factorials(n)
-    return np.exp(logs[n] - logs[k] - logs[n - k] + k * np.log(p) + (n - k) * np.log1p(-p))
+    return np.asarray(np.exp(logs[n] - logs[k] - logs[n - k] + k * np.log(p) + (n - k) * np.log1p(-p)))
 
 
 def at_most(k: int, n: int, p: float) -> float:

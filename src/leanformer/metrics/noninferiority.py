@@ -31,13 +31,17 @@ _REACH = 8.0
 
 def tango_score(lost: np.ndarray, gained: np.ndarray, n: int, margin: float) -> np.ndarray:
     """Tango's statistic for the hypothesis that the loss is `margin`; below 0 where less was lost. 0 for 0 / 0."""
-    lost, gained = np.asarray(lost, dtype=float), np.asarray(gained, dtype=float)
-    b = -lost - gained + (2 * n - lost + gained) * margin
-    c = -gained * margin * (1 - margin)
-    p01 = (np.sqrt(np.maximum(b * b - 8 * n * c, 0)) - b) / (4 * n)
-    variance = n * (2 * p01 + margin * (1 - margin))
-    difference = lost - gained - n * margin
-    return np.asarray(difference / np.sqrt(np.where(variance > 1e-12, variance, np.inf)))
+    p10, p01 = np.asarray(lost) / n, np.asarray(gained) / n
+    variance = _variance_on_boundary(p10, p01, margin) / n
+    return np.asarray((p10 - p01 - margin) / np.sqrt(np.where(variance > 0, variance, np.inf)))
+
+
+def _variance_on_boundary(p10: np.ndarray, p01: np.ndarray, margin: float) -> np.ndarray:
+    """Variance of one text's loss at the most likely p01 among those with a loss of `margin`."""
+    b = -p10 - p01 + (2 - p10 + p01) * margin
+    c = -p01 * margin * (1 - margin)
+    most_likely = (np.sqrt(np.maximum(b * b - 8 * c, 0)) - b) / 4
+    return np.asarray(2 * most_likely + margin * (1 - margin))
 
 
 @lru_cache(maxsize=65536)
@@ -116,11 +120,13 @@ def fewest_texts(margin: float, confidence: float) -> int:
 def texts_needed(loss: float, differing: float, margin: float, *, confidence: float, power: float = 0.8) -> int | None:
     """About how many texts show the margin with this power, if the true loss and share of differing texts are these.
 
-    Normal approximation (Connor 1987), and never below `fewest_texts`. None where the loss is not below the margin:
-    then no number of texts does.
+    Normal approximation with the variance on the boundary for the test and the true one for the power (Liu et al. 2002,
+    Statistics in Medicine 21), and never below `fewest_texts`. None where the loss is not below the margin: then no
+    number of texts does.
     """
     if loss >= margin:
         return None
-    z = NormalDist().inv_cdf(confidence) + NormalDist().inv_cdf(power)
-    spread = sqrt(max(0.0, differing - loss * loss))
-    return max(fewest_texts(margin, confidence), ceil((z * spread / (margin - loss)) ** 2))
+    bound = _variance_on_boundary(np.array((differing + loss) / 2), np.array((differing - loss) / 2), margin)
+    spread = NormalDist().inv_cdf(confidence) * sqrt(float(bound))
+    spread += NormalDist().inv_cdf(power) * sqrt(max(0.0, differing - loss * loss))
+    return max(fewest_texts(margin, confidence), ceil((spread / (margin - loss)) ** 2))

@@ -17,6 +17,7 @@ from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
+from leanformer.measure.used import texts_hash
 from leanformer.predictor import Predictor, logits
 from leanformer.report import Report, Rung
 
@@ -147,6 +148,12 @@ def describe(data: Dataset) -> dict[str, Any]:
         "content_hash": data.content_hash,
         "training_hash": data.training_hash,
         "overlap": data.overlap,
+        # Of the texts alone, so that `leanformer gate` knows them again whatever they are called.
+        "splits": {
+            split: texts_hash(examples.texts)
+            for split in ("train", "dev", "test", "unlabelled")
+            if (examples := getattr(data, split)) is not None
+        },
         "rows": {
             split: len(examples)
             for split in ("train", "dev", "test", "unlabelled")
