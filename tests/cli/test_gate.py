@@ -74,10 +74,8 @@ def test_the_split_it_was_chosen_with_is_refused(command: Command, place: Path, 
     from leanformer.data.dataset import open_dataset
 
     data = open_dataset(str(folder))
-    history = [
-        {"step": "train.fine_tune", "options": {}, "parent": None, "data": {"training_hash": data.training_hash}}
-    ]
-    model = tiny_artifact(tmp_path / "model", history=[made]).path
+    made = [{"step": "train.fine_tune", "options": {}, "parent": None, "data": {"training_hash": data.training_hash}}]
+    model = tiny_artifact(tmp_path / "model", history=made).path
     arguments = ("gate", model, "--against", model, "--data", folder, "--on", "dev", "--max-drop", 20)
     status, out, err = command(*arguments)
     is_friendly(status, out, err)

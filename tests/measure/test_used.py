@@ -74,10 +74,8 @@ def test_fresh_texts_are_free(folder: Path):
 
 def test_the_history_alone_tells_of_training(tmp_path: Path):
     data = tiny_dataset()
-    history = [
-        {"step": "train.fine_tune", "options": {}, "parent": None, "data": {"training_hash": data.training_hash}}
-    ]
-    artifact = tiny_artifact(tmp_path / "model", history=[made])
+    made = [{"step": "train.fine_tune", "options": {}, "parent": None, "data": {"training_hash": data.training_hash}}]
+    artifact = tiny_artifact(tmp_path / "model", history=made)
     assert earlier_use(artifact, data, "dev").forbids
     assert earlier_use(artifact, data, "test").forbids is None
 
