@@ -24,7 +24,8 @@ from leanformer.metrics.binomial import log_factorials, lower_limit, upper_limit
 GAMMA = 1e-4
 # Beyond this many differing texts the normal approximation is used; its error is far below that of the data.
 _EXACT_DIFFERING = 2000
-_GRID = 33
+# Values of the nuisance parameter tried, first over its interval, then around the best of them.
+_GRIDS = (21, 9)
 # Standard deviations beyond which counts are not enumerated; what lies there is added to the p-value.
 _REACH = 8.0
 
@@ -62,12 +63,14 @@ def noninferiority_p(lost: int, gained: int, n: int, margin: float) -> float:
     low, high = max(low, abs(margin)), min(high, 1.0)
     if low > high:
         return GAMMA
-    for _ in range(2):  # the second time around the largest value of the first
-        shares = np.linspace(low, high, _GRID)
+    largest = 0.0
+    for points in _GRIDS:
+        shares = np.linspace(low, high, points)
         values = _tails(shares, observed, n, margin)
         best = int(values.argmax())
-        low, high = shares[max(0, best - 1)], shares[min(_GRID - 1, best + 1)]
-    return float(min(1.0, values.max() + GAMMA))
+        largest = max(largest, float(values[best]))
+        low, high = shares[max(0, best - 1)], shares[min(points - 1, best + 1)]
+    return min(1.0, largest + GAMMA)
 
 
 def _tails(shares: np.ndarray, observed: float, n: int, margin: float) -> np.ndarray:
