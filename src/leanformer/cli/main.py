@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, techniques, train
+from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, report, techniques, train
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
@@ -26,6 +26,7 @@ app.command()(predict.predict)
 app.command()(bench.bench)
 app.command()(gate.gate)
 app.command()(inspect.inspect)
+app.command()(report.report)
 app.command()(techniques.techniques)
 app.command()(export.export)
 app.command()(demo.demo)

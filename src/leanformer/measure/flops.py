@@ -89,10 +89,10 @@ class Work:
 def work(shape: Shape, batches: Sequence[Sequence[int]], *, pad_to: int | None = None) -> Work:
     """Operations for batches given as the lengths of their rows in tokens.
 
-    Every row of a batch is padded to the longest of it, or all to `pad_to` tokens.
+    Every row of a batch is padded to the longest of it, and to at least `pad_to` tokens.
     """
     real = sum(encoder_flops(shape, 1, length) for batch in batches for length in batch)
-    done = sum(encoder_flops(shape, len(batch), pad_to or max(batch)) for batch in batches)
+    done = sum(encoder_flops(shape, len(batch), max(pad_to or 0, *batch)) for batch in batches)
     texts = sum(len(batch) for batch in batches)
     return Work(real, done, done / texts, 1 - real / done)
 

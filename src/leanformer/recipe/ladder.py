@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from leanformer.artifact import Artifact
+from leanformer.batching import batches_by_length
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
+from leanformer.measure.flops import Work, shape_of, work
+from leanformer.measure.loss import describe_loss
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
@@ -87,13 +91,8 @@ def measure_ladder(
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
     on_test = {key: logits(each, test.texts) for key, each in scorers.items()}
-    on_dev = (
-        {}
-        if dev is None
-        else {
-            key: float((logits(each, dev.texts).argmax(axis=1) == dev_labels).mean()) for key, each in scorers.items()
-        }
-    )
+    dev_scores = {} if dev is None else {key: logits(each, dev.texts) for key, each in scorers.items()}
+    on_dev = {key: float((each.argmax(axis=1) == dev_labels).mean()) for key, each in dev_scores.items()}
     scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
     unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
@@ -108,12 +107,16 @@ def measure_ladder(
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")
+        scorer = id(one.scorer or one.predictor)
+        dev_pair = None if dev_labels is None else (dev_scores[scorer], dev_labels)
+        lengths = [len(row) for row in one.predictor.tokenize(test.texts)]
+        done = _work(one, lengths)
         rungs.append(
             Rung(
                 name=one.name,
                 after=one.after,
                 runtime=one.runtime,
-                dev_quality=on_dev.get(id(one.scorer or one.predictor)),
+                dev_quality=on_dev.get(scorer),
                 metric=metric,
                 n=len(test),
                 **asdict(measure_quality(scores[i], test_labels, scores[0], data.task)),
@@ -129,6 +132,10 @@ def measure_ladder(
                 content_hash=one.artifact.content_hash,
                 chooseable=one.chooseable,
                 lossless=one.lossless,
+                loss=describe_loss(scores[i], scores[0], test_labels, data.task, lengths, dev_pair),
+                lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in one.artifact.history),
+                flops_per_text=None if done is None else done.per_text,
+                padding_waste=None if done is None else done.waste,
             )
         )
     return Report(
@@ -139,6 +146,22 @@ def measure_ladder(
         price=cost,
         notes=(*data.notes, *notes),
     )
+
+
+def _work(entry: Entry, lengths: list[int]) -> Work | None:
+    """Operations of the matrix products as this rung batches the texts; None where the shape is not known."""
+    artifact, properties = entry.artifact, dict(entry.artifact.properties)
+    if artifact.format == "encoder":
+        config = json.loads(artifact.file("encoder.json").read_text(encoding="utf-8"))
+        properties |= {"hidden": config["hidden"], "head_size": config["head_size"]}
+        properties["layers"] = [[one["heads"], one["ffn"]] for one in config["layers"]]
+    shape = shape_of(properties, len(artifact.task.labels), first_only=artifact.format == "onnx")
+    if shape is None or not lengths:
+        return None
+    rows = [np.zeros(length, dtype=np.int8) for length in lengths]
+    batches = batches_by_length(rows, getattr(entry.predictor, "batch_tokens", None))
+    padded = getattr(entry.predictor, "pad_to", None)
+    return work(shape, [[lengths[i] for i in batch] for batch in batches], pad_to=padded)
 
 
 def describe(data: Dataset) -> dict[str, Any]:
