@@ -74,7 +74,7 @@ def step_words(step: Mapping[str, Any]) -> str:
     """A step with the options that were set to something."""
     options = step.get("options") or {}
     chosen = [f"{key} {value}" for key, value in options.items() if value not in (None, False, [], (), {})]
-    return step["step"] + (": " + ", ".join(chosen) if chosen else "")
+    return str(step["step"]) + (": " + ", ".join(chosen) if chosen else "")
 
 
 def cost_rows(gathered: Gathered) -> list[tuple[str, ...]]:

@@ -71,7 +71,8 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
         ) + "."  # fmt: skip
     caption = (
         "Numbers are those of the ladder below. Filled marks, joined by the line, are the Pareto front: no other rung "
-        f"is at least as good in both. Vertical lines: 95 % intervals of quality.{shapes} Point at a mark for its recipe."
+        "is at least as good in both. Vertical lines: 95 % intervals of quality. Point at a mark for its recipe."
+        + shapes
     )
     figures = "".join(
         f'<figure id="figure-{one.key}">{pareto_chart(points, one)}<figcaption>{escape(caption)}</figcaption></figure>'
@@ -92,9 +93,8 @@ def _ladder(name: str, report: Report, points: Sequence[Point], index: int) -> s
     rows = [(number, *row) for number, row in zip(numbers, ladder_rows(report), strict=True)]
     marked = next((i for i, rung in enumerate(report.rungs) if report.choice and rung is chosen(report)), None)
     sentences = "".join(f"<li>{escape(one)}</li>" for one in [*facts(report), *energy_words(report)])
-    return (
-        f"<h3>{escape(name)}</h3>" + _table(("#", *HEADER), rows, words=(1,), marked=marked) + f"<ul class=soft>{sentences}</ul>"
-    )  # fmt: skip
+    table = _table(("#", *HEADER), rows, words=(1,), marked=marked)
+    return f"<h3>{escape(name)}</h3>{table}<ul class=soft>{sentences}</ul>"
 
 
 def _latency(points: Sequence[Point]) -> str:
@@ -111,25 +111,30 @@ def _losses(report: Report, points: Sequence[Point], index: int, texts: Sequence
         known = any(point.rung.loss for point in points if point.report == index)
         said = "no answer differs from the reference's" if known else "this report was written without the details"
         return f"<p class=soft>{escape(report.title)}: {said}.</p>"
-    parts = []
-    for point in own:
-        rung, loss = point.rung, point.rung.loss or {}
-        opened = " open" if rung is chosen(report) else ""
-        listed = flip_rows(rung, texts)
-        columns = [i for i in range(len(FLIP_HEADER)) if texts is not None or FLIP_HEADER[i] != "text"]
-        flips = [tuple(row[i] for i in columns) for row in listed]
-        header = tuple(FLIP_HEADER[i] for i in columns)
-        words = tuple(i for i, name in enumerate(header) if name not in ("row", "surely"))
-        parts.append(
-            f"<details{opened}><summary>{point.number} {escape(rung.name)}: {100 * rung.drop:+.2f} points lost</summary>"
-            + "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in summary_words(rung)) + "</ul>"
-            + "<h3>By class</h3>" + _table(GROUP_HEADER, group_rows(loss["classes"], worst_first=True), words=(0,))
-            + "<h3>By length in tokens</h3>" + _table(GROUP_HEADER, group_rows(loss["lengths"], worst_first=False), words=(0,))
-            + f"<h3>Changed answers ({len(flips)} of {loss['changed']}, lost ones first)</h3>"
-            + _table(header, flips, words=words)
-            + "</details>"
-        )  # fmt: skip
-    return "".join(parts)
+    return "".join(_loss(point, texts, opened=point.rung is chosen(report)) for point in own)
+
+
+def _loss(point: Point, texts: Sequence[str] | None, *, opened: bool) -> str:
+    """One rung's losses, folded away unless it is the chosen one."""
+    rung, loss = point.rung, point.rung.loss or {}
+    columns = [i for i, name in enumerate(FLIP_HEADER) if texts is not None or name != "text"]
+    flips = [tuple(row[i] for i in columns) for row in flip_rows(rung, texts)]
+    header = tuple(FLIP_HEADER[i] for i in columns)
+    words = tuple(i for i, name in enumerate(header) if name not in ("row", "surely"))
+    title = f"{point.number} {rung.name}: {100 * rung.drop:+.2f} points lost"
+    return "".join(
+        [
+            f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>",
+            "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in summary_words(rung)) + "</ul>",
+            "<h3>By class, most lost first</h3>",
+            _table(GROUP_HEADER, group_rows(loss["classes"], worst_first=True), words=(0,)),
+            "<h3>By length in tokens</h3>",
+            _table(GROUP_HEADER, group_rows(loss["lengths"], worst_first=False), words=(0,)),
+            f"<h3>Changed answers ({len(flips)} of {loss['changed']}, lost ones first)</h3>",
+            _table(header, flips, words=words),
+            "</details>",
+        ]
+    )
 
 
 def _cost(gathered: Gathered) -> str:
@@ -142,9 +147,8 @@ def _cost(gathered: Gathered) -> str:
         for one in gathered.prices
     )
     said = "".join(f"<p>{escape(one)}.</p>" for one in break_even_words(gathered))
-    return (
-        "<h2>Cost</h2>" + _table(header, cost_rows(gathered), words=(1,)) + f"<p class=soft>{escape(sources)}.</p>{said}"
-    )  # fmt: skip
+    table = _table(header, cost_rows(gathered), words=(1,))
+    return f"<h2>Cost</h2>{table}<p class=soft>{escape(sources)}.</p>{said}"
 
 
 def _lineage(point: Point) -> str:
@@ -176,14 +180,17 @@ def _table(
 ) -> str:
     """A table that scrolls by itself where the screen is narrow; columns in `words` stand to the left."""
 
-    def cell(kind: str, i: int, value: str) -> str:
-        long = " long" if header[i] == "text" and kind == "td" else ""
-        css = f' class="words{long}"' if i in words else ""
-        return f"<{kind}{css}>{escape(value)}</{kind}>"
+    def cells(kind: str, values: Sequence[str]) -> str:
+        return "".join(
+            f"<{kind}{_alignment(header[i], i in words, kind)}>{escape(value)}</{kind}>"
+            for i, value in enumerate(values)
+        )
 
-    head = "".join(cell("th", i, one) for i, one in enumerate(header))
-    body = "".join(
-        f"<tr{' class=chosen' if index == marked else ''}>{''.join(cell('td', i, one) for i, one in enumerate(row))}</tr>"
-        for index, row in enumerate(rows)
-    )
-    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    body = "".join(f"<tr{' class=chosen' if i == marked else ''}>{cells('td', row)}</tr>" for i, row in enumerate(rows))
+    return f"<div class=wide><table><thead><tr>{cells('th', header)}</tr></thead><tbody>{body}</tbody></table></div>"
+
+
+def _alignment(name: str, words: bool, kind: str) -> str:
+    if not words:
+        return ""
+    return ' class="words long"' if name == "text" and kind == "td" else ' class="words"'

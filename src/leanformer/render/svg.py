@@ -8,6 +8,14 @@ from math import ceil, floor, log10
 
 MARKS = ("circle", "square", "triangle", "diamond", "cross")
 
+_CORNERS: dict[str, list[tuple[float, float]]] = {
+    "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
+    "triangle": [(0, -1.2), (1.1, 0.9), (-1.1, 0.9)],
+    "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
+    "cross": [(-1, -0.4), (-0.4, -0.4), (-0.4, -1), (0.4, -1), (0.4, -0.4), (1, -0.4), (1, 0.4), (0.4, 0.4),
+              (0.4, 1), (-0.4, 1), (-0.4, 0.4), (-1, 0.4)],
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -58,14 +66,7 @@ def mark(kind: str, x: float, y: float, *, filled: bool, size: float = 6) -> str
     style = f'fill="{fill}" stroke="var(--ink)" stroke-width="1.6"'
     if kind == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:g}" {style}/>'
-    corners = {
-        "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
-        "triangle": [(0, -1.2), (1.1, 0.9), (-1.1, 0.9)],
-        "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
-        "cross": [(-1, -0.4), (-0.4, -0.4), (-0.4, -1), (0.4, -1), (0.4, -0.4), (1, -0.4), (1, 0.4), (0.4, 0.4),
-                  (0.4, 1), (-0.4, 1), (-0.4, 0.4), (-1, 0.4)],
-    }[kind]  # fmt: skip
-    points = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in corners)
+    points = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in _CORNERS[kind])
     return f'<polygon points="{points}" {style}/>'
 
 
