@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from leanformer.metrics.pareto import pareto_front
-from leanformer.render.svg import MARKS, axis_for, line, mark, picture, text, tick_label
+from leanformer.render.svg import MARKS, axis_for, line, mark, picture, spread, text, tick_label
 from leanformer.render.table import number
 from leanformer.report import LATENCY_PERCENTS, Rung
 
@@ -79,13 +79,14 @@ def pareto_chart(points: Sequence[Point], measure: Measure) -> str:
     body.append(
         f'<polyline points="{path}" fill="none" stroke="var(--ink)" stroke-width="1.4" stroke-dasharray="5 3"/>'
     )
+    places = spread([(x.at(value), y.at(one)) for value, one in zip(values, quality, strict=True)])
     for i, point in enumerate(points):
         here = x.at(values[i])
         low, high = y.at(100 * point.rung.quality_low), y.at(100 * point.rung.quality_high)
         body.append(
             f"<g><title>{escape(point.hover)}</title>{line(here, low, here, high, _INK)}"
             + mark(MARKS[point.report % len(MARKS)], here, y.at(quality[i]), filled=i in front)
-            + text(here + 10, y.at(quality[i]) - 8, point.number, anchor="start", style='class="number"')
+            + text(*places[i], point.number, anchor="start", style='class="number"')
             + "</g>"
         )
     return picture(width, height, body, f"Quality against {measure.title}")

@@ -52,9 +52,11 @@ def gather(folders: Sequence[Path]) -> dict[str, Report]:
             raise LeanformerError(
                 f"{path}: no such report\n  remedy: give a folder that `leanformer compress` wrote, or a report's file"
             )
-        name, count = str(folder), 2
+        # The folder's own name, not its path: the page may travel, and where it was made is nobody's business.
+        stem = path.resolve().parent.name if path.name == "report.json" else path.stem
+        name, count = stem, 2
         while name in found:
-            name, count = f"{folder} ({count})", count + 1
+            name, count = f"{stem} ({count})", count + 1
         found[name] = Report.read(path)
     return found
 

@@ -45,7 +45,7 @@ class Axis:
             return [
                 step * 10.0**power for power in powers for step in steps if self.low <= step * 10.0**power <= self.high
             ]
-        rough = (self.high - self.low) / 5
+        rough = (self.high - self.low) / 8
         power = 10.0 ** floor(log10(rough))
         step = next(power * one for one in (1, 2, 5, 10) if power * one >= rough)
         return [step * i for i in range(ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9) + 1)]
@@ -84,6 +84,18 @@ def picture(width: float, height: float, body: list[str], label: str) -> str:
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}" '
         f'xmlns="http://www.w3.org/2000/svg">' + "".join(body) + "</svg>"
     )
+
+
+def spread(anchors: list[tuple[float, float]], *, height: float = 15, width: float = 24) -> list[tuple[float, float]]:
+    """Positions for small labels beside their points: above to the right, or the nearest free place up or down."""
+    taken: list[tuple[float, float]] = []
+    for x, y in anchors:
+        tries = [(x + 10, y - 8 + step * height / 2) for step in sorted(range(-24, 25), key=lambda k: (abs(k), k))]
+        free = (
+            one for one in tries if all(abs(one[0] - a) >= width or abs(one[1] - b) >= height for a, b in taken)
+        )  # fmt: skip
+        taken.append(next(free, tries[0]))
+    return taken
 
 
 def tick_label(value: float) -> str:
