@@ -112,7 +112,7 @@ def test_the_figures_on_the_page_are_the_reports():
     assert "3 texts lost and 1 gained of 40; 4 answers changed" in words
     assert "leanformer compress teacher/ --data 'my data'" in words
     assert "train.fine_tune: epochs 2" in words, "options that were not set are left out"
-    assert "2.5" in words and "50,000" in words
+    assert "1.23" in words and "50,000" in words
 
 
 def test_without_the_data_no_text_of_it_is_shown():
