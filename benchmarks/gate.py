@@ -5,7 +5,7 @@
 For each setting (texts, share of texts on which the models differ in rightness, true loss) 1,000 models are drawn with
 exactly that true loss, and each is judged at a bound of one point and 95 % confidence by the gate's exact test and, for
 comparison, by the three methods it was chosen over: Tango's normal approximation, Wald's, and the percentile bootstrap.
-A model whose true loss is the bound or more is shipped falsely. Pure numpy, a minute or two on one core.
+A model whose true loss is the bound or more is shipped falsely. Pure numpy, two minutes on one core.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from leanformer.metrics.noninferiority import noninferiority_p, tango_score
 from leanformer.metrics.paired import Paired, loss_interval
 
 BOUND, CONFIDENCE, MODELS, SEED = 0.01, 0.95, 1000, 13
-TEXTS = (300, 500, 872, 1821, 3080)
+TEXTS = (300, 872, 1821)
 LOSSES = (0.01, 0.015, 0.005, 0.0)
 EXTRA = (0.0, 0.003, 0.01, 0.03)  # texts gained, as a share; the losing ones come on top
 
@@ -68,13 +68,13 @@ def main() -> None:
     rows = [setting(n, loss, gained, generator) for n in TEXTS for loss in LOSSES for gained in EXTRA]
     should_not = [one for one in rows if one["true_loss"] >= BOUND]
     # Of 1,000 draws at a true rate of 5 %, the share shipped itself scatters; this is its 99.9 % limit.
-    scatter = 3.09 * np.sqrt((1 - CONFIDENCE) * CONFIDENCE / MODELS)
+    scatter = float(3.09 * np.sqrt((1 - CONFIDENCE) * CONFIDENCE / MODELS))
     summary = {
         name: {
             "largest_false_ship_rate": max(one["shipped"][name] for one in should_not),
-            "settings_above_the_stated_rate": sum(one["shipped"][name] > 1 - CONFIDENCE for one in should_not),
-            "settings_above_it_beyond_chance": sum(
-                one["shipped"][name] > 1 - CONFIDENCE + scatter for one in should_not
+            "settings_above_the_stated_rate": int(sum(one["shipped"][name] > 1 - CONFIDENCE for one in should_not)),
+            "settings_above_it_beyond_chance": int(
+                sum(one["shipped"][name] > 1 - CONFIDENCE + scatter for one in should_not)
             ),
             "shipped_when_equally_good": float(
                 np.mean([one["shipped"][name] for one in rows if one["true_loss"] == 0])
