@@ -149,7 +149,7 @@ class Report:
             known = {key: each for key, each in value.items() if key in names}
             rungs = tuple(_rung(one) for one in value["rungs"])
             return cls(**{**known, "rungs": rungs, "notes": tuple(value["notes"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LeanformerError(f"{path}: not a readable report ({type(error).__name__}: {error})") from error
 
 

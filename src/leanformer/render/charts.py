@@ -11,8 +11,7 @@ from leanformer.render.svg import MARKS, axis_for, line, mark, picture, spread, 
 from leanformer.render.table import number
 from leanformer.report import LATENCY_PERCENTS, Rung
 
-_GRID = 'stroke="var(--faint)" stroke-width="1"'
-_INK = 'stroke="var(--ink)" stroke-width="1.4"'
+_GRID, _INK = 'class="grid"', 'class="ink"'
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def pareto_chart(points: Sequence[Point], measure: Measure) -> str:
     width, height, left, right, top, bottom = 640.0, 400.0, 64.0, 616.0, 16.0, 346.0
     values = [float(measure.read(point.rung) or 0) for point in points]
     quality = [100 * point.rung.quality for point in points]
-    ends = [100 * v for point in points for v in (point.rung.quality_low, point.rung.quality_high)]
+    ends = [100 * v for point in points for v in _interval(point.rung)]
     x, y = axis_for(values, left, right, positive=True), axis_for(ends, bottom, top)
     costs = [-v for v in values] if measure.more_is_better else values
     front = pareto_front(costs, quality)
@@ -76,9 +75,7 @@ def pareto_chart(points: Sequence[Point], measure: Measure) -> str:
     middle = (top + bottom) / 2
     body.append(text(16, middle, "quality, %", style=f'transform="rotate(-90 16 {middle:g})"'))
     path = " ".join(f"{x.at(values[i]):.1f},{y.at(quality[i]):.1f}" for i in front)
-    body.append(
-        f'<polyline points="{path}" fill="none" stroke="var(--ink)" stroke-width="1.4" stroke-dasharray="5 3"/>'
-    )
+    body.append(f'<polyline points="{path}" class="front"/>')
     places = spread([(x.at(value), y.at(one)) for value, one in zip(values, quality, strict=True)])
     for i, point in enumerate(points):
         here = x.at(values[i])
@@ -90,6 +87,10 @@ def pareto_chart(points: Sequence[Point], measure: Measure) -> str:
             + "</g>"
         )
     return picture(width, height, body, f"Quality against {measure.title}")
+
+
+def _interval(rung: Rung) -> tuple[float, float, float]:
+    return rung.quality_low, rung.quality, rung.quality_high
 
 
 def latency_chart(points: Sequence[Point]) -> str:
@@ -113,8 +114,8 @@ def latency_chart(points: Sequence[Point]) -> str:
         box = f'<rect x="{x.at(q20):.1f}" y="{y - 6:.1f}" width="{max(1.0, x.at(q80) - x.at(q20)):.1f}" height="12" '
         body.append(
             f"<g><title>{escape(hover)}</title>{line(x.at(q5), y, x.at(q95), y, _INK)}"
-            + box + 'fill="var(--faint)" stroke="var(--ink)"/>'
-            + line(x.at(q50), y - 9, x.at(q50), y + 9, 'stroke="var(--ink)" stroke-width="3"')
+            + box + 'class="bar"/>'
+            + line(x.at(q50), y - 9, x.at(q50), y + 9, 'class="median"')
             + text(left - 10, y + 4, point.number, anchor="end", style='class="number"')
             + "</g>"
         )  # fmt: skip

@@ -1,4 +1,7 @@
-"""The few parts of a chart: an axis with round ticks, marks that differ in shape, text that is escaped."""
+"""The few parts of a chart: an axis with round ticks, marks that differ in shape, text that is escaped.
+
+Colours and widths are those of page.css, by class.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +66,7 @@ def axis_for(values: list[float], start: float, end: float, *, positive: bool = 
 
 def mark(kind: str, x: float, y: float, *, filled: bool, size: float = 6) -> str:
     """A shape around a point; hollow where it is not `filled`, so that no colour is needed to tell."""
-    fill = "var(--ink)" if filled else "var(--paper)"
-    style = f'fill="{fill}" stroke="var(--ink)" stroke-width="1.6"'
+    style = f'class="{"filled" if filled else "hollow"}"'
     if kind == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:g}" {style}/>'
     points = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in _CORNERS[kind])
