@@ -117,10 +117,15 @@ def main() -> None:
         for name in METHODS
     }
     result = {
-        "bound": BOUND, "confidence": CONFIDENCE, "models_per_setting": MODELS, "seed": SEED,
+        "bound": BOUND,
+        "confidence": CONFIDENCE,
+        "models_per_setting": MODELS,
+        "seed": SEED,
         "settings_at_or_beyond_the_bound": len(should_not),
-        "largest_true_false_ship_rate_of_exact": max(one["true_rate_of_exact"] for one in should_not), "summary": summary, "settings": rows,
-    }  # fmt: skip
+        "largest_true_false_ship_rate_of_exact": max(one["true_rate_of_exact"] for one in should_not),
+        "summary": summary,
+        "settings": rows,
+    }
     write_json(Path(__file__).resolve().parent / "results" / "gate.json", result)
     print(f"largest true false-ship rate of the exact test: {result['largest_true_false_ship_rate_of_exact']:.4f}")
     for name, one in summary.items():
