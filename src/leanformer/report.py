@@ -15,6 +15,7 @@ from leanformer.errors import LeanformerError
 from leanformer.files import write_json
 
 REPORT_VERSION = 1
+LATENCY_PERCENTS = (0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ class Rung:
         format, content_hash: of the artifact.
         chooseable: whether this rung may become the result (a way to run the teacher with PyTorch may not).
         lossless: whether it gives the teacher's own answers (an fp32 export of it).
+
+    Reports of earlier versions lack the rest:
+        latency_ms_quantiles: latency at each of `LATENCY_PERCENTS`, same texts as above.
+        loss: where quality was lost, see `measure.loss.describe_loss`.
+        lineage: the steps that led to the artifact, oldest first, each {"step", "options"}.
+        flops_per_text, padding_waste: operations of the matrix products for one test text on average, padding included,
+            and the share of them that is padding; see `measure.flops`.
+        energy: see `measure.energy.Energy`, as JSON; None where it was not metered.
     """
 
     name: str
@@ -93,6 +102,12 @@ class Rung:
     chooseable: bool
     lossless: bool
     scores: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    latency_ms_quantiles: tuple[float, ...] | None = None
+    loss: dict[str, Any] | None = None
+    lineage: tuple[dict[str, Any], ...] | None = None
+    flops_per_text: float | None = None
+    padding_waste: float | None = None
+    energy: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,7 @@ class Report:
         choice: the chosen rung and why, once there is one: {"rung", "goal", "max_drop", "status", "reason"}.
         notes: what the reader must know: what was left out and why, texts in more than one split, ...
         recipe: the recipe as run, options and seed; None for a bench.
+        command: the command line that made it; None where it was not one, or the report is an earlier version's.
     """
 
     title: str
@@ -118,6 +134,7 @@ class Report:
     choice: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     recipe: dict[str, Any] | None = None
+    command: str | None = None
     format_version: int = field(default=REPORT_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -135,10 +152,14 @@ class Report:
                 raise LeanformerError(f"{path}: report version {value['format_version']}, this reads {REPORT_VERSION}")
             names = {one.name for one in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
-            rungs = tuple(
-                Rung(**{**rung, "scores": {name: tuple(one) for name, one in rung.get("scores", {}).items()}})
-                for rung in value["rungs"]
-            )
+            rungs = tuple(_rung(one) for one in value["rungs"])
             return cls(**{**known, "rungs": rungs, "notes": tuple(value["notes"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LeanformerError(f"{path}: not a readable report ({type(error).__name__}: {error})") from error
+
+
+def _rung(value: dict[str, Any]) -> Rung:
+    """A rung as JSON has it, with its lists as tuples."""
+    listed = {key: tuple(value[key]) for key in ("latency_ms_quantiles", "lineage") if value.get(key) is not None}
+    scores = {name: tuple(one) for name, one in value.get("scores", {}).items()}
+    return Rung(**{**value, **listed, "scores": scores})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from leanformer.measure.cost import price, usd_per_100m
+from leanformer.errors import LeanformerError
+from leanformer.measure.cost import break_even_texts, price, read_prices, usd_per_100m
 from leanformer.measure.quality import measure_quality
 from leanformer.task import Task
 
@@ -82,3 +85,43 @@ def test_the_price_is_that_of_the_cores_used():
     assert "2 of 16 cores" in price(None, 2)["basis"]
     assert price(1.5, 2) == {"usd_per_hour": 1.5, "basis": "given by the user"}
     assert price(0.0, 2)["usd_per_hour"] == 0, "free is a price too"
+
+
+def test_the_shipped_prices_are_those_of_the_default():
+    (one,) = read_prices()
+    assert one.for_threads(2) == pytest.approx(price(None, 2)["usd_per_hour"], abs=1e-6)
+    assert one.source
+    assert one.for_threads(32) == one.usd_per_hour, "more threads than it has cores do not make a machine dearer"
+
+
+def test_a_table_of_ones_own(tmp_path: Path):
+    (tmp_path / "prices.yaml").write_text("mine: {usd_per_hour: 1.0, cores: 4}\nspare: {usd_per_hour: 0, cores: 8}\n")
+    mine, spare = read_prices(tmp_path / "prices.yaml")
+    assert (mine.name, mine.for_threads(1), mine.source) == ("mine", 0.25, "")
+    assert usd_per_100m(100, spare.for_threads(2)) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1]",
+        "a: 3",
+        "a: {cores: 2}",
+        "a: {usd_per_hour: x, cores: 2}",
+        "a: {usd_per_hour: -1, cores: 2}",
+        "a: [",
+        "a: {usd_per_hour: .nan, cores: 2}",
+    ],
+)
+def test_what_is_no_price_table_is_refused(text: str, tmp_path: Path):
+    (tmp_path / "prices.yaml").write_text(text)
+    with pytest.raises(LeanformerError, match=r"prices\.yaml"):
+        read_prices(tmp_path / "prices.yaml")
+
+
+def test_break_even_by_hand():
+    # 10 USD spent; 100 million texts cost 60 before and 10 after: 50 saved in 100 million.
+    assert break_even_texts(10, 60, 10) == pytest.approx(20e6)
+    assert break_even_texts(0, 60, 10) == 0
+    assert break_even_texts(10, 60, 60) is None and break_even_texts(10, 10, 60) is None

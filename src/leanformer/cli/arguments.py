@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,11 @@ PriceOption = Annotated[float | None, typer.Option(min=0, help="Price of the mac
 def say(line: str) -> None:
     """Progress goes to standard error, so that results on standard output can be piped."""
     print(line, file=sys.stderr, flush=True)
+
+
+def command_line() -> str:
+    """What was typed, for the report."""
+    return shlex.join(["leanformer", *sys.argv[1:]])
 
 
 def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:

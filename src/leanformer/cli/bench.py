@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from leanformer.cli.arguments import (
     SeedOption,
     SplitOption,
     ThreadsOption,
+    command_line,
     open_data,
     output_file,
     say,
@@ -64,6 +66,7 @@ def bench(
         speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, need_dev=False,
         say=say,
     )  # fmt: skip
+    report = replace(report, command=command_line())
     if output is not None:
         report.write(output)
     if as_json:

@@ -16,6 +16,7 @@ from leanformer.cli.arguments import (
     SplitOption,
     ThreadsOption,
     TokensOption,
+    command_line,
     need_torch,
     open_data,
     output_folder,
@@ -72,7 +73,7 @@ def compress(
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
         threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        say=say,
+        command=command_line(), say=say,
     )  # fmt: skip
     print_report(result.report, Console())
     print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")

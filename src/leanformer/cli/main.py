@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from leanformer.cli import bench, compress, demo, export, inspect, predict, serve, techniques, train
+from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, report, serve, techniques, train
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
@@ -24,7 +24,9 @@ app.command()(train.train)
 app.command()(compress.compress)
 app.command()(predict.predict)
 app.command()(bench.bench)
+app.command()(gate.gate)
 app.command()(inspect.inspect)
+app.command()(report.report)
 app.command()(techniques.techniques)
 app.command()(export.export)
 app.command()(demo.demo)
@@ -32,7 +34,10 @@ app.command()(serve.serve)
 
 
 def main() -> None:
-    """Run the command line. Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress`."""
+    """Run the command line.
+
+    Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress`, 4 see `gate`.
+    """
     # Progress bars of libraries would mix with our own lines.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

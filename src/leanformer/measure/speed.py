@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanformer.predictor import Predictor
+from leanformer.report import LATENCY_PERCENTS
 from leanformer.task import Text
 
 # Worker threads of one library may still spin for a moment after its last call; let them come to rest.
@@ -28,6 +29,7 @@ class Speed:
     throughput_median: float
     inference_per_second: float
     throughput_n: int
+    latency_ms_quantiles: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def _summary(
         throughput_median=float(np.median(rates)),
         inference_per_second=max(inference),
         throughput_n=sample,
+        latency_ms_quantiles=tuple(float(one) for one in np.percentile(np.array(seconds) * 1000, LATENCY_PERCENTS)),
     )
 
 

@@ -58,6 +58,7 @@ def compress(
     usd_per_hour: float | None = None,
     speed: SpeedSettings | None = None,
     memory: bool = True,
+    command: str | None = None,
     say: Callable[[str], None] = print,
 ) -> Compressed:
     """Run `recipe` on `model`, measure every rung, and write the chosen one to `output` with its report and card.
@@ -69,6 +70,7 @@ def compress(
         goal: "throughput", "latency" or "size".
         work: where steps keep their results, so that a killed run goes on; default: `output` with `.work` added.
         usd_per_hour: price of the machine; default: see `measure.cost`.
+        command: the command line to be named in the report.
 
     Raises `LeanformerError` for anything the user can mend.
     """
@@ -126,7 +128,7 @@ def compress(
     choice = choose(report.rungs, goal=goal, max_drop=max_drop)
     report = replace(report, notes=(*report.notes, *_slow_int8(report)))
     report = replace(
-        report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop)
+        report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command
     )  # fmt: skip
     artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows)
     return Compressed(artifact, report, choice.within)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from leanformer.artifact import Artifact
+from leanformer.batching import batches_by_length
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
+from leanformer.measure.flops import Work, shape_of, work
+from leanformer.measure.loss import describe_loss
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
+from leanformer.measure.used import texts_hash
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import Predictor, logits
 from leanformer.report import Report, Rung
+from leanformer.task import Task
 
 PADDED_TO = 128
 UNPADDED = "no padding"
@@ -85,11 +93,10 @@ def measure_ladder(
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
     on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
-    on_dev = (
-        {}
-        if dev is None
-        else {key: score_logits(logits(each, dev.inputs), dev.targets, each.task) for key, each in scorers.items()}
-    )
+    dev_scores = {} if dev is None else {key: logits(each, dev.inputs) for key, each in scorers.items()}
+    on_dev = {
+        key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
+    }
     scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
     unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
@@ -104,12 +111,16 @@ def measure_ladder(
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")
+        scorer = id(one.scorer or one.predictor)
+        dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
+        lengths = [len(row) for row in one.predictor.tokenize(test.inputs)]
+        done = _work(one, lengths)
         rungs.append(
             Rung(
                 name=one.name,
                 after=one.after,
                 runtime=one.runtime,
-                dev_quality=on_dev.get(id(one.scorer or one.predictor)),
+                dev_quality=on_dev.get(scorer),
                 metric=metric,
                 n=len(test),
                 **asdict(
@@ -127,6 +138,10 @@ def measure_ladder(
                 content_hash=one.artifact.content_hash,
                 chooseable=one.chooseable,
                 lossless=one.lossless,
+                loss=_loss(scores[i], scores[0], test, data.task, lengths, dev_pair),
+                lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in one.artifact.history),
+                flops_per_text=None if done is None else done.per_text,
+                padding_waste=None if done is None else done.waste,
             )
         )
     return Report(
@@ -139,6 +154,34 @@ def measure_ladder(
     )
 
 
+def _loss(
+    values: np.ndarray,
+    reference: np.ndarray,
+    test: Examples,
+    task: Task,
+    lengths: list[int],
+    dev: tuple[np.ndarray, np.ndarray] | None,
+) -> dict[str, Any] | None:
+    """Where quality was lost, by class and length; None for kinds whose answers are not one label of several."""
+    return describe_loss(values, reference, test.targets, task, lengths, dev) if task.answer == "label" else None
+
+
+def _work(entry: Entry, lengths: list[int]) -> Work | None:
+    """Operations of the matrix products as this rung batches the texts; None where the shape is not known."""
+    artifact, properties = entry.artifact, dict(entry.artifact.properties)
+    if artifact.format == "encoder":
+        config = json.loads(artifact.file("encoder.json").read_text(encoding="utf-8"))
+        properties |= {"hidden": config["hidden"], "head_size": config["head_size"]}
+        properties["layers"] = [[one["heads"], one["ffn"]] for one in config["layers"]]
+    shape = shape_of(properties, len(artifact.task.labels), first_only=artifact.format == "onnx")
+    if shape is None or not lengths:
+        return None
+    rows = [np.zeros(length, dtype=np.int8) for length in lengths]
+    batches = batches_by_length(rows, getattr(entry.predictor, "batch_tokens", None))
+    padded = getattr(entry.predictor, "pad_to", None)
+    return work(shape, [[lengths[i] for i in batch] for batch in batches], pad_to=padded)
+
+
 def describe(data: Dataset) -> dict[str, Any]:
     """Name, content hashes and sizes of the splits."""
     return {
@@ -146,6 +189,12 @@ def describe(data: Dataset) -> dict[str, Any]:
         "content_hash": data.content_hash,
         "training_hash": data.training_hash,
         "overlap": data.overlap,
+        # Of the texts alone, so that `leanformer gate` knows them again whatever they are called.
+        "splits": {
+            split: texts_hash(examples.inputs)
+            for split in ("train", "dev", "test", "unlabelled")
+            if (examples := getattr(data, split)) is not None
+        },
         "rows": {
             split: len(examples)
             for split in ("train", "dev", "test", "unlabelled")

@@ -1,0 +1,80 @@
+"""What compression cost in quality, rung by rung: benchmarks/results/quality_cost.json.
+
+    python benchmarks/quality_cost.py sst2
+
+Scores the artifacts that benchmarks/ladder.py made (`--steps` names another folder of them) on dev and test of
+$LEANFORMER_DATA; nothing is trained and nothing timed. For each rung: the paired interval of the loss, McNemar's test,
+loyalty, calibration before and after temperature scaling, worst class, classes, lengths, and what typing errors and
+case cost it beside what they cost its teacher.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leanformer.artifact import Artifact, open_artifact
+from leanformer.data.dataset import open_dataset
+from leanformer.files import write_json
+from leanformer.loading import open_predictor
+from leanformer.measure.loss import describe_loss
+from leanformer.measure.quality import measure_quality
+from leanformer.measure.robustness import robustness
+from leanformer.predictor import logits
+from leanformer.report import Report
+
+HERE = Path(__file__).resolve().parent
+
+
+def artifacts_of(report: Report, steps: Path) -> dict[str, Artifact]:
+    """Rung name -> its artifact, found by content hash; a rung whose artifact is gone is left out."""
+    folders = [one for one in steps.iterdir() if (one / "leanformer.json").is_file()]
+    by_hash = {one.content_hash: one for one in (open_artifact(folder, verify=False) for folder in folders)}
+    return {rung.name: by_hash[rung.content_hash] for rung in report.rungs if rung.content_hash in by_hash}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset")
+    parser.add_argument("--data", required=True, help="its folder")
+    parser.add_argument("--split", action="append", default=[], help="as for the commands: train=train_phrases")
+    parser.add_argument("--report", type=Path, help="default: the stored ladder")
+    parser.add_argument("--steps", type=Path, help="default: the ladder's work folder")
+    parser.add_argument("--output", type=Path, default=HERE / "results" / "quality_cost.json")
+    arguments = parser.parse_args()
+    name = arguments.dataset
+    report = Report.read(arguments.report or HERE / "results" / name / "report.json")
+    found = artifacts_of(report, arguments.steps or HERE / "work" / name / "compress" / "steps")
+    splits = dict(one.split("=", 1) for one in arguments.split)
+    first = next(iter(found.values()))
+    data = open_dataset(arguments.data, splits=splits, labels=first.task.labels)
+    assert data.test is not None and data.dev is not None
+    labels, dev_labels = np.asarray(data.test.labels), np.asarray(data.dev.labels)
+    rungs: dict[str, Any] = {}
+    reference = None
+    for rung, artifact in found.items():
+        predictor = open_predictor(artifact)
+        scores, dev_scores = logits(predictor, data.test.texts), logits(predictor, data.dev.texts)
+        reference = scores if reference is None else reference
+        lengths = [len(row) for row in predictor.tokenize(data.test.texts)]
+        loss = describe_loss(scores, reference, labels, data.task, lengths, (dev_scores, dev_labels))
+        loss.pop("flips")
+        rungs[rung] = {
+            "content_hash": artifact.content_hash,
+            **asdict(measure_quality(scores, labels, reference, data.task)),
+            "loss": loss,
+            "robustness": robustness(predictor, data.test.texts, labels),
+        }
+        print(rung, json.dumps(rungs[rung]["robustness"]), flush=True)
+    old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else {}
+    result = {"n": len(labels), "reference": next(iter(found)), "data": data.content_hash, "rungs": rungs}
+    write_json(arguments.output, old | {name: result})
+
+
+if __name__ == "__main__":
+    main()

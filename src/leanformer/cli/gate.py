@@ -1,0 +1,168 @@
+"""`leanformer gate`: is this model shown to lose no more than is allowed?"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leanformer.cli.arguments import DataOption, SeedOption, SplitOption, ThreadsOption, open_data, output_file, say
+from leanformer.errors import DataError, LeanformerError
+
+NOT_SHOWN = 4
+
+
+def gate(
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the model to be shipped.")],
+    against: Annotated[
+        str, typer.Option(metavar="TEACHER", help="What it is held against: an artifact, or a Hugging Face folder.")
+    ],
+    data: DataOption,
+    on: Annotated[str, typer.Option(help="The split to judge on: texts that nothing was chosen by.")] = "test",
+    max_drop: Annotated[float, typer.Option(help="Most points of accuracy that may be lost.")] = 1.0,
+    confidence: Annotated[float, typer.Option(help="Chance at least that a worse model is held back.")] = 0.95,
+    max_flips: Annotated[float | None, typer.Option(help="Most per cent of answers that may change.")] = None,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="NAME[=POINTS]",
+            help="Bound every group of a column too, or of length or class; POINTS: the bound if not --max-drop.",
+        ),
+    ] = None,
+    split: SplitOption = None,
+    used: Annotated[bool, typer.Option("--used", help="Judge on data that the model was chosen with.")] = False,
+    forecast_only: Annotated[
+        bool, typer.Option("--forecast", help="Only say what so many texts can show; run no model.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Also write the verdict as JSON to this file.")] = None,
+    seed: SeedOption = 13,
+    threads: ThreadsOption = None,
+) -> None:
+    """Ship ARTIFACT only if it is shown to lose at most --max-drop points against TEACHER.
+
+    Exit status 0: shown, it may ship. 4: not shown; the output says which bound failed, and how many more texts would
+    decide.
+    """
+    from leanformer.artifact import open_artifact
+    from leanformer.measure.gate import Bounds, forecast, judge
+    from leanformer.measure.used import earlier_use
+
+    if output is not None:
+        output_file(output)
+    bounds = Bounds(max_drop, confidence, max_flips, _slice_bounds(slices, max_drop))
+    lean = open_artifact(artifact)
+    if lean.task.answer != "label":
+        raise LeanformerError(f"{artifact}: the gate judges classifiers, not tasks of kind {lean.task.kind!r}")
+    dataset = open_data(data, split, seed, task=lean.task, single="test")
+    examples = getattr(dataset, on, None) if on in ("train", "dev", "test") else None
+    if examples is None or not examples.is_labelled:
+        raise DataError(f"there is no labelled split {on!r} to judge on", path=data, remedy="--on dev, or another file")
+    use = earlier_use(lean, dataset, on)
+    if use.forbids and not used:
+        raise LeanformerError(
+            f"{data}: {use.forbids}: a model looks better there than it is, so nothing would be proven\n"
+            "  remedy: give fresh labelled texts; --used judges all the same"
+        )
+    warnings = [*use.warnings, *([use.forbids] if use.forbids else [])]
+    warnings += [note for note in dataset.notes if " are also in " in note and f" {on} texts" in note]
+    groups = _groups(lean, examples, list(bounds.slices))
+    outlook = forecast(len(examples), bounds, groups)
+    for line in [*(f"warning: {one}" for one in warnings), *outlook]:
+        say(line)
+    if forecast_only:
+        return
+    predicted, reference, labels = _answers(lean, against, examples, threads)
+    verdict = judge(predicted, reference, labels, bounds, groups)
+    value: dict[str, Any] = {
+        "artifact": {"path": str(artifact), "content_hash": lean.content_hash},
+        "against": against,
+        "data": {"name": dataset.name, "split": on, "content_hash": examples.content_hash, "n": len(examples)},
+        "warnings": warnings,
+        "forecast": outlook,
+        **verdict.to_json(),
+    }
+    if output is not None:
+        from leanformer.files import write_json
+
+        write_json(output, value)
+    if as_json:
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+    else:
+        from leanformer.render.verdict import verdict_lines
+
+        print("\n".join(verdict_lines(verdict)))
+    if not verdict.ships:
+        raise typer.Exit(NOT_SHOWN)
+
+
+def _slice_bounds(values: Sequence[str] | None, max_drop: float) -> dict[str, float]:
+    """NAME or NAME=POINTS as a mapping."""
+    bounds: dict[str, float] = {}
+    for value in values or ():
+        name, separator, points = value.partition("=")
+        try:
+            bounds[name] = float(points) if separator else max_drop
+        except ValueError:
+            raise LeanformerError(f"--slice {value}: the bound is a number of points, as in --slice length=3") from None
+        if not name:
+            raise LeanformerError(f"--slice {value}: name a column, or length or class")
+    return bounds
+
+
+def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The group of every example, for each grouping asked for."""
+    from leanformer.data.columns import read_column
+    from leanformer.metrics.slices import length_groups
+    from leanformer.tokenizer import Tokenizer
+
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        if name == "length":
+            rows = Tokenizer(lean.file("tokenizer.json"), lean.max_tokens).encode(examples.inputs)
+            found[name] = length_groups([len(row) for row in rows])
+        elif name == "class":
+            found[name] = tuple(examples.task.labels[i] for i in examples.labels)
+        else:
+            found[name] = read_column(examples, name)
+    return found
+
+
+def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tuple[Any, Any, Any]:
+    """Classes of the model and of its teacher, and the labels, `[n]` each."""
+    import numpy as np
+
+    from leanformer.artifact import is_artifact, open_artifact
+    from leanformer.cli.arguments import need_torch
+    from leanformer.loading import open_predictor
+    from leanformer.predictor import logits
+
+    with tempfile.TemporaryDirectory() as folder:
+        if is_artifact(against):
+            teacher = open_artifact(against)
+        else:
+            need_torch(f"reading {against}")
+            from leanformer.models.store import import_checkpoint
+
+            teacher = import_checkpoint(
+                against,
+                Path(folder) / "teacher",
+                max_tokens=lean.max_tokens,
+                labels=lean.task.labels,
+                pairs=lean.task.pairs,
+            )
+        if teacher.task.question != lean.task.question:
+            raise LeanformerError(
+                f"{against}: its labels {list(teacher.task.labels)} are not those of {lean.path} "
+                f"({list(lean.task.labels)}), in that order\n  remedy: give the teacher that the model was made from"
+            )
+        say(f"scoring {len(examples)} texts with both")
+        scores = [
+            logits(open_predictor(one, threads=threads), examples.inputs).argmax(axis=1) for one in (lean, teacher)
+        ]
+    return scores[0], scores[1], np.asarray(examples.labels)

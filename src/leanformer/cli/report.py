@@ -1,0 +1,65 @@
+"""`leanformer report`: the measured ladders of one or more folders as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import SeedOption, SplitOption, command_line, open_data, output_file, say
+from leanformer.errors import LeanformerError
+
+
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders with a report.json, or such files themselves.")
+    ],
+    output: Annotated[Path, typer.Option(help="HTML file; the same is written as .md and .json beside it.")] = Path(
+        "report.html"
+    ),
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DATA", help="The data measured on: shows the texts whose answers changed."),
+    ] = None,
+    split: SplitOption = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="YAML table of hourly prices, in place of the shipped one.")
+    ] = None,
+    spent_usd: Annotated[
+        float | None, typer.Option(min=0, help="What compressing cost in USD: shows when it has paid for itself.")
+    ] = None,
+    seed: SeedOption = 13,
+) -> None:
+    """Write what was measured in each DIR as one self-contained page.
+
+    Test texts stand in the page only if --data is given; leave it out for a page that may travel.
+    """
+    from leanformer.files import write_json, write_text
+    from leanformer.measure.cost import read_prices
+    from leanformer.render.gathered import Gathered, gather, gathered_json
+    from leanformer.render.gathered_markdown import gathered_markdown
+    from leanformer.render.page import report_page
+
+    output_file(output)
+    if output.suffix.lower() not in (".html", ".htm"):
+        raise LeanformerError(f"{output}: the page is an .html file\n  remedy: --output {output.stem}.html")
+    table = read_prices(prices)
+    reports = gather(folders)
+    texts: tuple[str, ...] | None = None
+    if data is not None:
+        from leanformer.measure.used import texts_hash
+
+        test = open_data(data, split, seed, single="test").test
+        known = {one.data.get("splits", {}).get("test") for one in reports.values()}
+        if test is None or known != {texts_hash(test.inputs)}:
+            raise LeanformerError(
+                f"{data}: its test texts are not those that every report was measured on\n"
+                "  remedy: give the data set of the reports, with the same --split; or leave --data out"
+            )
+        texts = tuple(one if isinstance(one, str) else " / ".join(one) for one in test.inputs)
+    gathered = Gathered(reports, table, spent_usd, texts, command_line())
+    write_text(output, report_page(gathered))
+    write_text(output.with_suffix(".md"), gathered_markdown(gathered))
+    write_json(output.with_suffix(".json"), gathered_json(gathered))
+    say(f"{output}, {output.with_suffix('.md').name} and {output.with_suffix('.json').name} written")

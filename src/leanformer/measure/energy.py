@@ -1,0 +1,154 @@
+"""Energy and carbon of a block of work, each figure marked measured, estimated or unavailable.
+
+codecarbon (extra `energy`) does the metering, offline and with nothing sent or written. On a machine without readable
+energy counters, which is every ordinary virtual one, it models power from load and an assumed maximum: such a figure
+follows the time and load of the processor and little else, so CPU-seconds always stand beside it. Cooling, disks and
+the network are left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+MEASURED, ESTIMATED, UNAVAILABLE = "measured", "estimated", "unavailable"
+# Below this, sampling and the model's start-up are most of an estimate.
+LEAST_SECONDS = 60.0
+_JOULES_PER_KWH = 3.6e6
+_COUNTED = ("intel_rapl", "windows_emi", "intel_power_gadget", "apple_powermetrics")
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What a block of work took.
+
+    Attributes:
+        phase: "training" or "inference"; figures of the two are never added.
+        status: of `energy_joules`: the weakest of its parts.
+        method: how each part was come by, or why there is none.
+        energy_joules: of processor, memory and GPU together. parts: each with {"joules", "status"}.
+        carbon_grams: CO2-equivalent at the grid of `country` (ISO 3166 alpha-3); None where no country was given.
+        cpu_seconds: of this process, all threads, and of its finished children: the figure to compare.
+        wall_seconds: from start to end. texts: how many were answered, for inference.
+    """
+
+    phase: str
+    status: str
+    method: str
+    energy_joules: float | None
+    parts: dict[str, dict[str, Any]]
+    carbon_grams: float | None
+    country: str | None
+    cpu_seconds: float
+    wall_seconds: float
+    texts: int | None = None
+
+    @property
+    def joules_per_1000(self) -> float | None:
+        """Joules for 1,000 texts; None where there is no energy or no count."""
+        return None if self.energy_joules is None or not self.texts else 1000 * self.energy_joules / self.texts
+
+
+@dataclass
+class Metered:
+    """Filled when the block ends."""
+
+    energy: Energy | None = field(default=None)
+
+
+@contextmanager
+def meter(
+    phase: str,
+    *,
+    country: str | None = None,
+    texts: int | None = None,
+    least_seconds: float = LEAST_SECONDS,
+) -> Iterator[Metered]:
+    """Meter the block; `energy` of what is handed out holds the result afterwards.
+
+    A block shorter than `least_seconds` has unavailable energy: repeat the work. Metering never ends the work with
+    an error of its own; why there is no figure stands in `method`.
+    """
+    if phase not in ("training", "inference"):
+        raise ValueError(f"phase is 'training' or 'inference', not {phase!r}")
+    result = Metered()
+    tracker, reason = _start(country)
+    cpu, wall = _cpu_seconds(), time.perf_counter()
+    try:
+        yield result
+    finally:
+        cpu, wall = _cpu_seconds() - cpu, time.perf_counter() - wall
+        data = _stop(tracker)
+    if data is None:
+        result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
+    elif wall < least_seconds:
+        reason = f"{wall:.1f} s are too short to meter; at least {least_seconds:g} are needed"
+        result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
+    else:
+        parts, method = _parts(tracker, data)
+        status = MEASURED if all(one["status"] == MEASURED for one in parts.values()) else ESTIMATED
+        joules = sum(float(one["joules"]) for one in parts.values())
+        carbon = None if country is None else float(data.emissions) * 1000
+        result.energy = Energy(phase, status, method, joules, parts, carbon, country, cpu, wall, texts)
+
+
+def _start(country: str | None) -> tuple[Any, str]:
+    """A running tracker, or None and why there is none."""
+    # Its own settings file or variables might name an endpoint; what is given here wins over both.
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)
+    try:
+        from codecarbon import OfflineEmissionsTracker
+    except ImportError:
+        return None, "codecarbon is not installed (pip install 'leanformer[energy]')"
+    try:
+        tracker = OfflineEmissionsTracker(
+            country_iso_code=country or "USA", output_methods=[], log_level="error", allow_multiple_runs=True,
+            measure_power_secs=1, tracking_mode="process",
+        )  # fmt: skip
+        tracker.start()
+    except Exception as error:  # whatever it cannot read on this machine is no reason to end the work
+        return None, f"codecarbon could not start ({type(error).__name__}: {error})"
+    return tracker, "codecarbon gave no figures"
+
+
+def _stop(tracker: Any) -> Any:
+    if tracker is None:
+        return None
+    try:
+        tracker.stop()
+        return tracker.final_emissions_data
+    except Exception:
+        return None
+
+
+def _parts(tracker: Any, data: Any) -> tuple[dict[str, dict[str, Any]], str]:
+    """Joules and status of processor, memory and GPU, and a sentence on the method of each."""
+    cpu = next((one for one in tracker._hardware if type(one).__name__ in ("CPU", "AppleSiliconChip")), None)
+    mode = getattr(cpu, "_mode", None) or "no processor found"
+    counted = mode in _COUNTED
+    watts = getattr(cpu, "_tdp", None)
+    said = [
+        f"processor: energy counter ({mode})" if counted
+        else f"processor: modelled from this process's load ({mode}) and an assumed maximum of {watts} W"
+    ]  # fmt: skip
+    parts = {
+        "cpu": {"joules": data.cpu_energy * _JOULES_PER_KWH, "status": MEASURED if counted else ESTIMATED},
+        "ram": {"joules": data.ram_energy * _JOULES_PER_KWH, "status": ESTIMATED},
+    }
+    said.append(f"memory: assumed {data.ram_power:g} W")
+    if data.gpu_count:
+        parts["gpu"] = {"joules": data.gpu_energy * _JOULES_PER_KWH, "status": MEASURED}
+        said.append("GPU: its own energy counter, the whole device")
+    return parts, f"codecarbon {data.codecarbon_version}; " + "; ".join(said)
+
+
+def _cpu_seconds() -> float:
+    """Of this process, all threads, and its finished children."""
+    times = os.times()
+    # Of this process from the finer clock; the children's comes in ticks of a hundredth.
+    return time.process_time() + times.children_user + times.children_system

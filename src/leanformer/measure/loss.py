@@ -1,0 +1,90 @@
+"""Where quality was lost: the classes, the lengths and the very texts, beside the totals that hide them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from leanformer.metrics.calibration import calibration_error, fit_temperature, scaled_probabilities
+from leanformer.metrics.paired import compare, mcnemar
+from leanformer.metrics.slices import Slice, length_groups, slices
+from leanformer.task import Task
+
+# Of the texts whose answer changed, at most so many are listed.
+LISTED = 60
+
+
+def describe_loss(
+    logits: np.ndarray,
+    reference: np.ndarray,
+    labels: np.ndarray,
+    task: Task,
+    lengths: Sequence[int],
+    dev: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, Any]:
+    """What a rung changed against the reference, as plain JSON.
+
+    Args:
+        logits, reference: `[n, classes]` of the rung and of the reference on test. labels: `[n]`.
+        lengths: tokens of each test text.
+        dev: the rung's logits and the labels on dev, where the temperature is fitted; without them none is.
+
+    Texts are named by their row in the test split, never quoted: a report may travel with the model.
+    """
+    ours, theirs = logits.argmax(axis=1), reference.argmax(axis=1)
+    paired = compare(ours, theirs, labels)
+    classes = tuple(task.labels[i] for i in labels)
+    return {
+        "lost": paired.lost,
+        "gained": paired.gained,
+        "changed": paired.changed,
+        "mcnemar_p": mcnemar(paired.lost, paired.gained),
+        "calibration": _calibration(logits, labels, dev),
+        "classes": [_slice_json(one) for one in sorted(slices(ours, theirs, labels, classes), key=lambda s: s.name)],
+        "lengths": [
+            _slice_json(one) for one in sorted(slices(ours, theirs, labels, length_groups(lengths)), key=_first_number)
+        ],
+        "flips": _flips(ours, theirs, labels, logits, task),
+    }
+
+
+def _calibration(
+    logits: np.ndarray, labels: np.ndarray, dev: tuple[np.ndarray, np.ndarray] | None
+) -> dict[str, float | None]:
+    before = calibration_error(scaled_probabilities(logits), labels)
+    if dev is None:
+        return {"error": before, "temperature": None, "error_scaled": None}
+    temperature = fit_temperature(*dev)
+    after = calibration_error(scaled_probabilities(logits, temperature), labels)
+    return {"error": before, "temperature": temperature, "error_scaled": after}
+
+
+def _flips(
+    ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, logits: np.ndarray, task: Task
+) -> list[dict[str, Any]]:
+    """The changed answers: lost ones first, and among them those that the rung is surest of."""
+    sure = scaled_probabilities(logits).max(axis=1)
+    rows = np.flatnonzero(ours != theirs)
+    kinds = np.where(theirs[rows] == labels[rows], 0, np.where(ours[rows] == labels[rows], 1, 2))
+    order = rows[np.lexsort((-sure[rows], kinds))][:LISTED]
+    return [
+        {
+            "row": int(row),
+            "label": task.labels[labels[row]],
+            "reference": task.labels[theirs[row]],
+            "answer": task.labels[ours[row]],
+            "probability": round(float(sure[row]), 4),
+        }
+        for row in order
+    ]
+
+
+def _slice_json(one: Slice) -> dict[str, Any]:
+    return asdict(one) | {"loss": one.loss}
+
+
+def _first_number(one: Slice) -> int:
+    return int(one.name.split(" ")[0])

@@ -1,0 +1,133 @@
+"""Several reports read together: what the one page, the Markdown and the JSON of `leanformer report` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leanformer.errors import LeanformerError
+from leanformer.measure.cost import Price, break_even_texts, usd_per_100m
+from leanformer.metrics.pareto import pareto_front
+from leanformer.render.charts import Point, drawable
+from leanformer.report import Report, Rung
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Reports and what belongs to all of them.
+
+    Attributes:
+        reports: name (the folder's) -> report, in the order given.
+        prices: hourly prices to show costs for.
+        spent_usd: what the compression itself cost; None leaves the break-even out.
+        texts: the test texts, to show the changed ones; None shows row numbers alone.
+        command: what made this page.
+    """
+
+    reports: Mapping[str, Report]
+    prices: Sequence[Price] = ()
+    spent_usd: float | None = None
+    texts: Sequence[str] | None = None
+    command: str | None = None
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def points(self) -> list[Point]:
+        """Every rung with its number: "3", or "2.3" for the third of the second report."""
+        several = len(self.reports) > 1
+        return [
+            Point(rung, f"{i + 1}.{j + 1}" if several else f"{j + 1}", i, hover(rung, report))
+            for i, report in enumerate(self.reports.values())
+            for j, rung in enumerate(report.rungs)
+        ]
+
+
+def gather(folders: Sequence[Path]) -> dict[str, Report]:
+    """Read report.json of each folder (or the named files). Raises `LeanformerError` for one that there is not."""
+    found: dict[str, Report] = {}
+    for folder in folders:
+        path = folder / "report.json" if folder.is_dir() else folder
+        if not path.is_file():
+            raise LeanformerError(
+                f"{path}: no such report\n  remedy: give a folder that `leanformer compress` wrote, or a report's file"
+            )
+        # The folder's own name, not its path: the page may travel, and where it was made is nobody's business.
+        stem = path.resolve().parent.name if path.name == "report.json" else path.stem
+        name, count = stem, 2
+        while name in found:
+            name, count = f"{stem} ({count})", count + 1
+        found[name] = Report.read(path)
+    return found
+
+
+def hover(rung: Rung, report: Report) -> str:
+    """What a point says when it is pointed at: name, figures, and how it was made."""
+    lines = [
+        f"{rung.name} ({report.title})",
+        f"{100 * rung.quality:.2f} % {rung.metric}, {rung.throughput_per_second:,.0f} texts/s, "
+        f"{rung.latency_ms_p50:.2f} ms, {rung.bytes / 1e6:.1f} MB",
+        rung.runtime,
+    ]
+    return "\n".join([*lines, *(step_words(step) for step in rung.lineage or ())])
+
+
+def step_words(step: Mapping[str, Any]) -> str:
+    """A step with the options that were set to something."""
+    options = step.get("options") or {}
+    chosen = [f"{key} {value}" for key, value in options.items() if value not in (None, False, [], (), {})]
+    return str(step["step"]) + (": " + ", ".join(chosen) if chosen else "")
+
+
+def cost_rows(gathered: Gathered) -> list[tuple[str, ...]]:
+    """For every rung: its number, its name, and USD for 100 million texts at each price."""
+    reports = list(gathered.reports.values())
+    rows = []
+    for point in gathered.points():
+        threads = int(reports[point.report].machine["threads"])
+        rate = point.rung.throughput_per_second
+        usd = [usd_per_100m(rate, price.for_threads(threads)) for price in gathered.prices]
+        rows.append((point.number, point.rung.name, *(f"{one:,.2f}" for one in usd)))
+    return rows
+
+
+def break_even_words(gathered: Gathered) -> list[str]:
+    """One sentence a report: after how many texts its chosen rung has paid for the compression."""
+    if gathered.spent_usd is None:
+        return []
+    said = []
+    for name, report in gathered.reports.items():
+        after = chosen(report)
+        before = next((one for one in report.rungs if one.lossless and one.chooseable), report.rungs[0])
+        texts = break_even_texts(gathered.spent_usd, before.usd_per_100m, after.usd_per_100m)
+        said.append(
+            f"{name}: {after.name!r} is not cheaper than {before.name!r}; what was spent does not come back"
+            if texts is None
+            else f"{name}: {gathered.spent_usd:g} USD spent on compressing come back after {texts:,.0f} texts "
+            f"({after.name!r} in place of {before.name!r})"
+        )
+    return said
+
+
+def chosen(report: Report) -> Rung:
+    """The chosen rung, or the last."""
+    name = (report.choice or {}).get("rung")
+    return next((rung for rung in report.rungs if rung.name == name), report.rungs[-1])
+
+
+def gathered_json(gathered: Gathered) -> dict[str, Any]:
+    """Everything on the page as plain JSON: the reports as they are, and the fronts."""
+    points = gathered.points()
+    fronts = {}
+    for measure in drawable(points):
+        values = [float(measure.read(point.rung) or 0) for point in points]
+        costs = [-v for v in values] if measure.more_is_better else values
+        fronts[measure.key] = [points[i].number for i in pareto_front(costs, [p.rung.quality for p in points])]
+    return {
+        "reports": {name: report.to_json() for name, report in gathered.reports.items()},
+        "points": {point.number: point.rung.name for point in points},
+        "pareto_fronts": fronts,
+        "break_even": break_even_words(gathered),
+        "command": gathered.command,
+        "notes": list(gathered.notes),
+    }
