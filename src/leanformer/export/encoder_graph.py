@@ -19,57 +19,78 @@ from leanformer.models.config import EncoderConfig
 from leanformer.models.encoder import Layer
 
 # Added to the scores of padded keys; exp of it is exactly zero in fp32.
-_MASKED = -1e9
+MASKED = -1e9
 
 
 def encoder_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelProto:
     """The graph of `model`; with `token_types` it has the third input `token_type_ids`, else they count as zero."""
     config, g = model.config, Graph()
     x = _embeddings(g, model, token_types)
-    mask = g.node("Cast", ["attention_mask"], "mask.float", to=onnx.TensorProto.FLOAT)
-    mask = g.node("Sub", [g.constant("one", np.array(1, np.float32)), mask], "mask.padded")
-    mask = g.node("Mul", [mask, g.constant("masked", np.array(_MASKED, np.float32))], "mask.bias")
-    mask = g.node("Unsqueeze", [mask, g.integers(1, 2)], "mask")
+    mask = mask_nodes(g)
     last = len(config.layers) - 1
     for index, layer in enumerate(model.encoder.layers):
         assert isinstance(layer, Layer)
-        x = _layer(g, layer, x, mask, config, f"layer{index}", first_token_only=index == last)
-    first = g.node("Squeeze", [x, g.integers(1)], "first_token")
-    pooled = g.linear(first, _array(model.head.pooler.weight), _array(model.head.pooler.bias), "pooler")
-    pooled = g.node("Tanh", [pooled], "pooled")
-    logits = g.linear(pooled, _array(model.head.classifier.weight), _array(model.head.classifier.bias), "classifier")
-    g.node("Identity", [logits], "logits")
+        read = None
+        if index == last:
+            read = g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], f"layer{index}.first")
+        x = layer_nodes(g, layer, x, mask, config, f"layer{index}", read=read)
+    head_nodes(g, model, g.node("Squeeze", [x, g.integers(1)], "first_token"))
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if token_types else [])
     return g.model({name: ["batch", "tokens"] for name in names}, {"logits": ["batch", config.labels]})
 
 
 def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
     e = model.encoder.embeddings
-    word = g.node("Gather", [g.constant("word_table", _array(e.word.weight)), "input_ids"], "word")
-    types, positions = _array(e.token_type.weight), _array(e.position.weight)
+    word = g.node("Gather", [g.constant("word_table", array(e.word.weight)), "input_ids"], "word")
+    types, positions = array(e.token_type.weight), array(e.position.weight)
     if not token_types:
         positions = positions + types[0]
-    length = g.node("Shape", ["input_ids"], "length", start=1, end=2)
-    table = g.constant("position_table", positions)
-    position = g.node("Slice", [table, g.integers(0), length, g.integers(0)], "position")
+    position = position_nodes(g, g.constant("position_table", positions))
     x = g.node("Add", [word, position], "embedded")
     if token_types:
         kind = g.node("Gather", [g.constant("token_type_table", types), "token_type_ids"], "token_type")
         x = g.node("Add", [x, kind], "embedded_with_type")
-    return g.norm(x, _array(e.norm.weight), _array(e.norm.bias), e.norm.eps, "embeddings")
+    return g.norm(x, array(e.norm.weight), array(e.norm.bias), e.norm.eps, "embeddings")
 
 
-def _layer(
-    g: Graph, layer: Layer, x: str, mask: str, config: EncoderConfig, name: str, *, first_token_only: bool
+def mask_nodes(g: Graph) -> str:
+    """`attention_mask` `[B, S]` to what is added to scores, `[B, 1, 1, S]`."""
+    mask = g.node("Cast", ["attention_mask"], "mask.float", to=onnx.TensorProto.FLOAT)
+    mask = g.node("Sub", [g.constant("one", np.array(1, np.float32)), mask], "mask.padded")
+    mask = g.node("Mul", [mask, g.constant("masked", np.array(MASKED, np.float32))], "mask.bias")
+    return str(g.node("Unsqueeze", [mask, g.integers(1, 2)], "mask"))
+
+
+def position_nodes(g: Graph, table: str) -> str:
+    """The rows of the position table `[S, H]` for `input_ids` `[B, S]`."""
+    length = g.node("Shape", ["input_ids"], "length", start=1, end=2)
+    return str(g.node("Slice", [table, g.integers(0), length, g.integers(0)], "position"))
+
+
+def head_nodes(g: Graph, model: Classifier, first: str) -> None:
+    """From the first tokens `[B, H]` to the output `logits` `[B, labels]`."""
+    pooled = g.linear(first, array(model.head.pooler.weight), array(model.head.pooler.bias), "pooler")
+    pooled = g.node("Tanh", [pooled], "pooled")
+    logits = g.linear(pooled, array(model.head.classifier.weight), array(model.head.classifier.bias), "classifier")
+    g.node("Identity", [logits], "logits")
+
+
+def layer_nodes(
+    g: Graph, layer: Layer, x: str, mask: str, config: EncoderConfig, name: str, *, read: str | None = None
 ) -> str:
+    """One layer over `x` `[B, S, H]`, with `mask` added to the scores.
+
+    With `read`, those tokens of `x` that are read later (`[B, R, H]`), the layer is computed for them alone, and
+    `mask` is theirs.
+    """
     a, size = layer.attention, config.head_size
     heads, width = a.heads, a.heads * size
     scale = size**-0.5
-    query = (_array(a.query.weight) * scale, _array(a.query.bias) * scale)
-    key = (_array(a.key.weight), _array(a.key.bias))
-    value = (_array(a.value.weight), _array(a.value.bias))
-    if first_token_only:
-        residual = g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], f"{name}.first")
+    query = (array(a.query.weight) * scale, array(a.query.bias) * scale)
+    key = (array(a.key.weight), array(a.key.bias))
+    value = (array(a.value.weight), array(a.value.bias))
+    if read is not None:
+        residual = read
         q = g.linear(residual, *query, f"{name}.query")
         kv = g.linear(x, *_stacked(key, value), f"{name}.key_value")
         k, v = g.node("Split", [kv], f"{name}.split", outputs=2, axis=-1, num_outputs=2)
@@ -90,20 +111,20 @@ def _layer(
     context = g.node("MatMul", [probabilities, v], f"{name}.context")
     context = g.node("Transpose", [context], f"{name}.context.tokens", perm=[0, 2, 1, 3])
     context = g.node("Reshape", [context, g.integers(0, 0, width)], f"{name}.context.joined")
-    attended = g.linear(context, _array(a.output.weight), _array(a.output.bias), f"{name}.attention_output")
+    attended = g.linear(context, array(a.output.weight), array(a.output.bias), f"{name}.attention_output")
     x = g.node("Add", [residual, attended], f"{name}.attention_residual")
     n = layer.attention_norm
-    x = g.norm(x, _array(n.weight), _array(n.bias), n.eps, f"{name}.attention_norm")
-    up = g.linear(x, _array(layer.ffn.up.weight), _array(layer.ffn.up.bias), f"{name}.up")
+    x = g.norm(x, array(n.weight), array(n.bias), n.eps, f"{name}.attention_norm")
+    up = g.linear(x, array(layer.ffn.up.weight), array(layer.ffn.up.bias), f"{name}.up")
     if config.activation == "relu":
         active = g.node("Relu", [up], f"{name}.activation")
     else:
         kind = "tanh" if config.activation == "gelu_tanh" else "none"
         active = g.node("Gelu", [up], f"{name}.activation", approximate=kind)
-    down = g.linear(active, _array(layer.ffn.down.weight), _array(layer.ffn.down.bias), f"{name}.down")
+    down = g.linear(active, array(layer.ffn.down.weight), array(layer.ffn.down.bias), f"{name}.down")
     x = g.node("Add", [x, down], f"{name}.ffn_residual")
     n = layer.ffn_norm
-    return g.norm(x, _array(n.weight), _array(n.bias), n.eps, f"{name}.ffn_norm")
+    return g.norm(x, array(n.weight), array(n.bias), n.eps, f"{name}.ffn_norm")
 
 
 def expected_operators(layers: int, *, activation: str = "gelu", token_types: bool = False) -> dict[str, int]:
@@ -136,5 +157,5 @@ def _stacked(*maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarr
     return np.concatenate([w for w, _ in maps]), np.concatenate([b for _, b in maps])
 
 
-def _array(value: torch.Tensor) -> np.ndarray:
+def array(value: torch.Tensor) -> np.ndarray:
     return np.asarray(value.detach().cpu().float().numpy())
