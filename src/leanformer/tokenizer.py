@@ -4,36 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer as RustTokenizer
 
-from leanformer.errors import CheckpointError
+from leanformer.errors import CheckpointError, DataError
 
 
 class Tokenizer:
     """A `tokenizer.json` with truncation to `max_tokens` and no padding.
 
+    Args:
+        path: the file.
+        max_tokens: special tokens included.
+        overlap: how many tokens of a window `windows` repeats in the next one.
+
     Raises `CheckpointError` when the file cannot be read as a tokenizer.
     """
 
-    def __init__(self, path: Path | str, max_tokens: int) -> None:
+    def __init__(self, path: Path | str, max_tokens: int, *, overlap: int = 0) -> None:
         try:
             self._tokenizer = RustTokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every kind of broken file
             raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
         self.max_tokens = max_tokens
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_tokens)
+        self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap)
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Token ids of each text, special tokens included: one int32 array `[tokens]` per text."""
-        return [np.asarray(one.ids, dtype=np.int32) for one in self._tokenizer.encode_batch_fast(list(texts))]
+        """Token ids of each text, special tokens included: one int32 array `[tokens]` per text.
+
+        Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair.
+        """
+        return [np.asarray(one.ids, dtype=np.int32) for one in self._encodings(texts)]
+
+    def windows(self, texts: Sequence[str]) -> list[list[np.ndarray]]:
+        """Each text whole, as windows of at most `max_tokens` ids, each with its special tokens; errors of `encode`."""
+        return [
+            [np.asarray(part.ids, dtype=np.int32) for part in (one, *one.overflowing)] for one in self._encodings(texts)
+        ]
+
+    def _encodings(self, texts: Sequence[str]) -> list[Any]:
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts; wrap one text in a list")
+        try:
+            return list(self._tokenizer.encode_batch_fast(list(texts)))
+        except TypeError:
+            for number, text in enumerate(texts):
+                if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+                    raise DataError(
+                        f"text {number} has half of a surrogate pair, which is no character",
+                        remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
+                    ) from None
+                if not isinstance(text, (str, tuple)):
+                    raise TypeError(f"text {number} is no text but {type(text).__name__}") from None
+            raise
 
     def count_longer(self, texts: Sequence[str]) -> int:
         """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them."""
         # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
-        return sum(bool(one.overflowing) for one in self._tokenizer.encode_batch_fast(list(texts)))
+        return sum(bool(one.overflowing) for one in self._encodings(texts))
 
     @property
     def vocabulary_size(self) -> int:

@@ -1,7 +1,8 @@
 """Export to a clean ONNX graph.
 
-What: the model as one standard ONNX file (`input_ids`, `attention_mask` -> `logits`) with dynamic batch and length,
-    packed query-key-value products, and a last layer computed for the first token alone.
+What: the model as one ONNX file over packs, sequences end to end without padding, with one product for queries, keys
+    and values, and a last layer computed for the first tokens alone. `leanformer export` makes the usual padded file
+    (`input_ids`, `attention_mask` -> `logits`) of it.
 Paper: the graph is our own; ONNX operator set 20.
 Helps: always: it runs without torch, and faster.
 Hurts: nothing is lost but the ability to train; the parity gate compares it with PyTorch.
@@ -46,9 +47,9 @@ class Onnx:
         import onnx
         import torch
 
-        from leanformer.export.encoder_graph import encoder_graph, expected_operators
         from leanformer.export.gate import check, compare
         from leanformer.export.graph import operator_counts
+        from leanformer.export.packed_graph import expected_packed_operators, packed_graph
         from leanformer.models.predictor import TorchPredictor
         from leanformer.models.store import read_model
 
@@ -59,9 +60,9 @@ class Onnx:
         torch.set_num_threads(context.threads)
         texts = sampled(context.data.dev, self.gate_texts, context.seed)
         model = read_model(artifact)
-        graph = encoder_graph(model)
+        graph = packed_graph(model)
         counts = operator_counts(graph)
-        expected = expected_operators(len(model.config.layers), activation=model.config.activation)
+        expected = expected_packed_operators(len(model.config.layers), activation=model.config.activation)
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
         properties = {
@@ -70,6 +71,7 @@ class Onnx:
             "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
             "hidden": model.config.hidden,
             "precision": "fp32",
+            "layout": "packed",
             "operators": counts,
         }
         entry = record("export.onnx", self, artifact)

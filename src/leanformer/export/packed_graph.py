@@ -14,11 +14,21 @@ names; so `padded_graph` turns one into the other by exchanging those few nodes,
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from leanformer.export.encoder_graph import MASKED, array, head_nodes, layer_nodes, mask_nodes, position_nodes
+from leanformer.export.encoder_graph import (
+    MASKED,
+    array,
+    expected_operators,
+    head_nodes,
+    layer_nodes,
+    mask_nodes,
+    position_nodes,
+)
 from leanformer.export.graph import Graph
 from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Layer
@@ -62,6 +72,14 @@ def packed_graph(model: Classifier) -> onnx.ModelProto:
     return g.model(inputs, {"logits": ["rows", config.labels]})
 
 
+def expected_packed_operators(layers: int, *, activation: str = "gelu") -> dict[str, int]:
+    """How many nodes of each operator `packed_graph` has: those of the padded graph but for the way in."""
+    counts = Counter(expected_operators(layers, activation=activation))
+    counts.subtract({"Shape": 1, "Slice": 2, "Cast": 1, "Sub": 1, "Mul": 1})
+    counts.update({"Gather": 3, "Unsqueeze": 2, "Equal": 1, "Where": 1})
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
 def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     """The same model with the inputs `input_ids` and `attention_mask` `[B, S]`; `packed` stays as it is.
 
@@ -70,9 +88,10 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     g = Graph()
     position_nodes(g, "position_table")
     mask_nodes(g)
-    (first,) = (n for n in packed.graph.node if n.op_type == "Gather" and n.input[1] == "first" and n.input[0] != "mask")
+    first = next(n for n in packed.graph.node if "first" in n.input and n.input[0] != "mask")
     g.node("Slice", [first.input[0], g.integers(0), g.integers(1), g.integers(1)], first.output[0])
-    g.node("Squeeze", [_source(packed, "first_token").input[0], g.integers(1)], "first_token")
+    head = next(n for n in packed.graph.node if "first_token" in n.output)
+    g.node("Squeeze", [head.input[0], g.integers(1)], "first_token")
     own = {one.output[0]: one for one in g.nodes}
     nodes = [own.pop(name) for name in list(own) if name not in (first.output[0], "first_token")]
     for node in packed.graph.node:
@@ -102,7 +121,3 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     onnx.checker.check_model(result)
     return result
 
-
-def _source(model: onnx.ModelProto, value: str) -> onnx.NodeProto:
-    """The node that makes `value`."""
-    return next(node for node in model.graph.node if value in node.output)

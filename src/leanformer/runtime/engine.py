@@ -1,26 +1,46 @@
-"""ONNX Runtime behind one narrow call: padded ids and mask in, logits out."""
+"""Engines behind one narrow call: rows of token ids in, logits out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
 
+from leanformer.batching import batches_by_length, pad
 from leanformer.errors import ArtifactError
+from leanformer.runtime.packing import best_fit, pack
+
+
+class Engine(Protocol):
+    """A graph made ready. `run` may be called from several Python threads at once."""
+
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None) -> list[list[int]]:
+        """Which rows to run together: row numbers, the costliest group first; `tokens` None is the engine's choice."""
+        ...
+
+    def run(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits `[rows, labels]`, float32, of rows that are run together."""
+        ...
 
 
 class OnnxEngine:
-    """A session on one graph. `run` may be called from several Python threads at once.
+    """ONNX Runtime on one graph, packed or padded, whichever its inputs say.
 
     Args:
-        path: the graph; inputs `input_ids`, `attention_mask` (int64 `[B, S]`), output `logits`.
+        path: the graph; inputs `ids`, `positions`, `segments`, `first` or else `input_ids`, `attention_mask`.
         threads: threads that work together on one call.
+        padding_id: fills up the rows of a padded graph.
 
     Raises `ArtifactError` when the file is not a graph that ONNX Runtime can load.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    # Attention costs the square of a pack, and what surrounds the linear maps a fixed time per call.
+    PACK_TOKENS, BATCH_TOKENS = 128, 1024
+
+    def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -28,11 +48,24 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            # The fused operator is slower than the two that it replaces (benchmarks/kernels.py).
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+            )
         except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error})") from error
+        self._padding_id = padding_id
+        self._packed = "ids" in {one.name for one in self._session.get_inputs()}
 
-    def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Logits `[B, labels]`, float32."""
-        (logits,) = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
-        return np.asarray(logits)
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[list[int]]:
+        if self._packed:
+            return best_fit([len(row) for row in rows], tokens or self.PACK_TOKENS)
+        return batches_by_length(rows, tokens or self.BATCH_TOKENS)[::-1]
+
+    def run(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        if self._packed:
+            feed = vars(pack(rows))
+        else:
+            ids, mask = pad(rows, padding_id=self._padding_id)
+            feed = {"input_ids": ids, "attention_mask": mask}
+        return np.asarray(self._session.run(["logits"], feed)[0])

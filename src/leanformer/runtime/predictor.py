@@ -1,7 +1,8 @@
-"""The light predictor: an ONNX artifact run with ONNX Runtime, tokenizers and numpy."""
+"""The light predictor: an ONNX artifact run with ONNX Runtime or OpenVINO, tokenizers and numpy."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -10,49 +11,83 @@ from pathlib import Path
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.batching import batches_by_length, pad
 from leanformer.errors import ArtifactError
-from leanformer.predictor import Prediction, logits, to_predictions
+from leanformer.predictor import Prediction, to_predictions
 from leanformer.runtime.cores import allowed_cores
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
+ENGINES = ("onnxruntime", "openvino")
 
 
 class LightPredictor:
     """Scores texts with the graph of an artifact of format "onnx".
 
-    Many texts are batched by length and spread over one-thread workers (benchmarks/kernels.py compares that with one
-    session that has all threads); one text alone gets all threads.
+    Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/kernels.py compares
+    that with one session that has all threads); one pack alone gets all threads.
 
     Args:
         artifact: of format "onnx".
         threads: cores to use; None takes those that this process may use.
-        batch_tokens: most tokens, padding included, in one batch; None runs one row at a time.
+        pack_tokens: most tokens in one pack; None is the engine's choice.
+        exact: run each text alone on one thread. Its answer is then the same bit for bit whatever else is asked, and
+            whatever the number of threads; without, company changes the last bits.
+        engine: one of `ENGINES`; "openvino" needs the extra of that name.
+        windows: what becomes of texts longer than the model's `max_tokens`. None: `predict` cuts them, and warns how
+            many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
     """
 
-    def __init__(self, artifact: Artifact, *, threads: int | None = None, batch_tokens: int | None = 1024) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        *,
+        threads: int | None = None,
+        pack_tokens: int | None = None,
+        exact: bool = False,
+        engine: str = "onnxruntime",
+        windows: int | None = None,
+    ) -> None:
         if artifact.format != "onnx":
             raise ArtifactError(
                 f"{artifact.path}: format {artifact.format!r} is not run by the light runtime\n"
                 "  remedy: make a graph of it with leanformer compress (recipe `quick` does not train)"
             )
-        self.artifact, self.batch_tokens = artifact, batch_tokens
+        if engine not in ENGINES:
+            raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
+        self.artifact, self.pack_tokens, self.exact, self.engine = artifact, pack_tokens, exact, engine
         self.threads = allowed_cores() if threads is None else threads
-        self._padding_id = int(artifact.properties["padding_id"])
-        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+        if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
+            raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
+        self.windows = windows
+        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0)
 
     @property
     def task(self) -> Task:
         return self.artifact.task
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
-        """The label and probabilities of each text, in order. Raises `TypeError` for a bare string."""
-        if isinstance(texts, str):
-            raise TypeError("predict takes a list of texts; wrap one text in a list")
-        return to_predictions(logits(self, texts), self.task)
+        """The label and probabilities of each text, in order.
+
+        Raises `TypeError` for a bare string and for what is no string, `DataError` for half a surrogate pair.
+        """
+        texts = texts if isinstance(texts, str) else list(texts)
+        parts = self._tokenizer.windows(texts)
+        longer = sum(len(one) > 1 for one in parts)
+        if self.windows is None:
+            if longer:
+                warnings.warn(
+                    f"{longer} of {len(parts)} texts are longer than {self.artifact.max_tokens} tokens and were cut",
+                    stacklevel=2,
+                )
+            return to_predictions(self.infer([one[0] for one in parts]), self.task)
+        values = self.infer([part for one in parts for part in one])
+        if longer:
+            starts = np.cumsum([0] + [len(one) for one in parts[:-1]])
+            counts = np.array([[len(one)] for one in parts], np.float32)
+            values = np.add.reduceat(values, starts) / counts
+        return to_predictions(values, self.task)
 
     def tokenize(self, texts: Sequence[str]) -> list[np.ndarray]:
         return self._tokenizer.encode(texts)
@@ -60,29 +95,40 @@ class LightPredictor:
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, labels]`, float32."""
         result = np.empty((len(rows), len(self.task.labels)), dtype=np.float32)
-        batches = batches_by_length(rows, self.batch_tokens)
-        engine = self._together if len(batches) == 1 or self.batch_tokens is None else self._alone
-
-        def work(batch: list[int]) -> None:
-            result[batch] = engine.run(*pad([rows[i] for i in batch], padding_id=self._padding_id))
-
-        if engine is self._alone and self.threads > 1:
-            # Longest first, so that no worker is left alone with the largest batch at the end.
-            list(self._workers.map(work, reversed(batches)))
+        if self.exact or len(rows) < 2:
+            groups = [[index] for index in range(len(rows))]
         else:
-            for batch in batches:
-                work(batch)
+            groups = self._alone.cut(rows, self.pack_tokens)
+        engine = self._together if len(groups) == 1 and not self.exact else self._alone
+
+        def work(group: list[int]) -> None:
+            result[group] = engine.run([rows[i] for i in group])
+
+        if engine is self._alone and self.threads > 1 and len(groups) > 1:
+            # Longest first, so that no worker is left alone with the largest pack at the end.
+            list(self._workers.map(work, groups))
+        else:
+            for group in groups:
+                work(group)
         return result
 
     @cached_property
-    def _together(self) -> OnnxEngine:
+    def _together(self) -> Engine:
         """All threads on one call."""
-        return OnnxEngine(self.artifact.file(GRAPH), self.threads)
+        return self._alone if self.threads == 1 else self._open(self.threads)
 
     @cached_property
-    def _alone(self) -> OnnxEngine:
+    def _alone(self) -> Engine:
         """One thread per call, called from several workers."""
-        return self._together if self.threads == 1 else OnnxEngine(self.artifact.file(GRAPH), 1)
+        return self._open(1)
+
+    def _open(self, threads: int) -> Engine:
+        path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
+        if self.engine == "openvino":
+            from leanformer.runtime.openvino import OpenVinoEngine
+
+            return OpenVinoEngine(path, threads, streams=self.threads if threads == 1 else 1)
+        return OnnxEngine(path, threads, padding_id=padding_id)
 
     @cached_property
     def _workers(self) -> ThreadPoolExecutor:
