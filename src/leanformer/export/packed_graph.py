@@ -1,15 +1,16 @@
-"""Our classifier as an ONNX graph over packed tokens: sequences end to end in one row, and no padding anywhere.
+"""Our classifier as an ONNX graph over packs: sequences end to end in lines of equal length, with hardly any padding.
 
-The inputs, all int64, of a pack of R sequences with T tokens in all:
+The inputs, all int64, of a pack of G lines of L tokens with R sequences in all:
 
-    ids        [1, T]   token ids, one sequence after the other
-    positions  [1, T]   place of each token in its own sequence, from 0
-    segments   [1, T]   number of the sequence that each token belongs to
-    first      [R]      where in the row each sequence begins
+    ids        [G, L]   token ids; a line holds one sequence or several, one after the other
+    positions  [G, L]   place of each token in its own sequence, from 0
+    segments   [G, L]   number of the sequence that each token belongs to, -1 for none
+    first      [R]      where each sequence begins, counted through all lines
 
-The output `logits` is `[R, labels]`. A token attends to the tokens of its own segment. Everything but the way in, the
-mask and the choice of the tokens that the head reads is the graph of `encoder_graph`, node by node and under the same
-names; so `padded_graph` turns one into the other by exchanging those few nodes, whatever became of the linear maps.
+The output `logits` is `[R, labels]`. A token attends to the tokens of its own segment, which all stand in one line, so
+that attention costs G L^2 and not the square of the whole pack. Everything but the way in, the masks and the choice of
+the tokens that the head reads is the graph of `encoder_graph`, node by node and under the same names; so `padded_graph`
+turns one into the other by exchanging those few nodes, whatever became of the linear maps.
 """
 
 from __future__ import annotations
@@ -46,29 +47,34 @@ def packed_graph(model: Classifier) -> onnx.ModelProto:
     table = g.constant("position_table", array(e.position.weight) + array(e.token_type.weight)[0])
     x = g.node("Add", [word, g.node("Gather", [table, "positions"], "position")], "embedded")
     x = g.norm(x, array(e.norm.weight), array(e.norm.bias), e.norm.eps, "embeddings")
-    own = g.node(
-        "Equal",
-        [
-            g.node("Unsqueeze", ["segments", g.integers(2)], f"{_PACK}of_query"),
-            g.node("Unsqueeze", ["segments", g.integers(1)], f"{_PACK}of_key"),
-        ],
-        f"{_PACK}same",
-    )
     zero, masked = (g.constant(f"{_PACK}{k}", np.array(v, np.float32)) for k, v in (("zero", 0), ("masked", MASKED)))
-    mask = g.node("Where", [own, zero, masked], f"{_PACK}bias")
-    mask = g.node("Unsqueeze", [mask, g.integers(1)], "mask")
+
+    def bias(queries: str, keys: str, axes: tuple[int, ...], name: str) -> str:
+        """Zero where the segment of query and key is the same."""
+        same = g.node("Equal", [queries, keys], f"{_PACK}same_{name}")
+        return str(
+            g.node("Unsqueeze", [g.node("Where", [same, zero, masked], f"{_PACK}bias_{name}"), g.integers(*axes)], name)
+        )
+
+    of_query = g.node("Unsqueeze", ["segments", g.integers(2)], f"{_PACK}of_query")
+    of_key = g.node("Unsqueeze", ["segments", g.integers(1)], f"{_PACK}of_key")
+    mask = bias(of_query, of_key, (1,), "mask")
     *layers, last = model.encoder.layers
     for index, layer in enumerate(layers):
         assert isinstance(layer, Layer)
         x = layer_nodes(g, layer, x, mask, config, f"layer{index}")
     assert isinstance(last, Layer)
     name = f"layer{len(layers)}"
+    # Few queries are left, so that all lines as one cost little, and each query finds its own line among them.
+    x = g.node("Reshape", [x, g.integers(1, -1, config.hidden)], f"{name}.tokens")
     read = g.node("Gather", [x, "first"], f"{name}.first", axis=1)
-    mask = g.node("Gather", [mask, "first"], f"{_PACK}first_mask", axis=2)
-    x = layer_nodes(g, last, x, mask, config, name, read=read)
+    of_all = g.node("Reshape", ["segments", g.integers(-1)], f"{_PACK}of_all")
+    of_first = g.node("Gather", [of_all, "first"], f"{_PACK}of_first")
+    of_first = g.node("Unsqueeze", [of_first, g.integers(1)], f"{_PACK}of_first_query")
+    x = layer_nodes(g, last, x, bias(of_first, of_all, (0, 1), f"{_PACK}first_mask"), config, name, read=read)
     head_nodes(g, model, g.node("Squeeze", [x, g.integers(0)], "first_token"))
-    row: list[str | int] = [1, "tokens"]
-    inputs = {"ids": row, "positions": row, "segments": row, "first": ["rows"]}
+    line: list[str | int] = ["lines", "tokens"]
+    inputs = {"ids": line, "positions": line, "segments": line, "first": ["rows"]}
     return g.model(inputs, {"logits": ["rows", config.labels]})
 
 
@@ -76,7 +82,7 @@ def expected_packed_operators(layers: int, *, activation: str = "gelu") -> dict[
     """How many nodes of each operator `packed_graph` has: those of the padded graph but for the way in."""
     counts = Counter(expected_operators(layers, activation=activation))
     counts.subtract({"Shape": 1, "Slice": 2, "Cast": 1, "Sub": 1, "Mul": 1})
-    counts.update({"Gather": 3, "Unsqueeze": 2, "Equal": 1, "Where": 1})
+    counts.update({"Gather": 3, "Unsqueeze": 4, "Equal": 2, "Where": 2, "Reshape": 2})
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
@@ -88,19 +94,22 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     g = Graph()
     position_nodes(g, "position_table")
     mask_nodes(g)
-    first = next(n for n in packed.graph.node if "first" in n.input and n.input[0] != "mask")
-    g.node("Slice", [first.input[0], g.integers(0), g.integers(1), g.integers(1)], first.output[0])
-    head = next(n for n in packed.graph.node if "first_token" in n.output)
-    g.node("Squeeze", [head.input[0], g.integers(1)], "first_token")
+    made = {one.output[0]: one for one in packed.graph.node}
+    # The lines as one, from which the first tokens are taken; the padded graph keeps its rows apart.
+    (lines,) = (one for one in made.values() if one.output[0].endswith(".tokens") and one.op_type == "Reshape")
+    first = next(one.output[0] for one in made.values() if list(one.input) == [lines.output[0], "first"])
+    g.node("Slice", [lines.input[0], g.integers(0), g.integers(1), g.integers(1)], first)
+    g.node("Squeeze", [made["first_token"].input[0], g.integers(1)], "first_token")
     own = {one.output[0]: one for one in g.nodes}
-    nodes = [own.pop(name) for name in list(own) if name not in (first.output[0], "first_token")]
+    in_place = {name: own.pop(name) for name in (first, "first_token")}
+    nodes = list(own.values())
+    renamed = {"ids": "input_ids", f"{_PACK}first_mask": "mask", lines.output[0]: lines.input[0]}
     for node in packed.graph.node:
-        if node.output[0] in own:
-            nodes.append(own[node.output[0]])
-        elif node.output[0] not in ("position", "mask") and not node.name.startswith(_PACK):
+        if node.output[0] in in_place:
+            nodes.append(in_place[node.output[0]])
+        elif node.output[0] not in own and node.output[0] != lines.output[0] and not node.name.startswith(_PACK):
             kept = onnx.NodeProto()
             kept.CopyFrom(node)
-            renamed = {"ids": "input_ids", f"{_PACK}first_mask": "mask"}
             kept.input[:] = [renamed.get(name, name) for name in node.input]
             nodes.append(kept)
     used = {name for node in nodes for name in node.input}

@@ -11,18 +11,18 @@ import onnxruntime as ort
 
 from leanformer.batching import batches_by_length, pad
 from leanformer.errors import ArtifactError
-from leanformer.runtime.packing import best_fit, pack
+from leanformer.runtime.packing import Lines, fill_lines, pack
 
 
 class Engine(Protocol):
     """A graph made ready. `run` may be called from several Python threads at once."""
 
-    def cut(self, rows: Sequence[np.ndarray], tokens: int | None) -> list[list[int]]:
-        """Which rows to run together: row numbers, the costliest group first; `tokens` None is the engine's choice."""
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
+        """Which rows to run together, the longest first; `tokens` None is the engine's choice."""
         ...
 
-    def run(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, labels]`, float32, of rows that are run together."""
+    def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+        """Logits float32, one row for each row in `lines`, in their order."""
         ...
 
 
@@ -37,8 +37,8 @@ class OnnxEngine:
     Raises `ArtifactError` when the file is not a graph that ONNX Runtime can load.
     """
 
-    # Attention costs the square of a pack, and what surrounds the linear maps a fixed time per call.
-    PACK_TOKENS, BATCH_TOKENS = 128, 1024
+    # Enough that the fixed time per call does not count, and little enough to stay in a core's own cache.
+    PACK_TOKENS, BATCH_TOKENS = 256, 1024
 
     def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
         options = ort.SessionOptions()
@@ -57,15 +57,15 @@ class OnnxEngine:
         self._padding_id = padding_id
         self._packed = "ids" in {one.name for one in self._session.get_inputs()}
 
-    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[list[int]]:
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
         if self._packed:
-            return best_fit([len(row) for row in rows], tokens or self.PACK_TOKENS)
-        return batches_by_length(rows, tokens or self.BATCH_TOKENS)[::-1]
+            return fill_lines([len(row) for row in rows], tokens or self.PACK_TOKENS)
+        return [[[i] for i in batch] for batch in reversed(batches_by_length(rows, tokens or self.BATCH_TOKENS))]
 
-    def run(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+    def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
         if self._packed:
-            feed = vars(pack(rows))
+            feed = vars(pack(rows, lines))
         else:
-            ids, mask = pad(rows, padding_id=self._padding_id)
+            ids, mask = pad([rows[i] for line in lines for i in line], padding_id=self._padding_id)
             feed = {"input_ids": ids, "attention_mask": mask}
         return np.asarray(self._session.run(["logits"], feed)[0])

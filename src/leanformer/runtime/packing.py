@@ -1,4 +1,4 @@
-"""Rows of token ids to packs: sequences end to end, each token knowing its place and whose it is."""
+"""Rows of token ids to packs: lines of equal length, filled with sequences end to end."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Lines = list[list[int]]
+"""Which rows stand in each line, in order, as row numbers."""
+
 
 @dataclass(frozen=True)
 class Pack:
-    """R sequences in T tokens.
+    """R sequences in G lines of L tokens.
 
     Attributes:
-        ids: token ids, int64 `[1, T]`.
-        positions: place of each token in its sequence, from 0, int64 `[1, T]`.
-        segments: number of each token's sequence, int64 `[1, T]`; -1 where a token only fills up.
-        first: where each sequence begins, int64 `[R]`.
+        ids: token ids, int64 `[G, L]`.
+        positions: place of each token in its sequence, from 0, int64 `[G, L]`.
+        segments: number of each token's sequence, int64 `[G, L]`; -1 where a token only fills up.
+        first: where each sequence begins, counted through all lines, int64 `[R]`.
     """
 
     ids: np.ndarray
@@ -25,56 +28,62 @@ class Pack:
     first: np.ndarray
 
 
-def pack(rows: Sequence[np.ndarray], *, tokens: int | None = None, sequences: int | None = None) -> Pack:
-    """Lay `rows` end to end.
+def pack(rows: Sequence[np.ndarray], lines: Lines, length: int | None = None) -> Pack:
+    """Write out the lines.
 
     Args:
         rows: token ids of each sequence, none of them empty.
-        tokens: fill up to so many tokens, with a segment of their own.
-        sequences: fill `first` up to so many entries, with the first sequence again.
+        lines: row numbers; sequences are numbered in this order, also in `first`.
+        length: of a line; None is that of the longest.
 
-    Raises `ValueError` when the rows do not fit or there is none.
+    Raises `ValueError` for an empty row and for a line that is too long.
     """
-    lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
-    total = int(lengths.sum())
-    room, places = tokens or total, sequences or len(rows)
-    if not len(rows) or not lengths.all() or total > room or len(rows) > places:
-        raise ValueError(f"cannot lay {len(rows)} rows of {total} tokens into {places} of {room}")
-    starts = np.cumsum(lengths) - lengths
-    ids, positions = np.zeros((1, room), np.int64), np.zeros((1, room), np.int64)
-    segments = np.full((1, room), -1, np.int64)
-    np.concatenate(rows, out=ids[0, :total], casting="same_kind")
-    segments[0, :total] = np.repeat(np.arange(len(rows)), lengths)
-    positions[0, :total] = np.arange(total) - np.repeat(starts, lengths)
-    first = np.zeros(places, np.int64)
-    first[: len(rows)] = starts
-    return Pack(ids, positions, segments, first)
+    lengths = [[len(rows[i]) for i in line] for line in lines]
+    longest = max(sum(line) for line in lengths)
+    width = length or longest
+    if longest > width or not all(all(line) for line in lengths):
+        raise ValueError(f"rows of {lengths} tokens do not fit into lines of {width}, or some are empty")
+    shape = (len(lines), width)
+    ids, positions, segments = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
+    steps, first = np.arange(longest), []
+    for number, line in enumerate(lines):
+        start = 0
+        for i in line:
+            end = start + len(rows[i])
+            ids[number, start:end] = rows[i]
+            positions[number, start:end] = steps[: end - start]
+            segments[number, start:end] = len(first)
+            first.append(number * width + start)
+            start = end
+    return Pack(ids, positions, segments, np.array(first, np.int64))
 
 
-def best_fit(lengths: Sequence[int], budget: int, *, sequences: int | None = None) -> list[list[int]]:
-    """Row numbers in packs of at most `budget` tokens and `sequences` rows, by best fit in falling order of length.
+def fill_lines(lengths: Sequence[int], budget: int, length: int | None = None) -> list[Lines]:
+    """Packs of at most `budget` tokens, padding included; a row longer than that has a pack for itself.
 
-    Each row goes into the fullest pack that still has room for it (Johnson 1973). A row longer than the budget has a
-    pack for itself. The order depends on lengths and places alone. Linear in the number of rows, apart from sorting.
+    The longest row that is left begins a pack and sets the length of its lines, unless `length` sets it (for rows that
+    are not longer). Each line then takes the longest row that still fits, again and again (best fit in falling order,
+    Johnson 1973), so that rows of like length meet, and short ones fill the gaps. Packs come with falling length.
+    Linear in the number of rows, apart from sorting; the result depends on lengths and order alone.
     """
-    packs: list[list[int]] = []
-    open_by_room: list[list[int]] = [[] for _ in range(budget + 1)]
-    rooms = 0  # bit r is set when a pack has room for exactly r more tokens
-    most = sequences or len(lengths)
-    for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        length = lengths[row]
-        fitting = rooms >> length
-        if length <= budget and fitting:
-            room = length + (fitting & -fitting).bit_length() - 1
-            number = open_by_room[room].pop()
-            if not open_by_room[room]:
-                rooms ^= 1 << room
-            packs[number].append(row)
-        else:
-            room, number = budget, len(packs)
-            packs.append([row])
-        left = room - length
-        if left > 0 and len(packs[number]) < most:
-            open_by_room[left].append(number)
-            rooms |= 1 << left
+    by_length: dict[int, list[int]] = {}
+    present = 0  # bit n is set when a row of n tokens is left
+    for row in range(len(lengths) - 1, -1, -1):
+        by_length.setdefault(lengths[row], []).append(row)
+        present |= 1 << lengths[row]
+    packs: list[Lines] = []
+    while present:
+        width = max(present.bit_length() - 1, length or 0)
+        lines: Lines = []
+        while present and len(lines) < max(1, budget // width):
+            line: list[int] = []
+            left = width
+            while fitting := present & ((2 << left) - 1):
+                size = fitting.bit_length() - 1
+                line.append(by_length[size].pop())
+                if not by_length[size]:
+                    present ^= 1 << size
+                left -= size
+            lines.append(line)
+        packs.append(lines)
     return packs

@@ -15,6 +15,7 @@ from leanformer.errors import ArtifactError
 from leanformer.predictor import Prediction, to_predictions
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.engine import Engine, OnnxEngine
+from leanformer.runtime.packing import Lines
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 
@@ -96,20 +97,20 @@ class LightPredictor:
         """Logits `[rows, labels]`, float32."""
         result = np.empty((len(rows), len(self.task.labels)), dtype=np.float32)
         if self.exact or len(rows) < 2:
-            groups = [[index] for index in range(len(rows))]
+            packs = [[[index]] for index in range(len(rows))]
         else:
-            groups = self._alone.cut(rows, self.pack_tokens)
-        engine = self._together if len(groups) == 1 and not self.exact else self._alone
+            packs = self._alone.cut(rows, self.pack_tokens)
+        engine = self._together if len(packs) == 1 and not self.exact else self._alone
 
-        def work(group: list[int]) -> None:
-            result[group] = engine.run([rows[i] for i in group])
+        def work(lines: Lines) -> None:
+            result[[i for line in lines for i in line]] = engine.run(rows, lines)
 
-        if engine is self._alone and self.threads > 1 and len(groups) > 1:
+        if engine is self._alone and self.threads > 1 and len(packs) > 1:
             # Longest first, so that no worker is left alone with the largest pack at the end.
-            list(self._workers.map(work, groups))
+            list(self._workers.map(work, packs))
         else:
-            for group in groups:
-                work(group)
+            for lines in packs:
+                work(lines)
         return result
 
     @cached_property
