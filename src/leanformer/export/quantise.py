@@ -60,6 +60,19 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[Mapping[str, np.ndarray]],
     }
 
 
+def behind_norms(model: onnx.ModelProto) -> set[str]:
+    """Inputs of linear maps that are the output of a LayerNorm, or some of its tokens: their range is known by nature."""
+    made = {name: node for node in model.graph.node for name in node.output}
+
+    def comes_from_norm(name: str) -> bool:
+        node = made.get(name)
+        if node is not None and node.op_type in ("Reshape", "Gather", "Slice"):
+            return comes_from_norm(node.input[0])
+        return node is not None and node.op_type == "LayerNormalization"
+
+    return {one.input for one in linear_maps(model) if comes_from_norm(one.input)}
+
+
 def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) -> onnx.ModelProto:
     """A copy with every linear map in int8: inputs named in `ranges` in that range, the others per token.
 

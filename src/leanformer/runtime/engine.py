@@ -38,7 +38,7 @@ class OnnxEngine:
     """
 
     # Enough that the fixed time per call does not count, and little enough to stay in a core's own cache.
-    PACK_TOKENS, BATCH_TOKENS = 256, 1024
+    PACK_TOKENS, BATCH_TOKENS = 192, 1024
 
     def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
         options = ort.SessionOptions()
