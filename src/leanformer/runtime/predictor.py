@@ -126,7 +126,7 @@ class LightPredictor:
     def _open(self, threads: int) -> Engine:
         path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
         if self.engine == "openvino":
-            from leanformer.runtime.openvino import OpenVinoEngine
+            from leanformer.runtime.openvino_engine import OpenVinoEngine
 
             return OpenVinoEngine(path, threads, streams=self.threads if threads == 1 else 1)
         return OnnxEngine(path, threads, padding_id=padding_id)
@@ -136,9 +136,9 @@ class LightPredictor:
         return ThreadPoolExecutor(self.threads, thread_name_prefix="leanformer")
 
 
-def load(path: Path | str, *, threads: int | None = None) -> LightPredictor:
+def load(path: Path | str, *, threads: int | None = None, engine: str = "onnxruntime") -> LightPredictor:
     """Open the artifact in folder `path`, check its hashes and make it ready to predict.
 
     Raises `ArtifactError` when the folder is not a whole artifact of format "onnx".
     """
-    return LightPredictor(open_artifact(path), threads=threads)
+    return LightPredictor(open_artifact(path), threads=threads, engine=engine)
