@@ -172,7 +172,10 @@ def test_the_word_table_may_stay_as_it_is(made: Any, tmp_path: Path):
     np.testing.assert_array_equal(weights(int8)["word_table"], weights(fp32)["word_table"])
 
 
-@pytest.mark.parametrize("options", [{"method": "sideways"}, {"calibration_texts": 0}, {"percentile": 50}, {"percentile": 101}, {"gate_texts": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "sideways"}, {"calibration_texts": 0}, {"percentile": 50}, {"percentile": 101}, {"gate_texts": 0}],
+)
 def test_options_that_mean_nothing_are_refused(options: dict[str, Any]):
     with pytest.raises(RecipeError, match=next(iter(options))):
         Int8(**options)

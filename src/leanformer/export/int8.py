@@ -139,9 +139,7 @@ class Int8:
 
         examples = context.data.train or context.data.unlabelled
         if examples is None:
-            raise DataError(
-                "static ranges need a train or an unlabelled split to calibrate on", path=context.data.name
-            )
+            raise DataError("static ranges need a train or an unlabelled split to calibrate on", path=context.data.name)
         chosen = np.random.default_rng(context.seed).permutation(len(examples))[: self.calibration_texts]
         rows = fp32.tokenize([examples.texts[i] for i in chosen])
         feeds = [vars(pack(rows, lines)) for lines in fill_lines([len(row) for row in rows], 1024)]

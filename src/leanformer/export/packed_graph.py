@@ -129,4 +129,3 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     result.ir_version = packed.ir_version
     onnx.checker.check_model(result)
     return result
-

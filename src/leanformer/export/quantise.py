@@ -55,9 +55,7 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[Mapping[str, np.ndarray]],
         low, high = seen[..., 0].min(axis=0), seen[..., 1].max(axis=0)
     else:
         low, high = seen.mean(axis=0).T
-    return {
-        name: (min(0.0, float(low[index])), max(0.0, float(high[index]))) for index, name in enumerate(names)
-    }
+    return {name: (min(0.0, float(low[index])), max(0.0, float(high[index]))) for index, name in enumerate(names)}
 
 
 def behind_norms(model: onnx.ModelProto) -> set[str]:
@@ -115,9 +113,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) ->
     return result
 
 
-def _fixed(
-    x: str, bounds: tuple[float, float], nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]
-) -> str:
+def _fixed(x: str, bounds: tuple[float, float], nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> str:
     low, high = bounds
     scale = max(high - low, 1e-12) / 255
     names = [f"{x}.range_scale", f"{x}.range_zero"]
