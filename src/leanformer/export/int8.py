@@ -6,8 +6,8 @@ What: every linear map in int8: weights per output channel; activations in a ran
 Paper: Jacob et al. 2018 (arXiv 1712.05877); scales per token as in ZeroQuant (Yao et al. 2022, arXiv 2206.01861).
 Helps: on CPUs with int8 dot products (AVX-512 VNNI, AVX-VNNI, AMX, Arm dot product); a quarter of the bytes anywhere.
 Hurts: without those instructions it can be slower and, on AVX2, less exact (`reduce_range` keeps it right there).
-    "static" strays furthest from fp32, "per_token" least and costs most. "dynamic" makes an answer depend on what shares
-    its batch; the others do not.
+    "static" strays furthest from fp32, "per_token" least and costs most. "dynamic" makes an answer depend on what
+    shares its batch; the others do not.
 Needs: onnx, onnxruntime; dev texts for the parity gate, training texts for calibrated ranges ("mixed" without any
     scales every token).
 Example: {step: export.int8, method: mixed, rung: int8}

@@ -74,7 +74,7 @@ def packed_graph(model: Classifier) -> onnx.ModelProto:
     x = layer_nodes(g, last, x, bias(of_first, of_all, (0, 1), f"{_PACK}first_mask"), config, name, read=read)
     head_nodes(g, model, g.node("Squeeze", [x, g.integers(0)], "first_token"))
     line: list[str | int] = ["lines", "tokens"]
-    inputs = {"ids": line, "positions": line, "segments": line, "first": ["rows"]}
+    inputs: dict[str, list[str | int]] = {"ids": line, "positions": line, "segments": line, "first": ["rows"]}
     return g.model(inputs, {"logits": ["rows", config.labels]})
 
 

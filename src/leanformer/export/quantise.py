@@ -14,6 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 Ranges = Mapping[str, tuple[float, float]]
+Constants = dict[str, "np.ndarray | np.generic"]
 
 
 class LinearMap(NamedTuple):
@@ -59,7 +60,7 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[Mapping[str, np.ndarray]],
 
 
 def behind_norms(model: onnx.ModelProto) -> set[str]:
-    """Inputs of linear maps that are the output of a LayerNorm, or some of its tokens: their range is known by nature."""
+    """Inputs of linear maps that are the output of a LayerNorm, or some of its tokens."""
     made = {name: node for node in model.graph.node for name in node.output}
 
     def comes_from_norm(name: str) -> bool:
@@ -80,7 +81,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) ->
     result = onnx.ModelProto()
     result.CopyFrom(model)
     maps = {one.node.output[0]: one for one in linear_maps(result)}
-    constants: dict[str, np.ndarray] = {"token.one": np.float32(1), "token.zero_point": np.uint8(128)}
+    constants: Constants = {"token.one": np.float32(1), "token.zero_point": np.uint8(128)}
     nodes: list[onnx.NodeProto] = []
     ready: dict[str, str] = {}
     for node in result.graph.node:
@@ -113,7 +114,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) ->
     return result
 
 
-def _fixed(x: str, bounds: tuple[float, float], nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> str:
+def _fixed(x: str, bounds: tuple[float, float], nodes: list[onnx.NodeProto], constants: Constants) -> str:
     low, high = bounds
     scale = max(high - low, 1e-12) / 255
     names = [f"{x}.range_scale", f"{x}.range_zero"]
@@ -121,7 +122,7 @@ def _fixed(x: str, bounds: tuple[float, float], nodes: list[onnx.NodeProto], con
     return _there_and_back(x, x, names, nodes)
 
 
-def _per_token(x: str, nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> str:
+def _per_token(x: str, nodes: list[onnx.NodeProto], constants: Constants) -> str:
     """Divide each token by its largest absolute value / 127, so that one scale of 1 fits all; keep `{x}.scale`."""
     constants |= {"token.axis": np.array([-1]), "token.share": np.float32(1 / 127), "token.least": np.float32(1e-12)}
     for operator, inputs, output, attributes in (

@@ -39,6 +39,8 @@ class OnnxEngine:
 
     # Enough that the fixed time per call does not count, and little enough to stay in a core's own cache.
     PACK_TOKENS, BATCH_TOKENS = 192, 1024
+    # A fusion that makes one slower operator of two (docs/decisions/0009-packed-graph.md).
+    DISABLED = ("SkipLayerNormFusion",)
 
     def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
         options = ort.SessionOptions()
@@ -48,9 +50,8 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            # The fused operator is slower than the two that it replaces (benchmarks/kernels.py).
             self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+                str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(self.DISABLED)
             )
         except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error})") from error

@@ -45,7 +45,8 @@ def pack(rows: Sequence[np.ndarray], lines: Lines, length: int | None = None) ->
         raise ValueError(f"rows of {lengths} tokens do not fit into lines of {width}, or some are empty")
     shape = (len(lines), width)
     ids, positions, segments = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
-    steps, first = np.arange(longest), []
+    steps = np.arange(longest)
+    first: list[int] = []
     for number, line in enumerate(lines):
         start = 0
         for i in line:
