@@ -6,17 +6,21 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import leanformer
 from leanformer.artifact import Artifact, open_artifact, write_manifest
-from leanformer.errors import ArtifactError, CheckpointError
+from leanformer.errors import ArtifactError, CheckpointError, DataError, MissingExtraError
 from leanformer.export.standard import write_standard_onnx
 from leanformer.predictor import Predictor, logits, softmax
+from leanformer.runtime.openvino_engine import OpenVinoEngine
 from leanformer.runtime.predictor import LightPredictor, load
 from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
 
@@ -118,6 +122,93 @@ def test_any_text_gets_an_answer(artifact: Artifact, text: str):
     assert alone.label in LABELS
     assert sum(alone.probabilities.values()) == pytest.approx(1)
     np.testing.assert_allclose(list(alone.probabilities.values()), list(together.probabilities.values()), atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["goal " * 200_000, "goal" * 250_000, "雨" * 1_000_000])
+def test_a_million_characters_get_an_answer(artifact: Artifact, text: str):
+    predictor = LightPredictor(artifact, threads=1)
+    (row,) = predictor.tokenize([text])
+    assert len(row) <= artifact.max_tokens
+    assert np.isfinite(predictor.infer([row])).all()
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "said"),
+    [
+        (["goal", "\ud83d"], DataError, "text 1 has half of a surrogate pair"),
+        (["goal", None], TypeError, "text 1 is no text but NoneType"),
+        ([b"goal"], TypeError, "text 0 is no text but bytes"),
+        ("goal", TypeError, "wrap one text in a list"),
+    ],
+)
+def test_what_is_no_text_is_refused(texts: Any, error: type[Exception], said: str, artifact: Artifact):
+    predictor = LightPredictor(artifact, threads=1)
+    for ask in (predictor.predict, predictor.tokenize):
+        with pytest.raises(error, match=said):
+            ask(texts)
+
+
+def test_cutting_is_said_aloud(artifact: Artifact):
+    predictor = LightPredictor(artifact, threads=1)
+    with pytest.warns(UserWarning, match="2 of 3 texts are longer than 32 tokens and were cut"):
+        predictor.predict(["goal " * 31, "rain", "rain " * 100])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predictor.predict(["goal " * 30, "rain"])
+
+
+@pytest.mark.parametrize("overlap", [0, 10])
+def test_long_texts_are_read_in_windows(overlap: int, artifact: Artifact):
+    words = np.random.default_rng(3).choice([word for topic in TOPICS.values() for word in topic], size=70)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours = LightPredictor(artifact, threads=1, windows=overlap).predict(["rain and snow", " ".join(words), "goal"])
+    plain = LightPredictor(artifact, threads=1)
+    starts = range(0, 70 - overlap, 30 - overlap)
+    parts = logits(plain, [" ".join(words[start : start + 30]) for start in starts])
+    assert len(parts) == len(starts) == 3 and np.ptp(parts, axis=0).max() > 0.01
+    expected = softmax(parts.mean(axis=0).astype(np.float64))
+    np.testing.assert_allclose(list(ours[1].probabilities.values()), expected, atol=1e-5)
+    for one, text in ((ours[0], "rain and snow"), (ours[2], "goal")):
+        assert one.probabilities == pytest.approx(plain.predict([text])[0].probabilities, abs=1e-5)
+
+
+def test_options_that_mean_nothing_are_refused(artifact: Artifact):
+    for options in ({"windows": -1}, {"windows": 30}, {"engine": "steam"}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            LightPredictor(artifact, threads=1, **options)
+
+
+def test_another_cpu_than_the_one_it_was_checked_on_is_named(artifact: Artifact):
+    properties = {**artifact.properties, "checked_on": ["avx2", "tachyon_int8"]}
+    with pytest.warns(UserWarning, match="tachyon_int8"):
+        LightPredictor(replace(artifact, properties=properties), threads=1)
+
+
+def test_without_openvino_the_remedy_is_named(artifact: Artifact, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingExtraError, match=r"leanformer\[openvino\]"):
+        LightPredictor(artifact, threads=1, engine="openvino").predict(["goal"])
+
+
+def test_openvino_wants_packs_and_a_whole_file(artifact: Artifact, tmp_path: Path):
+    pytest.importorskip("openvino")
+    write_standard_onnx(artifact, tmp_path / "padded.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"\x08\x07 not a model")
+    for name, said in (("padded", "packed graphs only"), ("broken", "cannot load it")):
+        with pytest.raises(ArtifactError, match=said):
+            OpenVinoEngine(tmp_path / f"{name}.onnx", 1)
+
+
+def test_openvino_answers_in_every_shape(artifact: Artifact, alone: np.ndarray):
+    """Lines of 32 tokens and longer, one sequence or many, from several threads."""
+    pytest.importorskip("openvino")
+    empty = logits(LightPredictor(artifact, threads=1), [""])
+    for tokens in (32, 100, 256):
+        predictor = LightPredictor(artifact, threads=2, engine="openvino", pack_tokens=tokens)
+        np.testing.assert_allclose(logits(predictor, TEXTS), alone, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(logits(predictor, [""] * 100), empty.repeat(100, axis=0), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(logits(predictor, TEXTS[:1]), alone[:1], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

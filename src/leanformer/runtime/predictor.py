@@ -12,6 +12,7 @@ import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import ArtifactError
+from leanformer.machine import instruction_sets
 from leanformer.predictor import Prediction, to_predictions
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.engine import Engine, OnnxEngine
@@ -62,6 +63,13 @@ class LightPredictor:
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
+        missing = sorted(set(artifact.properties.get("checked_on", ())) - set(instruction_sets()))
+        if missing:
+            warnings.warn(
+                f"{artifact.path}: its int8 answers were checked on a CPU with {', '.join(missing)}, which this "
+                "one has not; measure its quality here (leanformer bench)",
+                stacklevel=2,
+            )
         self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0)
 
     @property
