@@ -211,6 +211,35 @@ def test_openvino_answers_in_every_shape(artifact: Artifact, alone: np.ndarray):
     np.testing.assert_allclose(logits(predictor, TEXTS[:1]), alone[:1], atol=1e-5, rtol=0)
 
 
+FIRST_ANSWERS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import numpy as np
+from leanformer.artifact import open_artifact
+from leanformer.runtime.openvino_engine import OpenVinoEngine
+engine, start = OpenVinoEngine(open_artifact(sys.argv[1]).file("model.onnx"), 1, streams=2), Barrier(4)
+row = np.array([2, 5, 3])
+engine._compiled(32, 1)
+def first(_):
+    start.wait()
+    return engine.run([row], [[0]]).tolist()
+with ThreadPoolExecutor(4) as pool:
+    answers = list(pool.map(first, range(4)))
+assert all(one == answers[0] for one in answers), answers
+"""
+
+
+def test_the_first_answers_of_openvino_may_come_together(artifact: Artifact):
+    """Its bindings can lock up when their first use is from two threads; a fresh process, since it happens once."""
+    pytest.importorskip("openvino")
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_ANSWERS, str(artifact.path)], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_one_predictor_serves_several_threads(artifact: Artifact, alone: np.ndarray, threads: int):
     predictor = LightPredictor(artifact, threads=threads, pack_tokens=64)

@@ -13,6 +13,8 @@ import numpy as np
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.runtime.packing import Lines, fill_lines, pack
 
+_FIRST_USE = Lock()
+
 
 class OpenVinoEngine:
     """OpenVINO on a packed graph.
@@ -37,6 +39,10 @@ class OpenVinoEngine:
             import openvino
         except ImportError as error:
             raise MissingExtraError("the engine openvino", "openvino") from error
+        with _FIRST_USE:
+            # Its bindings set up their use of numpy at the first `data`, and two threads that come to it together wait
+            # for each other for ever (one holds Python's lock, the other that of the set-up). So one comes first.
+            _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._path, self._core = path, openvino.Core()
         self._settings = {
             "INFERENCE_NUM_THREADS": threads * streams,
