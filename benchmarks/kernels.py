@@ -20,7 +20,7 @@ import onnx
 import torch
 from torch import nn
 
-from leanformer.export.encoder_graph import encoder_graph
+from leanformer.export.packed_graph import packed_graph
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.models.classifier import Classifier
@@ -73,16 +73,16 @@ def dropout() -> dict[str, float]:
 def workers() -> dict[str, float]:
     """16 batches of 8 rows of 25 tokens, on one-thread workers or one by one on a session with all threads."""
     threads = allowed_cores()
-    rng = np.random.default_rng(0)
-    batches = [(rng.integers(1000, 20000, (8, 25)), np.ones((8, 25), np.int64)) for _ in range(16)]
+    rows = list(np.random.default_rng(0).integers(1000, 20000, (128, 25)))
+    packs = [[[i] for i in range(start, start + 8)] for start in range(0, 128, 8)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        onnx.save(encoder_graph(Classifier(MINILM)), path)
+        onnx.save(packed_graph(Classifier(MINILM)), path)
         alone, together = OnnxEngine(path, 1), OnnxEngine(path, threads)
         with ThreadPoolExecutor(threads) as pool:
             spread, shared = timed_in_turn(
-                lambda: list(pool.map(lambda one: alone.run(*one), batches)),
-                lambda: [together.run(*one) for one in batches],
+                lambda: list(pool.map(lambda one: alone.run(rows, one), packs)),
+                lambda: [together.run(rows, one) for one in packs],
             )
     return {"one_thread_workers_ms": spread, "one_session_all_threads_ms": shared, "threads": threads, "batches": 16}
 

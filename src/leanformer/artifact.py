@@ -3,7 +3,7 @@
     leanformer.json    the manifest (this module)
     tokenizer.json     the tokenizer, as the `tokenizers` library reads it
     encoder.json, model.safetensors      format "encoder": our own Transformer encoder
-    model.onnx                           format "onnx": a graph, `input_ids, attention_mask -> logits`
+    model.onnx                           format "onnx": a graph over packs (`export/packed_graph.py`), or a padded one
     (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
 
 The manifest lists every file with its size and SHA-256; they are checked when the artifact is opened. Files

@@ -21,7 +21,7 @@ _TOLD = (
     "asimddp",
     "i8mm",
 )
-_LIBRARIES = ("leanformer", "numpy", "onnxruntime", "tokenizers", "torch", "transformers")
+_LIBRARIES = ("leanformer", "numpy", "onnxruntime", "openvino", "tokenizers", "torch", "transformers")
 
 
 @cache

@@ -9,45 +9,75 @@ import numpy as np
 from tokenizers import Encoding
 from tokenizers import Tokenizer as RustTokenizer
 
-from leanformer.errors import CheckpointError
+from leanformer.errors import CheckpointError, DataError
 from leanformer.task import Text
 
 
 class Tokenizer:
     """A `tokenizer.json` with truncation to `max_tokens` and no padding; of a pair the longer text is cut first.
 
+    Args:
+        path: the file.
+        max_tokens: special tokens included.
+        overlap: how many tokens of a window `windows` repeats in the next one.
+
     Raises `CheckpointError` when the file cannot be read as a tokenizer.
     """
 
-    def __init__(self, path: Path | str, max_tokens: int) -> None:
+    def __init__(self, path: Path | str, max_tokens: int, *, overlap: int = 0) -> None:
         try:
             self._tokenizer = RustTokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every kind of broken file
             raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
         self.max_tokens = max_tokens
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_tokens)
+        self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap)
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text, special tokens included: one int32 array `[tokens]` per text.
 
         Of a pair of texts the array is `[tokens, 2]`: token ids, and token types, which tell its two texts apart.
+        Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair.
         """
-        return [
-            np.asarray(one.ids, dtype=np.int32)
-            if isinstance(text, str)
-            else np.stack([one.ids, one.type_ids], axis=1).astype(np.int32)
-            for text, one in zip(texts, self._encodings(texts), strict=True)
-        ]
+        return [_row(text, one) for text, one in zip(texts, self._encodings(texts), strict=True)]
 
     def count_longer(self, texts: Sequence[Text]) -> int:
         """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them."""
         # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
         return sum(bool(one.overflowing) for one in self._encodings(texts))
 
+    def windows(self, texts: Sequence[Text]) -> list[list[np.ndarray]]:
+        """Each text whole, as windows of at most `max_tokens` ids, each with its special tokens; errors of `encode`."""
+        return [
+            [_row(text, part) for part in (one, *one.overflowing)]
+            for text, one in zip(texts, self._encodings(texts), strict=True)
+        ]
+
     def _encodings(self, texts: Sequence[Text]) -> list[Encoding]:
-        return self._tokenizer.encode_batch_fast([text if isinstance(text, str) else tuple(text) for text in texts])
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts; wrap one text in a list")
+        try:
+            return list(
+                self._tokenizer.encode_batch_fast([text if isinstance(text, str) else tuple(text) for text in texts])
+            )
+        except TypeError:
+            for number, text in enumerate(texts):
+                parts = (text,) if isinstance(text, str) else text
+                if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+                    raise TypeError(f"text {number} is no text but {type(text).__name__}") from None
+                if any("\ud800" <= letter <= "\udfff" for part in parts for letter in part):
+                    raise DataError(
+                        f"text {number} has half of a surrogate pair, which is no character",
+                        remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
+                    ) from None
+            raise
 
     @property
     def vocabulary_size(self) -> int:
         return self._tokenizer.get_vocab_size()
+
+
+def _row(text: Text, one: Encoding) -> np.ndarray:
+    if isinstance(text, str):
+        return np.asarray(one.ids, dtype=np.int32)
+    return np.stack([one.ids, one.type_ids], axis=1).astype(np.int32)

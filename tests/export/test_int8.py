@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from leanformer.artifact import Artifact
 from leanformer.errors import DataError, GateError, RecipeError
 from leanformer.export import int8
-from leanformer.export.int8 import Int8, _quantise_word_table
+from leanformer.export.int8 import METHODS, Int8, _quantise_word_table
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import folder_bytes, make_context, make_onnx
@@ -38,7 +38,7 @@ def weights(artifact: Artifact) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("reduce_range", [False, True])
-@pytest.mark.parametrize("method", ["dynamic", "static"])
+@pytest.mark.parametrize("method", METHODS)
 def test_the_answers_stay_near_and_the_graph_is_int8(method: str, reduce_range: bool, made: Any, tmp_path: Path):
     encoder, fp32 = made
     # Seven bits are half as fine, so the answers may stray further.
@@ -62,7 +62,7 @@ def test_the_answers_stay_near_and_the_graph_is_int8(method: str, reduce_range: 
     assert set(big) == {"position_table"}, "no fp32 copy of a large table stays behind"
 
 
-@pytest.mark.parametrize("method", ["dynamic", "static"])
+@pytest.mark.parametrize("method", METHODS)
 def test_the_gate_holds_back_what_strays(method: str, made: Any, tmp_path: Path):
     encoder, fp32 = made
     step = Int8(method=method, max_flips=0, max_mean_share=1e-9)
@@ -71,7 +71,7 @@ def test_the_gate_holds_back_what_strays(method: str, made: Any, tmp_path: Path)
     assert list((tmp_path / "steps").iterdir()) == []
 
 
-@pytest.mark.parametrize("method", ["dynamic", "static"])
+@pytest.mark.parametrize("method", METHODS)
 def test_input_and_working_folder_are_untouched_and_bytes_repeat(
     method: str, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -114,8 +114,13 @@ def test_static_ranges_need_training_text(made: Any, tmp_path: Path):
     data = replace(tiny_dataset(), train=None, unlabelled=None)
     with pytest.raises(DataError, match="calibrate"):
         Int8(method="static")(fp32, make_context(tmp_path, encoder, data=data), tmp_path / "int8")
-    # Ranges that come as they are need none.
-    assert Int8()(fp32, make_context(tmp_path, encoder, data=data), tmp_path / "int8").format == "onnx"
+    # Scales that come as they are need none, and the default can do with them; it says so.
+    said: list[str] = []
+    context = make_context(tmp_path, encoder, data=data, say=said.append)
+    default, per_token = Int8()(fp32, context, tmp_path / "a"), Int8(method="per_token")(fp32, context, tmp_path / "b")
+    assert default.content_hash == per_token.content_hash
+    assert default.properties["precision"] == "int8 per_token"
+    assert "no training texts" in said[0] and len(said) == 3
 
 
 @pytest.mark.parametrize("split", ["train", "unlabelled"])
@@ -190,7 +195,10 @@ def test_the_word_table_may_stay_as_it_is(made: Any, tmp_path: Path):
     np.testing.assert_array_equal(weights(int8)["word_table"], weights(fp32)["word_table"])
 
 
-@pytest.mark.parametrize("options", [{"method": "sideways"}, {"calibration_texts": 0}, {"gate_texts": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"method": "sideways"}, {"calibration_texts": 0}, {"percentile": 50}, {"percentile": 101}, {"gate_texts": 0}],
+)
 def test_options_that_mean_nothing_are_refused(options: dict[str, Any]):
     with pytest.raises(RecipeError, match=next(iter(options))):
         Int8(**options)
@@ -198,9 +206,9 @@ def test_options_that_mean_nothing_are_refused(options: dict[str, Any]):
 
 def test_a_map_left_in_fp32_fails_the_step(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     encoder, fp32 = made
-    monkeypatch.setattr(int8, "_dynamic", lambda source, scratch, reduce_range: onnx.load(source))
+    monkeypatch.setattr(int8, "_dynamic", lambda source, reduce_range: onnx.load(source))
     with pytest.raises(GateError, match=r"11 linear maps stayed in fp32, the first is layer0\.query_key_value\.matmul"):
-        Int8()(fp32, make_context(tmp_path, encoder), tmp_path / "int8")
+        Int8(method="dynamic")(fp32, make_context(tmp_path, encoder), tmp_path / "int8")
     assert not (tmp_path / "int8").exists()
 
 

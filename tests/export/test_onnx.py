@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from onnx import numpy_helper
 from leanformer.artifact import open_artifact
 from leanformer.errors import ArtifactError, DataError, GateError, RecipeError
 from leanformer.export import encoder_graph as graphs
+from leanformer.export import packed_graph as packed
 from leanformer.export.gate import check, compare
 from leanformer.export.onnx import Onnx
 from leanformer.export.standard import write_standard_onnx
@@ -48,12 +50,11 @@ def test_the_input_is_untouched(tmp_path: Path):
     assert folder_bytes(encoder.path) == before
 
 
-def _with_a_corrupted_weight(name: str):
-    """`encoder_graph`, but one weight in the graph is not the model's."""
-    original = graphs.encoder_graph
+def _with_a_corrupted_weight(name: str, original: Any = packed.packed_graph):
+    """`packed_graph`, but one weight in the graph is not the model's."""
 
-    def corrupted(model, *, token_types: bool = False):
-        graph = original(model, token_types=token_types)
+    def corrupted(model, **options):
+        graph = original(model, **options)
         (tensor,) = (one for one in graph.graph.initializer if one.name == name)
         value = numpy_helper.to_array(tensor).copy()
         value.flat[0] += 3
@@ -68,7 +69,7 @@ def test_one_wrong_weight_fails_the_gate_and_leaves_nothing(
     weight: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     encoder = tiny_artifact(tmp_path / "encoder")
-    monkeypatch.setattr(graphs, "encoder_graph", _with_a_corrupted_weight(weight))
+    monkeypatch.setattr(packed, "packed_graph", _with_a_corrupted_weight(weight))
     parent = tmp_path / "steps"
     with pytest.raises(GateError, match=r"export\.onnx: the parity gate failed on 40 dev texts"):
         Onnx()(encoder, make_context(tmp_path, encoder), parent / "onnx")
@@ -76,14 +77,14 @@ def test_one_wrong_weight_fails_the_gate_and_leaves_nothing(
 
 
 def test_a_graph_with_another_operator_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    encoder, original = tiny_artifact(tmp_path / "encoder"), graphs.encoder_graph
+    encoder, original = tiny_artifact(tmp_path / "encoder"), packed.packed_graph
 
     def padded_out(model, **options):
         graph = original(model, **options)
         graph.graph.node.append(onnx.helper.make_node("Identity", ["logits"], ["more"], name="more"))
         return graph
 
-    monkeypatch.setattr(graphs, "encoder_graph", padded_out)
+    monkeypatch.setattr(packed, "packed_graph", padded_out)
     with pytest.raises(GateError, match="operators"):
         Onnx()(encoder, make_context(tmp_path, encoder), tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()
@@ -92,7 +93,7 @@ def test_a_graph_with_another_operator_is_refused(tmp_path: Path, monkeypatch: p
 def test_an_older_result_survives_a_failed_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     encoder, ours = make_onnx(tmp_path)
     before = folder_bytes(ours.path)
-    monkeypatch.setattr(graphs, "encoder_graph", _with_a_corrupted_weight("classifier.bias"))
+    monkeypatch.setattr(packed, "packed_graph", _with_a_corrupted_weight("classifier.bias"))
     with pytest.raises(GateError):
         Onnx()(encoder, make_context(tmp_path, encoder), ours.path)
     assert folder_bytes(ours.path) == before
@@ -186,7 +187,7 @@ def test_the_gate_reads_the_artifact_as_it_will_be_read(tmp_path: Path):
 
 def test_the_standard_file_is_compared_with_pytorch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     encoder = tiny_artifact(tmp_path / "encoder")
-    monkeypatch.setattr(graphs, "encoder_graph", _with_a_corrupted_weight("layer0.up.weight"))
+    monkeypatch.setattr(graphs, "encoder_graph", _with_a_corrupted_weight("layer0.up.weight", graphs.encoder_graph))
     with pytest.raises(GateError, match="largest logit difference"):
         write_standard_onnx(encoder, tmp_path / "plain.onnx")
     assert [one.name for one in tmp_path.iterdir()] == ["encoder"]

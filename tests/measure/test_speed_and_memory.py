@@ -36,7 +36,7 @@ class Noted(LightPredictor):
 def test_each_gets_its_figures(tiny_onnx_artifact: Path):
     said: list[str] = []
     artifact = open_artifact(tiny_onnx_artifact)
-    predictors = [LightPredictor(artifact, threads=1), LightPredictor(artifact, threads=1, batch_tokens=None)]
+    predictors = [LightPredictor(artifact, threads=1), LightPredictor(artifact, threads=1, exact=True)]
     settings = SpeedSettings(rounds=2, latency_texts=21, seconds=0.05)
     speeds = measure_speed(predictors, TEXTS, settings, say=said.append)
     assert len(speeds) == 2

@@ -28,10 +28,9 @@ def export(
         raise LeanformerError(f"{output}: exists; it will not be overwritten\n  remedy: another --output")
     if to == "onnx":
         output_file(output)
+        need_torch("writing an ONNX file")
         from leanformer.export.standard import write_standard_onnx
 
-        if one.format != "onnx":
-            need_torch("exporting a PyTorch model")
         write_standard_onnx(one, output, token_types=token_types)
     elif to == "transformers":
         need_torch("writing a transformers folder")

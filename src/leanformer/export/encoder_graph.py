@@ -35,10 +35,10 @@ def encoder_graph(model: Classifier, *, token_types: bool = False) -> onnx.Model
     for index, layer in enumerate(model.encoder.layers):
         assert isinstance(layer, Layer)
         first_only = index == last and config.head.pooling == "first"
-        x = _layer(g, layer, x, positions, config, f"layer{index}", first_token_only=first_only)
+        x = layer_nodes(g, layer, x, positions, config, f"layer{index}", first_token_only=first_only)
     if model.encoder.final_norm is not None:
-        x = _norm(g, x, model.encoder.final_norm, "final_norm")
-    g.node("Identity", [_head(g, model, x)], "logits")
+        x = norm_nodes(g, x, model.encoder.final_norm, "final_norm")
+    head_nodes(g, model, x)
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if token_types else [])
     return g.model({name: ["batch", "tokens"] for name in names}, {"logits": ["batch", config.labels]})
 
@@ -51,36 +51,40 @@ def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
     if e.position is not None:
         positions = array(e.position.weight)[e.offset :]
         positions = positions if constant is None else positions + constant
-        length = g.node("Shape", ["input_ids"], "length", start=1, end=2)
-        table = g.constant("position_table", positions)
-        position = g.node("Slice", [table, g.integers(0), length, g.integers(0)], "position")
-        x = g.node("Add", [x, position], "embedded")
+        x = g.node("Add", [x, position_nodes(g, g.constant("position_table", positions))], "embedded")
     elif constant is not None:
         x = g.node("Add", [x, g.constant("token_type", constant)], "embedded")
     if token_types and types is not None:
         kind = g.node("Gather", [g.constant("token_type_table", types), "token_type_ids"], "token_type")
         x = g.node("Add", [x, kind], "embedded_with_type")
-    x = _norm(g, x, e.norm, "embeddings")
-    return x if e.projection is None else g.linear(x, *_map(e.projection), "embedding_projection")
+    x = norm_nodes(g, x, e.norm, "embeddings")
+    return x if e.projection is None else g.linear(x, *linear_map(e.projection), "embedding_projection")
 
 
-def _layer(
+def position_nodes(g: Graph, table: str) -> str:
+    """The rows of the position table `[S, H]` for `input_ids` `[B, S]`."""
+    length = g.node("Shape", ["input_ids"], "length", start=1, end=2)
+    return str(g.node("Slice", [table, g.integers(0), length, g.integers(0)], "position"))
+
+
+def layer_nodes(
     g: Graph, layer: Layer, x: str, positions: Positions, config: EncoderConfig, name: str, *, first_token_only: bool
 ) -> str:
-    residual = _first_token(g, x, f"{name}.first") if first_token_only else x
+    """One layer over `x`; with `first_token_only` it is computed for the tokens that `positions.first` picks of it."""
+    residual = positions.first(x, f"{name}.first") if first_token_only else x
     attended_to, asking = x, residual
     if config.norm_first and layer.shape.attention_norm:
-        attended_to = asking = _norm(g, x, layer.attention_norm, f"{name}.attention_norm")
+        attended_to = asking = norm_nodes(g, x, layer.attention_norm, f"{name}.attention_norm")
         if first_token_only:
-            asking = _first_token(g, attended_to, f"{name}.attention_norm.first")
+            asking = positions.first(attended_to, f"{name}.attention_norm.first")
     attended = _attention(g, layer, asking, attended_to, positions, config, name, first_token_only=first_token_only)
     x = g.node("Add", [residual, attended], f"{name}.attention_residual")
     if config.norm_first:
-        normed = _norm(g, x, layer.ffn_norm, f"{name}.ffn_norm")
+        normed = norm_nodes(g, x, layer.ffn_norm, f"{name}.ffn_norm")
         return str(g.node("Add", [x, _feed_forward(g, layer.ffn, normed, name)], f"{name}.ffn_residual"))
-    x = _norm(g, x, layer.attention_norm, f"{name}.attention_norm")
+    x = norm_nodes(g, x, layer.attention_norm, f"{name}.attention_norm")
     x = g.node("Add", [x, _feed_forward(g, layer.ffn, x, name)], f"{name}.ffn_residual")
-    return _norm(g, x, layer.ffn_norm, f"{name}.ffn_norm")
+    return norm_nodes(g, x, layer.ffn_norm, f"{name}.ffn_norm")
 
 
 def _attention(
@@ -91,8 +95,8 @@ def _attention(
     a, size, base = layer.attention, config.head_size, layer.shape.rotary_base
     heads, width = a.heads, a.heads * size
     scale = size**-0.5
-    weight, bias = _map(a.query)
-    query, key, value = (weight * scale, None if bias is None else bias * scale), _map(a.key), _map(a.value)
+    weight, bias = linear_map(a.query)
+    query, key, value = (weight * scale, None if bias is None else bias * scale), linear_map(a.key), linear_map(a.value)
 
     def split_heads(y: str, part: str, order: list[int], count: int = heads) -> str:
         by_head = g.node("Reshape", [y, g.integers(0, 0, count, size)], f"{name}.{part}.heads")
@@ -126,33 +130,34 @@ def _attention(
     context = g.node("MatMul", [probabilities, v], f"{name}.context")
     context = g.node("Transpose", [context], f"{name}.context.tokens", perm=[0, 2, 1, 3])
     context = g.node("Reshape", [context, g.integers(0, 0, width)], f"{name}.context.joined")
-    return g.linear(context, *_map(a.output), f"{name}.attention_output")
+    return g.linear(context, *linear_map(a.output), f"{name}.attention_output")
 
 
 def _feed_forward(g: Graph, ffn: FeedForward, x: str, name: str) -> str:
     if ffn.gate is None:
-        active = _activation(g, g.linear(x, *_map(ffn.up), f"{name}.up"), ffn.activation, f"{name}.activation")
+        active = _activation(g, g.linear(x, *linear_map(ffn.up), f"{name}.up"), ffn.activation, f"{name}.activation")
     else:
-        both = g.linear(x, *_stacked(_map(ffn.gate), _map(ffn.up)), f"{name}.gate_up")
+        both = g.linear(x, *_stacked(linear_map(ffn.gate), linear_map(ffn.up)), f"{name}.gate_up")
         gate, up = g.node("Split", [both], f"{name}.gate_up.split", outputs=2, axis=-1, num_outputs=2)
         active = _activation(g, gate, ffn.activation, f"{name}.activation")
         active = str(g.node("Mul", [active, up], f"{name}.gated"))
-    return g.linear(active, *_map(ffn.down), f"{name}.down")
+    return g.linear(active, *linear_map(ffn.down), f"{name}.down")
 
 
-def _head(g: Graph, model: Classifier, x: str) -> str:
+def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
+    """From hidden states to the output `logits`; first tokens alone stand along `axis`, which has one entry."""
     head, shape = model.head, model.config.head
     if shape.pooling == "first":
-        x = g.node("Squeeze", [x, g.integers(1)], "first_token")
+        x = g.node("Squeeze", [x, g.integers(axis)], "first_token")
     else:
         by_token = g.node("Unsqueeze", ["mask.float", g.integers(2)], "mask.by_token")
         summed = g.node("ReduceSum", [g.node("Mul", [x, by_token], "real"), g.integers(1)], "real.sum", keepdims=0)
         count = g.node("ReduceSum", ["mask.float", g.integers(1)], "mask.count", keepdims=1)
         x = g.node("Div", [summed, count], "mean")
-    x = _activation(g, g.linear(x, *_map(head.pooler), "pooler"), shape.activation, "pooled")
+    x = _activation(g, g.linear(x, *linear_map(head.pooler), "pooler"), shape.activation, "pooled")
     if head.norm is not None:
-        x = _norm(g, x, head.norm, "head_norm")
-    return g.linear(x, *_map(head.classifier), "classifier")
+        x = norm_nodes(g, x, head.norm, "head_norm")
+    g.node("Identity", [g.linear(x, *linear_map(head.classifier), "classifier")], "logits")
 
 
 def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> dict[str, int]:
@@ -196,22 +201,18 @@ def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> d
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
-def _first_token(g: Graph, x: str, name: str) -> str:
-    return str(g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], name))
-
-
 def _activation(g: Graph, x: str, kind: str, name: str) -> str:
     if _ACTIVATIONS[kind] == "Gelu":
         return str(g.node("Gelu", [x], name, approximate="tanh" if kind == "gelu_tanh" else "none"))
     return str(g.node(_ACTIVATIONS[kind], [x], name))
 
 
-def _norm(g: Graph, x: str, norm: nn.Module, name: str) -> str:
+def norm_nodes(g: Graph, x: str, norm: nn.Module, name: str) -> str:
     assert isinstance(norm, nn.LayerNorm)
     return g.norm(x, array(norm.weight), None if norm.bias is None else array(norm.bias), norm.eps, name)
 
 
-def _map(linear: nn.Linear) -> _Map:
+def linear_map(linear: nn.Linear) -> _Map:
     return array(linear.weight), None if linear.bias is None else array(linear.bias)
 
 

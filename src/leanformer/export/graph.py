@@ -17,8 +17,12 @@ class Graph:
     """Collects nodes and constants; each method returns the name of the value it made."""
 
     def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
+        self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
+
+    @property
+    def constants(self) -> list[onnx.TensorProto]:
+        return list(self._constants.values())
 
     def constant(self, name: str, value: np.ndarray) -> str:
         """A named constant; the same name twice must mean the same value."""
@@ -33,7 +37,7 @@ class Graph:
     def node(self, operator: str, inputs: list[str], name: str, outputs: int = 1, **attributes: Any) -> Any:
         """A node whose outputs are called `name` (or `name.0`, `name.1`, ...); returns those names."""
         names = [name] if outputs == 1 else [f"{name}.{i}" for i in range(outputs)]
-        self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
+        self.nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
         return names[0] if outputs == 1 else names
 
     def linear(self, x: str, weight: np.ndarray, bias: np.ndarray | None, name: str) -> str:
@@ -51,11 +55,11 @@ class Graph:
     def model(self, inputs: dict[str, list[str | int]], outputs: dict[str, list[str | int]]) -> onnx.ModelProto:
         """The finished, checked model; int64 inputs and float outputs with the given (possibly named) dimensions."""
         graph = helper.make_graph(
-            self._nodes,
+            self.nodes,
             "leanformer",
             [helper.make_tensor_value_info(k, TensorProto.INT64, v) for k, v in inputs.items()],
             [helper.make_tensor_value_info(k, TensorProto.FLOAT, v) for k, v in outputs.items()],
-            initializer=list(self._constants.values()),
+            initializer=self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="leanformer")
         model.ir_version = 9  # the version that came with this opset; older runtimes refuse newer ones

@@ -1,13 +1,16 @@
 """int8 weights and activations in the ONNX graph.
 
-What: every linear map in int8: weights per output channel, activations per tensor, scaled as they come ("dynamic")
-    or by ranges calibrated on training texts ("static"); the word table in int8, one scale per row.
-Paper: Jacob et al. 2018 (arXiv 1712.05877); dynamic quantisation as in FastFormers (arXiv 2010.13382).
+What: every linear map in int8: weights per output channel; activations in a range calibrated on training texts behind
+    each LayerNorm and per token elsewhere ("mixed"), per token everywhere ("per_token"), in calibrated ranges
+    ("static"), or per tensor as they come ("dynamic"); the word table in int8, one scale per row.
+Paper: Jacob et al. 2018 (arXiv 1712.05877); scales per token as in ZeroQuant (Yao et al. 2022, arXiv 2206.01861).
 Helps: on CPUs with int8 dot products (AVX-512 VNNI, AVX-VNNI, AMX, Arm dot product); a quarter of the bytes anywhere.
 Hurts: without those instructions it can be slower and, on AVX2, less exact (`reduce_range` keeps it right there).
-    Dynamic ranges make an answer depend a little on what shares its batch; static ranges do not.
-Needs: onnx, onnxruntime; dev texts for the parity gate, training texts for static ranges.
-Example: {step: export.int8, method: dynamic, rung: int8}
+    "static" strays furthest from fp32, "per_token" least and costs most. "dynamic" makes an answer depend on what
+    shares its batch; the others do not.
+Needs: onnx, onnxruntime; dev texts for the parity gate, training texts for calibrated ranges ("mixed" without any
+    scales every token).
+Example: {step: export.int8, method: mixed, rung: int8}
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact, write_manifest
-from leanformer.batching import batches_by_length, pad_block
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
 from leanformer.files import new_folder
 from leanformer.predictor import logits
+from leanformer.runtime.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.step import Context, record
 
@@ -36,14 +39,20 @@ if TYPE_CHECKING:
     import onnx
 
 
+METHODS = ("mixed", "per_token", "static", "dynamic")
+# The head sees one token of each text and costs nothing, so it may always have the finest scales.
+_HEAD = ("first_token", "pooled")
+
+
 @dataclass(frozen=True)
 class Int8:
     """Quantise the graph of an ONNX artifact and compare it with the graph it came from on dev."""
 
-    method: str = "dynamic"  # "dynamic" or "static" activation ranges
+    method: str = "mixed"  # scales of activations: "mixed", "per_token", "static" or "dynamic"
     word_table: bool = True  # also keep the word table in int8, one scale per row
     reduce_range: bool = False  # 7-bit weights, for CPUs with AVX2 but no int8 dot products
-    calibration_texts: int = 256  # training texts that static ranges are taken from
+    calibration_texts: int = 256  # training texts that calibrated ranges are taken from
+    percentile: float = 100.0  # calibrated ranges end here; below 100 outliers are clipped
     max_flips: float = 0.05  # largest share of dev labels that may change
     max_mean_share: float = 0.15  # largest mean logit difference, as a share of the logits' standard deviation
     max_difference: float | None = None  # largest single logit difference; None for no bound
@@ -54,8 +63,10 @@ class Int8:
     reads_data: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.method not in ("dynamic", "static"):
-            raise RecipeError(f"export.int8: method is 'dynamic' or 'static', not {self.method!r}")
+        if self.method not in METHODS:
+            raise RecipeError(f"export.int8: method is one of {', '.join(METHODS)}, not {self.method!r}")
+        if not 50 < self.percentile <= 100:
+            raise RecipeError(f"export.int8: percentile is above 50 and at most 100, not {self.percentile}")
         if self.calibration_texts < 1 or self.gate_texts < 1:
             raise RecipeError("export.int8: calibration_texts and gate_texts must be at least 1")
 
@@ -64,6 +75,7 @@ class Int8:
 
         from leanformer.export.gate import check, compare
         from leanformer.export.graph import operator_counts
+        from leanformer.export.quantise import behind_norms, linear_maps, quantise
 
         if context.data.dev is None:
             raise DataError("int8 is compared with fp32 on dev texts, and there are none", path=context.data.name)
@@ -71,15 +83,18 @@ class Int8:
             raise RecipeError("export.int8: the graph is quantised already; give it the fp32 graph (`uses:`)")
         fp32 = LightPredictor(artifact, threads=context.threads)
         context.work.mkdir(parents=True, exist_ok=True)  # there a kill leaves nothing that the next run does not clear
-        with tempfile.TemporaryDirectory(dir=context.work) as scratch:
-            # A copy, because the quantiser writes a file of its own beside the graph that it is given.
-            source = Path(shutil.copyfile(artifact.file(GRAPH), Path(scratch) / GRAPH))
-            if self.method == "dynamic":
-                graph = _dynamic(source, Path(scratch), self.reduce_range)
-            else:
-                batches = _calibration(artifact, context, fp32, self.calibration_texts)
-                graph = _static(source, Path(scratch), self.reduce_range, batches)
-        if left := _fp32_maps(graph):
+        source, method = onnx.load(artifact.file(GRAPH)), self.method
+        if method == "mixed" and not (context.data.train or context.data.unlabelled):
+            context.say("int8: no training texts to calibrate ranges on, so every token gets its own scale")
+            method = "per_token"
+        if method == "dynamic":
+            graph = _dynamic(artifact.file(GRAPH), self.reduce_range, context.work)
+        else:
+            ranges = {} if method == "per_token" else self._ranges(source, artifact, context, fp32)
+            if method == "mixed":
+                ranges = {name: ranges[name] for name in behind_norms(source)}
+            graph = quantise(source, ranges, weight_bits=7 if self.reduce_range else 8)
+        if left := [one.node.name for one in linear_maps(graph)]:
             raise GateError(f"export.int8: {len(left)} linear maps stayed in fp32, the first is {left[0]}")
         if self.word_table:
             _quantise_word_table(graph)
@@ -87,7 +102,7 @@ class Int8:
         texts = sampled(context.data.dev, self.gate_texts, context.seed)
         properties = {
             **artifact.properties,
-            "precision": f"int8 {self.method}",
+            "precision": f"int8 {method}",
             "operators": operator_counts(graph),
             "checked_on": _instructions(),
         }
@@ -118,13 +133,21 @@ class Int8:
             )  # fmt: skip
         return open_artifact(output)
 
+    def _ranges(
+        self, graph: onnx.ModelProto, artifact: Artifact, context: Context, fp32: LightPredictor
+    ) -> dict[str, tuple[float, float]]:
+        """Calibrated on training (else unlabelled) texts, drawn by seed; never dev or test, which are used to judge."""
+        from leanformer.export.quantise import calibrate
 
-def _fp32_maps(graph: onnx.ModelProto) -> list[str]:
-    """Names of the products that still have an fp32 constant as their second factor."""
-    from onnx import TensorProto
-
-    constants = {one.name for one in graph.graph.initializer if one.data_type == TensorProto.FLOAT}
-    return [one.name for one in graph.graph.node if one.op_type in ("MatMul", "Gemm") and one.input[1] in constants]
+        examples = context.data.train or context.data.unlabelled
+        if examples is None:
+            raise DataError("static ranges need a train or an unlabelled split to calibrate on", path=context.data.name)
+        chosen = np.random.default_rng(context.seed).permutation(len(examples))[: self.calibration_texts]
+        rows = fp32.tokenize([examples.inputs[i] for i in chosen])
+        engine = OnnxEngine(artifact.file(GRAPH), 1, padding_id=int(artifact.properties["padding_id"]))
+        feeds = [engine.feed(rows, lines) for lines in engine.cut(rows, 1024)]
+        ranges = calibrate(graph, feeds, self.percentile)
+        return {name: bounds for name, bounds in ranges.items() if name not in _HEAD}
 
 
 @contextmanager
@@ -137,60 +160,18 @@ def _quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _dynamic(source: Path, scratch: Path, reduce_range: bool) -> onnx.ModelProto:
+def _dynamic(graph: Path, reduce_range: bool, work: Path) -> onnx.ModelProto:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with _quiet():
+    with _quiet(), tempfile.TemporaryDirectory(dir=work) as scratch:
+        # A copy, because the quantiser writes a file of its own beside the graph that it is given.
+        source, result = Path(shutil.copyfile(graph, Path(scratch) / GRAPH)), Path(scratch) / "int8.onnx"
         quantize_dynamic(
-            source, scratch / "int8.onnx", per_channel=True, reduce_range=reduce_range, weight_type=QuantType.QInt8,
+            source, result, per_channel=True, reduce_range=reduce_range, weight_type=QuantType.QInt8,
             op_types_to_quantize=["MatMul"], extra_options={"MatMulConstBOnly": True},
         )  # fmt: skip
-    return onnx.load(scratch / "int8.onnx")
-
-
-def _static(source: Path, scratch: Path, reduce_range: bool, batches: list[dict[str, np.ndarray]]) -> onnx.ModelProto:
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._left: Iterator[dict[str, np.ndarray]] = iter(batches)
-
-        def get_next(self) -> dict[str, np.ndarray] | None:
-            return next(self._left, None)
-
-    constants = {one.name for one in onnx.load(source).graph.initializer}
-    linear = [n.name for n in onnx.load(source).graph.node if n.op_type == "MatMul" and n.input[1] in constants]
-    with _quiet():
-        quantize_static(
-            source, scratch / "int8.onnx", Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-            reduce_range=reduce_range, weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
-            nodes_to_quantize=linear, op_types_to_quantize=["MatMul"],
-        )  # fmt: skip
-    return onnx.load(scratch / "int8.onnx")
-
-
-def _calibration(
-    artifact: Artifact, context: Context, predictor: LightPredictor, count: int
-) -> list[dict[str, np.ndarray]]:
-    """Batches of training (else unlabelled) texts, drawn by seed. Never dev or test, which are used to judge."""
-    import onnx
-
-    examples = context.data.train or context.data.unlabelled
-    if examples is None:
-        raise DataError("static ranges need a train or an unlabelled split to calibrate on", path=context.data.name)
-    chosen = np.random.default_rng(context.seed).permutation(len(examples))[:count]
-    rows = predictor.tokenize([examples.inputs[i] for i in chosen])
-    takes_types = any(one.name == "token_type_ids" for one in onnx.load(artifact.file(GRAPH)).graph.input)
-    result = []
-    for batch in batches_by_length(rows, 1024):
-        block = pad_block([rows[i] for i in batch], padding_id=int(artifact.properties["padding_id"]))
-        feeds = {"input_ids": block.ids, "attention_mask": block.mask}
-        if block.types is not None and takes_types:
-            feeds["token_type_ids"] = block.types
-        result.append(feeds)
-    return result
+        return onnx.load(result)
 
 
 def _quantise_word_table(graph: onnx.ModelProto) -> None:

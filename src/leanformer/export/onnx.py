@@ -1,8 +1,9 @@
 """Export to a clean ONNX graph.
 
-What: the model as one standard ONNX file (`input_ids`, `attention_mask` -> `logits`; for pairs of texts also
-    `token_type_ids`) with dynamic batch and length, packed query-key-value products, and a last layer computed for
-    the first token alone.
+What: the model as one ONNX file over packs, sequences end to end without padding, with one product for queries, keys
+    and values, and a last layer computed for the first tokens alone. `leanformer export` makes the usual padded file
+    (`input_ids`, `attention_mask`, for pairs of texts `token_type_ids` -> `logits`) of it. Families with relative or
+    rotary positions, windows or mean pooling get a padded file from the start.
 Paper: the graph is our own; ONNX operator set 20.
 Helps: always: it runs without torch, and faster.
 Hurts: nothing is lost but the ability to train; the parity gate compares it with PyTorch.
@@ -50,6 +51,7 @@ class Onnx:
         from leanformer.export.encoder_graph import encoder_graph, expected_operators
         from leanformer.export.gate import check, compare
         from leanformer.export.graph import operator_counts
+        from leanformer.export.packed_graph import can_pack, expected_packed_operators, packed_graph
         from leanformer.models.predictor import TorchPredictor
         from leanformer.models.store import read_model
 
@@ -62,9 +64,10 @@ class Onnx:
         model = read_model(artifact)
         # The third input of a graph for pairs tells their two texts apart.
         token_types = artifact.task.pairs and model.config.reads_token_types
-        graph = encoder_graph(model, token_types=token_types)
+        packed = can_pack(model.config)
+        make, expect = (packed_graph, expected_packed_operators) if packed else (encoder_graph, expected_operators)
+        graph, expected = make(model, token_types=token_types), expect(model.config, token_types=token_types)
         counts = operator_counts(graph)
-        expected = expected_operators(model.config, token_types=token_types)
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
         properties = {
@@ -72,7 +75,9 @@ class Onnx:
             "padding_id": model.config.padding_id,
             "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
             "hidden": model.config.hidden,
+            "head_size": model.config.head_size,
             "precision": "fp32",
+            "layout": "packed" if packed else "padded",
             "operators": counts,
         }
         entry = record("export.onnx", self, artifact)

@@ -16,8 +16,16 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.encoder import rotary_tables
 
-# Added to the scores of padded keys; exp of it is exactly zero in fp32.
-_MASKED = -1e9
+# Added to the scores of keys that are not attended to; exp of it is exactly zero in fp32.
+MASKED = -1e9
+
+
+def mask_nodes(g: Graph) -> str:
+    """`attention_mask` `[B, S]` to what is added to scores, `[B, 1, 1, S]`."""
+    mask = g.node("Cast", ["attention_mask"], "mask.float", to=onnx.TensorProto.FLOAT)
+    mask = g.node("Sub", [g.constant("one", np.array(1, np.float32)), mask], "mask.padded")
+    mask = g.node("Mul", [mask, g.constant("masked", np.array(MASKED, np.float32))], "mask.bias")
+    return str(g.node("Unsqueeze", [mask, g.integers(1, 2)], "mask"))
 
 
 class Positions:
@@ -26,10 +34,15 @@ class Positions:
     def __init__(self, g: Graph, model: Classifier) -> None:
         self.g, self.model, self.config = g, model, model.config
         self._made: dict[str, str] = {}
-        mask = g.node("Cast", ["attention_mask"], "mask.float", to=onnx.TensorProto.FLOAT)
-        mask = g.node("Sub", [g.constant("one", np.array(1, np.float32)), mask], "mask.padded")
-        mask = g.node("Mul", [mask, self._masked()], "mask.bias")
-        self._mask = str(g.node("Unsqueeze", [mask, g.integers(1, 2)], "mask"))
+        self._mask = self._mask_nodes()
+
+    def _mask_nodes(self) -> str:
+        return mask_nodes(self.g)
+
+    def first(self, x: str, name: str) -> str:
+        """The first token of every row of `x` `[B, S, H]`, `[B, 1, H]`."""
+        g = self.g
+        return str(g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], name))
 
     def bias(self, shape: LayerShape, *, first_token_only: bool) -> str:
         """What a layer adds to its scores, for all queries or for the first one alone."""
@@ -87,7 +100,7 @@ class Positions:
         return f"{name}.cos", f"{name}.sin"
 
     def _masked(self) -> str:
-        return self.g.constant("masked", np.array(_MASKED, np.float32))
+        return self.g.constant("masked", np.array(MASKED, np.float32))
 
     def _length(self) -> str:
         """The number of tokens `[1]`; the embeddings ask for it first if they have a position table."""

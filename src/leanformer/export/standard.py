@@ -16,7 +16,7 @@ from leanformer.runtime.engine import OnnxEngine
 
 
 def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = False) -> None:
-    """Write `path` by way of a temporary name. The graph in an artifact of format "onnx" is such a file already.
+    """Write `path` by way of a temporary name. An artifact of format "onnx" gives its own weights, int8 ones too.
 
     Raises `ArtifactError` for a family that is not mapped, and for token types asked of a family that has none or of a
     graph that was made without,
@@ -31,12 +31,25 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
                     f"{artifact.path}: its graph was made without token types\n"
                     "  remedy: export the encoder artifact that it was made from"
                 )
-            shutil.copyfile(artifact.file("model.onnx"), temporary)
+            _padded(artifact.file("model.onnx"), temporary)
         else:
             _export(artifact, temporary, token_types or artifact.task.pairs)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _padded(source: Path, path: Path) -> None:
+    """Write the padded graph of a packed one. A graph that is padded already is copied."""
+    import onnx
+
+    from leanformer.export.packed_graph import INPUTS, padded_graph
+
+    graph = onnx.load(source)
+    if [one.name for one in graph.graph.input] == list(INPUTS):
+        onnx.save(padded_graph(graph), path)
+    else:
+        shutil.copyfile(source, path)
 
 
 def _export(artifact: Artifact, path: Path, token_types: bool) -> None:

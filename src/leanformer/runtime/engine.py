@@ -1,30 +1,49 @@
-"""ONNX Runtime behind one narrow call: padded ids and mask in, logits out."""
+"""Engines behind one narrow call: rows of token ids in, logits out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime as ort
 
+from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import ArtifactError
+from leanformer.runtime.packing import Lines, fill_lines, pack
+
+
+class Engine(Protocol):
+    """A graph made ready. `run` may be called from several Python threads at once."""
+
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
+        """Which rows to run together, the longest first; `tokens` None is the engine's choice."""
+        ...
+
+    def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+        """Logits float32, one row for each row in `lines`, in their order."""
+        ...
 
 
 class OnnxEngine:
-    """A session on one graph. `run` may be called from several Python threads at once.
+    """ONNX Runtime on one graph, packed or padded, whichever its inputs say.
 
     Args:
-        path: the graph; inputs `input_ids`, `attention_mask` and, where it tells two texts apart, `token_type_ids`
-            (int64 `[B, S]`), output `logits`.
+        path: the graph; inputs `ids`, `positions`, `segments`, `first` (and perhaps `types`) or else `input_ids`,
+            `attention_mask` (and perhaps `token_type_ids`).
         threads: threads that work together on one call.
-
-    Attributes:
-        takes_types: whether the graph has the third input.
+        padding_id: fills up the rows of a padded graph.
 
     Raises `ArtifactError` when the file is not a graph that ONNX Runtime can load.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    # Enough that the fixed time per call does not count, and little enough to stay in a core's own cache.
+    PACK_TOKENS, BATCH_TOKENS = 192, 1024
+    # A fusion that makes one slower operator of two (docs/decisions/0014-packed-graph.md).
+    DISABLED = ("SkipLayerNormFusion",)
+
+    def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -32,15 +51,30 @@ class OnnxEngine:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(self.DISABLED)
+            )
         except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error})") from error
-        self.takes_types = any(one.name == "token_type_ids" for one in self._session.get_inputs())
+        self._padding_id = padding_id
+        names = {one.name for one in self._session.get_inputs()}
+        self._packed = "ids" in names
+        self.takes_types = bool({"types", "token_type_ids"} & names)
 
-    def run(self, ids: np.ndarray, mask: np.ndarray, types: np.ndarray | None = None) -> np.ndarray:
-        """Logits `[B, outputs]`, float32; token types are passed over by a graph that makes no use of them."""
-        feeds = {"input_ids": ids, "attention_mask": mask}
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
+        if self._packed:
+            return fill_lines([len(row) for row in rows], tokens or self.PACK_TOKENS)
+        return [[[i] for i in batch] for batch in reversed(batches_by_length(rows, tokens or self.BATCH_TOKENS))]
+
+    def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+        return np.asarray(self._session.run(["logits"], self.feed(rows, lines))[0])
+
+    def feed(self, rows: Sequence[np.ndarray], lines: Lines) -> dict[str, np.ndarray]:
+        """The graph's inputs for these rows; token types are passed over by a graph that makes no use of them."""
+        if self._packed:
+            return pack(rows, lines).feed(types=self.takes_types)
+        block = pad_block([rows[i] for line in lines for i in line], padding_id=self._padding_id)
+        feed = {"input_ids": block.ids, "attention_mask": block.mask}
         if self.takes_types:
-            feeds["token_type_ids"] = np.zeros_like(ids) if types is None else types
-        (logits,) = self._session.run(["logits"], feeds)
-        return np.asarray(logits)
+            feed["token_type_ids"] = np.zeros_like(block.ids) if block.types is None else block.types
+        return feed

@@ -1,0 +1,109 @@
+"""OpenVINO behind the engine's narrow call: packs of one line, in a few fixed shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.runtime.packing import Lines, fill_lines, pack
+
+_FIRST_USE = Lock()
+
+
+class OpenVinoEngine:
+    """OpenVINO on a packed graph.
+
+    Its kernels are faster for shapes that they know beforehand, so a line is 32, 64, 128, ... tokens long and filled
+    up; best fit leaves little to fill. A shape is compiled when it is first needed, which takes about a second.
+
+    Args:
+        path: the graph; inputs `ids`, `positions`, `segments`, `first`.
+        threads: threads that work together on one call.
+        streams: how many calls may run at the same time, each on `threads` threads.
+
+    Raises `MissingExtraError` without OpenVINO, `ArtifactError` for a file that it cannot load or that is not packed.
+    """
+
+    LINE_TOKENS, SHORTEST = 128, 32
+    # Room in a line for one sequence in every so many tokens.
+    _TOKENS_PER_SEQUENCE = 4
+
+    def __init__(self, path: Path, threads: int, *, streams: int = 1) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtraError("the engine openvino", "openvino") from error
+        with _FIRST_USE:
+            # Its bindings set up their use of numpy at the first `data`, and two threads that come to it together wait
+            # for each other for ever (one holds Python's lock, the other that of the set-up). So one comes first.
+            _ = openvino.Tensor(np.zeros(1, np.float32)).data
+        self._path, self._core = path, openvino.Core()
+        self._settings = {
+            "INFERENCE_NUM_THREADS": threads * streams,
+            "NUM_STREAMS": streams,
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            # Two processes that pin to the same cores starve each other.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._requests: dict[tuple[int, int], tuple[Any, SimpleQueue[Any]]] = {}
+        self._lock = Lock()
+        try:
+            names = {one.get_any_name() for one in self._core.read_model(path).inputs}
+            self._types = "types" in names
+        except Exception as error:  # it raises RuntimeError for a broken file, and other classes for other causes
+            raise ArtifactError(f"{path}: OpenVINO cannot load it ({error})") from error
+        if "segments" not in names:
+            raise ArtifactError(
+                f"{path}: the engine openvino runs packed graphs only\n"
+                "  remedy: the engine onnxruntime, or export the model again"
+            )
+
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
+        width = tokens or self.LINE_TOKENS
+        most = max(1, width // self._TOKENS_PER_SEQUENCE)
+        return [
+            [line[start : start + most]]
+            for lines in fill_lines([len(row) for row in rows], width, width)
+            for line in lines
+            for start in range(0, len(line), most)
+        ]
+
+    def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+        (line,) = lines
+        width, places = self._shape(sum(len(rows[i]) for i in line), len(line))
+        one = pack(rows, lines, width)
+        first = np.zeros(places, np.int64)
+        first[: len(line)] = one.first
+        compiled, idle = self._compiled(width, places)
+        try:
+            request = idle.get_nowait()
+        except Empty:
+            request = compiled.create_infer_request()
+        try:
+            request.infer(one.feed(types=self._types) | {"first": first})
+            return np.array(request.get_output_tensor().data[: len(line)])
+        finally:
+            idle.put(request)
+
+    def _shape(self, tokens: int, sequences: int) -> tuple[int, int]:
+        """Length of the line and places for sequences; a text alone has a place for itself only."""
+        width = self.SHORTEST
+        while width < tokens or width // self._TOKENS_PER_SEQUENCE < sequences:
+            width *= 2
+        return width, 1 if sequences == 1 else width // self._TOKENS_PER_SEQUENCE
+
+    def _compiled(self, width: int, places: int) -> tuple[Any, SimpleQueue[Any]]:
+        with self._lock:
+            if (width, places) not in self._requests:
+                model = self._core.read_model(self._path)
+                line = [1, width]
+                lines = ("ids", "positions", "segments", *(("types",) if self._types else ()))
+                model.reshape({name: line for name in lines} | {"first": [places]})
+                self._requests[width, places] = self._core.compile_model(model, "CPU", self._settings), SimpleQueue()
+            return self._requests[width, places]
