@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from leanformer.artifact import open_artifact
@@ -163,7 +164,8 @@ def test_bench_refuses_different_labels(command: Command, tiny_onnx_artifact: Pa
 
 def test_export_to_onnx(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
     assert command("export", tiny_onnx_artifact, "--output", tmp_path / "a.onnx")[0] == 0
-    assert (tmp_path / "a.onnx").read_bytes() == (tiny_onnx_artifact / "model.onnx").read_bytes()
+    session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"), providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_inputs()] == ["input_ids", "attention_mask"]
     encoder = tiny_onnx_artifact.parent / "encoder"
     assert command("export", encoder, "--output", tmp_path / "b.onnx", "--token-types")[0] == 0
     is_friendly(*command("export", encoder, "--output", tmp_path / "b.onnx"))
