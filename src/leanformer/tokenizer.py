@@ -61,10 +61,10 @@ class Tokenizer:
                 self._tokenizer.encode_batch_fast([text if isinstance(text, str) else tuple(text) for text in texts])
             )
         except TypeError:
-            for number, text in enumerate(texts):
+            for number, text in enumerate(texts, start=1):
                 parts = (text,) if isinstance(text, str) else text
                 if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-                    raise TypeError(f"text {number} is no text but {type(text).__name__}") from None
+                    raise TypeError(f"text {number} is neither a string nor two of them, but {text!r:.60}") from None
                 if any("\ud800" <= letter <= "\udfff" for part in parts for letter in part):
                     raise DataError(
                         f"text {number} has half of a surrogate pair, which is no character",

@@ -36,7 +36,7 @@ def run(graph: onnx.ModelProto, feed: dict[str, np.ndarray]) -> Any:
 
 
 def run_packed(graph: onnx.ModelProto, rows: list[np.ndarray], lines: Lines, length: int | None = None) -> np.ndarray:
-    result = run(graph, vars(pack(rows, lines, length)))
+    result = run(graph, pack(rows, lines, length).feed(types=False))
     ordered = np.empty_like(result)
     ordered[[i for line in lines for i in line]] = result
     return ordered
@@ -68,7 +68,7 @@ def test_packs_give_the_logits_of_the_model(shape: str, activation: str):
 @pytest.mark.parametrize("name", ["segments", "positions", "first"])
 def test_every_input_counts(name: str):
     rows, graph = rows_of(), packed_graph(tiny_classifier())
-    feed = dict(vars(pack(rows, WAYS[0])))
+    feed = pack(rows, WAYS[0]).feed(types=False)
     right = run(graph, feed)
     assert np.abs(run(graph, feed | {name: np.zeros_like(feed[name])}) - right).max() > 1e-3
 
@@ -81,13 +81,13 @@ def test_the_padded_graph_has_the_nodes_of_the_usual_one(layers: int):
     padded, usual = padded_graph(packed), encoder_graph(model)
     assert packed.SerializeToString() == before
     assert operator_counts(padded) == operator_counts(usual)
-    assert operator_counts(packed) == expected_packed_operators(layers)
+    assert operator_counts(packed) == expected_packed_operators(model.config)
     assert {one.name for one in padded.graph.initializer} == {one.name for one in usual.graph.initializer}
     assert [one.name for one in padded.graph.input] == ["input_ids", "attention_mask"]
 
 
 def feeds(rows: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    return [vars(pack(rows, lines)) for lines in ([[0], [1]], [[2, 3]], [[4]])]
+    return [pack(rows, lines).feed(types=False) for lines in ([[0], [1]], [[2, 3]], [[4]])]
 
 
 @pytest.mark.parametrize("fixed", ["none", "behind norms", "all"])

@@ -135,9 +135,9 @@ def test_a_million_characters_get_an_answer(artifact: Artifact, text: str):
 @pytest.mark.parametrize(
     ("texts", "error", "said"),
     [
-        (["goal", "\ud83d"], DataError, "text 1 has half of a surrogate pair"),
-        (["goal", None], TypeError, "text 1 is no text but NoneType"),
-        ([b"goal"], TypeError, "text 0 is no text but bytes"),
+        (["goal", "\ud83d"], DataError, "text 2 has half of a surrogate pair"),
+        (["goal", None], TypeError, "text 2 is neither a string nor two of them, but None"),
+        ([b"goal"], TypeError, "text 1 is neither a string nor two of them, but b"),
         ("goal", TypeError, "wrap one text in a list"),
     ],
 )
