@@ -34,6 +34,52 @@ def ladder() -> str:
     return "\n".join(lines)
 
 
+RECIPES = ("quick-pruned", "fastformers", "thorough")
+
+
+def recipes() -> str:
+    """Every rung after the three of PyTorch, of the recipes that prune."""
+    rows = []
+    for name in RECIPES:
+        report = Report.read(RESULTS / "sst2" / f"{name}.json")
+        assert report.choice is not None
+        rows += [
+            f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | {rung.speedup:.1f} | "
+            f"{rung.speedup_over_unpadded or 0:.1f} | {number(rung.latency_ms_p50)} | {100 * rung.quality:.2f} "
+            f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | {100 * (rung.dev_quality or 0):.2f} | "
+            f"{number(rung.bytes / 1e6)} |"
+            for rung in report.rungs[3:]
+        ]
+    return "\n".join(
+        [
+            "SST-2, recipes that prune (`python benchmarks/ladder.py sst2 --recipe fastformers --result fastformers`",
+            f"and so on; test n = {report.rungs[0].n}, dev n = {report.data['rows']['dev']}, the machine above):",
+            "",
+            "| recipe | rung | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
+            "|---|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def runtime() -> str:
+    rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
+    return "\n".join(
+        [
+            "The teacher in int8, in our runtime and in others (`python benchmarks/runtime.py` says what each row is;",
+            "texts per second, 2 threads, tokenizer included, in turn, the best round of each):",
+            "",
+            "| work | how we run it | texts/s | beside | texts/s | ratio |",
+            "|---|---|---|---|---|---|",
+            *[
+                f"| {row['work']} | {row['ours_name'].removeprefix('leanformer int8, ')} | {number(row['ours'])} | "
+                f"{row['peer_name']} | {number(row['peer'])} | {row['ratio']:.2f} |"
+                for row in rows
+            ],
+        ]
+    )
+
+
 def students() -> str:
     result = json.loads((RESULTS / "sst2" / "students.json").read_text(encoding="utf-8"))
     gain = result["distilled_minus_labels_only"]
@@ -77,7 +123,10 @@ def peers() -> str:
 
 
 def filled(text: str) -> str:
-    for name, made in (("ladder", ladder()), ("students", students()), ("peers", peers())):
+    made_of = {
+        "ladder": ladder(), "recipes": recipes(), "students": students(), "runtime": runtime(), "peers": peers(),
+    }  # fmt: skip
+    for name, made in made_of.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)

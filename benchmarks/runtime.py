@@ -1,5 +1,7 @@
 """How fast texts become labels, ours beside what people run, with the same weights: benchmarks/results/runtime.json.
 
+What else belongs to the run (machine, versions, dev accuracy, numbers of texts) is in runtime_details.json.
+
     python benchmarks/runtime.py [--texts 1821] [--rounds 5] [--teacher FOLDER]
 
 SST-2's test texts and, cut to 256 tokens, those of 20newsgroups; the teacher of benchmarks/ladder.py (MiniLM-L6).
@@ -215,10 +217,11 @@ def main() -> None:
         accuracy = {
             name: float((logits(one, data.dev.texts).argmax(axis=1) == labels).mean()) for name, one in models.items()
         }
+    write_json(arguments.output, result)
     write_json(
-        arguments.output,
+        arguments.output.with_stem(f"{arguments.output.stem}_details"),
         {
-            "rows": result, "dev_accuracy": accuracy, "dev_texts": len(labels), "texts": len(texts),
+            "dev_accuracy": accuracy, "dev_texts": len(labels), "texts": len(texts), "long_texts": len(long_texts),
             "rounds": arguments.rounds, "machine": fingerprint(threads),
         },
     )  # fmt: skip

@@ -12,8 +12,9 @@ from leanformer.files import remove_folder, sha256_file, sha256_json
 from leanformer.recipe.spec import Recipe, RecipeStep
 from leanformer.step import Context, options
 
-# Raised whenever a step would write other bytes for the same inputs, so that older results are not taken for new ones.
-_CACHE_VERSION = 1
+# Raised whenever a technique would write other bytes for the same inputs, so that older results are not taken for
+# new ones; 1 where none is given.
+_VERSIONS = {"export.onnx": 2, "export.int8": 2}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def run_recipe(recipe: Recipe, teacher: Artifact, context: Context, work: Path) 
 def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context) -> str:
     """Hash of all that the step's result depends on. Names are left out: they change nothing."""
     key = {
-        "version": _CACHE_VERSION,
+        "version": _VERSIONS.get(one.technique, 1),
         "technique": one.technique,
         "options": options(one.step),
         "source": source.content_hash,
