@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 test: install
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m "not slow and not base_install and not docs"
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not base_install and not docs"
 
 test-all: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest

@@ -24,7 +24,7 @@ def test_fastformers_for_pairs(tmp_path: Path):
     result = run(artifact_of(data, tmp_path).path, tmp_path / "lean", recipe, data=data, goal="size", max_drop=100)
     assert not [one for one in result.report.notes if "left out" in one]
     assert [one.name for one in result.report.rungs[-4:]] == [
-        "distilled to 4 layers", "pruned, not trained", "pruned, distilled again", "int8",
+        "distilled to 3 layers", "pruned, not trained", "pruned, distilled again", "int8",
     ]  # fmt: skip
     assert result.artifact.task == data.task
     # The token types go all the way: the same tokens of one text are another input.

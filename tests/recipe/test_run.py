@@ -213,4 +213,4 @@ def test_histories_tell_the_whole_way(runs: Runs):
     assert [entry["step"] for entry in made["small"].history] == ["export.onnx", "export.int8"]
     assert made["small"].history[1]["parent"] == made["graph"].content_hash
     manifest = json.loads((made["small"].path / "leanformer.json").read_text(encoding="utf-8"))
-    assert manifest["history"][1]["options"]["method"] == "dynamic"
+    assert manifest["history"][1]["options"]["method"] == "mixed"

@@ -23,7 +23,7 @@ ENGINES = [
         "openvino", marks=pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="no OpenVINO")
     ),
 ]
-COUNTS = [2000, pytest.param(10_000, marks=pytest.mark.slow)]
+COUNTS = [600, pytest.param(10_000, marks=pytest.mark.slow)]
 # Heads that do not span the hidden width, layers that differ.
 SHAPE = tiny_config(layers=(LayerShape(3, 40), LayerShape(4, 24), LayerShape(5, 48)))
 INT8 = ("mixed", "per_token", "static", "dynamic")
