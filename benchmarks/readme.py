@@ -39,11 +39,12 @@ RECIPES = ("quick-pruned", "fastformers", "thorough")
 
 def recipes() -> str:
     """Every rung after the three of PyTorch, of the recipes that prune."""
-    rows = []
+    rows: list[str] = []
+    shown: Report | None = None
     for name in RECIPES:
         if not (RESULTS / "sst2" / f"{name}.json").is_file():
             continue  # not measured yet
-        report = Report.read(RESULTS / "sst2" / f"{name}.json")
+        report = shown = Report.read(RESULTS / "sst2" / f"{name}.json")
         assert report.choice is not None
         rows += [
             f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | {rung.speedup:.1f} | "
@@ -52,10 +53,12 @@ def recipes() -> str:
             f"{number(rung.bytes / 1e6)} |"
             for rung in report.rungs[3:]
         ]
+    if shown is None:
+        return "No recipe that prunes has been measured yet."
     return "\n".join(
         [
             "SST-2, recipes that prune (`python benchmarks/ladder.py sst2 --recipe fastformers --result fastformers`",
-            f"and so on; test n = {report.rungs[0].n}, dev n = {report.data['rows']['dev']}, the machine above):",
+            f"and so on; test n = {shown.rungs[0].n}, dev n = {shown.data['rows']['dev']}, the machine above):",
             "",
             "| recipe | rung | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
             "|---|---|---|---|---|---|---|---|",
@@ -65,6 +68,8 @@ def recipes() -> str:
 
 
 def runtime() -> str:
+    if not (RESULTS / "runtime.json").is_file():
+        return "The runtime beside others has not been measured yet: `python benchmarks/runtime.py`."
     rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
     return "\n".join(
         [

@@ -101,7 +101,11 @@ def test_a_shipped_recipe_parses(name: str):
         ("learning_rate: 1e-4", "hard: .inf", "line 8: compress.distil.hard is float"),
         ("learning_rate: 1e-4", "use_unlabelled: 1", "line 8: compress.distil.use_unlabelled is bool"),
         ("step: export.int8", "step: export.int4", "line 18: unknown technique 'export.int4'; one of compress.distil"),
-        ("method: static", "method: sideways", "line 18: export.int8: method is one of mixed, per_token, static, dynamic, not 'sideways'"),
+        (
+            "method: static",
+            "method: sideways",
+            "line 18: export.int8: method is one of mixed, per_token, static, dynamic, not 'sideways'",
+        ),
         ("step: export.int8", "stop: export.int8", "line 18: a step is a mapping with `step: TECHNIQUE`"),
         ("step: export.int8", "step: [export.int8]", "line 18: a step is a mapping with `step: TECHNIQUE`"),
         ("    rung: int8", "    rung: 8", "line 18: `rung:` must be text, not 8"),
