@@ -131,7 +131,7 @@ def test_another_activation(
     options: dict[str, Any], activation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = saved(stock_bert(**options), tmp_path / "stock")
-    if bert._ACTIVATIONS[options.get("hidden_act", "gelu")] == activation:
+    if bert.options.ACTIVATIONS[options.get("hidden_act", "gelu")] == activation:
         return check(folder, options)
     break_config(monkeypatch, activation=activation)
     with pytest.raises(AssertionError, match=CAUGHT):

@@ -16,7 +16,7 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
-from leanformer.measure.flops import Work, shape_of, work
+from leanformer.measure.flops import shape_of, work
 from leanformer.measure.loss import describe_loss
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
@@ -114,7 +114,7 @@ def measure_ladder(
         scorer = id(one.scorer or one.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
         lengths = [len(row) for row in one.predictor.tokenize(test.inputs)]
-        done = _work(one, lengths)
+        flops, waste = _work(one, lengths)
         rungs.append(
             Rung(
                 name=one.name,
@@ -140,8 +140,8 @@ def measure_ladder(
                 lossless=one.lossless,
                 loss=_loss(scores[i], scores[0], test, data.task, lengths, dev_pair),
                 lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in one.artifact.history),
-                flops_per_text=None if done is None else done.per_text,
-                padding_waste=None if done is None else done.waste,
+                flops_per_text=flops,
+                padding_waste=waste,
             )
         )
     return Report(
@@ -166,20 +166,33 @@ def _loss(
     return describe_loss(values, reference, test.targets, task, lengths, dev) if task.answer == "label" else None
 
 
-def _work(entry: Entry, lengths: list[int]) -> Work | None:
-    """Operations of the matrix products as this rung batches the texts; None where the shape is not known."""
+def _work(entry: Entry, lengths: list[int]) -> tuple[float | None, float | None]:
+    """Operations of the matrix products per text as this rung batches the texts, and the share that is padding.
+
+    None where it is not known: for shapes that `measure.flops` does not count (gated feed-forward blocks, projected
+    embeddings, graphs that are not packed for that reason), and for the padding of packs, whose FLOPs here are those
+    of the texts' own tokens.
+    """
     artifact, properties = entry.artifact, dict(entry.artifact.properties)
+    layout = properties.get("layout")
+    if layout == "padded":
+        return None, None
     if artifact.format == "encoder":
         config = json.loads(artifact.file("encoder.json").read_text(encoding="utf-8"))
+        if config.get("gated_ffn") or config.get("embedding"):
+            return None, None
         properties |= {"hidden": config["hidden"], "head_size": config["head_size"]}
         properties["layers"] = [[one["heads"], one["ffn"]] for one in config["layers"]]
-    shape = shape_of(properties, len(artifact.task.labels), first_only=artifact.format == "onnx")
+    shape = shape_of(properties, artifact.task.outputs, first_only=artifact.format == "onnx")
     if shape is None or not lengths:
-        return None
+        return None, None
+    if artifact.format == "onnx":
+        return work(shape, [[length] for length in lengths]).per_text, None
     rows = [np.zeros(length, dtype=np.int8) for length in lengths]
     batches = batches_by_length(rows, getattr(entry.predictor, "batch_tokens", None))
     padded = getattr(entry.predictor, "pad_to", None)
-    return work(shape, [[lengths[i] for i in batch] for batch in batches], pad_to=padded)
+    done = work(shape, [[lengths[i] for i in batch] for batch in batches], pad_to=padded)
+    return done.per_text, done.waste
 
 
 def describe(data: Dataset) -> dict[str, Any]:

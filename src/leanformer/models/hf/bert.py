@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leanformer.errors import CheckpointError
 from leanformer.models.config import EncoderConfig, LayerShape
+from leanformer.models.hf import options
 
 MODEL_TYPES = ("bert",)
-_ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
 
 # (theirs, ours): a template with {i} stands for every layer.
 _EMBEDDINGS = {
@@ -39,27 +38,19 @@ _IGNORED = re.compile(r"^(cls\.|.*position_ids$)")
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
     """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
-    position = theirs.get("position_embedding_type", "absolute")
-    if position not in ("absolute", None):
-        raise CheckpointError(f"position_embedding_type {position!r} is not supported, only 'absolute'")
-    if theirs.get("is_decoder") or theirs.get("add_cross_attention"):
-        raise CheckpointError("a BERT decoder (is_decoder, add_cross_attention) is not an encoder")
-    activation = theirs.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
-        raise CheckpointError(f"hidden_act {activation!r} is not supported; one of {', '.join(_ACTIVATIONS)}")
+    options.refuse_decoders(theirs)
+    options.refuse_relative_kinds(theirs)
     hidden, heads = theirs.get("hidden_size", 768), theirs.get("num_attention_heads", 12)
-    if hidden % heads:
-        raise CheckpointError(f"hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
     shape = LayerShape(heads=heads, ffn=theirs.get("intermediate_size", 3072))
     padding = theirs.get("pad_token_id", 0)
     return EncoderConfig(
         vocabulary=theirs.get("vocab_size", 30522),
         hidden=hidden,
-        head_size=hidden // heads,
+        head_size=options.head_size(hidden, heads),
         layers=(shape,) * theirs.get("num_hidden_layers", 12),
         positions=theirs.get("max_position_embeddings", 512),
         token_types=theirs.get("type_vocab_size", 2),
-        activation=_ACTIVATIONS[activation],
+        activation=options.activation(theirs, "hidden_act"),
         norm_epsilon=theirs.get("layer_norm_eps", 1e-12),
         dropout=theirs.get("hidden_dropout_prob", 0.1),
         attention_dropout=theirs.get("attention_probs_dropout_prob", 0.1),
@@ -70,13 +61,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
     """Our configuration as their `config.json`. Raises `CheckpointError` when stock BERT has no such shape."""
-    if not ours.is_uniform:
-        raise CheckpointError(
-            "stock transformers needs equal layers whose heads span the hidden width, this model has "
-            f"hidden {ours.hidden}, head size {ours.head_size}, layers {[(s.heads, s.ffn) for s in ours.layers]}\n"
-            "  remedy: keep it as a Leanformer artifact, or write it as ONNX"
-        )
-    activations = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu"}
+    options.need_uniform(ours)
     return {
         "architectures": ["BertForSequenceClassification"],
         "model_type": "bert",
@@ -85,7 +70,7 @@ def write_config(ours: EncoderConfig) -> dict[str, Any]:
         "num_hidden_layers": len(ours.layers),
         "num_attention_heads": ours.layers[0].heads,
         "intermediate_size": ours.layers[0].ffn,
-        "hidden_act": activations[ours.activation],
+        "hidden_act": options.WRITTEN_ACTIVATIONS[ours.activation],
         "hidden_dropout_prob": ours.dropout,
         "attention_probs_dropout_prob": ours.attention_dropout,
         "max_position_embeddings": ours.positions,
@@ -98,14 +83,8 @@ def write_config(ours: EncoderConfig) -> dict[str, Any]:
 def names(config: EncoderConfig) -> dict[str, str]:
     """Their name -> our name, for every weight of a sequence classifier."""
     result = {f"bert.{theirs}": ours for theirs, ours in _EMBEDDINGS.items()}
-    for index in range(len(config.layers)):
-        for theirs, ours in _LAYER.items():
-            for part in ("weight", "bias"):
-                result[f"bert.encoder.layer.{index}.{theirs}.{part}"] = f"encoder.layers.{index}.{ours}.{part}"
-    for part in ("weight", "bias"):
-        result[f"bert.pooler.dense.{part}"] = f"head.pooler.{part}"
-        result[f"classifier.{part}"] = f"head.classifier.{part}"
-    return result
+    result |= options.parts(options.in_layers("bert.encoder.layer.{i}", _LAYER, len(config.layers)))
+    return result | options.parts({"bert.pooler.dense": "head.pooler", "classifier": "head.classifier"}.items())
 
 
 def normalise(name: str) -> str | None:
