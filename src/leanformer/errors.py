@@ -36,6 +36,13 @@ class GateError(LeanformerError):
     """A step whose result strays too far from what it was made from."""
 
 
+class MissingCompilerError(LeanformerError):
+    """Something that is compiled where it runs, and no compiler is there."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}\n  remedy: install a C++ compiler (apt install g++), or set CXX to the name of one")
+
+
 class MissingExtraError(LeanformerError):
     """Something that needs an optional dependency which is not installed."""
 

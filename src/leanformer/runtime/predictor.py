@@ -21,7 +21,7 @@ from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
-ENGINES = ("onnxruntime", "openvino")
+ENGINES = ("onnxruntime", "openvino", "native")
 
 
 class LightPredictor:
@@ -126,7 +126,7 @@ class LightPredictor:
     @cached_property
     def _together(self) -> Engine:
         """All threads on one call."""
-        return self._alone if self.threads == 1 else self._open(self.threads)
+        return self._alone if self.threads == 1 or self.engine == "native" else self._open(self.threads)
 
     @cached_property
     def _alone(self) -> Engine:
@@ -139,6 +139,10 @@ class LightPredictor:
             from leanformer.runtime.openvino_engine import OpenVinoEngine
 
             return OpenVinoEngine(path, threads, streams=self.threads if threads == 1 else 1)
+        if self.engine == "native":
+            from leanformer.runtime.native_engine import NativeEngine
+
+            return NativeEngine(path, self.artifact.properties)
         return OnnxEngine(path, threads, padding_id=padding_id)
 
     @cached_property

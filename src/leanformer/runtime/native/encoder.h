@@ -1,0 +1,26 @@
+// What the library's parts know of each other. Everything is plain C, for Python's ctypes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+enum Function : int32_t { NONE, GELU, GELU_TANH, RELU, TANH };
+
+// The Python side fills the same fields in the same order (shape.py).
+struct Shape {
+    int32_t hidden, hidden_padded, embedding, embedding_padded, head_padded, layers, labels, labels_padded;
+    int32_t activation, head_activation, projects, normalises_head;
+    float epsilon;
+};
+
+struct LayerShape {
+    int32_t heads, ffn_padded;
+};
+
+// One instruction set's functions. `make` returns null, and `infer` something but 0, when there is not enough memory.
+struct Level {
+    void* (*make)(const Shape*, const LayerShape*, const void* const* arrays);
+    void (*discard)(void* model);
+    int (*infer)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
+                 float* logits);
+};
