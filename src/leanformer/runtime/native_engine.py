@@ -18,6 +18,8 @@ from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.packing import Lines
 
 _POINTER = ctypes.c_void_p
+# As in encoder.h.
+_DONE, _NO_MEMORY, _OUT_OF_RANGE = range(3)
 
 
 class _Level(ctypes.Structure):
@@ -55,8 +57,7 @@ class NativeEngine:
                 "  remedy: the engine onnxruntime"
             ) from error
         self.level, functions = _level(level)
-        self._labels, self._vocabulary = weights.shape.labels, weights.vocabulary
-        self._positions, self._types = weights.positions, weights.types
+        self._shape = weights.shape
         # The tables of the embeddings are read where they lie.
         self._kept = weights.arrays
         pointers = (_POINTER * len(weights.arrays))(
@@ -85,34 +86,27 @@ class NativeEngine:
 
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
         chosen = [rows[i] for line in lines for i in line]
-        together = np.concatenate(chosen)
         starts = np.zeros(len(chosen) + 1, np.int32)
         np.cumsum([len(one) for one in chosen], out=starts[1:])
-        types = None
+        together = chosen[0] if len(chosen) == 1 else np.concatenate(chosen)
+        ids, types = together, None
         if together.ndim == 2:
-            ids = np.ascontiguousarray(together[:, 0], np.int32)
-            types = np.ascontiguousarray(together[:, 1], np.int32) if self._types else None
-        else:
-            ids = np.ascontiguousarray(together, np.int32)
-        self._check(ids, types, starts)
-        result = np.empty((len(chosen), self._labels), np.float32)
-        failed = self._infer(
-            self._model, ids.ctypes.data, None if types is None else types.ctypes.data, starts.ctypes.data,
-            len(chosen), result.ctypes.data,
+            ids, types = together[:, 0], np.ascontiguousarray(together[:, 1], np.int32)
+        ids = np.ascontiguousarray(ids, np.int32)
+        result = np.empty((len(chosen), self._shape.labels), np.float32)
+        outcome = self._infer(
+            self._model, ids.ctypes.data, types.ctypes.data if types is not None and self._shape.types else None,
+            starts.ctypes.data, len(chosen), result.ctypes.data,
         )  # fmt: skip
-        if failed:
+        if outcome == _OUT_OF_RANGE:
+            lengths, s = np.diff(starts), self._shape
+            raise ValueError(
+                f"rows of {lengths.min()} to {lengths.max()} tokens with ids {ids.min(initial=0)} to "
+                f"{ids.max(initial=0)}; this model has {s.positions} positions, {s.vocabulary} ids and {s.types} types"
+            )
+        if outcome != _DONE:
             raise MemoryError(f"not enough memory for {len(ids)} tokens")
         return result
-
-    def _check(self, ids: np.ndarray, types: np.ndarray | None, starts: np.ndarray) -> None:
-        """What goes into C++ as an index must be inside its table."""
-        lengths = np.diff(starts)
-        if lengths.min() < 1 or lengths.max() > self._positions:
-            raise ValueError(f"a row has {lengths.min()} to {lengths.max()} tokens, not 1 to {self._positions}")
-        if ids.min() < 0 or ids.max() >= self._vocabulary:
-            raise ValueError(f"token ids are {ids.min()} to {ids.max()}, not 0 to {self._vocabulary - 1}")
-        if types is not None and (types.min() < 0 or types.max() >= self._types):
-            raise ValueError(f"token types are {types.min()} to {types.max()}, not 0 to {self._types - 1}")
 
 
 @cache

@@ -258,8 +258,20 @@ void* make(const Shape* shape, const LayerShape* layers, const void* const* arra
 
 void discard(void* model) { delete static_cast<Model*>(model); }
 
+// Whether every row is as long as it may be, and every index inside its table.
+bool in_range(const Shape& s, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts) {
+    for (int t = 0; t < texts; t++)
+        if (starts[t + 1] <= starts[t] || starts[t + 1] - starts[t] > s.positions) return false;
+    bool good = true;
+    for (int i = starts[0]; i < starts[texts]; i++) good &= uint32_t(ids[i]) < uint32_t(s.vocabulary);
+    if (types)
+        for (int i = starts[0]; i < starts[texts]; i++) good &= uint32_t(types[i]) < uint32_t(s.types);
+    return good;
+}
+
 int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, float* logits) try {
     Model& m = *static_cast<Model*>(model);
+    if (!in_range(m.shape, ids, types, starts, texts)) return OUT_OF_RANGE;
     const int tokens = starts[texts] - starts[0];
     std::unique_ptr<Workspace> work;
     {
@@ -273,9 +285,9 @@ int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* 
     run(m, *work, ids, types, starts, texts, logits);
     const std::lock_guard<std::mutex> guard(m.lock);
     m.idle.push_back(std::move(work));
-    return 0;
+    return DONE;
 } catch (const std::bad_alloc&) {
-    return 1;
+    return NO_MEMORY;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ enum Function : int32_t { NONE, GELU, GELU_TANH, RELU, TANH };
 struct Shape {
     int32_t hidden, hidden_padded, embedding, embedding_padded, head_padded, layers, labels, labels_padded;
     int32_t activation, head_activation, projects, normalises_head;
+    int32_t vocabulary, positions, types;  // rows of the tables
     float epsilon;
 };
 
@@ -17,7 +18,10 @@ struct LayerShape {
     int32_t heads, ffn_padded;
 };
 
-// One instruction set's functions. `make` returns null, and `infer` something but 0, when there is not enough memory.
+// What `infer` returns.
+enum Outcome : int32_t { DONE, NO_MEMORY, OUT_OF_RANGE };
+
+// One instruction set's functions. `make` returns null when there is not enough memory.
 struct Level {
     void* (*make)(const Shape*, const LayerShape*, const void* const* arrays);
     void (*discard)(void* model);

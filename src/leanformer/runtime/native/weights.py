@@ -30,7 +30,8 @@ class Shape(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int32) for name in (
             "hidden", "hidden_padded", "embedding", "embedding_padded", "head_padded", "layers", "labels",
-            "labels_padded", "activation", "head_activation", "projects", "normalises_head",
+            "labels_padded", "activation", "head_activation", "projects", "normalises_head", "vocabulary", "positions",
+            "types",
         )),
         ("epsilon", ctypes.c_float),
     ]  # fmt: skip
@@ -53,9 +54,6 @@ class Weights:
     shape: Shape
     layers: Sequence[LayerShape]
     arrays: list[np.ndarray | None]
-    vocabulary: int
-    positions: int
-    types: int
 
 
 @dataclass
@@ -181,11 +179,11 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     width = table.shape[1]
     shape = Shape(
         hidden, padded(hidden), width, padded(width), padded(size), len(shapes), labels, padded(labels),
-        activations.pop(), r.function("pooled"), projects, normalises_head, epsilons.pop(),
+        activations.pop(), r.function("pooled"), projects, normalises_head, len(table),
+        len(r.need("position_table")), 0 if types is None else len(types), epsilons.pop(),
     )  # fmt: skip
     layers = [LayerShape(heads, padded(ffn)) for heads, ffn in shapes]
-    positions = r.need("position_table").shape[0]
-    return Weights(shape, layers, r.arrays, table.shape[0], positions, 0 if types is None else types.shape[0])
+    return Weights(shape, layers, r.arrays)
 
 
 def _check_rest(graph: OnnxFile, r: _Reader) -> None:
