@@ -160,6 +160,20 @@ def test_the_same_bits_alone_and_in_any_company(tmp_path: Path, name: str, level
     assert np.array_equal(np.stack(together), alone)
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_same_bits_on_any_number_of_threads(tmp_path: Path, threads: int) -> None:
+    artifact, rows = made(tmp_path, **SHAPES["odd"]), some_rows(120)
+    engine = NativeEngine(artifact.file("model.onnx"), artifact.properties)
+    alone = run(engine, rows)
+    crew = engine.together(threads)
+    del engine  # what they share stays
+    for tokens in (1, 200):
+        assert np.array_equal(run(crew, rows, tokens), alone)
+    with ThreadPoolExecutor(4) as pool:  # more callers than crews
+        calls = list(pool.map(lambda i: crew.run(rows, [[i]])[0], list(range(len(rows))) * 5))
+    assert np.array_equal(np.stack(calls), np.tile(alone, (5, 1)))
+
+
 def test_levels_agree_but_for_rounding(tmp_path: Path) -> None:
     artifact, rows = made(tmp_path, **SHAPES["even"]), some_rows()
     path = artifact.file("model.onnx")

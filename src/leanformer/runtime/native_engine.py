@@ -1,10 +1,11 @@
-"""Our own engine behind the engine's narrow call: texts end to end, nothing padded, one thread a call."""
+"""Our own engine behind the engine's narrow call: texts end to end, nothing padded."""
 
 from __future__ import annotations
 
 import ctypes
 import weakref
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.runtime.native.build import levels, library
-from leanformer.runtime.native.weights import LayerShape, Shape, UnsupportedGraphError, weights_of
+from leanformer.runtime.native.weights import LayerShape, Shape, UnsupportedGraphError, Weights, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.packing import Lines
 
@@ -28,8 +29,22 @@ class _Level(ctypes.Structure):
     _fields_ = [
         ("make", ctypes.CFUNCTYPE(_POINTER, ctypes.POINTER(Shape), ctypes.POINTER(LayerShape), _POINTER)),
         ("discard", ctypes.CFUNCTYPE(None, _POINTER)),
-        ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, _POINTER)),
+        ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, _POINTER)),
     ]
+
+
+class _Model:
+    """A model in C++, for as long as this object lives."""
+
+    def __init__(self, weights: Weights, functions: _Level) -> None:
+        arrays = weights.arrays
+        pointers = (_POINTER * len(arrays))(*(None if one is None else one.ctypes.data for one in arrays))
+        layers = (LayerShape * len(weights.layers))(*weights.layers)
+        self.pointer = functions.make(ctypes.byref(weights.shape), layers, ctypes.cast(pointers, _POINTER))
+        if not self.pointer:
+            raise MemoryError("not enough memory for the weights of the engine native")
+        self._tables = arrays  # those of the embeddings are read where they lie
+        weakref.finalize(self, functions.discard, self.pointer)
 
 
 class NativeEngine:
@@ -41,6 +56,7 @@ class NativeEngine:
     Args:
         path: a packed int8 graph of a post-norm encoder whose head reads the first token.
         properties: the artifact's; `layers` and `head_size` are read.
+        threads: that work together on one call; of calls at the same time the first one has them.
         level: an instruction set of `levels()`; None is the best that this CPU has.
 
     Raises `ArtifactError` for a graph that computes something else, `MissingCompilerError` without a C++ compiler.
@@ -48,7 +64,9 @@ class NativeEngine:
 
     PACK_TOKENS = 192
 
-    def __init__(self, path: Path, properties: Mapping[str, Any], *, level: str | None = None) -> None:
+    def __init__(
+        self, path: Path, properties: Mapping[str, Any], threads: int = 1, *, level: str | None = None
+    ) -> None:
         try:
             weights = weights_of(read_onnx(path), properties)
         except (UnsupportedGraphError, KeyError, TypeError) as error:
@@ -57,18 +75,14 @@ class NativeEngine:
                 "  remedy: the engine onnxruntime"
             ) from error
         self.level, functions = _level(level)
-        self._shape = weights.shape
-        # The tables of the embeddings are read where they lie.
-        self._kept = weights.arrays
-        pointers = (_POINTER * len(weights.arrays))(
-            *(None if one is None else one.ctypes.data for one in weights.arrays)
-        )
-        layers = (LayerShape * len(weights.layers))(*weights.layers)
-        self._model = functions.make(ctypes.byref(weights.shape), layers, ctypes.cast(pointers, _POINTER))
-        if not self._model:
-            raise MemoryError(f"{path}: not enough memory for the engine native")
-        self._infer = functions.infer
-        weakref.finalize(self, functions.discard, self._model)
+        self._shape, self._threads = weights.shape, threads
+        self._model, self._infer = _Model(weights, functions), functions.infer
+
+    def together(self, threads: int) -> NativeEngine:
+        """The same model, its weights shared, with so many threads for each call."""
+        other = copy(self)
+        other._threads = threads
+        return other
 
     def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
         """Rows of about equal work, the longest first; nothing is padded, so the order is all that matters."""
@@ -94,9 +108,10 @@ class NativeEngine:
             ids, types = together[:, 0], np.ascontiguousarray(together[:, 1], np.int32)
         ids = np.ascontiguousarray(ids, np.int32)
         result = np.empty((len(chosen), self._shape.labels), np.float32)
+        types = types if self._shape.types else None
         outcome = self._infer(
-            self._model, ids.ctypes.data, types.ctypes.data if types is not None and self._shape.types else None,
-            starts.ctypes.data, len(chosen), result.ctypes.data,
+            self._model.pointer, ids.ctypes.data, None if types is None else types.ctypes.data,
+            starts.ctypes.data, len(chosen), self._threads, result.ctypes.data,
         )  # fmt: skip
         if outcome == _OUT_OF_RANGE:
             lengths, s = np.diff(starts), self._shape

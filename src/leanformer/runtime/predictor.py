@@ -126,7 +126,10 @@ class LightPredictor:
     @cached_property
     def _together(self) -> Engine:
         """All threads on one call."""
-        return self._alone if self.threads == 1 or self.engine == "native" else self._open(self.threads)
+        if self.threads == 1:
+            return self._alone
+        together = getattr(self._alone, "together", None)
+        return self._open(self.threads) if together is None else together(self.threads)
 
     @cached_property
     def _alone(self) -> Engine:

@@ -76,36 +76,44 @@ void attend(const float* query, size_t query_stride, const float* keys, const fl
     write_all<R>(scores, padded, values, stride, tokens, head, inverse, out, out_stride);
 }
 
-// One text: `queries` rows of queries against `tokens` rows of keys and values, for every head.
-void attention(const float* query, size_t query_stride, int queries, const float* key, const float* value,
-               size_t stride, int tokens, int heads, int head, float* transposed, float* scores, float* out, size_t out_stride) {
+// Rows of a text's queries, keys and values, and where the result goes; strides count from row to row.
+struct Attention {
+    const float* query;
+    size_t query_stride;
+    int queries;
+    const float *key, *value;
+    size_t stride;
+    int tokens;
+    float* out;
+    size_t out_stride;
+};
+
+// The head whose columns begin at `at`. Scratch: `padded` times `head` floats for keys, 8 times `padded` for scores.
+void attend_head(const Attention& a, int at, int head, float* transposed, float* scores) {
     constexpr int AT_ONCE = 8;
-    const int padded = (tokens + 15) / 16 * 16, blocks = (queries + AT_ONCE - 1) / AT_ONCE;
-    for (int h = 0; h < heads; h++) {
-        const int at = h * head;
-        for (int j = 0; j < padded; j += LANES)
-            for (int d = 0; d < head; d += LANES)
-                transpose(key + j * stride + at + d, stride, std::max(0, std::min(LANES, tokens - j)),
-                          transposed + size_t(d) * padded + j, padded);
-        for (int b = 0, r = 0; b < blocks; b++) {
-            const int rows = queries / blocks + (b < queries % blocks);
-            const auto call = [&](auto count) {
-                attend<decltype(count)::value>(query + r * query_stride + at, query_stride, transposed, value + at,
-                                               stride, tokens, padded, head, scores,
-                                               out + r * out_stride + at, out_stride);
-            };
-            switch (rows) {
-                case 1: call(std::integral_constant<int, 1>{}); break;
-                case 2: call(std::integral_constant<int, 2>{}); break;
-                case 3: call(std::integral_constant<int, 3>{}); break;
-                case 4: call(std::integral_constant<int, 4>{}); break;
-                case 5: call(std::integral_constant<int, 5>{}); break;
-                case 6: call(std::integral_constant<int, 6>{}); break;
-                case 7: call(std::integral_constant<int, 7>{}); break;
-                default: call(std::integral_constant<int, 8>{});
-            }
-            r += rows;
+    const int padded = (a.tokens + 15) / 16 * 16, blocks = (a.queries + AT_ONCE - 1) / AT_ONCE;
+    for (int j = 0; j < padded; j += LANES)
+        for (int d = 0; d < head; d += LANES)
+            transpose(a.key + j * a.stride + at + d, a.stride, std::max(0, std::min(LANES, a.tokens - j)),
+                      transposed + size_t(d) * padded + j, padded);
+    for (int b = 0, r = 0; b < blocks; b++) {
+        const int rows = a.queries / blocks + (b < a.queries % blocks);
+        const auto call = [&](auto count) {
+            attend<decltype(count)::value>(a.query + r * a.query_stride + at, a.query_stride, transposed, a.value + at,
+                                           a.stride, a.tokens, padded, head, scores, a.out + r * a.out_stride + at,
+                                           a.out_stride);
+        };
+        switch (rows) {
+            case 1: call(std::integral_constant<int, 1>{}); break;
+            case 2: call(std::integral_constant<int, 2>{}); break;
+            case 3: call(std::integral_constant<int, 3>{}); break;
+            case 4: call(std::integral_constant<int, 4>{}); break;
+            case 5: call(std::integral_constant<int, 5>{}); break;
+            case 6: call(std::integral_constant<int, 6>{}); break;
+            case 7: call(std::integral_constant<int, 7>{}); break;
+            default: call(std::integral_constant<int, 8>{});
         }
+        r += rows;
     }
 }
 

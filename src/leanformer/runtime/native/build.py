@@ -16,8 +16,18 @@ from pathlib import Path
 from leanformer.errors import LeanformerError, MissingCompilerError
 
 _HERE = Path(__file__).parent
-_SOURCES = ("encoder.cpp", "levels.cpp", "encoder.h", "attention.h", "linear.h", "memory.h", "tiles.h", "vectors.h")
-_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-fno-math-errno")
+_SOURCES = (
+    "encoder.cpp",
+    "levels.cpp",
+    "encoder.h",
+    "attention.h",
+    "crew.h",
+    "linear.h",
+    "memory.h",
+    "tiles.h",
+    "vectors.h",
+)
+_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-pthread", "-fno-math-errno")
 LEVELS = {
     "avx512vnni": ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma"),
     "avx2": ("-mavx2", "-mfma"),
@@ -93,7 +103,7 @@ def _compile(compiler: list[str], scratch: Path, path: Path) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(one, units.items()))
     built = scratch / path.name
-    _call([*compiler, "-shared", *(str(scratch / name) for name in units), "-o", str(built)])
+    _call([*compiler, "-shared", "-pthread", *(str(scratch / name) for name in units), "-o", str(built)])
     os.replace(built, path)
 
 

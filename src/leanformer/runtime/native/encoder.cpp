@@ -5,10 +5,12 @@
 // stream; post-norm layers as in BERT (Devlin et al. 2019).
 //
 // Widths are padded with zero weights by the caller: inputs and outputs of linear maps and heads to 16.
+#include <exception>
 #include <mutex>
 #include <vector>
 
 #include "attention.h"
+#include "crew.h"
 #include "encoder.h"
 #include "linear.h"
 
@@ -38,6 +40,8 @@ struct Model {
     int heads_width = 0, inner_width = 0;
     std::mutex lock;
     std::vector<std::unique_ptr<Workspace>> idle;
+    std::mutex together;  // held by the call that the crew works for
+    std::unique_ptr<Crew> crew;
 };
 
 void embed(const Model& m, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, float* x) {
@@ -62,86 +66,111 @@ void embed(const Model& m, const int32_t* ids, const int32_t* types, const int32
         }
 }
 
-void norm_and_quantise(float* x, const float* added, const Norm& norm, const Shape& s, int rows, Rows& to) {
-    for (int r = 0; r < rows; r++) {
-        float* row = x + size_t(r) * s.hidden_padded;
-        normalise(row, added + size_t(r) * s.hidden_padded, norm, s.hidden, s.hidden_padded, s.epsilon);
-        to.scale[r] = quantise(row, s.hidden_padded, to.values.get() + size_t(r) * s.hidden_padded);
-    }
+// In blocks of rows, for those who share the work.
+template <class F>
+void each_row(Crew* crew, int rows, const F& f) {
+    constexpr int BLOCK = 8;
+    each(crew, (rows + BLOCK - 1) / BLOCK, [&](int b) {
+        for (int r = b * BLOCK; r < std::min(rows, (b + 1) * BLOCK); r++) f(size_t(r));
+    });
 }
 
-void head(const Model& m, Workspace& work, const Rows& rows, int texts, float* logits) {
+void quantise(const float* x, int rows, int width, Rows& to, Crew* crew) {
+    each_row(crew, rows, [&](size_t r) { to.scale[r] = quantise(x + r * width, width, to.values.get() + r * width); });
+}
+
+void norm_and_quantise(float* x, const float* added, const Norm& norm, const Shape& s, int rows, Rows& to, Crew* crew) {
+    const size_t width = s.hidden_padded;
+    each_row(crew, rows, [&](size_t r) {
+        normalise(x + r * width, added + r * width, norm, s.hidden, s.hidden_padded, s.epsilon);
+        to.scale[r] = quantise(x + r * width, s.hidden_padded, to.values.get() + r * width);
+    });
+}
+
+void attention(const Attention& a, const Layer& layer, const Shape& s, Workspace& work, Crew* crew) {
+    const size_t padded = (a.tokens + 15) / 16 * 16;
+    each(crew, layer.heads, [&](int h) {
+        const size_t place = crew ? h : 0;  // one's own scratch for everybody, and the same for one alone
+        attend_head(a, h * s.head_padded, s.head_padded, work.keys.get() + place * padded * s.head_padded,
+                    work.scores.get() + place * padded * 8);
+    });
+}
+
+// What follows attention: its output map, and the feed-forward block, over `rows` rows of the residual stream `x`.
+void finish_layer(const Layer& layer, const Shape& s, Workspace& work, int rows, float* x, Rows& to, Crew* crew) {
+    quantise(work.context.get(), rows, layer.heads * s.head_padded, to, crew);
+    multiply(layer.output, to, rows, work.wide.get(), NONE, crew);
+    norm_and_quantise(x, work.wide.get(), layer.attention_norm, s, rows, to, crew);
+    multiply(layer.up, to, rows, work.inner.get(), s.activation, crew);
+    quantise(work.inner.get(), rows, layer.ffn, to, crew);
+    multiply(layer.down, to, rows, work.wide.get(), NONE, crew);
+    norm_and_quantise(x, work.wide.get(), layer.ffn_norm, s, rows, to, crew);
+}
+
+void whole_layer(const Layer& layer, const Shape& s, Workspace& work, const int32_t* starts, int texts, Crew* crew) {
+    const int tokens = starts[texts] - starts[0];
+    const size_t inner = size_t(layer.heads) * s.head_padded;
+    multiply(layer.query_key_value, work.rows, tokens, work.wide.get(), NONE, crew);
+    for (int t = 0; t < texts; t++) {
+        const size_t at = starts[t] - starts[0];
+        const float* q = work.wide.get() + at * 3 * inner;
+        const int length = starts[t + 1] - starts[t];
+        attention({q, 3 * inner, length, q + inner, q + 2 * inner, 3 * inner, length, work.context.get() + at * inner,
+                   inner},
+                  layer, s, work, crew);
+    }
+    finish_layer(layer, s, work, tokens, work.x.get(), work.rows, crew);
+}
+
+// Of the last layer the head reads the first token of each text, so only those ask; all are asked.
+void last_layer(const Layer& layer, const Shape& s, Workspace& work, const int32_t* starts, int texts, Crew* crew) {
+    const int width = s.hidden_padded;
+    const size_t inner = size_t(layer.heads) * s.head_padded;
+    for (int t = 0; t < texts; t++) {
+        const size_t at = starts[t] - starts[0];
+        std::memcpy(work.first_x.get() + size_t(t) * width, work.x.get() + at * width, width * sizeof(float));
+        std::memcpy(work.first_rows.values.get() + size_t(t) * width, work.rows.values.get() + at * width, width);
+        work.first_rows.scale[t] = work.rows.scale[at];
+    }
+    multiply(layer.query, work.first_rows, texts, work.query.get(), NONE, crew);
+    multiply(layer.key_value, work.rows, starts[texts] - starts[0], work.wide.get(), NONE, crew);
+    for (int t = 0; t < texts; t++) {
+        const float* k = work.wide.get() + size_t(starts[t] - starts[0]) * 2 * inner;
+        attention({work.query.get() + t * inner, inner, 1, k, k + inner, 2 * inner, starts[t + 1] - starts[t],
+                   work.context.get() + t * inner, inner},
+                  layer, s, work, crew);
+    }
+    finish_layer(layer, s, work, texts, work.first_x.get(), work.first_rows, crew);
+}
+
+void head(const Model& m, Workspace& work, Rows& rows, int texts, float* logits, Crew* crew) {
     const Shape& s = m.shape;
-    multiply(m.pooler, rows, texts, work.wide.get(), s.head_activation);
+    multiply(m.pooler, rows, texts, work.wide.get(), s.head_activation, crew);
     if (m.head_norm.weight)
         for (int r = 0; r < texts; r++)
             normalise(work.wide.get() + size_t(r) * s.hidden_padded, nullptr, m.head_norm, s.hidden, s.hidden_padded,
                       s.epsilon);
-    quantise(work.wide.get(), texts, s.hidden_padded, work.first_rows);
-    multiply(m.classifier, work.first_rows, texts, work.inner.get());
+    quantise(work.wide.get(), texts, s.hidden_padded, rows, crew);
+    multiply(m.classifier, rows, texts, work.inner.get());
     for (int r = 0; r < texts; r++)
         std::memcpy(logits + size_t(r) * s.labels, work.inner.get() + size_t(r) * m.classifier.out,
                     s.labels * sizeof(float));
 }
 
 void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
-         float* logits) {
+         float* logits, Crew* crew) {
     const Shape& s = m.shape;
-    const int tokens = starts[texts] - starts[0], width = s.hidden_padded;
-    float* x = work.x.get();
+    const int tokens = starts[texts] - starts[0];
     if (m.projection.in) {
         embed(m, ids, types, starts, texts, work.wide.get());
-        quantise(work.wide.get(), tokens, s.embedding_padded, work.rows);
-        multiply(m.projection, work.rows, tokens, x);
+        quantise(work.wide.get(), tokens, s.embedding_padded, work.rows, crew);
+        multiply(m.projection, work.rows, tokens, work.x.get(), NONE, crew);
     } else
-        embed(m, ids, types, starts, texts, x);
-    quantise(x, tokens, width, work.rows);
-    for (size_t index = 0; index < m.layers.size(); index++) {
-        const Layer& layer = m.layers[index];
-        const size_t inner = size_t(layer.heads) * s.head_padded;
-        if (index + 1 < m.layers.size()) {
-            multiply(layer.query_key_value, work.rows, tokens, work.wide.get());
-            for (int t = 0; t < texts; t++) {
-                const size_t at = starts[t] - starts[0];
-                const float* q = work.wide.get() + at * 3 * inner;
-                const int length = starts[t + 1] - starts[t];
-                attention(q, 3 * inner, length, q + inner, q + 2 * inner, 3 * inner, length, layer.heads,
-                          s.head_padded, work.keys.get(), work.scores.get(), work.context.get() + at * inner, inner);
-            }
-            quantise(work.context.get(), tokens, inner, work.rows);
-            multiply(layer.output, work.rows, tokens, work.wide.get());
-            norm_and_quantise(x, work.wide.get(), layer.attention_norm, s, tokens, work.rows);
-            multiply(layer.up, work.rows, tokens, work.inner.get(), s.activation);
-            quantise(work.inner.get(), tokens, layer.ffn, work.rows);
-            multiply(layer.down, work.rows, tokens, work.wide.get());
-            norm_and_quantise(x, work.wide.get(), layer.ffn_norm, s, tokens, work.rows);
-            continue;
-        }
-        // Of the last layer the head reads the first token of each text, so only those ask; all are asked.
-        float* first = work.first_x.get();
-        for (int t = 0; t < texts; t++) {
-            const size_t at = starts[t] - starts[0];
-            std::memcpy(first + size_t(t) * width, x + at * width, width * sizeof(float));
-            std::memcpy(work.first_rows.values.get() + size_t(t) * width, work.rows.values.get() + at * width, width);
-            work.first_rows.scale[t] = work.rows.scale[at];
-        }
-        multiply(layer.query, work.first_rows, texts, work.query.get());
-        multiply(layer.key_value, work.rows, tokens, work.wide.get());
-        for (int t = 0; t < texts; t++) {
-            const float* k = work.wide.get() + size_t(starts[t] - starts[0]) * 2 * inner;
-            attention(work.query.get() + t * inner, inner, 1, k, k + inner, 2 * inner, starts[t + 1] - starts[t],
-                      layer.heads, s.head_padded, work.keys.get(), work.scores.get(), work.context.get() + t * inner,
-                      inner);
-        }
-        quantise(work.context.get(), texts, inner, work.first_rows);
-        multiply(layer.output, work.first_rows, texts, work.wide.get());
-        norm_and_quantise(first, work.wide.get(), layer.attention_norm, s, texts, work.first_rows);
-        multiply(layer.up, work.first_rows, texts, work.inner.get(), s.activation);
-        quantise(work.inner.get(), texts, layer.ffn, work.first_rows);
-        multiply(layer.down, work.first_rows, texts, work.wide.get());
-        norm_and_quantise(first, work.wide.get(), layer.ffn_norm, s, texts, work.first_rows);
-    }
-    head(m, work, work.first_rows, texts, logits);
+        embed(m, ids, types, starts, texts, work.x.get());
+    quantise(work.x.get(), tokens, s.hidden_padded, work.rows, crew);
+    for (size_t i = 0; i + 1 < m.layers.size(); i++) whole_layer(m.layers[i], s, work, starts, texts, crew);
+    last_layer(m.layers.back(), s, work, starts, texts, crew);
+    head(m, work, work.first_rows, texts, logits, crew);
 }
 
 std::unique_ptr<Workspace> workspace(const Model& m, int tokens) {
@@ -155,8 +184,8 @@ std::unique_ptr<Workspace> workspace(const Model& m, int tokens) {
     work->query = block<float>(n * m.heads_width);
     work->context = block<float>(n * m.heads_width);
     work->inner = block<float>(n * m.inner_width);
-    work->keys = block<float>(padded * s.head_padded);
-    work->scores = block<float>(padded * 8);
+    work->keys = block<float>(padded * m.heads_width);
+    work->scores = block<float>(padded * 8 * m.heads_width / s.head_padded);
     for (Rows* rows : {&work->rows, &work->first_rows}) {
         rows->values = block<uint8_t>(n * m.widest);
         rows->scale = block<float>(n);
@@ -269,7 +298,8 @@ bool in_range(const Shape& s, const int32_t* ids, const int32_t* types, const in
     return good;
 }
 
-int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, float* logits) try {
+int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
+          float* logits) try {
     Model& m = *static_cast<Model*>(model);
     if (!in_range(m.shape, ids, types, starts, texts)) return OUT_OF_RANGE;
     const int tokens = starts[texts] - starts[0];
@@ -282,11 +312,15 @@ int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* 
         }
     }
     if (!work || work->tokens < tokens) work = workspace(m, tokens);
-    run(m, *work, ids, types, starts, texts, logits);
+    // A second call at the same time does its work alone.
+    std::unique_lock<std::mutex> together(m.together, std::defer_lock);
+    const bool shared = threads > 1 && together.try_lock();
+    if (shared && (!m.crew || m.crew->helpers() != threads - 1)) m.crew = std::make_unique<Crew>(threads - 1);
+    run(m, *work, ids, types, starts, texts, logits, shared ? m.crew.get() : nullptr);
     const std::lock_guard<std::mutex> guard(m.lock);
     m.idle.push_back(std::move(work));
     return DONE;
-} catch (const std::bad_alloc&) {
+} catch (const std::exception&) {  // no memory, or no thread
     return NO_MEMORY;
 }
 

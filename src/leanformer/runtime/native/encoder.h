@@ -25,6 +25,6 @@ enum Outcome : int32_t { DONE, NO_MEMORY, OUT_OF_RANGE };
 struct Level {
     void* (*make)(const Shape*, const LayerShape*, const void* const* arrays);
     void (*discard)(void* model);
-    int (*infer)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
+    int (*infer)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
                  float* logits);
 };

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "crew.h"
 #include "encoder.h"
 #include "memory.h"
 #include "tiles.h"
@@ -82,12 +83,12 @@ void finish(const Linear& map, int column, int width, const int32_t* sums, const
 using Finish = void (*)(const Linear&, int, int, const int32_t*, const float*, int, float*);
 
 // out = function(a map), fp32 `[rows, map.out]`.
-void multiply(const Linear& map, const Rows& a, int rows, float* out, int function = NONE) {
+void multiply(const Linear& map, const Rows& a, int rows, float* out, int function = NONE, Crew* crew = nullptr) {
     static constexpr Finish FINISH[] = {finish<NONE>, finish<GELU>, finish<GELU_TANH>, finish<RELU>, finish<TANH>};
-    alignas(64) int32_t sums[ROWS * COLUMNS];
-    const int tiles = (rows + ROWS - 1) / ROWS;
-    for (int column = 0; column < map.out; column += COLUMNS) {
-        const int width = std::min(COLUMNS, map.out - column);
+    const int tiles = (rows + ROWS - 1) / ROWS, panels = (map.out + COLUMNS - 1) / COLUMNS;
+    each(crew, panels, [&](int p) {
+        alignas(64) int32_t sums[ROWS * COLUMNS];
+        const int column = p * COLUMNS, width = std::min(COLUMNS, map.out - column);
         const int8_t* panel = map.weights + size_t(column) * map.in;
         // The panel after this one, or whatever map comes next: they stand in the order in which they are used.
         const int8_t* ahead = panel + size_t(width) * map.in;
@@ -104,12 +105,7 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
             FINISH[function](map, column, width, sums, a.scale.get() + row, height, out + size_t(row) * map.out);
             row += height;
         }
-    }
-}
-
-void quantise(const float* x, int rows, int width, Rows& to) {
-    for (int r = 0; r < rows; r++)
-        to.scale[r] = quantise(x + size_t(r) * width, width, to.values.get() + size_t(r) * width);
+    });
 }
 
 // x = norm(x + added); `added` may be null. `width` values count, the others up to `padded` are zero and stay so.
