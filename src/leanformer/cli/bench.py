@@ -10,12 +10,19 @@ from typing import Annotated
 import typer
 
 from leanformer.cli.arguments import (
+    CountryOption,
     DataOption,
+    EnergyOption,
+    GroupsOption,
     PriceOption,
+    RobustnessOption,
     SeedOption,
+    SlicesOption,
     SplitOption,
+    StabilityOption,
     ThreadsOption,
     command_line,
+    energy_settings,
     open_data,
     output_file,
     say,
@@ -32,6 +39,16 @@ def bench(
     usd_per_hour: PriceOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each in a fresh process.")] = True,
+    energy: EnergyOption = False,
+    country: CountryOption = None,
+    slices: SlicesOption = None,
+    groups: GroupsOption = None,
+    reseeded: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="ARTIFACT", help="The reference trained with another seed: tells seed churn from harm."),
+    ] = None,
+    robustness: RobustnessOption = False,
+    stability: StabilityOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
 ) -> None:
@@ -42,16 +59,19 @@ def bench(
     from leanformer.loading import open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
+    from leanformer.recipe.further import Further
     from leanformer.recipe.ladder import Entry, measure_ladder
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import allowed_cores
 
     if output is not None:
         output_file(output)
-    cores = threads or allowed_cores()
+    cores, metering = threads or allowed_cores(), energy_settings(energy, country)
     opened = [open_artifact(path) for path in artifacts]
     if any(one.task.question != opened[0].task.question for one in opened):
         raise LeanformerError("the artifacts have different kinds or labels; they cannot be measured on the same data")
+    others = tuple(open_artifact(path) for path in reseeded or ())
+    further = Further(tuple(slices or ()), tuple(groups or ()), others, robustness, stability)
     entries: list[Entry] = []
     for path, artifact in zip(artifacts, opened, strict=True):
         runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
@@ -63,8 +83,8 @@ def bench(
         say(f"note: {note}")
     report = measure_ladder(
         entries, examples, title=f"bench on {examples.name}", metric=metric_name(opened[0].task), threads=cores,
-        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, need_dev=False,
-        say=say,
+        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, energy=metering, seed=seed,
+        further=further, need_dev=False, say=say,
     )  # fmt: skip
     report = replace(report, command=command_line())
     if output is not None:
