@@ -117,17 +117,16 @@ def meter(
     finally:
         cpu, wall = _cpu_seconds() - cpu, result.seconds
         data = _stop(tracker)
-    if data is None:
-        result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
-    elif wall < least_seconds:
-        reason = f"{wall:.1f} s are too short to meter; at least {least_seconds:g} are needed"
-        result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
-    else:
-        parts, method = _parts(tracker, data)
-        status = MEASURED if all(one["status"] == MEASURED for one in parts.values()) else ESTIMATED
-        joules = sum(float(one["joules"]) for one in parts.values())
-        carbon = None if country is None else float(data.emissions) * 1000
-        result.energy = Energy(phase, status, method, joules, parts, carbon, country, cpu, wall, texts)
+        if data is not None and wall < least_seconds:
+            reason, data = f"{wall:.1f} s are too short to meter; at least {least_seconds:g} are needed", None
+        if data is None:
+            result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
+        else:
+            parts, method = _parts(tracker, data)
+            status = MEASURED if all(one["status"] == MEASURED for one in parts.values()) else ESTIMATED
+            joules = sum(float(one["joules"]) for one in parts.values())
+            carbon = None if country is None else float(data.emissions) * 1000
+            result.energy = Energy(phase, status, method, joules, parts, carbon, country, cpu, wall, texts)
 
 
 def _start(country: str | None) -> tuple[Any, str]:

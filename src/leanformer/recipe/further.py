@@ -51,7 +51,9 @@ class Further:
             raise LeanformerError(
                 f"--slice, --group and --reseeded are for tasks whose answer is one label, not {test.task.kind!r}"
             )
-        found = {name: read_column(test, name) for name in dict.fromkeys((*self.slices, *self.groups))}
+        # Length and class are in every report.
+        names = dict.fromkeys((*(one for one in self.slices if one not in ("length", "class")), *self.groups))
+        found = {name: read_column(test, name) for name in names}
         for name in self.groups:
             if len(set(found[name])) < 2:
                 raise DataError(f"the column {name!r} has one value alone; gaps need two groups", path=test.source)

@@ -94,8 +94,8 @@ def measure_ladder(
     """
     test = _labelled(data, "test")
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
-    say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     columns = further.columns(test)
+    say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
     on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
     dev_scores = {} if dev is None else {key: logits(each, dev.inputs) for key, each in scorers.items()}
