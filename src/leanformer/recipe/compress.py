@@ -16,7 +16,6 @@ from leanformer.data.examples import Examples
 from leanformer.data.labelling import are_integers
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
 from leanformer.files import new_folder, sha256_json, write_json
-from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
@@ -24,7 +23,7 @@ from leanformer.recipe.choose import GOALS, Choice, choose
 from leanformer.recipe.effort import read_effort
 from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.further import NOTHING, Further
-from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
+from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.render.card import model_card
@@ -230,14 +229,10 @@ def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) 
             continue
         artifact = outcome.artifacts[one.name]
         after = names.get(one.after or "", entries[-1].name)
-        runtime = f"ONNX Runtime {artifact.properties.get('precision', '')}, batches, {threads} one-thread workers"
-        if artifact.format != "onnx":
-            runtime = "PyTorch fp32, batches"
         lossless = artifact.properties.get("precision") == "fp32" and not any(
             entry["step"].startswith("compress.") for entry in artifact.history[len(teacher.history) :]
         )
-        predictor = open_predictor(artifact, threads=threads)
-        entries.append(Entry(one.rung, after, artifact, predictor, runtime, True, lossless))
+        entries.append(open_entry(one.rung, after, artifact, threads, lossless=lossless))
     return entries
 
 

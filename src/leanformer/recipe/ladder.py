@@ -12,6 +12,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
+from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.energy import EnergySettings
@@ -70,6 +71,14 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
     ]
 
 
+def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
+    """A rung of an artifact that a step made, run as it will be: graphs on one-thread workers."""
+    runtime = f"ONNX Runtime {artifact.properties.get('precision', '')}, batches, {threads} one-thread workers"
+    if artifact.format != "onnx":
+        runtime = "PyTorch fp32, batches"
+    return Entry(name, after, artifact, open_predictor(artifact, threads=threads), runtime, True, lossless)
+
+
 def measure_ladder(
     entries: Sequence[Entry],
     data: Dataset,
@@ -113,6 +122,8 @@ def measure_ladder(
     rungs: list[Rung] = []
     peaks: dict[str, int | None] = {}
     for i, one in enumerate(entries):
+        if further.robustness or further.stability:
+            say(f"scoring again: {one.name}")
         if memory and one.artifact.content_hash not in peaks:
             opener = "leanformer.loading:open_predictor"
             peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
