@@ -28,7 +28,7 @@ def drawn(report: Report, name: str) -> str:
     points = Gathered({name: report}).points()
     chart = pareto_chart(points, MEASURES[0])
     lines = [
-        f"{point.number}  {point.rung.name}: {100 * point.rung.quality:.2f} %, "
+        f"{point.number}: {point.rung.name}: {100 * point.rung.quality:.2f} %, "
         f"{point.rung.throughput_per_second:,.0f} texts/s, {point.rung.bytes / 1e6:.1f} MB"
         for point in points
     ]
@@ -38,7 +38,7 @@ def drawn(report: Report, name: str) -> str:
         f'<text x="16" y="{CHART + LINE * (i + 1)}" text-anchor="start">{escape(one)}</text>'
         for i, one in enumerate(lines)
     )
-    return standalone(chart, named, width=WIDTH, height=CHART + LINE * len(lines) + 12)
+    return standalone(chart, named, width=WIDTH, chart_height=CHART, height=CHART + LINE * len(lines) + 12)
 
 
 def main() -> int:

@@ -46,16 +46,19 @@ def answers(place: Path, name: str) -> np.ndarray:
 
 
 @pytest.fixture
-def measured(command: Command, place: Path, tmp_path: Path) -> tuple[Report, str, str]:
-    path = tmp_path / "report.json"
+def measured(command: Command, place: Path) -> tuple[Report, str, str]:
+    """The report with everything, what the terminal showed, and page and Markdown together; made once, read only."""
+    path, page, shown = (place / name for name in ("report.json", "page.html", "out.txt"))
+    if shown.exists():
+        return Report.read(path), shown.read_text(), page.read_text() + page.with_suffix(".md").read_text()
     status, out, err = command(
         "bench", place / "seed1", place / "graph", place / "seed2", "--data", place / "test.jsonl", "--rounds", 1,
         "--no-memory", "--slice", "region", "--group", "region", "--reseeded", place / "seed3", "--robustness",
         "--stability", "--output", path,
     )  # fmt: skip
     assert status == 0, err
-    page = tmp_path / "page.html"
     assert command("report", path, "--output", page)[0] == 0
+    shown.write_text(out)
     return Report.read(path), out, page.read_text() + page.with_suffix(".md").read_text()
 
 

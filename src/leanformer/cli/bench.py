@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -73,11 +74,12 @@ def bench(
     others = tuple(open_artifact(path) for path in reseeded or ())
     further = Further(tuple(slices or ()), tuple(groups or ()), others, robustness, stability)
     entries: list[Entry] = []
-    for path, artifact in zip(artifacts, opened, strict=True):
+    names = bench_names(artifacts)
+    for name, artifact in zip(names, opened, strict=True):
         runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
         predictor = open_predictor(artifact, threads=cores)
-        after = str(artifacts[0]) if entries else None
-        entries.append(Entry(str(path), after, artifact, predictor, runtime, True, False))
+        after = names[0] if entries else None
+        entries.append(Entry(name, after, artifact, predictor, runtime, True, False))
     examples = open_data(data, split, seed, task=opened[0].task, single="test")
     for note in examples.notes:
         say(f"note: {note}")
@@ -93,3 +95,14 @@ def bench(
         print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         print_report(report, Console())
+
+
+def bench_names(paths: Sequence[Path]) -> list[str]:
+    """The ends of the paths, as short as tells them apart: a report may travel, and where it was made need not."""
+    whole = [path.resolve().parts for path in paths]
+    for count in range(1, max(map(len, whole)) + 1):
+        names = ["/".join(parts[-count:]) for parts in whole]
+        if len(set(names)) == len(set(whole)):
+            break
+    # The same folder may be measured twice, to see how far figures scatter.
+    return [f"{name} ({names[: i + 1].count(name)})" if name in names[:i] else name for i, name in enumerate(names)]

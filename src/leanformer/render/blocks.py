@@ -50,14 +50,15 @@ def blocks(report: Report, spent_usd: float | None = None) -> list[Block]:
     ]
     found = [
         Block(
-            "Energy and processor time of answering", ENERGY_HEADER, energy_rows(report), energy_notes(report), (0, 4)
+            "Energy and processor time of answering", ENERGY_HEADER, energy_rows(report), energy_notes(report), (0, 4),
+            always=not any(rung.energy for rung in report.rungs),
         ),
-        Block("What making the models took", EFFORT_HEADER, effort_rows(report), paid, (0, 1, 6)),
-        Block("Work", WORK_HEADER, work_rows(report), work_notes(report)),
+        Block("What making the models took", EFFORT_HEADER, effort_rows(report), paid, (0, 1, 6), always=True),
+        Block("Work", WORK_HEADER, work_rows(report), work_notes(report), always=True),
         *columns,
         Block("Gaps between groups", GAP_HEADER, gap_rows(report), words=(0, 1)),
         Block("Seed churn", notes=churn_words(report)),
         Block("Robustness", ROBUSTNESS_HEADER, robustness_rows(report), words=(0, 1)),
-        Block("Stability of answers", STABILITY_HEADER, stability_rows(report), stability_notes(report), (0, 1)),
+        Block("Stability of answers", STABILITY_HEADER, stability_rows(report), stability_notes(report), (0, 1, 4)),
     ]  # fmt: skip
     return [one for one in found if one.rows or (not one.header and one.notes) or (one.notes and one.notes == paid)]

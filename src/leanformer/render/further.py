@@ -20,7 +20,7 @@ ROBUSTNESS_HEADER = (
     "answers changed",
     "texts touched",
 )
-STABILITY_HEADER = ("rung", "run", "answers changed", "largest logit difference", "bit for bit")
+STABILITY_HEADER = ("rung", "run", "answers changed", "largest logit difference", "bit for bit the same")
 _UNKNOWN = "-"
 
 
@@ -104,8 +104,12 @@ def churn_words(report: Report) -> list[str]:
     """One sentence a rung: texts that compression changed, beside those that another seed changes."""
     return [
         f"{rung.name}: {one['count']} texts are answered otherwise than by most of the {one['uncompressed']} "
-        f"uncompressed models; other seeds alone change {number(one['churn'])}, so that {one['excess']:+.1f} are "
-        "compression's."
+        f"uncompressed models; other seeds alone change {number(one['churn'])}. "
+        + (
+            f"Compression's are the {number(one['excess'])} beyond."
+            if one["excess"] > 0
+            else "That is no more than theirs."
+        )
         for rung, one in _losses(report, "exemplars")
         if one["churn"] is not None
     ]
@@ -142,7 +146,7 @@ def stability_rows(report: Report) -> list[tuple[str, ...]]:
     for rung in report.rungs:
         for name, one in (rung.stability or {}).get("ways", {}).items():
             if "unavailable" in one:
-                rows.append((rung.name, name, "not run", one["unavailable"], _UNKNOWN))
+                rows.append((rung.name, name, "not run", _UNKNOWN, one["unavailable"]))
                 continue
             changed = _UNKNOWN if one["changed"] is None else f"{100 * one['changed']:.1f} %"
             rows.append((rung.name, name, changed, f"{one['largest']:.1e}", "yes" if one["identical"] else "no"))

@@ -56,7 +56,7 @@ def _verdict(name: str, report: Report) -> str:
     if report.choice is None:
         return f"<p class=soft>{escape(name)}: measured side by side; nothing was chosen.</p>"
     status, reason = report.choice["status"].capitalize(), report.choice["reason"]
-    return f"<p class=verdict><strong>{escape(status)}.</strong> {escape(reason)}.</p>"
+    return f"<p class=verdict><strong>{escape(status)}.</strong> {escape(reason[:1].upper() + reason[1:])}.</p>"
 
 
 def _axes(points: Sequence[Point], gathered: Gathered) -> str:
@@ -64,7 +64,7 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
     measures = drawable(points)
     buttons = "".join(
         f'<input type="radio" name="axis" id="by-{one.key}"{" checked" if i == 0 else ""}>'
-        f'<label for="by-{one.key}">{escape(one.title.split(" (")[0].split(",")[0])}</label>'
+        f'<label for="by-{one.key}">{escape(one.title.split(" (")[0].split(", ")[0])}</label>'
         for i, one in enumerate(measures)
     )
     shapes = ""
@@ -77,11 +77,8 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
         "is at least as good in both. Vertical lines: 95 % intervals of quality. Point at a mark for its recipe."
         + shapes
     )
-    figures = "".join(
-        f'<figure id="figure-{one.key}">{pareto_chart(points, one)}<figcaption>{escape(caption)}</figcaption></figure>'
-        for one in measures
-    )
-    return f"<div class=axes>{buttons}{figures}</div>"
+    figures = "".join(f'<figure id="figure-{one.key}">{pareto_chart(points, one)}</figure>' for one in measures)
+    return f"<div class=axes>{buttons}{figures}</div><p class=caption>{escape(caption)}</p>"
 
 
 def _shown_figures(points: Sequence[Point]) -> str:

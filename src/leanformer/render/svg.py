@@ -96,9 +96,9 @@ _STYLE = """text { font: 13px system-ui, sans-serif; fill: #1a1a1a } .grid { str
 .hollow { fill: #ffffff; stroke: #1a1a1a; stroke-width: 1.6 }"""
 
 
-def standalone(chart: str, below: str, *, width: int, height: int) -> str:
+def standalone(chart: str, below: str, *, width: int, chart_height: int, height: int) -> str:
     """A `picture` with more drawn below it, as an SVG file that carries its own style."""
-    inner = chart.replace("<svg ", f'<svg width="{width}" ', 1)
+    inner = chart.replace("<svg ", f'<svg width="{width}" height="{chart_height}" ', 1)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
         f'<style>{_STYLE}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{inner}{below}</svg>\n'
