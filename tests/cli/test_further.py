@@ -169,3 +169,12 @@ def test_energy_is_metered_when_asked_for(
         assert "grid of DEU" in written and "codecarbon" in written
     value = json.loads(page.with_suffix(".json").read_text())
     assert "energy" in value["pareto_fronts"] and "carbon" in value["pareto_fronts"]
+
+
+def test_training_leaves_what_it_took_beside_the_model(command: Command, place: Path, folder: Path, tmp_path: Path):
+    place_of = ("--encoder", place / "seed1", "--output", tmp_path / "teacher")
+    status, _, err = command("train", folder, *place_of, "--epochs", 1, "--device", "cpu")
+    assert status == 0, err
+    effort = json.loads((tmp_path / "teacher" / "effort.json").read_text())
+    assert effort["whole"] and effort["energy"]["cpu_seconds"] > 0 and effort["energy"]["phase"] == "training"
+    assert "effort.json" not in open_artifact(tmp_path / "teacher").files

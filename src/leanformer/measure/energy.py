@@ -166,7 +166,7 @@ def _parts(tracker: Any, data: Any) -> tuple[dict[str, dict[str, Any]], str]:
     counted = mode in _COUNTED
     watts = getattr(cpu, "_tdp", None)
     said = [
-        f"processor: energy counter ({mode})" if counted
+        f"processor: its energy counter ({mode}), the whole package" if counted
         else f"processor: modelled from this process's load ({mode}) and an assumed maximum of {watts} W"
     ]  # fmt: skip
     parts = {
