@@ -51,6 +51,8 @@ class Further:
             raise LeanformerError(
                 f"--slice, --group and --reseeded are for tasks whose answer is one label, not {test.task.kind!r}"
             )
+        if (self.robustness or self.stability) and test.task.answer not in ("label", "labels", "score"):
+            raise LeanformerError(f"--robustness and --stability are not for tasks of kind {test.task.kind!r}")
         # Length and class are in every report.
         names = dict.fromkeys((*(one for one in self.slices if one not in ("length", "class")), *self.groups))
         found = {name: read_column(test, name) for name in names}

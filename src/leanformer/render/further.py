@@ -9,7 +9,10 @@ from leanformer.render.losses import group_rows
 from leanformer.render.table import number
 from leanformer.report import Report, Rung
 
-WORK_HEADER = ("rung", "MFLOP/text", "padding", "MB moved/text", "of the peak", "parameters, M", "without embeddings")
+WORK_HEADER = (
+    "rung", "MFLOP/text", "padding", "MB moved/text", "of the peak", "parameters, M", "without embeddings",
+    "peak memory, MB",
+)  # fmt: skip
 GAP_HEADER = ("rung", "column", "opportunity", "reference", "parity", "reference", "smallest group")
 ROBUSTNESS_HEADER = (
     "rung",
@@ -43,6 +46,7 @@ def _work_row(rung: Rung) -> tuple[str, ...]:
         _UNKNOWN if rung.peak_share is None else f"{100 * rung.peak_share:.0f} %",
         scaled(rung.parameters, 1e6),
         scaled(rung.parameters_without_embeddings, 1e6),
+        scaled(rung.peak_memory_bytes, 1e6),
     )
 
 
