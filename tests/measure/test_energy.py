@@ -26,14 +26,19 @@ def metered(block: Metered) -> Energy:
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Refuses every connection, and notes the attempts."""
+    """Refuses every connection and every look-up of a name, and notes the attempts."""
     attempts: list[object] = []
 
     def refuse(self: socket.socket, address: object) -> None:
         attempts.append(address)
         raise OSError("no network in this test")
 
+    def unknown(host: object, *rest: object, **named: object) -> None:
+        attempts.append(host)
+        raise socket.gaierror("no network in this test")
+
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
     return attempts
 
 
