@@ -118,12 +118,11 @@ def test_each_part_is_marked_by_how_it_was_come_by(mode: str, gpus: int, statuse
     assert ("120 W" in method) is (mode == "cpu_load") and ("GPU: its own energy counter" in method) is bool(gpus)
 
 
-def test_settings_of_ones_own_name_no_service(no_network: list[object], monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("token", ["ELECTRICITYMAPS_API_TOKEN", "CO2_SIGNAL_API_TOKEN"])
+def test_settings_of_ones_own_name_no_service(token: str, no_network: list[object], monkeypatch: pytest.MonkeyPatch):
     """Variables of the environment that would make codecarbon ask or send are overruled."""
     pytest.importorskip("codecarbon")
-    for name, value in (
-        ("ELECTRICITYMAPS_API_TOKEN", "x"), ("SAVE_TO_API", "true"), ("CLOUD_PROVIDER", "aws"), ("API_KEY", "x"),
-    ):  # fmt: skip
+    for name, value in (("SAVE_TO_API", "true"), ("CLOUD_PROVIDER", "aws"), ("API_KEY", "x"), (token, "x")):
         monkeypatch.setenv(f"CODECARBON_{name}", value)
     with meter("inference", country="FRA", least_seconds=0) as block:
         busy(0.3)

@@ -138,10 +138,11 @@ def _start(country: str | None) -> tuple[Any, str]:
     except ImportError:
         return None, "codecarbon is not installed (pip install 'leanformer[energy]')"
     try:
+        # An empty token, not None: for None it would look for one of the older name.
         tracker = OfflineEmissionsTracker(
             country_iso_code=country or "USA", output_methods=[], log_level="error", allow_multiple_runs=True,
             measure_power_secs=1, tracking_mode="process",
-            region=None, cloud_provider=None, cloud_region=None, electricitymaps_api_token=None, pue=1.0,
+            region=None, cloud_provider=None, cloud_region=None, electricitymaps_api_token="", pue=1.0,
         )  # fmt: skip
         tracker.start()
     except Exception as error:  # whatever it cannot read on this machine is no reason to end the work

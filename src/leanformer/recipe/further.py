@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -114,6 +115,11 @@ def further_fields(asked: Further, artifact: Artifact, predictor: Predictor, tes
         with tempfile.TemporaryDirectory() as folder:
             ways = ways_of(artifact, predictor, Path(folder))
             moved = stability(predictor, ways, test.inputs[:STABILITY_TEXTS])
+        for one in moved["ways"].values():
+            if "unavailable" in one:  # where the model lies is nobody's business: the report may travel
+                one["unavailable"] = (
+                    one["unavailable"].replace(f"{artifact.path}/", "").replace(f"{artifact.path}: ", "")
+                )
     return {
         "robustness": robustness(predictor, test.inputs, test.targets) if asked.robustness else None,
         "stability": moved,
