@@ -25,7 +25,7 @@ def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
     """
     ways: dict[str, Callable[[], Predictor]] = {
         "one text at a time": lambda: Alone(predictor),
-        "in another order": lambda: OtherCompany(predictor),
+        "in other company": lambda: OtherCompany(predictor),
     }
     if not isinstance(predictor, LightPredictor):
         return ways | ({} if artifact.format == "onnx" else {"padded": lambda: _padded_torch(artifact)})
