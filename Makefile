@@ -44,6 +44,8 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/python -m leanformer.render.method_pages --check
 	$(BIN)/python benchmarks/readme.py --check
+	$(BIN)/python benchmarks/cost_page.py --check
+	$(BIN)/python benchmarks/picture.py sst2 --check
 
 demo: install
 	$(BIN)/leanformer demo

@@ -17,6 +17,8 @@ COMMANDS = (
     ("ladder.py", "sst2"),
     ("layers.py", "sst2"),
     ("students.py", "sst2"),
+    ("quality_cost.py", "sst2"),
+    ("energy.py", "sst2"),
     ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),
     ("demo.py",),
