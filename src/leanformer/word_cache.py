@@ -9,7 +9,9 @@ hold is that a space keeps its two sides apart, which `dependence` decides from 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
@@ -26,6 +28,8 @@ _SPLITTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 # After one of those, these look at one word each.
 _WITHIN_WORDS = _SPLITTERS | {"Digits", "Punctuation"}
 _MODELS = {"WordPiece", "WordLevel", "BPE"}
+# Letters of a text to look at for each id that is wanted; in English there are four or five to an id.
+_LETTERS = 8
 _ITEM = np.dtype(np.int32).itemsize
 _PROBES = ("", "a", "The cat, 3.5 [MASK]\tx!", "ﬁn é\nİ", ("a b", "c"), ("", "d"))
 
@@ -35,24 +39,31 @@ class Template:
     """What the post-processor sets around one text or two.
 
     Attributes:
-        parts: ids of special tokens as bytes, and 0 or 1 for the place of the first or the second text.
-        types: token type of each part.
+        around: ids of special tokens, as bytes: in front of the first text that comes, between the two, behind.
+        order: which text comes first, (0,) for one, (0, 1) or (1, 0) for two.
+        types: token type of each part, special tokens and texts in turn.
         room: most ids that the texts may have together.
     """
 
-    parts: tuple[bytes | int, ...]
-    types: tuple[int, ...]
+    around: tuple[bytes, ...]
+    order: tuple[int, ...]
+    types: tuple[tuple[int, ...], ...]
     room: int
 
-    def ids(self, bodies: Sequence[bytes | bytearray]) -> np.ndarray:
+    def ids(self, bodies: Sequence[bytes]) -> np.ndarray:
         """Ids int32 `[tokens]` of texts whose own ids are `bodies`."""
-        filled = bytearray().join([bodies[one] if isinstance(one, int) else one for one in self.parts])
-        return np.frombuffer(filled, np.int32)
+        parts = [self.around[0]]
+        for number, behind in zip(self.order, self.around[1:], strict=True):
+            parts += (bodies[number], behind)
+        return np.frombuffer(bytearray().join(parts), np.int32)
 
     def pair(self, bodies: Sequence[bytes]) -> np.ndarray:
         """Ids and token types int32 `[tokens, 2]` of two texts."""
-        lengths = [len(bodies[one] if isinstance(one, int) else one) // _ITEM for one in self.parts]
-        return np.stack([self.ids(bodies), np.repeat(np.array(self.types, np.int32), lengths)], axis=1)
+        types: list[int] = list(self.types[0])
+        for number, place in zip(self.order, range(1, len(self.types), 2), strict=True):
+            types += self.types[place] * (len(bodies[number]) // _ITEM)
+            types += self.types[place + 1]
+        return np.stack([self.ids(bodies), np.array(types, np.int32)], axis=1)
 
 
 class WordCache:
@@ -66,8 +77,9 @@ class WordCache:
         one_core: look unknown words up one by one; the library takes all cores for several.
     """
 
-    # Longer "words" are addresses, bytes in base 64, or scripts without spaces, and seldom come twice.
-    LONGEST = 64
+    # Longer "words" are addresses, bytes in base 64, or whole sentences of scripts without spaces: they seldom come
+    # twice. Much longer ones are no words, and the tokenizer shall see the text.
+    LONGEST_KEPT, LONGEST = 48, 1024
     # Texts are read in such groups, so that the words that a group lacks can be looked up together.
     _GROUP = 1024
 
@@ -113,7 +125,7 @@ class WordCache:
             group = texts[start : start + self._GROUP]
             flat: list[str] = []
             for text in group:
-                flat.extend((text,) if isinstance(text, str) else _two(text))
+                flat += (text,) if isinstance(text, str) else _two(text)
             bodies = iter(self._bodies(flat, None if whole else self._enough))
             for text in group:
                 if isinstance(text, str):
@@ -132,11 +144,12 @@ class WordCache:
             return None
         room = self.single.room * _ITEM
         if len(body) <= room or not whole:
-            return [self.single.ids([body[:room]])]
+            before, behind = self.single.around
+            return [np.frombuffer(bytearray().join((before, body[:room], behind)), np.int32)]
         step = room - self._overlap * _ITEM
         # The last window is the first that reaches the end.
         starts = range(0, len(body) - room + step, step)
-        return [self.single.ids([body[start : start + room]]) for start in starts]
+        return [self.single.ids((body[start : start + room],)) for start in starts]
 
     def _joined(self, bodies: Sequence[bytes | None]) -> list[np.ndarray] | None:
         """A pair that fits; which text of a longer pair is cut, and where, is the tokenizer's affair."""
@@ -151,32 +164,30 @@ class WordCache:
         late, missing = [], set()
         for number, text in enumerate(texts):
             try:
-                result.append(self._body(text, enough))
+                result.append(self._body(text, enough, self._known))
             except KeyError:
                 late.append(number)
-                missing.update(_split(text, -1 if enough is None else enough))
+                missing.update(_split(text if enough is None else _head(text, enough)))
                 result.append(None)
         if late:
-            self._learn(missing)
-        for number in late:
-            try:
-                result[number] = self._body(texts[number], enough)
-            except KeyError:
-                continue  # it has a word that is not kept, or another thread has needed the place
+            learnt = self._learn(missing)
+            for number in late:
+                # What it still lacks the tokenizer cut off, or another thread has needed the place of.
+                with suppress(KeyError):
+                    result[number] = self._body(texts[number], enough, ChainMap(learnt, self._known))
         return result
 
-    def _body(self, text: str, enough: int | None) -> bytes:
+    def _body(self, text: str, enough: int | None, known: Mapping[str, bytes]) -> bytes:
         """Raises `KeyError` for a word that is not known."""
-        if enough is not None and len(text) > 2 * enough:
+        if enough is not None and len(head := _head(text, enough)) < len(text):
+            ids = b"".join(map(known.__getitem__, _split(head)))
             # What is cut off need not be looked at, but for being a text.
-            *head, rest = _split(text, enough)
-            ids = b"".join(map(self._known.__getitem__, head))
-            if len(ids) >= enough * _ITEM and _is_text(rest):
+            if len(ids) >= enough * _ITEM and _is_text(text):
                 return ids
-        return b"".join(map(self._known.__getitem__, _split(text, -1)))
+        return b"".join(map(known.__getitem__, _split(text)))
 
-    def _learn(self, words: Iterable[str]) -> None:
-        """Ask the tokenizer for the ids of words that are not known yet."""
+    def _learn(self, words: Iterable[str]) -> dict[str, bytes]:
+        """Ask the tokenizer for the ids of words that are not known yet, and keep those that may come again."""
         wanted = (one for one in words if len(one) <= self.LONGEST and one not in self._known)
         new = list(islice(wanted, self._words // 2))
         ask = self._tokenizer.encode_batch_fast
@@ -186,18 +197,20 @@ class WordCache:
             else:
                 found = ask(new, add_special_tokens=False)
         except TypeError:
-            return  # half a surrogate pair: `Tokenizer` says in which text
+            return {}  # half a surrogate pair: `Tokenizer` says in which text
         # Truncation is on for words too. One that it cuts is not known.
         learnt = {
             word: np.array(one.ids, np.int32).tobytes()
             for word, one in zip(new, found, strict=True)
             if not one.overflowing
         }
+        kept = {word: ids for word, ids in learnt.items() if len(word) <= self.LONGEST_KEPT}
         with self._lock:
-            if len(self._known) + len(learnt) > self._words:
+            if len(self._known) + len(kept) > self._words:
                 for word in list(islice(self._known, self._words // 2)):
                     del self._known[word]
-            self._known.update(learnt)
+            self._known.update(kept)
+        return learnt
 
 
 def dependence(tokenizer: RustTokenizer) -> str | None:
@@ -252,32 +265,52 @@ def _flat(state: dict[str, Any], members: str) -> list[str]:
 
 def _template(tokenizer: RustTokenizer, max_tokens: int, *, pair: bool) -> Template | None:
     """What surrounds one text or two; None where a text does not stand there exactly once."""
-    texts = {"A": 0, "B": 1} if pair else {"A": 0}
-    state = {} if tokenizer.post_processor is None else _state(tokenizer.post_processor)
-    parts: list[bytes | int]
-    if not state:
-        parts, types = list(texts.values()), list(texts.values())
-    elif state["type"] == "BertProcessing":
-        first, last = (np.array([state[name][1]], np.int32).tobytes() for name in ("cls", "sep"))
-        parts, types = ([first, 0, last, 1, last], [0, 0, 0, 1, 1]) if pair else ([first, 0, last], [0, 0, 0])
-    else:
-        parts, types = [], []
+    around, order = [b""], list[int]()
+    types: list[tuple[int, ...]] = [()]
+    for ids, text, kind in _pieces(tokenizer.post_processor, pair):
+        if text is None:
+            around[-1] += np.array(ids, np.int32).tobytes()
+            types[-1] += (kind,) * len(ids)
+        else:
+            around.append(b"")
+            order.append(text)
+            types += [(kind,), ()]
+    if sorted(order) != ([0, 1] if pair else [0]):
+        return None
+    special = sum(len(one) // _ITEM for one in around)
+    return Template(tuple(around), tuple(order), tuple(types), max_tokens - special)
+
+
+def _pieces(post_processor: Any, pair: bool) -> Iterator[tuple[list[int], int | None, int]]:
+    """In order: ids of special tokens, or the number of a text, and the token type."""
+    state: dict[str, Any] = {} if post_processor is None else _state(post_processor)
+    if "single" in state:
         for piece in state["pair" if pair else "single"]:
             ((kind, one),) = piece.items()
-            ids = () if kind == "Sequence" else state["special_tokens"][one["id"]]["ids"]
-            parts.append(texts.get(one["id"], -1) if kind == "Sequence" else np.array(ids, np.int32).tobytes())
-            types.append(one["type_id"])
-    if sorted(one for one in parts if isinstance(one, int)) != list(texts.values()):
-        return None
-    special = sum(len(one) // _ITEM for one in parts if isinstance(one, bytes))
-    return Template(tuple(parts), tuple(types), max_tokens - special)
+            if kind == "Sequence":
+                yield [], "AB".index(one["id"]), one["type_id"]
+            else:
+                yield state["special_tokens"][one["id"]]["ids"], None, one["type_id"]
+        return
+    first, last = ([state[name][1]] if name in state else [] for name in ("cls", "sep"))
+    yield first, None, 0
+    for text in (0, 1) if pair else (0,):
+        yield [], text, text
+        yield last, None, text
 
 
-def _split(text: str, most: int) -> list[str]:
-    for other in "\n\t\r":
-        if other in text:
-            text = text.replace(other, " ")
-    return text.split(" ", most)
+def _split(text: str) -> list[str]:
+    # The end of a line parts words as a space does. Tabs do too, but are seldom enough to stay inside a "word".
+    return (text.replace("\n", " ") if "\n" in text else text).split(" ")
+
+
+def _head(text: str, enough: int) -> str:
+    """So many words that they most likely have `enough` ids; all of a text that is not much longer."""
+    if len(text) <= 2 * _LETTERS * enough:
+        return text
+    head = text[: _LETTERS * enough]
+    # Without a space in it, it is no more than half a word.
+    return head[: max(head.rfind(" "), head.rfind("\n"))] if " " in head or "\n" in head else text
 
 
 def _is_text(text: str) -> bool:

@@ -17,6 +17,8 @@ from leanformer.task import Text
 if TYPE_CHECKING:
     from leanformer.predictor import Prediction
 
+_CHUNK = 4096
+
 
 def predict(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
@@ -54,7 +56,7 @@ def predict(
         return chunk
 
     def lines() -> Iterator[str]:
-        for chunk, values in logits_by_chunk(predictor, map(checked, chunked(source))):
+        for chunk, values in logits_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
             for text, one in zip(chunk, to_predictions(values, task), strict=True):
                 yield json.dumps(_record(text, one), ensure_ascii=False)
 
