@@ -72,6 +72,8 @@ class Tokenizer:
 
     def _encodings(self, texts: Sequence[Text], chosen: Sequence[int]) -> list[Encoding]:
         """What the library makes of the texts with these numbers."""
+        if not chosen:
+            return []
         try:
             wanted = [one if isinstance(one, str) else tuple(one) for one in (texts[number] for number in chosen)]
             if self._one_core:

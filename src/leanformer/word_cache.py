@@ -109,10 +109,11 @@ class WordCache:
             return None
         # The parts have been looked at one by one; that together they do what was read from them is tried.
         for probe, ours in zip(_PROBES, cache.windows(_PROBES, whole=False), strict=True):
-            theirs = tokenizer.encode_batch_fast([probe])[0]
-            expected = [theirs.ids] if isinstance(probe, str) else [theirs.ids, theirs.type_ids]
-            if ours is not None and np.atleast_2d(ours[0].T).tolist() != expected:
-                return None
+            if ours is not None:
+                theirs = tokenizer.encode_batch_fast([probe])[0]
+                expected = [theirs.ids] if isinstance(probe, str) else [theirs.ids, theirs.type_ids]
+                if np.atleast_2d(ours[0].T).tolist() != expected:
+                    return None
         return cache
 
     def windows(self, texts: Sequence[Any], *, whole: bool = True) -> list[list[np.ndarray] | None]:
