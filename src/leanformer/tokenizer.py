@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import CheckpointError, DataError
 from leanformer.task import Text
-from leanformer.word_cache import WordCache
+from leanformer.words.cache import WordCache
 
 
 class Tokenizer:
@@ -23,7 +23,7 @@ class Tokenizer:
         overlap: how many tokens of a window `windows` repeats in the next one.
         one_core: never take more than the core that calls. Otherwise what the word cache cannot answer is spread over
             the threads of the library, as many as the process has cores ($RAYON_NUM_THREADS, read at their first use).
-        cache: keep the ids of words (`word_cache`), where the tokenizer allows it; the ids are the same without.
+        cache: keep the ids of words (`words.cache`), where the tokenizer allows it; the ids are the same without.
 
     Raises `CheckpointError` when the file cannot be read as a tokenizer.
     """
@@ -93,7 +93,7 @@ class Tokenizer:
 
     @property
     def remembers_words(self) -> bool:
-        """Whether the ids of most texts are put together from those of words (`word_cache`)."""
+        """Whether the ids of most texts are put together from those of words (`words.cache`)."""
         return self._words is not None
 
     @property

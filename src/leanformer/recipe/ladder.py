@@ -29,6 +29,7 @@ from leanformer.task import Task
 
 PADDED_TO = 128
 UNPADDED = "no padding"
+OPENER = "leanformer.loading:open_predictor"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Entry:
     lossless: bool
     # Scores dev and test in place of `predictor`, where it is the same model run in a slower way.
     scorer: Predictor | None = None
+    # "module:function" or "module:Class" that opens the predictor in the fresh process that memory is measured in.
+    opener: str = OPENER
 
 
 def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
@@ -103,18 +106,20 @@ def measure_ladder(
     speeds = measure_speed([one.predictor for one in entries], test.inputs, speed, seed=seed, say=say)
     cost = price(usd_per_hour, threads)
     rungs: list[Rung] = []
-    peaks: dict[str, int | None] = {}
+    peaks: dict[tuple[str, str], int | None] = {}
     for i, one in enumerate(entries):
-        if memory and one.artifact.content_hash not in peaks:
-            opener = "leanformer.loading:open_predictor"
-            peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
+        opened = one.artifact.content_hash, one.opener
+        if memory and opened not in peaks:
+            peaks[opened] = measure_memory(one.artifact, test.inputs[:500], one.opener, threads)
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")
         scorer = id(one.scorer or one.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
-        lengths = [len(row) for row in one.predictor.tokenize(test.inputs)]
-        flops, waste = _work(one, lengths)
+        # The rows of a foreign predictor may be anything, such as whole batches.
+        counting = one.predictor if one.opener == OPENER else entries[0].predictor
+        lengths = [len(row) for row in counting.tokenize(test.inputs)]
+        flops, waste = _work(one, lengths) if one.opener == OPENER else (None, None)
         rungs.append(
             Rung(
                 name=one.name,
@@ -133,7 +138,7 @@ def measure_ladder(
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
                 bytes=one.artifact.bytes,
                 parameters=None if parameters is None else int(parameters),
-                peak_memory_bytes=peaks.get(one.artifact.content_hash),
+                peak_memory_bytes=peaks.get(opened),
                 format=one.artifact.format,
                 content_hash=one.artifact.content_hash,
                 chooseable=one.chooseable,

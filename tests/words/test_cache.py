@@ -20,7 +20,8 @@ from tokenizers.models import BPE, Unigram, WordLevel, WordPiece
 
 from leanformer.errors import DataError
 from leanformer.tokenizer import Tokenizer
-from leanformer.word_cache import WordCache, dependence
+from leanformer.words.cache import WordCache
+from leanformer.words.parts import dependence
 from tests.compress.trained_tokenizers import FOREIGN, requests, trained
 from tests.tiny import tiny_texts, tiny_tokenizer
 
@@ -279,7 +280,7 @@ def test_most_texts_never_reach_the_tokenizer(tmp_path: Path) -> None:
 
 def test_a_tokenizer_that_does_something_else_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are read one by one; what they do together is compared before the cache is used."""
-    import leanformer.word_cache as module
+    import leanformer.words.cache as module
 
     made = changed(put(post_processor=processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="$A $B", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
