@@ -66,11 +66,9 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     Raises `LeanformerError` for a module or class that is not there or breaks, one that is no `Predictor`, and one
     whose task or logits are not the artifact's.
     """
-    made = _call(
-        name,
-        f"{name.partition(':')[2]}(folder, threads={threads})",
-        lambda: _class(name)(str(artifact.path), threads=threads),
-    )
+    kind = _class(name)
+    called = f"{name.partition(':')[2]}(folder, threads={threads})"
+    made = _call(name, called, lambda: kind(str(artifact.path), threads=threads))
     lacking = [one for one in ("task", "tokenize", "infer") if not hasattr(made, one)]
     if lacking:
         raise LeanformerError(
@@ -119,11 +117,12 @@ def _class(name: str) -> Any:
                 "  remedy: put your module elsewhere"
             )
     try:
-        found = import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
-        raise LeanformerError(f"{name}: there is no module {error.name!r}\n  remedy: correct the name") from error
+        found = _call(name, f"import {module}", lambda: import_module(module))
+    except LeanformerError as error:
+        cause = error.__cause__
+        if isinstance(cause, ModuleNotFoundError) and cause.name and f"{module}.".startswith(f"{cause.name}."):
+            raise LeanformerError(f"{name}: there is no module {cause.name!r}\n  remedy: correct the name") from cause
+        raise
     if not callable(getattr(found, attribute, None)):
         own = [key for key, one in vars(found).items() if isinstance(one, type) and one.__module__ == module]
         raise LeanformerError(
