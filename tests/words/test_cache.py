@@ -126,9 +126,9 @@ def saved(made: RustTokenizer, folder: Path) -> Path:
 
 
 def same(ours: Tokenizer, theirs: Tokenizer, texts: list[Any]) -> None:
-    """First windows, all windows and how many are longer: once with unknown words, and once with known ones."""
+    """First windows, all windows and how many are longer: with words that are new, met before, and known."""
     assert ours._words is not None and theirs._words is None
-    for _ in range(2):
+    for _ in range(3):
         for row, expected in zip(ours.encode(texts), theirs.encode(texts), strict=True):
             assert row.dtype == np.int32 and row.flags.writeable
             np.testing.assert_array_equal(row, expected)
@@ -243,8 +243,9 @@ def test_words_are_forgotten_before_there_are_too_many(tmp_path: Path) -> None:
         texts = [" ".join(f"w{one}" for one in generator.integers(0, 5000, 8)) for _ in range(30)]
         for row, expected in zip(ours.encode(texts), theirs.encode(texts), strict=True):
             np.testing.assert_array_equal(row, expected)
-        assert len(ours._words._known) <= most
-    ours.encode(["a" * 49 + " " + "b" * 48])
+        assert len(ours._words._known) <= most and len(ours._words._met) <= 2 * most
+    for _ in range(3):
+        ours.encode(["a" * 49 + " " + "b" * 48])
     assert "b" * 48 in ours._words._known and max(map(len, ours._words._known)) == WordCache.LONGEST_KEPT
 
 
@@ -273,7 +274,8 @@ def test_most_texts_never_reach_the_tokenizer(tmp_path: Path) -> None:
     """That it is the cache that answers: with the tokenizer taken away, known words still have ids."""
     ours = Tokenizer(tiny_tokenizer(tmp_path), 16)
     texts = list(tiny_texts(200, seed=3)[0])
-    expected = [row.tolist() for row in ours.encode(texts)]
+    for _ in range(3):
+        expected = [row.tolist() for row in ours.encode(texts)]
     ours._tokenizer = ours._words._tokenizer = None  # type: ignore[union-attr]
     assert [row.tolist() for row in ours.encode(texts[::-1])] == expected[::-1]
 

@@ -8,8 +8,7 @@ hold is that a space keeps its two sides apart, which `dependence` decides from 
 
 from __future__ import annotations
 
-from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from threading import Lock
@@ -39,6 +38,9 @@ class WordCache:
     # Longer "words" are addresses, bytes in base 64, or whole sentences of scripts without spaces: they seldom come
     # twice. Much longer ones are no words, and the tokenizer shall see the text.
     LONGEST_KEPT, LONGEST = 48, 1024
+    # A word alone costs the library as much as about so many words of a text. Where more are new, it gets the text, and
+    # a new word is learnt when it comes a second time: most never do.
+    _DEAR = 5
     # Texts are read in such groups, so that the words that a group lacks can be looked up together.
     _GROUP = 1024
 
@@ -53,6 +55,7 @@ class WordCache:
     ) -> None:
         self._tokenizer, self._words, self._one_core = tokenizer, words, one_core
         self._known: dict[str, bytes] = {}
+        self._met: set[str] = set()
         self._lock = Lock()
         self.single = template(tokenizer, max_tokens, pair=False)
         self.pair = template(tokenizer, max_tokens, pair=True)
@@ -67,6 +70,8 @@ class WordCache:
         if cache.single is None or cache.single.room <= cache._overlap:
             return None
         # The parts have been looked at one by one; that together they do what was read from them is tried.
+        for _ in range(2):  # new words first have to be met
+            cache.windows(_PROBES)
         for probe, ours in zip(_PROBES, cache.windows(_PROBES, whole=False), strict=True):
             if ours is not None:
                 theirs = tokenizer.encode_batch_fast([probe])[0]
@@ -121,30 +126,47 @@ class WordCache:
     def _bodies(self, texts: Sequence[str], enough: int | None) -> list[bytes | None]:
         """Ids of each text's words, as bytes: all of them, or at least the first `enough` where it has so many."""
         result: list[bytes | None] = []
-        late, missing = [], set()
+        late, missing = [], set[str]()
         for number, text in enumerate(texts):
             try:
-                result.append(self._body(text, enough, self._known))
+                result.append(self._body(text, enough, self._known.__getitem__))
             except KeyError:
-                late.append(number)
-                missing.update(_split(text if enough is None else _head(text, enough)))
+                words = _split(text if enough is None else _head(text, enough))
+                new = {one for one in words if one not in self._known}
                 result.append(None)
-        if late:
-            learnt = self._learn(missing)
+                if len(new) * self._DEAR <= len(words):
+                    late.append(number)
+                else:
+                    new = self._met_before(new)
+                missing |= new
+        if missing:
+            learnt, known = self._learn(missing), self._known
             for number in late:
                 # What it still lacks the tokenizer cut off, or another thread has needed the place of.
                 with suppress(KeyError):
-                    result[number] = self._body(texts[number], enough, ChainMap(learnt, self._known))
+                    result[number] = self._body(
+                        texts[number], enough, lambda one: learnt[one] if one in learnt else known[one]
+                    )
         return result
 
-    def _body(self, text: str, enough: int | None, known: Mapping[str, bytes]) -> bytes:
+    def _met_before(self, words: set[str]) -> set[str]:
+        """Those of the unknown words that have been asked about before."""
+        with self._lock:
+            again = words & self._met
+            if len(self._met) > self._words:
+                self._met.clear()
+            self._met |= words - again
+            self._met -= again
+        return again
+
+    def _body(self, text: str, enough: int | None, ids_of: Callable[[str], bytes]) -> bytes:
         """Raises `KeyError` for a word that is not known."""
         if enough is not None and len(head := _head(text, enough)) < len(text):
-            ids = b"".join(map(known.__getitem__, _split(head)))
+            ids = b"".join(map(ids_of, _split(head)))
             # What is cut off need not be looked at, but for being a text.
             if len(ids) >= enough * ITEM and _is_text(text):
                 return ids
-        return b"".join(map(known.__getitem__, _split(text)))
+        return b"".join(map(ids_of, _split(text)))
 
     def _learn(self, words: Iterable[str]) -> dict[str, bytes]:
         """Ask the tokenizer for the ids of words that are not known yet, and keep those that may come again."""
