@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 COMMANDS = (
     ("import_time.py",),
     ("kernels.py",),
+    ("tokenizing.py",),
     ("runtime.py",),
     ("ladder.py", "sst2"),
     ("layers.py", "sst2"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from itertools import islice
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
 from leanformer.errors import DataError
 from leanformer.task import Task, Text
+
+# Packs that are filled from so many texts are a few thousandths longer than if all were at hand.
+CHUNK = 4096
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,25 @@ def logits(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
     if not texts:
         return np.zeros((0, predictor.task.outputs), dtype=np.float32)
     return predictor.infer(predictor.tokenize(texts))
+
+
+def logits_by_chunk(
+    predictor: Predictor, chunks: Iterable[Sequence[Text]]
+) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+    """Each chunk and its logits `[texts, outputs]`, in order.
+
+    A predictor may have a method `stream(chunks)` that gives the same and does tokenizing and inference side by side;
+    of one without, chunks are scored one after the other.
+    """
+    stream = getattr(predictor, "stream", None)
+    return ((chunk, logits(predictor, chunk)) for chunk in chunks) if stream is None else stream(chunks)
+
+
+def chunked(texts: Iterable[_Item], size: int = CHUNK) -> Iterator[list[_Item]]:
+    """The texts in lists of `size`; the last may be shorter."""
+    source = iter(texts)
+    while chunk := list(islice(source, size)):
+        yield chunk
 
 
 def check_texts(texts: Sequence[Text], task: Task) -> None:

@@ -34,6 +34,13 @@ from leanformer.errors import LeanformerError
 def bench(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Folders of artifacts.")],
     data: DataOption,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE:CLASS",
+            help="A predictor of your own to measure beside them, called with the first folder and threads.",
+        ),
+    ] = None,
     split: SplitOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
@@ -57,7 +64,7 @@ def bench(
     from rich.console import Console
 
     from leanformer.artifact import open_artifact
-    from leanformer.loading import open_predictor
+    from leanformer.loading import open_foreign, open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
     from leanformer.recipe.further import Further
@@ -80,6 +87,9 @@ def bench(
         predictor = open_predictor(artifact, threads=cores)
         after = names[0] if entries else None
         entries.append(Entry(name, after, artifact, predictor, runtime, True, False))
+    for name in also or ():
+        foreign = open_foreign(name, opened[0], threads=cores)
+        entries.append(Entry(name, names[0], opened[0], foreign, name, False, False, opener=name))
     examples = open_data(data, split, seed, task=opened[0].task, single="test")
     for note in examples.notes:
         say(f"note: {note}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +39,7 @@ def predict(
     For pairs the file has both columns, text and text_pair.
     """
     from leanformer.loading import open_predictor
-    from leanformer.predictor import check_texts, logits, to_predictions
+    from leanformer.predictor import check_texts, chunked, logits_by_chunk, to_predictions
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
@@ -52,10 +51,13 @@ def predict(
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
     source = _given(texts, pair) if texts else _read(input or Path("-"), task.pairs)
 
+    def checked(chunk: list[Text]) -> list[Text]:
+        check_texts(chunk, task)
+        return chunk
+
     def lines() -> Iterator[str]:
-        while chunk := list(islice(source, _CHUNK)):
-            check_texts(chunk, task)
-            for text, one in zip(chunk, to_predictions(logits(predictor, chunk), task), strict=True):
+        for chunk, values in logits_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
+            for text, one in zip(chunk, to_predictions(values, task), strict=True):
                 yield json.dumps(_record(text, one), ensure_ascii=False)
 
     if output is None:

@@ -26,12 +26,13 @@ from leanformer.measure.used import texts_hash
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import Predictor, logits
 from leanformer.recipe.further import NOTHING, Further, further_fields, further_loss, reseeded_answers
-from leanformer.recipe.work import work_of
+from leanformer.recipe.work import UNKNOWN_WORK, work_of
 from leanformer.report import Report, Rung
 from leanformer.task import Task
 
 PADDED_TO = 128
 UNPADDED = "no padding"
+OPENER = "leanformer.loading:open_predictor"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Entry:
     lossless: bool
     # Scores dev and test in place of `predictor`, where it is the same model run in a slower way.
     scorer: Predictor | None = None
+    # "module:function" or "module:Class" that opens the predictor in the fresh process that memory is measured in.
+    opener: str = OPENER
 
 
 def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
@@ -120,24 +123,26 @@ def measure_ladder(
     metered = [_metered(one, test, energy, speed.seconds, seed, say) for one in entries]
     cost = price(usd_per_hour, threads)
     rungs: list[Rung] = []
-    peaks: dict[str, int | None] = {}
+    peaks: dict[tuple[str, str], int | None] = {}
     for i, one in enumerate(entries):
         if further.robustness or further.stability:
             say(f"scoring again: {one.name}")
-        if memory and one.artifact.content_hash not in peaks:
-            opener = "leanformer.loading:open_predictor"
-            peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
+        opened = one.artifact.content_hash, one.opener
+        if memory and opened not in peaks:
+            peaks[opened] = measure_memory(one.artifact, test.inputs[:500], one.opener, threads)
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")
         scorer = id(one.scorer or one.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
-        lengths = [len(row) for row in one.predictor.tokenize(test.inputs)]
+        # The rows of a foreign predictor may be anything, such as whole batches.
+        ours_opened = one.opener == OPENER
+        lengths = [len(row) for row in (one.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
         loss = _loss(scores[i], scores[0], test, data.task, lengths, dev_pair)
         if loss is not None:
             ours, theirs = scores[i].argmax(axis=1), scores[0].argmax(axis=1)
             loss |= further_loss(further, columns, ours, theirs, test.targets, reseeded)
-        done = work_of(one.artifact, one.predictor, lengths)
+        done = work_of(one.artifact, one.predictor, lengths) if ours_opened else dict(UNKNOWN_WORK)
         inner = one.artifact.properties.get("parameters_without_embeddings")
         rungs.append(
             Rung(
@@ -157,7 +162,7 @@ def measure_ladder(
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
                 bytes=one.artifact.bytes,
                 parameters=None if parameters is None else int(parameters),
-                peak_memory_bytes=peaks.get(one.artifact.content_hash),
+                peak_memory_bytes=peaks.get(opened),
                 format=one.artifact.format,
                 content_hash=one.artifact.content_hash,
                 chooseable=one.chooseable,

@@ -16,6 +16,10 @@ from leanformer.predictor import Predictor
 from leanformer.runtime.engine import OnnxEngine
 
 
+UNKNOWN_WORK: dict[str, Any] = {"flops_per_text": None, "padding_waste": None, "traffic_bytes_per_text": None}
+"""Of a predictor that tells nothing of what it computes."""
+
+
 def shape_of_artifact(artifact: Artifact) -> Shape | None:
     """The shape that an artifact runs in; None for a family that is not mapped, and for graphs that do not tell."""
     if artifact.format == "encoder":
@@ -34,7 +38,7 @@ def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) ->
     """
     shape = shape_of_artifact(artifact)
     if shape is None or not lengths:
-        return {"flops_per_text": None, "padding_waste": None, "traffic_bytes_per_text": None}
+        return dict(UNKNOWN_WORK)
     mean = round(float(np.mean(lengths)))
     done = _batched(artifact, predictor, lengths, shape)
     flops = work(shape, [[length] for length in lengths]).per_text if done is None else done.per_text

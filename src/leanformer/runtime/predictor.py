@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.errors import ArtifactError
+from leanformer.errors import ArtifactError, DataError
 from leanformer.machine import instruction_sets
-from leanformer.predictor import Prediction, check_texts, to_predictions
+from leanformer.predictor import CHUNK, Prediction, check_texts, chunked, to_predictions
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.packing import Lines
+from leanformer.runtime.stream import beside, spread
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
 ENGINES = ("onnxruntime", "openvino", "native")
+# Fewer texts than this are tokenized sooner than a worker wakes up.
+_FEW = 16
+Rows = TypeVar("Rows")
+Result = TypeVar("Result")
 
 
 class LightPredictor:
@@ -70,7 +76,7 @@ class LightPredictor:
                 "one has not; measure its quality here (leanformer bench)",
                 stacklevel=2,
             )
-        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0)
+        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0, one_core=True)
 
     @property
     def task(self) -> Task:
@@ -84,24 +90,63 @@ class LightPredictor:
         """
         texts = texts if isinstance(texts, str) else list(texts)
         check_texts(texts, self.task)
-        parts = self._tokenizer.windows(texts)
+        predictions: list[Prediction] = []
+        longer = 0
+        try:
+            for _, (cut, values) in self._beside(chunked(texts, CHUNK), self._tokenizer.windows, self._by_windows):
+                longer += cut
+                predictions += to_predictions(values, self.task)
+        except (TypeError, DataError):
+            self._tokenizer.windows(texts)  # says which of all texts it was
+            raise
+        if longer and self.windows is None:
+            warnings.warn(
+                f"{longer} of {len(texts)} texts are longer than {self.artifact.max_tokens} tokens and were cut",
+                stacklevel=2,
+            )
+        return predictions
+
+    def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
+        """How many texts have several windows, and the logits of each text."""
         longer = sum(len(one) > 1 for one in parts)
         if self.windows is None:
-            if longer:
-                warnings.warn(
-                    f"{longer} of {len(parts)} texts are longer than {self.artifact.max_tokens} tokens and were cut",
-                    stacklevel=2,
-                )
-            return to_predictions(self.infer([one[0] for one in parts]), self.task)
+            return longer, self.infer([one[0] for one in parts])
         values = self.infer([part for one in parts for part in one])
         if longer:
             starts = np.cumsum([0] + [len(one) for one in parts[:-1]])
             counts = np.array([[len(one)] for one in parts], np.float32)
             values = np.add.reduceat(values, starts) / counts
-        return to_predictions(values, self.task)
+        return longer, values
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        return self._tokenizer.encode(texts)
+        return self._begin(texts, self._tokenizer.encode)()
+
+    def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+        """Each chunk and its logits, in order, with the next chunk tokenized beside the present one (`runtime.stream`).
+
+        Three chunks are held at a time, however many there are. Chunks of some thousand texts fill packs as well as all
+        texts together would. Raises as `tokenize` does, after the logits of all earlier chunks.
+        """
+        return self._beside(chunks, self._tokenizer.encode, self.infer)
+
+    def _beside(
+        self,
+        chunks: Iterable[Sequence[Text]],
+        tokenize: Callable[[Sequence[Text]], list[Rows]],
+        score: Callable[[list[Rows]], Result],
+    ) -> Iterator[tuple[Sequence[Text], Result]]:
+        if self.threads == 1:
+            return ((chunk, score(tokenize(chunk))) for chunk in chunks)
+        return beside(chunks, lambda chunk: self._begin(chunk, tokenize), score)
+
+    def _begin(
+        self, texts: Sequence[Text], tokenize: Callable[[Sequence[Text]], list[Rows]]
+    ) -> Callable[[], list[Rows]]:
+        """Begin to tokenize on the workers, where there are enough texts; gives a function that waits for the rows."""
+        if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
+            return lambda: tokenize(texts)
+        # Looking words up holds Python's lock, so that more workers than one would only wait for each other.
+        return spread(tokenize, texts, self._workers, 1 if self._tokenizer.remembers_words else self.threads)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32."""
