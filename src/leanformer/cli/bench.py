@@ -15,6 +15,7 @@ from leanformer.cli.arguments import (
     SeedOption,
     SplitOption,
     ThreadsOption,
+    TuningOption,
     command_line,
     open_data,
     output_file,
@@ -34,6 +35,7 @@ def bench(
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each in a fresh process.")] = True,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
+    tuning: TuningOption = True,
 ) -> None:
     """Measure quality, latency, throughput, size and cost of each ARTIFACT; the first is the reference."""
     from rich.console import Console
@@ -55,7 +57,9 @@ def bench(
     entries: list[Entry] = []
     for path, artifact in zip(artifacts, opened, strict=True):
         runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
-        predictor = open_predictor(artifact, threads=cores)
+        predictor = open_predictor(artifact, threads=cores, tuning=tuning)
+        if (tuned := getattr(predictor, "tuning", None)) is not None:
+            say(f"note: {path} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
         after = str(artifacts[0]) if entries else None
         entries.append(Entry(str(path), after, artifact, predictor, runtime, True, False))
     examples = open_data(data, split, seed, task=opened[0].task, single="test")

@@ -106,7 +106,8 @@ def measure_ladder(
     peaks: dict[str, int | None] = {}
     for i, one in enumerate(entries):
         if memory and one.artifact.content_hash not in peaks:
-            opener = "leanformer.loading:open_predictor"
+            tuned = getattr(one.predictor, "tuning", None) is not None
+            opener = "leanformer.loading:" + ("open_predictor" if tuned else "open_untuned")
             peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
