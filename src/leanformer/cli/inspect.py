@@ -76,7 +76,11 @@ def _show_tuning(artifact: Artifact) -> None:
         print(f"tuning      none for this machine, the default is used{elsewhere}")
         return
     print(f"tuning      {here.name}{elsewhere}")
-    for line in tuning_lines(found.record):
+    try:
+        lines = tuning_lines(found.record)
+    except ValueError as error:
+        lines = [f"{found.settings.describe(found.record['goal'])}; how it was found cannot be read: {error}"]
+    for line in lines:
         print(f"  {line}")
 
 
