@@ -105,7 +105,12 @@ def test_inspect_shows_it(command: Command, model: Path):
     out = command("inspect", model)[1]
     assert path.name in out and "because it was quicker" in out
     # What stands there besides the choice may be anything.
-    for odd in ({"alternatives": None}, {"alternatives": [3]}, {"precision": 7}, {"alternatives": [{"ms_per_text": "1"}]}):
+    for odd in (
+        {"alternatives": None},
+        {"alternatives": [3]},
+        {"precision": 7},
+        {"alternatives": [{"ms_per_text": "1"}]},
+    ):
         store(model, cores, **odd)
         status, out, _ = command("inspect", model)
         assert status == 0 and "cannot be read" in out, odd

@@ -14,9 +14,10 @@ import pytest
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.measure import candidates as candidates_module
+from leanformer.measure import opening
 from leanformer.measure import tune as tune_module
 from leanformer.measure.candidates import candidates, changed_answers
-from leanformer.measure.race import Verdict
+from leanformer.measure.race import Runner, Verdict
 from leanformer.measure.tune import tune
 from leanformer.runtime.predictor import ENGINES, LightPredictor
 from leanformer.runtime.tuning import Settings, default_settings
@@ -86,7 +87,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only ONNX Runtime with two sizes of packs: what opens quickly on any machine."""
     chosen = [default_settings(2), replace(default_settings(2), pack_tokens=32), Settings(workers=1, pack_tokens=32)]
     monkeypatch.setattr(tune_module, "candidates", lambda goal, cores: chosen)
-    monkeypatch.setattr(tune_module, "_HOPELESS", 1e9)
+    monkeypatch.setattr(opening, "_HOPELESS", 1e9)
     no_hurry(monkeypatch)
 
 
@@ -122,13 +123,13 @@ def test_the_winner_is_chosen_and_only_by_more_than_the_noise(
     artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch
 ):
     """With figures that are made up, the one that is faster in the final is the choice; else the default stays."""
-    real = tune_module._turn
+    real = opening.turn
 
     def turn(predictor: LightPredictor, texts: Any, goal: str) -> float:
         real(predictor, texts, goal)
         return times[predictor.settings.pack_tokens, predictor.settings.workers]
 
-    monkeypatch.setattr(tune_module, "_turn", turn)
+    monkeypatch.setattr(opening, "turn", turn)
     times = {(None, 2): 1.0, (32, 2): 0.5, (32, 1): 2.0}
     record = tuned(artifact)
     assert (record["choice"]["pack_tokens"], record["choice"]["workers"]) == (32, 2)
@@ -159,26 +160,26 @@ def test_it_says_where_int8_is_not_faster(
     int8_ms: float, said: str, artifact: Artifact, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     lean = other_precision(artifact, tmp_path / "lean")
-    real = tune_module._turn
+    real = opening.turn
 
     def turn(predictor: LightPredictor, texts: Any, goal: str) -> float:
         real(predictor, texts, goal)
         return int8_ms if predictor.artifact.path.name == "lean" else 1.0
 
-    monkeypatch.setattr(tune_module, "_turn", turn)
+    monkeypatch.setattr(opening, "turn", turn)
     record = tuned(lean, siblings=[artifact])
     assert [one["words"] for one in record["precision"]] == [said]
     assert record["content"] == lean.content_hash
 
 
 def test_answers_that_change_are_discarded(artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch):
-    real = tune_module._answers
+    real = opening.answers_of
 
     def answers(predictor: LightPredictor, texts: Any, goal: str) -> np.ndarray:
         found = real(predictor, texts, goal)
         return np.roll(found, 1, axis=1) if predictor.settings.workers == 1 else found
 
-    monkeypatch.setattr(tune_module, "_answers", answers)
+    monkeypatch.setattr(opening, "answers_of", answers)
     record = tuned(artifact)
     good, bad = record["alternatives"]
     assert good["changed"] == 0 and "final_rounds" in good
@@ -203,7 +204,7 @@ def test_engines_that_cannot_run_are_skipped_with_the_reason(artifact: Artifact,
 
     real = LightPredictor._load
     monkeypatch.setattr(LightPredictor, "_load", load)
-    monkeypatch.setattr(tune_module, "_open", forgetful(tune_module._open))
+    monkeypatch.setattr(opening, "open_candidate", forgetful(opening.open_candidate))
     no_hurry(monkeypatch)
     record = tuned(artifact)
     assert len(tries) == 1, "an engine that is not there is asked once"
@@ -230,10 +231,21 @@ def test_no_time_is_refused(seconds: float, artifact: Artifact):
 
 
 def test_too_little_time_for_a_slow_model_names_what_would_do(artifact: Artifact, monkeypatch: pytest.MonkeyPatch):
-    real = tune_module._open
-    monkeypatch.setattr(tune_module, "_open", lambda *given: (real(*given)[0], 3.0))
+    real = opening.open_candidate
+    monkeypatch.setattr(tune_module, "open_candidate", lambda *given: (real(*given)[0], 3.0))
     with pytest.raises(LeanformerError, match=r"a turn of the default takes 3.00 s.*\n.*--seconds 253"):
         tuned(artifact, seconds=60.0)
+
+
+def test_turns_are_made_shorter_where_no_number_of_texts_is_asked_for(
+    artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tune_module, "rate", lambda *given: 1e6)
+    monkeypatch.setattr(opening, "_LEAST_PACKS", 0)
+    monkeypatch.setattr(tune_module, "_needed_seconds", lambda turn: 0.2 * 1.25)
+    assert tuned(artifact, turn_texts=None)["data"]["texts"] == 16
+    monkeypatch.setattr(tune_module, "_needed_seconds", lambda turn: 0.1)
+    assert tuned(artifact, turn_texts=None)["data"]["texts"] == len(TEXTS) == 40
 
 
 def test_what_there_was_no_time_for_says_so(artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch):
@@ -242,8 +254,26 @@ def test_what_there_was_no_time_for_says_so(artifact: Artifact, few: None, monke
     assert all("time for opening was over" in one["left"] for one in record["alternatives"])
 
 
+def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch):
+    """Few texts in large packs leave workers idle, which they would not be with many."""
+    default = Settings(workers=2, pack_tokens=24)
+    chosen = [default, replace(default, pack_tokens=16), replace(default, pack_tokens=2048)]
+    monkeypatch.setattr(tune_module, "candidates", lambda goal, cores: chosen)
+    monkeypatch.setattr(tune_module, "rate", lambda *given: 1.0)
+    monkeypatch.setattr(opening, "default_settings", lambda cores: default)
+    base = LightPredictor(artifact, threads=2, settings=default)
+    least = opening.least_texts(base, TEXTS, "throughput")
+    rows = base.tokenize(TEXTS)
+    assert len(base.packs(rows[:least])) >= 6 and opening.least_texts(base, TEXTS, "latency") == 16
+    record = tuned(artifact, turn_texts=None)
+    small, large = record["alternatives"]
+    assert "ms_per_text" in small and "1 packs of it, too few" in large["left"] and "ms_per_text" not in large
+    asked = tuned(artifact, turn_texts=40)["alternatives"]
+    assert all("ms_per_text" in one for one in asked), "with --texts it is known how many are asked at once"
+
+
 def test_a_verdict_needs_more_than_the_noise():
-    one = tune_module.Runner("one", lambda: 0.0, final_ratios=[1.05] * 9)
+    one = Runner("one", lambda: 0.0, final_ratios=[1.05] * 9)
     assert Verdict(0.03, 9, [one]).faster(one) and not Verdict(0.06, 9, [one]).faster(one)
     one.final_ratios = [1.5, 0.7] * 5
     assert not Verdict(0.01, 9, [one]).faster(one)

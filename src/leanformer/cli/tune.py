@@ -47,7 +47,8 @@ def tune(
     from leanformer.artifact import open_artifact
     from leanformer.data.examples import sampled
     from leanformer.files import write_json
-    from leanformer.measure.tune import LEAST_TEXTS, tune
+    from leanformer.measure.opening import LEAST_TEXTS
+    from leanformer.measure.tune import tune
     from leanformer.runtime.cores import allowed_cores
     from leanformer.runtime.tuning import GOALS, tuning_path
 

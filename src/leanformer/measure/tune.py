@@ -4,45 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from leanformer.artifact import Artifact
-from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
-from leanformer.measure.candidates import NEAR, candidates, changed_answers
-from leanformer.measure.race import FINAL_ROUNDS, FINALISTS, Runner, Verdict, race
-from leanformer.predictor import logits
+from leanformer.errors import LeanformerError
+from leanformer.measure.candidates import NEAR, candidates
+from leanformer.measure.opening import Candidate, least_texts, open_all, open_candidate, rate
+from leanformer.measure.race import FINAL_ROUNDS, FINALISTS, Verdict, race
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.tuning import FORMAT_VERSION, Settings, default_settings, machine, to_json
+from leanformer.runtime.tuning import FORMAT_VERSION, machine, to_json
 from leanformer.task import Text
 
-LEAST_SECONDS, LEAST_TEXTS = 2.0, 16
-_OPENING_SHARE, _TURNS = 0.4, 200
-# An engine whose plainest settings are slower than this, beside the fastest so far, is not looked at further.
-_HOPELESS = 2.5
-
-
-@dataclass(eq=False)
-class Candidate:
-    """An artifact under some settings.
-
-    Attributes:
-        changed: share of the texts that it answers otherwise than the default does; None where that was not seen.
-        left: why it is out; empty while it is not.
-        runner: its turns, once it has been opened.
-    """
-
-    artifact: Artifact
-    settings: Settings
-    changed: float | None = None
-    left: str = ""
-    runner: Runner | None = field(default=None, repr=False)
-
-    @property
-    def precision(self) -> str:
-        return str(self.artifact.properties.get("precision", "unknown precision"))
+LEAST_SECONDS = 2.0
+_OPENING_SHARE, _TURNS = 0.4, 300
 
 
 def tune(
@@ -66,7 +42,8 @@ def tune(
         seconds: about how long it may take; at least `LEAST_SECONDS`.
         siblings: other artifacts of the same task, such as the fp32 graph beside the int8 one. They take part and are
             compared with, but what is chosen is how to run `artifact`.
-        turn_texts: how many texts a turn has; None: as many as fit the time.
+        turn_texts: how many texts a turn has, and so how many are asked at once; None: any number, so that a turn is
+            as long as fits the time and has packs enough for all workers.
         max_changed: a candidate that answers a larger share of the texts otherwise than the default is discarded.
 
     Raises `LeanformerError` for a budget in which nothing could be told, and what opening `artifact` raises.
@@ -75,19 +52,27 @@ def tune(
     if not seconds >= LEAST_SECONDS:
         raise LeanformerError(f"{seconds:g} seconds are too few to tell anything\n  remedy: --seconds 60")
     bases = {id(one): LightPredictor(one, threads=cores, tuning=False) for one in (artifact, *siblings)}
+    base = bases[id(artifact)]
     default, *others = [Candidate(artifact, one) for one in candidates(goal, cores)]
     others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores)]
     sample = list(texts)
     if turn_texts is not None:
         sample = sample[:turn_texts]
     else:
-        rate = _rate(bases[id(artifact)], sample[:LEAST_TEXTS], goal)
-        sample = sample[: max(LEAST_TEXTS, int(rate * seconds / _TURNS))]
-    reference, turn_seconds = _open(default, bases[id(artifact)], sample, goal)
-    _check_budget(turn_seconds, seconds, 2 + FINALISTS)
+        least = least_texts(base, sample, goal)
+        sample = sample[: max(least, int(rate(base, sample[:least], goal) * seconds / _TURNS))]
+    reference, turn_seconds = open_candidate(default, base.with_settings(default.settings), sample, goal)
+    if turn_texts is None and (needed := _needed_seconds(turn_seconds)) > seconds:
+        # The first look met a moment when the machine was idle, or long texts come later.
+        sample = sample[: max(least, int(len(sample) * seconds / needed / 2))]
+        reference, turn_seconds = open_candidate(default, base.with_settings(default.settings), sample, goal)
+    _check_budget(turn_seconds, seconds)
     say(f"{len(others) + 1} candidates; turns of {len(sample)} texts, {turn_seconds:.2f} s with the default")
     end = start + _OPENING_SHARE * seconds
-    _open_all(others, bases, sample, goal, reference, turn_seconds, end=end, max_changed=max_changed)
+    open_all(
+        others, bases, sample, goal, reference, turn_seconds, end=end, max_changed=max_changed,
+        enough_packs=turn_texts is None and goal == "throughput",
+    )  # fmt: skip
     entered = [one for one in others if one.runner is not None and not one.left]
     say(f"{len(entered)} of them run and answer alike")
     assert default.runner is not None
@@ -101,7 +86,7 @@ def tune(
         (one for one in entered if one.runner in verdict.finalists), key=lambda one: -_speedup(one, default)
     )
     chosen, reason = _choose(default, [one for one in finalists if one.artifact is artifact], verdict, goal)
-    lengths = [len(row) for row in bases[id(artifact)].tokenize(sample)]
+    lengths = [len(row) for row in base.tokenize(sample)]
     return {
         "format_version": FORMAT_VERSION,
         "content": artifact.content_hash,
@@ -123,88 +108,13 @@ def tune(
     }  # fmt: skip
 
 
-def _turn(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
-    """Milliseconds a text: of all at once, or the median of one at a time."""
-    if goal == "throughput":
-        start = time.perf_counter()
-        logits(predictor, texts)
-        return 1000 * (time.perf_counter() - start) / len(texts)
-    times = []
-    for text in texts:
-        start = time.perf_counter()
-        logits(predictor, [text])
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times))
+def _needed_seconds(turn_seconds: float) -> float:
+    """A final takes no more than half of it: its fewest rounds, each with the default twice and the finalists."""
+    return FINAL_ROUNDS * (2 + FINALISTS) * turn_seconds * 2
 
 
-def _answers(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> np.ndarray:
-    """Logits in the way that the goal asks for them."""
-    if goal == "throughput":
-        return logits(predictor, texts)
-    return np.concatenate([logits(predictor, [text]) for text in texts])
-
-
-def _rate(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
-    """Texts per second, roughly."""
-    _answers(predictor, texts, goal)
-    start = time.perf_counter()
-    _answers(predictor, texts, goal)
-    return len(texts) / (time.perf_counter() - start)
-
-
-def _open(one: Candidate, base: LightPredictor, texts: Sequence[Text], goal: str) -> tuple[np.ndarray, float]:
-    """Load it, so that it can take turns; its logits, and how many seconds a turn takes when all is warm."""
-    predictor = base.with_settings(one.settings)
-    answers = _answers(predictor, texts, goal)
-    start = time.perf_counter()
-    _turn(predictor, texts, goal)
-    name = f"{one.artifact.path}: {one.settings.describe(goal)}"
-    one.runner = Runner(name, lambda: _turn(predictor, texts, goal), group=str(one.artifact.path))
-    return answers, time.perf_counter() - start
-
-
-def _open_all(
-    others: Sequence[Candidate], bases: dict[int, LightPredictor], texts: Sequence[Text], goal: str,
-    reference: np.ndarray, turn_seconds: float, *, end: float, max_changed: float,
-) -> None:  # fmt: skip
-    """Open each while there is time, the plainest first, and say of those that are out why."""
-    dead: dict[tuple[int, str], str] = {}
-    # The default has been looked at already.
-    looked, best = {(id(others[0].artifact), default_settings(1).engine)} if others else set(), turn_seconds
-    for one in sorted(others, key=_order(others)):
-        key = (id(one.artifact), one.settings.engine)
-        one.left = dead.get(key, "not tried: the time for opening was over" if time.perf_counter() > end else "")
-        if one.left:
-            continue
-        try:
-            answers, took = _open(one, bases[id(one.artifact)], texts, goal)
-        except (MissingExtraError, ArtifactError) as error:
-            # Not of these settings but of the engine, on this file or in this installation.
-            one.left = dead[key] = f"does not run here: {str(error).splitlines()[0]}"
-        except Exception as error:  # whatever else an engine raises is the end of this candidate and not of the tuning
-            one.left = f"failed: {type(error).__name__}: {error}"[:300]
-        else:
-            one.changed = changed_answers(answers, reference, one.artifact.task)
-            best = min(best, took)
-            if key not in looked and took > _HOPELESS * best:
-                dead[key] = f"not tried: its plainest settings took {took / best:.1f} times as long as the best so far"
-            looked.add(key)
-            if one.changed > max_changed:
-                one.left = f"{100 * one.changed:.2f} % of the answers change, more than {100 * max_changed:.2f} %"
-
-
-def _order(others: Sequence[Candidate]) -> Callable[[Candidate], int]:
-    """Each artifact's first candidate, then each one's second, and so on."""
-    seen: dict[int, int] = {}
-    places: dict[int, int] = {}
-    for one in others:
-        places[id(one)] = seen[id(one.artifact)] = seen.get(id(one.artifact), 0) + 1
-    return lambda one: places[id(one)]
-
-
-def _check_budget(turn_seconds: float, seconds: float, runners: int) -> None:
-    needed = FINAL_ROUNDS * runners * turn_seconds * 2
-    if needed > seconds:
+def _check_budget(turn_seconds: float, seconds: float) -> None:
+    if (needed := _needed_seconds(turn_seconds)) > seconds:
         raise LeanformerError(
             f"{seconds:g} seconds are too few: a turn of the default takes {turn_seconds:.2f} s, and a final of "
             f"{FINAL_ROUNDS} rounds half of the time\n  remedy: --seconds {int(needed) + 1}, or fewer --texts"

@@ -145,6 +145,12 @@ class LightPredictor:
         other.__dict__.pop("_workers", None)
         return other
 
+    def packs(self, rows: Sequence[np.ndarray]) -> list[Lines]:
+        """Which rows are run together."""
+        if self.exact or len(rows) < 2:
+            return [[[index]] for index in range(len(rows))]
+        return self._shared.cut(rows, self.pack_tokens)
+
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32."""
         try:
@@ -164,10 +170,7 @@ class LightPredictor:
 
     def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         result = np.empty((len(rows), self.task.outputs), dtype=np.float32)
-        if self.exact or len(rows) < 2:
-            packs = [[[index]] for index in range(len(rows))]
-        else:
-            packs = self._shared.cut(rows, self.pack_tokens)
+        packs = self.packs(rows)
 
         def run(engine: Engine, lines: Lines) -> None:
             result[[i for line in lines for i in line]] = engine.run(rows, lines)
