@@ -188,6 +188,21 @@ def test_answers_that_change_are_discarded(artifact: Artifact, few: None, monkey
     assert "left" not in tuned(artifact, max_changed=1.0)["alternatives"][1]
 
 
+def test_a_sibling_with_other_answers_is_not_compared_and_said_why(
+    artifact: Artifact, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lean = other_precision(artifact, tmp_path / "lean")
+    real = opening.answers_of
+
+    def answers(predictor: LightPredictor, texts: Any, goal: str) -> np.ndarray:
+        found = real(predictor, texts, goal)
+        return np.roll(found, 1, axis=1) if predictor.artifact.path.name == "model" else found
+
+    monkeypatch.setattr(opening, "answers_of", answers)
+    [one] = tuned(lean, siblings=[artifact])["precision"]
+    assert one["words"].startswith("fp32 (model) was not compared: ") and "of the answers change" in one["words"]
+
+
 def test_engines_that_cannot_run_are_skipped_with_the_reason(artifact: Artifact, monkeypatch: pytest.MonkeyPatch):
     default = default_settings(2)
     chosen = [default, replace(default, engine="openvino"), replace(default, engine="openvino", pack_tokens=64)]

@@ -94,7 +94,7 @@ def tune(
         "goal": goal,
         "choice": to_json(chosen.settings),
         "reason": reason,
-        "precision": _compare_precisions(chosen, finalists, verdict, default),
+        "precision": [*_compare_precisions(chosen, finalists, verdict, default), *_uncompared(siblings, finalists, others)],
         "default": _row(default, artifact, default),
         "noise": verdict.noise,
         "final_rounds": verdict.rounds,
@@ -166,6 +166,21 @@ def _compare_precisions(
             words = f"{names[0]} is not faster than {names[1]} here: they differ by less than the noise"
         row = {"artifact": one.artifact.path.name, "content": one.artifact.content_hash, "precision": one.precision}
         found.append(row | {"ratio": ratio, "words": words})
+    return found
+
+
+def _uncompared(
+    siblings: Sequence[Artifact], finalists: Sequence[Candidate], others: Sequence[Candidate]
+) -> list[dict[str, Any]]:
+    """Siblings of which nothing came to the final, and why: what became of their plainest settings."""
+    found = []
+    for artifact in siblings:
+        if any(one.artifact is artifact for one in finalists):
+            continue
+        first = next(one for one in others if one.artifact is artifact)
+        words = f"{first.precision} ({artifact.path.name}) was not compared: {first.left}"
+        row = {"artifact": artifact.path.name, "content": artifact.content_hash, "precision": first.precision}
+        found.append(row | {"ratio": None, "words": words})
     return found
 
 
