@@ -94,7 +94,9 @@ def tune(
         "goal": goal,
         "choice": to_json(chosen.settings),
         "reason": reason,
-        "precision": [*_compare_precisions(chosen, finalists, verdict, default), *_uncompared(siblings, finalists, others)],
+        "precision": [
+            *_compare_precisions(chosen, finalists, verdict, default), *_uncompared(siblings, finalists, others)
+        ],
         "default": _row(default, artifact, default),
         "noise": verdict.noise,
         "final_rounds": verdict.rounds,
