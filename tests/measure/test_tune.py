@@ -188,7 +188,7 @@ def test_answers_that_change_are_discarded(artifact: Artifact, few: None, monkey
     assert "left" not in tuned(artifact, max_changed=1.0)["alternatives"][1]
 
 
-def test_a_sibling_with_other_answers_is_not_compared_and_said_why(
+def test_of_a_sibling_with_other_answers_their_share_is_told(
     artifact: Artifact, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     lean = other_precision(artifact, tmp_path / "lean")
@@ -200,7 +200,24 @@ def test_a_sibling_with_other_answers_is_not_compared_and_said_why(
 
     monkeypatch.setattr(opening, "answers_of", answers)
     [one] = tuned(lean, siblings=[artifact])["precision"]
-    assert one["words"].startswith("fp32 (model) was not compared: ") and "of the answers change" in one["words"]
+    assert one["ratio"] > 0 and one["changed"] > 0.5
+    assert one["words"].endswith(f"; {100 * one['changed']:.1f} % of the answers are others")
+
+
+def test_a_sibling_that_does_not_run_is_not_compared(
+    artifact: Artifact, few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lean = other_precision(artifact, tmp_path / "lean")
+    real = opening.answers_of
+
+    def answers(predictor: LightPredictor, texts: Any, goal: str) -> np.ndarray:
+        if predictor.artifact.path.name == "model":
+            raise RuntimeError("no such operator")
+        return real(predictor, texts, goal)
+
+    monkeypatch.setattr(opening, "answers_of", answers)
+    [one] = tuned(lean, siblings=[artifact])["precision"]
+    assert one["words"] == "fp32 (model) was not compared: failed: RuntimeError: no such operator"
 
 
 def test_engines_that_cannot_run_are_skipped_with_the_reason(artifact: Artifact, monkeypatch: pytest.MonkeyPatch):
@@ -282,7 +299,10 @@ def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, 
     assert len(base.packs(rows[:least])) >= 6 and opening.least_texts(base, TEXTS, "latency") == 16
     record = tuned(artifact, turn_texts=None)
     small, large = record["alternatives"]
-    assert "ms_per_text" in small and "1 packs of it, too few" in large["left"] and "ms_per_text" not in large
+    assert "ms_per_text" in small and "ms_per_text" not in large
+    assert "too few packs to tell (1 in a turn" in large["left"]
+        "ms_per_text" in small and "too few packs to tell (1 in a turn" in large["left"] and "ms_per_text" not in large
+    )
     asked = tuned(artifact, turn_texts=40)["alternatives"]
     assert all("ms_per_text" in one for one in asked), "with --texts it is known how many are asked at once"
 

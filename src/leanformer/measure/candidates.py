@@ -48,8 +48,8 @@ def candidates(goal: str, cores: int) -> list[Settings]:
 
 def _departures(one: Settings, default: Settings) -> int:
     shared = (one.workers, one.worker_threads) != (default.workers, default.worker_threads)
-    others = (one.lone_threads != default.lone_threads, one.pack_tokens != default.pack_tokens, one.pinned)
-    return shared + sum(others)
+    others = (one.lone_threads != default.lone_threads, one.pack_tokens != default.pack_tokens)
+    return shared + sum(others) + 2 * one.pinned  # which matters least
 
 
 def changed_answers(logits: np.ndarray, reference: np.ndarray, task: Task) -> float:

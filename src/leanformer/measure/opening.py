@@ -88,23 +88,24 @@ def open_candidate(
 
 
 def open_all(
-    others: Sequence[Candidate], bases: dict[int, LightPredictor], texts: Sequence[Text], goal: str,
+    artifact: Artifact, others: Sequence[Candidate], bases: dict[int, LightPredictor], texts: Sequence[Text], goal: str,
     reference: np.ndarray, turn_seconds: float, *, end: float, max_changed: float, enough_packs: bool,
 ) -> None:  # fmt: skip
     """Open each while there is time, the plainest first, and say of those that are out why.
 
     Args:
+        artifact: the one to be tuned; others are there to be compared with, whatever they answer.
         bases: of each artifact by id a predictor, whose loaded graphs are shared.
         reference, turn_seconds: the default's answers and its time.
         end: on the clock; what is not open by then is not tried.
-        max_changed: largest share of answers that may be others than the reference.
+        max_changed: largest share of answers in which `artifact` may depart from the reference.
         enough_packs: leave out settings under which the texts make too few packs for the workers.
     """
     dead: dict[tuple[int, str], str] = {}
     # The default has been looked at already.
-    rows = bases[id(others[0].artifact)].tokenize(texts) if others else []
-    looked, best = {(id(others[0].artifact), default_settings(1).engine)} if others else set(), turn_seconds
-    for one in sorted(others, key=_order(others)):
+    looked, best = {(id(artifact), default_settings(1).engine)}, turn_seconds
+    rows = bases[id(artifact)].tokenize(texts)
+    for one in sorted(others, key=_order(artifact, others)):
         key = (id(one.artifact), one.settings.engine)
         one.left = dead.get(key, "not tried: the time for opening was over" if time.perf_counter() > end else "")
         if one.left:
@@ -112,7 +113,7 @@ def open_all(
         predictor = bases[id(one.artifact)].with_settings(one.settings)
         try:
             if enough_packs and (count := len(predictor.packs(rows))) < _LEAST_PACKS * one.settings.workers:
-                one.left = f"not timed: a turn of {len(rows)} texts makes {count} packs of it, too few to tell"
+                one.left = f"too few packs to tell ({count} in a turn of {len(rows)} texts)"
                 continue
             answers, took = open_candidate(one, predictor, texts, goal)
         except (MissingExtraError, ArtifactError) as error:
@@ -126,7 +127,7 @@ def open_all(
             if key not in looked and took > _HOPELESS * best:
                 dead[key] = f"not tried: its plainest settings took {took / best:.1f} times as long as the best so far"
             looked.add(key)
-            if one.changed > max_changed:
+            if one.changed > max_changed and one.artifact is artifact:
                 one.left = f"{100 * one.changed:.2f} % of the answers change, more than {100 * max_changed:.2f} %"
 
 
@@ -140,10 +141,10 @@ def least_texts(base: LightPredictor, texts: Sequence[Text], goal: str) -> int:
     return min(least, len(texts))
 
 
-def _order(others: Sequence[Candidate]) -> Callable[[Candidate], int]:
-    """Each artifact's first candidate, then each one's second, and so on."""
+def _order(artifact: Artifact, others: Sequence[Candidate]) -> Callable[[Candidate], int]:
+    """The plainest of all first; for each one of another artifact two of this one."""
     seen: dict[int, int] = {}
     places: dict[int, int] = {}
     for one in others:
         places[id(one)] = seen[id(one.artifact)] = seen.get(id(one.artifact), 0) + 1
-    return lambda one: places[id(one)]
+    return lambda one: places[id(one)] * (1 if one.artifact is artifact else 2)

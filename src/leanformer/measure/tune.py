@@ -44,7 +44,8 @@ def tune(
             compared with, but what is chosen is how to run `artifact`.
         turn_texts: how many texts a turn has, and so how many are asked at once; None: any number, so that a turn is
             as long as fits the time and has packs enough for all workers.
-        max_changed: a candidate that answers a larger share of the texts otherwise than the default is discarded.
+        max_changed: settings under which `artifact` answers a larger share of the texts otherwise are discarded; of
+            siblings, which are another precision, the share is told.
 
     Raises `LeanformerError` for a budget in which nothing could be told, and what opening `artifact` raises.
     """
@@ -70,7 +71,7 @@ def tune(
     say(f"{len(others) + 1} candidates; turns of {len(sample)} texts, {turn_seconds:.2f} s with the default")
     end = start + _OPENING_SHARE * seconds
     open_all(
-        others, bases, sample, goal, reference, turn_seconds, end=end, max_changed=max_changed,
+        artifact, others, bases, sample, goal, reference, turn_seconds, end=end, max_changed=max_changed,
         enough_packs=turn_texts is None and goal == "throughput",
     )  # fmt: skip
     entered = [one for one in others if one.runner is not None and not one.left]
@@ -166,8 +167,10 @@ def _compare_precisions(
             words = f"{names[0]} is not faster here: {names[1]} is {1 / ratio:.2f} times as fast; use that folder"
         else:
             words = f"{names[0]} is not faster than {names[1]} here: they differ by less than the noise"
+        if one.changed:
+            words += f"; {100 * one.changed:.1f} % of the answers are others"
         row = {"artifact": one.artifact.path.name, "content": one.artifact.content_hash, "precision": one.precision}
-        found.append(row | {"ratio": ratio, "words": words})
+        found.append(row | {"ratio": ratio, "changed": one.changed, "words": words})
     return found
 
 
