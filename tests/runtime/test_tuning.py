@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -188,6 +189,21 @@ def test_graphs_are_shared_between_settings(artifact: Artifact):
     logits(other, TEXTS)
     assert len(base._engines) == 1 and other._engines is base._engines
     assert other._workers is not base._workers
+
+
+@pytest.mark.parametrize(("threads", "sessions"), [(1, 1), (2, 2)])
+def test_workers_of_several_threads_have_sessions_of_their_own(threads: int, sessions: int, artifact: Artifact):
+    """Threads of one session serve all who call it: two workers would share those of one."""
+    base = LightPredictor(artifact, threads=4, tuning=False)
+    one = base.with_settings(Settings(workers=2, worker_threads=threads))
+    barrier, seen = threading.Barrier(2, timeout=20), set()
+
+    def look(_: int) -> None:
+        seen.add(id(one._worker_engine))
+        barrier.wait()
+
+    one._workers.map(look, range(2))
+    assert len(seen) == sessions
 
 
 def test_busy_cores_leave_one_text_to_one_thread(artifact: Artifact):
