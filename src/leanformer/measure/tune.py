@@ -169,7 +169,11 @@ def _compare_precisions(
             words = f"{names[0]} is not faster than {names[1]} here: they differ by less than the noise"
         if one.changed:
             words += f"; {100 * one.changed:.1f} % of the answers are others"
-        row: dict[str, Any] = {"artifact": one.artifact.path.name, "content": one.artifact.content_hash, "precision": one.precision}
+        row: dict[str, Any] = {
+            "artifact": one.artifact.path.name,
+            "content": one.artifact.content_hash,
+            "precision": one.precision,
+        }
         found.append(row | {"ratio": ratio, "changed": one.changed, "words": words})
     return found
 
@@ -184,7 +188,11 @@ def _uncompared(
             continue
         first = next(one for one in others if one.artifact is artifact)
         words = f"{first.precision} ({artifact.path.name}) was not compared: {first.left}"
-        row: dict[str, Any] = {"artifact": artifact.path.name, "content": artifact.content_hash, "precision": first.precision}
+        row: dict[str, Any] = {
+            "artifact": artifact.path.name,
+            "content": artifact.content_hash,
+            "precision": first.precision,
+        }
         found.append(row | {"ratio": None, "words": words})
     return found
 
