@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from leanformer.runtime.predictor import LightPredictor
 
 
-def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = None) -> Predictor:
+def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> Predictor:
     """A predictor that batches by length, whatever the artifact's format.
+
+    Args:
+        threads: cores to use; None takes those that this process may use.
+        tuning: use what `leanformer tune` stored beside a graph for this machine.
 
     Raises `MissingExtraError` when the artifact needs PyTorch and it is not installed.
     """
@@ -30,7 +34,7 @@ def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = Non
     if artifact.format == "onnx":
         from leanformer.runtime.predictor import LightPredictor
 
-        return LightPredictor(artifact, threads=threads)
+        return LightPredictor(artifact, threads=threads, tuning=tuning)
     try:
         import torch
 
@@ -41,6 +45,11 @@ def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = Non
 
     torch.set_num_threads(allowed_cores() if threads is None else threads)
     return TorchPredictor(artifact)
+
+
+def open_untuned(artifact: Artifact | Path | str, *, threads: int | None = None) -> Predictor:
+    """`open_predictor` without what is stored for this machine."""
+    return open_predictor(artifact, threads=threads, tuning=False)
 
 
 def load(path: Path | str, *, threads: int | None = None) -> LightPredictor:

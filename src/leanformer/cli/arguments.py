@@ -35,6 +35,7 @@ KindOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: those this process may use.")]
+TuningOption = Annotated[bool, typer.Option(help="Use what `leanformer tune` found for this machine, where it did.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 TokensOption = Annotated[int, typer.Option(min=2, help="Longest input in tokens; longer texts are cut.")]
 PriceOption = Annotated[float | None, typer.Option(min=0, help="Price of the machine in USD per hour.")]

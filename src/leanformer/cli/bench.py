@@ -22,6 +22,7 @@ from leanformer.cli.arguments import (
     SplitOption,
     StabilityOption,
     ThreadsOption,
+    TuningOption,
     command_line,
     energy_settings,
     open_data,
@@ -59,6 +60,7 @@ def bench(
     stability: StabilityOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
+    tuning: TuningOption = True,
 ) -> None:
     """Measure quality, latency, throughput, size and cost of each ARTIFACT; the first is the reference."""
     from rich.console import Console
@@ -84,12 +86,16 @@ def bench(
     names = bench_names(artifacts)
     for name, artifact in zip(names, opened, strict=True):
         runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
-        predictor = open_predictor(artifact, threads=cores)
+        predictor = open_predictor(artifact, threads=cores, tuning=tuning)
+        if (tuned := getattr(predictor, "tuning", None)) is not None:
+            say(f"note: {name} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
         after = names[0] if entries else None
         entries.append(Entry(name, after, artifact, predictor, runtime, True, False))
-    for name in also or ():
-        foreign = open_foreign(name, opened[0], threads=cores)
-        entries.append(Entry(name, names[0], opened[0], foreign, name, False, False, opener=name))
+    for foreign_name in also or ():
+        foreign = open_foreign(foreign_name, opened[0], threads=cores)
+        entries.append(
+            Entry(foreign_name, names[0], opened[0], foreign, foreign_name, False, False, opener=foreign_name)
+        )
     examples = open_data(data, split, seed, task=opened[0].task, single="test")
     for note in examples.notes:
         say(f"note: {note}")

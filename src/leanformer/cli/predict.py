@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import ThreadsOption
+from leanformer.cli.arguments import ThreadsOption, TuningOption
 from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Text
 
@@ -33,6 +33,7 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
     threads: ThreadsOption = None,
+    tuning: TuningOption = True,
 ) -> None:
     """Label texts, or pairs of texts; one JSON object for each, in order.
 
@@ -45,7 +46,7 @@ def predict(
         raise LeanformerError("give texts, or --input FILE, and not both")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
-    predictor = open_predictor(artifact, threads=threads)
+    predictor = open_predictor(artifact, threads=threads, tuning=tuning)
     task = predictor.task
     if texts and len(pair or ()) not in (0, len(texts)):
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")

@@ -32,7 +32,7 @@ from leanformer.task import Task
 
 PADDED_TO = 128
 UNPADDED = "no padding"
-OPENER = "leanformer.loading:open_predictor"
+OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,11 @@ def measure_ladder(
     for i, one in enumerate(entries):
         if further.robustness or further.stability:
             say(f"scoring again: {one.name}")
-        opened = one.artifact.content_hash, one.opener
+        tuned = getattr(one.predictor, "tuning", None) is not None
+        opener = one.opener if one.opener != OPENER or tuned else UNTUNED
+        opened = one.artifact.content_hash, opener
         if memory and opened not in peaks:
-            peaks[opened] = measure_memory(one.artifact, test.inputs[:500], one.opener, threads)
+            peaks[opened] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")

@@ -15,7 +15,6 @@ from leanformer.measure.flops import Work, shape_of, shape_of_encoder, traffic_b
 from leanformer.predictor import Predictor
 from leanformer.runtime.engine import OnnxEngine
 
-
 UNKNOWN_WORK: dict[str, Any] = {"flops_per_text": None, "padding_waste": None, "traffic_bytes_per_text": None}
 """Of a predictor that tells nothing of what it computes."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -12,18 +14,23 @@ from typing import TypeVar
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.errors import ArtifactError, DataError
+from leanformer.errors import ArtifactError, DataError, MissingExtraError
 from leanformer.machine import instruction_sets
 from leanformer.predictor import CHUNK, Prediction, check_texts, chunked, to_predictions
-from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.cores import allowed_cores, places
 from leanformer.runtime.engine import Engine, OnnxEngine
+from leanformer.runtime.load import FreeCores
 from leanformer.runtime.packing import Lines
 from leanformer.runtime.stream import beside, spread
+from leanformer.runtime.tuning import Settings, Tuning, default_settings, read_tuning
+from leanformer.runtime.workers import Workers
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
 ENGINES = ("onnxruntime", "openvino", "native")
+# Those that compute on the thread that calls them, so that pinning it pins them.
+PINNABLE = ("onnxruntime", "native")
 # Fewer texts than this are tokenized sooner than a worker wakes up.
 _FEW = 16
 Rows = TypeVar("Rows")
@@ -34,7 +41,9 @@ class LightPredictor:
     """Scores texts with the graph of an artifact of format "onnx".
 
     Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/kernels.py compares
-    that with one session that has all threads); one pack alone gets all threads.
+    that with one session that has all threads); one pack alone gets all threads, where other programs leave them free.
+    What `leanformer tune` found to be faster on this machine is used instead, unless engine, workers, pack size or
+    exact answers are asked for.
 
     Args:
         artifact: of format "onnx".
@@ -42,7 +51,10 @@ class LightPredictor:
         pack_tokens: most tokens in one pack; None is the engine's choice.
         exact: run each text alone on one thread. Its answer is then the same bit for bit whatever else is asked, and
             whatever the number of threads; without, company changes the last bits.
-        engine: one of `ENGINES`; "openvino" needs the extra of that name.
+        engine: one of `ENGINES`; "openvino" needs the extra of that name. None is the default, ONNX Runtime.
+        workers: packs that are run at the same time; None: one for each core.
+        tuning: use what `leanformer tune` stored for this machine and number of cores.
+        settings: all of these at once, as they are; the others are then not looked at.
         windows: what becomes of texts longer than the model's `max_tokens`. None: `predict` cuts them, and warns how
             many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
     """
@@ -54,18 +66,33 @@ class LightPredictor:
         threads: int | None = None,
         pack_tokens: int | None = None,
         exact: bool = False,
-        engine: str = "onnxruntime",
+        engine: str | None = None,
         windows: int | None = None,
+        workers: int | None = None,
+        tuning: bool = True,
+        settings: Settings | None = None,
     ) -> None:
         if artifact.format != "onnx":
             raise ArtifactError(
                 f"{artifact.path}: format {artifact.format!r} is not run by the light runtime\n"
                 "  remedy: make a graph of it with leanformer compress (recipe `quick` does not train)"
             )
-        if engine not in ENGINES:
+        if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
-        self.artifact, self.pack_tokens, self.exact, self.engine = artifact, pack_tokens, exact, engine
+        self.artifact, self.exact = artifact, exact
         self.threads = allowed_cores() if threads is None else threads
+        self.tuning: Tuning | None = None
+        if settings is None:
+            default = default_settings(self.threads)
+            settings = replace(
+                default, engine=engine or default.engine, workers=workers or default.workers, pack_tokens=pack_tokens
+            )
+            if tuning and not exact and (engine, workers, pack_tokens) == (None, None, None):
+                self.tuning = read_tuning(artifact, self.threads, ENGINES)
+                settings = self.tuning.settings if self.tuning else settings
+        self.settings = settings
+        self._engines: dict[tuple[str, int, int, int], Engine] = {}
+        self._lock = threading.Lock()
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
@@ -148,59 +175,118 @@ class LightPredictor:
         # Looking words up holds Python's lock, so that more workers than one would only wait for each other.
         return spread(tokenize, texts, self._workers, 1 if self._tokenizer.remembers_words else self.threads)
 
+    @property
+    def engine(self) -> str:
+        return self.settings.engine
+
+    @property
+    def pack_tokens(self) -> int | None:
+        return self.settings.pack_tokens
+
+    def with_settings(self, settings: Settings) -> LightPredictor:
+        """The same model run otherwise; a graph that both need is loaded once."""
+        other = copy(self)
+        other.settings, other.tuning = settings, None
+        other.__dict__.pop("_workers", None)
+        return other
+
+    def packs(self, rows: Sequence[np.ndarray]) -> list[Lines]:
+        """Which rows are run together."""
+        if self.exact or len(rows) < 2:
+            return [[[index]] for index in range(len(rows))]
+        return self._shared.cut(rows, self.pack_tokens)
+
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32."""
-        result = np.empty((len(rows), self.task.outputs), dtype=np.float32)
-        if self.exact or len(rows) < 2:
-            packs = [[[index]] for index in range(len(rows))]
-        else:
-            packs = self._alone.cut(rows, self.pack_tokens)
-        engine = self._together if len(packs) == 1 and not self.exact else self._alone
+        try:
+            return self._infer(rows)
+        except (ArtifactError, MissingExtraError) as error:
+            if self.tuning is None:
+                raise
+            # The engine ran here when it was tuned, and something that no version tells has changed since.
+            warnings.warn(
+                f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
+                "  remedy: tune again (leanformer tune)",
+                stacklevel=2,
+            )
+            self.tuning, self.settings = None, default_settings(self.threads)
+            self.__dict__.pop("_workers", None)
+            return self._infer(rows)
 
-        def work(lines: Lines) -> None:
+    def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        result = np.empty((len(rows), self.task.outputs), dtype=np.float32)
+        packs = self.packs(rows)
+
+        def run(engine: Engine, lines: Lines) -> None:
             result[[i for line in lines for i in line]] = engine.run(rows, lines)
 
-        if engine is self._alone and self.threads > 1 and len(packs) > 1:
+        if self.settings.workers > 1 and len(packs) > 1:
             # Longest first, so that no worker is left alone with the largest pack at the end.
-            list(self._workers.map(work, packs))
+            self._workers.map(lambda lines: run(self._worker_engine, lines), packs)
         else:
+            engine = self._shared if len(packs) > 1 and not self.exact else self._lone
             for lines in packs:
-                work(lines)
+                run(engine, lines)
         return result
 
-    @cached_property
-    def _together(self) -> Engine:
-        """All threads on one call."""
-        if self.threads == 1:
-            return self._alone
-        together = getattr(self._alone, "together", None)
-        return self._open(self.threads) if together is None else together(self.threads)
+    @property
+    def _lone(self) -> Engine:
+        """For a pack that is alone; on one thread where answers are to be exact, or the other cores are busy."""
+        threads = self.settings.lone_threads
+        if self.exact or (threads > 1 and not self._free(threads)):
+            threads = 1
+        return self._open(threads)
 
-    @cached_property
-    def _alone(self) -> Engine:
-        """One thread per call, called from several workers."""
-        return self._open(1)
+    @property
+    def _shared(self) -> Engine:
+        """For one of several packs, on a thread that is no worker."""
+        return self._open(1 if self.exact else self.settings.worker_threads)
 
-    def _open(self, threads: int) -> Engine:
+    @property
+    def _worker_engine(self) -> Engine:
+        """For one of several packs, on a worker. One-thread workers share it; others have sessions of their own."""
+        threads = 1 if self.exact else self.settings.worker_threads
+        return self._open(threads, 0 if threads == 1 else self._workers.number)
+
+    def _open(self, threads: int, number: int = 0) -> Engine:
+        # One-thread calls come from several workers at once.
+        key = (self.engine, threads, self.settings.workers if threads == 1 else 1, number)
+        with self._lock:
+            if key not in self._engines:
+                self._engines[key] = self._load(threads, key[2])
+            return self._engines[key]
+
+    def _load(self, threads: int, streams: int) -> Engine:
         path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
         if self.engine == "openvino":
             from leanformer.runtime.openvino_engine import OpenVinoEngine
 
-            return OpenVinoEngine(path, threads, streams=self.threads if threads == 1 else 1)
+            return OpenVinoEngine(path, threads, streams=streams)
         if self.engine == "native":
             from leanformer.runtime.native_engine import NativeEngine
 
-            return NativeEngine(path, self.artifact.properties)
+            # The weights are held once, whatever the number of threads.
+            made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)
+            return NativeEngine(path, self.artifact.properties, threads) if made is None else made.together(threads)
         return OnnxEngine(path, threads, padding_id=padding_id)
 
     @cached_property
-    def _workers(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads, thread_name_prefix="leanformer")
+    def _free(self) -> FreeCores:
+        return FreeCores()
+
+    @cached_property
+    def _workers(self) -> Workers:
+        pinned = self.settings.pinned and self.engine in PINNABLE
+        return Workers(
+            self.settings.workers, places(self.settings.workers, self.settings.worker_threads) if pinned else None
+        )
 
 
-def load(path: Path | str, *, threads: int | None = None, engine: str = "onnxruntime") -> LightPredictor:
+def load(
+    path: Path | str, *, threads: int | None = None, engine: str | None = None, tuning: bool = True
+) -> LightPredictor:
     """Open the artifact in folder `path`, check its hashes and make it ready to predict.
 
     Raises `ArtifactError` when the folder is not a whole artifact of format "onnx".
     """
-    return LightPredictor(open_artifact(path), threads=threads, engine=engine)
+    return LightPredictor(open_artifact(path), threads=threads, engine=engine, tuning=tuning)
