@@ -13,8 +13,8 @@ import numpy as np
 Texts = Sequence[str]
 # Worker threads of one library may still spin for a moment after its last call; let them come to rest.
 SETTLE_SECONDS = 0.25
-# Fewer texts than this are not timed, however slow: the first batches would be all there is.
-FEWEST = 64
+# So many texts show how fast a runner is, and fewer than twice as many are not timed, however slow it is.
+TRIAL = 32
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,15 @@ class Rates:
         per_second: texts per second, tokenizer included.
         tokenizer_per_second: of its tokenizer alone; empty where that cannot be had apart.
         ms: median milliseconds of one call in each round, where texts were given one at a time; else empty.
+        cpu_ms: CPU milliseconds a text over all threads, the tokenizer's and spinning ones included. Far less than the
+            wall clock times the threads means that a core waited, or that others had it.
     """
 
     texts: int
     per_second: tuple[float, ...]
     tokenizer_per_second: tuple[float, ...] = ()
     ms: tuple[float, ...] = ()
+    cpu_ms: tuple[float, ...] = ()
 
 
 def in_turn(
@@ -72,12 +75,15 @@ def in_turn(
     rates: dict[str, list[float]] = {one.name: [] for one in runners}
     tokenizer: dict[str, list[float]] = {one.name: [] for one in runners}
     ms: dict[str, list[float]] = {one.name: [] for one in runners}
+    cpu_ms: dict[str, list[float]] = {one.name: [] for one in runners}
     for turn in range(rounds):
         for one in runners if turn % 2 == 0 else reversed(runners):
             sample = texts[: counts[one.name]]
             time.sleep(SETTLE_SECONDS)
             one.run(sample[:1])  # whoever comes after a rest pays for waking up, so let no one be timed doing it
+            before = time.process_time()
             times = _times(one.run, sample, one_at_a_time)
+            cpu_ms[one.name].append(1000 * (time.process_time() - before) / len(sample))
             rates[one.name].append(len(sample) / sum(times))
             if one_at_a_time:
                 ms[one.name].append(1000 * median(times))
@@ -85,7 +91,13 @@ def in_turn(
                 tokenizer[one.name].append(len(sample) / sum(_times(one.tokenize, sample, one_at_a_time)))
         say(f"round {turn + 1} of {rounds}: {', '.join(f'{name} {all_[-1]:.0f}/s' for name, all_ in rates.items())}")
     return {
-        one.name: Rates(counts[one.name], tuple(rates[one.name]), tuple(tokenizer[one.name]), tuple(ms[one.name]))
+        one.name: Rates(
+            texts=counts[one.name],
+            per_second=tuple(rates[one.name]),
+            tokenizer_per_second=tuple(tokenizer[one.name]),
+            ms=tuple(ms[one.name]),
+            cpu_ms=tuple(cpu_ms[one.name]),
+        )
         for one in runners
     }
 
@@ -102,10 +114,10 @@ def _times(call: Callable[[Texts], Any], texts: Texts, one_at_a_time: bool) -> l
 
 def _affordable(one: Runner, texts: Texts, seconds: float, one_at_a_time: bool) -> int:
     """How many texts fit into `seconds`; the runner is warm for them afterwards."""
-    few = texts[:FEWEST]
+    few = texts[:TRIAL]
     _times(one.run, few, one_at_a_time)
     rate = len(few) / sum(_times(one.run, few, one_at_a_time))
-    count = min(len(texts), max(FEWEST, int(rate * seconds)))
+    count = min(len(texts), max(2 * TRIAL, int(rate * seconds)))
     _times(one.run, texts[:count], one_at_a_time)
     return count
 
@@ -135,4 +147,5 @@ def row(work: str, ours: str, peer: str, rates: dict[str, Rates]) -> dict[str, A
             result[f"{side}_tokenizer"] = median(one.tokenizer_per_second)
         if one.ms:
             result[f"{side}_ms_p50"] = median(one.ms)
+        result[f"{side}_cpu_ms"] = median(one.cpu_ms)
     return result

@@ -14,6 +14,7 @@ COMMANDS = (
     ("import_time.py",),
     ("kernels.py",),
     ("runtime.py",),
+    ("company.py",),
     ("ladder.py", "sst2"),
     ("layers.py", "sst2"),
     ("students.py", "sst2"),
@@ -22,6 +23,8 @@ COMMANDS = (
     ("demo.py",),
     ("killed.py",),
     ("documented.py",),
+    ("memory.py",),
+    ("other_cpu.py",),  # needs qemu-user-static of the system, and says so where it is missing
 )
 
 

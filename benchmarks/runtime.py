@@ -1,6 +1,6 @@
 """How fast texts become labels, ours beside what people run, with the same weights: benchmarks/results/runtime.json.
 
-    python benchmarks/runtime.py [--texts 1024] [--rounds 4] [--seconds 2] [--teacher FOLDER] [--only WORK]
+    python benchmarks/runtime.py [--texts 1024] [--rounds 4] [--seconds 1.5] [--teacher FOLDER] [--only WORK]
 
 The teacher of benchmarks/ladder.py (MiniLM-L6) on SST-2's test texts, and on long texts cut to 512 tokens. All get the
 same texts (whoever is too slow for all of them gets the first ones) and threads, in turn within one run, tokenizer
@@ -181,9 +181,9 @@ def long_texts(name: str, count: int, seed: int = 13) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=1024, help="how many of SST-2's test texts, drawn by seed")
-    parser.add_argument("--long-texts", type=int, default=48, help="how many of each set of long texts")
+    parser.add_argument("--long-texts", type=int, default=24, help="how many of each set of long texts")
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=2.0, help="what one turn may take")
+    parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
     parser.add_argument("--only", action="append", choices=WORKS, help="these kinds of work alone")
     parser.add_argument("--teacher", type=Path, help="an encoder artifact to use instead of the ladder's")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "runtime.json")

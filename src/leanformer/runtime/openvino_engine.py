@@ -11,9 +11,20 @@ from typing import Any
 import numpy as np
 
 from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.machine import instruction_sets
 from leanformer.runtime.packing import Lines, fill_lines, pack
 
 _FIRST_USE = Lock()
+
+
+def saturates(flags: Sequence[str]) -> bool:
+    """Whether int8 products of a CPU with these flags overflow.
+
+    On x86 without int8 dot products OpenVINO multiplies with an instruction that adds pairs in 16 bits and cuts them
+    off: probabilities were wrong by 0.33 (benchmarks/other_cpu.py). There the int8 weights have to be multiplied in
+    fp32.
+    """
+    return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"} & set(flags)
 
 
 class OpenVinoEngine:
@@ -51,6 +62,8 @@ class OpenVinoEngine:
             # Two processes that pin to the same cores starve each other.
             "ENABLE_CPU_PINNING": False,
         }
+        if saturates(instruction_sets()):
+            self._settings["LP_TRANSFORMS_MODE"] = "NO"
         self._requests: dict[tuple[int, int], tuple[Any, SimpleQueue[Any]]] = {}
         self._lock = Lock()
         try:
