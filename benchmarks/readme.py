@@ -79,8 +79,8 @@ def runtime() -> str:
     return "\n".join(
         [
             "The teacher in int8, in our runtime and as others run it (`python benchmarks/runtime.py` says what each",
-            f"row is): texts per second on {machine['threads']} threads ({machine['cpu']}), tokenizer included, in turn,",
-            f"medians of {details['rounds']} rounds. The ratio is given with its smallest and largest round.",
+            f"row is): texts per second on {machine['threads']} threads ({machine['cpu']}), tokenizer included, in",
+            f"turn, medians of {details['rounds']} rounds. The ratio is given with its smallest and largest round.",
             "",
             *table(rows),
             "",
