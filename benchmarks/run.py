@@ -15,6 +15,7 @@ COMMANDS = (
     ("kernels.py",),
     ("tokenizing.py",),
     ("runtime.py",),
+    ("company.py",),
     ("ladder.py", "sst2"),
     ("layers.py", "sst2"),
     ("students.py", "sst2"),
@@ -25,6 +26,8 @@ COMMANDS = (
     ("demo.py",),
     ("killed.py",),
     ("documented.py",),
+    ("memory.py",),
+    ("other_cpu.py",),  # needs qemu-user-static of the system, and says so where it is missing
 )
 
 

@@ -110,10 +110,10 @@ def _read(path: Path, pairs: bool) -> Iterator[Text]:
                 raise DataError("empty text", path="standard input", line=number, remedy="remove the line")
             yield line.rstrip("\r\n")
         return
-    from leanformer.data.readers import read_rows
+    from leanformer.data.readers import iterate_rows
 
     # Labels of any kind may stand in the file; nothing here looks at them.
-    for row in read_rows(path):
+    for row in iterate_rows(path):
         if pairs and row.pair is None:
             raise DataError(
                 "no second text ('text_pair'), and the model was made for pairs", path=path, line=row.line,

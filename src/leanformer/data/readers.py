@@ -31,6 +31,11 @@ def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
 
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
+    return list(iterate_rows(path, kind))
+
+
+def iterate_rows(path: Path | str, kind: str | None = None) -> Iterator[Row]:
+    """The rows of `read_rows` one by one, and its errors where they stand; only tables are held in memory whole."""
     path = Path(path)
     extension = path.suffix.lower()
     if not path.exists():
@@ -43,18 +48,21 @@ def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
             path=path,
             remedy='convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file',
         )
+    empty = True
     try:
         if extension == ".jsonl":
-            rows = list(_read_json_lines(path, kind))
+            rows = _read_json_lines(path, kind)
         elif extension == ".txt":
-            rows = list(_read_text_lines(path, kind))
+            rows = _read_text_lines(path, kind)
         else:
-            rows = _read_table(path, kind, delimiter="," if extension == ".csv" else "\t")
+            rows = iter(_read_table(path, kind, delimiter="," if extension == ".csv" else "\t"))
+        for row in rows:
+            empty = False
+            yield row
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
-    if not rows:
+    if empty:
         raise DataError("the file holds no examples", path=path, remedy="add examples, or remove the file")
-    return rows
 
 
 def missing_path(path: Path) -> DataError:
