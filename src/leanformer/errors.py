@@ -36,15 +36,15 @@ class GateError(LeanformerError):
     """A step whose result strays too far from what it was made from."""
 
 
-class MissingCompilerError(LeanformerError):
-    """Something that is compiled where it runs, and no compiler is there."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what}\n  remedy: install a C++ compiler (apt install g++), or set CXX to the name of one")
-
-
 class MissingExtraError(LeanformerError):
     """Something that needs an optional dependency which is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs more than the base install\n  remedy: pip install 'leanformer[{extra}]'")
+
+
+class MissingCompilerError(MissingExtraError):
+    """Something that is compiled where it runs, and cannot be here."""
+
+    def __init__(self, what: str, remedy: str = "install a C++ compiler (apt install g++), or set CXX to one") -> None:
+        LeanformerError.__init__(self, f"{what}\n  remedy: {remedy}")

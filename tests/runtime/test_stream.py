@@ -176,7 +176,7 @@ def test_tokenizing_takes_no_more_workers_than_there_are(artifact: Artifact, mon
         return run
 
     monkeypatch.setattr(predictor._tokenizer, "encode", counted(predictor._tokenizer.encode))
-    engine = predictor._alone
+    engine = predictor._worker_engine
     monkeypatch.setattr(engine, "run", counted(engine.run))
     assert len(list(predictor.stream(chunked(TEXTS, 30)))) == 5
     assert most == 2

@@ -33,6 +33,7 @@ from leanformer.files import new_folder
 from leanformer.predictor import logits
 from leanformer.runtime.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
+from leanformer.runtime.tuning import DEFAULT_ENGINE
 from leanformer.step import Context, record
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Int8:
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,
             )  # fmt: skip
-            ours = logits(LightPredictor(draft, threads=context.threads, tuning=False), texts)
+            ours = logits(LightPredictor(draft, threads=context.threads, engine=DEFAULT_ENGINE), texts)
             parity = compare(ours, logits(fp32, texts), artifact.task)
             context.say(
                 f"int8 against fp32 on {parity.n} dev texts: mean logit difference {parity.mean_difference:.3f} "

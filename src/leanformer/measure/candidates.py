@@ -9,7 +9,7 @@ import numpy as np
 from leanformer.predictor import decide, sigmoid, softmax
 from leanformer.runtime.cores import physical_cores, places
 from leanformer.runtime.predictor import ENGINES, PINNABLE
-from leanformer.runtime.tuning import Settings, default_settings
+from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, default_settings
 from leanformer.task import Task
 
 PACK_TOKENS = (None, 128, 256, 64, 512, 1024, 2048)
@@ -17,13 +17,13 @@ PACK_TOKENS = (None, 128, 256, 64, 512, 1024, 2048)
 NEAR = 0.02
 
 
-def candidates(goal: str, cores: int) -> list[Settings]:
+def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[Settings]:
     """All settings worth a try with so many cores: the default, the other engines, and then ever more that is changed.
 
     For latency: engines and threads on one text. For throughput: engines, ways to share the cores between workers and
     their threads, sizes of packs, and pinning where it does no harm.
     """
-    default = default_settings(cores)
+    default = default_settings(cores, engine)
     physical = min(cores, len(physical_cores()))
     found = []
     if goal == "latency":

@@ -14,7 +14,7 @@ from leanformer.measure.candidates import changed_answers
 from leanformer.measure.race import Runner
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.tuning import Settings, default_settings
+from leanformer.runtime.tuning import Settings
 from leanformer.task import Text
 
 LEAST_TEXTS = 16
@@ -103,7 +103,7 @@ def open_all(
     """
     dead: dict[tuple[int, str], str] = {}
     # The default has been looked at already.
-    looked, best = {(id(artifact), default_settings(1).engine)}, turn_seconds
+    looked, best = {(id(artifact), bases[id(artifact)].engine)}, turn_seconds
     rows = bases[id(artifact)].tokenize(texts)
     for one in sorted(others, key=_order(artifact, others)):
         key = (id(one.artifact), one.settings.engine)

@@ -54,9 +54,10 @@ def tune(
         raise LeanformerError(f"{seconds:g} seconds are too few to tell anything\n  remedy: --seconds 60")
     bases = {id(one): LightPredictor(one, threads=cores, tuning=False) for one in (artifact, *siblings)}
     base = bases[id(artifact)]
-    default, *others = [Candidate(artifact, one) for one in candidates(goal, cores)]
-    others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores)]
     sample = list(texts)
+    base.infer(base.tokenize(sample[:1]))  # after which it knows which engine is the default for this graph
+    default, *others = [Candidate(artifact, one) for one in candidates(goal, cores, base.engine)]
+    others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores)]
     if turn_texts is not None:
         sample = sample[:turn_texts]
     else:

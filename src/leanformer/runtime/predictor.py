@@ -20,9 +20,10 @@ from leanformer.predictor import CHUNK, Prediction, check_texts, chunked, to_pre
 from leanformer.runtime.cores import allowed_cores, places
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.load import FreeCores
+from leanformer.runtime.native.build import can_build
 from leanformer.runtime.packing import Lines
 from leanformer.runtime.stream import beside, spread
-from leanformer.runtime.tuning import Settings, Tuning, default_settings, read_tuning
+from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings, read_tuning
 from leanformer.runtime.workers import Workers
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
@@ -35,6 +36,12 @@ PINNABLE = ("onnxruntime", "native")
 _FEW = 16
 Rows = TypeVar("Rows")
 Result = TypeVar("Result")
+
+
+def default_engine(artifact: Artifact) -> str:
+    """The engine that runs it where nothing was tuned: our own for packed int8 graphs, where it can be compiled."""
+    packed_int8 = artifact.properties.get("precision") == "int8" and artifact.properties.get("layout") == "packed"
+    return "native" if packed_int8 and can_build() else DEFAULT_ENGINE
 
 
 class LightPredictor:
@@ -51,7 +58,8 @@ class LightPredictor:
         pack_tokens: most tokens in one pack; None is the engine's choice.
         exact: run each text alone on one thread. Its answer is then the same bit for bit whatever else is asked, and
             whatever the number of threads; without, company changes the last bits.
-        engine: one of `ENGINES`; "openvino" needs the extra of that name. None is the default, ONNX Runtime.
+        engine: one of `ENGINES`; "openvino" needs the extra of that name. None is `default_engine`, or ONNX Runtime
+            where that one turns out not to run this graph.
         workers: packs that are run at the same time; None: one for each core.
         tuning: use what `leanformer tune` stored for this machine and number of cores.
         settings: all of these at once, as they are; the others are then not looked at.
@@ -82,14 +90,16 @@ class LightPredictor:
         self.artifact, self.exact = artifact, exact
         self.threads = allowed_cores() if threads is None else threads
         self.tuning: Tuning | None = None
+        self._chose_engine = False  # rather than having been told
         if settings is None:
-            default = default_settings(self.threads)
+            default = default_settings(self.threads, default_engine(artifact))
             settings = replace(
                 default, engine=engine or default.engine, workers=workers or default.workers, pack_tokens=pack_tokens
             )
             if tuning and not exact and (engine, workers, pack_tokens) == (None, None, None):
                 self.tuning = read_tuning(artifact, self.threads, ENGINES)
                 settings = self.tuning.settings if self.tuning else settings
+            self._chose_engine = engine is None
         self.settings = settings
         self._engines: dict[tuple[str, int, int, int], Engine] = {}
         self._lock = threading.Lock()
@@ -97,7 +107,8 @@ class LightPredictor:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
         missing = sorted(set(artifact.properties.get("checked_on", ())) - set(instruction_sets()))
-        if missing:
+        # The native engine's integer sums are exact everywhere.
+        if missing and self.engine != "native":
             warnings.warn(
                 f"{artifact.path}: its int8 answers were checked on a CPU with {', '.join(missing)}, which this "
                 "one has not; measure its quality here (leanformer bench)",
@@ -186,7 +197,7 @@ class LightPredictor:
     def with_settings(self, settings: Settings) -> LightPredictor:
         """The same model run otherwise; a graph that both need is loaded once."""
         other = copy(self)
-        other.settings, other.tuning = settings, None
+        other.settings, other.tuning, other._chose_engine = settings, None, False
         other.__dict__.pop("_workers", None)
         return other
 
@@ -201,14 +212,17 @@ class LightPredictor:
         try:
             return self._infer(rows)
         except (ArtifactError, MissingExtraError) as error:
-            if self.tuning is None:
+            if self.tuning is not None:
+                # The engine ran here when it was tuned, and something that no version tells has changed since.
+                warnings.warn(
+                    f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
+                    "  remedy: tune again (leanformer tune)",
+                    stacklevel=2,
+                )
+            elif not self._chose_engine or self.engine == DEFAULT_ENGINE:
                 raise
-            # The engine ran here when it was tuned, and something that no version tells has changed since.
-            warnings.warn(
-                f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
-                "  remedy: tune again (leanformer tune)",
-                stacklevel=2,
-            )
+            elif isinstance(error, MissingExtraError):
+                warnings.warn(f"{self.artifact.path}: ONNX Runtime is used, which is slower ({error})", stacklevel=2)
             self.tuning, self.settings = None, default_settings(self.threads)
             self.__dict__.pop("_workers", None)
             return self._infer(rows)

@@ -53,9 +53,9 @@ class Settings:
         return f"{self.engine}, {_count(self.workers, 'worker')}{each}{', pinned' * self.pinned}, {packs}"
 
 
-def default_settings(cores: int) -> Settings:
+def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:
     """What is safe anywhere: a one-thread worker for each core, and all cores for a pack that is alone."""
-    return Settings(workers=cores, lone_threads=cores)
+    return Settings(engine, workers=cores, lone_threads=cores)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from leanformer.errors import LeanformerError, MissingCompilerError
+from leanformer.errors import MissingCompilerError
 
 _HERE = Path(__file__).parent
 _SOURCES = (
@@ -46,7 +46,7 @@ def levels() -> tuple[str, ...]:
 def library() -> Path:
     """The compiled library; seconds when it is the first time with these sources and this compiler.
 
-    Raises `MissingCompilerError` where there is none, `LeanformerError` where it fails.
+    Raises `MissingCompilerError` where there is none, where it fails, and where the result cannot be kept safely.
     """
     compiler = _compiler()
     cause = hashlib.sha256(repr((compiler, _FLAGS, LEVELS, platform.machine())).encode())
@@ -57,6 +57,14 @@ def library() -> Path:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as scratch:
             _compile(compiler, Path(scratch), path)
     return path
+
+
+def can_build() -> bool:
+    """Whether there is a compiler."""
+    try:
+        return bool(_compiler())
+    except MissingCompilerError:
+        return False
 
 
 def _compiler() -> list[str]:
@@ -71,7 +79,7 @@ def _compiler() -> list[str]:
 def _folder() -> Path:
     """Where compiled libraries are kept: a folder that only this user can write to.
 
-    Raises `LeanformerError` when somebody else could put a library there.
+    Raises `MissingCompilerError` when somebody else could put a library there.
     """
     named = os.environ.get("LEANFORMER_CACHE")
     base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leanformer"
@@ -80,14 +88,14 @@ def _folder() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
-        raise LeanformerError(
-            f"{folder}: no folder for the compiled engine ({error.strerror})\n"
-            "  remedy: set LEANFORMER_CACHE to a folder that you can write to"
+        raise MissingCompilerError(
+            f"{folder}: no folder for the compiled engine ({error.strerror})",
+            "set LEANFORMER_CACHE to a folder that you can write to",
         ) from error
     if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
-        raise LeanformerError(
-            f"{folder}: others can write there, and what lies in it is loaded as a library\n"
-            f"  remedy: chmod go-w {folder}, or set LEANFORMER_CACHE to a folder of your own"
+        raise MissingCompilerError(
+            f"{folder}: others can write there, and what lies in it is loaded as a library",
+            f"chmod go-w {folder}, or set LEANFORMER_CACHE to a folder of your own",
         )
     return folder
 
@@ -111,9 +119,9 @@ def _call(command: list[str]) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
-        raise LeanformerError(f"{command[0]} cannot be started ({error.strerror})\n  remedy: set CXX") from error
+        raise MissingCompilerError(f"{command[0]} cannot be started ({error.strerror})") from error
     if done.returncode:
-        raise LeanformerError(
-            f"the native engine does not compile: {shlex.join(command)}\n{done.stderr[-2000:]}\n"
-            "  remedy: another compiler (CXX=g++), or another engine"
+        raise MissingCompilerError(
+            f"the native engine does not compile: {shlex.join(command)}\n{done.stderr[-2000:]}",
+            "another compiler (CXX=g++), or another engine",
         )
