@@ -20,10 +20,9 @@ from leanformer.predictor import CHUNK, Prediction, check_texts, chunked, to_pre
 from leanformer.runtime.cores import allowed_cores, places
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.load import FreeCores
-from leanformer.runtime.native.build import can_build
 from leanformer.runtime.packing import Lines
 from leanformer.runtime.stream import beside, spread
-from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings, read_tuning
+from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_engine, default_settings, read_tuning
 from leanformer.runtime.workers import Workers
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
@@ -36,12 +35,6 @@ PINNABLE = ("onnxruntime", "native")
 _FEW = 16
 Rows = TypeVar("Rows")
 Result = TypeVar("Result")
-
-
-def default_engine(artifact: Artifact) -> str:
-    """The engine that runs it where nothing was tuned: our own for packed int8 graphs, where it can be compiled."""
-    packed_int8 = artifact.properties.get("precision") == "int8" and artifact.properties.get("layout") == "packed"
-    return "native" if packed_int8 and can_build() else DEFAULT_ENGINE
 
 
 class LightPredictor:
