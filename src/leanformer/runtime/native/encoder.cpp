@@ -76,14 +76,14 @@ void each_row(Crew* crew, int rows, const F& f) {
 }
 
 void quantise(const float* x, int rows, int width, Rows& to, Crew* crew) {
-    each_row(crew, rows, [&](size_t r) { to.scale[r] = quantise(x + r * width, width, to.values.get() + r * width); });
+    each_row(crew, rows, [&](size_t r) { quantise(x + r * width, width, to, r); });
 }
 
 void norm_and_quantise(float* x, const float* added, const Norm& norm, const Shape& s, int rows, Rows& to, Crew* crew) {
     const size_t width = s.hidden_padded;
     each_row(crew, rows, [&](size_t r) {
         normalise(x + r * width, added + r * width, norm, s.hidden, s.hidden_padded, s.epsilon);
-        to.scale[r] = quantise(x + r * width, s.hidden_padded, to.values.get() + r * width);
+        quantise(x + r * width, s.hidden_padded, to, r);
     });
 }
 
@@ -131,6 +131,7 @@ void last_layer(const Layer& layer, const Shape& s, Workspace& work, const int32
         std::memcpy(work.first_x.get() + size_t(t) * width, work.x.get() + at * width, width * sizeof(float));
         std::memcpy(work.first_rows.values.get() + size_t(t) * width, work.rows.values.get() + at * width, width);
         work.first_rows.scale[t] = work.rows.scale[at];
+        work.first_rows.zero[t] = work.rows.zero[at];
     }
     multiply(layer.query, work.first_rows, texts, work.query.get(), NONE, crew);
     multiply(layer.key_value, work.rows, starts[texts] - starts[0], work.wide.get(), NONE, crew);
@@ -189,6 +190,7 @@ std::unique_ptr<Workspace> workspace(const Model& m, int tokens) {
     for (Rows* rows : {&work->rows, &work->first_rows}) {
         rows->values = block<uint8_t>(n * m.widest);
         rows->scale = block<float>(n);
+        rows->zero = block<int32_t>(n);
     }
     return work;
 }
@@ -219,7 +221,7 @@ struct Arrays {
         const auto* values = take<int8_t>();
         map.scale = copied(take<float>(), out);
         map.bias = copied(take<float>(), out);
-        map.shift = block<int32_t>(out);
+        map.total = block<int32_t>(out);
         map.weights = weights.get() + filled;
         filled += size_t(in) * out;
         for (int column = 0; column < out; column++) {
@@ -230,7 +232,7 @@ struct Arrays {
                 map.weights[size_t(panel) * in + size_t(k / 4) * width * 4 + (column - panel) * 4 + k % 4] = value;
                 total += value;
             }
-            map.shift[column] = ZERO * total;
+            map.total[column] = total;
         }
         return map;
     }

@@ -13,32 +13,45 @@ namespace {
 struct Linear {
     int in = 0, out = 0;
     int8_t* weights = nullptr;  // panels, see tiles.h; they live in the model's one block
-    Block<int32_t> shift;       // what ZERO adds to each column's sum
+    Block<int32_t> total;       // of each column
     Block<float> scale, bias;
 };
 
-// 8-bit rows with their scales.
+// 8-bit rows: a value of row r stands for scale[r] * (value - zero[r]).
 struct Rows {
     Block<uint8_t> values;
     Block<float> scale;
+    Block<int32_t> zero;
 };
 
 struct Norm {
     Block<float> weight, bias;
 };
 
-// One row of floats to 8 bits; returns its scale.
-float quantise(const float* x, int width, uint8_t* to) {
-    Floats most{};
-    for (int i = 0; i < width; i += LANES) most = larger(most, absolute(load(x + i)));
-    const float top = largest(most);
-    const float inverse = top > 0 ? 127.0f / top : 0.0f;
+// Row `r` of `to` from floats. The range reaches from the least to the largest value, and over zero, so that zero and
+// what is filled up with it stay exact; where LOWEST is negative zero stands in the middle.
+void quantise(const float* x, int width, Rows& to, size_t r) {
+    Floats high{}, low{};
     for (int i = 0; i < width; i += LANES) {
-        const Ints rounded = bits(load(x + i) * inverse + ROUND) + ZERO;
-        const Bytes low = __builtin_convertvector(rounded, Bytes);
-        std::memcpy(to + i, &low, sizeof low);
+        const Floats v = load(x + i);
+        high = larger(high, v);
+        low = smaller(low, v);
     }
-    return top / 127.0f;
+    float top = largest(high), bottom = -largest(-low);
+    if constexpr (LOWEST < 0) top = std::max(top, -bottom), bottom = -top;
+    const float span = top - bottom, inverse = span > 0 ? (HIGHEST - LOWEST) / span : 0.0f;
+    const int zero = LOWEST < 0 ? 0 : int(std::nearbyint(-bottom * inverse));
+    uint8_t* values = to.values.get() + r * width;
+    for (int i = 0; i < width; i += LANES) {
+        // Rounded apart from `zero`, the ends could lie half a step outside.
+        Ints rounded = bits(load(x + i) * inverse + ROUND) - ROUND_BITS + zero;
+        rounded = rounded > HIGHEST ? Ints{} + HIGHEST : rounded;
+        rounded = rounded < LOWEST ? Ints{} + LOWEST : rounded;
+        const Bytes bytes = __builtin_convertvector(rounded, Bytes);
+        std::memcpy(values + i, &bytes, sizeof bytes);
+    }
+    to.scale[r] = span / (HIGHEST - LOWEST);
+    to.zero[r] = zero;
 }
 
 template <int FUNCTION>
@@ -66,21 +79,21 @@ void sums_of(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_
 
 // out[row, column] = function(sums scaled, plus bias), for one tile.
 template <int FUNCTION>
-void finish(const Linear& map, int column, int width, const int32_t* sums, const float* row_scale, int rows,
-            float* out) {
+void finish(const Linear& map, int column, int width, const int32_t* sums, const float* row_scale, const int32_t* zero,
+            int rows, float* out) {
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < width; c += LANES) {
-            Ints exact, shift;
+            Ints exact, total;
             std::memcpy(&exact, sums + COLUMNS * r + c, sizeof exact);
-            std::memcpy(&shift, map.shift.get() + column + c, sizeof shift);
-            const Floats product = __builtin_convertvector(exact - shift, Floats);
+            std::memcpy(&total, map.total.get() + column + c, sizeof total);
+            const Floats product = __builtin_convertvector(exact - total * zero[r], Floats);
             const Floats scale = load(map.scale.get() + column + c) * row_scale[r];
             const Floats y = product * scale + load(map.bias.get() + column + c);
             store(out + size_t(r) * map.out + column + c, activated<FUNCTION>(y));
         }
 }
 
-using Finish = void (*)(const Linear&, int, int, const int32_t*, const float*, int, float*);
+using Finish = void (*)(const Linear&, int, int, const int32_t*, const float*, const int32_t*, int, float*);
 
 // out = function(a map), fp32 `[rows, map.out]`.
 void multiply(const Linear& map, const Rows& a, int rows, float* out, int function = NONE, Crew* crew = nullptr) {
@@ -102,7 +115,8 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
                 case 3: sums_of<3>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
                 default: sums_of<4>(from, map.in, panel, map.in / 4, sums, ahead, height);
             }
-            FINISH[function](map, column, width, sums, a.scale.get() + row, height, out + size_t(row) * map.out);
+            FINISH[function](map, column, width, sums, a.scale.get() + row, a.zero.get() + row, height,
+                             out + size_t(row) * map.out);
             row += height;
         }
     });

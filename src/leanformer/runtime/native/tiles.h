@@ -2,7 +2,7 @@
 // set.
 //
 // A panel holds 16, 32, 48 or 64 columns, four weights of one column next to each other: [in / 4][columns][4]. Weights
-// are in -127..127. Activations are in -127..127 too and kept as that number plus ZERO.
+// are in -127..127. Activations are LOWEST..HIGHEST; what stands for zero differs from token to token.
 #pragma once
 
 #if defined(__x86_64__)
@@ -23,7 +23,7 @@ inline int32_t four(const uint8_t* from) {
 
 #if defined(__AVX512VNNI__)
 
-constexpr int ZERO = 128, ROWS = 6;
+constexpr int LOWEST = 0, HIGHEST = 255, ROWS = 6;
 
 // sums += four products each. The compiler's intrinsic means the same, but GCC 12 then moves sums out to memory.
 inline void add_products(__m512i& sums, __m512i activations, __m512i weights) {
@@ -62,7 +62,8 @@ void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* 
 
 #elif defined(__AVX2__)
 
-constexpr int ZERO = 0, ROWS = 4;
+// Products of two come as sums in 16 bits, which 255 * 127 * 2 would leave: so a bit less, and zero in the middle.
+constexpr int LOWEST = -127, HIGHEST = 127, ROWS = 4;
 
 // |x| times w with the sign of x: no sum of two products leaves 16 bits, because 2 * 127 * 127 < 2^15.
 template <int R, int V>
@@ -92,7 +93,7 @@ void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* 
 
 #else
 
-constexpr int ZERO = 0, ROWS = 4;
+constexpr int LOWEST = 0, HIGHEST = 255, ROWS = 4;
 
 template <int R, int V>
 void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* out, const int8_t*) {
@@ -100,8 +101,7 @@ void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* 
         for (int c = 0; c < 16 * V; c++) out[COLUMNS * r + c] = 0;
     for (int k = 0; k < quads; k++, w += 64 * V)
         for (int r = 0; r < R; r++) {
-            int8_t x[4];
-            std::memcpy(x, a + r * stride + 4 * k, 4);
+            const uint8_t* x = a + r * stride + 4 * k;
             for (int c = 0; c < 16 * V; c++)
                 for (int i = 0; i < 4; i++) out[COLUMNS * r + c] += int32_t(x[i]) * w[4 * c + i];
         }

@@ -74,6 +74,7 @@ inline float largest(Floats value) {
 
 // Added to a float of magnitude below 2^22 it leaves the nearest integer in the low bits of the mantissa.
 constexpr float ROUND = 12582912.0f;
+constexpr int32_t ROUND_BITS = 0x4b400000;
 
 // e^x for x <= 0 or little above, relative error below 3e-7; below -87 it is nearly zero.
 inline Floats exponential(Floats x) {
