@@ -10,16 +10,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from leanformer.data.conll import build_sentence, read_columns, read_lines
 from leanformer.data.decoding import decode_lines
 from leanformer.data.rows import LABEL_SEPARATOR, PAIR_NAMES, Row, build_row, missing_column
 from leanformer.errors import DataError
+from leanformer.tagging.words import words_of
 from leanformer.task import BUILT
 
-EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt")
+EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt", ".conll")
 _CSV_FIELD_LIMIT = 2**31 - 1  # characters; the largest that a C long holds on every platform
 
 
-def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
+def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> list[Row]:
     """Read the rows of one file; the extension says the format.
 
     `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
@@ -27,7 +29,8 @@ def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
     All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of
     texts have a `text_pair` as well (or both of another well-known pair of names, see `rows.PAIR_NAMES`). Any number
     of labels stands under `labels`: a list, or in a table names with "|" between them. With a `kind` every row must
-    be an example of it.
+    be an example of it. Words with tags are columns (`.conll`; for the kind "tokens" `.tsv` and `.txt` too, the latter
+    one sentence a line where they are not `tagged`) or lists in `.jsonl` (see `data.conll`).
 
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
@@ -44,7 +47,11 @@ def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
             remedy='convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file',
         )
     try:
-        if extension == ".jsonl":
+        if extension == ".conll" or (kind == "tokens" and (extension == ".tsv" or (extension == ".txt" and tagged))):
+            rows = list(read_columns(path))
+        elif extension == ".txt" and kind == "tokens":
+            rows = list(read_lines(path))
+        elif extension == ".jsonl":
             rows = list(_read_json_lines(path, kind))
         elif extension == ".txt":
             rows = list(_read_text_lines(path, kind))
@@ -70,7 +77,30 @@ def missing_path(path: Path) -> DataError:
     return DataError(f"no such file or folder; beside it there is {there}", path=path, remedy="check the path")
 
 
+def read_questions(path: Path) -> Iterator[str | list[str]]:
+    """What a model that tags words is asked in a file: texts as they are written, or lists of words; `DataError`."""
+    extension = path.suffix.lower()
+    if not path.exists():
+        raise missing_path(path)
+    if extension == ".txt":
+        yield from (text.rstrip("\r\n") for _, text in decode_lines(path) if text.strip())
+    elif extension == ".jsonl":
+        for line, record in _read_records(path):
+            row = build_sentence(record, path=path, line=line)
+            yield record["text"] if isinstance(record.get("text"), str) else words_of(row.text)
+    else:
+        yield from (words_of(row.text) for row in read_rows(path, "tokens"))
+
+
 def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:
+    for line, record in _read_records(path):
+        if kind == "tokens" or (kind is None and "words" in record):
+            yield build_sentence(record, path=path, line=line)
+        else:
+            yield build_row(record, kind, path=path, line=line)
+
+
+def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, text in decode_lines(path):
         if not text.strip():
             continue
@@ -92,7 +122,7 @@ def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:
                 line=line,
                 remedy='write one object a line: {"text": ..., "label": ...}',
             )
-        yield build_row(record, kind, path=path, line=line)
+        yield line, record
 
 
 def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:

@@ -23,6 +23,7 @@ class Shape:
         pooler: whether a dense layer of the hidden width stands before the logits.
         first_only: whether the last layer computes queries, output and feed-forward for the first token alone, as the
             exported graph does; PyTorch computes all.
+        every_token: whether each token has logits, without a pooler.
     """
 
     hidden: int
@@ -31,9 +32,12 @@ class Shape:
     labels: int = 0
     pooler: bool = True
     first_only: bool = False
+    every_token: bool = False
 
 
-def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) -> Shape | None:
+def shape_of(
+    properties: Mapping[str, Any], labels: int, *, first_only: bool, every_token: bool = False
+) -> Shape | None:
     """The shape that an artifact's properties tell, or None where they do not.
 
     The head size, where it is not written, is the hidden width over the heads of the widest layer: it holds for every
@@ -45,7 +49,9 @@ def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) ->
     known = properties.get("head_size")
     head_size = int(known) if known else int(hidden) // max(int(heads) for heads, _ in layers)
     shapes = tuple((int(heads), int(ffn)) for heads, ffn in layers)
-    return Shape(int(hidden), head_size, shapes, labels, first_only=first_only)
+    return Shape(
+        int(hidden), head_size, shapes, labels, pooler=not every_token, first_only=first_only, every_token=every_token
+    )
 
 
 def encoder_flops(shape: Shape, rows: int, tokens: int) -> int:
@@ -61,7 +67,7 @@ def encoder_flops(shape: Shape, rows: int, tokens: int) -> int:
         total += 2 * asked * shape.hidden * ffn * 2  # feed-forward
     if shape.labels:
         total += 2 * shape.hidden * shape.hidden if shape.pooler else 0
-        total += 2 * shape.hidden * shape.labels
+        total += 2 * shape.hidden * shape.labels * (tokens if shape.every_token else 1)
     return rows * total
 
 

@@ -13,8 +13,10 @@ from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.classification import confusion, f1_scores, macro_f1, matthews, recalls
 from leanformer.metrics.correlation import mean_absolute_error, pearson
 from leanformer.metrics.multilabel import label_recalls, mean_label_f1, subset_accuracy
-from leanformer.metrics.primary import metric_of
+from leanformer.metrics.primary import of_rows
+from leanformer.metrics.tagging import CORRECT, GOLD, PREDICTED, entity_counts, f1
 from leanformer.predictor import decide
+from leanformer.tagging.schemes import types_of
 from leanformer.task import Task
 
 
@@ -49,15 +51,16 @@ def measure_quality(
     `reference_task` is that of the reference model, whose thresholds may be others; None: the same.
     """
     ours, theirs = decide(logits, task), decide(reference, reference_task or task)
-    score, n = metric_of(task), len(targets)
+    n = len(targets)
+    score, their_score = of_rows(task, ours, targets), of_rows(task, theirs, targets)
 
     def lost(rows: np.ndarray) -> float:
-        return score(theirs[rows], targets[rows]) - score(ours[rows], targets[rows])
+        return their_score(rows) - score(rows)
 
-    low, high = interval(lambda rows: score(ours[rows], targets[rows]), n)
+    low, high = interval(score, n)
     drop_low, drop_high = interval(lost, n)
     return Quality(
-        quality=score(ours, targets),
+        quality=score(np.arange(n)),
         quality_low=low,
         quality_high=high,
         drop=lost(np.arange(n)),
@@ -100,7 +103,26 @@ def _of_score(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, An
     return {"scores": {name: _with_interval(score, ours, targets) for name, score in further.items()}}
 
 
-_FURTHER = {"label": _of_label, "labels": _of_labels, "score": _of_score}
+def _of_tags(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    counts = entity_counts(ours, targets, task.labels)
+    n = len(counts)
+
+    def counted(score: Callable[[np.ndarray], float], counts: np.ndarray) -> tuple[float, float, float]:
+        low, high = interval(lambda rows: score(counts[rows].sum(axis=0)), n)
+        return score(counts.sum(axis=0)), low, high
+
+    whole = counts.sum(axis=1)
+    scores = {
+        "precision": counted(lambda one: float(one[CORRECT] / max(one[PREDICTED], 1)), whole),
+        "recall": counted(lambda one: float(one[CORRECT] / max(one[GOLD], 1)), whole),
+    }
+    for index, name in enumerate(types_of(task.labels)):
+        if counts[:, index, GOLD].any():
+            scores[f"F1 of {name}"] = counted(lambda one: float(f1(one)), counts[:, index])
+    return {"scores": scores}
+
+
+_FURTHER = {"label": _of_label, "labels": _of_labels, "score": _of_score, "tags": _of_tags}
 
 
 def _worst(found: np.ndarray, task: Task) -> dict[str, Any]:

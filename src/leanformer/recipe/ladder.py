@@ -183,7 +183,10 @@ def _work(entry: Entry, lengths: list[int]) -> tuple[float | None, float | None]
             return None, None
         properties |= {"hidden": config["hidden"], "head_size": config["head_size"]}
         properties["layers"] = [[one["heads"], one["ffn"]] for one in config["layers"]]
-    shape = shape_of(properties, artifact.task.outputs, first_only=artifact.format == "onnx")
+    tags = artifact.task.answer == "tags"
+    shape = shape_of(
+        properties, artifact.task.outputs, first_only=artifact.format == "onnx" and not tags, every_token=tags
+    )
     if shape is None or not lengths:
         return None, None
     if artifact.format == "onnx":

@@ -13,10 +13,11 @@ import numpy as np
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import ArtifactError
 from leanformer.machine import instruction_sets
-from leanformer.predictor import Prediction, check_texts, to_predictions
+from leanformer.predictor import Prediction, Question, answers, check_texts, to_predictions
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.engine import Engine, OnnxEngine
-from leanformer.runtime.packing import Lines
+from leanformer.runtime.packing import Lines, places
+from leanformer.tagging.windows import SentenceTokenizer, Window
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
@@ -39,6 +40,7 @@ class LightPredictor:
         engine: one of `ENGINES`; "openvino" needs the extra of that name.
         windows: what becomes of texts longer than the model's `max_tokens`. None: `predict` cuts them, and warns how
             many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
+            A model that tags words reads every text whole; the number is the overlap there.
     """
 
     def __init__(
@@ -76,15 +78,20 @@ class LightPredictor:
     def task(self) -> Task:
         return self.artifact.task
 
-    def predict(self, texts: Sequence[Text]) -> list[Prediction]:
+    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
         """The answer for each text, or each pair `(first, second)` of a model that was made for pairs, in order.
+
+        A model that tags words takes texts, which `tagging.words.split_words` splits, and lists of words; it reads a
+        long one whole, in windows.
 
         Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair, and for
         pairs where texts are wanted or the other way round.
         """
         texts = texts if isinstance(texts, str) else list(texts)
         check_texts(texts, self.task)
-        parts = self._tokenizer.windows(texts)
+        if self.task.answer == "tags":
+            return answers(self, texts)
+        parts = self._tokenizer.windows(texts)  # type: ignore[arg-type]  # `check_texts` has looked at them
         longer = sum(len(one) > 1 for one in parts)
         if self.windows is None:
             if longer:
@@ -101,11 +108,23 @@ class LightPredictor:
         return to_predictions(values, self.task)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
+        if self.task.answer == "tags":
+            return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
         return self._tokenizer.encode(texts)
 
+    @cached_property
+    def _sentences(self) -> SentenceTokenizer:
+        return SentenceTokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.windows)
+
+    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
+        """Of a model that tags words: each sentence as the windows that it reads (see `tagging.windows`)."""
+        return self._sentences.windows(sentences)
+
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32."""
-        result = np.empty((len(rows), self.task.outputs), dtype=np.float32)
+        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
+        tags = self.task.answer == "tags"
+        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else np.arange(len(rows) + 1)
+        result = np.empty((int(starts[-1]), self.task.outputs), dtype=np.float32)
         if self.exact or len(rows) < 2:
             packs = [[[index]] for index in range(len(rows))]
         else:
@@ -113,7 +132,7 @@ class LightPredictor:
         engine = self._together if len(packs) == 1 and not self.exact else self._alone
 
         def work(lines: Lines) -> None:
-            result[[i for line in lines for i in line]] = engine.run(rows, lines)
+            result[places(starts, lines)] = engine.run(rows, lines)
 
         if engine is self._alone and self.threads > 1 and len(packs) > 1:
             # Longest first, so that no worker is left alone with the largest pack at the end.

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from leanformer.batching import pad_block
 from leanformer.models.scoring import to_tensors
+from leanformer.tagging.ragged import is_ragged
+
+# The label of a token that is no word's first piece: it has no answer, and none is asked for.
+NOT_ASKED = -2
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Batch:
     Attributes:
         ids, mask: `[B, S]`, int64.
         labels: `[B]`, int64, -1 where a row has no label; where any number of labels may apply `[B, labels]`, 0 or 1;
-            for scores `[B]`, float32, not-a-number where a row has none.
+            for scores `[B]`, float32, not-a-number where a row has none; for tags `[B, S]`, `NOT_ASKED` on all tokens
+            but words' first pieces, and there -1 where the tag is not known.
         rows: `[B]`, the rows' indices in the training set, by which cached teacher outputs are found.
         types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
         share: this block's part of the optimiser step's rows; the shares of a step sum to 1.
@@ -50,6 +55,16 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def _labels(labels: np.ndarray, width: int) -> np.ndarray:
+    """The labels of a block's rows; those of tokens filled up to its width."""
+    if not is_ragged(labels):
+        return labels
+    block = np.full((len(labels), width), NOT_ASKED, dtype=np.int64)
+    for index, row in enumerate(labels):
+        block[index, : len(row)] = row
+    return block
 
 
 def epoch_steps(data: TrainingSet, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -88,7 +103,7 @@ def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, dev
             ids=ids,
             mask=mask,
             types=types,
-            labels=torch.from_numpy(data.labels[block]).to(device),
+            labels=torch.from_numpy(_labels(data.labels[block], ids.shape[1])).to(device),
             rows=block,
             share=len(block) / len(indices),
         )
