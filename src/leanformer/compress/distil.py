@@ -13,7 +13,7 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -43,6 +43,7 @@ class Distil:
     shape: str | None = None  # layers and width in one, such as "4x312"; takes the place of `layers` and `hidden`
     start: str | None = None  # start from this checkpoint or artifact instead of the teacher's layers
     temperature: float = 1.0  # of the soft targets
+    logit_loss: str = "kl"  # "kl" between soft targets, or "mse" of raw logits (half the squared distance)
     hard: float = 0.0  # share of hard-label cross-entropy; 1 trains without the teacher, as a control
     hidden_weight: float = 0.0  # weight of the hidden-state loss
     hidden_kind: str = "mse"  # "mse" or "cosine"
@@ -71,6 +72,7 @@ class Distil:
         need(0 <= self.hard <= 1, f"hard is a share from 0 to 1, not {self.hard}")
         need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
         need(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
+        need(self.logit_loss in ("kl", "mse"), f"logit_loss is 'kl' or 'mse', not {self.logit_loss!r}")
         need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
         need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
         need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
@@ -105,6 +107,7 @@ class Distil:
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fine_tune import dev_result, encoder_hash, fit_classifier
         from leanformer.train.loop import FitSettings
+        from leanformer.train.rows import encode
         from leanformer.train.teacher_outputs import teacher_outputs
 
         teacher = context.artifacts["teacher"]
@@ -121,6 +124,8 @@ class Distil:
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
         torch.manual_seed(context.seed)  # so that a trial changes nothing but the choice
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
+        if artifact.task.answer == "tags":
+            same_tokens = same_tokens and tokens == teacher.max_tokens  # or windows would not be the same
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(
             teacher,
@@ -131,6 +136,8 @@ class Distil:
             device=context.device,
             say=context.say,
         )
+        encoded = encode(Tokenizer(tokenizer_path, tokens), artifact.task, texts)
+        outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
         settings = FitSettings(
             epochs=self.epochs, batch_size=self.batch_size, token_budget=self.token_budget,
@@ -211,7 +218,7 @@ class Distil:
             width = next(iter(outputs.hidden.values())).shape[1]
             projections = nn.ModuleList(nn.Linear(student.config.hidden, width) for _ in hidden_map)
         weights = LossWeights(
-            self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind
+            self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind, self.logit_loss
         )  # fmt: skip
         return Distillation(
             outputs, weights, answer=answer, hidden_map=hidden_map, attention_map=attention_map, projections=projections

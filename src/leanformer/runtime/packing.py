@@ -79,7 +79,7 @@ def unpack(values: np.ndarray, rows: Sequence[np.ndarray], lines: Lines) -> np.n
 
 
 def places(starts: np.ndarray, lines: Lines) -> np.ndarray:
-    """Where what an engine gives for these lines belongs in a whole that has row i from `starts[i]` to `starts[i + 1]`."""
+    """Where what an engine gives for these lines belongs in a whole whose row i is `starts[i]` to `starts[i + 1]`."""
     return np.concatenate([np.arange(starts[i], starts[i + 1]) for line in lines for i in line])
 
 

@@ -147,6 +147,11 @@ def count_words(windows: Sequence[Sequence[Window]]) -> int:
     return sum(len(one.words) for each in windows for one in each)
 
 
+def nothing_left(labels: Sequence[str]) -> np.ndarray:
+    """The logits `[labels]` of a word that no token is left of: they say O."""
+    return np.where(np.array([name == OUTSIDE for name in labels]), _CERTAIN, 0).astype(np.float32)
+
+
 def to_words(
     values: np.ndarray, windows: Sequence[Sequence[Window]], sentences: Sequence[str], labels: Sequence[str]
 ) -> np.ndarray:
@@ -159,7 +164,7 @@ def to_words(
     Returns a ragged array `[sentences]` of `[words, labels]`. A word that no token is left of (a control character)
     has logits that say O.
     """
-    none = np.where(np.array([name == OUTSIDE for name in labels]), _CERTAIN, 0).astype(np.float32)
+    none = nothing_left(labels)
     parts, start = [], 0
     for text, each in zip(sentences, windows, strict=True):
         logits = np.tile(none, (len(words_of(text)), 1))

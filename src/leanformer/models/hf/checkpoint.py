@@ -134,6 +134,8 @@ def read_classifier(folder: Path, labels: int, *, tokens: bool = False) -> tuple
     config = family.read_config(theirs, labels)
     names = family.names(config)
     if tokens:
+        if tags_words(theirs):
+            _check_token_head(family)
         # What stands only in the head of a sequence classifier is passed over; a token classifier's has one map.
         passed_over = {name for name, ours in names.items() if _as_tuple(ours)[0].startswith(_HEAD)}
         config, names = token_head(config), _token_names(names)
@@ -167,6 +169,14 @@ def read_classifier(folder: Path, labels: int, *, tokens: bool = False) -> tuple
     return model, missing
 
 
+def _check_token_head(family: ModuleType) -> None:
+    if getattr(family, "DENSE_TOKEN_HEAD", False):
+        raise CheckpointError(
+            f"the stock token classifier of {family.MODEL_TYPES[0]} has a head that is not built\n"
+            "  remedy: fine-tune the encoder here (leanformer train --task tokens), and keep the artifact"
+        )
+
+
 def _token_names(names: Mapping[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
     """The names of a token classifier's weights, from those of a sequence classifier of the family."""
     encoder = {theirs: ours for theirs, ours in names.items() if not _as_tuple(ours)[0].startswith(_HEAD)}
@@ -191,6 +201,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     theirs, weights = family.write_config(config), family.names(config)
     as_stock = family.read_config(theirs, config.labels)
     if task.answer == "tags":
+        _check_token_head(family)
         as_stock, weights = token_head(as_stock), _token_names(weights)
         theirs["architectures"] = [one.replace(_SEQUENCES, _TOKENS) for one in theirs["architectures"]]
     if as_stock != config:
