@@ -22,29 +22,27 @@ _REMEDY = "write a word and its tag on each line, with a tab between, and a blan
 def read_columns(path: Path) -> Iterator[Row]:
     """The sentences of a file of columns: a word a line, the word first and its tag last, a blank line between.
 
-    Columns stand between tabs or, where a file has none, between spaces. -DOCSTART- lines and, in files with tabs,
+    Columns stand between tabs or, where most lines have none, between spaces. -DOCSTART- lines and, in files with tabs,
     comments ("# ...") are passed over. Tags may be IOB1, IOB2, BIOES or BILOU and become IOB2; what a tag may be is in
     `tagging.schemes`. Raises `DataError` with the line.
     """
     first = begun = 0
     words: list[str] = []
     tags: list[str] = []
-    columns, separator = 0, None
-    for line, raw in decode_lines(path):
-        text = raw.rstrip("\r\n")
+    columns = 0
+    lines = [(line, raw.rstrip("\r\n")) for line, raw in decode_lines(path)]
+    full = [text for _, text in lines if text.strip()]
+    separator = "\t" if 2 * sum("\t" in text for text in full) > len(full) else None
+    for line, text in lines:
         if not text.strip() or text.startswith(_DOCUMENT):
             if words:
                 yield _sentence(words, tags, path, begun)
                 words, tags = [], []
             continue
-        if not columns and "\t" in text:
-            separator = "\t"
         if separator and text.startswith("#") and separator not in text:
             continue
         fields = text.rstrip().split(separator) if separator is None else text.split(separator)
         if len(fields) < 2:
-            if text.startswith("#") and not columns:
-                continue
             raise DataError(
                 f"one column only ({text[:40]!r}); a word and its tag are wanted", path=path, line=line, remedy=_REMEDY
             )
