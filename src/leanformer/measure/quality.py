@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +44,18 @@ class Quality:
 
 
 def measure_quality(
-    logits: np.ndarray, targets: np.ndarray, reference: np.ndarray, task: Task, reference_task: Task | None = None
+    logits: np.ndarray,
+    targets: np.ndarray,
+    reference: np.ndarray,
+    task: Task,
+    reference_task: Task | None = None,
+    *,
+    languages: Sequence[str] | None = None,
 ) -> Quality:
     """Scores of logits `[n, outputs]` against targets (see `Examples.targets`) and against a reference model's logits.
 
-    `reference_task` is that of the reference model, whose thresholds may be others; None: the same.
+    `reference_task` is that of the reference model, whose thresholds may be others; None: the same. Where words are
+    tagged and the `languages` of the rows are known, there are scores for each, their mean and standard deviation.
     """
     ours, theirs = decide(logits, task), decide(reference, reference_task or task)
     n = len(targets)
@@ -59,6 +66,9 @@ def measure_quality(
 
     low, high = interval(score, n)
     drop_low, drop_high = interval(lost, n)
+    further = _FURTHER[task.answer](ours, targets, task)
+    if task.answer == "tags" and languages is not None:
+        further["scores"] |= of_languages(entity_counts(ours, targets, task.labels).sum(axis=1), languages)
     return Quality(
         quality=score(np.arange(n)),
         quality_low=low,
@@ -68,7 +78,7 @@ def measure_quality(
         drop_high=drop_high,
         agreement=same_answers(ours, theirs, task),
         probability_agreement=probability_agreement(logits, reference, task.answer),
-        **_FURTHER[task.answer](ours, targets, task),
+        **further,
     )
 
 
@@ -122,7 +132,33 @@ def _of_tags(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any
     return {"scores": scores}
 
 
-_FURTHER = {"label": _of_label, "labels": _of_labels, "score": _of_score, "tags": _of_tags}
+def of_languages(counts: np.ndarray, languages: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """Entity F1 of each language, their mean and standard deviation, each with its interval; of counts `[n, 3]`."""
+    names = sorted(set(languages))
+    number = np.array([names.index(one) for one in languages])
+
+    def each(rows: np.ndarray) -> np.ndarray:
+        at = number[rows]
+        return f1(np.stack([np.bincount(at, counts[rows, k], minlength=len(names)) for k in range(3)], axis=1))
+
+    everything = np.arange(len(counts))
+    scores: dict[str, tuple[float, float, float]] = {}
+    for index, name in enumerate(names):
+        own = np.flatnonzero(number == index)
+        low, high = interval(lambda rows, own=own: float(f1(counts[own[rows]].sum(axis=0))), len(own))
+        scores[f"F1 in {name}"] = float(each(everything)[index]), low, high
+    for kind, summary in (("mean", np.mean), ("standard deviation", np.std)):
+        low, high = interval(lambda rows, summary=summary: float(summary(each(rows))), len(counts))
+        scores[f"{kind} of F1 over {len(names)} languages"] = float(summary(each(everything))), low, high
+    return scores
+
+
+_FURTHER: dict[str, Callable[[np.ndarray, np.ndarray, Task], dict[str, Any]]] = {
+    "label": _of_label,
+    "labels": _of_labels,
+    "score": _of_score,
+    "tags": _of_tags,
+}
 
 
 def _worst(found: np.ndarray, task: Task) -> dict[str, Any]:

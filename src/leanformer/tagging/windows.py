@@ -30,12 +30,14 @@ class Window:
     Attributes:
         ids: token ids with special tokens, int32 `[tokens]`.
         places: which tokens are first pieces of the words that this window is asked about, int64 `[k]`, rising.
+        ends: behind the last piece of each of those words that is in the window, int64 `[k]`.
         words: the numbers of those words in their sentence, int64 `[k]`, rising. Every word that has a token is asked
             about in one window, the one where the shorter of its two sides is longest.
     """
 
     ids: np.ndarray
     places: np.ndarray
+    ends: np.ndarray
     words: np.ndarray
 
 
@@ -85,10 +87,10 @@ class SentenceTokenizer:
             raise
         return [self._cut(one, *first_pieces(text, one)) for text, one in zip(sentences, encodings, strict=True)]
 
-    def _cut(self, encoding: Encoding, places: np.ndarray, words: np.ndarray) -> list[Window]:
+    def _cut(self, encoding: Encoding, places: np.ndarray, ends: np.ndarray, words: np.ndarray) -> list[Window]:
         ids = np.asarray(encoding.ids, dtype=np.int32)
         if len(ids) <= self.max_tokens:
-            return [Window(ids, places, words)]
+            return [Window(ids, places, ends, words)]
         special = np.asarray(encoding.special_tokens_mask, dtype=bool)
         content = np.flatnonzero(~special)
         head, tail = ids[: content[0]], ids[content[-1] + 1 :]
@@ -100,6 +102,7 @@ class SentenceTokenizer:
             Window(
                 np.concatenate([head, ids[len(head) + start : len(head) + start + room], tail]),
                 inside[owner == number] - start + len(head),
+                np.minimum(ends[owner == number] - start, len(head) + room),
                 words[owner == number],
             )
             for number, start in enumerate(starts)
@@ -118,8 +121,10 @@ def _owners(places: np.ndarray, starts: Sequence[int], room: int) -> np.ndarray:
     return np.asarray(np.minimum(left, right).argmax(axis=0))
 
 
-def first_pieces(text: str, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
-    """Which tokens are first pieces of words, and of which: two int64 arrays `[k]`, rising.
+def first_pieces(text: str, encoding: Encoding) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which tokens are first pieces of words, behind which their last ones stand, and which words they are.
+
+    Three int64 arrays `[k]`, rising.
 
     A token belongs to the word in which its first character that is no separator stands.
     """
@@ -138,13 +143,8 @@ def first_pieces(text: str, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]
         on_separator &= np.isin(begin, ends) & (begin < end)
     held = (begin < end) & (word < len(lengths))
     tokens, word = tokens[held], word[held]
-    words, at = np.unique(word, return_index=True)
-    return tokens[at].astype(np.int64), words.astype(np.int64)
-
-
-def count_words(windows: Sequence[Sequence[Window]]) -> int:
-    """How many words windows are asked about."""
-    return sum(len(one.words) for each in windows for one in each)
+    words, at, count = np.unique(word, return_index=True, return_counts=True)
+    return tokens[at].astype(np.int64), tokens[at + count - 1].astype(np.int64) + 1, words.astype(np.int64)
 
 
 def nothing_left(labels: Sequence[str]) -> np.ndarray:
