@@ -54,6 +54,7 @@ class Distil:
     use_unlabelled: bool = True  # train on the unlabelled split too
     epochs: int = 3  # passes over the training texts; the best on dev is kept
     batch_size: int = 64  # texts per optimiser step
+    language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
     learning_rate: float = 1e-4  # at its peak
     warmup: float = 0.06  # share of the steps in which the rate rises
     weight_decay: float = 0.01  # of AdamW, on matrices only
@@ -75,6 +76,7 @@ class Distil:
         need(self.logit_loss in ("kl", "mse"), f"logit_loss is 'kl' or 'mse', not {self.logit_loss!r}")
         need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
         need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
+        need(self.language_temperature > 0, f"language_temperature is above 0, not {self.language_temperature}")
         need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
         need(self.trial_texts >= 0, f"trial_texts must not be below 0, not {self.trial_texts}")
         for name in ("hidden_weight", "attention_weight", "weight_decay"):
@@ -113,7 +115,7 @@ class Distil:
         teacher = context.artifacts["teacher"]
         if context.data.dev is None or not context.data.dev.is_labelled:
             raise DataError("distillation needs a dev split to choose the best epoch by", path=context.data.name)
-        texts, labels = self._texts(context, artifact.task)
+        texts, labels, languages = self._texts(context, artifact.task)
         dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
@@ -142,14 +144,14 @@ class Distil:
         settings = FitSettings(
             epochs=self.epochs, batch_size=self.batch_size, token_budget=self.token_budget,
             learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
-            precision=self.precision, seed=context.seed,
+            precision=self.precision, seed=context.seed, language_temperature=self.language_temperature,
         )  # fmt: skip
         identity = sha256_json(
             [record("compress.distil", self, artifact), encoder_hash(student), context.data.training_hash]
         )
         result = fit_classifier(
             student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,
-            work=context.work, identity=identity, device=context.device, say=context.say,
+            work=context.work, identity=identity, device=context.device, say=context.say, languages=languages,
         )  # fmt: skip
         entry = record("compress.distil", self, artifact) | {
             "seed": context.seed,
@@ -165,8 +167,8 @@ class Distil:
             history=[*artifact.history, entry],
         )
 
-    def _texts(self, context: Context, task: Task) -> tuple[tuple[Text, ...], np.ndarray]:
-        """The texts to train on, train then unlabelled, and their labels (see `labels_of`)."""
+    def _texts(self, context: Context, task: Task) -> tuple[tuple[Text, ...], np.ndarray, tuple[str, ...] | None]:
+        """The texts to train on, train then unlabelled, labels (see `labels_of`), and languages if known."""
         from leanformer.train.targets import labels_of
 
         data = context.data
@@ -178,7 +180,9 @@ class Distil:
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
         texts = tuple(text for part in parts for text in part.inputs)
-        return texts, np.concatenate([labels_of(part.for_task(task)) for part in parts])
+        known = [part.languages for part in parts if part.languages is not None]
+        languages = tuple(one for each in known for one in each) if len(known) == len(parts) else None
+        return texts, np.concatenate([labels_of(part.for_task(task)) for part in parts]), languages
 
     def _maps(
         self, student: Classifier, teacher: Artifact, same_tokens: bool

@@ -131,7 +131,7 @@ def measure_ladder(
                         one.artifact.task,
                         entries[0].artifact.task,
                         languages=test.languages,
-                    )  # fmt: skip
+                    )
                 ),
                 **asdict(speeds[i]),
                 speedup=rate / speeds[0].throughput_per_second,

@@ -47,11 +47,13 @@ class TrainingSet:
         rows: one int32 array of token ids per text, of ids and token types per pair (see `Tokenizer.encode`).
         labels: as `train.targets.labels_of` gives them, one row per text.
         padding_id: fills up short rows.
+        groups: the number of each row's group (language), by which rows may be sampled; None where there are none.
     """
 
     rows: Sequence[np.ndarray]
     labels: np.ndarray
     padding_id: int
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,15 +69,22 @@ def _labels(labels: np.ndarray, width: int) -> np.ndarray:
     return block
 
 
-def epoch_steps(data: TrainingSet, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+def epoch_steps(
+    data: TrainingSet, *, batch_size: int, seed: int, epoch: int, temperature: float = 1.0
+) -> list[np.ndarray]:
     """The row indices of each optimiser step of one epoch, in order; every row exactly once.
+
+    With a `temperature` other than 1 and groups, as many rows are drawn by `drawn_by_group`.
 
     Rows are shuffled, cut into pools of 50 steps, sorted by length within a pool and cut into steps, whose order
     is shuffled again. Which rows meet depends on chance as well as on length, and differs between epochs. The
     result depends on nothing but the arguments.
     """
     generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(data))
+    if data.groups is None or temperature == 1:
+        order = generator.permutation(len(data))
+    else:
+        order = drawn_by_group(data.groups, temperature, generator)
     lengths = np.array([len(row) for row in data.rows])
     steps: list[np.ndarray] = []
     pool_size = 50 * batch_size
@@ -84,6 +93,26 @@ def epoch_steps(data: TrainingSet, *, batch_size: int, seed: int, epoch: int) ->
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         steps.extend(pool[i : i + batch_size] for i in range(0, len(pool), batch_size))
     return [steps[i] for i in generator.permutation(len(steps))]
+
+
+def drawn_by_group(groups: np.ndarray, temperature: float, generator: np.random.Generator) -> np.ndarray:
+    """As many rows as there are, shuffled, each group with a share proportional to size^(1 / temperature).
+
+    1 keeps the shares, larger ones even them out (Arivazhagan et al. 2019, arXiv 1907.05019). A group that is to give
+    more rows than it has gives all of them as often as it must and a random part of them once more; remainders of the
+    shares go to the largest ones.
+    """
+    sizes = np.bincount(groups)
+    shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1 / temperature), 0.0)
+    exact = len(groups) * shares / shares.sum()
+    wanted = np.floor(exact).astype(np.int64)
+    wanted[np.argsort(wanted - exact, kind="stable")[: len(groups) - int(wanted.sum())]] += 1
+    drawn = []
+    for group in np.flatnonzero(sizes):
+        own = np.flatnonzero(groups == group)
+        times, rest = divmod(int(wanted[group]), len(own))
+        drawn += [own] * times + [generator.permutation(own)[:rest]]
+    return generator.permutation(np.concatenate(drawn))
 
 
 def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, device: torch.device) -> Iterator[Batch]:

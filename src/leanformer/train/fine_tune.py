@@ -97,6 +97,7 @@ def fine_tune(
         model, Supervised(data.task.answer), train.inputs, labels_of(train), replace(data.dev, task=train.task),
         tokenizer, settings,
         work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens]), device=device, say=say,
+        languages=train.languages,
     )  # fmt: skip
     entry = {
         "step": "train.fine_tune",
@@ -132,14 +133,16 @@ def fit_classifier(
     identity: str,
     device: str,
     say: Callable[[str], None],
+    languages: Sequence[str] | None = None,
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
 
+    `languages` are those of the texts, by which they may be sampled (`FitSettings.language_temperature`).
     Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept.
     """
     padding = model.config.padding_id
     train = encode(tokenizer, dev.task, texts)
-    data = TrainingSet(train.rows, train.labels(labels), padding)
+    data = TrainingSet(train.rows, train.labels(labels), padding, train.groups(languages))
     dev_rows = encode(tokenizer, dev.task, dev.inputs)
     where = device_of(device)
 

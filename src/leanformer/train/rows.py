@@ -75,6 +75,14 @@ class Encoded:
             return np.full(len(self.rows), -1, dtype=np.int64)
         return self.labels(ragged([np.full(len(words_of(str(text))), -1) for text in self.texts]))
 
+    def groups(self, languages: Sequence[str] | None) -> np.ndarray | None:
+        """The number of each row's language, from those of the texts."""
+        if languages is None:
+            return None
+        numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
+        counts = [1] * len(self.rows) if self.windows is None else [len(each) for each in self.windows]
+        return np.repeat([numbers[one] for one in languages], counts)
+
     def slots(self) -> Slots:
         """Where each row's answers stand among those of all texts."""
         if self.windows is None:
