@@ -82,6 +82,15 @@ def test_a_fine_tuned_tagger_is_imported_with_its_tags(tmp_path: Path) -> None:
     assert artifact.task == TASK and artifact.format == "encoder"
 
 
+def test_labels_that_are_no_tags_are_refused(tmp_path: Path) -> None:
+    theirs = stock("bert")
+    theirs.config.id2label = {0: "NOUN", 1: "VERB", 2: "ADJ", 3: "DET", 4: "ADV"}
+    saved(theirs, tmp_path / "stock")
+    tiny_tokenizer(tmp_path / "stock")
+    with pytest.raises(CheckpointError, match="no tags of entities: 'NOUN' is no tag"):
+        import_checkpoint(str(tmp_path / "stock"), tmp_path / "ours")
+
+
 def test_a_family_that_is_not_mapped_is_run_as_it_came(tmp_path: Path) -> None:
     options = {name: value for name, value in OPTIONS.items() if name not in ("num_labels", "vocab_size")}
     config = transformers.RemBertConfig(

@@ -1,9 +1,9 @@
 """Entity F1 over word pieces, as XtremeDistil scores it (Mukherjee and Awadallah 2020), beside that over words.
 
 Each piece of a word is taken for a word of its own, the pieces behind the first as inside the same entity, and the
-model is asked about every one of them. A model that was trained on first pieces alone, as ours are, never learnt what to say
-of the others, and where its tags of words are spread over their pieces the figure is that over words. So this one is
-for models of others, and for comparing with figures that were made this way.
+model is asked about every one of them. A model that was trained on first pieces alone, as ours are, never learnt what
+to say of the others, and where its tags of words are spread over their pieces the figure is that over words. So this
+one is for models of others, and for comparing with figures that were made this way.
 """
 
 from __future__ import annotations

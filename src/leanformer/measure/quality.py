@@ -144,13 +144,21 @@ def of_languages(counts: np.ndarray, languages: Sequence[str]) -> dict[str, tupl
     everything = np.arange(len(counts))
     scores: dict[str, tuple[float, float, float]] = {}
     for index, name in enumerate(names):
-        own = np.flatnonzero(number == index)
-        low, high = interval(lambda rows, own=own: float(f1(counts[own[rows]].sum(axis=0))), len(own))
-        scores[f"F1 in {name}"] = float(each(everything)[index]), low, high
+        scores[f"F1 in {name}"] = _summed_f1(counts[number == index])
     for kind, summary in (("mean", np.mean), ("standard deviation", np.std)):
-        low, high = interval(lambda rows, summary=summary: float(summary(each(rows))), len(counts))
+        low, high = interval(_after(each, summary), len(counts))
         scores[f"{kind} of F1 over {len(names)} languages"] = float(summary(each(everything))), low, high
     return scores
+
+
+def _summed_f1(counts: np.ndarray) -> tuple[float, float, float]:
+    """F1 of the counts `[n, 3]` of sentences, and its interval."""
+    low, high = interval(lambda rows: float(f1(counts[rows].sum(axis=0))), len(counts))
+    return float(f1(counts.sum(axis=0))), low, high
+
+
+def _after(first: Callable[[np.ndarray], np.ndarray], then: Callable[..., Any]) -> Callable[[np.ndarray], float]:
+    return lambda rows: float(then(first(rows)))
 
 
 _FURTHER: dict[str, Callable[[np.ndarray, np.ndarray, Task], dict[str, Any]]] = {

@@ -24,6 +24,7 @@ from leanformer.models.classifier import Classifier, parameter_counts, token_hea
 from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
+    check_tags,
     kind_of,
     label_names,
     read_classifier,
@@ -165,6 +166,8 @@ def import_checkpoint(
         )
     kind = kind_of(config, len(own), pairs=pairs, source=source)
     task = Task(kind, () if BUILT[kind].answer == "score" else _reconcile(own, labels, source))
+    if task.answer == "tags":
+        check_tags(task.labels, source)
     options: dict[str, Any] = {"source": Path(name).name, "family": config["model_type"]}
     if task.labels and _are_placeholders(own) and task.labels != own:
         options["labels_matched"] = dict(zip(own, task.labels, strict=True))

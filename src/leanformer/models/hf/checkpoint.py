@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +15,7 @@ from leanformer.errors import CheckpointError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
+from leanformer.tagging.schemes import types_of
 from leanformer.task import BUILT, Kind, Task
 
 _MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
@@ -42,6 +43,17 @@ def read_config_file(folder: Path) -> dict[str, Any]:
 def tags_words(config: Mapping[str, Any]) -> bool:
     """Whether a `config.json` is that of a fine-tuned token classifier."""
     return any(one.endswith(_TOKENS) for one in config.get("architectures") or ())
+
+
+def check_tags(labels: Sequence[str], source: object) -> None:
+    """Raise `CheckpointError` where the labels of a token classifier are not the tags of entities."""
+    try:
+        types_of(labels)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{source}: a token classifier whose labels are no tags of entities: {error}\n"
+            "  remedy: set id2label in its config.json to IOB2 tags; other labels of words are not built"
+        ) from None
 
 
 def label_names(config: dict[str, Any]) -> tuple[str, ...] | None:
