@@ -130,3 +130,25 @@ def _texts() -> tuple[str, ...]:
     from tests.tagged import tagged_examples
 
     return tagged_examples(60, 77).texts
+
+
+def test_what_is_not_built_for_taggers_says_so(command: Command, tmp_path: Path) -> None:
+    from leanformer.errors import ArtifactError
+    from leanformer.serve.model import open_model
+
+    tagger_artifact(tmp_path / "tagger")
+    with pytest.raises(ArtifactError, match="not served yet"):
+        open_model("tagger", 0, str(tmp_path / "tagger"))
+    data = write_columns(tmp_path / "data", sizes=(20, 5, 5))
+    status, _, err = command("gate", tmp_path / "tagger", "--against", tmp_path / "tagger", "--data", data)
+    assert status != 0 and "Traceback" not in err
+    status, out, err = command("inspect", tmp_path / "tagger")
+    assert status == 0 and "tokens" in out, err
+    (tmp_path / "bad.tsv").write_text("goal\tB-SPO\nball\tSPO\n")
+    status, out, err = command("bench", tmp_path / "tagger", "--data", tmp_path / "bad.tsv")
+    assert status == 1 and "bad.tsv, line 2: 'SPO' is no tag" in err
+    status, _, err = command("train", data, "--encoder", tmp_path / "tagger", "--output", tmp_path / "out")
+    assert status == 1 and "Traceback" not in err
+    assert "--task tokens" in err  # the columns are in sub-folders, where no other kind looks
+    status, _, err = command("train", data / "aa", "--encoder", tmp_path / "tagger", "--output", tmp_path / "out")
+    assert status == 1 and "--task tokens" in err  # a table without a header, by any other kind

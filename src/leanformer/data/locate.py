@@ -108,6 +108,11 @@ def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str
                 path=file,
                 remedy="rename it to unlabelled.txt, or write .jsonl, .csv or .tsv with text and label",
             )
+    if not found and kind != "tokens" and _languages(folder):
+        raise DataError(
+            "no train, dev, test or unlabelled file here, but sub-folders that have them", path=folder,
+            remedy="name one of them; or, if they are languages whose words are tagged, say --task tokens",
+        )  # fmt: skip
     if not found:
         raise DataError(
             f"no train, dev, test or unlabelled file here; the files here are {_list_files(folder)}",

@@ -14,6 +14,7 @@ from leanformer.data.conll import build_sentence, read_columns, read_lines
 from leanformer.data.decoding import decode_lines
 from leanformer.data.rows import LABEL_SEPARATOR, PAIR_NAMES, Row, build_row, missing_column
 from leanformer.errors import DataError
+from leanformer.tagging.schemes import is_tag
 from leanformer.tagging.words import words_of
 from leanformer.task import BUILT
 
@@ -201,6 +202,11 @@ def _check_header(fields: list[str], kind: str | None, path: Path, line: int) ->
     header = [name.strip() for name in fields]
     is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
     for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
+        if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):
+            raise DataError(
+                f"no column {key!r}; the line ends with a tag ({header[-1]!r})", path=path, line=line,
+                remedy="if these are words with their tags, say --task tokens; else give the table a header",
+            )  # fmt: skip
         if key not in header and not is_known:
             raise missing_column(key, header, path=path, line=line, what="column")
     for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):

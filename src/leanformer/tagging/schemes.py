@@ -33,6 +33,14 @@ def split_tag(tag: str) -> tuple[str, str]:
     return prefix, kind
 
 
+def is_tag(text: str) -> bool:
+    try:
+        split_tag(text)
+    except ValueError:
+        return False
+    return True
+
+
 def to_iob2(tags: Sequence[str]) -> tuple[str, ...]:
     """The tags of one sentence in IOB2, whichever of the schemes they are in.
 
