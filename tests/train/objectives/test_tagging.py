@@ -12,6 +12,7 @@ from torch import Tensor
 
 from leanformer.artifact import Artifact
 from leanformer.models.store import read_model
+from leanformer.tagging.words import words_of
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import NOT_ASKED, Batch, TrainingSet, to_batches
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
@@ -98,7 +99,12 @@ def test_the_soft_loss_follows_the_teacher_on_words(
     batch, model = one_batch(encoded, encoded.unknown()), tiny_tagger()
     of_rows = encoded.of_rows(outputs.logits)
     objective = Distillation(replace(outputs, logits=of_rows), LossWeights(temperature, soft_kind=kind), answer="tags")
-    expected = expected_soft(batch, model(batch.ids, batch.mask), [of_rows[i] for i in batch.rows], temperature, kind)
+    # The words of each row by way of labels that number them, which `test_labels_stand_on_first_pieces_alone` proves.
+    assert encoded.windows is not None
+    numbers = encoded.labels(np.array([np.arange(len(words_of(text))) for text in TEXTS], object))
+    sentence = [number for number, each in enumerate(encoded.windows) for _ in each]
+    teacher = [outputs.logits[sentence[i]][numbers[i][numbers[i] > NOT_ASKED]] for i in batch.rows]
+    expected = expected_soft(batch, model(batch.ids, batch.mask), teacher, temperature, kind)
     torch.testing.assert_close(objective(model, batch), expected.mean())
     # Nothing but words counts: other logits on the remaining tokens change neither loss nor gradient.
     logits = torch.randn(*batch.labels.shape, len(TASK.labels), requires_grad=True)
