@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) --version >/dev/null 2>&1 || { $(PYTHON) $(call NEED_PYTHON) && $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python $(call NEED_PYTHON,make clean; )
 	$(PIP) install --quiet -c constraints.txt torch
-	$(PIP) install --quiet -c constraints.txt -e '.[train,openvino,serve,energy,dev,demo]'
+	$(PIP) install --quiet -c constraints.txt -e '.[train,openvino,serve,energy,peers,dev,demo]'
 	@touch $@
 
 test: install
@@ -44,6 +44,8 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/python -m leanformer.render.method_pages --check
 	$(BIN)/python benchmarks/readme.py --check
+	$(BIN)/python benchmarks/cost_page.py --check
+	$(BIN)/python benchmarks/picture.py sst2 --check
 
 demo: install
 	$(BIN)/leanformer demo

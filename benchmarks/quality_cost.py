@@ -1,6 +1,7 @@
 """What compression cost in quality, rung by rung: benchmarks/results/quality_cost.json.
 
     python benchmarks/quality_cost.py sst2
+    python benchmarks/quality_cost.py sst2 --result fastformers
 
 Scores the artifacts that benchmarks/ladder.py made (`--steps` names another folder of them) on dev and test of
 $LEANFORMER_DATA; nothing is trained and nothing timed. For each rung: the paired interval of the loss, McNemar's test,
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,39 +43,44 @@ def artifacts_of(report: Report, steps: Path) -> dict[str, Artifact]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
-    parser.add_argument("--data", required=True, help="its folder")
+    parser.add_argument("--data", help="its folder; default: in $LEANFORMER_DATA")
     parser.add_argument("--split", action="append", default=[], help="as for the commands: train=train_phrases")
+    parser.add_argument("--result", default="report", help="name of the stored ladder")
     parser.add_argument("--report", type=Path, help="default: the stored ladder")
+    parser.add_argument("--texts", type=int, help="only so many texts of a split, to try it")
     parser.add_argument("--steps", type=Path, help="default: the ladder's work folder")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "quality_cost.json")
     arguments = parser.parse_args()
     name = arguments.dataset
-    report = Report.read(arguments.report or HERE / "results" / name / "report.json")
+    report = Report.read(arguments.report or HERE / "results" / name / f"{arguments.result}.json")
     found = artifacts_of(report, arguments.steps or HERE / "work" / name / "compress" / "steps")
     splits = dict(one.split("=", 1) for one in arguments.split)
     first = next(iter(found.values()))
-    data = open_dataset(arguments.data, splits=splits, labels=first.task.labels)
+    folder = arguments.data or str(Path(os.environ["LEANFORMER_DATA"], name))
+    data = open_dataset(folder, splits=splits, labels=first.task.labels)
     assert data.test is not None and data.dev is not None
-    labels, dev_labels = np.asarray(data.test.labels), np.asarray(data.dev.labels)
+    test, dev = (one.select(range(min(len(one), arguments.texts or len(one)))) for one in (data.test, data.dev))
+    labels, dev_labels = np.asarray(test.labels), np.asarray(dev.labels)
     rungs: dict[str, Any] = {}
     reference = None
     for rung, artifact in found.items():
         predictor = open_predictor(artifact)
-        scores, dev_scores = logits(predictor, data.test.texts), logits(predictor, data.dev.texts)
+        scores, dev_scores = logits(predictor, test.texts), logits(predictor, dev.texts)
         reference = scores if reference is None else reference
-        lengths = [len(row) for row in predictor.tokenize(data.test.texts)]
+        lengths = [len(row) for row in predictor.tokenize(test.texts)]
         loss = describe_loss(scores, reference, labels, data.task, lengths, (dev_scores, dev_labels))
         loss.pop("flips")
         rungs[rung] = {
             "content_hash": artifact.content_hash,
             **asdict(measure_quality(scores, labels, reference, data.task)),
             "loss": loss,
-            "robustness": robustness(predictor, data.test.texts, labels),
+            "robustness": robustness(predictor, test.texts, labels),
         }
         print(rung, json.dumps(rungs[rung]["robustness"]), flush=True)
     old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else {}
     result = {"n": len(labels), "reference": next(iter(found)), "data": data.content_hash, "rungs": rungs}
-    write_json(arguments.output, old | {name: result})
+    key = name if arguments.result == "report" else f"{name}, {arguments.result}"
+    write_json(arguments.output, old | {key: result})
 
 
 if __name__ == "__main__":

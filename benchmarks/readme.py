@@ -14,6 +14,9 @@ from leanformer.render.markdown import ladder_markdown
 from leanformer.render.table import facts, number
 from leanformer.report import Report
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from runtime_rows import table
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -71,18 +74,17 @@ def runtime() -> str:
     if not (RESULTS / "runtime.json").is_file():
         return "The runtime beside others has not been measured yet: `python benchmarks/runtime.py`."
     rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
+    details = json.loads((RESULTS / "runtime_details.json").read_text(encoding="utf-8"))
+    machine = details["machine"]
     return "\n".join(
         [
-            "The teacher in int8, in our runtime and in others (`python benchmarks/runtime.py` says what each row is;",
-            "texts per second, 2 threads, tokenizer included, in turn, the best round of each):",
+            "The teacher in int8, in our runtime and as others run it (`python benchmarks/runtime.py` says what each",
+            f"row is): texts per second on {machine['threads']} threads ({machine['cpu']}), tokenizer included, in",
+            f"turn, medians of {details['rounds']} rounds. The ratio is given with its smallest and largest round.",
             "",
-            "| work | how we run it | texts/s | beside | texts/s | ratio |",
-            "|---|---|---|---|---|---|",
-            *[
-                f"| {row['work']} | {row['ours_name'].removeprefix('leanformer int8, ')} | {number(row['ours'])} | "
-                f"{row['peer_name']} | {number(row['peer'])} | {row['ratio']:.2f} |"
-                for row in rows
-            ],
+            *table(rows),
+            "",
+            "![Texts per second of each way to run the same model](benchmarks/results/runtime.svg)",
         ]
     )
 

@@ -13,15 +13,21 @@ HERE = Path(__file__).resolve().parent
 COMMANDS = (
     ("import_time.py",),
     ("kernels.py",),
+    ("tokenizing.py",),
     ("runtime.py",),
+    ("company.py",),
     ("ladder.py", "sst2"),
     ("layers.py", "sst2"),
     ("students.py", "sst2"),
+    ("quality_cost.py", "sst2"),
+    ("energy.py", "sst2"),
     ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),
     ("demo.py",),
     ("killed.py",),
     ("documented.py",),
+    ("memory.py",),
+    ("other_cpu.py",),  # needs qemu-user-static of the system, and says so where it is missing
 )
 
 

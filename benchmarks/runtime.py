@@ -1,233 +1,251 @@
 """How fast texts become labels, ours beside what people run, with the same weights: benchmarks/results/runtime.json.
 
-What else belongs to the run (machine, versions, dev accuracy, numbers of texts) is in runtime_details.json.
+    python benchmarks/runtime.py [--texts 1024] [--rounds 4] [--seconds 1.5] [--teacher FOLDER] [--only WORK]
 
-    python benchmarks/runtime.py [--texts 1821] [--rounds 5] [--teacher FOLDER]
+The teacher of benchmarks/ladder.py (MiniLM-L6) on SST-2's test texts, and on long texts cut to 512 tokens. All get the
+same texts (whoever is too slow for all of them gets the first ones) and threads, in turn within one run, tokenizer
+included; `ours` and `peer` are medians over the rounds. How each peer is run: benchmarks/peers/. What else belongs to
+the run (machine, versions, quality of each, what was left out and why) is in runtime_details.json beside it, and the
+picture in runtime.svg. With `--only` the rows of other works stay as they were.
 
-SST-2's test texts and, cut to 256 tokens, those of 20newsgroups; the teacher of benchmarks/ladder.py (MiniLM-L6).
-Everybody gets the same texts and threads, in turn within one run, tokenizer included; each row keeps the best round of
-each. Peers pad batches of 32 texts, in the order given or sorted by length. "OpenVINO int8" is NNCF's quantisation of
-the traced graph where nncf is installed, and otherwise our static int8 graph, padded.
+"ours (tuned best)" is the engine that was fastest on training texts, chosen before anything that is shown was timed.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 import torch
-from onnxruntime.quantization import quantize_dynamic
-from transformers import pipeline
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent / "peers"))
+from interleaved import Runner, in_turn, row
 from ladder import HERE, open_named, teacher_of
-from peers import Traced, Transformers, trace
+from our_engines import graphs_of, running
+from runtime_picture import draw
+from runtime_rows import AS_THEY_COME, LONG, LONG_TOKENS, QUALITY, SINGLE, SORTED, TUNED, WORKERS, WORKS, judged, merged
+from ways import Peers, prepare
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.batching import pad
 from leanformer.data.dataset import Dataset
-from leanformer.export.int8 import Int8
-from leanformer.export.onnx import Onnx
-from leanformer.export.standard import write_standard_onnx
-from leanformer.files import write_json
+from leanformer.data.readers import read_rows
+from leanformer.files import write_json, write_text
 from leanformer.machine import fingerprint
-from leanformer.models.hf.checkpoint import write_checkpoint
-from leanformer.models.store import read_model, write_tokenizer_config
+from leanformer.metrics.paired import compare, loss_interval
 from leanformer.predictor import logits
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.step import Context
 
-Run = Callable[[Sequence[str]], Any]
-LONG_TOKENS, LONG_TEXTS, CALIBRATION = 256, 128, 256
-
-
-class OpenVino(Transformers):
-    """A padded graph in OpenVINO, with its default options but for the number of threads."""
-
-    def __init__(self, folder: Path, artifact: Artifact, batch: int, graph: Any, threads: int) -> None:
-        super().__init__(folder, artifact, batch)
-        self.request = openvino.compile_model(graph, "CPU", {"INFERENCE_NUM_THREADS": threads}).create_infer_request()
-
-    def run(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        self.request.infer({"input_ids": ids, "attention_mask": mask})
-        return np.array(self.request.get_output_tensor().data)
+# Texts of the training split on which the tuned engine is chosen.
+TRIAL_TEXTS = 256
+# As short as they are, the calls are many: fewer texts are enough where they come one by one.
+SINGLE_TEXTS = 200
+METHODS = ("mixed", "per_token")
 
 
-def openvino_int8(traced: Path, static: Path, rows: Sequence[np.ndarray]) -> tuple[Any, str]:
-    """What OpenVINO's users would run, and what it is."""
-    core = openvino.Core()
-    if importlib.util.find_spec("nncf") is None:
-        return core.read_model(static), "OpenVINO int8 (our static graph)"
-    import nncf
+@dataclass
+class Side:
+    """What is measured: our engines on one machine, and everybody's peers.
 
-    feeds = []
-    for start in range(0, len(rows), 32):
-        ids, mask = pad(rows[start : start + 32])
-        feeds.append({"input_ids": ids, "attention_mask": mask})
-    model = nncf.quantize(core.read_model(traced), nncf.Dataset(feeds), model_type=nncf.ModelType.TRANSFORMER)
-    return model, "OpenVINO int8 (NNCF)"
+    Attributes:
+        candidates: int8 artifacts, the preferred one first.
+        left_out: name -> why it was not measured.
+    """
 
+    candidates: list[Artifact]
+    peers: Peers
+    threads: int
+    rounds: int
+    seconds: float
+    left_out: dict[str, str] = field(default_factory=dict)
 
-def batched(peer: Transformers, *, by_length: bool = False) -> Run:
-    """Texts in, logits out, padded batches of the peer's size."""
-    return lambda texts: logits(peer, sorted(texts, key=len) if by_length else texts)
+    def ours(self, *, limit: int | None = None, threads: int | None = None) -> list[Runner]:
+        found = [one if limit is None else replace(one, max_tokens=limit) for one in self.candidates]
+        engines, reasons = running(found, threads=threads or self.threads)
+        self.left_out |= {ours_name(engine): reason for engine, reason in reasons.items()}
+        return [ours(ours_name(engine), one) for engine, one in engines.items()]
 
-
-def one_by_one(predict: Run) -> Run:
-    return lambda texts: [predict([text]) for text in texts]
-
-
-def best_rates(runs: dict[str, Run], texts: Sequence[str], rounds: int) -> dict[str, float]:
-    """Texts per second of each, the best of `rounds`, all in turn, after a warm-up on every text."""
-    rates = dict.fromkeys(runs, 0.0)
-    for turn in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run(texts)
-            if turn:
-                rates[name] = max(rates[name], len(texts) / (time.perf_counter() - start))
-        print(f"round {turn} of {rounds}: {', '.join(f'{name} {rate:.0f}' for name, rate in rates.items())}")
-    return rates
+    def timed(
+        self, work: str, peers: Sequence[Runner], texts: Sequence[str], tuned: str, *, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """One row for each of ours beside each peer, and those of the tuned one once more under that name."""
+        mine = self.ours(limit=limit)
+        print(f"== {work}: {len(texts)} texts", flush=True)
+        rates = in_turn(
+            [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=work == SINGLE, say=print
+        )
+        pairs = [(one.name, peer.name) for one in mine for peer in peers]
+        return with_tuned([row(work, one, peer, rates) for one, peer in pairs], tuned)
 
 
-def rows_of(work: str, rates: dict[str, float], ours: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each of ours and each peer."""
-    return [
-        {
-            "work": work, "ours": rates[one], "ours_name": one, "peer": rate, "peer_name": peer,
-            "unit": "texts per second", "ratio": rates[one] / rate,
-        }
-        for one in ours
-        for peer, rate in rates.items()
-        if peer not in ours
-    ]  # fmt: skip
+def ours_name(engine: str) -> str:
+    return f"leanformer int8, {engine}"
 
 
-def made(teacher: Artifact, data: Dataset, scratch: Path, threads: int) -> dict[str, Artifact]:
-    """Our graphs by precision."""
-    context = Context(data, {"teacher": teacher}, scratch, scratch, threads=threads, device="cpu", say=print)
-    fp32 = Onnx()(teacher, context, scratch / "fp32")
-    steps = {method: Int8(method=method) for method in ("mixed", "static")}
-    return {"fp32": fp32} | {name: step(fp32, context, scratch / name) for name, step in steps.items()}
+def ours(name: str, predictor: LightPredictor) -> Runner:
+    return Runner(name, lambda texts: logits(predictor, texts).argmax(axis=1), predictor.tokenize, ours=True)
 
 
-def one_worker(predictor: LightPredictor) -> Run:
-    """With one thread in the tokenizer too, which reads this at every call."""
+def with_tuned(rows: list[dict[str, Any]], tuned: str) -> list[dict[str, Any]]:
+    """The rows, and again those of the runner named `tuned`, as what a user gets who has tuned."""
+    chosen = [one for one in rows if one["ours_name"] == tuned]
+    return rows + [one | {"ours_name": TUNED, "engine": tuned.rpartition(", ")[2]} for one in chosen]
 
-    def run(texts: Sequence[str]) -> Any:
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        try:
-            return logits(predictor, texts)
-        finally:
-            del os.environ["TOKENIZERS_PARALLELISM"]
 
-    return run
+def fastest(side: Side, texts: Sequence[str], *, one_at_a_time: bool = False) -> str:
+    """The name of the engine with the most texts per second on texts that are not those shown."""
+    rates = in_turn(side.ours(), texts, rounds=2, seconds=1.0, one_at_a_time=one_at_a_time)
+    return max(rates, key=lambda name: max(rates[name].per_second))
+
+
+@contextmanager
+def one_tokenizer_thread() -> Iterator[None]:
+    """`tokenizers` reads this at every call."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop("TOKENIZERS_PARALLELISM")
+        if before is not None:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+
+
+def alone(runner: Runner) -> Runner:
+    """One worker: one thread in the tokenizer too."""
+
+    def run(texts: Sequence[str]) -> np.ndarray:
+        with one_tokenizer_thread():
+            return runner.run(texts)
+
+    return replace(runner, name=f"one worker of {runner.name}", run=run, tokenize=None)
+
+
+def workers(side: Side, texts: Sequence[str], tuned: str) -> list[dict[str, Any]]:
+    """Each engine with all its workers over itself with one."""
+    print(f"== {WORKERS}: {len(texts)} texts", flush=True)
+    many, single = side.ours(), [alone(one) for one in side.ours(threads=1)]
+    rates = in_turn([*many, *single], texts, rounds=side.rounds, seconds=side.seconds, say=print)
+    pairs = zip(many, single, strict=True)
+    return with_tuned([row(WORKERS, a.name, b.name, rates) | {"peer_ours": True} for a, b in pairs], tuned)
+
+
+def quality(
+    side: Side, fp32: Artifact, data: Dataset, tuned: str
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Accuracy on dev of everyone beside fp32 of the same model, with the bootstrap interval of the loss."""
+    assert data.dev is not None
+    labels = np.asarray(data.dev.labels)
+    engines, reasons = running([fp32], threads=side.threads)
+    side.left_out |= {f"leanformer fp32, {engine}": reason for engine, reason in reasons.items()}
+    runners = [ours(f"leanformer fp32, {engine}", one) for engine, one in engines.items()] + side.ours()
+    reference = runners[0].run(data.dev.texts)
+    rows, everyone = [], {}
+    for one in [*runners, *side.peers.for_quality()]:
+        counts = compare(one.run(data.dev.texts), reference, labels)
+        low, high = loss_interval(counts)
+        right = float((reference == labels).mean())
+        everyone[one.name] = {
+            "accuracy": right - counts.loss, "lost_points": 100 * counts.loss, "lost_low": 100 * low,
+            "lost_high": 100 * high, "changed": counts.changed, "n": counts.n,
+        }  # fmt: skip
+        if one.ours and one.name != runners[0].name:
+            rows.append(
+                {
+                    "work": QUALITY, "ours": 100 * (right - counts.loss), "ours_name": one.name, "peer": 100 * right,
+                    "peer_name": "fp32 of the same model", "unit": "per cent right", "ratio": 1 - counts.loss / right,
+                    **{name: everyone[one.name][name] for name in ("lost_points", "lost_low", "lost_high", "n")},
+                }
+            )  # fmt: skip
+        print(f"{one.name}: {100 * (right - counts.loss):.2f} %", flush=True)
+    return with_tuned(rows, tuned), everyone
+
+
+def long_texts(name: str, count: int, seed: int = 13) -> list[str]:
+    """Texts of a data set's test split, drawn by seed: the file may be ordered by class."""
+    rows = [one.text for one in read_rows(Path(os.environ["LEANFORMER_DATA"]) / name / "test.jsonl")]
+    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:count]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=1821, help="how many of SST-2's test texts")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=1024, help="how many of SST-2's test texts, drawn by seed")
+    parser.add_argument("--long-texts", type=int, default=24, help="how many of each set of long texts")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
+    parser.add_argument("--only", action="append", choices=WORKS, help="these kinds of work alone")
     parser.add_argument("--teacher", type=Path, help="an encoder artifact to use instead of the ladder's")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "runtime.json")
     arguments = parser.parse_args()
+    began = time.monotonic()
+    works = arguments.only or list(WORKS)
     threads = allowed_cores()
     torch.set_num_threads(threads)
     data = open_named("sst2")
     teacher = open_artifact(arguments.teacher) if arguments.teacher else teacher_of("sst2", data)
-    assert data.train is not None and data.dev is not None and data.test is not None
-    texts = list(data.test.texts[: arguments.texts])
-    long_path = Path(os.environ["LEANFORMER_DATA"]) / "20newsgroups" / "test.jsonl"
-    with open(long_path, encoding="utf-8") as lines:
-        long_texts = [json.loads(next(lines))["text"] for _ in range(LONG_TEXTS)][: arguments.texts]
+    assert data.train is not None and data.test is not None
+    generator = np.random.default_rng(13)
+    texts = [data.test.texts[i] for i in generator.permutation(len(data.test))[: arguments.texts]]
+    trial = [data.train.texts[i] for i in generator.permutation(len(data.train))[:TRIAL_TEXTS]]
+    rows: list[dict[str, Any]] = []
+    everyone: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        ours = made(teacher, data, scratch, threads)
-        folder, traced, int8 = scratch / "stock", scratch / "traced.onnx", scratch / "traced-int8.onnx"
-        write_checkpoint(read_model(teacher), teacher.task, folder)
-        (folder / "tokenizer.json").write_bytes(teacher.file("tokenizer.json").read_bytes())
-        write_tokenizer_config(teacher, folder)
-        trace(folder, traced)
-        quantize_dynamic(traced, int8)
-        write_standard_onnx(ours["static"], scratch / "static.onnx")
-        engines = {
-            f"leanformer int8, {engine}": LightPredictor(ours["mixed"], threads=threads, engine=engine)
-            for engine in ("openvino", "onnxruntime")
-        }
-        first = next(iter(engines.values()))
-        chosen = np.random.default_rng(13).permutation(len(data.train))[:CALIBRATION]
-        graph, openvino_name = openvino_int8(
-            traced, scratch / "static.onnx", first.tokenize([data.train.texts[i] for i in chosen])
-        )
-        batch, single = (OpenVino(folder, teacher, size, graph, threads) for size in (32, 1))
-        ort_batch, ort_single = (Traced(folder, teacher, size, int8, threads) for size in (32, 1))
-        classify = pipeline("text-classification", model=str(folder), device="cpu")
-
-        def whole(run: LightPredictor) -> Run:
-            return lambda some: logits(run, some)
-
-        result = []
-        runs: dict[str, Run] = {name: whole(one) for name, one in engines.items()} | {
-            openvino_name: batched(batch),
-            "ONNX Runtime int8": batched(ort_batch),
-            f"{openvino_name}, sorted": batched(batch, by_length=True),
-            "ONNX Runtime int8, sorted": batched(ort_batch, by_length=True),
-            "transformers pipeline": lambda some: classify(list(some)),
-        }
-        result += rows_of("SST-2 test, all at once", best_rates(runs, texts, arguments.rounds), list(engines))
-        runs = {name: one_by_one(whole(one)) for name, one in engines.items()} | {
-            openvino_name: batched(single),
-            "ONNX Runtime int8": batched(ort_single),
-        }
-        rates = best_rates(runs, texts[:300], arguments.rounds)
-        result += rows_of("SST-2 test, one at a time", rates, list(engines))
-        for engine, predictor in engines.items():
-            one = LightPredictor(ours["mixed"], threads=1, engine=predictor.engine)
-            runs = {engine: whole(predictor), "one worker": one_worker(one)}
-            result += rows_of(f"SST-2 test, {threads} workers", best_rates(runs, texts, arguments.rounds), [engine])
-        cut = replace(teacher, max_tokens=LONG_TOKENS)
-        long_ours = {
-            name: LightPredictor(replace(ours["mixed"], max_tokens=LONG_TOKENS), threads=threads, engine=one.engine)
-            for name, one in engines.items()
-        }
-        runs = {name: whole(one) for name, one in long_ours.items()} | {
-            openvino_name: batched(OpenVino(folder, cut, 32, graph, threads)),
-            "ONNX Runtime int8": batched(Traced(folder, cut, 32, int8, threads)),
-        }
-        result += rows_of(
-            f"20newsgroups, {LONG_TOKENS} tokens, all at once", best_rates(runs, long_texts, arguments.rounds),
-            list(engines),
+        graphs = graphs_of(teacher, data, scratch, METHODS, threads=threads)
+        peers = prepare(teacher, scratch, LightPredictor(graphs["fp32"]).tokenize(trial), threads)
+        side = Side(
+            [graphs[method] for method in METHODS], peers, threads, arguments.rounds, arguments.seconds,
+            dict(peers.left_out),
         )  # fmt: skip
-        labels = np.asarray(data.dev.labels)
-        models = {"leanformer fp32": LightPredictor(ours["fp32"], threads=threads)} | engines
-        models |= {openvino_name: batch, "ONNX Runtime int8": ort_batch}
-        accuracy = {
-            name: float((logits(one, data.dev.texts).argmax(axis=1) == labels).mean()) for name, one in models.items()
-        }
-    write_json(arguments.output, result)
+        tuned, tuned_single = fastest(side, trial), fastest(side, trial[:64], one_at_a_time=True)
+        if AS_THEY_COME in works:
+            rows += side.timed(AS_THEY_COME, peers.as_they_come(), texts, tuned)
+        if SORTED in works:
+            rows += side.timed(SORTED, peers.by_length(), texts, tuned)
+        if SINGLE in works:
+            rows += side.timed(SINGLE, peers.one_at_a_time(), texts[:SINGLE_TEXTS], tuned_single)
+        for dataset, work in LONG.items():
+            if work in works:
+                peers_long = peers.long(LONG_TOKENS)
+                some = long_texts(dataset, arguments.long_texts)
+                rows += side.timed(work, peers_long, some, tuned, limit=LONG_TOKENS)
+        if WORKERS in works:
+            rows += workers(side, texts, tuned)
+        if QUALITY in works:
+            found, everyone = quality(side, graphs["fp32"], data, tuned)
+            rows += found
+    details = arguments.output.with_stem(f"{arguments.output.stem}_details")
+    old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else []
+    rows = judged(merged(old, rows))
+    write_json(arguments.output, rows)
+    write_text(arguments.output.with_suffix(".svg"), draw(rows))
+    kept = json.loads(details.read_text(encoding="utf-8")) if arguments.only and details.is_file() else {}
     write_json(
-        arguments.output.with_stem(f"{arguments.output.stem}_details"),
+        details,
         {
-            "dev_accuracy": accuracy, "dev_texts": len(labels), "texts": len(texts), "long_texts": len(long_texts),
-            "rounds": arguments.rounds, "machine": fingerprint(threads),
+            "quality": everyone or kept.get("quality", {}), "left_out": side.left_out, "works": works,
+            "seconds": time.monotonic() - began, "texts": len(texts), "long_texts": arguments.long_texts,
+            "rounds": arguments.rounds, "peer_versions": peers.versions(), "machine": fingerprint(threads),
         },
     )  # fmt: skip
-    for row in result:
-        print(f"{row['work']}: {row['ours_name']} {row['ours']:.0f}, {row['peer_name']} {row['peer']:.0f} "
-              f"{row['unit']}: {row['ratio']:.2f}x")  # fmt: skip
+    for one in rows:
+        if one["ours_name"] == TUNED:
+            promised = f" (floor {one['floor']:g}: {'met' if one['met'] else 'MISSED'})" if "floor" in one else ""
+            print(f"{one['work']}: {one['ours']:.2f} beside {one['peer_name']} {one['peer']:.2f}: "
+                  f"{one['ratio']:.2f}x{promised}")  # fmt: skip
+    for what, reason in side.left_out.items():
+        print(f"left out: {what}: {reason}")
 
 
 if __name__ == "__main__":

@@ -122,8 +122,8 @@ def without_server(path: Path, texts: Path, seconds: float) -> list[Any]:
 def write_plain(teacher: Path, folder: Path) -> None:
     """The teacher as a checkpoint of `transformers`, and traced and quantised as `model.onnx`."""
     sys.path.insert(0, str(HERE.parent / "peers"))
+    from graphs import trace
     from onnxruntime.quantization import quantize_dynamic
-    from peers import trace
 
     from leanformer.artifact import open_artifact
     from leanformer.models.hf.checkpoint import write_checkpoint

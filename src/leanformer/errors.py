@@ -41,3 +41,10 @@ class MissingExtraError(LeanformerError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs more than the base install\n  remedy: pip install 'leanformer[{extra}]'")
+
+
+class MissingCompilerError(MissingExtraError):
+    """Something that is compiled where it runs, and cannot be here."""
+
+    def __init__(self, what: str, remedy: str = "install a C++ compiler (apt install g++), or set CXX to one") -> None:
+        LeanformerError.__init__(self, f"{what}\n  remedy: {remedy}")

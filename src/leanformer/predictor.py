@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from itertools import islice
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +17,10 @@ from leanformer.tagging.schemes import entities
 from leanformer.tagging.windows import Window, to_words
 from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Task, Text
+
+# Packs that are filled from so many texts are a few thousandths longer than if all were at hand.
+CHUNK = 4096
+_Item = TypeVar("_Item")
 
 # What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
 Question = Text | Sequence[str]
@@ -111,16 +117,53 @@ def _word_logits(predictor: Predictor, sentences: Sequence[str]) -> np.ndarray:
     return to_words(values, windows, sentences, predictor.task.labels)
 
 
+def logits_by_chunk(
+    predictor: Predictor, chunks: Iterable[Sequence[Text]]
+) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+    """Each chunk and its `logits`, in order.
+
+    A predictor may have a method `stream(chunks)` that gives the same and does tokenizing and inference side by side;
+    of one without, chunks are scored one after the other.
+    """
+    stream = getattr(predictor, "stream", None)
+    return ((chunk, logits(predictor, chunk)) for chunk in chunks) if stream is None else stream(chunks)
+
+
+def chunked(texts: Iterable[_Item], size: int = CHUNK) -> Iterator[list[_Item]]:
+    """The texts in lists of `size`; the last may be shorter."""
+    source = iter(texts)
+    while chunk := list(islice(source, size)):
+        yield chunk
+
+
+def answers_by_chunk(
+    predictor: Predictor, chunks: Iterable[Sequence[Question]]
+) -> Iterator[tuple[Sequence[Question], list[Prediction]]]:
+    """Each chunk and its answers, in order; nothing here checks the questions (see `check_texts`)."""
+    if predictor.task.answer != "tags":
+        for texts, values in logits_by_chunk(predictor, chunks):  # type: ignore[arg-type]
+            yield texts, to_predictions(values, predictor.task)
+        return
+    # Chunks are read ahead of their logits, and come back in their order.
+    ahead: deque[tuple[Sequence[Question], list[Sentence]]] = deque()
+
+    def joined() -> Iterator[list[str]]:
+        for chunk in chunks:
+            ahead.append((chunk, [as_sentence(one) for one in chunk]))
+            yield [one.joined for one in ahead[-1][1]]
+
+    for _, values in logits_by_chunk(predictor, joined()):
+        chunk, sentences = ahead.popleft()
+        yield chunk, to_spans(values, sentences, predictor.task)
+
+
 def answers(predictor: Predictor, questions: Sequence[Question]) -> list[Prediction]:
     """The answer to each question, in order: for texts, for pairs, and for a model that tags also for lists of words.
 
     Raises what `check_texts` does.
     """
     check_texts(questions, predictor.task)
-    if predictor.task.answer != "tags":
-        return to_predictions(logits(predictor, questions), predictor.task)  # type: ignore[arg-type]
-    sentences = [as_sentence(one) for one in questions]
-    return to_spans(logits(predictor, [one.joined for one in sentences]), sentences, predictor.task)
+    return [one for _, found in answers_by_chunk(predictor, [questions]) for one in found]
 
 
 def check_texts(texts: Sequence[Question], task: Task) -> None:

@@ -56,7 +56,14 @@ class Rung:
         lineage: the steps that led to the artifact, oldest first, each {"step", "options"}.
         flops_per_text, padding_waste: operations of the matrix products for one test text on average, padding included,
             and the share of them that is padding; see `measure.flops`.
-        energy: see `measure.energy.Energy`, as JSON; None where it was not metered.
+        energy: of answering, see `measure.energy.Energy`, as JSON; None where it was not asked for.
+        cpu_seconds_per_1000: processor time of all threads for 1,000 texts, in the throughput rounds.
+        parameters_without_embeddings: of the model, None where unknown.
+        traffic_bytes_per_text: a lower estimate of what one text alone, of mean length, moves between memory and
+            processor; see `measure.flops.traffic_bytes`.
+        peak_share: operations per second without the tokenizer, over `Report.peak`.
+        robustness: for each perturbation what it cost, see `measure.robustness`; None where it was not asked for.
+        stability: for each other way to run the model how far its answers move, see `measure.stability`.
     """
 
     name: str
@@ -108,6 +115,12 @@ class Rung:
     flops_per_text: float | None = None
     padding_waste: float | None = None
     energy: dict[str, Any] | None = None
+    cpu_seconds_per_1000: float | None = None
+    parameters_without_embeddings: int | None = None
+    traffic_bytes_per_text: int | None = None
+    peak_share: float | None = None
+    robustness: dict[str, Any] | None = None
+    stability: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +137,9 @@ class Report:
         notes: what the reader must know: what was left out and why, texts in more than one split, ...
         recipe: the recipe as run, options and seed; None for a bench.
         command: the command line that made it; None where it was not one, or the report is an earlier version's.
+        peak: the machine's own rate of operations, {"flops_per_second", "method"}; see `measure.peak`.
+        training: what making the models took, one entry a step: {"step", "technique", "whole", "energy"}, the last as
+            `measure.energy.Energy` or None; never added to what answering takes. See `recipe.effort`.
     """
 
     title: str
@@ -135,6 +151,8 @@ class Report:
     notes: tuple[str, ...] = ()
     recipe: dict[str, Any] | None = None
     command: str | None = None
+    peak: dict[str, Any] | None = None
+    training: tuple[dict[str, Any], ...] = ()
     format_version: int = field(default=REPORT_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -153,7 +171,14 @@ class Report:
             names = {one.name for one in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
             rungs = tuple(_rung(one) for one in value["rungs"])
-            return cls(**{**known, "rungs": rungs, "notes": tuple(value["notes"])})
+            return cls(
+                **{
+                    **known,
+                    "rungs": rungs,
+                    "notes": tuple(value["notes"]),
+                    "training": tuple(known.get("training", ())),
+                }
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise LeanformerError(f"{path}: not a readable report ({type(error).__name__}: {error})") from error
 

@@ -16,6 +16,7 @@ import pytest
 
 from leanformer.artifact import open_artifact
 from leanformer.catalog import TECHNIQUES
+from leanformer.cli.bench import bench_names
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.report import Report
@@ -149,12 +150,20 @@ def test_bench_measures(command: Command, tiny_onnx_artifact: Path, folder: Path
     assert status == 0 and "Traceback" not in err
     report = json.loads(out)
     assert json.loads(json.dumps(Report.read(tmp_path / "r.json").to_json())) == report
-    assert [rung["name"] for rung in report["rungs"]] == [str(encoder), str(tiny_onnx_artifact)]
+    assert [rung["name"] for rung in report["rungs"]] == [encoder.name, tiny_onnx_artifact.name]
     assert report["rungs"][1]["agreement"] == 1
     assert report["price"] == {"usd_per_hour": 2.0, "basis": "given by the user"}
     assert report["rungs"][1]["n"] == 60
     status, out, _ = command("bench", tiny_onnx_artifact, *common)
     assert status == 0 and "accuracy on 60 test texts" in out
+
+
+def test_bench_names_artifacts_by_as_little_of_their_path_as_tells_them_apart():
+    paths = [Path("/a/one/model"), Path("/a/two/model"), Path("/b/one/model")]
+    assert bench_names(paths[:1]) == ["model"]
+    assert bench_names(paths[:2]) == ["one/model", "two/model"]
+    assert bench_names(paths) == ["a/one/model", "a/two/model", "b/one/model"]
+    assert bench_names([paths[0], paths[0], paths[1]]) == ["one/model", "one/model (2)", "two/model"]
 
 
 def test_bench_refuses_different_labels(command: Command, tiny_onnx_artifact: Path, folder: Path, tmp_path: Path):

@@ -1,6 +1,7 @@
 """The code blocks of README and docs are run: Python as it stands, `leanformer` commands one by one.
 
-A block after the comment `<!-- bench -->` trains or downloads; `make bench` runs it (benchmarks/documented.py).
+A block after the comment `<!-- bench -->` trains or downloads; `make bench` runs it (benchmarks/documented.py). One
+after `<!-- file: NAME -->` is run, and is also the file NAME for the commands.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ pytestmark = [pytest.mark.docs, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-BLOCK = re.compile(r"(?P<bench><!-- bench -->\n)?```(?P<kind>python|sh)\n(?P<code>.*?)```", re.S)
+BLOCK = re.compile(
+    r"(?P<bench><!-- bench -->\n)?(<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>python|sh)\n(?P<code>.*?)```", re.S
+)
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:
@@ -58,6 +61,10 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = "compress teacher --data data --recipe quick --max-drop 100 --rounds 1 --no-memory --output"
     for name in ("lean", "other"):
         run(f"leanformer {command} {name}", folder)
+    for page in PAGES:
+        for match in BLOCK.finditer(page.read_text(encoding="utf-8")):
+            if match["file"]:
+                (folder / match["file"]).write_text(match["code"], encoding="utf-8")
     return folder
 
 

@@ -96,6 +96,18 @@ def test_card_and_report_mention_the_figures(quick: Compressed):
         assert f"| {one.name}" in page and f"| {one.name}" in card
 
 
+def test_what_the_steps_took_stands_in_the_report_and_not_in_the_artifact(quick: Compressed):
+    steps = {one["step"]: one for one in quick.report.training}
+    assert list(steps) == ["teacher", *(one["name"] for one in (quick.report.recipe or {})["steps"])]
+    assert steps.pop("teacher")["energy"] is None, "this teacher was trained by a function, and nothing is recorded"
+    for one in steps.values():
+        assert one["whole"] and one["energy"]["wall_seconds"] > 0 and one["energy"]["phase"] == "training"
+    text = (quick.artifact.path / "report.md").read_text()
+    assert "## What making the models took" in text and "spent on compressing" in text
+    assert Report.read(quick.artifact.path / "report.json").training == quick.report.training
+    assert not (quick.artifact.path / "effort.json").exists()
+
+
 def test_distil_makes_a_student_and_a_second_run_finds_it(teacher: Artifact, tmp_path: Path):
     said: list[str] = []
     first = run(teacher.path, tmp_path / "lean", distil(), goal="size", max_drop=100)

@@ -26,7 +26,7 @@ from leanformer.models.config import LayerShape
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import score_rows
 from leanformer.predictor import answers, logits
-from leanformer.runtime.packing import Lines, pack, places, unpack
+from leanformer.runtime.packing import Lines, pack, result_rows, unpack
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.step import Context
 from leanformer.tagging.ragged import flat
@@ -45,7 +45,7 @@ def torch_tokens(model: Classifier, rows: list[np.ndarray]) -> np.ndarray:
 def run_packed(graph: object, rows: list[np.ndarray], lines: Lines, length: int | None = None) -> np.ndarray:
     values = run(graph, pack(rows, lines, length).feed(types=False, first=False))  # type: ignore[arg-type]
     result = np.empty((int(STARTS[-1]), values.shape[-1]), np.float32)
-    result[places(STARTS, lines)] = unpack(values, rows, lines)
+    result[result_rows(lines, STARTS)] = unpack(values, rows, lines)
     return result
 
 

@@ -12,7 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from leanformer.batching import batches_by_length
-from leanformer.measure.flops import Shape, encoder_flops, lstm_flops, shape_of, traffic_bytes, work
+from leanformer.flops import Shape, encoder_flops, lstm_flops
+from leanformer.measure.flops import shape_of, traffic_bytes, work
 from leanformer.measure.peak import measure_peak
 from leanformer.models.config import LayerShape
 from tests.tiny import tiny_classifier, tiny_config

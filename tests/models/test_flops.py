@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from leanformer import flops
+from leanformer.export.onnx import Onnx
+from leanformer.loading import open_predictor
+from leanformer.measure.flops import shape_of
 from leanformer.models.classifier import Classifier
 from leanformer.models.config import LayerShape
-from leanformer.models.flops import encoder_flops, head_flops, unit_flops
+from leanformer.models.flops import encoder_flops, head_flops, shape_of_config, unit_flops
+from leanformer.models.store import read_model
 from leanformer.models.surgery import narrow
-from tests.compress.family_models import CASES, family_classifier
+from leanformer.recipe.work import shape_of_artifact, work_of
+from tests.compress.family_models import CASES, family_artifact, family_classifier
+from tests.export.making import make_context
 from tests.tiny import tiny_config
 
 UNEVEN = tiny_config(layers=(LayerShape(4, 48), LayerShape(1, 7), LayerShape(3, 20)), head_size=5)
@@ -40,6 +48,28 @@ def test_flops_of_every_family_are_those_that_run(case: tuple[str, str]):
         assert counted(one, 17, rows=2) == 2 * encoder_flops(one.config, 17)
         least = encoder_flops(one.config, 17, first_token_only=True)
         assert (least == encoder_flops(one.config, 17)) is (one.config.head.pooling == "mean")
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_what_is_measured_of_an_artifact_is_the_same_count(case: tuple[str, str], tmp_path: Path):
+    """Through files: the encoder's own, and what the graph of each family, packed or padded, tells."""
+    artifact = family_artifact(tmp_path / "encoder", *case)
+    model = read_model(artifact)
+    shape = shape_of_artifact(artifact)
+    assert shape is not None
+    assert counted(model, 17, rows=3) == flops.encoder_flops(shape, 3, 17)
+    graph = Onnx(max_flips=1.0)(artifact, make_context(tmp_path, artifact), tmp_path / "graph")
+    assert shape_of_artifact(graph) == shape_of_config(model.config, first_token_only=True)
+    found = work_of(graph, open_predictor(graph, threads=1), [5, 9, 24])
+    padded = graph.properties["layout"] == "padded"
+    assert (found["padding_waste"] is not None) is padded
+    alone = [encoder_flops(model.config, length, first_token_only=True) for length in (5, 9, 24)]
+    assert found["flops_per_text"] >= sum(alone) / 3
+    if not padded:
+        assert found["flops_per_text"] == pytest.approx(sum(alone) / 3)
+    else:
+        old = {name: value for name, value in graph.properties.items() if name != "gated_ffn"}
+        assert shape_of(old, 3, first_only=True) is None, "a graph from before does not tell"
 
 
 def test_one_layer_for_the_first_token_alone():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -62,3 +63,36 @@ def test_it_prints(page: Path):
     pdf = page.with_suffix(".pdf")
     chromium(page, f"--print-to-pdf={pdf}")
     assert pdf.read_bytes()[:5] == b"%PDF-"
+
+
+# A page beside that tells, in its own text, how wide the report is when it is shown on a phone.
+_FRAME = """<!doctype html><iframe id=f src="report.html" width=390 height=800 style="border:0"></iframe><p id=out></p>
+<script>onload = () => {
+  const page = document.getElementById("f").contentDocument;
+  const shown = [...page.querySelectorAll(".axes figure")].filter(one => one.getBoundingClientRect().height > 0);
+  page.getElementById("by-size").click();
+  const after = [...page.querySelectorAll(".axes figure")].filter(one => one.getBoundingClientRect().height > 0);
+  document.getElementById("out").textContent =
+    "width " + page.documentElement.scrollWidth + " shown " + shown.map(one => one.id)
+    + " then " + after.map(one => one.id);
+}</script>"""
+
+
+def test_on_a_phone_nothing_but_tables_is_wider_than_the_screen_and_axes_can_be_chosen(page: Path):
+    frame = page.with_name("frame.html")
+    frame.write_text(_FRAME, encoding="utf-8")
+    found = chromium(frame, "--allow-file-access-from-files", "--virtual-time-budget=5000", "--dump-dom")
+    said = re.search(r"width (\d+) shown (\S+) then (\S+)<", found)
+    assert said is not None, found[-500:]
+    assert int(said[1]) <= 390
+    assert (said[2], said[3]) == ("figure-throughput", "figure-size")
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="no pdftotext found")
+def test_on_paper_all_axes_are_drawn_and_nothing_stays_folded_away(page: Path):
+    pdf = page.with_suffix(".pdf")
+    chromium(page, f"--print-to-pdf={pdf}")
+    words = subprocess.run(["pdftotext", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
+    axes = ("texts per second", "size on disk, MB", "USD per 100 million texts")
+    for one in (*axes, "Where quality was lost", "train.fine_tune"):
+        assert one in words

@@ -16,6 +16,7 @@ from leanformer.errors import LeanformerError
 from leanformer.measure.cost import Price
 from leanformer.measure.loss import describe_loss
 from leanformer.metrics.pareto import pareto_front
+from leanformer.render import gathered as gathered_module
 from leanformer.render.charts import drawable, latency_chart, pareto_chart
 from leanformer.render.gathered import Gathered, gather, gathered_json
 from leanformer.render.gathered_markdown import gathered_markdown
@@ -197,3 +198,13 @@ def test_details_survive_the_file(tmp_path: Path):
     (tmp_path / "report.json").write_text(json.dumps(value))
     old = Report.read(tmp_path / "report.json")
     assert old.rungs[1].loss is None and old.command is None
+
+
+def test_no_colour_is_needed():
+    """Greys alone, so that nothing is lost on paper, and to eyes that tell no colours apart."""
+    style = (Path(gathered_module.__file__).parent / "page.css").read_text(encoding="utf-8")
+    colours = re.findall(r"#([0-9a-f]{6}|[0-9a-f]{3})\b", style)
+    assert len(colours) > 10
+    for one in colours:
+        parts = [int(one[i : i + len(one) // 3] * (6 // len(one)), 16) for i in range(0, len(one), len(one) // 3)]
+        assert max(parts) - min(parts) <= 8, one

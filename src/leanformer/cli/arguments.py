@@ -7,12 +7,15 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.task import Task
+
+if TYPE_CHECKING:
+    from leanformer.measure.energy import EnergySettings
 
 DataArgument = Annotated[
     str, typer.Argument(metavar="DATA", help="Folder with train/dev/test files, one such file, or hub:NAME.")
@@ -34,9 +37,32 @@ KindOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: those this process may use.")]
+TuningOption = Annotated[bool, typer.Option(help="Use what `leanformer tune` found for this machine, where it did.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 TokensOption = Annotated[int, typer.Option(min=2, help="Longest input in tokens; longer texts are cut.")]
 PriceOption = Annotated[float | None, typer.Option(min=0, help="Price of the machine in USD per hour.")]
+
+EnergyOption = Annotated[
+    bool, typer.Option("--energy", help="Meter energy (extra `energy`): a minute for each model that is measured.")
+]
+CountryOption = Annotated[
+    str | None, typer.Option(metavar="ISO3", help="With --energy: count the carbon of this country's grid, e.g. DEU.")
+]
+
+SlicesOption = Annotated[
+    list[str] | None,
+    typer.Option("--slice", metavar="COLUMN", help="Split quality by a column of the test file, e.g. language."),
+]
+GroupsOption = Annotated[
+    list[str] | None,
+    typer.Option("--group", metavar="COLUMN", help="A column that names groups of people or places: their gaps too."),
+]
+RobustnessOption = Annotated[
+    bool, typer.Option("--robustness", help="Score the test texts again with typing errors and in other case.")
+]
+StabilityOption = Annotated[
+    bool, typer.Option("--stability", help="Compare answers alone, packed, padded, across threads and engines.")
+]
 
 
 def say(line: str) -> None:
@@ -47,6 +73,17 @@ def say(line: str) -> None:
 def command_line() -> str:
     """What was typed, for the report."""
     return shlex.join(["leanformer", *sys.argv[1:]])
+
+
+def energy_settings(energy: bool, country: str | None) -> EnergySettings | None:
+    """What the options say. Raises `LeanformerError` for a country without --energy, or one that is not known."""
+    if not energy:
+        if country is not None:
+            raise LeanformerError(f"--country {country}: carbon is counted where energy is\n  remedy: add --energy")
+        return None
+    from leanformer.measure.energy import EnergySettings
+
+    return EnergySettings(country)
 
 
 def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +11,20 @@ from typing import Annotated
 import typer
 
 from leanformer.cli.arguments import (
+    CountryOption,
     DataOption,
+    EnergyOption,
+    GroupsOption,
     PriceOption,
+    RobustnessOption,
     SeedOption,
+    SlicesOption,
     SplitOption,
+    StabilityOption,
     ThreadsOption,
+    TuningOption,
     command_line,
+    energy_settings,
     open_data,
     output_file,
     say,
@@ -26,45 +35,74 @@ from leanformer.errors import LeanformerError
 def bench(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Folders of artifacts.")],
     data: DataOption,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE:CLASS",
+            help="A predictor of your own to measure beside them, called with the first folder and threads.",
+        ),
+    ] = None,
     split: SplitOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     usd_per_hour: PriceOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each in a fresh process.")] = True,
+    energy: EnergyOption = False,
+    country: CountryOption = None,
+    slices: SlicesOption = None,
+    groups: GroupsOption = None,
+    reseeded: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="ARTIFACT", help="The reference trained with another seed: tells seed churn from harm."),
+    ] = None,
+    robustness: RobustnessOption = False,
+    stability: StabilityOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
+    tuning: TuningOption = True,
 ) -> None:
     """Measure quality, latency, throughput, size and cost of each ARTIFACT; the first is the reference."""
     from rich.console import Console
 
     from leanformer.artifact import open_artifact
-    from leanformer.loading import open_predictor
+    from leanformer.loading import open_foreign, open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
+    from leanformer.recipe.further import Further
     from leanformer.recipe.ladder import Entry, measure_ladder
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import allowed_cores
 
     if output is not None:
         output_file(output)
-    cores = threads or allowed_cores()
+    cores, metering = threads or allowed_cores(), energy_settings(energy, country)
     opened = [open_artifact(path) for path in artifacts]
     if any(one.task.question != opened[0].task.question for one in opened):
         raise LeanformerError("the artifacts have different kinds or labels; they cannot be measured on the same data")
+    others = tuple(open_artifact(path) for path in reseeded or ())
+    further = Further(tuple(slices or ()), tuple(groups or ()), others, robustness, stability)
     entries: list[Entry] = []
-    for path, artifact in zip(artifacts, opened, strict=True):
+    names = bench_names(artifacts)
+    for name, artifact in zip(names, opened, strict=True):
         runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
-        predictor = open_predictor(artifact, threads=cores)
-        after = str(artifacts[0]) if entries else None
-        entries.append(Entry(str(path), after, artifact, predictor, runtime, True, False))
+        predictor = open_predictor(artifact, threads=cores, tuning=tuning)
+        if (tuned := getattr(predictor, "tuning", None)) is not None:
+            say(f"note: {name} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
+        after = names[0] if entries else None
+        entries.append(Entry(name, after, artifact, predictor, runtime, True, False))
+    for foreign_name in also or ():
+        foreign = open_foreign(foreign_name, opened[0], threads=cores)
+        entries.append(
+            Entry(foreign_name, names[0], opened[0], foreign, foreign_name, False, False, opener=foreign_name)
+        )
     examples = open_data(data, split, seed, task=opened[0].task, single="test")
     for note in examples.notes:
         say(f"note: {note}")
     report = measure_ladder(
         entries, examples, title=f"bench on {examples.name}", metric=metric_name(opened[0].task), threads=cores,
-        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, seed=seed, need_dev=False,
-        say=say,
+        speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, energy=metering, seed=seed,
+        further=further, need_dev=False, say=say,
     )  # fmt: skip
     report = replace(report, command=command_line())
     if output is not None:
@@ -73,3 +111,14 @@ def bench(
         print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         print_report(report, Console())
+
+
+def bench_names(paths: Sequence[Path]) -> list[str]:
+    """The ends of the paths, as short as tells them apart: a report may travel, and where it was made need not."""
+    whole = [path.resolve().parts for path in paths]
+    for count in range(1, max(map(len, whole)) + 1):
+        names = ["/".join(parts[-count:]) for parts in whole]
+        if len(set(names)) == len(set(whole)):
+            break
+    # The same folder may be measured twice, to see how far figures scatter.
+    return [f"{name} ({names[: i + 1].count(name)})" if name in names[:i] else name for i, name in enumerate(names)]

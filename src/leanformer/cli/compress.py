@@ -8,15 +8,22 @@ from typing import Annotated, Any
 import typer
 
 from leanformer.cli.arguments import (
+    CountryOption,
     DataOption,
     DeviceOption,
+    EnergyOption,
+    GroupsOption,
     KindOption,
     PriceOption,
+    RobustnessOption,
     SeedOption,
+    SlicesOption,
     SplitOption,
+    StabilityOption,
     ThreadsOption,
     TokensOption,
     command_line,
+    energy_settings,
     need_torch,
     open_data,
     output_folder,
@@ -45,6 +52,12 @@ def compress(
     usd_per_hour: PriceOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each rung in a fresh process.")] = True,
+    energy: EnergyOption = False,
+    country: CountryOption = None,
+    slices: SlicesOption = None,
+    groups: GroupsOption = None,
+    robustness: RobustnessOption = False,
+    stability: StabilityOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
@@ -61,19 +74,22 @@ def compress(
     from leanformer.recipe.compress import compress as run
     from leanformer.recipe.evaluation import known_task
     from leanformer.recipe.find import find_recipe
+    from leanformer.recipe.further import Further
     from leanformer.render.terminal import print_report
 
     output = output_folder(output)
     device_of(device)
+    metering = energy_settings(energy, country)
     plan = find_recipe(recipe)
     settings = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
     if settings:
         plan = plan.with_options(settings)
     examples = open_data(data, split, seed, task=known_task(model), kind=kind)
+    further = Further(tuple(slices or ()), tuple(groups or ()), (), robustness, stability)
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
         threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        command=command_line(), say=say,
+        energy=metering, further=further, command=command_line(), say=say,
     )  # fmt: skip
     print_report(result.report, Console())
     print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from leanformer.artifact import Artifact
 
 
 def inspect(
@@ -51,8 +54,34 @@ def inspect(
             for name, scores in entry["result"].items():
                 if name.startswith("dev_"):
                     print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
+    if one.format == "onnx":
+        _show_tuning(one)
     if (artifact / "report.json").is_file():
         print_report(Report.read(artifact / "report.json"), Console())
+
+
+def _show_tuning(artifact: Artifact) -> None:
+    """What is stored for this machine, and for how many others."""
+    from leanformer.render.tuning import tuning_lines
+    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.predictor import ENGINES
+    from leanformer.runtime.tuning import FOLDER, read_tuning, tuning_path
+
+    cores = allowed_cores()
+    found = read_tuning(artifact, cores, ENGINES)
+    here = tuning_path(artifact, cores)
+    others = sum(path != here for path in (artifact.path / FOLDER).glob("*.json"))
+    elsewhere = f"; {others} other machines or numbers of cores have theirs" if others else ""
+    if found is None:
+        print(f"tuning      none for this machine, the default is used{elsewhere}")
+        return
+    print(f"tuning      {here.name}{elsewhere}")
+    try:
+        lines = tuning_lines(found.record)
+    except ValueError as error:
+        lines = [f"{found.settings.describe(found.record['goal'])}; how it was found cannot be read: {error}"]
+    for line in lines:
+        print(f"  {line}")
 
 
 def _shown(value: Any) -> str:

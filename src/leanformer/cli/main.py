@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, report, serve, techniques, train
+from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, report, serve, techniques, train, tune
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
@@ -31,6 +31,7 @@ app.command()(techniques.techniques)
 app.command()(export.export)
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(tune.tune)
 
 
 def main() -> None:

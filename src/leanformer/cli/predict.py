@@ -6,13 +6,12 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import ThreadsOption
+from leanformer.cli.arguments import ThreadsOption, TuningOption
 from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task, Text
 
@@ -35,28 +34,32 @@ def predict(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
     threads: ThreadsOption = None,
+    tuning: TuningOption = True,
 ) -> None:
     """Label texts, or pairs of texts; one JSON object for each, in order.
 
     For pairs the file has both columns, text and text_pair.
     """
     from leanformer.loading import open_predictor
-    from leanformer.predictor import answers, check_texts
+    from leanformer.predictor import answers_by_chunk, check_texts, chunked
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
-    predictor = open_predictor(artifact, threads=threads)
+    predictor = open_predictor(artifact, threads=threads, tuning=tuning)
     task = predictor.task
     if texts and len(pair or ()) not in (0, len(texts)):
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
     source: Iterator[Question] = _given(texts, pair) if texts else _read(input or Path("-"), task)
 
+    def checked(chunk: list[Question]) -> list[Question]:
+        check_texts(chunk, task)
+        return chunk
+
     def lines() -> Iterator[str]:
-        while chunk := list(islice(source, _CHUNK)):
-            check_texts(chunk, task)
-            for text, one in zip(chunk, answers(predictor, chunk), strict=True):
+        for chunk, found in answers_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
+            for text, one in zip(chunk, found, strict=True):
                 yield json.dumps(_record(text, one), ensure_ascii=False)
 
     if output is None:
@@ -113,13 +116,13 @@ def _read(path: Path, task: Task) -> Iterator[Question]:
                 raise DataError("empty text", path="standard input", line=number, remedy="remove the line")
             yield line.rstrip("\r\n")
         return
-    from leanformer.data.readers import read_questions, read_rows
+    from leanformer.data.readers import iterate_rows, read_questions
 
     if task.answer == "tags":
         yield from read_questions(path)
         return
     # Labels of any kind may stand in the file; nothing here looks at them.
-    for row in read_rows(path):
+    for row in iterate_rows(path):
         if pairs and row.pair is None:
             raise DataError(
                 "no second text ('text_pair'), and the model was made for pairs", path=path, line=row.line,

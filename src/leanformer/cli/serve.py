@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from leanformer.cli.arguments import TuningOption
 from leanformer.errors import LeanformerError, MissingExtraError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -24,7 +25,8 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes, one thread each; default: the cores it may use.")
+        int | None,
+        typer.Option(min=1, help="Worker processes, one thread each; default: as tuned, or else the cores it may use."),
     ] = None,
     key_file: Annotated[
         Path | None,
@@ -46,6 +48,7 @@ def serve(
     send_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that an answer may be left unread.")] = 10.0,
     connections: Annotated[int, typer.Option(min=1, help="Most connections open at once.")] = 1024,
     access_log: Annotated[bool, typer.Option(help="Log a line per request; it holds no text.")] = True,
+    tuning: TuningOption = True,
     tracing: Annotated[bool, typer.Option(help="Hand spans to OpenTelemetry, which must be installed.")] = False,
 ) -> None:
     """Serve each ARTIFACT over HTTP; a page to try them is at /, the routes are described at /docs."""
@@ -55,18 +58,20 @@ def serve(
         from leanformer.serve.run import run
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
-    from leanformer.runtime.cores import allowed_cores
     from leanformer.serve.settings import Limits, Settings
+    from leanformer.serve.tuned import worker_count
 
     limits = Limits(
         body_bytes=body_bytes, texts=texts, text_characters=text_characters, queue_tokens=queue_tokens,
         pack_tokens=min(pack_tokens, queue_tokens), timeout_seconds=timeout, receive_seconds=receive_seconds,
         send_seconds=send_seconds, connections=connections,
     )  # fmt: skip
+    folders = named(artifacts)
+    count = workers or worker_count(folders.values(), tuning)
     settings = Settings(
-        artifacts=named(artifacts), host=host, port=port, workers=workers or allowed_cores(), limits=limits,
+        artifacts=folders, host=host, port=port, workers=count, limits=limits,
         key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
-        access_log=access_log, tracing=tracing,
+        access_log=access_log, tracing=tracing, tuning=tuning,
     )  # fmt: skip
     run(settings)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from leanformer.cli.arguments import (
+    CountryOption,
     DataArgument,
     DeviceOption,
     KindOption,
@@ -15,6 +16,7 @@ from leanformer.cli.arguments import (
     SplitOption,
     ThreadsOption,
     TokensOption,
+    energy_settings,
     need_torch,
     open_data,
     output_folder,
@@ -43,6 +45,8 @@ def train(
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
+    energy: Annotated[bool, typer.Option("--energy", help="Meter the training's energy (extra `energy`).")] = False,
+    country: CountryOption = None,
 ) -> None:
     """Fine-tune ENCODER on DATA; the weights that are best on dev are kept. Killed, it goes on where it was."""
     need_torch("training")
@@ -50,6 +54,7 @@ def train(
 
     from leanformer.artifact import is_artifact
     from leanformer.metrics.primary import metric_name
+    from leanformer.recipe.effort import Effort, recorded
     from leanformer.runtime.cores import allowed_cores
     from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings
@@ -60,6 +65,7 @@ def train(
         raise LeanformerError(f"{output}: exists and is not an artifact; it will not be overwritten")
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
+    metering = energy_settings(energy, country)
     torch.set_num_threads(threads or allowed_cores())
     examples = open_data(data, split, seed, kind=kind)
     for note in examples.notes:
@@ -69,7 +75,11 @@ def train(
         precision=precision, seed=seed, language_temperature=language_temperature,
     )  # fmt: skip
     work = output.with_name(output.name + ".work")
-    artifact = fine_tune(encoder, examples, output, settings, max_tokens=max_tokens, work=work, device=device, say=say)
+    effort = Effort("teacher", "train.fine_tune", whole=not work.exists())
+    with recorded(effort, output, metering):
+        artifact = fine_tune(
+            encoder, examples, output, settings, max_tokens=max_tokens, work=work, device=device, say=say
+        )
     result = artifact.history[-1]["result"]
     print(
         f"{output}: {artifact.task.kind}, {len(artifact.task.labels)} labels, dev {metric_name(artifact.task)} "

@@ -35,6 +35,11 @@ def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True)
 
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
+    return list(iterate_rows(path, kind, tagged=tagged))
+
+
+def iterate_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> Iterator[Row]:
+    """The rows of `read_rows` one by one, and its errors where they stand; only tables are held in memory whole."""
     path = Path(path)
     extension = path.suffix.lower()
     if not path.exists():
@@ -47,22 +52,25 @@ def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True)
             path=path,
             remedy='convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file',
         )
+    empty = True
     try:
         if extension == ".conll" or (kind == "tokens" and (extension == ".tsv" or (extension == ".txt" and tagged))):
-            rows = list(read_columns(path))
+            rows = read_columns(path)
         elif extension == ".txt" and kind == "tokens":
-            rows = list(read_lines(path))
+            rows = read_lines(path)
         elif extension == ".jsonl":
-            rows = list(_read_json_lines(path, kind))
+            rows = _read_json_lines(path, kind)
         elif extension == ".txt":
-            rows = list(_read_text_lines(path, kind))
+            rows = _read_text_lines(path, kind)
         else:
-            rows = _read_table(path, kind, delimiter="," if extension == ".csv" else "\t")
+            rows = iter(_read_table(path, kind, delimiter="," if extension == ".csv" else "\t"))
+        for row in rows:
+            empty = False
+            yield row
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
-    if not rows:
+    if empty:
         raise DataError("the file holds no examples", path=path, remedy="add examples, or remove the file")
-    return rows
 
 
 def missing_path(path: Path) -> DataError:
@@ -90,7 +98,7 @@ def read_questions(path: Path) -> Iterator[str | list[str]]:
             row = build_sentence(record, path=path, line=line)
             yield record["text"] if isinstance(record.get("text"), str) else words_of(row.text)
     else:
-        yield from (words_of(row.text) for row in read_rows(path, "tokens"))
+        yield from (words_of(row.text) for row in iterate_rows(path, "tokens"))
 
 
 def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:

@@ -33,6 +33,7 @@ from leanformer.files import new_folder
 from leanformer.predictor import logits
 from leanformer.runtime.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
+from leanformer.runtime.tuning import DEFAULT_ENGINE
 from leanformer.step import Context, record
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Int8:
             raise DataError("int8 is compared with fp32 on dev texts, and there are none", path=context.data.name)
         if artifact.properties.get("precision") != "fp32":
             raise RecipeError("export.int8: the graph is quantised already; give it the fp32 graph (`uses:`)")
-        fp32 = LightPredictor(artifact, threads=context.threads)
+        fp32 = LightPredictor(artifact, threads=context.threads, tuning=False)
         context.work.mkdir(parents=True, exist_ok=True)  # there a kill leaves nothing that the next run does not clear
         source, method = onnx.load(artifact.file(GRAPH)), self.method
         if method == "mixed" and not (context.data.train or context.data.unlabelled):
@@ -114,7 +115,7 @@ class Int8:
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,
             )  # fmt: skip
-            ours = logits(LightPredictor(draft, threads=context.threads), texts)
+            ours = logits(LightPredictor(draft, threads=context.threads, engine=DEFAULT_ENGINE), texts)
             parity = compare(ours, logits(fp32, texts), artifact.task)
             context.say(
                 f"int8 against fp32 on {parity.n} dev texts: mean logit difference {parity.mean_difference:.3f} "

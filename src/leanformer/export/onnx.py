@@ -76,6 +76,9 @@ class Onnx:
             "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
             "hidden": model.config.hidden,
             "head_size": model.config.head_size,
+            "gated_ffn": model.config.gated_ffn,
+            "embedding": model.config.embedding,
+            "pooling": model.config.head.pooling,
             "precision": "fp32",
             "layout": "packed" if packed else "padded",
             "operators": counts,
@@ -88,7 +91,7 @@ class Onnx:
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,
             )  # fmt: skip
-            ours = logits(LightPredictor(draft, threads=context.threads), texts)
+            ours = logits(LightPredictor(draft, threads=context.threads, tuning=False), texts)
             parity = compare(ours, logits(TorchPredictor(artifact), texts), artifact.task)
             context.say(
                 f"parity with PyTorch on {parity.n} dev texts: largest logit difference {parity.max_difference:.1e}, "

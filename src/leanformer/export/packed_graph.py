@@ -45,8 +45,10 @@ _PACK = "pack."
 
 
 def can_pack(config: EncoderConfig) -> bool:
-    """Whether such a model has a graph over packs: positions are looked up by number, and the first token is read."""
-    special = any(one.window is not None or one.rotary_base is not None for one in config.layers)
+    """Whether such a model has a graph over packs: positions are looked up by number, norms follow the residual sums,
+    and the head reads the first token or every one, without averaging.
+    """
+    special = config.norm_first or any(one.window is not None or one.rotary_base is not None for one in config.layers)
     return config.position_table and config.relative_bias is None and not special and config.head.pooling != "mean"
 
 

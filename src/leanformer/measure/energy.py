@@ -1,9 +1,9 @@
 """Energy and carbon of a block of work, each figure marked measured, estimated or unavailable.
 
-codecarbon (extra `energy`) does the metering, offline and with nothing sent or written. On a machine without readable
-energy counters, which is every ordinary virtual one, it models power from load and an assumed maximum: such a figure
-follows the time and load of the processor and little else, so CPU-seconds always stand beside it. Cooling, disks and
-the network are left out.
+codecarbon (extra `energy`) does the metering, offline, its telemetry never called, nothing sent or written. On a
+machine without readable energy counters, which is every ordinary virtual one, it models power from load and an assumed
+maximum: such a figure follows the time and load of the processor and little else, so CPU-seconds always stand beside
+it. Cooling, disks and the network are left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from leanformer.errors import LeanformerError, MissingExtraError
 
 MEASURED, ESTIMATED, UNAVAILABLE = "measured", "estimated", "unavailable"
 # Below this, sampling and the model's start-up are most of an estimate.
@@ -54,11 +56,41 @@ class Energy:
         return None if self.energy_joules is None or not self.texts else 1000 * self.energy_joules / self.texts
 
 
+@dataclass(frozen=True)
+class EnergySettings:
+    """That energy is to be metered, and how.
+
+    Attributes:
+        country: ISO 3166 alpha-3 code of the grid that carbon is counted for; None gives energy alone.
+        seconds: how long each model answers texts; less than `LEAST_SECONDS` gives no figure.
+    """
+
+    country: str | None = None
+    seconds: float = LEAST_SECONDS
+
+    def __post_init__(self) -> None:
+        """Raises `MissingExtraError` without codecarbon, `LeanformerError` for a country that it does not know."""
+        try:
+            from codecarbon.input import DataSource
+        except ImportError as error:
+            raise MissingExtraError("metering energy", "energy") from error
+        if self.country is not None and self.country not in DataSource().get_global_energy_mix_data():
+            raise LeanformerError(
+                f"no carbon intensity is known for the country {self.country!r}\n"
+                "  remedy: give its three-letter code (ISO 3166), such as DEU or FRA; without one there is energy alone"
+            )
+
+
 @dataclass
 class Metered:
-    """Filled when the block ends."""
+    """`energy` is filled when the block ends; `seconds` tells how long it has run."""
 
-    energy: Energy | None = field(default=None)
+    started: float = field(default_factory=time.perf_counter)
+    energy: Energy | None = None
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
 
 
 @contextmanager
@@ -68,47 +100,49 @@ def meter(
     country: str | None = None,
     texts: int | None = None,
     least_seconds: float = LEAST_SECONDS,
+    tracked: bool = True,
 ) -> Iterator[Metered]:
     """Meter the block; `energy` of what is handed out holds the result afterwards.
 
-    A block shorter than `least_seconds` has unavailable energy: repeat the work. Metering never ends the work with
-    an error of its own; why there is no figure stands in `method`.
+    With `tracked` False only time is taken, which costs nothing, and the energy is unavailable. So it is for a block
+    shorter than `least_seconds`: repeat the work. Metering never ends the work with an error of its own; why there is
+    no figure stands in `method`.
     """
     if phase not in ("training", "inference"):
         raise ValueError(f"phase is 'training' or 'inference', not {phase!r}")
-    result = Metered()
-    tracker, reason = _start(country)
-    cpu, wall = _cpu_seconds(), time.perf_counter()
+    tracker, reason = _start(country) if tracked else (None, "not asked for; --energy meters it")
+    result, cpu = Metered(), _cpu_seconds()
     try:
         yield result
     finally:
-        cpu, wall = _cpu_seconds() - cpu, time.perf_counter() - wall
+        cpu, wall = _cpu_seconds() - cpu, result.seconds
         data = _stop(tracker)
-    if data is None:
-        result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
-    elif wall < least_seconds:
-        reason = f"{wall:.1f} s are too short to meter; at least {least_seconds:g} are needed"
-        result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
-    else:
-        parts, method = _parts(tracker, data)
-        status = MEASURED if all(one["status"] == MEASURED for one in parts.values()) else ESTIMATED
-        joules = sum(float(one["joules"]) for one in parts.values())
-        carbon = None if country is None else float(data.emissions) * 1000
-        result.energy = Energy(phase, status, method, joules, parts, carbon, country, cpu, wall, texts)
+        if data is not None and wall < least_seconds:
+            reason, data = f"{wall:.1f} s are too short to meter; at least {least_seconds:g} are needed", None
+        if data is None:
+            result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
+        else:
+            parts, method = _parts(tracker, data)
+            status = MEASURED if all(one["status"] == MEASURED for one in parts.values()) else ESTIMATED
+            joules = sum(float(one["joules"]) for one in parts.values())
+            carbon = None if country is None else float(data.emissions) * 1000
+            result.energy = Energy(phase, status, method, joules, parts, carbon, country, cpu, wall, texts)
 
 
 def _start(country: str | None) -> tuple[Any, str]:
     """A running tracker, or None and why there is none."""
-    # Its own settings file or variables might name an endpoint; what is given here wins over both.
-    logging.getLogger("codecarbon").setLevel(logging.ERROR)
+    # Its own settings file or variables might name an endpoint or a cloud; what is given here wins over both.
+    logging.getLogger("codecarbon").disabled = True  # it sets its own level, and says more than there is to do
     try:
         from codecarbon import OfflineEmissionsTracker
     except ImportError:
         return None, "codecarbon is not installed (pip install 'leanformer[energy]')"
     try:
+        # An empty token, not None: for None it would look for one of the older name.
         tracker = OfflineEmissionsTracker(
             country_iso_code=country or "USA", output_methods=[], log_level="error", allow_multiple_runs=True,
             measure_power_secs=1, tracking_mode="process",
+            region=None, cloud_provider=None, cloud_region=None, electricitymaps_api_token="", pue=1.0,
         )  # fmt: skip
         tracker.start()
     except Exception as error:  # whatever it cannot read on this machine is no reason to end the work
@@ -133,7 +167,7 @@ def _parts(tracker: Any, data: Any) -> tuple[dict[str, dict[str, Any]], str]:
     counted = mode in _COUNTED
     watts = getattr(cpu, "_tdp", None)
     said = [
-        f"processor: energy counter ({mode})" if counted
+        f"processor: its energy counter ({mode}), the whole package" if counted
         else f"processor: modelled from this process's load ({mode}) and an assumed maximum of {watts} W"
     ]  # fmt: skip
     parts = {

@@ -1,9 +1,4 @@
-"""Floating-point operations of a model's matrix products, counted from its shape alone.
-
-A multiplication and an addition are two operations. Only products are counted: softmax, norms, activations, tables
-and biases are not, as in PyTorch's counter. Operations are no time (see docs/measuring.md); they say how much of a
-speed-up is less work, and how much of the work is padding.
-"""
+"""The work that an artifact does for texts of given lengths: operations, padding, memory traffic."""
 
 from __future__ import annotations
 
@@ -11,69 +6,37 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Shape:
-    """What the count depends on.
-
-    Attributes:
-        hidden: width of the residual stream. head_size: width of a head, the same everywhere.
-        layers: (heads, feed-forward width) of each layer.
-        labels: number of logits; 0 counts the encoder alone.
-        pooler: whether a dense layer of the hidden width stands before the logits.
-        first_only: whether the last layer computes queries, output and feed-forward for the first token alone, as the
-            exported graph does; PyTorch computes all.
-        every_token: whether each token has logits, without a pooler.
-    """
-
-    hidden: int
-    head_size: int
-    layers: tuple[tuple[int, int], ...]
-    labels: int = 0
-    pooler: bool = True
-    first_only: bool = False
-    every_token: bool = False
+from leanformer.flops import Shape, encoder_flops
 
 
-def shape_of(
-    properties: Mapping[str, Any], labels: int, *, first_only: bool, every_token: bool = False
-) -> Shape | None:
-    """The shape that an artifact's properties tell, or None where they do not.
+def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) -> Shape | None:
+    """The shape that the properties of a graph tell, or None where they do not.
 
     The head size, where it is not written, is the hidden width over the heads of the widest layer: it holds for every
-    model of which at least one layer kept all heads.
+    model of which at least one layer kept all heads. A padded graph may have gates and narrow embeddings; one that was
+    made before these were written down tells too little.
     """
     layers, hidden = properties.get("layers"), properties.get("hidden")
-    if not layers or not hidden:
+    if not layers or not hidden or (properties.get("layout") == "padded" and "gated_ffn" not in properties):
         return None
     known = properties.get("head_size")
     head_size = int(known) if known else int(hidden) // max(int(heads) for heads, _ in layers)
-    shapes = tuple((int(heads), int(ffn)) for heads, ffn in layers)
+    pooling = properties.get("pooling", "first")
     return Shape(
-        int(hidden), head_size, shapes, labels, pooler=not every_token, first_only=first_only, every_token=every_token
-    )
+        int(hidden), head_size, tuple((int(heads), int(ffn)) for heads, ffn in layers), labels,
+        pooler=pooling != "none", first_only=first_only and pooling == "first", every_token=pooling == "none",
+        gated=bool(properties.get("gated_ffn", False)), embedding=properties.get("embedding"),
+    )  # fmt: skip
 
 
-def encoder_flops(shape: Shape, rows: int, tokens: int) -> int:
-    """Operations for a batch of `rows` rows of `tokens` tokens, padding included."""
-    total = 0
-    for index, (heads, ffn) in enumerate(shape.layers):
-        width = heads * shape.head_size
-        asked = 1 if shape.first_only and index == len(shape.layers) - 1 else tokens
-        total += 2 * tokens * shape.hidden * 2 * width  # keys, values
-        total += 2 * asked * shape.hidden * width  # queries
-        total += 2 * asked * tokens * width * 2  # scores, and their sum of values
-        total += 2 * asked * width * shape.hidden  # output
-        total += 2 * asked * shape.hidden * ffn * 2  # feed-forward
-    if shape.labels:
-        total += 2 * shape.hidden * shape.hidden if shape.pooler else 0
-        total += 2 * shape.hidden * shape.labels * (tokens if shape.every_token else 1)
-    return rows * total
-
-
-def lstm_flops(width_in: int, units: int, rows: int, tokens: int, *, directions: int = 2) -> int:
-    """Operations of one LSTM layer: four gates from the input and from the state, at every token, in each direction."""
-    return directions * rows * tokens * 2 * 4 * units * (width_in + units)
+def shape_of_encoder(config: Mapping[str, Any], labels: int) -> Shape:
+    """The shape of an artifact of format "encoder", from what `encoder.json` says; PyTorch computes every token."""
+    layers = tuple((int(one["heads"]), int(one["ffn"])) for one in config["layers"])
+    tags = config.get("head", {}).get("pooling", "first") == "none"
+    return Shape(
+        int(config["hidden"]), int(config["head_size"]), layers, labels, pooler=not tags,
+        gated=bool(config.get("gated_ffn", False)), embedding=config.get("embedding"), every_token=tags,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -43,12 +43,19 @@ def describe_loss(
         "changed": paired.changed,
         "mcnemar_p": mcnemar(paired.lost, paired.gained),
         "calibration": _calibration(logits, labels, dev),
-        "classes": [_slice_json(one) for one in sorted(slices(ours, theirs, labels, classes), key=lambda s: s.name)],
+        "classes": slices_json(ours, theirs, labels, classes),
         "lengths": [
             _slice_json(one) for one in sorted(slices(ours, theirs, labels, length_groups(lengths)), key=_first_number)
         ],
         "flips": _flips(ours, theirs, labels, logits, task),
     }
+
+
+def slices_json(
+    ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, groups: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Every group of one grouping as plain JSON, by name."""
+    return [_slice_json(one) for one in sorted(slices(ours, theirs, labels, groups), key=lambda s: s.name)]
 
 
 def _calibration(

@@ -11,7 +11,9 @@ from random import Random
 
 import numpy as np
 
-from leanformer.predictor import Predictor, logits
+from leanformer.metrics.primary import metric_of
+from leanformer.predictor import Predictor, decide, logits
+from leanformer.task import Text
 
 _TYPO_SHARE = 0.15  # of the words long enough to bear one
 _SHORTEST = 4  # letters; a typing error in a shorter word often makes another word
@@ -57,22 +59,30 @@ PERTURBATIONS: Mapping[str, Callable[[str, int], str]] = {"typos": typos, "lower
 
 
 def robustness(
-    predictor: Predictor, texts: Sequence[str], labels: np.ndarray, *, seed: int = 13
-) -> dict[str, dict[str, float]]:
-    """For each perturbation: accuracy on perturbed texts, points lost by it, and the share of answers it changed.
+    predictor: Predictor, texts: Sequence[Text], targets: np.ndarray, *, seed: int = 13
+) -> dict[str, dict[str, float | None]]:
+    """For each perturbation: quality on perturbed texts, what was lost by it, and the share of answers it changed.
 
-    "touched" is the share of texts that it altered at all; an uncased tokenizer makes case no perturbation.
+    `texts` may be pairs, of which both are perturbed; `targets` are as in `Examples.targets`, and quality is the
+    task's own (`metrics.primary`). "changed" is None for scores. "touched" is the share of texts that it altered at
+    all; an uncased tokenizer makes case no perturbation.
     """
-    plain = logits(predictor, texts).argmax(axis=1)
-    found = {}
+    task, score = predictor.task, metric_of(predictor.task)
+    plain = decide(logits(predictor, texts), task)
+    found: dict[str, dict[str, float | None]] = {}
     for name, change in PERTURBATIONS.items():
-        altered = [change(text, seed) for text in texts]
-        answers = logits(predictor, altered).argmax(axis=1)
-        quality = float((answers == labels).mean())
+        altered = [_altered(text, change, seed) for text in texts]
+        answers = decide(logits(predictor, altered), task)
+        quality = float(score(answers, targets))
+        differs = (answers != plain).reshape(len(answers), -1).any(axis=1)
         found[name] = {
             "quality": quality,
-            "lost": float((plain == labels).mean()) - quality,
-            "changed": float((answers != plain).mean()),
+            "lost": float(score(plain, targets)) - quality,
+            "changed": None if task.answer == "score" else float(differs.mean()),
             "touched": float(np.mean([a != b for a, b in zip(altered, texts, strict=True)])),
         }
     return found
+
+
+def _altered(text: Text, change: Callable[[str, int], str], seed: int) -> Text:
+    return change(text, seed) if isinstance(text, str) else (change(text[0], seed), change(text[1], seed))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leanformer.predictor import Predictor
+from leanformer.predictor import Predictor, chunked, logits_by_chunk
 from leanformer.report import LATENCY_PERCENTS
 from leanformer.task import Text
 
@@ -30,6 +30,7 @@ class Speed:
     inference_per_second: float
     throughput_n: int
     latency_ms_quantiles: tuple[float, ...]
+    cpu_seconds_per_1000: float
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,12 @@ def measure_speed(
     """Measure all predictors on `texts`, tokenizer included, after a warm-up of each in each round."""
     order = np.random.default_rng(seed).permutation(len(texts))
     singles = [texts[order[i % len(order)]] for i in range(settings.latency_texts)]
-    samples = [_sample(one, [texts[i] for i in order], settings.seconds) for one in predictors]
+    samples = [sample(one, [texts[i] for i in order], settings.seconds) for one in predictors]
     whole: list[list[float]] = [[] for _ in predictors]
     tokenizing: list[list[float]] = [[] for _ in predictors]
     rates: list[list[float]] = [[] for _ in predictors]
     inference: list[list[float]] = [[] for _ in predictors]
+    busy = [0.0 for _ in predictors]
     for turn in range(settings.rounds):
         for index, predictor in enumerate(predictors):
             time.sleep(_SETTLE_SECONDS)
@@ -77,19 +79,44 @@ def measure_speed(
                 whole[index].append(time.perf_counter() - start)
                 tokenizing[index].append(middle - start)
             predictor.infer(predictor.tokenize(samples[index][:64]))
-            start = time.perf_counter()
-            rows = predictor.tokenize(samples[index])
-            middle = time.perf_counter()
-            predictor.infer(rows)
-            end = time.perf_counter()
-            rates[index].append(len(samples[index]) / (end - start))
-            inference[index].append(len(samples[index]) / (end - middle))
+            seconds, inferring, cpu = _throughput(predictor, samples[index])
+            busy[index] += cpu
+            rates[index].append(len(samples[index]) / seconds)
+            inference[index].append(len(samples[index]) / inferring)
         say(f"timing: round {turn + 1} of {settings.rounds}")
-    return [_summary(whole[i], tokenizing[i], rates[i], inference[i], len(samples[i])) for i in range(len(predictors))]
+    return [
+        _summary(whole[i], tokenizing[i], rates[i], inference[i], len(samples[i]), busy[i])
+        for i in range(len(predictors))
+    ]
+
+
+def _throughput(predictor: Predictor, texts: Sequence[Text]) -> tuple[float, float, float]:
+    """Seconds for all texts, seconds for their inference alone, and CPU-seconds for all of it.
+
+    A predictor that tokenizes beside inference does both at once, as it would for its users; its inference is then
+    timed by itself once more.
+    """
+    beside = hasattr(predictor, "stream")
+    cpu, start = time.process_time(), time.perf_counter()
+    for _ in logits_by_chunk(predictor, chunked(texts)) if beside else ():
+        pass
+    streamed, streamed_cpu = time.perf_counter(), time.process_time()
+    rows = predictor.tokenize(texts)
+    middle = time.perf_counter()
+    predictor.infer(rows)
+    end = time.perf_counter()
+    if beside:
+        return streamed - start, end - middle, streamed_cpu - cpu
+    return end - start, end - middle, time.process_time() - cpu
 
 
 def _summary(
-    seconds: list[float], tokenizing: list[float], rates: list[float], inference: list[float], sample: int
+    seconds: list[float],
+    tokenizing: list[float],
+    rates: list[float],
+    inference: list[float],
+    texts: int,
+    busy: float,
 ) -> Speed:
     p50, p95, p99 = (float(value) for value in np.percentile(np.array(seconds) * 1000, [50, 95, 99]))
     return Speed(
@@ -101,12 +128,13 @@ def _summary(
         throughput_per_second=max(rates),
         throughput_median=float(np.median(rates)),
         inference_per_second=max(inference),
-        throughput_n=sample,
+        throughput_n=texts,
         latency_ms_quantiles=tuple(float(one) for one in np.percentile(np.array(seconds) * 1000, LATENCY_PERCENTS)),
+        cpu_seconds_per_1000=1000 * busy / (texts * len(rates)),
     )
 
 
-def _sample(predictor: Predictor, texts: list[Text], seconds: float) -> list[Text]:
+def sample(predictor: Predictor, texts: list[Text], seconds: float) -> list[Text]:
     """As many of the (shuffled) texts as the predictor scores in about `seconds`, at least 64."""
     trial = texts[:64]
     predictor.infer(predictor.tokenize(trial))

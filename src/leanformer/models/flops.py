@@ -1,48 +1,40 @@
-"""Floating-point operations of an encoder, counted from its shape.
-
-A multiplication with its addition counts as two, as `torch.utils.flop_counter` counts. Only matrix products count:
-norms, softmax and activations are linear in the width and small beside them. Counts are per text.
-"""
+"""What `leanformer.flops` counts, for the shape of a configuration. Counts are per text, without padding."""
 
 from __future__ import annotations
 
+from leanformer import flops
+from leanformer.flops import Shape
 from leanformer.models.config import EncoderConfig
 
 
-def head_flops(config: EncoderConfig, tokens: int, queries: int | None = None) -> int:
-    """One attention head over `tokens` tokens: its query, key, value and output maps and its two products.
+def shape_of_config(config: EncoderConfig, *, first_token_only: bool = False) -> Shape:
+    """What the count depends on.
 
-    `queries` is the number of tokens whose output is computed, all of them by default.
+    With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as our
+    graphs do; a head that averages or tags tokens needs them all, and PyTorch always computes them.
     """
-    asked = tokens if queries is None else queries
-    maps = 4 * (tokens + asked) * config.hidden * config.head_size
-    return maps + 4 * asked * tokens * config.head_size
+    return Shape(
+        config.hidden, config.head_size, tuple((one.heads, one.ffn) for one in config.layers), config.labels,
+        pooler=config.head.pooling != "none", first_only=first_token_only and config.head.pooling == "first",
+        gated=config.gated_ffn, embedding=config.embedding, every_token=config.head.pooling == "none",
+    )  # fmt: skip
+
+
+def head_flops(config: EncoderConfig, tokens: int, queries: int | None = None) -> int:
+    """One attention head over `tokens` tokens, `queries` of which are computed, all of them by default."""
+    return shape_of_config(config).head_flops(tokens, tokens if queries is None else queries)
 
 
 def unit_flops(config: EncoderConfig, tokens: int) -> int:
-    """One feed-forward unit over `tokens` tokens: its row of the first map, and of a gate, its column of the second."""
-    return (6 if config.gated_ffn else 4) * tokens * config.hidden
+    """One feed-forward unit over `tokens` tokens."""
+    return shape_of_config(config).unit_flops(tokens)
 
 
 def outputs_of_layer(config: EncoderConfig, layer: int, tokens: int, *, first_token_only: bool) -> int:
-    """How many tokens of a layer's output are computed: in the last layer of an exported graph the first one alone.
-
-    That is, where the head reads no other; a head that averages tokens needs them all.
-    """
-    last = layer == len(config.layers) - 1 and config.head.pooling == "first"
-    return 1 if first_token_only and last else tokens
+    """How many tokens of a layer's output are computed: in the last layer of an exported graph perhaps one alone."""
+    return shape_of_config(config, first_token_only=first_token_only).asked(layer, tokens)
 
 
 def encoder_flops(config: EncoderConfig, tokens: int, *, first_token_only: bool = False) -> int:
-    """Layers, head and the projection of narrow embeddings over one text of `tokens` tokens, without padding.
-
-    With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as our
-    graphs do; PyTorch computes it for all. Local attention counts in full: its products are masked, not left out.
-    """
-    total = 2 * config.hidden * (config.hidden + config.labels)
-    if config.embedding is not None:
-        total += 2 * tokens * config.embedding * config.hidden
-    for i, layer in enumerate(config.layers):
-        queries = outputs_of_layer(config, i, tokens, first_token_only=first_token_only)
-        total += layer.heads * head_flops(config, tokens, queries) + layer.ffn * unit_flops(config, queries)
-    return total
+    """Layers, head and the projection of narrow embeddings over one text of `tokens` tokens."""
+    return flops.encoder_flops(shape_of_config(config, first_token_only=first_token_only), 1, tokens)

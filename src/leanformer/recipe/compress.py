@@ -6,21 +6,24 @@ import math
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import MANIFEST, Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
 from leanformer.data.labelling import are_integers
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
 from leanformer.files import new_folder, sha256_json, write_json
-from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
+from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.choose import GOALS, Choice, choose
+from leanformer.recipe.effort import read_effort
 from leanformer.recipe.evaluation import prepare
-from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
+from leanformer.recipe.further import NOTHING, Further
+from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.render.card import model_card
@@ -58,6 +61,8 @@ def compress(
     usd_per_hour: float | None = None,
     speed: SpeedSettings | None = None,
     memory: bool = True,
+    energy: EnergySettings | None = None,
+    further: Further = NOTHING,
     command: str | None = None,
     say: Callable[[str], None] = print,
 ) -> Compressed:
@@ -70,6 +75,8 @@ def compress(
         goal: "throughput", "latency" or "size".
         work: where steps keep their results, so that a killed run goes on; default: `output` with `.work` added.
         usd_per_hour: price of the machine; default: see `measure.cost`.
+        energy: meters every step and every rung; None takes their time alone.
+        further: what is measured of every rung on request.
         command: the command line to be named in the report.
 
     Raises `LeanformerError` for anything the user can mend.
@@ -102,17 +109,19 @@ def compress(
     data = replace(prepared.data, notes=(*prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens)))
     for note in data.notes:
         say(f"note: {note}")
+    if data.test is not None:
+        further.columns(data.test)  # a column that is not there is said now, not after an hour of work
     context = Context(
         data=replace(data, test=None), artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
         device=device, threads=threads, say=say,
     )  # fmt: skip
-    outcome = run_recipe(recipe, teacher, context, work)
+    outcome = run_recipe(recipe, teacher, context, work, energy)
     entries = _entries(recipe, outcome, teacher, threads)
     notes = [f"left out: {name}: {reason}" for name, reason in outcome.left_out.items()]
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.artifact.content_hash] for e in entries], data.content_hash, threads, usd_per_hour,
-         prepared.metric, memory, settings.__dict__]
+         prepared.metric, memory, settings.__dict__, *_asked(energy, further, data.test)]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
     title, report = f"{recipe.name} on {data.name}", _read_measured(measured, threads)
@@ -122,16 +131,27 @@ def compress(
     else:
         report = measure_ladder(
             entries, data, title=title, metric=prepared.metric, threads=threads,
-            speed=settings, usd_per_hour=usd_per_hour, memory=memory, seed=seed, notes=notes, say=say,
+            speed=settings, usd_per_hour=usd_per_hour, memory=memory, energy=energy, further=further,
+            seed=seed, notes=notes, say=say,
         )  # fmt: skip
         report.write(measured)
     choice = choose(report.rungs, goal=goal, max_drop=max_drop)
     report = replace(report, notes=(*report.notes, *_slow_int8(report)))
+    efforts = (read_effort(teacher.path, "teacher", "train.fine_tune"), *outcome.efforts)
     report = replace(
-        report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command
+        report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
+        training=tuple(asdict(one) for one in efforts),
     )  # fmt: skip
     artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows)
     return Compressed(artifact, report, choice.within)
+
+
+def _asked(energy: EnergySettings | None, further: Further, test: Examples | None) -> list[Any]:
+    """What was asked for beyond the ladder, for the key of the measurements; the columns with their values."""
+    found: list[Any] = [] if energy is None else [asdict(energy)]
+    if further != NOTHING and test is not None:
+        found.append([further.groups, further.robustness, further.stability, further.columns(test)])
+    return found
 
 
 def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> list[str]:
@@ -209,14 +229,10 @@ def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) 
             continue
         artifact = outcome.artifacts[one.name]
         after = names.get(one.after or "", entries[-1].name)
-        runtime = f"ONNX Runtime {artifact.properties.get('precision', '')}, batches, {threads} one-thread workers"
-        if artifact.format != "onnx":
-            runtime = "PyTorch fp32, batches"
         lossless = artifact.properties.get("precision") == "fp32" and not any(
             entry["step"].startswith("compress.") for entry in artifact.history[len(teacher.history) :]
         )
-        predictor = open_predictor(artifact, threads=threads)
-        entries.append(Entry(one.rung, after, artifact, predictor, runtime, True, lossless))
+        entries.append(open_entry(one.rung, after, artifact, threads, lossless=lossless))
     return entries
 
 

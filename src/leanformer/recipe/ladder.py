@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,25 +9,30 @@ from typing import Any
 import numpy as np
 
 from leanformer.artifact import Artifact
-from leanformer.batching import batches_by_length
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
+from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
-from leanformer.measure.flops import shape_of, work
+from leanformer.measure.energy import EnergySettings
+from leanformer.measure.inference import meter_inference
 from leanformer.measure.loss import describe_loss
 from leanformer.measure.memory import measure_memory
+from leanformer.measure.peak import measure_peak
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.measure.used import texts_hash
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import Predictor, logits
+from leanformer.recipe.further import NOTHING, Further, further_fields, further_loss, reseeded_answers
+from leanformer.recipe.work import UNKNOWN_WORK, work_of
 from leanformer.report import Report, Rung
 from leanformer.task import Task
 
 PADDED_TO = 128
 UNPADDED = "no padding"
+OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Entry:
     lossless: bool
     # Scores dev and test in place of `predictor`, where it is the same model run in a slower way.
     scorer: Predictor | None = None
+    # "module:function" or "module:Class" that opens the predictor in the fresh process that memory is measured in.
+    opener: str = OPENER
 
 
 def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
@@ -68,6 +74,14 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
     ]
 
 
+def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
+    """A rung of an artifact that a step made, run as it will be: graphs on one-thread workers."""
+    runtime = f"ONNX Runtime {artifact.properties.get('precision', '')}, batches, {threads} one-thread workers"
+    if artifact.format != "onnx":
+        runtime = "PyTorch fp32, batches"
+    return Entry(name, after, artifact, open_predictor(artifact, threads=threads), runtime, True, lossless)
+
+
 def measure_ladder(
     entries: Sequence[Entry],
     data: Dataset,
@@ -78,6 +92,8 @@ def measure_ladder(
     speed: SpeedSettings,
     usd_per_hour: float | None = None,
     memory: bool = True,
+    energy: EnergySettings | None = None,
+    further: Further = NOTHING,
     seed: int = 13,
     notes: Sequence[str] = (),
     need_dev: bool = True,
@@ -90,6 +106,7 @@ def measure_ladder(
     """
     test = _labelled(data, "test")
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
+    columns = further.columns(test)
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
     on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
@@ -98,23 +115,37 @@ def measure_ladder(
         key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
     }
     scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
+    reseeded = reseeded_answers(further, test, threads)
     unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
     speeds = measure_speed([one.predictor for one in entries], test.inputs, speed, seed=seed, say=say)
+    peak = measure_peak()
+    metered = [_metered(one, test, energy, speed.seconds, seed, say) for one in entries]
     cost = price(usd_per_hour, threads)
     rungs: list[Rung] = []
-    peaks: dict[str, int | None] = {}
+    peaks: dict[tuple[str, str], int | None] = {}
     for i, one in enumerate(entries):
-        if memory and one.artifact.content_hash not in peaks:
-            opener = "leanformer.loading:open_predictor"
-            peaks[one.artifact.content_hash] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
+        if further.robustness or further.stability:
+            say(f"scoring again: {one.name}")
+        tuned = getattr(one.predictor, "tuning", None) is not None
+        opener = one.opener if one.opener != OPENER or tuned else UNTUNED
+        opened = one.artifact.content_hash, opener
+        if memory and opened not in peaks:
+            peaks[opened] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
         rate = speeds[i].throughput_per_second
         before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
         parameters = one.artifact.properties.get("parameters")
         scorer = id(one.scorer or one.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
-        lengths = [len(row) for row in one.predictor.tokenize(test.inputs)]
-        flops, waste = _work(one, lengths)
+        # The rows of a foreign predictor may be anything, such as whole batches.
+        ours_opened = one.opener == OPENER
+        lengths = [len(row) for row in (one.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
+        loss = _loss(scores[i], scores[0], test, data.task, lengths, dev_pair)
+        if loss is not None:
+            ours, theirs = scores[i].argmax(axis=1), scores[0].argmax(axis=1)
+            loss |= further_loss(further, columns, ours, theirs, test.targets, reseeded)
+        done = work_of(one.artifact, one.predictor, lengths) if ours_opened else dict(UNKNOWN_WORK)
+        inner = one.artifact.properties.get("parameters_without_embeddings")
         rungs.append(
             Rung(
                 name=one.name,
@@ -140,15 +171,18 @@ def measure_ladder(
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
                 bytes=one.artifact.bytes,
                 parameters=None if parameters is None else int(parameters),
-                peak_memory_bytes=peaks.get(one.artifact.content_hash),
+                peak_memory_bytes=peaks.get(opened),
                 format=one.artifact.format,
                 content_hash=one.artifact.content_hash,
                 chooseable=one.chooseable,
                 lossless=one.lossless,
-                loss=_loss(scores[i], scores[0], test, data.task, lengths, dev_pair),
+                loss=loss,
+                **further_fields(further, one.artifact, one.scorer or one.predictor, test),
                 lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in one.artifact.history),
-                flops_per_text=flops,
-                padding_waste=waste,
+                **done,
+                energy=metered[i],
+                parameters_without_embeddings=None if inner is None else int(inner),
+                peak_share=_share(done["flops_per_text"], speeds[i].inference_per_second, peak.flops_per_second),
             )
         )
     return Report(
@@ -157,6 +191,7 @@ def measure_ladder(
         machine=fingerprint(threads),
         data=describe(data),
         price=cost,
+        peak=asdict(peak),
         notes=(*data.notes, *notes),
     )
 
@@ -173,36 +208,17 @@ def _loss(
     return describe_loss(values, reference, test.targets, task, lengths, dev) if task.answer == "label" else None
 
 
-def _work(entry: Entry, lengths: list[int]) -> tuple[float | None, float | None]:
-    """Operations of the matrix products per text as this rung batches the texts, and the share that is padding.
+def _metered(
+    entry: Entry, test: Examples, settings: EnergySettings | None, seconds: float, seed: int, say: Callable[[str], None]
+) -> dict[str, Any] | None:
+    if settings is None:
+        return None
+    say(f"metering energy for {settings.seconds:g} s: {entry.name}")
+    return asdict(meter_inference(entry.predictor, test.inputs, settings, seconds=seconds, seed=seed))
 
-    None where it is not known: for shapes that `measure.flops` does not count (gated feed-forward blocks, projected
-    embeddings, graphs that are not packed for that reason), and for the padding of packs, whose FLOPs here are those
-    of the texts' own tokens.
-    """
-    artifact, properties = entry.artifact, dict(entry.artifact.properties)
-    layout = properties.get("layout")
-    if layout == "padded":
-        return None, None
-    if artifact.format == "encoder":
-        config = json.loads(artifact.file("encoder.json").read_text(encoding="utf-8"))
-        if config.get("gated_ffn") or config.get("embedding"):
-            return None, None
-        properties |= {"hidden": config["hidden"], "head_size": config["head_size"]}
-        properties["layers"] = [[one["heads"], one["ffn"]] for one in config["layers"]]
-    tags = artifact.task.answer == "tags"
-    shape = shape_of(
-        properties, artifact.task.outputs, first_only=artifact.format == "onnx" and not tags, every_token=tags
-    )
-    if shape is None or not lengths:
-        return None, None
-    if artifact.format == "onnx":
-        return work(shape, [[length] for length in lengths]).per_text, None
-    rows = [np.zeros(length, dtype=np.int8) for length in lengths]
-    batches = batches_by_length(rows, getattr(entry.predictor, "batch_tokens", None))
-    padded = getattr(entry.predictor, "pad_to", None)
-    done = work(shape, [[lengths[i] for i in batch] for batch in batches], pad_to=padded)
-    return done.per_text, done.waste
+
+def _share(flops_per_text: float | None, texts_per_second: float, peak: float) -> float | None:
+    return None if flops_per_text is None else flops_per_text * texts_per_second / peak
 
 
 def describe(data: Dataset) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.errors import ArtifactError, GateError
 from leanformer.files import remove_folder, sha256_file, sha256_json
+from leanformer.measure.energy import EnergySettings
+from leanformer.recipe.effort import Effort, read_effort, recorded
 from leanformer.recipe.spec import Recipe, RecipeStep
 from leanformer.step import Context, options
 
@@ -24,19 +26,24 @@ class Outcome:
     Attributes:
         artifacts: step name -> artifact, `teacher` included; a step that was left out is missing.
         left_out: step name -> why.
+        efforts: what each step took, when it was made; also those that failed their gate.
     """
 
     artifacts: dict[str, Artifact]
     left_out: dict[str, str]
+    efforts: tuple[Effort, ...] = ()
 
 
-def run_recipe(recipe: Recipe, teacher: Artifact, context: Context, work: Path) -> Outcome:
+def run_recipe(
+    recipe: Recipe, teacher: Artifact, context: Context, work: Path, energy: EnergySettings | None = None
+) -> Outcome:
     """Run the steps in order, taking from `work` what an earlier run has finished.
 
     A step that fails its gate, that cannot take the format it is given, or whose input was left out, is left out
     with its reason; any other error ends the run.
     """
     artifacts, left_out = {"teacher": teacher}, {}
+    efforts: list[Effort] = []
     previous = "teacher"
     for index, one in enumerate(recipe.steps):
         source = one.uses or previous
@@ -56,6 +63,7 @@ def run_recipe(recipe: Recipe, teacher: Artifact, context: Context, work: Path) 
             context.say(f"{label}: found in {folder}")
             remove_folder(running)  # left by a kill after the step was finished
             artifacts[one.name] = found
+            efforts.append(read_effort(folder, one.name, one.technique))
             continue
         context.say(f"{label}: {one.technique}")
         own = replace(
@@ -64,13 +72,15 @@ def run_recipe(recipe: Recipe, teacher: Artifact, context: Context, work: Path) 
             work=running,
             say=_indented(context.say),
         )
+        efforts.append(Effort(one.name, one.technique, whole=not running.exists()))
         try:
-            artifacts[one.name] = one.step(artifacts[source], own, folder)
+            with recorded(efforts[-1], folder, energy):
+                artifacts[one.name] = one.step(artifacts[source], own, folder)
         except GateError as error:
             left_out[one.name] = str(error)
             context.say(f"{label}: left out: {error}")
         remove_folder(running)  # checkpoints, of no use to a finished step
-    return Outcome(artifacts, left_out)
+    return Outcome(artifacts, left_out, tuple(efforts))
 
 
 def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from leanformer.metrics.pareto import pareto_front
+from leanformer.render.energy import per_1000
 from leanformer.render.svg import MARKS, axis_for, line, mark, picture, spread, text, tick_label
 from leanformer.render.table import number
 from leanformer.report import LATENCY_PERCENTS, Rung
@@ -34,13 +35,6 @@ class Measure:
     more_is_better: bool = False
 
 
-def _joules(rung: Rung) -> float | None:
-    energy = rung.energy or {}
-    if energy.get("energy_joules") is None or not energy.get("texts"):
-        return None
-    return float(1000 * energy["energy_joules"] / energy["texts"])
-
-
 MEASURES = (
     Measure("throughput", "texts per second (more is better)", lambda rung: rung.throughput_per_second, True),
     Measure("latency", "latency of one text, median, ms", lambda rung: rung.latency_ms_p50),
@@ -48,7 +42,9 @@ MEASURES = (
     Measure("usd", "USD per 100 million texts", lambda rung: rung.usd_per_100m),
     Measure("memory", "peak memory, MB", lambda rung: rung.peak_memory_bytes and rung.peak_memory_bytes / 1e6),
     Measure("flops", "million operations per text", lambda rung: rung.flops_per_text and rung.flops_per_text / 1e6),
-    Measure("energy", "joules per 1,000 texts", _joules),
+    Measure("cpu", "CPU-seconds per 1,000 texts", lambda rung: rung.cpu_seconds_per_1000),
+    Measure("energy", "joules per 1,000 texts", lambda rung: per_1000(rung.energy, "energy_joules")),
+    Measure("carbon", "gCO2e per 1,000 texts", lambda rung: per_1000(rung.energy, "carbon_grams")),
 )  # fmt: skip
 
 

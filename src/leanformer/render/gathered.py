@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.errors import LeanformerError
-from leanformer.measure.cost import Price, break_even_texts, usd_per_100m
+from leanformer.measure.cost import Price, usd_per_100m
 from leanformer.metrics.pareto import pareto_front
 from leanformer.render.charts import Point, drawable
+from leanformer.render.energy import break_even
 from leanformer.report import Report, Rung
 
 
@@ -21,7 +22,7 @@ class Gathered:
     Attributes:
         reports: name (the folder's) -> report, in the order given.
         prices: hourly prices to show costs for.
-        spent_usd: what the compression itself cost; None leaves the break-even out.
+        spent_usd: what the compression itself cost; None takes what its steps took.
         texts: the test texts, to show the changed ones; None shows row numbers alone.
         command: what made this page.
     """
@@ -92,27 +93,13 @@ def cost_rows(gathered: Gathered) -> list[tuple[str, ...]]:
 
 
 def break_even_words(gathered: Gathered) -> list[str]:
-    """One sentence a report: after how many texts its chosen rung has paid for the compression."""
-    if gathered.spent_usd is None:
-        return []
-    said = []
-    for name, report in gathered.reports.items():
-        after = chosen(report)
-        before = next((one for one in report.rungs if one.lossless and one.chooseable), report.rungs[0])
-        texts = break_even_texts(gathered.spent_usd, before.usd_per_100m, after.usd_per_100m)
-        said.append(
-            f"{name}: {after.name!r} is not cheaper than {before.name!r}; what was spent does not come back"
-            if texts is None
-            else f"{name}: {gathered.spent_usd:g} USD spent on compressing come back after {texts:,.0f} texts "
-            f"({after.name!r} in place of {before.name!r})"
-        )
-    return said
-
-
-def chosen(report: Report) -> Rung:
-    """The chosen rung, or the last."""
-    name = (report.choice or {}).get("rung")
-    return next((rung for rung in report.rungs if rung.name == name), report.rungs[-1])
+    """For each report after how many texts its chosen rung has paid for the compression, where that is known."""
+    several = len(gathered.reports) > 1
+    return [
+        f"{name}: {said}" if several else said
+        for name, report in gathered.reports.items()
+        for said in break_even(report, gathered.spent_usd)
+    ]
 
 
 def gathered_json(gathered: Gathered) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from leanformer.render.charts import drawable
-from leanformer.render.gathered import Gathered, break_even_words, chosen, cost_rows, gathered_json, step_words
+from leanformer.render.energy import chosen
+from leanformer.render.gathered import Gathered, cost_rows, gathered_json, step_words
 from leanformer.render.losses import FLIP_HEADER, GROUP_HEADER, flip_rows, group_rows, has_loss, summary_words
-from leanformer.render.markdown import report_markdown
-from leanformer.render.table import energy_words
+from leanformer.render.markdown import report_markdown, table_markdown
 
 
 def gathered_markdown(gathered: Gathered) -> str:
     """Each report whole, then the fronts, the losses of the chosen rungs, cost and lineage."""
-    parts = [report_markdown(report).strip() for report in gathered.reports.values()]
+    parts = [report_markdown(report, gathered.spent_usd).strip() for report in gathered.reports.values()]
     fronts, points = gathered_json(gathered)["pareto_fronts"], gathered.points()
     names = {point.number: point.rung.name for point in points}
     parts.append("## Pareto fronts")
@@ -25,19 +23,18 @@ def gathered_markdown(gathered: Gathered) -> str:
     )
     for report in gathered.reports.values():
         rung = chosen(report)
-        parts += [f"- {one}" for one in energy_words(report)]
         if has_loss(rung):
             loss = rung.loss or {}
             parts += [
                 f"## Where {rung.name!r} lost quality ({report.title})",
                 "\n".join(f"- {one}" for one in summary_words(rung)),
-                _table(GROUP_HEADER, group_rows(loss["classes"], worst_first=True)),
-                _table(GROUP_HEADER, group_rows(loss["lengths"], worst_first=False)),
-                _table(FLIP_HEADER, flip_rows(rung, gathered.texts)),
+                table_markdown(GROUP_HEADER, group_rows(loss["classes"], worst_first=True)),
+                table_markdown(GROUP_HEADER, group_rows(loss["lengths"], worst_first=False)),
+                table_markdown(FLIP_HEADER, flip_rows(rung, gathered.texts)),
             ]
     if gathered.prices:
         header = ("#", "rung", *(f"USD/100M at {one.name}" for one in gathered.prices))
-        parts += ["## Cost", _table(header, cost_rows(gathered)), *break_even_words(gathered)]
+        parts += ["## Cost", table_markdown(header, cost_rows(gathered))]
     parts.append("## How each was made")
     for point in points:
         steps = [f"  {i + 1}. `{step_words(step)}`" for i, step in enumerate(point.rung.lineage or ())]
@@ -46,10 +43,3 @@ def gathered_markdown(gathered: Gathered) -> str:
     if commands:
         parts += ["## Commands", "\n".join(commands)]
     return "\n\n".join(parts) + "\n"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def row(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-    return "\n".join([row(header), "|" + "---|" * len(header), *(row(one) for one in rows)])

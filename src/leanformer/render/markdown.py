@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from leanformer.render.blocks import blocks
 from leanformer.render.table import HEADER, facts, further_scores, ladder_rows
 from leanformer.report import Report
 
 
-def report_markdown(report: Report) -> str:
-    """The whole report: ladder, facts, choice, notes."""
+def report_markdown(report: Report, spent_usd: float | None = None) -> str:
+    """The whole report: ladder, facts, choice, what else was measured, notes.
+
+    `spent_usd` is what the compression itself cost; None takes what its steps took.
+    """
     parts = [f"# {report.title}", ladder_markdown(report), "\n".join(f"- {fact}" for fact in facts(report))]
     if report.choice is not None:
         parts.append(f"**{report.choice['status'].capitalize()}:** {report.choice['reason']}.")
@@ -16,6 +22,7 @@ def report_markdown(report: Report) -> str:
         f"Of the last rung: {', '.join(further_scores(last))}; the tokenizer takes {last.tokenizer_ms_p50:.2f} ms of "
         f"one text's {last.latency_ms_p50:.2f}, and without it {last.inference_per_second:,.0f} texts/s."
     )
+    parts += blocks_markdown(report, spent_usd)
     if report.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in report.notes))
     return "\n\n".join(parts) + "\n"
@@ -23,7 +30,25 @@ def report_markdown(report: Report) -> str:
 
 def ladder_markdown(report: Report) -> str:
     """The ladder alone, as a table."""
-    lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
-    for row in ladder_rows(report):
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
-    return "\n".join(lines)
+    return table_markdown(HEADER, ladder_rows(report))
+
+
+def blocks_markdown(report: Report, spent_usd: float | None = None) -> list[str]:
+    """What the report has beside its ladder, as paragraphs; none for a report of an earlier version."""
+    parts = []
+    for one in blocks(report, spent_usd):
+        parts.append(f"## {one.title}")
+        if one.rows:
+            parts.append(table_markdown(one.header, one.rows))
+        if one.notes:
+            parts.append("\n".join(f"- {note}" for note in one.notes))
+    return parts
+
+
+def table_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table, with what would break it escaped."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+    return "\n".join([line(header), "|" + "---|" * len(header), *(line(one) for one in rows)])

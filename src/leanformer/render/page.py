@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from leanformer.render.blocks import blocks
 from leanformer.render.charts import Point, drawable, latency_chart, pareto_chart
-from leanformer.render.gathered import Gathered, break_even_words, chosen, cost_rows, step_words
+from leanformer.render.energy import chosen
+from leanformer.render.gathered import Gathered, cost_rows, step_words
 from leanformer.render.losses import FLIP_HEADER, GROUP_HEADER, flip_rows, group_rows, has_loss, summary_words
 from leanformer.render.svg import MARKS
-from leanformer.render.table import HEADER, energy_words, facts, ladder_rows
+from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report
 
 # Only what a page of figures needs: even if a text slipped through unescaped, it could load and run nothing.
@@ -31,6 +33,7 @@ def report_page(gathered: Gathered) -> str:
         _latency(points),
         "<h2>Where quality was lost</h2>",
         *(_losses(report, points, i, gathered.texts) for i, report in enumerate(gathered.reports.values())),
+        *(_blocks(name, report, gathered) for name, report in gathered.reports.items()),
         _cost(gathered),
         "<h2>How each was made</h2>",
         *(_lineage(point) for point in points),
@@ -53,7 +56,7 @@ def _verdict(name: str, report: Report) -> str:
     if report.choice is None:
         return f"<p class=soft>{escape(name)}: measured side by side; nothing was chosen.</p>"
     status, reason = report.choice["status"].capitalize(), report.choice["reason"]
-    return f"<p class=verdict><strong>{escape(status)}.</strong> {escape(reason)}.</p>"
+    return f"<p class=verdict><strong>{escape(status)}.</strong> {escape(reason[:1].upper() + reason[1:])}.</p>"
 
 
 def _axes(points: Sequence[Point], gathered: Gathered) -> str:
@@ -61,7 +64,7 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
     measures = drawable(points)
     buttons = "".join(
         f'<input type="radio" name="axis" id="by-{one.key}"{" checked" if i == 0 else ""}>'
-        f'<label for="by-{one.key}">{escape(one.title.split(" (")[0].split(",")[0])}</label>'
+        f'<label for="by-{one.key}">{escape(one.title.split(" (")[0].split(", ")[0])}</label>'
         for i, one in enumerate(measures)
     )
     shapes = ""
@@ -74,11 +77,8 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
         "is at least as good in both. Vertical lines: 95 % intervals of quality. Point at a mark for its recipe."
         + shapes
     )
-    figures = "".join(
-        f'<figure id="figure-{one.key}">{pareto_chart(points, one)}<figcaption>{escape(caption)}</figcaption></figure>'
-        for one in measures
-    )
-    return f"<div class=axes>{buttons}{figures}</div>"
+    figures = "".join(f'<figure id="figure-{one.key}">{pareto_chart(points, one)}</figure>' for one in measures)
+    return f"<div class=axes>{buttons}{figures}</div><p class=caption>{escape(caption)}</p>"
 
 
 def _shown_figures(points: Sequence[Point]) -> str:
@@ -92,7 +92,7 @@ def _ladder(name: str, report: Report, points: Sequence[Point], index: int) -> s
     numbers = [point.number for point in points if point.report == index]
     rows = [(number, *row) for number, row in zip(numbers, ladder_rows(report), strict=True)]
     marked = next((i for i, rung in enumerate(report.rungs) if report.choice and rung is chosen(report)), None)
-    sentences = "".join(f"<li>{escape(one)}</li>" for one in [*facts(report), *energy_words(report)])
+    sentences = "".join(f"<li>{escape(one)}</li>" for one in facts(report))
     table = _table(("#", *HEADER), rows, words=(1,), marked=marked)
     return f"<h3>{escape(name)}</h3>{table}<ul class=soft>{sentences}</ul>"
 
@@ -137,6 +137,17 @@ def _loss(point: Point, texts: Sequence[str] | None, *, opened: bool) -> str:
     )
 
 
+def _blocks(name: str, report: Report, gathered: Gathered) -> str:
+    """Energy, work and whatever else was measured, one section each."""
+    of = f" ({name})" if len(gathered.reports) > 1 else ""
+    return "".join(
+        f"<h2>{escape(one.title + of)}</h2>"
+        + (_table(one.header, one.rows, words=one.words) if one.rows else "")
+        + ("<ul class=soft>" + "".join(f"<li>{escape(note)}</li>" for note in one.notes) + "</ul>" if one.notes else "")
+        for one in blocks(report, gathered.spent_usd)
+    )
+
+
 def _cost(gathered: Gathered) -> str:
     if not gathered.prices:
         return ""
@@ -146,9 +157,8 @@ def _cost(gathered: Gathered) -> str:
         + (f" ({one.source})" if one.source else "")
         for one in gathered.prices
     )
-    said = "".join(f"<p>{escape(one)}.</p>" for one in break_even_words(gathered))
     table = _table(header, cost_rows(gathered), words=(1,))
-    return f"<h2>Cost</h2>{table}<p class=soft>{escape(sources)}.</p>{said}"
+    return f"<h2>Cost</h2>{table}<p class=soft>{escape(sources)}.</p>"
 
 
 def _lineage(point: Point) -> str:

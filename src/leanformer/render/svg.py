@@ -89,6 +89,22 @@ def picture(width: float, height: float, body: list[str], label: str) -> str:
     )
 
 
+# The classes of page.css, for a file of its own; on white, so that it can be read on any page.
+_STYLE = """text { font: 13px system-ui, sans-serif; fill: #1a1a1a } .grid { stroke: #dcdcdc }
+.ink { stroke: #1a1a1a; stroke-width: 1.4 } .filled { fill: #1a1a1a; stroke: #1a1a1a; stroke-width: 1.6 }
+.front { fill: none; stroke: #1a1a1a; stroke-width: 1.4; stroke-dasharray: 5 3 } text.number { font-weight: 700 }
+.hollow { fill: #ffffff; stroke: #1a1a1a; stroke-width: 1.6 }"""
+
+
+def standalone(chart: str, below: str, *, width: int, chart_height: int, height: int) -> str:
+    """A `picture` with more drawn below it, as an SVG file that carries its own style."""
+    inner = chart.replace("<svg ", f'<svg width="{width}" height="{chart_height}" ', 1)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
+        f'<style>{_STYLE}</style><rect width="{width}" height="{height}" fill="#ffffff"/>{inner}{below}</svg>\n'
+    )
+
+
 def spread(anchors: list[tuple[float, float]], *, height: float = 15, width: float = 24) -> list[tuple[float, float]]:
     """Positions for small labels beside their points: above to the right, or the nearest free place up or down."""
     taken: list[tuple[float, float]] = []

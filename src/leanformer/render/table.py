@@ -75,17 +75,3 @@ def facts(report: Report) -> list[str]:
         f"{', '.join(machine['instruction_sets'])}; Python {machine['python']}, {versions}.",
         f"Price: {report.price['usd_per_hour']:.4g} USD per hour: {report.price['basis']}.",
     ]
-
-
-def energy_words(report: Report) -> list[str]:
-    """One sentence for each rung whose energy was metered: how much, and how that is known."""
-    return [
-        f"{rung.name}: " + (
-            f"no energy figure ({energy['method']})"
-            if energy["energy_joules"] is None
-            else f"{number(1000 * energy['energy_joules'] / energy['texts'])} J per 1,000 texts, {energy['status']} "
-            f"({energy['method']})"
-        ) + f"; {number(1000 * energy['cpu_seconds'] / energy['texts'])} CPU-seconds per 1,000 texts"
-        for rung in report.rungs
-        if (energy := rung.energy) is not None and energy.get("texts")
-    ]  # fmt: skip

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leanformer.render.blocks import Block, blocks
 from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report
 
@@ -17,6 +18,9 @@ def print_report(report: Report, console: Console) -> None:
     else:
         console.print(_table(report, [name for name in HEADER if name not in _SECOND], report.title))
         console.print(_table(report, [HEADER[0], *_SECOND], ""))
+    for block in blocks(report):
+        if not block.always:
+            _print_block(block, console)
     for fact in facts(report):
         console.print(fact, style="dim", highlight=False, markup=False)
     if report.choice is not None:
@@ -24,6 +28,18 @@ def print_report(report: Report, console: Console) -> None:
         console.print(reason, highlight=False, markup=False)
     for note in report.notes:
         console.print(f"Note: {note}", style="dim", highlight=False, markup=False)
+
+
+def _print_block(block: Block, console: Console) -> None:
+    if block.rows:
+        table = Table(title=Text(block.title), title_justify="left")
+        for i, name in enumerate(block.header):
+            table.add_column(Text(name), justify="left" if i in block.words else "right", overflow="fold")
+        for row in block.rows:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+    for note in block.notes:
+        console.print(note, style="dim", highlight=False, markup=False)
 
 
 # The columns of the second table on a narrow terminal.

@@ -1,27 +1,116 @@
-"""How many cores this process may use: affinity and cgroup quota, never the host's total."""
+"""How many cores this process may use, and which: affinity and cgroup quota, never the host's total."""
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-
-def allowed_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores by affinity, cut to the cgroup's CPU quota (version 2 or 1) where there is one; at least 1."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _quota(cgroup)
-    return max(1, min(affinity, affinity if quota is None else math.floor(quota)))
+CGROUP, OWN, PROCESSORS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Path("/sys/devices/system/cpu")
 
 
-def _quota(cgroup: Path) -> float | None:
-    """The quota in cores; None where there is none or it cannot be read."""
+def allowed_cores(cgroup: Path = CGROUP, own: Path = OWN) -> int:
+    """Cores by affinity, cut to the cgroup's CPU quota (version 2 or 1) where there is one; at least 1.
+
+    Part of a core does not count: threads that share it would be stopped together when the quota is used up.
+    """
+    affinity = len(allowed_processors())
+    limit = quota(cgroup, own)
+    return max(1, min(affinity, affinity if limit is None else math.floor(limit)))
+
+
+def allowed_processors() -> set[int]:
+    """Numbers of the logical processors that the calling thread may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return set(os.sched_getaffinity(0))
+    return set(range(os.cpu_count() or 1))
+
+
+def quota(cgroup: Path = CGROUP, own: Path = OWN) -> float | None:
+    """The smallest quota, in cores, of this process's control group and the groups above it; None without one.
+
+    Args:
+        cgroup: where the control groups are mounted.
+        own: lists the group of this process in each hierarchy, relative to that.
+    """
+    limits = [_version_2(folder) for folder in _upwards(cgroup, _groups(own).get("", "/"))]
+    for name, group in ({"cpu": "/"} | _groups(own)).items():
+        if "cpu" in name.split(","):
+            limits += [_version_1(folder) for mount in {name, "cpu"} for folder in _upwards(cgroup / mount, group)]
+    return min((one for one in limits if one is not None), default=None)
+
+
+def _groups(own: Path) -> dict[str, str]:
+    """Controllers ("cpu,cpuacct"; "" for version 2) -> path of this process's group; empty where it is not told."""
     try:
-        if (cgroup / "cpu.max").is_file():
-            limit, period = (cgroup / "cpu.max").read_text().split()
-        else:
-            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
-        return None if limit in ("max", "-1") else int(limit) / int(period)
+        lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return {}
+    return {line[1]: line[2] for line in lines if len(line) == 3}
+
+
+def _upwards(mount: Path, group: str) -> Iterator[Path]:
+    """The group's folder and all above it, up to the mount; in a container those beyond its own are not there."""
+    # A group outside the container's own part is told as "/../..": all that can be seen of it is the mount.
+    parts = [] if ".." in group else [one for one in group.split("/") if one]
+    for count in range(len(parts), -1, -1):
+        yield mount.joinpath(*parts[:count])
+
+
+def _version_2(folder: Path) -> float | None:
+    try:
+        limit, period = (folder / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         return None
+
+
+def _version_1(folder: Path) -> float | None:
+    try:
+        limit = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if limit < 0 else limit / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def physical_cores(allowed: Iterable[int] | None = None, processors: Path = PROCESSORS) -> list[frozenset[int]]:
+    """The allowed logical processors, those of one physical core together, in rising order.
+
+    A processor whose siblings the system does not tell (containers may hide it) counts as a core of its own.
+    """
+    left = sorted(allowed_processors() if allowed is None else allowed)
+    cores: list[frozenset[int]] = []
+    while left:
+        core = (_siblings(processors / f"cpu{left[0]}" / "topology") | {left[0]}) & set(left)
+        cores.append(frozenset(core))
+        left = [one for one in left if one not in core]
+    return cores
+
+
+def _siblings(topology: Path) -> set[int]:
+    """Processors of the same core, from a list such as "0,4" or "0-1"; empty where it cannot be read."""
+    for name in ("core_cpus_list", "thread_siblings_list"):  # the newer name first
+        try:
+            spans = [part.split("-") for part in (topology / name).read_text().strip().split(",")]
+            return {one for span in spans for one in range(int(span[0]), int(span[-1]) + 1)}
+        except (OSError, ValueError):
+            continue
+    return set()
+
+
+def places(workers: int, threads: int) -> list[frozenset[int]] | None:
+    """For each worker the processors of `threads` physical cores of its own; None where pinning would do harm.
+
+    Workers are pinned only where they take all physical cores that the process may run on. With fewer, two programs
+    on a machine would both choose the first ones and leave the others idle. Nor are they where a quota allows less
+    than the affinity: then the processors are shared with others, and which are free changes.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    cores = physical_cores()
+    limit = quota()
+    if workers * threads != len(cores) or (limit is not None and limit < len(allowed_processors())):
+        return None
+    groups = (cores[start : start + threads] for start in range(0, len(cores), threads))
+    return [frozenset().union(*group) for group in groups]

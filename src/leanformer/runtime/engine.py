@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -42,13 +42,20 @@ class OnnxEngine:
     PACK_TOKENS, BATCH_TOKENS = 192, 1024
     # A fusion that makes one slower operator of two (docs/decisions/0014-packed-graph.md).
     DISABLED = ("SkipLayerNormFusion",)
+    ENTRIES: ClassVar[dict[str, str]] = {
+        # Idle threads that spin take the cores from the tokenizer and from other processes.
+        "session.intra_op.allow_spinning": "0",
+        # On x86 without int8 dot products sums of uint8 by int8 saturate, and answers stray by 0.04 in probability;
+        # with weights turned into uint8 they do not. Elsewhere nothing changes (benchmarks/other_cpu.py).
+        "session.x64quantprecision": "1",
+    }
 
     def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        # Idle threads that spin take the cores from the tokenizer and from other processes.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for entry, value in self.ENTRIES.items():
+            options.add_session_config_entry(entry, value)
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(

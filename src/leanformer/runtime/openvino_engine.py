@@ -11,9 +11,24 @@ from typing import Any
 import numpy as np
 
 from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.machine import instruction_sets
 from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
 
 _FIRST_USE = Lock()
+
+
+# Of a CPU on which `saturates`: multiply in fp32, and do without generated code for chains of small operators, which
+# gave probabilities that were wrong by 0.33 there.
+_WITHOUT_DOT_PRODUCTS = {"LP_TRANSFORMS_MODE": "NO", "SNIPPETS_MODE": "DISABLE"}
+
+
+def saturates(flags: Sequence[str]) -> bool:
+    """Whether int8 products of a CPU with these flags overflow.
+
+    On x86 without int8 dot products OpenVINO multiplies with an instruction that adds pairs in 16 bits and cuts them
+    off; products of 64 numbers were wrong by a sixth of their range (benchmarks/other_cpu.py emulates such a CPU).
+    """
+    return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"} & set(flags)
 
 
 class OpenVinoEngine:
@@ -51,6 +66,8 @@ class OpenVinoEngine:
             # Two processes that pin to the same cores starve each other.
             "ENABLE_CPU_PINNING": False,
         }
+        if saturates(instruction_sets()):
+            self._settings |= _WITHOUT_DOT_PRODUCTS
         self._requests: dict[tuple[int, int], tuple[Any, SimpleQueue[Any]]] = {}
         self._lock = Lock()
         try:

@@ -78,8 +78,14 @@ def unpack(values: np.ndarray, rows: Sequence[np.ndarray], lines: Lines) -> np.n
     return np.concatenate([one[: sum(len(rows[i]) for i in line)] for one, line in zip(values, lines, strict=True)])
 
 
-def places(starts: np.ndarray, lines: Lines) -> np.ndarray:
-    """Where what an engine gives for these lines belongs in a whole whose row i is `starts[i]` to `starts[i + 1]`."""
+def result_rows(lines: Lines, starts: np.ndarray | None = None) -> np.ndarray:
+    """Where what an engine gives for these lines belongs in the whole, int64.
+
+    With `starts` the whole has a row for every token, of sequence i `starts[i]` to `starts[i + 1]`, else for each
+    sequence.
+    """
+    if starts is None:
+        return np.array([i for line in lines for i in line], np.int64)
     return np.concatenate([np.arange(starts[i], starts[i + 1]) for line in lines for i in line])
 
 

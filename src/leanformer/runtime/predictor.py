@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.errors import ArtifactError
+from leanformer.errors import ArtifactError, DataError, MissingExtraError
 from leanformer.machine import instruction_sets
-from leanformer.predictor import Prediction, Question, answers, check_texts, to_predictions
-from leanformer.runtime.cores import allowed_cores
+from leanformer.predictor import (
+    CHUNK,
+    Prediction,
+    Question,
+    answers_by_chunk,
+    check_texts,
+    chunked,
+    to_predictions,
+)
+from leanformer.runtime.cores import allowed_cores, places
 from leanformer.runtime.engine import Engine, OnnxEngine
-from leanformer.runtime.packing import Lines, places
-from leanformer.tagging.windows import SentenceTokenizer, Window
+from leanformer.runtime.load import FreeCores
+from leanformer.runtime.native.build import can_build
+from leanformer.runtime.packing import Lines, result_rows
+from leanformer.runtime.stream import beside, spread
+from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings, read_tuning
+from leanformer.runtime.workers import Workers
+from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
+from leanformer.tagging.words import as_sentence
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
 GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
-ENGINES = ("onnxruntime", "openvino")
+ENGINES = ("onnxruntime", "openvino", "native")
+# Those that compute on the thread that calls them, so that pinning it pins them.
+PINNABLE = ("onnxruntime", "native")
+# Fewer texts than this are tokenized sooner than a worker wakes up.
+_FEW = 16
+Rows = TypeVar("Rows")
+Result = TypeVar("Result")
+
+
+def default_engine(artifact: Artifact) -> str:
+    """The engine that runs it where nothing was tuned: our own for packed int8 graphs that tag no words, where it
+    can be compiled.
+    """
+    packed_int8 = artifact.properties.get("precision") == "int8" and artifact.properties.get("layout") == "packed"
+    return "native" if packed_int8 and artifact.task.answer != "tags" and can_build() else DEFAULT_ENGINE
 
 
 class LightPredictor:
     """Scores texts with the graph of an artifact of format "onnx".
 
     Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/kernels.py compares
-    that with one session that has all threads); one pack alone gets all threads.
+    that with one session that has all threads); one pack alone gets all threads, where other programs leave them free.
+    What `leanformer tune` found to be faster on this machine is used instead, unless engine, workers, pack size or
+    exact answers are asked for.
 
     Args:
         artifact: of format "onnx".
@@ -37,7 +70,11 @@ class LightPredictor:
         pack_tokens: most tokens in one pack; None is the engine's choice.
         exact: run each text alone on one thread. Its answer is then the same bit for bit whatever else is asked, and
             whatever the number of threads; without, company changes the last bits.
-        engine: one of `ENGINES`; "openvino" needs the extra of that name.
+        engine: one of `ENGINES`; "openvino" needs the extra of that name. None is `default_engine`, or ONNX Runtime
+            where that one turns out not to run this graph.
+        workers: packs that are run at the same time; None: one for each core.
+        tuning: use what `leanformer tune` stored for this machine and number of cores.
+        settings: all of these at once, as they are; the others are then not looked at.
         windows: what becomes of texts longer than the model's `max_tokens`. None: `predict` cuts them, and warns how
             many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
             A model that tags words reads every text whole; the number is the overlap there.
@@ -50,29 +87,47 @@ class LightPredictor:
         threads: int | None = None,
         pack_tokens: int | None = None,
         exact: bool = False,
-        engine: str = "onnxruntime",
+        engine: str | None = None,
         windows: int | None = None,
+        workers: int | None = None,
+        tuning: bool = True,
+        settings: Settings | None = None,
     ) -> None:
         if artifact.format != "onnx":
             raise ArtifactError(
                 f"{artifact.path}: format {artifact.format!r} is not run by the light runtime\n"
                 "  remedy: make a graph of it with leanformer compress (recipe `quick` does not train)"
             )
-        if engine not in ENGINES:
+        if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
-        self.artifact, self.pack_tokens, self.exact, self.engine = artifact, pack_tokens, exact, engine
+        self.artifact, self.exact = artifact, exact
         self.threads = allowed_cores() if threads is None else threads
+        self.tuning: Tuning | None = None
+        self._chose_engine = False  # rather than having been told
+        if settings is None:
+            default = default_settings(self.threads, default_engine(artifact))
+            settings = replace(
+                default, engine=engine or default.engine, workers=workers or default.workers, pack_tokens=pack_tokens
+            )
+            if tuning and not exact and (engine, workers, pack_tokens) == (None, None, None):
+                self.tuning = read_tuning(artifact, self.threads, ENGINES)
+                settings = self.tuning.settings if self.tuning else settings
+            self._chose_engine = engine is None
+        self.settings = settings
+        self._engines: dict[tuple[str, int, int, int], Engine] = {}
+        self._lock = threading.Lock()
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
         missing = sorted(set(artifact.properties.get("checked_on", ())) - set(instruction_sets()))
-        if missing:
+        # The native engine's integer sums are exact everywhere.
+        if missing and self.engine != "native":
             warnings.warn(
                 f"{artifact.path}: its int8 answers were checked on a CPU with {', '.join(missing)}, which this "
                 "one has not; measure its quality here (leanformer bench)",
                 stacklevel=2,
             )
-        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0)
+        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0, one_core=True)
 
     @property
     def task(self) -> Task:
@@ -90,84 +145,215 @@ class LightPredictor:
         texts = texts if isinstance(texts, str) else list(texts)
         check_texts(texts, self.task)
         if self.task.answer == "tags":
-            return answers(self, texts)
-        parts = self._tokenizer.windows(texts)  # type: ignore[arg-type]  # `check_texts` has looked at them
+            return self._predict_tags(texts)
+        single: Sequence[Text] = texts  # type: ignore[assignment]  # `check_texts` has looked at them
+        predictions: list[Prediction] = []
+        longer = 0
+        try:
+            for _, (cut, values) in self._beside(chunked(single, CHUNK), self._tokenizer.windows, self._by_windows):
+                longer += cut
+                predictions += to_predictions(values, self.task)
+        except (TypeError, DataError):
+            self._tokenizer.windows(single)  # says which of all texts it was
+            raise
+        if longer and self.windows is None:
+            warnings.warn(
+                f"{longer} of {len(texts)} texts are longer than {self.artifact.max_tokens} tokens and were cut",
+                stacklevel=2,
+            )
+        return predictions
+
+    def _predict_tags(self, questions: Sequence[Question]) -> list[Prediction]:
+        try:
+            return [one for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for one in found]
+        except (TypeError, DataError):
+            self.sentence_windows([as_sentence(one).joined for one in questions])  # says which of all it was
+            raise
+
+    def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
+        """How many texts have several windows, and the logits of each text."""
         longer = sum(len(one) > 1 for one in parts)
         if self.windows is None:
-            if longer:
-                warnings.warn(
-                    f"{longer} of {len(parts)} texts are longer than {self.artifact.max_tokens} tokens and were cut",
-                    stacklevel=2,
-                )
-            return to_predictions(self.infer([one[0] for one in parts]), self.task)
+            return longer, self.infer([one[0] for one in parts])
         values = self.infer([part for one in parts for part in one])
         if longer:
             starts = np.cumsum([0] + [len(one) for one in parts[:-1]])
             counts = np.array([[len(one)] for one in parts], np.float32)
             values = np.add.reduceat(values, starts) / counts
-        return to_predictions(values, self.task)
+        return longer, values
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if self.task.answer == "tags":
-            return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
-        return self._tokenizer.encode(texts)
+            return [one.ids for _, each in self._begin(texts, self._windows_of_each)() for one in each]
+        return self._begin(texts, self._tokenizer.encode)()
+
+    def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+        """Each chunk and its logits, in order, with the next chunk tokenized beside the present one (`runtime.stream`).
+
+        Three chunks are held at a time, however many there are. Chunks of some thousand texts fill packs as well as all
+        texts together would. Raises as `tokenize` does, after the logits of all earlier chunks.
+        """
+        if self.task.answer == "tags":
+            return self._beside(chunks, self._windows_of_each, self._by_words)
+        return self._beside(chunks, self._tokenizer.encode, self.infer)
+
+    def _windows_of_each(self, sentences: Sequence[Text]) -> list[tuple[str, list[Window]]]:
+        texts: Sequence[str] = sentences  # type: ignore[assignment]  # what else there is raises
+        return list(zip(texts, self._sentences.windows(texts), strict=True))
+
+    def _by_words(self, parts: list[tuple[str, list[Window]]]) -> np.ndarray:
+        """Logits of the words of each sentence (see `tagging.windows.to_words`)."""
+        windows = [each for _, each in parts]
+        values = self.infer([one.ids for each in windows for one in each])
+        return to_words(values, windows, [text for text, _ in parts], self.task.labels)
+
+    def _beside(
+        self,
+        chunks: Iterable[Sequence[Text]],
+        tokenize: Callable[[Sequence[Text]], list[Rows]],
+        score: Callable[[list[Rows]], Result],
+    ) -> Iterator[tuple[Sequence[Text], Result]]:
+        if self.threads == 1:
+            return ((chunk, score(tokenize(chunk))) for chunk in chunks)
+        return beside(chunks, lambda chunk: self._begin(chunk, tokenize), score)
+
+    def _begin(
+        self, texts: Sequence[Text], tokenize: Callable[[Sequence[Text]], list[Rows]]
+    ) -> Callable[[], list[Rows]]:
+        """Begin to tokenize on the workers, where there are enough texts; gives a function that waits for the rows."""
+        if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
+            return lambda: tokenize(texts)
+        # Looking words up holds Python's lock, so that more workers than one would only wait for each other.
+        remembers = self.task.answer != "tags" and self._tokenizer.remembers_words
+        return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
+
+    @property
+    def engine(self) -> str:
+        return self.settings.engine
+
+    @property
+    def pack_tokens(self) -> int | None:
+        return self.settings.pack_tokens
+
+    def with_settings(self, settings: Settings) -> LightPredictor:
+        """The same model run otherwise; a graph that both need is loaded once."""
+        other = copy(self)
+        other.settings, other.tuning, other._chose_engine = settings, None, False
+        other.__dict__.pop("_workers", None)
+        return other
+
+    def packs(self, rows: Sequence[np.ndarray]) -> list[Lines]:
+        """Which rows are run together."""
+        if self.exact or len(rows) < 2:
+            return [[[index]] for index in range(len(rows))]
+        return self._shared.cut(rows, self.pack_tokens)
 
     @cached_property
     def _sentences(self) -> SentenceTokenizer:
-        return SentenceTokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.windows)
+        return SentenceTokenizer(
+            self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.windows, one_core=True
+        )
 
     def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
         """Of a model that tags words: each sentence as the windows that it reads (see `tagging.windows`)."""
-        return self._sentences.windows(sentences)
+        return [each for _, each in self._begin(sentences, self._windows_of_each)()]
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
+        try:
+            return self._infer(rows)
+        except (ArtifactError, MissingExtraError) as error:
+            if self.tuning is not None:
+                # The engine ran here when it was tuned, and something that no version tells has changed since.
+                warnings.warn(
+                    f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
+                    "  remedy: tune again (leanformer tune)",
+                    stacklevel=2,
+                )
+            elif not self._chose_engine or self.engine == DEFAULT_ENGINE:
+                raise
+            elif isinstance(error, MissingExtraError):
+                warnings.warn(f"{self.artifact.path}: ONNX Runtime is used, which is slower ({error})", stacklevel=2)
+            self.tuning, self.settings = None, default_settings(self.threads)
+            self.__dict__.pop("_workers", None)
+            return self._infer(rows)
+
+    def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         tags = self.task.answer == "tags"
-        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else np.arange(len(rows) + 1)
-        result = np.empty((int(starts[-1]), self.task.outputs), dtype=np.float32)
-        if self.exact or len(rows) < 2:
-            packs = [[[index]] for index in range(len(rows))]
-        else:
-            packs = self._alone.cut(rows, self.pack_tokens)
-        engine = self._together if len(packs) == 1 and not self.exact else self._alone
+        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else None
+        result = np.empty((len(rows) if starts is None else int(starts[-1]), self.task.outputs), dtype=np.float32)
+        packs = self.packs(rows)
 
-        def work(lines: Lines) -> None:
-            result[places(starts, lines)] = engine.run(rows, lines)
+        def run(engine: Engine, lines: Lines) -> None:
+            result[result_rows(lines, starts)] = engine.run(rows, lines)
 
-        if engine is self._alone and self.threads > 1 and len(packs) > 1:
+        if self.settings.workers > 1 and len(packs) > 1:
             # Longest first, so that no worker is left alone with the largest pack at the end.
-            list(self._workers.map(work, packs))
+            self._workers.map(lambda lines: run(self._worker_engine, lines), packs)
         else:
+            engine = self._shared if len(packs) > 1 and not self.exact else self._lone
             for lines in packs:
-                work(lines)
+                run(engine, lines)
         return result
 
-    @cached_property
-    def _together(self) -> Engine:
-        """All threads on one call."""
-        return self._alone if self.threads == 1 else self._open(self.threads)
+    @property
+    def _lone(self) -> Engine:
+        """For a pack that is alone; on one thread where answers are to be exact, or the other cores are busy."""
+        threads = self.settings.lone_threads
+        if self.exact or (threads > 1 and not self._free(threads)):
+            threads = 1
+        return self._open(threads)
 
-    @cached_property
-    def _alone(self) -> Engine:
-        """One thread per call, called from several workers."""
-        return self._open(1)
+    @property
+    def _shared(self) -> Engine:
+        """For one of several packs, on a thread that is no worker."""
+        return self._open(1 if self.exact else self.settings.worker_threads)
 
-    def _open(self, threads: int) -> Engine:
+    @property
+    def _worker_engine(self) -> Engine:
+        """For one of several packs, on a worker. One-thread workers share it; others have sessions of their own."""
+        threads = 1 if self.exact else self.settings.worker_threads
+        return self._open(threads, 0 if threads == 1 else self._workers.number)
+
+    def _open(self, threads: int, number: int = 0) -> Engine:
+        # One-thread calls come from several workers at once.
+        key = (self.engine, threads, self.settings.workers if threads == 1 else 1, number)
+        with self._lock:
+            if key not in self._engines:
+                self._engines[key] = self._load(threads, key[2])
+            return self._engines[key]
+
+    def _load(self, threads: int, streams: int) -> Engine:
         path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
         if self.engine == "openvino":
             from leanformer.runtime.openvino_engine import OpenVinoEngine
 
-            return OpenVinoEngine(path, threads, streams=self.threads if threads == 1 else 1)
+            return OpenVinoEngine(path, threads, streams=streams)
+        if self.engine == "native":
+            from leanformer.runtime.native_engine import NativeEngine
+
+            # The weights are held once, whatever the number of threads.
+            made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)
+            return NativeEngine(path, self.artifact.properties, threads) if made is None else made.together(threads)
         return OnnxEngine(path, threads, padding_id=padding_id)
 
     @cached_property
-    def _workers(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads, thread_name_prefix="leanformer")
+    def _free(self) -> FreeCores:
+        return FreeCores()
+
+    @cached_property
+    def _workers(self) -> Workers:
+        pinned = self.settings.pinned and self.engine in PINNABLE
+        return Workers(
+            self.settings.workers, places(self.settings.workers, self.settings.worker_threads) if pinned else None
+        )
 
 
-def load(path: Path | str, *, threads: int | None = None, engine: str = "onnxruntime") -> LightPredictor:
+def load(
+    path: Path | str, *, threads: int | None = None, engine: str | None = None, tuning: bool = True
+) -> LightPredictor:
     """Open the artifact in folder `path`, check its hashes and make it ready to predict.
 
     Raises `ArtifactError` when the folder is not a whole artifact of format "onnx".
     """
-    return LightPredictor(open_artifact(path), threads=threads, engine=engine)
+    return LightPredictor(open_artifact(path), threads=threads, engine=engine, tuning=tuning)

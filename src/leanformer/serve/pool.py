@@ -53,7 +53,7 @@ class Worker:
             await self.process.wait()
 
 
-async def start_worker(folders: Sequence[str], contents: Sequence[str]) -> Worker:
+async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True) -> Worker:
     """A worker that has opened the artifacts.
 
     Raises `LeanformerError` when it cannot, or when what it opened is not what `contents` (hashes) says.
@@ -66,7 +66,7 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str]) -> Worke
     )  # fmt: skip
     worker = Worker(process, list(contents))
     try:
-        order = json.dumps({"artifacts": list(folders)}).encode()
+        order = json.dumps({"artifacts": list(folders), "tuning": tuning}).encode()
         assert process.stdin is not None
         process.stdin.write(LENGTH.pack(len(order)) + order)
         hello = json.loads(await asyncio.wait_for(_frame(worker), _START_SECONDS))
@@ -102,6 +102,7 @@ class Pool:
 
     Attributes:
         folders, contents: the artifacts and the content hashes that they must have.
+        tuning: run the artifacts as tuned for this machine.
         say: told of events, by name and with fields.
         changed: called when a folder no longer holds what was opened.
         restarts: workers replaced so far.
@@ -114,6 +115,7 @@ class Pool:
     scheduler: Scheduler
     say: Say
     changed: Callable[[], None]
+    tuning: bool = True
     restarts: int = 0
     workers: list[Worker] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -122,7 +124,8 @@ class Pool:
     async def start(self) -> None:
         """Start all workers; ready when all are. Raises what the first that failed raised."""
         started = await asyncio.gather(
-            *(start_worker(self.folders, self.contents) for _ in range(self.count)), return_exceptions=True
+            *(start_worker(self.folders, self.contents, tuning=self.tuning) for _ in range(self.count)),
+            return_exceptions=True,
         )
         for one in started:
             if isinstance(one, Worker):
@@ -177,7 +180,7 @@ class Pool:
         pause = 0.1
         while True:
             try:
-                self._take(await start_worker(self.folders, self.contents))
+                self._take(await start_worker(self.folders, self.contents, tuning=self.tuning))
                 return
             except LeanformerError as error:
                 self.say("worker_not_started", level="error", error=str(error), again_seconds=pause)

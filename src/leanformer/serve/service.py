@@ -178,7 +178,7 @@ class Service:
         pool = Pool(
             folders=list(named.values()), contents=[one.version for one in models.values()],
             count=self.settings.workers, stuck_seconds=limits.stuck_seconds, scheduler=scheduler, say=self._tell,
-            changed=self.refresh,
+            changed=self.refresh, tuning=self.settings.tuning,
         )  # fmt: skip
         await pool.start()
         return Generation(number, models, scheduler, pool)

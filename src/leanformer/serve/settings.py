@@ -66,6 +66,7 @@ class Settings:
         origins: origins whose pages may call from a browser (CORS); empty: none.
         access_log: write one line per request.
         tracing: hand spans to OpenTelemetry.
+        tuning: let workers run each artifact as `leanformer tune` found best on this machine.
     """
 
     artifacts: dict[str, str]
@@ -78,6 +79,7 @@ class Settings:
     origins: tuple[str, ...] = ()
     access_log: bool = True
     tracing: bool = False
+    tuning: bool = True
 
     @property
     def loopback(self) -> bool:

@@ -18,9 +18,9 @@ import numpy as np
 
 from leanformer.artifact import open_artifact
 from leanformer.errors import LeanformerError
-from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor
 from leanformer.serve.inputs import is_paired
+from leanformer.serve.tuned import open_tuned
 from leanformer.serve.wire import LENGTH, Answer, Ask, pack_answer, read_frame, unpack_ask
 
 
@@ -53,9 +53,10 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
     if order is None:
         return
     try:
-        artifacts = [open_artifact(path) for path in json.loads(order)["artifacts"]]
+        wanted = json.loads(order)
+        artifacts = [open_artifact(path) for path in wanted["artifacts"]]
         hello = {"contents": [one.content_hash for one in artifacts], "pid": os.getpid()}
-        predictors = [open_predictor(one, threads=1) for one in artifacts]
+        predictors = [open_tuned(one, tuning=bool(wanted.get("tuning"))) for one in artifacts]
         for predictor in predictors:
             # Sessions are made when they are first used; no request should pay for that.
             predictor.infer(predictor.tokenize([("a", "b") if is_paired(predictor.task) else "a"]))

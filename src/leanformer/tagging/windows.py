@@ -48,18 +48,21 @@ class SentenceTokenizer:
         path: the file.
         max_tokens: of a window, special tokens included.
         overlap: tokens that a window repeats of the one before; None: a quarter of what a window holds.
+        one_core: never take more than the core that calls (see `tokenizer.Tokenizer`).
 
     Raises `CheckpointError` when the file cannot be read as a tokenizer, or leaves no room for a token.
     """
 
-    def __init__(self, path: Path | str, max_tokens: int, *, overlap: int | None = None) -> None:
+    def __init__(
+        self, path: Path | str, max_tokens: int, *, overlap: int | None = None, one_core: bool = False
+    ) -> None:
         try:
             self._tokenizer = RustTokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every kind of broken file
             raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self.max_tokens = max_tokens
+        self.max_tokens, self._one_core = max_tokens, one_core
         room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
         if room < 1:
             raise CheckpointError(f"{path}: {max_tokens} tokens are all special ones; no word has room")
@@ -76,7 +79,10 @@ class SentenceTokenizer:
             if not isinstance(one, str):
                 raise TypeError(f"sentence {number} is no string, but {one!r:.60}")
         try:
-            encodings = self._tokenizer.encode_batch(list(sentences))
+            if self._one_core:
+                encodings = [self._tokenizer.encode_batch([one])[0] for one in sentences]
+            else:
+                encodings = self._tokenizer.encode_batch(list(sentences))
         except TypeError:
             for number, one in enumerate(sentences, start=1):
                 if any("\ud800" <= letter <= "\udfff" for letter in one):

@@ -1,0 +1,78 @@
+"""The rows of benchmarks/results/runtime.json: what is asked of them, and how they read as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+AS_THEY_COME, SORTED, SINGLE, WORKERS = "texts as they come", "sorted by length", "one at a time", "workers"
+QUALITY = "quality on dev"
+LONG_TOKENS = 512
+LONG = {name: f"long texts: {name}, {LONG_TOKENS} tokens" for name in ("20newsgroups", "movie_reviews")}
+WORKS = (AS_THEY_COME, SORTED, SINGLE, *LONG.values(), WORKERS, QUALITY)
+TUNED = "ours (tuned best)"
+# (work, how the peer's name begins) -> what the ratio has to reach, and what it should.
+FLOORS: dict[tuple[str, str], tuple[float, float]] = {
+    (AS_THEY_COME, "OpenVINO int8"): (2.0, 3.0),
+    (AS_THEY_COME, "ONNX Runtime int8"): (3.5, 5.0),
+    (AS_THEY_COME, "transformers pipeline"): (12.0, 18.0),
+    (SORTED, "OpenVINO int8"): (1.35, 2.0),
+    (SORTED, "ONNX Runtime int8"): (2.2, 3.4),
+    (SINGLE, "ONNX Runtime int8"): (1.3, 2.6),
+    **{(work, ""): (1.1, 1.5) for work in LONG.values()},
+    (WORKERS, "one worker"): (1.9, 1.95),
+}
+MOST_LOST_POINTS = 0.3
+
+
+def bounds(work: str, peer: str) -> tuple[float, float] | None:
+    """Floor and stretch of one comparison, or None where nothing was promised."""
+    return next((both for (one, begin), both in FLOORS.items() if one == work and peer.startswith(begin)), None)
+
+
+def judged(rows: Iterable[Row]) -> list[Row]:
+    """The rows of `TUNED` with the floor, the stretch and whether the floor is met; the others as they are."""
+    result = []
+    for row in rows:
+        both = bounds(row["work"], row["peer_name"]) if row["ours_name"] == TUNED else None
+        if both is not None:
+            row = row | {"floor": both[0], "stretch": both[1], "met": row["ratio"] >= both[0]}
+        elif row["work"] == QUALITY and row["ours_name"] == TUNED:
+            row = row | {"floor": MOST_LOST_POINTS, "met": row["lost_points"] <= MOST_LOST_POINTS}
+        result.append(row)
+    return result
+
+
+def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """The new rows, and the old ones of works that were not measured again, in the order of `WORKS`."""
+    again = {row["work"] for row in new}
+    kept = [row for row in old if row["work"] not in again]
+    return sorted([*kept, *new], key=lambda row: WORKS.index(row["work"]))
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """The lines of a Markdown table: the tuned choice beside each peer, and the floor where there is one."""
+    lines = ["| work | ours | beside | | ratio (rounds) | floor |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        if row["ours_name"] != TUNED:
+            continue
+        if row["work"] == QUALITY:
+            lines.append(
+                f"| {row['work']} (n = {row['n']}) | {row['ours']:.2f} % | {row['peer_name']} | {row['peer']:.2f} % | "
+                f"lost {row['lost_points']:+.2f} points ({row['lost_low']:+.2f} to {row['lost_high']:+.2f}) | "
+                f"{row['floor']:g} points{_verdict(row)} |"
+            )
+            continue
+        low, high = row["ratio_of_rounds"]
+        floor = f"{row['floor']:g}{_verdict(row)}" if "floor" in row else ""
+        lines.append(
+            f"| {row['work']} | {row['ours']:,.0f}/s ({row['engine']}) | {row['peer_name']} | {row['peer']:,.0f}/s | "
+            f"{row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {floor} |"
+        )
+    return lines
+
+
+def _verdict(row: Row) -> str:
+    return "" if row["met"] else ", missed"

@@ -1,0 +1,148 @@
+"""Which of many runners is the fastest, within a time budget: successive halving in turns, then a final by itself.
+
+Successive halving (Jamieson & Talwalkar 2016): all get a short look, the better half of them as much time again, and so
+on, until a few are left. Everybody runs once in each round, in a new order, and what counts is the ratio to the
+reference in the same round, so that a machine that slows down slows all alike. The last ones meet the reference again
+in a final, whose figures alone decide: the best of many noisy figures is too good by choice. The reference runs in it
+twice, and what its two times differ by is the noise.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Gains below this are not worth another engine, however sure they are.
+LEAST_NOISE = 0.01
+FINAL_ROUNDS, FINALISTS, _FINAL_SHARE = 7, 4, 0.4
+_RESAMPLES = 2000
+
+
+@dataclass(eq=False)
+class Runner:
+    """One that takes turns.
+
+    Attributes:
+        name: to tell it apart.
+        run: takes one turn and returns its figure, lower is better (ms).
+        group: of each group the best one reaches the final, with the best `FINALISTS` of all.
+        figures: of each turn before the final.
+        ratios: reference's figure / its own, in the same round, before the final.
+        final, final_ratios: the same in the final.
+        left: why it left before the final; empty where it did not.
+    """
+
+    name: str
+    run: Callable[[], float]
+    group: str = ""
+    figures: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    final: list[float] = field(default_factory=list)
+    final_ratios: list[float] = field(default_factory=list)
+    left: str = ""
+
+    @property
+    def figure(self) -> float:
+        """Median of the figures, of the final where it came so far."""
+        return float(np.median(self.final or self.figures))
+
+    @property
+    def speedup(self) -> float:
+        """Median of how many times as fast as the reference it was in the same round."""
+        return float(np.median(self.final_ratios or self.ratios))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the final said.
+
+    Attributes:
+        noise: how far the reference's median may differ from its own by chance, as a share.
+        rounds: of the final.
+        finalists: without the reference.
+    """
+
+    noise: float
+    rounds: int
+    finalists: list[Runner]
+
+    def faster(self, one: Runner) -> bool:
+        """Whether it is faster than the reference by more than the noise, and surely so."""
+        # With more finalists it is more likely that one of them looks better than it is (Bonferroni).
+        low, _ = interval(np.log(one.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
+        return math.log(one.speedup) > self.noise and low > 0
+
+
+def race(
+    reference: Runner,
+    runners: Sequence[Runner],
+    *,
+    seconds: float,
+    seed: int = 13,
+    clock: Callable[[], float] = time.perf_counter,
+    say: Callable[[str], None] = lambda line: None,
+) -> Verdict:
+    """Let them run for about `seconds`, the final of at least `FINAL_ROUNDS` rounds included.
+
+    Adds to each runner's figures. `reference` is not among `runners`; without any, only the noise is measured.
+    """
+    random = np.random.default_rng(seed)
+    start = clock()
+    alive = list(runners)
+    rungs = max(1, math.ceil(math.log2(len(alive) / FINALISTS))) if alive else 0
+    share = seconds * (1 - _FINAL_SHARE) / max(1, rungs)
+    for rung in range(rungs):
+        end = start + (rung + 1) * share
+        rounds = 0
+        while not rounds or clock() < end:
+            _round(reference, alive, random)
+            rounds += 1
+        alive = _better_half(alive)
+        say(f"{_counted(rounds, 'round')}; {_counted(len(alive), 'candidate')} left")
+    again = Runner(f"{reference.name}, again", reference.run)
+    rounds = 0
+    while rounds < FINAL_ROUNDS or clock() < start + seconds:
+        _round(reference, [again, *alive], random, final=True)
+        rounds += 1
+    low, high = interval(np.log(again.final_ratios))
+    return Verdict(max(LEAST_NOISE, -low, high), rounds, sorted(alive, key=lambda one: -one.speedup))
+
+
+def interval(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: int = 13) -> tuple[float, float]:
+    """Bootstrap interval of the median of `values` (percentile method)."""
+    array = np.asarray(values, dtype=np.float64)
+    drawn = np.random.default_rng(seed).integers(0, len(array), (_RESAMPLES, len(array)))
+    low, high = np.quantile(np.median(array[drawn], axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _round(reference: Runner, others: Sequence[Runner], random: np.random.Generator, *, final: bool = False) -> None:
+    turns = [reference, *others]
+    times = dict.fromkeys(turns, 0.0)
+    for index in random.permutation(len(turns)):
+        times[turns[index]] = turns[index].run()
+    for one, figure in times.items():
+        (one.final if final else one.figures).append(figure)
+        (one.final_ratios if final else one.ratios).append(times[reference] / figure)
+
+
+def _better_half(alive: list[Runner]) -> list[Runner]:
+    """The better half, `FINALISTS` at least, and the best of each group whatever the others do."""
+    ranked = sorted(alive, key=lambda one: -one.speedup)
+    best: dict[str, Runner] = {}
+    for one in ranked:
+        best.setdefault(one.group, one)
+    half = ranked[: max(FINALISTS, math.ceil(len(ranked) / 2))]
+    kept = [one for one in ranked if one in half or best[one.group] is one]
+    for one in alive:
+        if one not in kept:
+            one.left = f"slower than others after {_counted(len(one.figures), 'round')}"
+    return kept
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)

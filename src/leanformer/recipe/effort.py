@@ -1,0 +1,65 @@
+"""What making a model took: kept beside the artifact, outside its content and its history.
+
+Time, energy and place of a run say nothing of what the model computes, so they must not change the hash by which the
+model is known again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import is_artifact
+from leanformer.files import write_json
+from leanformer.measure.energy import EnergySettings, meter
+
+EFFORT = "effort.json"
+
+
+@dataclass
+class Effort:
+    """What one step took.
+
+    Attributes:
+        step: its name in the recipe. technique: its name in the catalogue.
+        whole: whether it ran from its beginning to its end; False where it took up what a killed run had left.
+        energy: `measure.energy.Energy` as JSON; None where it was not recorded.
+    """
+
+    step: str
+    technique: str
+    whole: bool = True
+    energy: dict[str, Any] | None = None
+
+
+@contextmanager
+def recorded(effort: Effort, folder: Path, settings: EnergySettings | None) -> Iterator[None]:
+    """Meter the block, which writes the artifact `folder`, and leave the effort beside what it wrote.
+
+    Without settings only time is taken. The effort is filled also where the block fails: it was spent.
+    """
+    with_codecarbon = settings is not None
+    country = None if settings is None else settings.country
+    try:
+        with meter("training", country=country, tracked=with_codecarbon) as block:
+            yield
+    finally:
+        effort.energy = None if block.energy is None else asdict(block.energy)
+        if is_artifact(folder):
+            write_json(folder / EFFORT, asdict(effort))
+
+
+def read_effort(folder: Path, step: str, technique: str) -> Effort:
+    """What is recorded beside an artifact; an effort without energy where nothing, or nothing readable, is."""
+    try:
+        value = json.loads((folder / EFFORT).read_text(encoding="utf-8"))
+        energy = value["energy"]
+        if energy is not None:
+            float(energy["wall_seconds"]), float(energy["cpu_seconds"])
+        return Effort(step, technique, bool(value["whole"]), energy)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Effort(step, technique)

@@ -1,0 +1,166 @@
+"""Work, slices, gaps, seed churn, robustness and stability of a report's rungs, as rows and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from leanformer.render.losses import group_rows
+from leanformer.render.table import number
+from leanformer.report import Report, Rung
+
+WORK_HEADER = (
+    "rung", "MFLOP/text", "padding", "MB moved/text", "of the peak", "parameters, M", "without embeddings",
+    "peak memory, MB",
+)  # fmt: skip
+GAP_HEADER = ("rung", "column", "opportunity", "reference", "parity", "reference", "smallest group")
+ROBUSTNESS_HEADER = (
+    "rung",
+    "change",
+    "quality",
+    "lost by it",
+    "the reference loses",
+    "answers changed",
+    "texts touched",
+)
+STABILITY_HEADER = ("rung", "run", "answers changed", "largest logit difference", "bit for bit the same")
+_UNKNOWN = "-"
+
+
+def work_rows(report: Report) -> list[tuple[str, ...]]:
+    """Operations, padding, traffic and parameters of each rung; none where no rung has its operations counted."""
+    if all(rung.traffic_bytes_per_text is None for rung in report.rungs):
+        return []
+    return [_work_row(rung) for rung in report.rungs]
+
+
+def _work_row(rung: Rung) -> tuple[str, ...]:
+    def scaled(value: float | None, unit: float) -> str:
+        return _UNKNOWN if value is None else number(value / unit)
+
+    return (
+        rung.name,
+        scaled(rung.flops_per_text, 1e6),
+        "unknown" if rung.padding_waste is None else f"{100 * rung.padding_waste:.0f} %",
+        scaled(rung.traffic_bytes_per_text, 1e6),
+        _UNKNOWN if rung.peak_share is None else f"{100 * rung.peak_share:.0f} %",
+        scaled(rung.parameters, 1e6),
+        scaled(rung.parameters_without_embeddings, 1e6),
+        scaled(rung.peak_memory_bytes, 1e6),
+    )
+
+
+def work_notes(report: Report) -> list[str]:
+    """How the figures were come by."""
+    notes = [
+        "Operations are counted from the shape, padding included (of packs, whose padding is not known, the texts' own "
+        "tokens); what is moved is a lower estimate for one text of mean length."
+    ]
+    if report.peak is not None:
+        rate = f"{report.peak['flops_per_second'] / 1e9:,.0f} GFLOP/s fp32"
+        notes.append(f"The peak is {rate}: {report.peak['method']}; int8 may lie above it.")
+    return notes
+
+
+def _losses(report: Report, key: str) -> Iterator[tuple[Rung, Any]]:
+    """Each rung with this part of its loss, if it answers otherwise than the first."""
+    for rung in report.rungs:
+        if rung.loss and rung.loss.get(key) and rung.loss["changed"]:
+            yield rung, rung.loss[key]
+
+
+def slice_names(report: Report) -> list[str]:
+    """The columns that quality was split by."""
+    return list(dict.fromkeys(name for _, found in _losses(report, "slices") for name in found))
+
+
+def slice_rows(report: Report, column: str) -> list[tuple[str, ...]]:
+    """Every rung's groups of one column, those that lost most first."""
+    return [
+        (rung.name, *row)
+        for rung, found in _losses(report, "slices")
+        for row in group_rows(found.get(column, ()), worst_first=True)
+    ]
+
+
+def gap_rows(report: Report) -> list[tuple[str, ...]]:
+    """Largest gaps between the groups of a column, beside those of the reference, in points."""
+
+    def points(value: float | None) -> str:
+        return _UNKNOWN if value is None else f"{100 * value:.1f}"
+
+    return [
+        (
+            rung.name,
+            name,
+            points(one["this"]["opportunity"]),
+            points(one["reference"]["opportunity"]),
+            points(one["this"]["parity"]),
+            points(one["reference"]["parity"]),
+            str(one["this"]["fewest"]),
+        )
+        for rung, found in _losses(report, "gaps")
+        for name, one in found.items()
+    ]
+
+
+def churn_words(report: Report) -> list[str]:
+    """One sentence a rung: texts that compression changed, beside those that another seed changes."""
+    return [
+        f"{rung.name}: {one['count']} texts are answered otherwise than by most of the {one['uncompressed']} "
+        f"uncompressed models; other seeds alone change {number(one['churn'])}. "
+        + (
+            f"Compression's are the {number(one['excess'])} beyond."
+            if one["excess"] > 0
+            else "That is no more than theirs."
+        )
+        for rung, one in _losses(report, "exemplars")
+        if one["churn"] is not None
+    ]
+
+
+def robustness_rows(report: Report) -> list[tuple[str, ...]]:
+    """Every rung under every perturbation, what the first rung loses by it beside; rungs of one model once."""
+    reference, seen = report.rungs[0].robustness or {}, set()
+    rows: list[tuple[str, ...]] = []
+    for rung in report.rungs:
+        if rung.robustness is None or rung.content_hash in seen:
+            continue
+        seen.add(rung.content_hash)
+        for name, one in rung.robustness.items():
+            changed = _UNKNOWN if one["changed"] is None else f"{100 * one['changed']:.1f} %"
+            theirs = reference[name]["lost"] if name in reference else one["lost"]
+            rows.append(
+                (
+                    rung.name,
+                    name,
+                    f"{100 * one['quality']:.2f}",
+                    f"{100 * one['lost']:+.2f}",
+                    f"{100 * theirs:+.2f}",
+                    changed,
+                    f"{100 * one['touched']:.0f} %",
+                )
+            )
+    return rows
+
+
+def stability_rows(report: Report) -> list[tuple[str, ...]]:
+    """Every rung in every other way to run it."""
+    rows: list[tuple[str, ...]] = []
+    for rung in report.rungs:
+        for name, one in (rung.stability or {}).get("ways", {}).items():
+            if "unavailable" in one:
+                rows.append((rung.name, name, "not run", _UNKNOWN, one["unavailable"]))
+                continue
+            changed = _UNKNOWN if one["changed"] is None else f"{100 * one['changed']:.1f} %"
+            rows.append((rung.name, name, changed, f"{one['largest']:.1e}", "yes" if one["identical"] else "no"))
+    return rows
+
+
+def stability_notes(report: Report) -> list[str]:
+    """On how many texts, and against what."""
+    counts = {rung.stability["n"] for rung in report.rungs if rung.stability}
+    return [
+        f"The same {count} test texts in another way than the rung itself runs them (all handed over at once)."
+        for count in counts
+    ]

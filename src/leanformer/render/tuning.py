@@ -1,0 +1,42 @@
+"""What `leanformer tune` found, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_SHOWN = 8
+
+
+def tuning_lines(record: Mapping[str, Any]) -> list[str]:
+    """The choice with its reason, what is said of precisions, and the best of the alternatives.
+
+    Raises `ValueError` for a record that `leanformer tune` did not write; the file may be anybody's.
+    """
+    try:
+        lines = _lines(record)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not what leanformer tune writes ({type(error).__name__}: {error})") from error
+    return ["".join(one if one.isprintable() else "?" for one in line) for line in lines]
+
+
+def _lines(record: Mapping[str, Any]) -> list[str]:
+    lines = [f"tuned for {record['goal']} on {record['machine']['cores']} cores: {record['reason']}"]
+    lines += [str(one["words"]) for one in record["precision"]]
+    timed = [one for one in record["alternatives"] if "ms_per_text" in one]
+    for one in sorted(timed, key=lambda one: (-one.get("final_rounds", 0), -one["speedup"]))[:_SHOWN]:
+        where = f"{one['artifact']}, " if "artifact" in one else ""
+        lines.append(f"  {one['ms_per_text']:9.3f} ms  {one['speedup']:5.2f}x  {where}{_settings(one, record)}")
+    reasons: dict[str, int] = {}
+    for one in record["alternatives"]:
+        if "ms_per_text" not in one and one.get("left"):
+            reasons[f"{one['engine']}: {one['left']}"] = reasons.get(f"{one['engine']}: {one['left']}", 0) + 1
+    lines += [f"  {count} not timed, {reason}" for reason, count in reasons.items()]
+    return lines
+
+
+def _settings(one: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    if record["goal"] == "latency":
+        return f"{one['engine']}, {one['lone_threads']} threads"
+    packs = "packs of its own choice" if one["pack_tokens"] is None else f"packs of {one['pack_tokens']}"
+    return f"{one['engine']}, {one['workers']} x {one['worker_threads']} threads, {packs}{', pinned' * one['pinned']}"

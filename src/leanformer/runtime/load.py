@@ -1,0 +1,63 @@
+"""Whether cores are free just now: more threads for one text help only then."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from leanformer.runtime.cores import allowed_processors
+
+_EVERY_SECONDS = 0.25
+# A core that others use for up to half of the time counts as free.
+_SLACK = 0.5
+
+
+class FreeCores:
+    """Looks at what other processes used of the allowed processors since the last look, at most every 0.25 s.
+
+    Where the system does not tell (no /proc/stat), and until there has been a second look, all count as free.
+
+    Args:
+        stat: lines "cpuN user nice system idle iowait irq softirq steal ..." in clock ticks since the start.
+        clock, own: seconds of the clock on the wall, and of processor time used by this process.
+    """
+
+    def __init__(
+        self,
+        stat: Path = Path("/proc/stat"),
+        clock: Callable[[], float] = time.monotonic,
+        own: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._stat, self._clock, self._own = stat, clock, own
+        self._processors = allowed_processors()
+        self._last = (clock(), own(), self._busy())
+        self._free = float(len(self._processors))
+
+    def __call__(self, threads: int) -> bool:
+        """Whether `threads` may run at once without waiting for other processes."""
+        before, own, busy = self._last
+        now = self._clock()
+        if now - before >= _EVERY_SECONDS:
+            self._last = now, self._own(), self._busy()
+            _, own_now, busy_now = self._last
+            if busy is not None and busy_now is not None:
+                others = max(0.0, busy_now - busy - (own_now - own)) / (now - before)
+                self._free = len(self._processors) - others
+        return self._free >= threads - _SLACK
+
+    def _busy(self) -> float | None:
+        """Seconds that the allowed processors have worked since the start; None where that is not told."""
+        try:
+            lines = [line.split() for line in self._stat.read_text(encoding="ascii").splitlines()]
+            rows = [
+                [int(one) for one in line[1:9]]
+                for line in lines
+                if line[0][:3] == "cpu" and line[0][3:].isdigit() and int(line[0][3:]) in self._processors
+            ]
+            idle = (3, 4)  # idle, and waiting for a disk
+            ticks = sum(value for row in rows for place, value in enumerate(row) if place not in idle)
+            return ticks / os.sysconf("SC_CLK_TCK") if rows else None
+        except (OSError, ValueError, IndexError, AttributeError):
+            return None

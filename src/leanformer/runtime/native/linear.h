@@ -1,0 +1,134 @@
+// Linear maps in 8 bits, one scale per output column and one per token, and the norms between them.
+#pragma once
+
+#include <cmath>
+
+#include "crew.h"
+#include "encoder.h"
+#include "memory.h"
+#include "tiles.h"
+
+namespace {
+
+struct Linear {
+    int in = 0, out = 0;
+    int8_t* weights = nullptr;  // panels, see tiles.h; they live in the model's one block
+    Block<int32_t> shift;       // what ZERO adds to each column's sum
+    Block<float> scale, bias;
+};
+
+// 8-bit rows with their scales.
+struct Rows {
+    Block<uint8_t> values;
+    Block<float> scale;
+};
+
+struct Norm {
+    Block<float> weight, bias;
+};
+
+// One row of floats to 8 bits; returns its scale.
+float quantise(const float* x, int width, uint8_t* to) {
+    Floats most{};
+    for (int i = 0; i < width; i += LANES) most = larger(most, absolute(load(x + i)));
+    const float top = largest(most);
+    const float inverse = top > 0 ? 127.0f / top : 0.0f;
+    for (int i = 0; i < width; i += LANES) {
+        const Ints rounded = bits(load(x + i) * inverse + ROUND) + ZERO;
+        const Bytes low = __builtin_convertvector(rounded, Bytes);
+        std::memcpy(to + i, &low, sizeof low);
+    }
+    return top / 127.0f;
+}
+
+template <int FUNCTION>
+inline Floats activated(Floats x) {
+    if constexpr (FUNCTION == GELU) return gelu(x);
+    if constexpr (FUNCTION == GELU_TANH) return gelu_tanh(x);
+    if constexpr (FUNCTION == RELU) return larger(x, Floats{});
+    if constexpr (FUNCTION == TANH) return tanh_of(x);
+    return x;
+}
+
+// The sums of a tile of `rows` rows and `vectors` times 16 columns.
+template <int V>
+void sums_of(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* sums, const int8_t* ahead,
+             int rows) {
+    switch (rows) {
+        case 1: return tile<1, V>(a, stride, w, quads, sums, ahead);
+        case 2: return tile<2, V>(a, stride, w, quads, sums, ahead);
+        case 3: return tile<3, V>(a, stride, w, quads, sums, ahead);
+        case 4: return tile<4, V>(a, stride, w, quads, sums, ahead);
+        case 5: return tile<std::min(5, ROWS), V>(a, stride, w, quads, sums, ahead);
+        default: return tile<std::min(6, ROWS), V>(a, stride, w, quads, sums, ahead);
+    }
+}
+
+// out[row, column] = function(sums scaled, plus bias), for one tile.
+template <int FUNCTION>
+void finish(const Linear& map, int column, int width, const int32_t* sums, const float* row_scale, int rows,
+            float* out) {
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < width; c += LANES) {
+            Ints exact, shift;
+            std::memcpy(&exact, sums + COLUMNS * r + c, sizeof exact);
+            std::memcpy(&shift, map.shift.get() + column + c, sizeof shift);
+            const Floats product = __builtin_convertvector(exact - shift, Floats);
+            const Floats scale = load(map.scale.get() + column + c) * row_scale[r];
+            const Floats y = product * scale + load(map.bias.get() + column + c);
+            store(out + size_t(r) * map.out + column + c, activated<FUNCTION>(y));
+        }
+}
+
+using Finish = void (*)(const Linear&, int, int, const int32_t*, const float*, int, float*);
+
+// out = function(a map), fp32 `[rows, map.out]`.
+void multiply(const Linear& map, const Rows& a, int rows, float* out, int function = NONE, Crew* crew = nullptr) {
+    static constexpr Finish FINISH[] = {finish<NONE>, finish<GELU>, finish<GELU_TANH>, finish<RELU>, finish<TANH>};
+    const int tiles = (rows + ROWS - 1) / ROWS, panels = (map.out + COLUMNS - 1) / COLUMNS;
+    each(crew, panels, [&](int p) {
+        alignas(64) int32_t sums[ROWS * COLUMNS];
+        const int column = p * COLUMNS, width = std::min(COLUMNS, map.out - column);
+        const int8_t* panel = map.weights + size_t(column) * map.in;
+        // The panel after this one, or whatever map comes next: they stand in the order in which they are used.
+        const int8_t* ahead = panel + size_t(width) * map.in;
+        for (int t = 0, row = 0; t < tiles; t++, ahead = nullptr) {
+            // Tiles of nearly equal height, because a low one is not much faster than a high one.
+            const int height = rows / tiles + (t < rows % tiles);
+            const uint8_t* from = a.values.get() + size_t(row) * map.in;
+            switch (width / 16) {
+                case 1: sums_of<1>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
+                case 2: sums_of<2>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
+                case 3: sums_of<3>(from, map.in, panel, map.in / 4, sums, ahead, height); break;
+                default: sums_of<4>(from, map.in, panel, map.in / 4, sums, ahead, height);
+            }
+            FINISH[function](map, column, width, sums, a.scale.get() + row, height, out + size_t(row) * map.out);
+            row += height;
+        }
+    });
+}
+
+// x = norm(x + added); `added` may be null. `width` values count, the others up to `padded` are zero and stay so.
+void normalise(float* x, const float* added, const Norm& norm, int width, int padded, float epsilon) {
+    Floats total{};
+    for (int i = 0; i < padded; i += LANES) {
+        Floats v = load(x + i);
+        if (added) {
+            v += load(added + i);
+            store(x + i, v);
+        }
+        total += v;
+    }
+    const float mean = sum(total) / width;
+    Floats squares{};
+    for (int i = 0; i < padded; i += LANES) {
+        const Floats d = load(x + i) - mean;
+        squares += d * d;
+    }
+    const float variance = (sum(squares) - (padded - width) * mean * mean) / width;
+    const float inverse = 1.0f / std::sqrt(std::max(variance, 0.0f) + epsilon);
+    for (int i = 0; i < padded; i += LANES)
+        store(x + i, (load(x + i) - mean) * inverse * load(norm.weight.get() + i) + load(norm.bias.get() + i));
+}
+
+}  // namespace

@@ -1,0 +1,199 @@
+"""From a packed int8 graph to the arrays that the native engine takes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from leanformer.runtime.onnx_file import OnnxFile
+
+STEP = 16
+"""All widths are filled up to a multiple of this with zeros."""
+_FUNCTIONS = {"": 0, "Gelu": 1, "Gelu tanh": 2, "Relu": 3, "Tanh": 4}
+
+# What a packed post-norm encoder is made of, and what becomes of its linear maps in int8.
+_OPERATORS = {
+    *("Add", "Equal", "Gather", "Gelu", "Identity", "LayerNormalization", "MatMul", "Relu", "Reshape", "Softmax"),
+    *("Split", "Squeeze", "Tanh", "Transpose", "Unsqueeze", "Where"),
+    *("Cast", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "Max", "Mul", "Neg", "QuantizeLinear"),
+    *("Reciprocal", "ReduceMax", "ReduceMin"),
+}
+
+
+class Shape(ctypes.Structure):
+    """As in encoder.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_int32) for name in (
+            "hidden", "hidden_padded", "embedding", "embedding_padded", "head_padded", "layers", "labels",
+            "labels_padded", "activation", "head_activation", "projects", "normalises_head", "vocabulary", "positions",
+            "types",
+        )),
+        ("epsilon", ctypes.c_float),
+    ]  # fmt: skip
+
+
+class LayerShape(ctypes.Structure):
+    """As in encoder.h."""
+
+    _fields_ = [("heads", ctypes.c_int32), ("ffn_padded", ctypes.c_int32)]
+
+
+class UnsupportedGraphError(ValueError):
+    """The graph computes what the engine does not."""
+
+
+@dataclass
+class Weights:
+    """`arrays` in the order in which encoder.cpp takes them; None is a null pointer."""
+
+    shape: Shape
+    layers: Sequence[LayerShape]
+    arrays: list[np.ndarray | None]
+
+
+@dataclass
+class _Reader:
+    """Takes constants out of a graph by name and remembers which ones."""
+
+    graph: OnnxFile
+    head_size: int
+    arrays: list[np.ndarray | None] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.made = {name: node for node in self.graph.nodes for name in node.outputs}
+
+    def get(self, name: str) -> np.ndarray | None:
+        self.used.add(name)
+        return self.graph.constants.get(name)
+
+    def need(self, name: str) -> np.ndarray:
+        value = self.get(name)
+        if value is None:
+            raise UnsupportedGraphError(f"it has no constant {name!r}")
+        return value
+
+    def linear(self, name: str, in_heads: int | None = None, out_heads: int | None = None) -> tuple[int, int]:
+        """A map `[in, out]`, int8 with a scale per column; returns both widths, unpadded.
+
+        With a number of heads that side is a row of heads, each of which is filled up.
+        """
+        weight, scale = self.get(f"{name}.weight.int8"), self.get(f"{name}.weight.scales")
+        self.used.add(f"{name}.weight.zero")
+        if weight is None:  # as ONNX Runtime's quantiser names them
+            weight, scale = self.get(f"{name}.weight_quantized"), self.get(f"{name}.weight_scale")
+            zero = self.get(f"{name}.weight_zero_point")
+            if zero is not None and zero.any():
+                raise UnsupportedGraphError(f"the weights of {name} are not symmetric")
+        if weight is None or scale is None or weight.dtype != np.int8:
+            raise UnsupportedGraphError(f"{name} is not in int8")
+        bias = self.get(f"{name}.bias")
+        width_in, width_out = weight.shape
+        if weight.min(initial=0) < -127:
+            raise UnsupportedGraphError(f"{name} has a weight of -128")
+        columns = np.broadcast_to(scale, (width_out,))
+        bias = np.zeros(width_out, np.float32) if bias is None else bias
+        self.arrays += [
+            self._padded(self._padded(weight, 0, in_heads), 1, out_heads),
+            self._padded(columns.astype(np.float32), 0, out_heads),
+            self._padded(bias.astype(np.float32), 0, out_heads),
+        ]
+        return width_in, width_out
+
+    def norm(self, name: str) -> None:
+        weight = self.need(f"{name}.weight")
+        bias = self.get(f"{name}.bias")
+        for one in (weight, np.zeros_like(weight) if bias is None else bias):
+            self.arrays.append(self._padded(one.astype(np.float32), 0))
+
+    def _padded(self, value: np.ndarray, axis: int, heads: int | None = None) -> np.ndarray:
+        """Zeros behind each head, or behind all, up to a multiple of STEP."""
+        value = np.moveaxis(value, axis, -1)
+        groups = value.reshape(*value.shape[:-1], heads or 1, -1)
+        wide = np.zeros((*groups.shape[:-1], padded(groups.shape[-1])), value.dtype)
+        wide[..., : groups.shape[-1]] = groups
+        return np.ascontiguousarray(np.moveaxis(wide.reshape(*value.shape[:-1], -1), -1, axis))
+
+    def function(self, name: str) -> int:
+        node = self.made.get(name)
+        kind = "" if node is None else node.operator
+        if node is not None and node.attributes.get("approximate") == "tanh":
+            kind += " tanh"
+        if kind not in _FUNCTIONS or not kind:
+            raise UnsupportedGraphError(f"it computes {kind or 'nothing'} where an activation is expected ({name})")
+        return _FUNCTIONS[kind]
+
+
+def padded(width: int) -> int:
+    return -(-width // STEP) * STEP
+
+
+def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
+    """Raises `UnsupportedGraphError` for whatever is not a packed post-norm encoder in int8 with a first-token head.
+
+    Args:
+        properties: of the artifact; `layers` and `head_size` are read.
+    """
+    if "segments" not in graph.inputs:
+        raise UnsupportedGraphError("it does not take packs")
+    if "first" not in graph.inputs:
+        raise UnsupportedGraphError("it gives logits for every token, as models that tag words do (no input 'first')")
+    size, shapes = int(properties["head_size"]), [tuple(one) for one in properties["layers"]]
+    r = _Reader(graph, size)
+    words, types = r.get("word_table"), r.get("token_type_table")
+    r.arrays += [r.get("word_table_int8"), words, r.get("word_table_scales"), r.need("position_table"), types]
+    table = r.arrays[0] if words is None else words
+    if table is None:
+        raise UnsupportedGraphError("it has no word table")
+    r.norm("embeddings")
+    projects = "embedding_projection.bias" in graph.constants
+    if projects:
+        r.linear("embedding_projection")
+    inner = 0
+    for index, (heads, ffn) in enumerate(shapes):
+        name = f"layer{index}"
+        if index + 1 < len(shapes):
+            hidden, inner = r.linear(f"{name}.query_key_value", out_heads=3 * heads)
+        else:
+            hidden, inner = r.linear(f"{name}.query", out_heads=heads)
+            inner += r.linear(f"{name}.key_value", out_heads=2 * heads)[1]
+        r.linear(f"{name}.attention_output", in_heads=heads)
+        r.norm(f"{name}.attention_norm")
+        if (inner, r.linear(f"{name}.up")[1]) != (3 * heads * size, ffn):
+            raise UnsupportedGraphError(f"{name} is not of the shape in the manifest")
+        r.linear(f"{name}.down")
+        r.norm(f"{name}.ffn_norm")
+    r.linear("pooler")
+    normalises_head = "head_norm.weight" in graph.constants
+    if normalises_head:
+        r.norm("head_norm")
+    labels = r.linear("classifier")[1]
+    _check_rest(graph, r)
+    activations = {r.function(f"layer{index}.activation") for index in range(len(shapes))}
+    epsilons = {node.attributes["epsilon"] for node in graph.nodes if node.operator == "LayerNormalization"}
+    if len(activations) != 1 or len(epsilons) != 1:
+        raise UnsupportedGraphError("its layers differ in more than width")
+    width = table.shape[1]
+    shape = Shape(
+        hidden, padded(hidden), width, padded(width), padded(size), len(shapes), labels, padded(labels),
+        activations.pop(), r.function("pooled"), projects, normalises_head, len(table),
+        len(r.need("position_table")), 0 if types is None else len(types), epsilons.pop(),
+    )  # fmt: skip
+    layers = [LayerShape(heads, padded(ffn)) for heads, ffn in shapes]
+    return Weights(shape, layers, r.arrays)
+
+
+def _check_rest(graph: OnnxFile, r: _Reader) -> None:
+    """Every constant is one that was taken, or a small one that shapes and masks are made of, or a range of int8."""
+    small = {name for name, value in graph.constants.items() if value.size <= 4}
+    rest = sorted(set(graph.constants) - r.used - small)
+    if rest:
+        raise UnsupportedGraphError(f"it also has {', '.join(rest[:3])}")
+    strange = sorted({node.operator for node in graph.nodes} - _OPERATORS)
+    if strange:
+        raise UnsupportedGraphError(f"it also computes {', '.join(strange)}")

@@ -1,0 +1,140 @@
+"""Our own engine behind the engine's narrow call: texts end to end, nothing padded."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leanformer.errors import ArtifactError, LeanformerError
+from leanformer.runtime.native.build import levels, library
+from leanformer.runtime.native.weights import LayerShape, Shape, UnsupportedGraphError, Weights, weights_of
+from leanformer.runtime.onnx_file import read_onnx
+from leanformer.runtime.packing import Lines
+
+_POINTER = ctypes.c_void_p
+# As in encoder.h.
+_DONE, _NO_MEMORY, _OUT_OF_RANGE = range(3)
+
+
+class _Level(ctypes.Structure):
+    """As in encoder.h."""
+
+    _fields_ = [
+        ("make", ctypes.CFUNCTYPE(_POINTER, ctypes.POINTER(Shape), ctypes.POINTER(LayerShape), _POINTER)),
+        ("discard", ctypes.CFUNCTYPE(None, _POINTER)),
+        ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, _POINTER)),
+    ]
+
+
+class _Model:
+    """A model in C++, for as long as this object lives."""
+
+    def __init__(self, weights: Weights, functions: _Level) -> None:
+        arrays = weights.arrays
+        pointers = (_POINTER * len(arrays))(*(None if one is None else one.ctypes.data for one in arrays))
+        layers = (LayerShape * len(weights.layers))(*weights.layers)
+        self.pointer = functions.make(ctypes.byref(weights.shape), layers, ctypes.cast(pointers, _POINTER))
+        if not self.pointer:
+            raise MemoryError("not enough memory for the weights of the engine native")
+        self._tables = arrays  # those of the embeddings are read where they lie
+        weakref.finalize(self, functions.discard, self.pointer)
+
+
+class NativeEngine:
+    """Runs the int8 weights of a packed graph; activations get one scale per token.
+
+    What a text's answer is does not depend on the texts beside it, on how they are cut, or on the number of threads,
+    to the last bit. Embeddings, attention, norms and activation functions are fp32.
+
+    Args:
+        path: a packed int8 graph of a post-norm encoder whose head reads the first token.
+        properties: the artifact's; `layers` and `head_size` are read.
+        threads: that work together on one call; of calls at the same time the first one has them.
+        level: an instruction set of `levels()`; None is the best that this CPU has.
+
+    Raises `ArtifactError` for a graph that computes something else, `MissingCompilerError` without a C++ compiler.
+    """
+
+    PACK_TOKENS = 192
+
+    def __init__(
+        self, path: Path, properties: Mapping[str, Any], threads: int = 1, *, level: str | None = None
+    ) -> None:
+        try:
+            weights = weights_of(read_onnx(path), properties)
+        except (UnsupportedGraphError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                f"{path}: the engine native runs packed int8 graphs of post-norm encoders, and not this one: {error}\n"
+                "  remedy: the engine onnxruntime"
+            ) from error
+        self.level, functions = _level(level)
+        self._shape, self._threads = weights.shape, threads
+        self._model, self._infer = _Model(weights, functions), functions.infer
+
+    def together(self, threads: int) -> NativeEngine:
+        """The same model, its weights shared, with so many threads for each call."""
+        other = copy(self)
+        other._threads = threads
+        return other
+
+    def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
+        """Rows of about equal work, the longest first; nothing is padded, so the order is all that matters."""
+        budget = tokens or self.PACK_TOKENS
+        packs: list[Lines] = []
+        pack: list[int] = []
+        filled = 0
+        for row in sorted(range(len(rows)), key=lambda i: -len(rows[i])):
+            if pack and filled + len(rows[row]) > budget:
+                packs.append([pack])
+                pack, filled = [], 0
+            pack.append(row)
+            filled += len(rows[row])
+        return [*packs, [pack]] if pack else packs
+
+    def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+        chosen = [rows[i] for line in lines for i in line]
+        starts = np.zeros(len(chosen) + 1, np.int32)
+        np.cumsum([len(one) for one in chosen], out=starts[1:])
+        together = chosen[0] if len(chosen) == 1 else np.concatenate(chosen)
+        ids, types = together, None
+        if together.ndim == 2:
+            ids, types = together[:, 0], np.ascontiguousarray(together[:, 1], np.int32)
+        ids = np.ascontiguousarray(ids, np.int32)
+        result = np.empty((len(chosen), self._shape.labels), np.float32)
+        types = types if self._shape.types else None
+        outcome = self._infer(
+            self._model.pointer, ids.ctypes.data, None if types is None else types.ctypes.data,
+            starts.ctypes.data, len(chosen), self._threads, result.ctypes.data,
+        )  # fmt: skip
+        if outcome == _OUT_OF_RANGE:
+            lengths, s = np.diff(starts), self._shape
+            raise ValueError(
+                f"rows of {lengths.min()} to {lengths.max()} tokens with ids {ids.min(initial=0)} to "
+                f"{ids.max(initial=0)}; this model has {s.positions} positions, {s.vocabulary} ids and {s.types} types"
+            )
+        if outcome != _DONE:
+            raise MemoryError(f"not enough memory for {len(ids)} tokens")
+        return result
+
+
+@cache
+def _loaded() -> ctypes.CDLL:
+    result = ctypes.CDLL(str(library()))
+    result.leanformer_level.restype = ctypes.POINTER(_Level)
+    return result
+
+
+def _level(name: str | None) -> tuple[str, _Level]:
+    """The functions of that instruction set, or of the best."""
+    for one in levels() if name is None else (name,):
+        found = _loaded().leanformer_level(one.encode())
+        if found:
+            return one, found.contents
+    raise LeanformerError(f"this CPU cannot run the native engine for {name}\n  remedy: one of {', '.join(levels())}")

@@ -1,0 +1,134 @@
+"""How an artifact is run on this machine: settings, and those that `leanformer tune` stored beside it.
+
+They lie in `tuning/KEY.json` in the artifact's folder, outside its content hash, where KEY is a hash of what a choice
+depends on: the CPU, the cores that may be used, and the versions of the engines.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import Artifact
+from leanformer.files import sha256_json
+from leanformer.machine import fingerprint
+
+FOLDER, FORMAT_VERSION = "tuning", 1
+GOALS = ("throughput", "latency")
+DEFAULT_ENGINE = "onnxruntime"
+_ENGINE_LIBRARIES = ("leanformer", "numpy", "onnxruntime", "openvino")
+_LARGEST_BYTES, _LARGEST_PACK = 1 << 20, 1 << 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a light predictor runs its graph.
+
+    Attributes:
+        engine: one of `runtime.predictor.ENGINES`.
+        workers: packs that are run at the same time, where there are several.
+        worker_threads: threads on each of these.
+        lone_threads: threads on a pack that is alone, where the cores are free.
+        pack_tokens: most tokens in a pack; None is the engine's choice.
+        pinned: whether each worker has physical cores of its own.
+    """
+
+    engine: str = DEFAULT_ENGINE
+    workers: int = 1
+    worker_threads: int = 1
+    lone_threads: int = 1
+    pack_tokens: int | None = None
+    pinned: bool = False
+
+    def describe(self, goal: str) -> str:
+        """What of it matters to the goal, in words."""
+        if goal == "latency":
+            return f"{self.engine}, {_count(self.lone_threads, 'thread')}"
+        packs = "packs as the engine likes" if self.pack_tokens is None else f"packs of {self.pack_tokens} tokens"
+        each = "" if self.worker_threads == 1 else f" of {self.worker_threads} threads"
+        return f"{self.engine}, {_count(self.workers, 'worker')}{each}{', pinned' * self.pinned}, {packs}"
+
+
+def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:
+    """What is safe anywhere: a one-thread worker for each core, and all cores for a pack that is alone."""
+    return Settings(engine, workers=cores, lone_threads=cores)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was found to be best on this machine: `record` is the whole file, with all alternatives."""
+
+    path: Path
+    settings: Settings
+    record: dict[str, Any]
+
+
+def machine(cores: int) -> dict[str, Any]:
+    """What a choice holds for: CPU, cores used, and the versions of what computes."""
+    whole = fingerprint(cores)
+    versions = {name: version for name, version in whole["versions"].items() if name in _ENGINE_LIBRARIES}
+    kept = {name: whole[name] for name in ("cpu", "instruction_sets", "system")}
+    return kept | {"cores": cores, "versions": versions}
+
+
+def tuning_path(artifact: Artifact, cores: int) -> Path:
+    """Where the choice for this machine is stored, if there is one."""
+    return artifact.path / FOLDER / f"{sha256_json(machine(cores))[:16]}.json"
+
+
+def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tuning | None:
+    """The choice for this machine, or None.
+
+    A file that is broken, or was made for other content or another machine, is passed over with a warning.
+    """
+    path = tuning_path(artifact, cores)
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ValueError(f"it has more than {_LARGEST_BYTES:,} bytes")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict) or record.get("format_version") != FORMAT_VERSION:
+            raise ValueError(f"it is not of format version {FORMAT_VERSION}")
+        if record.get("content") != artifact.content_hash:
+            raise ValueError("it was made for other weights")
+        if record.get("machine") != machine(cores):
+            raise ValueError("it was made on another machine")
+        if record.get("goal") not in GOALS:
+            raise ValueError(f"its goal is none of {', '.join(GOALS)}")
+        return Tuning(path, _settings(record.get("choice"), cores, engines), record)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        warnings.warn(
+            f"{path}: not used, the default is ({error})\n  remedy: remove the file, or tune again (leanformer tune)",
+            stacklevel=4,
+        )
+        return None
+
+
+def _settings(choice: Any, cores: int, engines: Sequence[str]) -> Settings:
+    """Settings from a file that may come from anywhere. Raises `ValueError` for any that could not be meant."""
+    if not isinstance(choice, dict) or set(choice) != {one.name for one in fields(Settings)}:
+        raise ValueError("its choice has other fields than this version knows")
+    for name in ("workers", "worker_threads", "lone_threads", "pack_tokens"):
+        value, most = choice[name], _LARGEST_PACK if name == "pack_tokens" else cores
+        if name == "pack_tokens" and value is None:
+            continue
+        if type(value) is not int or not 1 <= value <= most:
+            raise ValueError(f"{name} is {value!r:.40}, not a number from 1 to {most}")
+    if choice["engine"] not in engines:
+        raise ValueError(f"the engine {choice['engine']!r:.40} is not known here")
+    if type(choice["pinned"]) is not bool or choice["workers"] * choice["worker_threads"] > cores:
+        raise ValueError("its workers are not what this machine could run")
+    return Settings(**choice)
+
+
+def to_json(settings: Settings) -> dict[str, Any]:
+    return asdict(settings)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
