@@ -39,7 +39,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A search of a moment, however slow the machine."""
     default = default_settings(1)
     monkeypatch.setattr(
-        tune_module, "candidates", lambda goal, cores: [default, Settings(pack_tokens=64), Settings(engine="openvino")]
+        tune_module,
+        "candidates",
+        lambda goal, cores, engine: [default, Settings(pack_tokens=64), Settings(engine="openvino")],
     )
     monkeypatch.setattr(tune_module, "LEAST_SECONDS", 0.1)
     monkeypatch.setattr(tune_module, "_check_budget", lambda *given: None)

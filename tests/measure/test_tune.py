@@ -86,7 +86,7 @@ def artifact(tiny_onnx_artifact: Path, tmp_path: Path) -> Artifact:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only ONNX Runtime with two sizes of packs: what opens quickly on any machine."""
     chosen = [default_settings(2), replace(default_settings(2), pack_tokens=32), Settings(workers=1, pack_tokens=32)]
-    monkeypatch.setattr(tune_module, "candidates", lambda goal, cores: chosen)
+    monkeypatch.setattr(tune_module, "candidates", lambda goal, cores, engine: chosen)
     monkeypatch.setattr(opening, "_HOPELESS", 1e9)
     no_hurry(monkeypatch)
 
@@ -223,7 +223,9 @@ def test_a_sibling_that_does_not_run_is_not_compared(
 def test_engines_that_cannot_run_are_skipped_with_the_reason(artifact: Artifact, monkeypatch: pytest.MonkeyPatch):
     default = default_settings(2)
     chosen = [default, replace(default, engine="openvino"), replace(default, engine="openvino", pack_tokens=64)]
-    monkeypatch.setattr(tune_module, "candidates", lambda goal, cores: [*chosen, replace(default, pack_tokens=32)])
+    monkeypatch.setattr(
+        tune_module, "candidates", lambda goal, cores, engine: [*chosen, replace(default, pack_tokens=32)]
+    )
     tries = []
 
     def load(self: LightPredictor, threads: int, streams: int) -> Any:
@@ -290,9 +292,8 @@ def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, 
     """Few texts in large packs leave workers idle, which they would not be with many."""
     default = Settings(workers=2, pack_tokens=24)
     chosen = [default, replace(default, pack_tokens=16), replace(default, pack_tokens=2048)]
-    monkeypatch.setattr(tune_module, "candidates", lambda goal, cores: chosen)
+    monkeypatch.setattr(tune_module, "candidates", lambda goal, cores, engine: chosen)
     monkeypatch.setattr(tune_module, "rate", lambda *given: 1.0)
-    monkeypatch.setattr(opening, "default_settings", lambda cores: default)
     base = LightPredictor(artifact, threads=2, settings=default)
     least = opening.least_texts(base, TEXTS, "throughput")
     rows = base.tokenize(TEXTS)

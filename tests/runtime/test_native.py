@@ -14,6 +14,7 @@ from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.models.config import HeadShape, LayerShape
 from leanformer.predictor import logits, softmax
+from leanformer.runtime import native_engine
 from leanformer.runtime.engine import OnnxEngine
 from leanformer.runtime.native import build
 from leanformer.runtime.native_engine import NativeEngine
@@ -105,8 +106,6 @@ def test_the_same_sums_as_onnx_runtime(tmp_path: Path, name: str) -> None:
 
 def test_every_map_matters(tmp_path: Path) -> None:
     """The comparison above would see a wrong weight: any scale changed by a tenth shows."""
-    from leanformer.runtime import native_engine
-
     artifact, rows = made(tmp_path, **ODD), some_rows()
     path = artifact.file("model.onnx")
     right = run(NativeEngine(path, artifact.properties), rows)
@@ -260,3 +259,37 @@ def test_a_cache_that_others_can_write_to_is_not_loaded_from(monkeypatch: pytest
             build.library()
     finally:
         build.library.cache_clear()
+
+
+def test_packed_int8_graphs_run_on_it_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, fp32 = make_onnx(tmp_path)
+    int8 = int8_of(tmp_path, fp32, encoder)
+    assert LightPredictor(int8).engine == "native" and LightPredictor(fp32).engine == "onnxruntime"
+    assert LightPredictor(int8, engine="onnxruntime").engine == "onnxruntime"
+    monkeypatch.setattr("leanformer.runtime.tuning.can_build", lambda: False)
+    assert LightPredictor(int8).engine == "onnxruntime"
+
+
+def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, fp32 = make_onnx(tmp_path)
+    int8 = int8_of(tmp_path, fp32, encoder)
+    rows = some_rows(longest=32)
+    expected = LightPredictor(int8, threads=1, engine="onnxruntime").infer(rows)
+
+    def refuse(*arguments: object) -> None:
+        raise ArtifactError("not this one")
+
+    def fail() -> Path:
+        raise MissingCompilerError("no compiler after all")
+
+    monkeypatch.setattr("leanformer.runtime.native_engine.weights_of", refuse)
+    with pytest.raises(ArtifactError):
+        LightPredictor(int8, threads=1, engine="native").infer(rows)
+    predictor = LightPredictor(int8, threads=1)
+    assert np.array_equal(predictor.infer(rows), expected) and predictor.engine == "onnxruntime"
+    monkeypatch.undo()
+    monkeypatch.setattr("leanformer.runtime.native_engine.library", fail)
+    native_engine._loaded.cache_clear()
+    with pytest.warns(UserWarning, match="slower"):
+        assert np.array_equal(LightPredictor(int8, threads=1).infer(rows), expected)
+    native_engine._loaded.cache_clear()

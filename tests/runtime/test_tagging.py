@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from leanformer.runtime import predictor as predictor_module
 from leanformer.runtime.native.weights import UnsupportedGraphError, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.tuning import default_settings
+from leanformer.runtime.tuning import default_engine, default_settings
 from leanformer.step import Context
 from leanformer.tagging.ragged import flat, ragged
 from tests.tagged import TASK, tagged_dataset, tagged_examples, tagger_artifact
@@ -84,8 +83,7 @@ def test_the_native_engine_refuses_and_the_default_is_another(made: tuple[Artifa
     assert int8.properties["layout"] == "packed"
     with pytest.raises(UnsupportedGraphError, match="logits for every token"):
         weights_of(read_onnx(int8.file("model.onnx")), int8.properties)
-    whole = replace(int8, properties={**int8.properties, "precision": "int8"})  # not mixed
-    assert predictor_module.default_engine(whole) == "onnxruntime"
+    assert default_engine(int8) == "onnxruntime"
     told = LightPredictor(int8, threads=1, engine="native")
     with pytest.raises(ArtifactError, match=r"logits for every token.*\n  remedy: the engine onnxruntime"):
         told.infer(told.tokenize(TEXTS[:2]))

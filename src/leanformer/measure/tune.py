@@ -14,7 +14,7 @@ from leanformer.measure.candidates import NEAR, candidates
 from leanformer.measure.opening import Candidate, least_texts, open_all, open_candidate, rate
 from leanformer.measure.race import FINAL_ROUNDS, FINALISTS, Verdict, race
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.tuning import FORMAT_VERSION, machine, to_json
+from leanformer.runtime.tuning import DEFAULT_ENGINE, FORMAT_VERSION, machine, to_json
 from leanformer.task import Text
 
 LEAST_SECONDS = 2.0
@@ -57,7 +57,7 @@ def tune(
     sample = list(texts)
     base.infer(base.tokenize(sample[:1]))  # after which it knows which engine is the default for this graph
     default, *others = [Candidate(artifact, one) for one in candidates(goal, cores, base.engine)]
-    others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores)]
+    others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores, DEFAULT_ENGINE)]
     if turn_texts is not None:
         sample = sample[:turn_texts]
     else:

@@ -31,6 +31,7 @@ from leanformer.report import Report, Rung
 from leanformer.task import Task
 
 PADDED_TO = 128
+_ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "native": "our engine"}
 UNPADDED = "no padding"
 OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
 
@@ -76,10 +77,12 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
 
 def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
     """A rung of an artifact that a step made, run as it will be: graphs on one-thread workers."""
-    runtime = f"ONNX Runtime {artifact.properties.get('precision', '')}, batches, {threads} one-thread workers"
-    if artifact.format != "onnx":
-        runtime = "PyTorch fp32, batches"
-    return Entry(name, after, artifact, open_predictor(artifact, threads=threads), runtime, True, lossless)
+    predictor = open_predictor(artifact, threads=threads)
+    runtime = "PyTorch fp32, batches"
+    if artifact.format == "onnx":
+        engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
+        runtime = f"{engine} {artifact.properties.get('precision', '')}, {threads} one-thread workers"
+    return Entry(name, after, artifact, predictor, runtime, True, lossless)
 
 
 def measure_ladder(

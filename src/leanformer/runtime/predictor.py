@@ -28,10 +28,9 @@ from leanformer.predictor import (
 from leanformer.runtime.cores import allowed_cores, places
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.load import FreeCores
-from leanformer.runtime.native.build import can_build
 from leanformer.runtime.packing import Lines, result_rows
 from leanformer.runtime.stream import beside, spread
-from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings, read_tuning
+from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_engine, default_settings, read_tuning
 from leanformer.runtime.workers import Workers
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import as_sentence
@@ -46,14 +45,6 @@ PINNABLE = ("onnxruntime", "native")
 _FEW = 16
 Rows = TypeVar("Rows")
 Result = TypeVar("Result")
-
-
-def default_engine(artifact: Artifact) -> str:
-    """The engine that runs it where nothing was tuned: our own for packed int8 graphs that tag no words, where it
-    can be compiled.
-    """
-    packed_int8 = artifact.properties.get("precision") == "int8" and artifact.properties.get("layout") == "packed"
-    return "native" if packed_int8 and artifact.task.answer != "tags" and can_build() else DEFAULT_ENGINE
 
 
 class LightPredictor:

@@ -16,6 +16,7 @@ from typing import Any
 from leanformer.artifact import Artifact
 from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
+from leanformer.runtime.native.build import can_build
 
 FOLDER, FORMAT_VERSION = "tuning", 1
 GOALS = ("throughput", "latency")
@@ -51,6 +52,16 @@ class Settings:
         packs = "packs as the engine likes" if self.pack_tokens is None else f"packs of {self.pack_tokens} tokens"
         each = "" if self.worker_threads == 1 else f" of {self.worker_threads} threads"
         return f"{self.engine}, {_count(self.workers, 'worker')}{each}{', pinned' * self.pinned}, {packs}"
+
+
+def default_engine(artifact: Artifact) -> str:
+    """The engine that runs it where nothing was tuned: our own for packed int8 graphs, where it can be compiled.
+
+    It gives one answer a text, and none a word.
+    """
+    int8 = str(artifact.properties.get("precision", "")).startswith("int8")
+    packed = artifact.properties.get("layout") == "packed" and artifact.task.answer != "tags"
+    return "native" if int8 and packed and can_build() else DEFAULT_ENGINE
 
 
 def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:
