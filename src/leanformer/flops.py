@@ -23,6 +23,7 @@ class Shape:
             exported graph does where the head reads no other; PyTorch computes all.
         gated: whether feed-forward blocks have a second map that the first is multiplied with.
         embedding: width of the embedding tables where a linear map then leads to `hidden`; None means `hidden`.
+        every_token: whether each token has logits.
     """
 
     hidden: int
@@ -33,6 +34,7 @@ class Shape:
     first_only: bool = False
     gated: bool = False
     embedding: int | None = None
+    every_token: bool = False
 
     def asked(self, layer: int, tokens: int) -> int:
         """How many tokens of a layer's output are computed."""
@@ -57,7 +59,8 @@ def encoder_flops(shape: Shape, rows: int, tokens: int) -> int:
         asked = shape.asked(index, tokens)
         total += heads * shape.head_flops(tokens, asked) + ffn * shape.unit_flops(asked)
     if shape.labels:
-        total += 2 * shape.hidden * ((shape.hidden if shape.pooler else 0) + shape.labels)
+        read = tokens if shape.every_token else 1
+        total += 2 * read * shape.hidden * ((shape.hidden if shape.pooler else 0) + shape.labels)
     return rows * total
 
 

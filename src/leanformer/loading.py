@@ -78,13 +78,16 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     kind = _class(name)
     called = f"{name.partition(':')[2]}(folder, threads={threads})"
     made = _call(name, called, lambda: kind(str(artifact.path), threads=threads))
-    lacking = [one for one in ("task", "tokenize", "infer") if not hasattr(made, one)]
+    task = artifact.task
+    tags = task.answer == "tags"
+    wanted = ("task", "tokenize", "infer", *(("sentence_windows",) if tags else ()))
+    lacking = [one for one in wanted if not hasattr(made, one)]
     if lacking:
         raise LeanformerError(
             f"{name} is no predictor: it has no {', '.join(lacking)}\n"
             "  remedy: a property task, methods tokenize(texts) and infer(rows), as leanformer.predictor.Predictor says"
+            + (", and sentence_windows(sentences), as Tagger does" if tags else "")
         )
-    task = artifact.task
     if getattr(made.task, "question", None) != task.question:
         raise LeanformerError(
             f"{name}: its task is not the artifact's\n  theirs: {made.task}\n  ours: {task}\n"
@@ -92,12 +95,17 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
         )
     texts = [("a text", "another one")] * 3 if task.pairs else ["a text", "another one", "third"]
     values = _call(name, "infer(tokenize(texts))", lambda: made.infer(made.tokenize(texts)))
-    shape = getattr(values, "shape", None)
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or shape != (3, task.outputs):
+    shape, expected = getattr(values, "shape", None), 3
+    if tags:
+        windows = _call(name, "sentence_windows(texts)", lambda: made.sentence_windows(texts))
+        expected = _call(name, "sentence_windows(texts)", lambda: sum(len(one.ids) for each in windows for one in each))
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or shape != (expected, task.outputs):
         found = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
         raise LeanformerError(
-            f"{name}: infer gave {found} for 3 texts, and not logits [3, {task.outputs}] ({', '.join(task.labels)})\n"
-            "  remedy: a float numpy array, a row for each text and a column for each of the task's outputs"
+            f"{name}: infer gave {found} for 3 texts, and not logits [{expected}, {task.outputs}] "
+            f"({', '.join(task.labels)})\n"
+            f"  remedy: a float numpy array, a row for each {'token of each window' if tags else 'text'} and a column "
+            "for each of the task's outputs"
         )
     return made  # type: ignore[no-any-return]
 

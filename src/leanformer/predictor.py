@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,11 +11,37 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 
 from leanformer.errors import DataError
+from leanformer.tagging import viterbi
+from leanformer.tagging.ragged import ragged
+from leanformer.tagging.schemes import entities
+from leanformer.tagging.windows import Window, to_words
+from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Task, Text
 
 # Packs that are filled from so many texts are a few thousandths longer than if all were at hand.
 CHUNK = 4096
 _Item = TypeVar("_Item")
+
+# What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
+Question = Text | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Span:
+    """An entity in a text.
+
+    Attributes:
+        label: its type.
+        start, end: its first character and its end (exclusive), so that it is `text[start:end]` of the text as given.
+        text: that piece.
+        probability: mean probability of the tags of its words, each word by itself.
+    """
+
+    label: str
+    start: int
+    end: int
+    text: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -24,15 +51,21 @@ class Prediction:
     Attributes:
         label: name of the most probable label; None where the answer is not one label.
         probabilities: label name -> probability, in the order of the task's labels. Where one label is the answer
-            they sum to 1; where any number may apply each stands for itself. Empty for a score.
+            they sum to 1; where any number may apply each stands for itself. Empty for a score and for tags.
         labels: the names of all labels that apply, where any number may; else None.
         score: the score on the scale of the training data, where the answer is one; else None.
+        tags: the tag of each word, where the answer is tags; else None. Never an illegal sequence.
+        words: the words that `tags` are of, in their order; else None.
+        spans: the entities that the tags stand for, in their order, with their places in the text; else None.
     """
 
     label: str | None
     probabilities: dict[str, float]
     labels: tuple[str, ...] | None = None
     score: float | None = None
+    tags: tuple[str, ...] | None = None
+    words: tuple[str, ...] | None = None
+    spans: tuple[Span, ...] | None = None
 
 
 @runtime_checkable
@@ -43,25 +76,51 @@ class Predictor(Protocol):
     def task(self) -> Task: ...
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        """Token ids of each text `[tokens]`; of a pair token ids and token types `[tokens, 2]`."""
+        """Token ids of each text `[tokens]`; of a pair token ids and token types `[tokens, 2]`.
+
+        Where words are tagged, one row for each window, so that a long text has several.
+        """
         ...
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32, in the order of `rows`."""
+        """Logits `[rows, outputs]`, float32, in the order of `rows`.
+
+        Where words are tagged, those of every token of every row, end to end: `[all tokens, outputs]`.
+        """
+        ...
+
+
+@runtime_checkable
+class Tagger(Predictor, Protocol):
+    """A predictor that tags words."""
+
+    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
+        """Each sentence as windows (see `tagging.windows`); the rows of `tokenize`, and where its words are."""
         ...
 
 
 def logits(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
-    """Logits `[texts, outputs]`, float32."""
+    """Logits `[texts, outputs]`, float32; where words are tagged, a ragged array `[texts]` of `[words, outputs]`."""
+    if predictor.task.answer == "tags":
+        return _word_logits(predictor, [str(text) for text in texts])
     if not texts:
         return np.zeros((0, predictor.task.outputs), dtype=np.float32)
     return predictor.infer(predictor.tokenize(texts))
 
 
+def _word_logits(predictor: Predictor, sentences: Sequence[str]) -> np.ndarray:
+    if not sentences:
+        return ragged([])
+    assert isinstance(predictor, Tagger), "a model that tags words is run by a predictor that knows where they are"
+    windows = predictor.sentence_windows(sentences)
+    values = predictor.infer([one.ids for each in windows for one in each])
+    return to_words(values, windows, sentences, predictor.task.labels)
+
+
 def logits_by_chunk(
     predictor: Predictor, chunks: Iterable[Sequence[Text]]
 ) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
-    """Each chunk and its logits `[texts, outputs]`, in order.
+    """Each chunk and its `logits`, in order.
 
     A predictor may have a method `stream(chunks)` that gives the same and does tokenizing and inference side by side;
     of one without, chunks are scored one after the other.
@@ -77,13 +136,51 @@ def chunked(texts: Iterable[_Item], size: int = CHUNK) -> Iterator[list[_Item]]:
         yield chunk
 
 
-def check_texts(texts: Sequence[Text], task: Task) -> None:
+def answers_by_chunk(
+    predictor: Predictor, chunks: Iterable[Sequence[Question]]
+) -> Iterator[tuple[Sequence[Question], list[Prediction]]]:
+    """Each chunk and its answers, in order; nothing here checks the questions (see `check_texts`)."""
+    if predictor.task.answer != "tags":
+        for texts, values in logits_by_chunk(predictor, chunks):  # type: ignore[arg-type]
+            yield texts, to_predictions(values, predictor.task)
+        return
+    # Chunks are read ahead of their logits, and come back in their order.
+    ahead: deque[tuple[Sequence[Question], list[Sentence]]] = deque()
+
+    def joined() -> Iterator[list[str]]:
+        for chunk in chunks:
+            ahead.append((chunk, [as_sentence(one) for one in chunk]))
+            yield [one.joined for one in ahead[-1][1]]
+
+    for _, values in logits_by_chunk(predictor, joined()):
+        chunk, sentences = ahead.popleft()
+        yield chunk, to_spans(values, sentences, predictor.task)
+
+
+def answers(predictor: Predictor, questions: Sequence[Question]) -> list[Prediction]:
+    """The answer to each question, in order: for texts, for pairs, and for a model that tags also for lists of words.
+
+    Raises what `check_texts` does.
+    """
+    check_texts(questions, predictor.task)
+    return [one for _, found in answers_by_chunk(predictor, [questions]) for one in found]
+
+
+def check_texts(texts: Sequence[Question], task: Task) -> None:
     """Raise `DataError` where a pair is given for a single text, or a single text for a pair; `TypeError` for others.
 
-    A bare string is a `TypeError`: it would be taken for a list of letters.
+    A bare string is a `TypeError`: it would be taken for a list of letters. Where words are tagged, a list of words is
+    as good as a text.
     """
     if isinstance(texts, str):
         raise TypeError("predict takes a list of texts; wrap one text in a list")
+    if task.answer == "tags":
+        for number, text in enumerate(texts, start=1):
+            if not isinstance(text, str) and not (
+                isinstance(text, tuple | list) and all(isinstance(one, str) for one in text)
+            ):
+                raise TypeError(f"text {number} is neither a string nor a list of words, but {text!r:.60}")
+        return
     for number, text in enumerate(texts, start=1):
         is_pair = isinstance(text, tuple | list)
         if not (isinstance(text, str) or (is_pair and len(text) == 2 and all(isinstance(one, str) for one in text))):
@@ -114,9 +211,12 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 def decide(values: np.ndarray, task: Task) -> np.ndarray:
     """The answers that logits `[n, outputs]` stand for.
 
-    Returns class indices `[n]` for one label, whether each label applies `[n, labels]` for any number of them, and
-    scores `[n]`, float64, on the scale of the training data.
+    Returns class indices `[n]` for one label, whether each label applies `[n, labels]` for any number of them, scores
+    `[n]`, float64, on the scale of the training data, and for tags, of a ragged array `[n]` of `[words, labels]`, one
+    `[n]` of tag indices `[words]`, the best legal sequence of each sentence.
     """
+    if task.answer == "tags":
+        return viterbi.decode(list(values), task.labels)
     if task.answer == "label":
         return np.asarray(values.argmax(axis=1))
     if task.answer == "labels":
@@ -127,7 +227,7 @@ def decide(values: np.ndarray, task: Task) -> np.ndarray:
 
 
 def to_predictions(values: np.ndarray, task: Task) -> list[Prediction]:
-    """Logits `[texts, outputs]` to one `Prediction` per text."""
+    """Logits `[texts, outputs]` to one `Prediction` per text; not of tags, for which `to_spans` needs the texts too."""
     decided = decide(values, task)
     if task.answer == "score":
         return [Prediction(label=None, probabilities={}, score=float(one)) for one in decided]
@@ -140,3 +240,22 @@ def to_predictions(values: np.ndarray, task: Task) -> list[Prediction]:
             for each, row in zip(named, decided, strict=True)
         ]
     return [Prediction(task.labels[int(index)], each) for each, index in zip(named, decided, strict=True)]
+
+
+def to_spans(values: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list[Prediction]:
+    """Logits of words, ragged `[sentences]` of `[words, labels]`, to one `Prediction` per sentence."""
+    return [
+        _tagged(one, tags, softmax(each.astype(np.float64)), task)
+        for one, tags, each in zip(sentences, decide(values, task), values, strict=True)
+    ]
+
+
+def _tagged(sentence: Sentence, tags: np.ndarray, shares: np.ndarray, task: Task) -> Prediction:
+    names = tuple(task.labels[int(one)] for one in tags)
+    given = shares[np.arange(len(tags)), tags]
+    spans = []
+    for one in entities(names):
+        start, end = sentence.places[one.start][0], sentence.places[one.end - 1][1]
+        probability = float(given[one.start : one.end].mean())
+        spans.append(Span(one.type, start, end, sentence.text[start:end], probability))
+    return Prediction(None, {}, tags=names, words=sentence.words, spans=tuple(spans))

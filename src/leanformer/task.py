@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-# One input of a model: a text, or a first and a second text where the task is about pairs.
+# One input of a model: a text, or a first and a second text where the task is about pairs. A sentence whose words are
+# tagged is a text with single spaces between its words (see `tagging.words`).
 Text = str | tuple[str, str]
 
 
@@ -13,7 +14,8 @@ Text = str | tuple[str, str]
 class Kind:
     """What tells the kinds apart: whether an input is a pair of texts, and the form of the answer.
 
-    An answer is "label" (one label of several), "labels" (any number of labels) or "score" (a number).
+    An answer is "label" (one label of several), "labels" (any number of labels), "score" (a number) or "tags" (one
+    label of several for each word).
     """
 
     pairs: bool
@@ -26,8 +28,9 @@ BUILT = {
     "multilabel": Kind(pairs=False, answer="labels"),
     "similarity": Kind(pairs=True, answer="score"),
     "regression": Kind(pairs=False, answer="score"),
+    "tokens": Kind(pairs=False, answer="tags"),
 }
-KINDS = (*BUILT, "span", "tokens", "choice")
+KINDS = (*BUILT, "span", "choice")
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Task:
 
     @property
     def answer(self) -> str:
-        """The form of the answer: "label", "labels" or "score"."""
+        """The form of the answer: "label", "labels", "score" or "tags"."""
         return BUILT[self.kind].answer
 
     @property
@@ -77,7 +80,7 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model gives for one input: a logit for each label, or one score."""
+        """How many numbers a model gives for one input (or token): a logit for each label, or one score."""
         return 1 if self.kind in BUILT and self.answer == "score" else len(self.labels)
 
     @property

@@ -35,7 +35,7 @@ class Tokenizer:
             self._tokenizer = RustTokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every kind of broken file
             raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
-        self.max_tokens = max_tokens
+        self.path, self.max_tokens = path, max_tokens
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap)
         self._one_core = one_core

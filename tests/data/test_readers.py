@@ -196,7 +196,7 @@ def test_header_alone(tmp_path: Path) -> None:
 
 def test_unknown_extension(tmp_path: Path) -> None:
     error = refusal(tmp_path / "a.parquet", b"PAR1")
-    assert "unknown extension '.parquet'; .jsonl, .csv, .tsv, .txt can be read" in str(error)
+    assert "unknown extension '.parquet'; .jsonl, .csv, .tsv, .txt, .conll can be read" in str(error)
 
 
 def test_missing_path_names_what_is_near(tmp_path: Path) -> None:

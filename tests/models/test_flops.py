@@ -21,6 +21,7 @@ from leanformer.models.surgery import narrow
 from leanformer.recipe.work import shape_of_artifact, work_of
 from tests.compress.family_models import CASES, family_artifact, family_classifier
 from tests.export.making import make_context
+from tests.tagged import tagger_artifact, tiny_tagger
 from tests.tiny import tiny_config
 
 UNEVEN = tiny_config(layers=(LayerShape(4, 48), LayerShape(1, 7), LayerShape(3, 20)), head_size=5)
@@ -70,6 +71,17 @@ def test_what_is_measured_of_an_artifact_is_the_same_count(case: tuple[str, str]
     else:
         old = {name: value for name, value in graph.properties.items() if name != "gated_ffn"}
         assert shape_of(old, 3, first_only=True) is None, "a graph from before does not tell"
+
+
+def test_a_tagger_has_logits_at_every_token(tmp_path: Path):
+    model = tiny_tagger(layers=(LayerShape(4, 48), LayerShape(1, 7)))
+    assert counted(model, 17, rows=3) == 3 * encoder_flops(model.config, 17)
+    assert encoder_flops(model.config, 17) == encoder_flops(model.config, 17, first_token_only=True)
+    artifact = tagger_artifact(tmp_path / "tagger", model=model)
+    shape = shape_of_config(model.config)
+    assert shape_of_artifact(artifact) == shape and shape.every_token and not shape.pooler
+    properties = {"hidden": 32, "head_size": shape.head_size, "layers": [[4, 48], [1, 7]], "pooling": "none"}
+    assert shape_of(properties | {"hidden": shape.hidden}, shape.labels, first_only=True) == shape
 
 
 def test_one_layer_for_the_first_token_alone():

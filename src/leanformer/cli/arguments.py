@@ -30,7 +30,9 @@ SplitOption = Annotated[
 KindOption = Annotated[
     str | None,
     typer.Option(
-        help="classification, pair, multilabel, similarity or regression; default: as the data are.",
+        "--kind",
+        "--task",
+        help="classification, pair, multilabel, similarity, regression or tokens; default: as the data are.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]

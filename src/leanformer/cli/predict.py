@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,10 @@ import typer
 
 from leanformer.cli.arguments import ThreadsOption, TuningOption
 from leanformer.errors import DataError, LeanformerError
-from leanformer.task import Text
+from leanformer.task import Task, Text
 
 if TYPE_CHECKING:
-    from leanformer.predictor import Prediction
+    from leanformer.predictor import Prediction, Question
 
 _CHUNK = 4096
 
@@ -40,7 +41,7 @@ def predict(
     For pairs the file has both columns, text and text_pair.
     """
     from leanformer.loading import open_predictor
-    from leanformer.predictor import check_texts, chunked, logits_by_chunk, to_predictions
+    from leanformer.predictor import answers_by_chunk, check_texts, chunked
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
@@ -50,15 +51,15 @@ def predict(
     task = predictor.task
     if texts and len(pair or ()) not in (0, len(texts)):
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
-    source = _given(texts, pair) if texts else _read(input or Path("-"), task.pairs)
+    source: Iterator[Question] = _given(texts, pair) if texts else _read(input or Path("-"), task)
 
-    def checked(chunk: list[Text]) -> list[Text]:
+    def checked(chunk: list[Question]) -> list[Question]:
         check_texts(chunk, task)
         return chunk
 
     def lines() -> Iterator[str]:
-        for chunk, values in logits_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
-            for text, one in zip(chunk, to_predictions(values, task), strict=True):
+        for chunk, found in answers_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
+            for text, one in zip(chunk, found, strict=True):
                 yield json.dumps(_record(text, one), ensure_ascii=False)
 
     if output is None:
@@ -74,8 +75,12 @@ def predict(
         temporary.unlink(missing_ok=True)
 
 
-def _record(text: Text, one: Prediction) -> dict[str, Any]:
+def _record(text: Question, one: Prediction) -> dict[str, Any]:
     """One line of output: the text or texts, and what of the answer there is."""
+    if one.spans is not None:
+        spans = [asdict(each) | {"probability": round(each.probability, 6)} for each in one.spans]
+        # Of a list of words it is the text that the places are in.
+        return {"text": text if isinstance(text, str) else " ".join(text), "spans": spans}
     record: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "text_pair": text[1]}
     if one.label is not None:
         record["label"] = one.label
@@ -94,7 +99,8 @@ def _given(texts: list[str], seconds: list[str] | None) -> Iterator[Text]:
     yield from zip(texts, seconds, strict=True) if seconds else texts
 
 
-def _read(path: Path, pairs: bool) -> Iterator[Text]:
+def _read(path: Path, task: Task) -> Iterator[Question]:
+    pairs = task.pairs
     if str(path) == "-":
         if pairs:
             raise LeanformerError("--input -: standard input is one text a line\n  remedy: give pairs in a .jsonl file")
@@ -110,8 +116,11 @@ def _read(path: Path, pairs: bool) -> Iterator[Text]:
                 raise DataError("empty text", path="standard input", line=number, remedy="remove the line")
             yield line.rstrip("\r\n")
         return
-    from leanformer.data.readers import iterate_rows
+    from leanformer.data.readers import iterate_rows, read_questions
 
+    if task.answer == "tags":
+        yield from read_questions(path)
+        return
     # Labels of any kind may stand in the file; nothing here looks at them.
     for row in iterate_rows(path):
         if pairs and row.pair is None:

@@ -38,6 +38,9 @@ def train(
     ] = 8192,
     learning_rate: Annotated[float, typer.Option(min=0)] = 5e-5,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    language_temperature: Annotated[
+        float, typer.Option(min=0.1, help="1: every text once an epoch; above it languages are sampled more evenly.")
+    ] = 1.0,
     max_tokens: TokensOption = 128,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
@@ -69,7 +72,7 @@ def train(
         say(f"note: {note}")
     settings = FitSettings(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, seed=seed,
+        precision=precision, seed=seed, language_temperature=language_temperature,
     )  # fmt: skip
     work = output.with_name(output.name + ".work")
     effort = Effort("teacher", "train.fine_tune", whole=not work.exists())

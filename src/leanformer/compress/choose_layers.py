@@ -18,7 +18,7 @@ from leanformer.models.scoring import score_rows
 from leanformer.models.surgery import keep_layers
 from leanformer.train.objectives.answers import LOSSES
 
-_NAMES = {"label": "KL", "labels": "KL", "score": "squared difference"}
+_NAMES = {"label": "KL", "labels": "KL", "score": "squared difference", "tags": "KL"}
 _MOST_SUBSETS = 300
 # Above so many subsets fewer rows must do, so that a deep teacher does not take tens of minutes.
 _QUICK_SUBSETS, _FEWER_ROWS = 60, 128

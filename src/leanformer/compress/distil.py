@@ -13,7 +13,7 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -43,6 +43,7 @@ class Distil:
     shape: str | None = None  # layers and width in one, such as "4x312"; takes the place of `layers` and `hidden`
     start: str | None = None  # start from this checkpoint or artifact instead of the teacher's layers
     temperature: float = 1.0  # of the soft targets
+    logit_loss: str = "kl"  # "kl" between soft targets, or "mse" of raw logits (half the squared distance)
     hard: float = 0.0  # share of hard-label cross-entropy; 1 trains without the teacher, as a control
     hidden_weight: float = 0.0  # weight of the hidden-state loss
     hidden_kind: str = "mse"  # "mse" or "cosine"
@@ -53,6 +54,7 @@ class Distil:
     use_unlabelled: bool = True  # train on the unlabelled split too
     epochs: int = 3  # passes over the training texts; the best on dev is kept
     batch_size: int = 64  # texts per optimiser step
+    language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
     learning_rate: float = 1e-4  # at its peak
     warmup: float = 0.06  # share of the steps in which the rate rises
     weight_decay: float = 0.01  # of AdamW, on matrices only
@@ -71,8 +73,10 @@ class Distil:
         need(0 <= self.hard <= 1, f"hard is a share from 0 to 1, not {self.hard}")
         need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
         need(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
+        need(self.logit_loss in ("kl", "mse"), f"logit_loss is 'kl' or 'mse', not {self.logit_loss!r}")
         need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
         need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
+        need(self.language_temperature > 0, f"language_temperature is above 0, not {self.language_temperature}")
         need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
         need(self.trial_texts >= 0, f"trial_texts must not be below 0, not {self.trial_texts}")
         for name in ("hidden_weight", "attention_weight", "weight_decay"):
@@ -105,12 +109,13 @@ class Distil:
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fine_tune import dev_result, encoder_hash, fit_classifier
         from leanformer.train.loop import FitSettings
+        from leanformer.train.rows import encode
         from leanformer.train.teacher_outputs import teacher_outputs
 
         teacher = context.artifacts["teacher"]
         if context.data.dev is None or not context.data.dev.is_labelled:
             raise DataError("distillation needs a dev split to choose the best epoch by", path=context.data.name)
-        texts, labels = self._texts(context, artifact.task)
+        texts, labels, languages = self._texts(context, artifact.task)
         dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
@@ -121,6 +126,8 @@ class Distil:
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
         torch.manual_seed(context.seed)  # so that a trial changes nothing but the choice
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
+        if artifact.task.answer == "tags":
+            same_tokens = same_tokens and tokens == teacher.max_tokens  # or windows would not be the same
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(
             teacher,
@@ -131,18 +138,20 @@ class Distil:
             device=context.device,
             say=context.say,
         )
+        encoded = encode(Tokenizer(tokenizer_path, tokens), artifact.task, texts)
+        outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
         settings = FitSettings(
             epochs=self.epochs, batch_size=self.batch_size, token_budget=self.token_budget,
             learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
-            precision=self.precision, seed=context.seed,
+            precision=self.precision, seed=context.seed, language_temperature=self.language_temperature,
         )  # fmt: skip
         identity = sha256_json(
             [record("compress.distil", self, artifact), encoder_hash(student), context.data.training_hash]
         )
         result = fit_classifier(
             student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,
-            work=context.work, identity=identity, device=context.device, say=context.say,
+            work=context.work, identity=identity, device=context.device, say=context.say, languages=languages,
         )  # fmt: skip
         entry = record("compress.distil", self, artifact) | {
             "seed": context.seed,
@@ -158,8 +167,8 @@ class Distil:
             history=[*artifact.history, entry],
         )
 
-    def _texts(self, context: Context, task: Task) -> tuple[tuple[Text, ...], np.ndarray]:
-        """The texts to train on, train then unlabelled, and their labels (see `labels_of`)."""
+    def _texts(self, context: Context, task: Task) -> tuple[tuple[Text, ...], np.ndarray, tuple[str, ...] | None]:
+        """The texts to train on, train then unlabelled, labels (see `labels_of`), and languages if known."""
         from leanformer.train.targets import labels_of
 
         data = context.data
@@ -171,7 +180,9 @@ class Distil:
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
         texts = tuple(text for part in parts for text in part.inputs)
-        return texts, np.concatenate([labels_of(part.for_task(task)) for part in parts])
+        known = [part.languages for part in parts if part.languages is not None]
+        languages = tuple(one for each in known for one in each) if len(known) == len(parts) else None
+        return texts, np.concatenate([labels_of(part.for_task(task)) for part in parts]), languages
 
     def _maps(
         self, student: Classifier, teacher: Artifact, same_tokens: bool
@@ -211,7 +222,7 @@ class Distil:
             width = next(iter(outputs.hidden.values())).shape[1]
             projections = nn.ModuleList(nn.Linear(student.config.hidden, width) for _ in hidden_map)
         weights = LossWeights(
-            self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind
+            self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind, self.logit_loss
         )  # fmt: skip
         return Distillation(
             outputs, weights, answer=answer, hidden_map=hidden_map, attention_map=attention_map, projections=projections

@@ -14,8 +14,10 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.store import TOKENIZER, read_model
 from leanformer.predictor import sigmoid, softmax
 from leanformer.step import Context
+from leanformer.tagging.ragged import flat, is_ragged, ragged
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.rows import encode
 from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import teacher_outputs
 
@@ -41,7 +43,8 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     padding = read_model(artifact).config.padding_id
     if data.train is not None:
         chosen = _drawn(data.train, texts, context.seed)
-        return TrainingSet(tokenizer.encode(chosen.inputs), labels_of(chosen.for_task(artifact.task)), padding)
+        rows = encode(tokenizer, artifact.task, chosen.inputs)
+        return TrainingSet(rows.rows, rows.labels(labels_of(chosen.for_task(artifact.task))), padding)
     if data.unlabelled is None:
         raise DataError(
             "pruning scores heads and units on training texts; there is neither a train nor an unlabelled split",
@@ -51,8 +54,11 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     chosen = _drawn(data.unlabelled, texts, context.seed)
     teacher = context.artifacts["teacher"]
     answers = teacher_outputs(teacher, chosen.inputs, cache=context.cache, device=context.device, say=context.say)
-    labels = draw(answers.logits.astype(np.float64), artifact.task.answer, np.random.default_rng(context.seed))
-    return TrainingSet(tokenizer.encode(chosen.inputs), labels, padding)
+    generator, rows = np.random.default_rng(context.seed), encode(tokenizer, artifact.task, chosen.inputs)
+    labels = draw(flat(answers.logits).astype(np.float64), artifact.task.answer, generator)
+    if is_ragged(answers.logits):
+        labels = ragged(np.split(labels, np.cumsum([len(one) for one in answers.logits])[:-1]))
+    return TrainingSet(rows.rows, rows.labels(labels), padding)
 
 
 def draw(logits: np.ndarray, answer: str, generator: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
 from leanformer.models.surgery import keep_layers
 from leanformer.step import Context
+from leanformer.tagging.ragged import flat
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import TrainingSet
@@ -30,6 +32,7 @@ from leanformer.train.fine_tune import encoder_hash
 from leanformer.train.loop import FitSettings, fit
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.objectives.distillation import Distillation, LossWeights
+from leanformer.train.rows import encode
 from leanformer.train.teacher_outputs import teacher_outputs
 
 _DEV_TEXTS = 512
@@ -109,18 +112,19 @@ def trial_distances(
     if not texts or keep == depth:
         return {options[0]: 0.0}
     dev_texts = sampled(dev, _DEV_TEXTS, context.seed)
-    dev_rows = tokenizer.encode(dev_texts)
-    nearest = choose_layers(source, keep, dev_rows, answer=dev.task.answer, say=context.say)
+    on_dev = encode(tokenizer, dev.task, dev_texts)
+    nearest = choose_layers(source, keep, on_dev.rows, answer=dev.task.answer, say=context.say)
     options = list(dict.fromkeys([*options, nearest]))
     if len(options) == 1:
         return {options[0]: 0.0}
     teacher, device = context.artifacts["teacher"], device_of(context.device)
     outputs = teacher_outputs(teacher, texts, cache=context.cache, device=context.device)
-    target = torch.from_numpy(
-        teacher_outputs(teacher, dev_texts, cache=context.cache, device=context.device).logits.copy()
-    )
+    answers = teacher_outputs(teacher, dev_texts, cache=context.cache, device=context.device).logits
+    target = torch.from_numpy(flat(answers).copy())
     padding = source.config.padding_id
-    data = TrainingSet(tokenizer.encode(texts), np.full(len(texts), -1, dtype=np.int64), padding)  # soft loss alone
+    on_train = encode(tokenizer, dev.task, texts)
+    data = TrainingSet(on_train.rows, on_train.unknown(), padding)  # soft loss alone
+    outputs = replace(outputs, logits=on_train.of_rows(outputs.logits))
     settings = FitSettings(
         epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9
     )
@@ -138,8 +142,8 @@ def trial_distances(
         student = keep_layers(source, layers)
 
         def score(student: Classifier = student) -> float:
-            ours = torch.from_numpy(score_rows(student, dev_rows, padding_id=padding, device=device))
-            return -float(LOSSES[dev.task.answer].soft(ours, target, 1.0).mean())
+            ours = on_dev.logits(lambda rows: score_rows(student, rows, padding_id=padding, device=device))
+            return -float(LOSSES[dev.task.answer].soft(torch.from_numpy(flat(ours)), target, 1.0).mean())
 
         folder = Path(context.work, "trial")
         fit(

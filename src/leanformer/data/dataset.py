@@ -10,7 +10,14 @@ from leanformer.data.carving import carve_dev, strata
 from leanformer.data.examples import Examples, Label
 from leanformer.data.hub import open_hub
 from leanformer.data.kinds import check_kind, detect_kind
-from leanformer.data.labelling import LABELLED_SPLITS, index_labels, join_names, label_names, require_labels
+from leanformer.data.labelling import (
+    LABELLED_SPLITS,
+    index_labels,
+    join_names,
+    label_names,
+    require_labels,
+    tags_of,
+)
 from leanformer.data.locate import read_source
 from leanformer.data.overlap import count_contained, find_repeats, normalise_all
 from leanformer.data.rows import READABLE_KINDS, Table
@@ -95,7 +102,8 @@ def open_dataset(
             there), such as {"train": "train_phrases"}.
         seed: where there is no dev split, seeds the choice of the tenth of train that becomes dev.
         kind: "classification", "pair" (two texts an example, `text` and `text_pair`), "multilabel" (any number of
-            labels, `labels`), "similarity" (pairs with a score) or "regression" (a score); None: as the rows are.
+            labels, `labels`), "similarity" (pairs with a score), "regression" (a score) or "tokens" (words with tags,
+            as columns or in JSON Lines; a folder may have one sub-folder a language); None: as the rows are.
         labels: the label names in order; without them, the labels of train (or else of dev or test), sorted, by
             value where all are integers.
         single: the split that one labelled file is; "test" makes it that whatever its name, and demands labels.
@@ -109,6 +117,11 @@ def open_dataset(
             path=source,
             remedy=f"give one of {', '.join(READABLE_KINDS)} as the kind",
         )
+    if source.startswith("hub:") and kind == "tokens":
+        raise DataError(
+            "words and tags are not read from the hub yet", path=source,
+            remedy='export the data to JSON Lines: {"words": [...], "tags": [...]}',
+        )  # fmt: skip
     if source.startswith("hub:"):
         name, _, config = source.removeprefix("hub:").partition(":")
         name, tables, notes = open_hub(name, config or None, kind=kind, splits=splits)
@@ -127,7 +140,7 @@ def _assemble(
     for split in LABELLED_SPLITS:
         if split in tables:
             require_labels(tables[split], split)
-    task = Task(kind, () if BUILT[kind].answer == "score" else label_names(tables, labels))
+    task = Task(kind, _names(tables, BUILT[kind].answer, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
     keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
     notes = notes + _describe_unread(tables)
@@ -158,6 +171,12 @@ def _assemble(
     return Dataset(task=task, name=name, notes=tuple(notes), overlap=overlap, dev_rows=dev_rows, **parts)
 
 
+def _names(tables: Mapping[str, Table], answer: str, labels: Sequence[str] | None) -> tuple[str, ...]:
+    if answer == "score":
+        return ()
+    return tags_of(tables, labels) if answer == "tags" else label_names(tables, labels)
+
+
 def _examples(table: Table, split: str, task: Task) -> Examples:
     return Examples(
         task=task,
@@ -165,6 +184,7 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
         labels=None if split == "unlabelled" else index_labels(table, task),
         pairs=tuple(row.pair or "" for row in table.rows) if task.pairs else None,
         source=table.where,
+        languages=tuple(row.language for row in table.rows) if any(row.language for row in table.rows) else None,
     )
 
 

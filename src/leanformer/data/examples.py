@@ -11,9 +11,11 @@ from random import Random
 import numpy as np
 
 from leanformer.files import sha256_json
+from leanformer.tagging.ragged import is_ragged, ragged
+from leanformer.tagging.words import words_of
 from leanformer.task import Task, Text
 
-# What is known of one example: the index of its label, the indices of all its labels, or its score.
+# What is known of one example: the index of its label, the indices of all its labels, its score, or of each word's tag.
 Label = int | tuple[int, ...] | float
 
 
@@ -25,9 +27,10 @@ class Examples:
         task: kind of task and label names.
         texts: one text per example; for pair tasks the first of the two.
         labels: for each example, as the task's answer is: an index into `task.labels`; a tuple of such indices,
-            rising and perhaps empty; or a score. None where the examples are unlabelled.
+            rising and perhaps empty; a score; or a tuple of one index for each word. None where they are unlabelled.
         pairs: for pair tasks the second text of each example, else None.
         source: where the examples came from, such as a file name. Not part of the content.
+        languages: the language of each example, where the data say it; else None.
 
     Raises `ValueError` when lengths differ, when a label is not an index into `task.labels` or a score not a finite
     number, or when the second texts of a pair task are missing.
@@ -38,14 +41,19 @@ class Examples:
     labels: tuple[Label, ...] | None
     pairs: tuple[str, ...] | None = None
     source: str = ""
+    languages: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None:
             if len(self.labels) != len(self.texts):
                 raise ValueError(f"{len(self.labels)} labels for {len(self.texts)} texts")
             _CHECKS[self.task.answer](self.labels, len(self.task.labels))
+            if self.task.answer == "tags":
+                _check_lengths(self.texts, self.labels)
         if self.pairs is not None and len(self.pairs) != len(self.texts):
             raise ValueError(f"{len(self.pairs)} second texts for {len(self.texts)} texts")
+        if self.languages is not None and len(self.languages) != len(self.texts):
+            raise ValueError(f"{len(self.languages)} languages for {len(self.texts)} texts")
         if self.pairs is None and self.task.pairs:
             raise ValueError(f"examples of a {self.task.kind} task need second texts")
 
@@ -65,6 +73,8 @@ class Examples:
     def targets(self) -> np.ndarray:
         """The labels as an array: class indices `[n]`; 0 or 1 for each label `[n, labels]`; or scores `[n]`, float64.
 
+        Tags are a ragged array `[n]` of indices `[words]` (see `tagging.ragged`).
+
         Raises `ValueError` for examples without labels.
         """
         if self.labels is None:
@@ -74,13 +84,17 @@ class Examples:
             for row, each in enumerate(self.labels):
                 chosen[row, list(each)] = 1  # type: ignore[arg-type]
             return chosen
+        if self.task.answer == "tags":
+            return ragged([np.asarray(each, dtype=np.int64) for each in self.labels])
         return np.asarray(self.labels, dtype=np.float64 if self.task.answer == "score" else np.int64)
 
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 (hex) over task, texts, pairs and labels, in order; the source is left out."""
         question = self.task.question.to_json()
-        return sha256_json({"task": question, "texts": self.texts, "pairs": self.pairs, "labels": self.labels})
+        content = {"task": question, "texts": self.texts, "pairs": self.pairs, "labels": self.labels}
+        # Left out where there are none, so that the hashes of other data stay what they were.
+        return sha256_json(content if self.languages is None else content | {"languages": self.languages})
 
     def select(self, indices: Iterable[int]) -> Examples:
         """The examples at `indices`, in that order. Raises `IndexError` for an index that is not there."""
@@ -91,6 +105,7 @@ class Examples:
             labels=None if self.labels is None else tuple(self.labels[i] for i in chosen),
             pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
             source=self.source,
+            languages=None if self.languages is None else tuple(self.languages[i] for i in chosen),
         )
 
     def for_task(self, task: Task) -> Examples:
@@ -99,11 +114,12 @@ class Examples:
 
         def moved(label: Label) -> Label:
             if isinstance(label, tuple):
-                return tuple(sorted(number[i] for i in label))
+                renamed = (number[i] for i in label)
+                return tuple(renamed if task.answer == "tags" else sorted(renamed))
             return number[label] if isinstance(label, int) else label
 
         labels = None if self.labels is None else tuple(moved(one) for one in self.labels)
-        return Examples(task, self.texts, labels, self.pairs, self.source)
+        return Examples(task, self.texts, labels, self.pairs, self.source, self.languages)
 
 
 def sampled(examples: Examples, count: int, seed: int) -> tuple[Text, ...]:
@@ -116,6 +132,8 @@ def sampled(examples: Examples, count: int, seed: int) -> tuple[Text, ...]:
 
 def from_targets(targets: np.ndarray) -> tuple[Label, ...]:
     """Labels as `Examples` keeps them, from an array as `Examples.targets` gives it."""
+    if is_ragged(targets):
+        return tuple(tuple(int(i) for i in each) for each in targets)
     if targets.ndim == 2:
         return tuple(tuple(int(i) for i in np.flatnonzero(row)) for row in targets)
     return tuple(float(one) for one in targets) if targets.dtype.kind == "f" else tuple(int(one) for one in targets)
@@ -140,4 +158,16 @@ def _check_score(labels: tuple[Label, ...], names: int) -> None:
             raise ValueError(f"score {each} is not a finite decimal number")
 
 
-_CHECKS = {"label": _check_label, "labels": _check_labels, "score": _check_score}
+def _check_tags(labels: tuple[Label, ...], names: int) -> None:
+    for each in labels:
+        if not isinstance(each, tuple) or not set(each) <= set(range(names)):
+            raise ValueError(f"tags {each!r:.60} are not a tuple of indices into the {names} label names")
+
+
+def _check_lengths(texts: tuple[str, ...], labels: tuple[Label, ...]) -> None:
+    for row, (text, each) in enumerate(zip(texts, labels, strict=True), start=1):
+        if len(words_of(text)) != len(each):  # type: ignore[arg-type]
+            raise ValueError(f"example {row} has {len(words_of(text))} words and {len(each)} tags")  # type: ignore[arg-type]
+
+
+_CHECKS = {"label": _check_label, "labels": _check_labels, "score": _check_score, "tags": _check_tags}

@@ -15,11 +15,14 @@ _FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
 def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple[str, list[str]]:
     """The kind of task that most rows of the first table (in the order of `labelled`) are examples of, and notes.
 
-    Pairs are rows with a second text. Lists under `labels` mean any number of labels; decimal numbers, some of them
-    with a fraction, mean scores; all else is one label of several. Raises `DataError` for a kind that is not built.
+    Pairs are rows with a second text, and lists of words are to be tagged. Lists under `labels` mean any number of
+    labels; decimal numbers, some of them with a fraction, mean scores; all else is one label of several. Raises
+    `DataError` for a kind that is not built.
     """
     first = next((tables[split] for split in labelled if split in tables), None)
     rows = (first or next(iter(tables.values()))).rows
+    if 2 * sum(row.words for row in rows) > len(rows):
+        return "tokens", []
     pairs = 2 * sum(row.pair is not None for row in rows) > len(rows)
     answer = "label" if first is None else _answer([row for row in rows if row.label is not None])
     kind = next((name for name, one in BUILT.items() if one == Kind(pairs, answer)), None)
@@ -40,7 +43,7 @@ def check_kind(tables: Mapping[str, Table], kind: str, labelled: tuple[str, ...]
     """Raise `DataError` at the first row that is not an example of `kind`; unlabelled rows need no fitting label."""
     for split, table in tables.items():
         for row in table.rows:
-            shown = row if split in labelled else Row(row.line, row.text, row.pair)
+            shown = row if split in labelled else Row(row.line, row.text, row.pair, words=row.words)
             if found := mismatch(shown, kind):
                 raise table.error(found[0], row, remedy=found[1])
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from leanformer.data.examples import Label
 from leanformer.data.rows import Row, Table, as_score
 from leanformer.errors import DataError
+from leanformer.tagging.schemes import tag_names, types_of
 from leanformer.task import Task
 
 LABELLED_SPLITS = ("train", "dev", "test")
@@ -54,6 +55,11 @@ def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tup
         if list(given).count(name) > 1:
             raise DataError(f"the label {name!r} is given twice", remedy="name every label once")
     return tuple(given)
+
+
+def tags_of(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
+    """The tags in order: those given, else O and both tags of each type in the split that `label_names` looks at."""
+    return label_names(tables, given) if given is not None else tag_names(types_of(label_names(tables, None)))
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -107,7 +113,11 @@ def _score(table: Table, row: Row, index: Mapping[str, int]) -> Label:
     return value
 
 
-_READERS = {"label": _one_label, "labels": _all_labels, "score": _score}
+def _all_tags(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    return tuple(_index(table, row, name, index) for name in _names_of(row))
+
+
+_READERS = {"label": _one_label, "labels": _all_labels, "score": _score, "tags": _all_tags}
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePath
 
 from leanformer.data.readers import EXTENSIONS, missing_path, read_rows
-from leanformer.data.rows import Table
+from leanformer.data.rows import Row, Table
 from leanformer.errors import DataError
 
 # Other names under which people keep a split.
@@ -28,14 +29,16 @@ def read_source(
     Returns the name of the data set, its tables by split, and notes. Raises `DataError`.
     """
     path = Path(source)
+    if path.is_dir() and kind == "tokens" and (languages := _languages(path)):
+        return path.resolve().name, _of_languages(path, languages, splits), []
     if path.is_dir():
-        files = find_splits(path, splits)
-        return path.resolve().name, {split: _read(file, kind) for split, file in files.items()}, []
+        files = find_splits(path, splits, kind)
+        return path.resolve().name, {split: _read(file, kind, split) for split, file in files.items()}, []
     if not path.exists():
         raise missing_path(path)
     if splits:
         raise DataError("splits can be named only in a folder", path=path, remedy="give the folder that it lies in")
-    table = _read(path, kind)
+    table = _read(path, kind, "unlabelled" if path.stem in ALIASES["unlabelled"] else "train")
     labelled = sum(row.label is not None for row in table.rows)
     if labelled:
         # A few rows without a label are refused later, as for any labelled split.
@@ -53,7 +56,28 @@ def read_source(
     return path.stem, {"unlabelled": table}, [note]
 
 
-def find_splits(folder: Path, splits: Mapping[str, str] | None = None) -> dict[str, Path]:
+def _languages(folder: Path) -> list[Path]:
+    """The sub-folders that hold splits, where the folder itself has none; each is a language."""
+    stems = [stem for stems in ALIASES.values() for stem in stems]
+    if any(_files_of(folder, stem) for stem in stems):
+        return []
+    below = sorted(one for one in folder.iterdir() if one.is_dir())
+    return [one for one in below if any(_files_of(one, stem) for stem in stems)]
+
+
+def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, str] | None) -> dict[str, Table]:
+    """The splits of all languages, one after the other; a language may lack some of them."""
+    found: dict[str, list[Row]] = {}
+    for language in languages:
+        for split, file in find_splits(language, splits, "tokens").items():
+            rows = _read(file, "tokens", split).rows
+            found.setdefault(split, []).extend(
+                replace(row, language=row.language or language.name, file=str(file)) for row in rows
+            )
+    return {split: Table(where=str(folder), rows=found[split]) for split in ALIASES if split in found}
+
+
+def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str | None = None) -> dict[str, Path]:
     """The file of every split that `folder` has.
 
     `splits` names another file (stem or file name) for a split; a file that is named for one split is no longer
@@ -78,12 +102,17 @@ def find_splits(folder: Path, splits: Mapping[str, str] | None = None) -> dict[s
         if candidates:
             found[split] = candidates[0]
     for split, file in found.items():
-        if file.suffix.lower() == ".txt" and split != "unlabelled":
+        if file.suffix.lower() == ".txt" and split != "unlabelled" and kind != "tokens":
             raise DataError(
                 f"a .txt file has no labels, so it cannot be the {split} split",
                 path=file,
                 remedy="rename it to unlabelled.txt, or write .jsonl, .csv or .tsv with text and label",
             )
+    if not found and kind != "tokens" and _languages(folder):
+        raise DataError(
+            "no train, dev, test or unlabelled file here, but sub-folders that have them", path=folder,
+            remedy="name one of them; or, if they are languages whose words are tagged, say --task tokens",
+        )  # fmt: skip
     if not found:
         raise DataError(
             f"no train, dev, test or unlabelled file here; the files here are {_list_files(folder)}",
@@ -161,5 +190,5 @@ def _two_files(folder: Path, split: str, candidates: list[Path]) -> DataError:
     )
 
 
-def _read(path: Path, kind: str | None) -> Table:
-    return Table(where=str(path), rows=read_rows(path, kind))
+def _read(path: Path, kind: str | None, split: str) -> Table:
+    return Table(where=str(path), rows=read_rows(path, kind, tagged=split != "unlabelled"))

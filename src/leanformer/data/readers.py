@@ -10,16 +10,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from leanformer.data.conll import build_sentence, read_columns, read_lines
 from leanformer.data.decoding import decode_lines
 from leanformer.data.rows import LABEL_SEPARATOR, PAIR_NAMES, Row, build_row, missing_column
 from leanformer.errors import DataError
+from leanformer.tagging.schemes import is_tag
+from leanformer.tagging.words import words_of
 from leanformer.task import BUILT
 
-EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt")
+EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt", ".conll")
 _CSV_FIELD_LIMIT = 2**31 - 1  # characters; the largest that a C long holds on every platform
 
 
-def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
+def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> list[Row]:
     """Read the rows of one file; the extension says the format.
 
     `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
@@ -27,14 +30,15 @@ def read_rows(path: Path | str, kind: str | None = None) -> list[Row]:
     All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of
     texts have a `text_pair` as well (or both of another well-known pair of names, see `rows.PAIR_NAMES`). Any number
     of labels stands under `labels`: a list, or in a table names with "|" between them. With a `kind` every row must
-    be an example of it.
+    be an example of it. Words with tags are columns (`.conll`; for the kind "tokens" `.tsv` and `.txt` too, the latter
+    one sentence a line where they are not `tagged`) or lists in `.jsonl` (see `data.conll`).
 
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
-    return list(iterate_rows(path, kind))
+    return list(iterate_rows(path, kind, tagged=tagged))
 
 
-def iterate_rows(path: Path | str, kind: str | None = None) -> Iterator[Row]:
+def iterate_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> Iterator[Row]:
     """The rows of `read_rows` one by one, and its errors where they stand; only tables are held in memory whole."""
     path = Path(path)
     extension = path.suffix.lower()
@@ -50,7 +54,11 @@ def iterate_rows(path: Path | str, kind: str | None = None) -> Iterator[Row]:
         )
     empty = True
     try:
-        if extension == ".jsonl":
+        if extension == ".conll" or (kind == "tokens" and (extension == ".tsv" or (extension == ".txt" and tagged))):
+            rows = read_columns(path)
+        elif extension == ".txt" and kind == "tokens":
+            rows = read_lines(path)
+        elif extension == ".jsonl":
             rows = _read_json_lines(path, kind)
         elif extension == ".txt":
             rows = _read_text_lines(path, kind)
@@ -78,7 +86,30 @@ def missing_path(path: Path) -> DataError:
     return DataError(f"no such file or folder; beside it there is {there}", path=path, remedy="check the path")
 
 
+def read_questions(path: Path) -> Iterator[str | list[str]]:
+    """What a model that tags words is asked in a file: texts as they are written, or lists of words; `DataError`."""
+    extension = path.suffix.lower()
+    if not path.exists():
+        raise missing_path(path)
+    if extension == ".txt":
+        yield from (text.rstrip("\r\n") for _, text in decode_lines(path) if text.strip())
+    elif extension == ".jsonl":
+        for line, record in _read_records(path):
+            row = build_sentence(record, path=path, line=line)
+            yield record["text"] if isinstance(record.get("text"), str) else words_of(row.text)
+    else:
+        yield from (words_of(row.text) for row in iterate_rows(path, "tokens"))
+
+
 def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:
+    for line, record in _read_records(path):
+        if kind == "tokens" or (kind is None and "words" in record):
+            yield build_sentence(record, path=path, line=line)
+        else:
+            yield build_row(record, kind, path=path, line=line)
+
+
+def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, text in decode_lines(path):
         if not text.strip():
             continue
@@ -100,7 +131,7 @@ def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:
                 line=line,
                 remedy='write one object a line: {"text": ..., "label": ...}',
             )
-        yield build_row(record, kind, path=path, line=line)
+        yield line, record
 
 
 def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
@@ -179,6 +210,11 @@ def _check_header(fields: list[str], kind: str | None, path: Path, line: int) ->
     header = [name.strip() for name in fields]
     is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
     for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
+        if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):
+            raise DataError(
+                f"no column {key!r}; the line ends with a tag ({header[-1]!r})", path=path, line=line,
+                remedy="if these are words with their tags, say --task tokens; else give the table a header",
+            )  # fmt: skip
         if key not in header and not is_known:
             raise missing_column(key, header, path=path, line=line, what="column")
     for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):

@@ -51,6 +51,9 @@ class Row:
         pair: the second text; None where there is none.
         label: the label name, the tuple of names, or a decimal number; None where the row has none.
         near_label: name of another column that looks like the label, where there is no `label`; else "".
+        words: whether the text is a sentence of words (`tagging.words`), to be tagged or tagged.
+        language: of a sentence, where the data say it; else "".
+        file: the file that `line` is of, where a table is made of several; else "".
     """
 
     line: int
@@ -58,6 +61,9 @@ class Row:
     pair: str | None = None
     label: str | float | tuple[str, ...] | None = None
     near_label: str = ""
+    words: bool = False
+    language: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Table:
         if row is None:
             return DataError(problem, path=self.where, remedy=remedy)
         if self.is_file:
-            return DataError(problem, path=self.where, line=row.line, remedy=remedy)
+            return DataError(problem, path=row.file or self.where, line=row.line, remedy=remedy)
         return DataError(problem, path=f"{self.where}, row {row.line}", remedy=remedy)
 
 
@@ -154,7 +160,16 @@ def _score_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str
     )
 
 
-_LABEL_PROBLEMS = {"label": _label_problem, "labels": _labels_problem, "score": _score_problem}
+def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, tuple):
+        return None
+    return (
+        f"one label ({label!r}), but a tag for each word is asked for (kind {kind!r})",
+        "write words and tags as columns, or as lists under 'words' and 'tags' in JSON Lines",
+    )
+
+
+_LABEL_PROBLEMS = {"label": _label_problem, "labels": _labels_problem, "score": _score_problem, "tags": _tags_problem}
 
 
 def as_score(label: str | float) -> float | None:

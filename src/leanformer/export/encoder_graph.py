@@ -13,7 +13,7 @@ from torch import nn
 
 from leanformer.export.graph import Graph, array
 from leanformer.export.position_graph import Positions, position_operators
-from leanformer.models.classifier import Classifier
+from leanformer.models.classifier import Classifier, TokenHead
 from leanformer.models.config import EncoderConfig
 from leanformer.models.encoder import FeedForward, Layer
 
@@ -40,7 +40,8 @@ def encoder_graph(model: Classifier, *, token_types: bool = False) -> onnx.Model
         x = norm_nodes(g, x, model.encoder.final_norm, "final_norm")
     head_nodes(g, model, x)
     names = ["input_ids", "attention_mask"] + (["token_type_ids"] if token_types else [])
-    return g.model({name: ["batch", "tokens"] for name in names}, {"logits": ["batch", config.labels]})
+    each: list[str | int] = ["tokens"] if config.head.pooling == "none" else []
+    return g.model({name: ["batch", "tokens"] for name in names}, {"logits": ["batch", *each, config.labels]})
 
 
 def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
@@ -145,8 +146,14 @@ def _feed_forward(g: Graph, ffn: FeedForward, x: str, name: str) -> str:
 
 
 def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
-    """From hidden states to the output `logits`; first tokens alone stand along `axis`, which has one entry."""
+    """From hidden states to the output `logits`; first tokens alone stand along `axis`, which has one entry.
+
+    Of a head that does not pool they have the shape of the hidden states but for the last dimension.
+    """
     head, shape = model.head, model.config.head
+    if isinstance(head, TokenHead):
+        g.node("Identity", [g.linear(x, *linear_map(head.classifier), "classifier")], "logits")
+        return
     if shape.pooling == "first":
         x = g.node("Squeeze", [x, g.integers(axis)], "first_token")
     else:
@@ -181,11 +188,15 @@ def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> d
         {"Add": 2 * layers} if config.ffn_bias else {},
         {"Split": layers, "Mul": layers} if config.gated_ffn else {},
         {"LayerNormalization": sum(1 + one.attention_norm for one in config.layers) + config.norm_first},
-        # head
-        {"MatMul": 2, "Add": 1 + head.bias, _ACTIVATIONS[head.activation]: 1, "Identity": 1},
-        {"LayerNormalization": 1} if head.norm else {},
-        {"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1},
     ]
+    if head.pooling == "none":
+        parts.append({"MatMul": 1, "Add": 1, "Identity": 1})
+    else:
+        parts += [
+            {"MatMul": 2, "Add": 1 + head.bias, _ACTIVATIONS[head.activation]: 1, "Identity": 1},
+            {"LayerNormalization": 1} if head.norm else {},
+            {"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1},
+        ]
     # Rotary layers pack queries and keys, and turn keys before they are transposed.
     packed = sum(one.rotary_base is not None for one in (config.layers[:-1] if first else config.layers))
     parts.append({"Split": packed, "Reshape": -packed})

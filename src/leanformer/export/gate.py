@@ -8,6 +8,7 @@ import numpy as np
 
 from leanformer.errors import GateError
 from leanformer.metrics.agreement import changed
+from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 
 _ONE_LABEL = Task("classification", ())
@@ -36,13 +37,17 @@ class Parity:
 
 
 def compare(logits: np.ndarray, reference: np.ndarray, task: Task | None = None) -> Parity:
-    """Compare logits `[n, outputs]` with those of the reference; without a task one label of several is the answer."""
-    difference = np.abs(logits.astype(np.float64) - reference)
+    """Compare logits with those of the reference; without a task one label of several is the answer.
+
+    They are `[n, outputs]`, or ragged `[n]` of `[words, outputs]`, where a word counts as a text does otherwise.
+    """
+    ours, theirs = flat(logits), flat(reference)
+    difference = np.abs(ours.astype(np.float64) - theirs)
     return Parity(
         n=len(logits),
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
-        reference_spread=float(reference.std()),
+        reference_spread=float(theirs.std()),
         flips=float(changed(logits, reference, task or _ONE_LABEL).mean()),
     )
 

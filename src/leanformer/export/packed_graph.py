@@ -8,10 +8,12 @@ The inputs, all int64, of a pack of G lines of L tokens with R sequences in all:
     first      [R]      where each sequence begins, counted through all lines
     types      [G, L]   token types, in graphs for pairs of texts alone
 
-The output `logits` is `[R, labels]`. A token attends to the tokens of its own segment, which all stand in one line, so
-that attention costs G L^2 and not the square of the whole pack. Everything but the way in, the masks and the choice of
-the tokens that the head reads is the graph of `encoder_graph`, node by node and under the same names; so `padded_graph`
-turns one into the other by exchanging those few nodes, whatever became of the linear maps.
+The output `logits` is `[R, labels]`; of a model that tags tokens it is `[G, L, labels]`, and there is no `first`.
+
+A token attends to the tokens of its own segment, which all stand in one line, so that attention costs G L^2 and not the
+square of the whole pack. Everything but the way in, the masks and the choice of the tokens that the head reads is the
+graph of `encoder_graph`, node by node and under the same names; so `padded_graph` turns one into the other by
+exchanging those few nodes, whatever became of the linear maps.
 """
 
 from __future__ import annotations
@@ -44,10 +46,10 @@ _PACK = "pack."
 
 def can_pack(config: EncoderConfig) -> bool:
     """Whether such a model has a graph over packs: positions are looked up by number, norms follow the residual sums,
-    and the first token is read.
+    and the head reads the first token or every one, without averaging.
     """
     special = config.norm_first or any(one.window is not None or one.rotary_base is not None for one in config.layers)
-    return config.position_table and config.relative_bias is None and not special and config.head.pooling == "first"
+    return config.position_table and config.relative_bias is None and not special and config.head.pooling != "mean"
 
 
 class _Segments(Positions):
@@ -93,22 +95,26 @@ def packed_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelP
         raise ValueError(f"a {config.family} model of this kind has no graph over packs")
     x = _embeddings(g, model, token_types)
     positions = _Segments(g, model)
+    every_token = config.head.pooling == "none"
     last = len(config.layers) - 1
     for index, layer in enumerate(model.encoder.layers):
         assert isinstance(layer, Layer)
         name = f"layer{index}"
-        if index == last:
+        first_only = index == last and not every_token
+        if first_only:
             # Few queries are left, so that all lines as one cost little, and each query finds its own line among them.
             x = g.node("Reshape", [x, g.integers(1, -1, config.hidden)], f"{name}.tokens")
-        x = layer_nodes(g, layer, x, positions, config, name, first_token_only=index == last)
+        x = layer_nodes(g, layer, x, positions, config, name, first_token_only=first_only)
     if model.encoder.final_norm is not None:
         x = norm_nodes(g, x, model.encoder.final_norm, "final_norm")
     head_nodes(g, model, x, axis=0)
     line: list[str | int] = ["lines", "tokens"]
-    inputs: dict[str, list[str | int]] = {"ids": line, "positions": line, "segments": line, "first": ["rows"]}
+    inputs: dict[str, list[str | int]] = {"ids": line, "positions": line, "segments": line}
+    if not every_token:
+        inputs["first"] = ["rows"]
     if token_types:
         inputs[TYPES] = line
-    return g.model(inputs, {"logits": ["rows", config.labels]})
+    return g.model(inputs, {"logits": [*(line if every_token else ["rows"]), config.labels]})
 
 
 def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
@@ -131,8 +137,12 @@ def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
 def expected_packed_operators(config: EncoderConfig, *, token_types: bool = False) -> dict[str, int]:
     """How many nodes of each operator `packed_graph` has: those of the padded graph but for the way in."""
     counts = Counter(expected_operators(config, token_types=token_types))
-    counts.subtract({"Shape": 1, "Slice": 2, "Cast": 1, "Sub": 1, "Mul": 1})
-    counts.update({"Gather": 3, "Unsqueeze": 4, "Equal": 2, "Where": 2, "Reshape": 2})
+    counts.subtract({"Shape": 1, "Slice": 1, "Cast": 1, "Sub": 1, "Mul": 1})
+    # Positions, and the one mask; then what picks the first tokens, their mask included.
+    counts.update({"Gather": 1, "Unsqueeze": 2, "Equal": 1, "Where": 1})
+    if config.head.pooling == "first":
+        counts.subtract({"Slice": 1})
+        counts.update({"Gather": 2, "Unsqueeze": 2, "Equal": 1, "Where": 1, "Reshape": 2})
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
@@ -147,23 +157,22 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     mask_nodes(g)
     made = {one.output[0]: one for one in packed.graph.node}
     # The lines as one, from which the first tokens are taken; the padded graph keeps its rows apart.
-    (lines,) = (one for one in made.values() if one.output[0].endswith(".tokens") and one.op_type == "Reshape")
-    first = next(one.output[0] for one in made.values() if list(one.input) == [lines.output[0], "first"])
-    g.node("Slice", [lines.input[0], g.integers(0), g.integers(1), g.integers(1)], first)
-    g.node("Squeeze", [made["first_token"].input[0], g.integers(1)], "first_token")
+    renamed = {"ids": "input_ids", TYPES: "token_type_ids", f"{_PACK}first_mask": "mask"}
+    names_in_place: tuple[str, ...] = ()
+    if "first_token" in made:  # a model that tags tokens picks none
+        (lines,) = (one for one in made.values() if one.output[0].endswith(".tokens") and one.op_type == "Reshape")
+        first = next(one.output[0] for one in made.values() if list(one.input) == [lines.output[0], "first"])
+        g.node("Slice", [lines.input[0], g.integers(0), g.integers(1), g.integers(1)], first)
+        g.node("Squeeze", [made["first_token"].input[0], g.integers(1)], "first_token")
+        renamed[lines.output[0]] = lines.input[0]
+        names_in_place = (first, "first_token")
     own = {one.output[0]: one for one in g.nodes}
-    in_place = {name: own.pop(name) for name in (first, "first_token")}
+    in_place = {name: own.pop(name) for name in names_in_place}
     nodes = list(own.values())
-    renamed = {
-        "ids": "input_ids",
-        TYPES: "token_type_ids",
-        f"{_PACK}first_mask": "mask",
-        lines.output[0]: lines.input[0],
-    }
     for node in packed.graph.node:
         if node.output[0] in in_place:
             nodes.append(in_place[node.output[0]])
-        elif node.output[0] not in own and node.output[0] != lines.output[0] and not node.name.startswith(_PACK):
+        elif node.output[0] not in {*own, *renamed} and not node.name.startswith(_PACK):
             kept = onnx.NodeProto()
             kept.CopyFrom(node)
             kept.input[:] = [renamed.get(name, name) for name in node.input]
@@ -171,7 +180,8 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     used = {name for node in nodes for name in node.input}
     constants = {one.name: one for one in (*packed.graph.initializer, *g.constants) if one.name in used}
     types = ["token_type_ids"] if any(one.name == TYPES for one in packed.graph.input) else []
-    labels = packed.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    labels = packed.graph.output[0].type.tensor_type.shape.dim[-1].dim_value
+    each = [] if "first_token" in made else ["tokens"]
     graph = helper.make_graph(
         nodes,
         packed.graph.name,
@@ -179,7 +189,7 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
             helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
             for name in ("input_ids", "attention_mask", *types)
         ],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", labels])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", *each, labels])],
         initializer=list(constants.values()),
     )
     result = helper.make_model(graph, opset_imports=packed.opset_import, producer_name=packed.producer_name)

@@ -46,7 +46,7 @@ def _padded(source: Path, path: Path) -> None:
     from leanformer.export.packed_graph import INPUTS, padded_graph
 
     graph = onnx.load(source)
-    if {one.name for one in graph.graph.input} >= set(INPUTS):
+    if {one.name for one in graph.graph.input} >= set(INPUTS) - {"first"}:
         onnx.save(padded_graph(graph), path)
     else:
         shutil.copyfile(source, path)

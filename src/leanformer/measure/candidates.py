@@ -10,6 +10,7 @@ from leanformer.predictor import decide, sigmoid, softmax
 from leanformer.runtime.cores import physical_cores, places
 from leanformer.runtime.predictor import ENGINES, PINNABLE
 from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, default_settings
+from leanformer.tagging.viterbi import best_legal
 from leanformer.task import Task
 
 PACK_TOKENS = (None, 128, 256, 64, 512, 1024, 2048)
@@ -57,8 +58,10 @@ def changed_answers(logits: np.ndarray, reference: np.ndarray, task: Task) -> fl
 
     A label changed where the reference's first two probabilities differ by more than `NEAR`; one of several labels,
     where its probability is farther than that from its threshold; a score by more than that share of their range.
-    Rows that are not finite count as changed.
+    Rows that are not finite count as changed. Where words are tagged a row is a sentence; see `_tags_changed`.
     """
+    if task.answer == "tags":
+        return float(np.mean([_tags_changed(a, b, task) for a, b in zip(logits, reference, strict=True)]))
     ours, theirs = decide(logits, task), decide(reference, task)
     if task.answer == "score":
         changed = np.abs(ours - theirs) > NEAR * max(np.ptp(theirs), 1e-9)
@@ -71,3 +74,19 @@ def changed_answers(logits: np.ndarray, reference: np.ndarray, task: Task) -> fl
         margin = top[:, -1] - top[:, -2] if top.shape[1] > 1 else np.ones(len(top))
         changed = (ours != theirs) & (margin > NEAR)
     return float((changed | ~np.isfinite(logits).all(axis=1)).mean())
+
+
+def _tags_changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> bool:
+    """Whether a sentence, logits `[words, labels]`, has other tags that were no near tie.
+
+    Tags that stand side by side are chosen together: a whole stretch of other ones is a tie where, by the reference's
+    logits and if there were these two ways alone, their probabilities would differ by at most `NEAR`. Outside the
+    stretch both ways agree, so that either is legal, and the reference chose the more probable one.
+    """
+    if not np.isfinite(logits).all():
+        return True
+    ours, theirs = (best_legal(one, task.labels) for one in (logits, reference))
+    words = np.arange(len(ours))
+    lead = reference[words, theirs].astype(np.float64) - reference[words, ours]
+    stretches = np.split(lead, np.flatnonzero(np.diff(ours != theirs)) + 1)
+    return any(np.tanh(0.5 * one.sum()) > NEAR for one in stretches)

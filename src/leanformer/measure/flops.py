@@ -21,9 +21,10 @@ def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) ->
         return None
     known = properties.get("head_size")
     head_size = int(known) if known else int(hidden) // max(int(heads) for heads, _ in layers)
+    pooling = properties.get("pooling", "first")
     return Shape(
         int(hidden), head_size, tuple((int(heads), int(ffn)) for heads, ffn in layers), labels,
-        first_only=first_only and properties.get("pooling", "first") == "first",
+        pooler=pooling != "none", first_only=first_only and pooling == "first", every_token=pooling == "none",
         gated=bool(properties.get("gated_ffn", False)), embedding=properties.get("embedding"),
     )  # fmt: skip
 
@@ -31,9 +32,10 @@ def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) ->
 def shape_of_encoder(config: Mapping[str, Any], labels: int) -> Shape:
     """The shape of an artifact of format "encoder", from what `encoder.json` says; PyTorch computes every token."""
     layers = tuple((int(one["heads"]), int(one["ffn"])) for one in config["layers"])
+    tags = config.get("head", {}).get("pooling", "first") == "none"
     return Shape(
-        int(config["hidden"]), int(config["head_size"]), layers, labels, gated=bool(config.get("gated_ffn", False)),
-        embedding=config.get("embedding"),
+        int(config["hidden"]), int(config["head_size"]), layers, labels, pooler=not tags,
+        gated=bool(config.get("gated_ffn", False)), embedding=config.get("embedding"), every_token=tags,
     )  # fmt: skip
 
 

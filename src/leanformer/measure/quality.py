@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,10 @@ from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.classification import confusion, f1_scores, macro_f1, matthews, recalls
 from leanformer.metrics.correlation import mean_absolute_error, pearson
 from leanformer.metrics.multilabel import label_recalls, mean_label_f1, subset_accuracy
-from leanformer.metrics.primary import metric_of
+from leanformer.metrics.primary import of_rows
+from leanformer.metrics.tagging import CORRECT, GOLD, PREDICTED, entity_counts, f1
 from leanformer.predictor import decide
+from leanformer.tagging.schemes import types_of
 from leanformer.task import Task
 
 
@@ -42,22 +44,33 @@ class Quality:
 
 
 def measure_quality(
-    logits: np.ndarray, targets: np.ndarray, reference: np.ndarray, task: Task, reference_task: Task | None = None
+    logits: np.ndarray,
+    targets: np.ndarray,
+    reference: np.ndarray,
+    task: Task,
+    reference_task: Task | None = None,
+    *,
+    languages: Sequence[str] | None = None,
 ) -> Quality:
     """Scores of logits `[n, outputs]` against targets (see `Examples.targets`) and against a reference model's logits.
 
-    `reference_task` is that of the reference model, whose thresholds may be others; None: the same.
+    `reference_task` is that of the reference model, whose thresholds may be others; None: the same. Where words are
+    tagged and the `languages` of the rows are known, there are scores for each, their mean and standard deviation.
     """
     ours, theirs = decide(logits, task), decide(reference, reference_task or task)
-    score, n = metric_of(task), len(targets)
+    n = len(targets)
+    score, their_score = of_rows(task, ours, targets), of_rows(task, theirs, targets)
 
     def lost(rows: np.ndarray) -> float:
-        return score(theirs[rows], targets[rows]) - score(ours[rows], targets[rows])
+        return their_score(rows) - score(rows)
 
-    low, high = interval(lambda rows: score(ours[rows], targets[rows]), n)
+    low, high = interval(score, n)
     drop_low, drop_high = interval(lost, n)
+    further = _FURTHER[task.answer](ours, targets, task)
+    if task.answer == "tags" and languages is not None:
+        further["scores"] |= of_languages(entity_counts(ours, targets, task.labels).sum(axis=1), languages)
     return Quality(
-        quality=score(ours, targets),
+        quality=score(np.arange(n)),
         quality_low=low,
         quality_high=high,
         drop=lost(np.arange(n)),
@@ -65,7 +78,7 @@ def measure_quality(
         drop_high=drop_high,
         agreement=same_answers(ours, theirs, task),
         probability_agreement=probability_agreement(logits, reference, task.answer),
-        **_FURTHER[task.answer](ours, targets, task),
+        **further,
     )
 
 
@@ -100,7 +113,60 @@ def _of_score(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, An
     return {"scores": {name: _with_interval(score, ours, targets) for name, score in further.items()}}
 
 
-_FURTHER = {"label": _of_label, "labels": _of_labels, "score": _of_score}
+def _of_tags(ours: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    counts = entity_counts(ours, targets, task.labels)
+    n = len(counts)
+
+    def counted(score: Callable[[np.ndarray], float], counts: np.ndarray) -> tuple[float, float, float]:
+        low, high = interval(lambda rows: score(counts[rows].sum(axis=0)), n)
+        return score(counts.sum(axis=0)), low, high
+
+    whole = counts.sum(axis=1)
+    scores = {
+        "precision": counted(lambda one: float(one[CORRECT] / max(one[PREDICTED], 1)), whole),
+        "recall": counted(lambda one: float(one[CORRECT] / max(one[GOLD], 1)), whole),
+    }
+    for index, name in enumerate(types_of(task.labels)):
+        if counts[:, index, GOLD].any():
+            scores[f"F1 of {name}"] = counted(lambda one: float(f1(one)), counts[:, index])
+    return {"scores": scores}
+
+
+def of_languages(counts: np.ndarray, languages: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """Entity F1 of each language, their mean and standard deviation, each with its interval; of counts `[n, 3]`."""
+    names = sorted(set(languages))
+    number = np.array([names.index(one) for one in languages])
+
+    def each(rows: np.ndarray) -> np.ndarray:
+        at = number[rows]
+        return f1(np.stack([np.bincount(at, counts[rows, k], minlength=len(names)) for k in range(3)], axis=1))
+
+    everything = np.arange(len(counts))
+    scores: dict[str, tuple[float, float, float]] = {}
+    for index, name in enumerate(names):
+        scores[f"F1 in {name}"] = _summed_f1(counts[number == index])
+    for kind, summary in (("mean", np.mean), ("standard deviation", np.std)):
+        low, high = interval(_after(each, summary), len(counts))
+        scores[f"{kind} of F1 over {len(names)} languages"] = float(summary(each(everything))), low, high
+    return scores
+
+
+def _summed_f1(counts: np.ndarray) -> tuple[float, float, float]:
+    """F1 of the counts `[n, 3]` of sentences, and its interval."""
+    low, high = interval(lambda rows: float(f1(counts[rows].sum(axis=0))), len(counts))
+    return float(f1(counts.sum(axis=0))), low, high
+
+
+def _after(first: Callable[[np.ndarray], np.ndarray], then: Callable[..., Any]) -> Callable[[np.ndarray], float]:
+    return lambda rows: float(then(first(rows)))
+
+
+_FURTHER: dict[str, Callable[[np.ndarray, np.ndarray, Task], dict[str, Any]]] = {
+    "label": _of_label,
+    "labels": _of_labels,
+    "score": _of_score,
+    "tags": _of_tags,
+}
 
 
 def _worst(found: np.ndarray, task: Task) -> dict[str, Any]:

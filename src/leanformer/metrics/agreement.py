@@ -6,13 +6,15 @@ import numpy as np
 
 from leanformer.metrics.correlation import pearson
 from leanformer.predictor import decide, sigmoid, softmax
+from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 
 
 def same_answers(answers: np.ndarray, reference: np.ndarray, task: Task) -> float:
     """Share of rows with the same answer (label loyalty, Xu et al. 2021); of scores Pearson's correlation.
 
-    Answers are as `predictor.decide` gives them. Of any number of labels the same answer is the same set.
+    Answers are as `predictor.decide` gives them. Of any number of labels the same answer is the same set; of tags it is
+    the share of words with the same tag.
     """
     if task.answer == "score":
         return pearson(answers, reference)
@@ -20,7 +22,7 @@ def same_answers(answers: np.ndarray, reference: np.ndarray, task: Task) -> floa
 
 
 def changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-    """Whether each row's answer is another one `[n]`: another label, or a threshold crossed.
+    """Whether each row's answer is another one `[n]`: another label, or a threshold crossed; of tags, each word's.
 
     Never for scores: each differs a little and none flips.
     """
@@ -30,12 +32,12 @@ def changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray
 
 
 def _differs(answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    differs = answers != reference
+    differs = flat(answers) != flat(reference)
     return np.asarray(differs if differs.ndim == 1 else differs.any(axis=1))
 
 
 def probability_agreement(logits: np.ndarray, reference: np.ndarray, answer: str = "label") -> float | None:
-    """Mean of 1 - sqrt(Jensen-Shannon divergence in bits) over rows (probability loyalty, Xu et al. 2021).
+    """Mean of 1 - sqrt(Jensen-Shannon divergence in bits) over rows, or words (probability loyalty, Xu et al. 2021).
 
     Where any number of labels may apply, over rows and labels, each of which applies or does not. None for scores.
     """
@@ -54,7 +56,7 @@ def probability_agreement(logits: np.ndarray, reference: np.ndarray, answer: str
 
 def _distributions(logits: np.ndarray, answer: str) -> np.ndarray:
     """Probabilities that sum to 1 over the last axis: `[n, classes]`, or of each label `[n, labels, 2]`."""
-    values = logits.astype(np.float64)
-    if answer == "label":
+    values = flat(logits).astype(np.float64)
+    if answer in ("label", "tags"):
         return softmax(values)
     return np.stack([sigmoid(values), sigmoid(-values)], axis=-1)

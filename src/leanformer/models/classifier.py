@@ -1,19 +1,19 @@
-"""An encoder with a classification head."""
+"""An encoder with a classification head, for texts or for their tokens."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from leanformer.models.config import EncoderConfig
+from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.dropout import Dropout
 from leanformer.models.encoder import Encoder, EncoderOutput, activate, norm
 
 
 @dataclass(frozen=True)
 class ClassifierOutput:
-    """Logits `[B, labels]` and what the encoder computed on the way."""
+    """Logits `[B, labels]`, or of a head that does not pool `[B, S, labels]`, and what the encoder computed."""
 
     logits: Tensor
     encoded: EncoderOutput
@@ -42,6 +42,24 @@ class PooledHead(nn.Module):
         return self.classifier(self.dropout(pooled if self.norm is None else self.norm(pooled)))
 
 
+class TokenHead(nn.Module):
+    """Every token's own logits: dropout and a linear map, as the families' stock token classifiers have it."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dropout = Dropout(config.dropout if config.head.dropout is None else config.head.dropout)
+        self.classifier = nn.Linear(config.hidden, config.labels)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """`[B, S, H]` to `[B, S, labels]`; what padding gets means nothing."""
+        return self.classifier(self.dropout(hidden))
+
+
+def token_head(config: EncoderConfig) -> EncoderConfig:
+    """The same encoder with a head for tokens."""
+    return replace(config, head=HeadShape(pooling="none", dropout=config.head.dropout))
+
+
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     """The mean `[B, H]` of the real tokens of `[B, S, H]`."""
     real = mask.to(hidden.dtype)
@@ -49,13 +67,13 @@ def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 class Classifier(nn.Module):
-    """A sequence classifier with weights drawn as BERT draws them: normal, standard deviation 0.02; biases zero."""
+    """A sequence or token classifier, weights drawn as BERT draws them: normal, deviation 0.02; biases zero."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        self.head = PooledHead(config)
+        self.head: PooledHead | TokenHead = TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)
@@ -67,7 +85,7 @@ class Classifier(nn.Module):
                     nn.init.zeros_(module.weight[module.padding_idx].detach())
 
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
-        """Logits `[B, labels]` of ids `[B, S]` with mask `[B, S]`."""
+        """Logits `[B, labels]`, or `[B, S, labels]`, of ids `[B, S]` with mask `[B, S]`."""
         return self.outputs(ids, mask, token_types).logits
 
     def outputs(

@@ -10,7 +10,7 @@ from leanformer.errors import CheckpointError
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
 HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS)
-POOLINGS = ("first", "mean")
+POOLINGS = ("first", "mean", "none")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class HeadShape:
     """How hidden states become logits: pooling, a dense layer, an activation, perhaps a norm, the logits.
 
     Attributes:
-        pooling: "first" reads the first token alone, "mean" averages the real tokens.
+        pooling: "first" reads the first token alone, "mean" averages the real tokens; "none" gives logits for every
+            token, with neither a dense layer nor anything behind it.
         activation: after the dense layer, one of `HEAD_ACTIVATIONS`.
         bias: whether the dense layer has one (the logits always do).
         norm: whether a LayerNorm follows the activation.

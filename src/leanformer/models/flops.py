@@ -11,12 +11,12 @@ def shape_of_config(config: EncoderConfig, *, first_token_only: bool = False) ->
     """What the count depends on.
 
     With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as our
-    graphs do; a head that averages tokens needs them all, and PyTorch always computes them.
+    graphs do; a head that averages or tags tokens needs them all, and PyTorch always computes them.
     """
     return Shape(
         config.hidden, config.head_size, tuple((one.heads, one.ffn) for one in config.layers), config.labels,
-        first_only=first_token_only and config.head.pooling == "first", gated=config.gated_ffn,
-        embedding=config.embedding,
+        pooler=config.head.pooling != "none", first_only=first_token_only and config.head.pooling == "first",
+        gated=config.gated_ffn, embedding=config.embedding, every_token=config.head.pooling == "none",
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from inspect import signature
 from typing import Any
 
@@ -14,6 +15,7 @@ from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import TOKENIZER, device_of, read_model
+from leanformer.tagging.windows import SentenceTokenizer, Window
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
@@ -51,10 +53,19 @@ class TorchPredictor:
         return self.artifact.task
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
+        if self.task.answer == "tags":
+            return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
         return self._tokenizer.encode(texts)
 
+    @cached_property
+    def _sentences(self) -> SentenceTokenizer:
+        return SentenceTokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens)
+
+    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
+        return self._sentences.windows(sentences)
+
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32."""
+        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
         return score_rows(
             self._model,
             rows,
@@ -89,9 +100,10 @@ def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
         return model, model.config.padding_id, model.config.positions
     if artifact.format != "transformers":
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r} is not run by PyTorch")
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    foreign = AutoModelForSequenceClassification.from_pretrained(
+    stock = AutoModelForTokenClassification if artifact.task.answer == "tags" else AutoModelForSequenceClassification
+    foreign = stock.from_pretrained(
         artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True
     )
     positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))

@@ -28,6 +28,8 @@ def score_rows(
 ) -> np.ndarray:
     """Logits `[rows, outputs]`, float32, of a model that takes padded ids, mask and token types; batched by length.
 
+    A model that gives every token its own gives `[all tokens, outputs]`, those of each row in turn.
+
     Args:
         batch_tokens: most tokens per batch, padding included; None runs one row at a time.
         pad_to: pad every batch to at least this width; None pads to the longest row in it.
@@ -45,7 +47,15 @@ def score_rows(
             # A model of single texts need not know of token types.
             scores = model(ids, mask) if types is None else model(ids, mask, types)
             results.append((batch, scores.float().cpu().numpy()))
-    logits = np.empty((len(rows), results[0][1].shape[1]), dtype=np.float32)
+    outputs = results[0][1].shape[-1]
+    if results[0][1].ndim == 2:
+        logits = np.empty((len(rows), outputs), dtype=np.float32)
+        for batch, scores in results:
+            logits[batch] = scores
+        return logits
+    starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    logits = np.empty((int(starts[-1]), outputs), dtype=np.float32)
     for batch, scores in results:
-        logits[batch] = scores
+        for index, row in enumerate(batch):
+            logits[starts[row] : starts[row + 1]] = scores[index, : len(rows[row])]
     return logits

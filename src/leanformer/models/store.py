@@ -20,10 +20,11 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact, write_mani
 from leanformer.data.labelling import are_integers, sort_names
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json, write_json
-from leanformer.models.classifier import Classifier, parameter_counts
-from leanformer.models.config import EncoderConfig
+from leanformer.models.classifier import Classifier, parameter_counts, token_head
+from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
+    check_tags,
     kind_of,
     label_names,
     read_classifier,
@@ -165,13 +166,15 @@ def import_checkpoint(
         )
     kind = kind_of(config, len(own), pairs=pairs, source=source)
     task = Task(kind, () if BUILT[kind].answer == "score" else _reconcile(own, labels, source))
+    if task.answer == "tags":
+        check_tags(task.labels, source)
     options: dict[str, Any] = {"source": Path(name).name, "family": config["model_type"]}
     if task.labels and _are_placeholders(own) and task.labels != own:
         options["labels_matched"] = dict(zip(own, task.labels, strict=True))
     origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens)
     if config["model_type"] in FAMILIES:
-        model, missing = read_classifier(source, task.outputs)
+        model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags")
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
         tokenizer = tokenizer_file(source, _scratch(source))
@@ -224,13 +227,21 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
         artifact = open_artifact(name)
         model = read_model(artifact)
         if artifact.task.question != task.question:
-            fresh = Classifier(replace(model.config, labels=task.outputs))
+            config = replace(model.config, labels=task.outputs)
+            if (task.answer == "tags") != (config.head.pooling == "none"):
+                config = _with_head(config, task)
+            fresh = Classifier(config)
             fresh.encoder.load_state_dict(model.encoder.state_dict())
             return fresh, artifact.file(TOKENIZER), ["head"], model.config.positions
         return model, artifact.file(TOKENIZER), [], model.config.positions
     source = find_checkpoint(name)
-    model, missing = read_classifier(source, task.outputs)
+    model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags")
     return model, tokenizer_file(source, _scratch(source)), missing, model.config.positions
+
+
+def _with_head(config: EncoderConfig, task: Task) -> EncoderConfig:
+    """A head for tokens in place of one for texts, or BERT's in place of one for tokens."""
+    return token_head(config) if task.answer == "tags" else replace(config, head=HeadShape(dropout=config.head.dropout))
 
 
 def device_of(name: str) -> torch.device:

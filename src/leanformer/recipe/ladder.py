@@ -158,7 +158,14 @@ def measure_ladder(
                 metric=metric,
                 n=len(test),
                 **asdict(
-                    measure_quality(scores[i], test.targets, scores[0], one.artifact.task, entries[0].artifact.task)
+                    measure_quality(
+                        scores[i],
+                        test.targets,
+                        scores[0],
+                        one.artifact.task,
+                        entries[0].artifact.task,
+                        languages=test.languages,
+                    )
                 ),
                 **asdict(speeds[i]),
                 speedup=rate / speeds[0].throughput_per_second,

@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import ArtifactError
-from leanformer.runtime.packing import Lines, fill_lines, pack
+from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
 
 
 class Engine(Protocol):
@@ -22,7 +22,7 @@ class Engine(Protocol):
         ...
 
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
-        """Logits float32, one row for each row in `lines`, in their order."""
+        """Logits float32, one row for each row in `lines`, in their order; of a graph that tags, one for each token."""
         ...
 
 
@@ -65,7 +65,7 @@ class OnnxEngine:
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error})") from error
         self._padding_id = padding_id
         names = {one.name for one in self._session.get_inputs()}
-        self._packed = "ids" in names
+        self._packed, self._takes_first = "ids" in names, "first" in names
         self.takes_types = bool({"types", "token_type_ids"} & names)
 
     def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
@@ -74,12 +74,13 @@ class OnnxEngine:
         return [[[i] for i in batch] for batch in reversed(batches_by_length(rows, tokens or self.BATCH_TOKENS))]
 
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
-        return np.asarray(self._session.run(["logits"], self.feed(rows, lines))[0])
+        values = np.asarray(self._session.run(["logits"], self.feed(rows, lines))[0])
+        return values if values.ndim == 2 else unpack(values, rows, lines)
 
     def feed(self, rows: Sequence[np.ndarray], lines: Lines) -> dict[str, np.ndarray]:
         """The graph's inputs for these rows; token types are passed over by a graph that makes no use of them."""
         if self._packed:
-            return pack(rows, lines).feed(types=self.takes_types)
+            return pack(rows, lines).feed(types=self.takes_types, first=self._takes_first)
         block = pad_block([rows[i] for line in lines for i in line], padding_id=self._padding_id)
         feed = {"input_ids": block.ids, "attention_mask": block.mask}
         if self.takes_types:

@@ -12,7 +12,7 @@ import numpy as np
 
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.machine import instruction_sets
-from leanformer.runtime.packing import Lines, fill_lines, pack
+from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
 
 _FIRST_USE = Lock()
 
@@ -72,7 +72,7 @@ class OpenVinoEngine:
         self._lock = Lock()
         try:
             names = {one.get_any_name() for one in self._core.read_model(path).inputs}
-            self._types = "types" in names
+            self._types, self._takes_first = "types" in names, "first" in names
         except Exception as error:  # it raises RuntimeError for a broken file, and other classes for other causes
             raise ArtifactError(f"{path}: OpenVINO cannot load it ({error})") from error
         if "segments" not in names:
@@ -103,8 +103,10 @@ class OpenVinoEngine:
         except Empty:
             request = compiled.create_infer_request()
         try:
-            request.infer(one.feed(types=self._types) | {"first": first})
-            return np.array(request.get_output_tensor().data[: len(line)])
+            feed = one.feed(types=self._types, first=self._takes_first)
+            request.infer(feed | {"first": first} if self._takes_first else feed)
+            values = request.get_output_tensor().data
+            return np.array(values[: len(line)] if self._takes_first else unpack(values, rows, lines))
         finally:
             idle.put(request)
 
@@ -121,6 +123,6 @@ class OpenVinoEngine:
                 model = self._core.read_model(self._path)
                 line = [1, width]
                 lines = ("ids", "positions", "segments", *(("types",) if self._types else ()))
-                model.reshape({name: line for name in lines} | {"first": [places]})
+                model.reshape({name: line for name in lines} | ({"first": [places]} if self._takes_first else {}))
                 self._requests[width, places] = self._core.compile_model(model, "CPU", self._settings), SimpleQueue()
             return self._requests[width, places]

@@ -29,11 +29,9 @@ class Pack:
     first: np.ndarray
     types: np.ndarray
 
-    def feed(self, *, types: bool) -> dict[str, np.ndarray]:
-        """The inputs of a packed graph, by name; `types` for one that takes token types."""
-        names = (
-            ("ids", "positions", "segments", "first", "types") if types else ("ids", "positions", "segments", "first")
-        )
+    def feed(self, *, types: bool, first: bool = True) -> dict[str, np.ndarray]:
+        """The inputs of a packed graph, by name; `types` for one that takes token types, `first` unless it tags."""
+        names = ("ids", "positions", "segments", *(("first",) if first else ()), *(("types",) if types else ()))
         return {name: getattr(self, name) for name in names}
 
 
@@ -70,6 +68,25 @@ def pack(rows: Sequence[np.ndarray], lines: Lines, length: int | None = None) ->
             first.append(number * width + start)
             start = end
     return Pack(ids, positions, segments, np.array(first, np.int64), types)
+
+
+def unpack(values: np.ndarray, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+    """What a graph gave every token of a pack, `[G, L, outputs]`, without the padding: `[tokens, outputs]`.
+
+    Sequences come in the order of the lines, each line's end to end.
+    """
+    return np.concatenate([one[: sum(len(rows[i]) for i in line)] for one, line in zip(values, lines, strict=True)])
+
+
+def result_rows(lines: Lines, starts: np.ndarray | None = None) -> np.ndarray:
+    """Where what an engine gives for these lines belongs in the whole, int64.
+
+    With `starts` the whole has a row for every token, of sequence i `starts[i]` to `starts[i + 1]`, else for each
+    sequence.
+    """
+    if starts is None:
+        return np.array([i for line in lines for i in line], np.int64)
+    return np.concatenate([np.arange(starts[i], starts[i + 1]) for line in lines for i in line])
 
 
 def fill_lines(lengths: Sequence[int], budget: int, length: int | None = None) -> list[Lines]:

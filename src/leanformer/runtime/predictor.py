@@ -16,14 +16,24 @@ import numpy as np
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import ArtifactError, DataError, MissingExtraError
 from leanformer.machine import instruction_sets
-from leanformer.predictor import CHUNK, Prediction, check_texts, chunked, to_predictions
+from leanformer.predictor import (
+    CHUNK,
+    Prediction,
+    Question,
+    answers_by_chunk,
+    check_texts,
+    chunked,
+    to_predictions,
+)
 from leanformer.runtime.cores import allowed_cores, places
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.load import FreeCores
-from leanformer.runtime.packing import Lines
+from leanformer.runtime.packing import Lines, result_rows
 from leanformer.runtime.stream import beside, spread
 from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_engine, default_settings, read_tuning
 from leanformer.runtime.workers import Workers
+from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
+from leanformer.tagging.words import as_sentence
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
@@ -58,6 +68,7 @@ class LightPredictor:
         settings: all of these at once, as they are; the others are then not looked at.
         windows: what becomes of texts longer than the model's `max_tokens`. None: `predict` cuts them, and warns how
             many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
+            A model that tags words reads every text whole; the number is the overlap there.
     """
 
     def __init__(
@@ -113,22 +124,28 @@ class LightPredictor:
     def task(self) -> Task:
         return self.artifact.task
 
-    def predict(self, texts: Sequence[Text]) -> list[Prediction]:
+    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
         """The answer for each text, or each pair `(first, second)` of a model that was made for pairs, in order.
+
+        A model that tags words takes texts, which `tagging.words.split_words` splits, and lists of words; it reads a
+        long one whole, in windows.
 
         Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair, and for
         pairs where texts are wanted or the other way round.
         """
         texts = texts if isinstance(texts, str) else list(texts)
         check_texts(texts, self.task)
+        if self.task.answer == "tags":
+            return self._predict_tags(texts)
+        single: Sequence[Text] = texts  # type: ignore[assignment]  # `check_texts` has looked at them
         predictions: list[Prediction] = []
         longer = 0
         try:
-            for _, (cut, values) in self._beside(chunked(texts, CHUNK), self._tokenizer.windows, self._by_windows):
+            for _, (cut, values) in self._beside(chunked(single, CHUNK), self._tokenizer.windows, self._by_windows):
                 longer += cut
                 predictions += to_predictions(values, self.task)
         except (TypeError, DataError):
-            self._tokenizer.windows(texts)  # says which of all texts it was
+            self._tokenizer.windows(single)  # says which of all texts it was
             raise
         if longer and self.windows is None:
             warnings.warn(
@@ -136,6 +153,13 @@ class LightPredictor:
                 stacklevel=2,
             )
         return predictions
+
+    def _predict_tags(self, questions: Sequence[Question]) -> list[Prediction]:
+        try:
+            return [one for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for one in found]
+        except (TypeError, DataError):
+            self.sentence_windows([as_sentence(one).joined for one in questions])  # says which of all it was
+            raise
 
     def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
         """How many texts have several windows, and the logits of each text."""
@@ -150,6 +174,8 @@ class LightPredictor:
         return longer, values
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
+        if self.task.answer == "tags":
+            return [one.ids for _, each in self._begin(texts, self._windows_of_each)() for one in each]
         return self._begin(texts, self._tokenizer.encode)()
 
     def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
@@ -158,7 +184,19 @@ class LightPredictor:
         Three chunks are held at a time, however many there are. Chunks of some thousand texts fill packs as well as all
         texts together would. Raises as `tokenize` does, after the logits of all earlier chunks.
         """
+        if self.task.answer == "tags":
+            return self._beside(chunks, self._windows_of_each, self._by_words)
         return self._beside(chunks, self._tokenizer.encode, self.infer)
+
+    def _windows_of_each(self, sentences: Sequence[Text]) -> list[tuple[str, list[Window]]]:
+        texts: Sequence[str] = sentences  # type: ignore[assignment]  # what else there is raises
+        return list(zip(texts, self._sentences.windows(texts), strict=True))
+
+    def _by_words(self, parts: list[tuple[str, list[Window]]]) -> np.ndarray:
+        """Logits of the words of each sentence (see `tagging.windows.to_words`)."""
+        windows = [each for _, each in parts]
+        values = self.infer([one.ids for each in windows for one in each])
+        return to_words(values, windows, [text for text, _ in parts], self.task.labels)
 
     def _beside(
         self,
@@ -177,7 +215,8 @@ class LightPredictor:
         if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
             return lambda: tokenize(texts)
         # Looking words up holds Python's lock, so that more workers than one would only wait for each other.
-        return spread(tokenize, texts, self._workers, 1 if self._tokenizer.remembers_words else self.threads)
+        remembers = self.task.answer != "tags" and self._tokenizer.remembers_words
+        return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
 
     @property
     def engine(self) -> str:
@@ -200,8 +239,18 @@ class LightPredictor:
             return [[[index]] for index in range(len(rows))]
         return self._shared.cut(rows, self.pack_tokens)
 
+    @cached_property
+    def _sentences(self) -> SentenceTokenizer:
+        return SentenceTokenizer(
+            self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.windows, one_core=True
+        )
+
+    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
+        """Of a model that tags words: each sentence as the windows that it reads (see `tagging.windows`)."""
+        return [each for _, each in self._begin(sentences, self._windows_of_each)()]
+
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32."""
+        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
         try:
             return self._infer(rows)
         except (ArtifactError, MissingExtraError) as error:
@@ -221,11 +270,13 @@ class LightPredictor:
             return self._infer(rows)
 
     def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        result = np.empty((len(rows), self.task.outputs), dtype=np.float32)
+        tags = self.task.answer == "tags"
+        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else None
+        result = np.empty((len(rows) if starts is None else int(starts[-1]), self.task.outputs), dtype=np.float32)
         packs = self.packs(rows)
 
         def run(engine: Engine, lines: Lines) -> None:
-            result[[i for line in lines for i in line]] = engine.run(rows, lines)
+            result[result_rows(lines, starts)] = engine.run(rows, lines)
 
         if self.settings.workers > 1 and len(packs) > 1:
             # Longest first, so that no worker is left alone with the largest pack at the end.

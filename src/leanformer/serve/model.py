@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from leanformer.artifact import open_artifact
+from leanformer.errors import ArtifactError
 from leanformer.serve.inputs import Text, is_paired
 from leanformer.serve.refused import Refused
 from leanformer.task import Task
@@ -62,6 +63,11 @@ class Model:
 def open_model(name: str, index: int, folder: str) -> Model:
     """Open the artifact in `folder`, its hashes checked. Raises `ArtifactError` or `CheckpointError`."""
     artifact = open_artifact(folder)
+    if artifact.task.answer == "tags":
+        raise ArtifactError(
+            f"{folder}: a model that tags words is not served yet\n"
+            "  remedy: leanformer.load(FOLDER).predict(texts), or leanformer predict FOLDER --input FILE"
+        )
     return Model(
         name=name,
         index=index,

@@ -11,6 +11,10 @@ from torch import Tensor
 
 from leanformer.batching import pad_block
 from leanformer.models.scoring import to_tensors
+from leanformer.tagging.ragged import is_ragged
+
+# The label of a token that is no word's first piece: it has no answer, and none is asked for.
+NOT_ASKED = -2
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Batch:
     Attributes:
         ids, mask: `[B, S]`, int64.
         labels: `[B]`, int64, -1 where a row has no label; where any number of labels may apply `[B, labels]`, 0 or 1;
-            for scores `[B]`, float32, not-a-number where a row has none.
+            for scores `[B]`, float32, not-a-number where a row has none; for tags `[B, S]`, `NOT_ASKED` on all tokens
+            but words' first pieces, and there -1 where the tag is not known.
         rows: `[B]`, the rows' indices in the training set, by which cached teacher outputs are found.
         types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
         share: this block's part of the optimiser step's rows; the shares of a step sum to 1.
@@ -42,25 +47,44 @@ class TrainingSet:
         rows: one int32 array of token ids per text, of ids and token types per pair (see `Tokenizer.encode`).
         labels: as `train.targets.labels_of` gives them, one row per text.
         padding_id: fills up short rows.
+        groups: the number of each row's group (language), by which rows may be sampled; None where there are none.
     """
 
     rows: Sequence[np.ndarray]
     labels: np.ndarray
     padding_id: int
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
 
-def epoch_steps(data: TrainingSet, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+def _labels(labels: np.ndarray, width: int) -> np.ndarray:
+    """The labels of a block's rows; those of tokens filled up to its width."""
+    if not is_ragged(labels):
+        return labels
+    block = np.full((len(labels), width), NOT_ASKED, dtype=np.int64)
+    for index, row in enumerate(labels):
+        block[index, : len(row)] = row
+    return block
+
+
+def epoch_steps(
+    data: TrainingSet, *, batch_size: int, seed: int, epoch: int, temperature: float = 1.0
+) -> list[np.ndarray]:
     """The row indices of each optimiser step of one epoch, in order; every row exactly once.
+
+    With a `temperature` other than 1 and groups, as many rows are drawn by `drawn_by_group`.
 
     Rows are shuffled, cut into pools of 50 steps, sorted by length within a pool and cut into steps, whose order
     is shuffled again. Which rows meet depends on chance as well as on length, and differs between epochs. The
     result depends on nothing but the arguments.
     """
     generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(data))
+    if data.groups is None or temperature == 1:
+        order = generator.permutation(len(data))
+    else:
+        order = drawn_by_group(data.groups, temperature, generator)
     lengths = np.array([len(row) for row in data.rows])
     steps: list[np.ndarray] = []
     pool_size = 50 * batch_size
@@ -69,6 +93,26 @@ def epoch_steps(data: TrainingSet, *, batch_size: int, seed: int, epoch: int) ->
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         steps.extend(pool[i : i + batch_size] for i in range(0, len(pool), batch_size))
     return [steps[i] for i in generator.permutation(len(steps))]
+
+
+def drawn_by_group(groups: np.ndarray, temperature: float, generator: np.random.Generator) -> np.ndarray:
+    """As many rows as there are, shuffled, each group with a share proportional to size^(1 / temperature).
+
+    1 keeps the shares, larger ones even them out (Arivazhagan et al. 2019, arXiv 1907.05019). A group that is to give
+    more rows than it has gives all of them as often as it must and a random part of them once more; remainders of the
+    shares go to the largest ones.
+    """
+    sizes = np.bincount(groups)
+    shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1 / temperature), 0.0)
+    exact = len(groups) * shares / shares.sum()
+    wanted = np.floor(exact).astype(np.int64)
+    wanted[np.argsort(wanted - exact, kind="stable")[: len(groups) - int(wanted.sum())]] += 1
+    drawn = []
+    for group in np.flatnonzero(sizes):
+        own = np.flatnonzero(groups == group)
+        times, rest = divmod(int(wanted[group]), len(own))
+        drawn += [own] * times + [generator.permutation(own)[:rest]]
+    return generator.permutation(np.concatenate(drawn))
 
 
 def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, device: torch.device) -> Iterator[Batch]:
@@ -88,7 +132,7 @@ def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, dev
             ids=ids,
             mask=mask,
             types=types,
-            labels=torch.from_numpy(data.labels[block]).to(device),
+            labels=torch.from_numpy(_labels(data.labels[block], ids.shape[1])).to(device),
             rows=block,
             share=len(block) / len(indices),
         )

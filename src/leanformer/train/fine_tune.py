@@ -27,6 +27,7 @@ from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import TrainingSet
 from leanformer.train.loop import FitResult, FitSettings, fit
 from leanformer.train.objectives.objective import Objective, Supervised
+from leanformer.train.rows import encode
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
 
 
@@ -87,6 +88,8 @@ def fine_tune(
     train = replace(data.train, task=with_scale(data.task, data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
     cut = {"train": tokenizer.count_longer(train.inputs), "dev": tokenizer.count_longer(data.dev.inputs)}
+    if data.task.answer == "tags":
+        cut = {}  # they are read in windows
     if any(cut.values()):
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
         say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
@@ -94,6 +97,7 @@ def fine_tune(
         model, Supervised(data.task.answer), train.inputs, labels_of(train), replace(data.dev, task=train.task),
         tokenizer, settings,
         work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens]), device=device, say=say,
+        languages=train.languages,
     )  # fmt: skip
     entry = {
         "step": "train.fine_tune",
@@ -129,18 +133,21 @@ def fit_classifier(
     identity: str,
     device: str,
     say: Callable[[str], None],
+    languages: Sequence[str] | None = None,
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
 
+    `languages` are those of the texts, by which they may be sampled (`FitSettings.language_temperature`).
     Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept.
     """
     padding = model.config.padding_id
-    data = TrainingSet(tokenizer.encode(texts), labels, padding)
-    dev_rows = tokenizer.encode(dev.inputs)
+    train = encode(tokenizer, dev.task, texts)
+    data = TrainingSet(train.rows, train.labels(labels), padding, train.groups(languages))
+    dev_rows = encode(tokenizer, dev.task, dev.inputs)
     where = device_of(device)
 
     def on_dev() -> np.ndarray:
-        return score_rows(model, dev_rows, padding_id=padding, device=where)
+        return dev_rows.logits(lambda rows: score_rows(model, rows, padding_id=padding, device=where))
 
     def score() -> float:
         logits = on_dev()

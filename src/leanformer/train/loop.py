@@ -47,6 +47,8 @@ class FitSettings:
         clip: largest norm of the gradient.
         precision: "auto", "fp32" or "bf16".
         seed: of batch order and dropout.
+        language_temperature: 1 sees every text once an epoch; above it languages are sampled more evenly (see
+            `batches.drawn_by_group`). Without languages it changes nothing.
         checkpoint_seconds: wall-clock seconds between checkpoints within an epoch.
     """
 
@@ -60,6 +62,7 @@ class FitSettings:
     precision: str = "auto"
     seed: int = 13
     checkpoint_seconds: float = 60.0
+    language_temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,10 @@ def fit(
     clock = time.monotonic()
     while progress.epoch < settings.epochs:
         together.train()
-        steps = epoch_steps(data, batch_size=settings.batch_size, seed=settings.seed, epoch=progress.epoch)
+        steps = epoch_steps(
+            data, batch_size=settings.batch_size, seed=settings.seed, epoch=progress.epoch,
+            temperature=settings.language_temperature,
+        )  # fmt: skip
         for indices in steps[progress.step :]:
             rate = _rate(progress.epoch * steps_per_epoch + progress.step, total, settings)
             for group in optimizer.param_groups:

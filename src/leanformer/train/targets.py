@@ -9,16 +9,21 @@ import numpy as np
 from leanformer.data.examples import Examples
 from leanformer.metrics.multilabel import best_thresholds
 from leanformer.predictor import sigmoid
+from leanformer.tagging.ragged import ragged
+from leanformer.tagging.words import words_of
 from leanformer.task import Task
 
 
 def labels_of(examples: Examples) -> np.ndarray:
     """The labels in the form of the model's outputs.
 
-    Class indices `[n]`, int64; 0 or 1 for each label `[n, labels]`, int64; or scores `[n]`, float32, on the scale of
-    the task. Where the examples are unlabelled all are -1, or not-a-number for scores.
+    Class indices `[n]`, int64; 0 or 1 for each label `[n, labels]`, int64; scores `[n]`, float32, on the scale of the
+    task; or tags, a ragged array `[n]` of int64 `[words]`. Where the examples are unlabelled all are -1, or
+    not-a-number for scores.
     """
     task = examples.task
+    if task.answer == "tags" and examples.labels is None:
+        return ragged([np.full(len(words_of(text)), -1, dtype=np.int64) for text in examples.texts])
     if task.answer == "score":
         offset, unit = task.scale or (0.0, 1.0)
         known = np.full(len(examples), np.nan) if examples.labels is None else examples.targets

@@ -1,6 +1,7 @@
 """What a teacher computes on a set of texts: computed once, kept on disk, shared by all that distil from it.
 
-Logits are kept in fp32. Hidden states and attention probabilities are kept for real tokens only and in fp16,
+Logits are kept in fp32, where words are tagged those of words, so that a student with another tokenizer can learn from
+them. Hidden states and attention probabilities are kept for real tokens only and in fp16,
 whose rounding (relative error below 0.05 %) is far under the distance that a student is trained to close.
 Chunks are written as they are computed, so a killed run goes on from the last whole chunk.
 """
@@ -25,18 +26,20 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import to_tensors
 from leanformer.models.store import TOKENIZER, read_model
+from leanformer.tagging.windows import nothing_left
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.rows import Slots, encode
 
 _CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """Cached outputs, row by row of the texts they were computed on.
+    """Cached outputs, row by row of the texts (where words are tagged, of their windows) they were computed on.
 
     Attributes:
-        logits: `[rows, outputs]`, float32.
+        logits: `[rows, outputs]`, float32; where words are tagged a ragged array `[texts]` of `[words, outputs]`.
         lengths: `[rows]`, tokens per row.
         hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16.
         attention: layer index from 0 -> the flattened `[heads, tokens, tokens]` of all rows, float16.
@@ -99,25 +102,29 @@ def teacher_outputs(
     folder = cache / f"outputs-{sha256_json(wanted)[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(teacher.file(TOKENIZER), teacher.max_tokens)
-    rows = tokenizer.encode(texts)
+    encoded = encode(tokenizer, teacher.task, texts)
+    rows, slots = encoded.rows, encoded.slots()
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     predictor = TorchPredictor(teacher, device=device)
     model = read_model(teacher) if hidden or attention else None
-    arrays, heads = _arrays(folder, teacher, lengths, hidden, attention, model)
+    arrays, heads = _arrays(folder, teacher, lengths, slots.answers, hidden, attention, model)
     done_file = folder / "done.json"
     done = json.loads(done_file.read_text(encoding="utf-8"))["rows"] if done_file.is_file() else 0
     for start in range(done, len(rows), _CHUNK_ROWS):
         chunk = rows[start : start + _CHUNK_ROWS]
         if model is None:
-            arrays["logits"][start : start + len(chunk)] = predictor.infer(chunk)
+            values = predictor.infer(chunk)
+            ends = np.cumsum([len(row) if slots.places else 1 for row in chunk])
+            for i, each in enumerate(np.split(values, ends[:-1])):
+                slots.put(arrays["logits"], start + i, each)
         else:
-            _fill(arrays, heads, model.to(predictor.device), chunk, start, lengths, predictor.device)
+            _fill(arrays, heads, model.to(predictor.device), chunk, start, lengths, slots, predictor.device)
         for array in arrays.values():
             array.flush()
         write_json(done_file, {"rows": start + len(chunk)})
         say(f"teacher outputs: {start + len(chunk)} of {len(rows)} texts")
     return TeacherOutputs(
-        logits=np.asarray(arrays["logits"]),
+        logits=encoded.per_text(np.asarray(arrays["logits"])),
         lengths=lengths,
         hidden={i: arrays[f"hidden_{i}"] for i in hidden},
         attention={i: arrays[f"attention_{i}"] for i in attention},
@@ -129,12 +136,13 @@ def _arrays(
     folder: Path,
     teacher: Artifact,
     lengths: np.ndarray,
+    answers: int,
     hidden: Sequence[int],
     attention: Sequence[int],
     model: Classifier | None,
 ) -> tuple[dict[str, np.memmap], dict[int, int]]:
     """The arrays on disk, opened if they are there and made if not."""
-    shapes: dict[str, tuple[tuple[int, ...], str]] = {"logits": ((len(lengths), teacher.task.outputs), "float32")}
+    shapes: dict[str, tuple[tuple[int, ...], str]] = {"logits": ((answers, teacher.task.outputs), "float32")}
     heads: dict[int, int] = {}
     if model is not None:
         heads = {i: model.config.layers[i].heads for i in attention}
@@ -147,6 +155,8 @@ def _arrays(
     arrays = {}
     for name, (shape, dtype) in shapes.items():
         arrays[name] = open_memmap(folder / f"{name}.npy", mode="w+" if fresh else "r+", dtype=dtype, shape=shape)
+    if fresh and teacher.task.answer == "tags":
+        arrays["logits"][:] = nothing_left(teacher.task.labels)  # of words that the teacher's tokenizer drops
     return arrays, heads
 
 
@@ -157,6 +167,7 @@ def _fill(
     rows: Sequence[np.ndarray],
     first: int,
     lengths: np.ndarray,
+    slots: Slots,
     device: torch.device,
 ) -> None:
     """Compute one chunk of rows, the first of which is row number `first`, into all arrays."""
@@ -168,7 +179,8 @@ def _fill(
             output = model.outputs(*to_tensors(block, device), with_attentions=bool(heads))
             for i, row in enumerate(batch):
                 n, at = len(rows[row]), first + row
-                arrays["logits"][at] = output.logits[i].float().cpu().numpy()
+                values = output.logits[i].float().cpu().numpy()
+                slots.put(arrays["logits"], at, values if slots.places else values[None])
                 for name, array in arrays.items():
                     kind, _, index = name.partition("_")
                     if kind == "hidden":

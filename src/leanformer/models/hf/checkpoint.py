@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,14 +13,17 @@ from safetensors.torch import load_file, save_file
 
 from leanformer.errors import CheckpointError
 from leanformer.files import write_json
-from leanformer.models.classifier import Classifier
+from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
+from leanformer.tagging.schemes import types_of
 from leanformer.task import BUILT, Kind, Task
 
 _MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
 FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind in module.MODEL_TYPES}
 # What a checkpoint of a bare encoder does not have; it starts at random, as in transformers.
 _HEAD = "head."
+# How stock classes end that classify texts, and their tokens.
+_SEQUENCES, _TOKENS = "ForSequenceClassification", "ForTokenClassification"
 
 
 def read_config_file(folder: Path) -> dict[str, Any]:
@@ -37,9 +40,25 @@ def read_config_file(folder: Path) -> dict[str, Any]:
     return value
 
 
+def tags_words(config: Mapping[str, Any]) -> bool:
+    """Whether a `config.json` is that of a fine-tuned token classifier."""
+    return any(one.endswith(_TOKENS) for one in config.get("architectures") or ())
+
+
+def check_tags(labels: Sequence[str], source: object) -> None:
+    """Raise `CheckpointError` where the labels of a token classifier are not the tags of entities."""
+    try:
+        types_of(labels)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{source}: a token classifier whose labels are no tags of entities: {error}\n"
+            "  remedy: set id2label in its config.json to IOB2 tags; other labels of words are not built"
+        ) from None
+
+
 def label_names(config: dict[str, Any]) -> tuple[str, ...] | None:
     """The label names of a fine-tuned classifier, in the order of its logits; None for a bare encoder."""
-    if not any("ForSequenceClassification" in one for one in config.get("architectures") or ()):
+    if not any(one.endswith(_SEQUENCES) or one.endswith(_TOKENS) for one in config.get("architectures") or ()):
         return None
     # `save_pretrained` leaves id2label out where it is the default: two placeholders.
     names = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
@@ -69,6 +88,8 @@ def kind_of(config: Mapping[str, Any], logits: int, *, pairs: bool, source: obje
     Without a problem type it is what `transformers` trains it for: one logit is a score, several are one label of
     several. Raises `CheckpointError` for what we have no kind for.
     """
+    if tags_words(config) and not pairs:
+        return "tokens"
     problem = config.get("problem_type") or ("regression" if logits == 1 else "single_label_classification")
     answer = _PROBLEM_TYPES.get(problem)
     kind = next((name for name, one in BUILT.items() if one == Kind(pairs, str(answer))), None)
@@ -109,8 +130,8 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def read_classifier(folder: Path, labels: int) -> tuple[Classifier, list[str]]:
-    """A mapped checkpoint as our `Classifier` with `labels` logits.
+def read_classifier(folder: Path, labels: int, *, tokens: bool = False) -> tuple[Classifier, list[str]]:
+    """A mapped checkpoint as our `Classifier` with `labels` logits, for the whole text or for each of its `tokens`.
 
     Returns the model and the names of parts that the checkpoint lacks and that therefore start at random
     (the classifier of a bare encoder; its pooler, if it has none).
@@ -123,13 +144,23 @@ def read_classifier(folder: Path, labels: int) -> tuple[Classifier, list[str]]:
             f"{folder}: the family {theirs['model_type']!r} is not mapped (mapped: {', '.join(sorted(FAMILIES))})"
         )
     config = family.read_config(theirs, labels)
+    names = family.names(config)
+    if tokens:
+        if tags_words(theirs):
+            _check_token_head(family)
+        # What stands only in the head of a sequence classifier is passed over; a token classifier's has one map.
+        passed_over = {name for name, ours in names.items() if _as_tuple(ours)[0].startswith(_HEAD)}
+        config, names = token_head(config), _token_names(names)
+        passed_over -= set(names)
+    else:
+        passed_over = set()
     model = Classifier(config)
     state = model.state_dict()
-    ours_by_theirs = family.names(config)
+    ours_by_theirs = names
     seen: set[str] = set()
     for raw, tensor in read_weights(folder).items():
         theirs_name = family.normalise(raw)
-        if theirs_name is None:
+        if theirs_name is None or theirs_name in passed_over:
             continue
         ours = _as_tuple(ours_by_theirs.get(theirs_name, ()))
         if not ours:
@@ -150,6 +181,20 @@ def read_classifier(folder: Path, labels: int) -> tuple[Classifier, list[str]]:
     return model, missing
 
 
+def _check_token_head(family: ModuleType) -> None:
+    if getattr(family, "DENSE_TOKEN_HEAD", False):
+        raise CheckpointError(
+            f"the stock token classifier of {family.MODEL_TYPES[0]} has a head that is not built\n"
+            "  remedy: fine-tune the encoder here (leanformer train --task tokens), and keep the artifact"
+        )
+
+
+def _token_names(names: Mapping[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
+    """The names of a token classifier's weights, from those of a sequence classifier of the family."""
+    encoder = {theirs: ours for theirs, ours in names.items() if not _as_tuple(ours)[0].startswith(_HEAD)}
+    return encoder | {f"classifier.{part}": f"head.classifier.{part}" for part in ("weight", "bias")}
+
+
 def _as_tuple(ours: str | tuple[str, ...]) -> tuple[str, ...]:
     """A family names several weights of ours where it keeps them in one, stacked by rows."""
     return (ours,) if isinstance(ours, str) else ours
@@ -165,8 +210,13 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     """
     config = model.config
     family = FAMILIES[config.family]
-    theirs = family.write_config(config)
-    if family.read_config(theirs, config.labels) != config:
+    theirs, weights = family.write_config(config), family.names(config)
+    as_stock = family.read_config(theirs, config.labels)
+    if task.answer == "tags":
+        _check_token_head(family)
+        as_stock, weights = token_head(as_stock), _token_names(weights)
+        theirs["architectures"] = [one.replace(_SEQUENCES, _TOKENS) for one in theirs["architectures"]]
+    if as_stock != config:
         raise CheckpointError(
             f"a stock {config.family} has no option for what this model computes\n"
             "  remedy: keep it as a Leanformer artifact, or write it as ONNX"
@@ -174,7 +224,8 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     names = task.labels or ("score",)
     theirs["id2label"] = {str(index): name for index, name in enumerate(names)}
     theirs["label2id"] = {name: index for index, name in enumerate(names)}
-    theirs["problem_type"] = next(problem for problem, answer in _PROBLEM_TYPES.items() if answer == task.answer)
+    if task.answer != "tags":
+        theirs["problem_type"] = next(problem for problem, answer in _PROBLEM_TYPES.items() if answer == task.answer)
     if task.thresholds is not None:
         theirs["label_thresholds"] = dict(zip(task.labels, task.thresholds, strict=True))
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
@@ -187,7 +238,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
         {
             # A copy, since safetensors refuses weights that share memory.
             name: torch.cat([state[one] for one in _as_tuple(ours)])
-            for name, ours in family.names(config).items()
+            for name, ours in weights.items()
         },
         folder / "model.safetensors",
         metadata={"format": "pt"},

@@ -37,6 +37,8 @@ _AROUND: dict[str, tuple[str, tuple[str, ...]]] = {
     "head.norm": ("norm", ("head.norm",)),
     "classifier": ("always", ("head.classifier",)),
 }
+# A token classifier of this family has that dense layer too, which our head for tokens has not.
+DENSE_TOKEN_HEAD = True
 # The output of pre-training; its dense layer and norm are those that a classifier starts from.
 _IGNORED = re.compile(r"^decoder\.")
 

@@ -141,6 +141,8 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     """
     if "segments" not in graph.inputs:
         raise UnsupportedGraphError("it does not take packs")
+    if "first" not in graph.inputs:
+        raise UnsupportedGraphError("it gives logits for every token, as models that tag words do (no input 'first')")
     size, shapes = int(properties["head_size"]), [tuple(one) for one in properties["layers"]]
     r = _Reader(graph, size)
     words, types = r.get("word_table"), r.get("token_type_table")

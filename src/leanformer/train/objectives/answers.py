@@ -1,6 +1,7 @@
 """The losses of each form of answer: against labels, and against a teacher's outputs.
 
-Each function gives one loss a row, `[B]`, from logits `[B, outputs]`.
+Each function gives one loss a row, `[B]`, from logits `[B, outputs]`; of tags, the soft ones give one for each token,
+`[B, S]` from `[B, S, outputs]`, to be averaged over the tokens that are asked about (`over_asked`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from leanformer.train.batches import NOT_ASKED
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,20 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.
     """
     target = torch.softmax(teacher / temperature, dim=-1)
     return -(target * F.log_softmax(student / temperature, dim=-1)).sum(dim=-1) * temperature**2
+
+
+def raw_logit_distance(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """1/2 sum over outputs of (student - teacher)^2, on raw logits (Mukherjee and Awadallah 2020); no temperature."""
+    return 0.5 * (student - teacher).pow(2).sum(dim=-1)
+
+
+def over_asked(each: Tensor, labels: Tensor) -> Tensor:
+    """Mean of `each` `[B, S]` over the tokens of each row that are asked about, `[B]`; 0 for a row of none.
+
+    Not over all tokens of the block: see `distillation._mean_over_rows`.
+    """
+    asked = labels > NOT_ASKED
+    return each.masked_fill(~asked, 0.0).sum(dim=1) / asked.sum(dim=1).clamp_min(1)
 
 
 def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
@@ -58,15 +75,21 @@ def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits[:, 0] - labels.nan_to_num().to(logits.dtype)).pow(2)
 
 
+def _token_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    each = F.cross_entropy(logits.transpose(1, 2), labels.clamp(min=0), reduction="none")
+    return over_asked(each, labels)
+
+
 LOSSES = {
     "label": Losses(_cross_entropy, soft_cross_entropy),
     "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy),
     "score": Losses(_squared_error, squared_error),
+    "tags": Losses(_token_cross_entropy, soft_cross_entropy),
 }
 
 
 def is_labelled(labels: Tensor) -> Tensor:
-    """Whether each row has a label `[B]`: -1 marks a missing class or missing labels, not-a-number a missing score."""
+    """Whether each row has a label `[B]`: -1 marks a missing class, labels or tags, not-a-number a missing score."""
     if labels.is_floating_point():
         return ~labels.isnan()
-    return (labels if labels.ndim == 1 else labels.amin(dim=1)) >= 0
+    return (labels if labels.ndim == 1 else labels.amax(dim=1)) >= 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,8 +16,9 @@ from torch import Tensor, nn
 from leanformer.errors import RecipeError
 from leanformer.models.classifier import Classifier
 from leanformer.models.config import EncoderConfig
-from leanformer.train.batches import Batch
-from leanformer.train.objectives.answers import LOSSES, is_labelled
+from leanformer.tagging.ragged import flat, is_ragged
+from leanformer.train.batches import NOT_ASKED, Batch
+from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.answers import soft_cross_entropy as soft_cross_entropy
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.teacher_outputs import TeacherOutputs
@@ -53,6 +55,8 @@ class LossWeights:
 
     Attributes:
         temperature: of the soft targets.
+        soft_kind: "kl", the task's own soft loss, which for one label of several differs from the KL divergence by a
+            constant; or "mse", half the squared distance of raw logits, which takes no temperature.
         hard: share of the loss against hard labels, 0 to 1; the soft part gets the rest. Rows without a label
             have the soft part only.
         hidden, attention: weights of those losses; 0 leaves them out.
@@ -64,13 +68,14 @@ class LossWeights:
     hidden: float = 0.0
     attention: float = 0.0
     hidden_kind: str = "mse"
+    soft_kind: str = "kl"
 
 
 class Distillation(Objective):
     """The weighted sum of soft, hard, hidden-state and attention losses.
 
     Args:
-        outputs: the teacher's, on the very rows that are trained on.
+        outputs: the teacher's, on the very rows that are trained on; logits of words as `Encoded.of_rows` gives them.
         answer: the form of the task's answer, which tells the losses (see `objectives.answers`).
         hidden_map: pairs (student hidden-state index, teacher hidden-state index), 0 being the embedding output.
         attention_map: pairs (student layer, teacher layer), from 0.
@@ -88,8 +93,8 @@ class Distillation(Objective):
         projections: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
-        self._logits = torch.from_numpy(outputs.logits.copy())
         self._outputs, self.weights, self._losses = outputs, weights, LOSSES[answer]
+        self._soft = raw_logit_distance if weights.soft_kind == "mse" else self._losses.soft
         self.hidden_map, self.attention_map = hidden_map, attention_map
         self.projections = projections
 
@@ -97,9 +102,11 @@ class Distillation(Objective):
         w, device = self.weights, batch.ids.device
         output = model.outputs(batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0)
         logits = output.logits.float()
-        teacher = self._logits[batch.rows].to(device)
         hard = w.hard * is_labelled(batch.labels).float()
-        loss = ((1 - hard) * self._losses.soft(logits, teacher, w.temperature)).mean()
+        soft = self._soft(logits, self._teacher_logits(batch, logits), w.temperature)
+        if soft.ndim == 2:
+            soft = over_asked(soft, batch.labels)
+        loss = ((1 - hard) * soft).mean()
         if w.hard > 0:
             loss = loss + (hard * self._losses.hard(logits, batch.labels)).mean()
         width = batch.ids.shape[1]
@@ -119,6 +126,15 @@ class Distillation(Objective):
                 parts.append(attention_distance(output.encoded.attentions[ours].float(), target, batch.mask))
             loss = loss + w.attention * torch.stack(parts).mean()
         return loss
+
+    def _teacher_logits(self, batch: Batch, logits: Tensor) -> Tensor:
+        """The teacher's logits in the shape of the student's; nought on tokens that are not asked about."""
+        values = self._outputs.logits[batch.rows]
+        if not is_ragged(values):
+            return torch.from_numpy(values).to(logits.device)
+        block = torch.zeros_like(logits)
+        block[batch.labels > NOT_ASKED] = torch.from_numpy(flat(values).astype(np.float32)).to(logits.device)
+        return block
 
 
 def default_hidden_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[tuple[int, int], ...]:

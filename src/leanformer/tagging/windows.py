@@ -1,0 +1,181 @@
+"""Sentences to token ids with the first piece of every word known; long ones as windows, without losing a word.
+
+A word's tag is read from its first piece (Devlin et al. 2019). Words are found by the places of tokens in the text, so
+any tokenizer will do, and pieces are those that the same text has for every other task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Encoding
+from tokenizers import Tokenizer as RustTokenizer
+
+from leanformer.errors import CheckpointError, DataError
+from leanformer.tagging.ragged import ragged
+from leanformer.tagging.schemes import OUTSIDE
+from leanformer.tagging.words import words_of
+
+# The logits of a word that the tokenizer leaves nothing of: O, and nothing else.
+_CERTAIN = 20.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sentence, or as much of it as a model reads at once.
+
+    Attributes:
+        ids: token ids with special tokens, int32 `[tokens]`.
+        places: which tokens are first pieces of the words that this window is asked about, int64 `[k]`, rising.
+        ends: behind the last piece of each of those words that is in the window, int64 `[k]`.
+        words: the numbers of those words in their sentence, int64 `[k]`, rising. Every word that has a token is asked
+            about in one window, the one where the shorter of its two sides is longest.
+    """
+
+    ids: np.ndarray
+    places: np.ndarray
+    ends: np.ndarray
+    words: np.ndarray
+
+
+class SentenceTokenizer:
+    """A `tokenizer.json` for sentences of words.
+
+    Args:
+        path: the file.
+        max_tokens: of a window, special tokens included.
+        overlap: tokens that a window repeats of the one before; None: a quarter of what a window holds.
+        one_core: never take more than the core that calls (see `tokenizer.Tokenizer`).
+
+    Raises `CheckpointError` when the file cannot be read as a tokenizer, or leaves no room for a token.
+    """
+
+    def __init__(
+        self, path: Path | str, max_tokens: int, *, overlap: int | None = None, one_core: bool = False
+    ) -> None:
+        try:
+            self._tokenizer = RustTokenizer.from_file(str(path))
+        except Exception as error:  # the library raises bare Exception for every kind of broken file
+            raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self.max_tokens, self._one_core = max_tokens, one_core
+        room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        if room < 1:
+            raise CheckpointError(f"{path}: {max_tokens} tokens are all special ones; no word has room")
+        self._overlap = min(room // 4 if overlap is None else overlap, room - 1)
+
+    def windows(self, sentences: Sequence[str]) -> list[list[Window]]:
+        """The windows of each sentence (see `words.join_words`): one, or several where it is longer than `max_tokens`.
+
+        Raises `TypeError` for a bare string and for what is no string, `DataError` for half a surrogate pair.
+        """
+        if isinstance(sentences, str):
+            raise TypeError("sentences must be a list; wrap one in a list")
+        for number, one in enumerate(sentences, start=1):
+            if not isinstance(one, str):
+                raise TypeError(f"sentence {number} is no string, but {one!r:.60}")
+        try:
+            if self._one_core:
+                encodings = [self._tokenizer.encode_batch([one])[0] for one in sentences]
+            else:
+                encodings = self._tokenizer.encode_batch(list(sentences))
+        except TypeError:
+            for number, one in enumerate(sentences, start=1):
+                if any("\ud800" <= letter <= "\udfff" for letter in one):
+                    raise DataError(
+                        f"sentence {number} has half of a surrogate pair, which is no character",
+                        remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
+                    ) from None
+            raise
+        return [self._cut(one, *first_pieces(text, one)) for text, one in zip(sentences, encodings, strict=True)]
+
+    def _cut(self, encoding: Encoding, places: np.ndarray, ends: np.ndarray, words: np.ndarray) -> list[Window]:
+        ids = np.asarray(encoding.ids, dtype=np.int32)
+        if len(ids) <= self.max_tokens:
+            return [Window(ids, places, ends, words)]
+        special = np.asarray(encoding.special_tokens_mask, dtype=bool)
+        content = np.flatnonzero(~special)
+        head, tail = ids[: content[0]], ids[content[-1] + 1 :]
+        room = self.max_tokens - len(head) - len(tail)
+        starts = window_starts(len(ids) - len(head) - len(tail), room, self._overlap)
+        inside = places - len(head)
+        owner = _owners(inside, starts, room)
+        return [
+            Window(
+                np.concatenate([head, ids[len(head) + start : len(head) + start + room], tail]),
+                inside[owner == number] - start + len(head),
+                np.minimum(ends[owner == number] - start, len(head) + room),
+                words[owner == number],
+            )
+            for number, start in enumerate(starts)
+        ]
+
+
+def window_starts(length: int, room: int, overlap: int) -> list[int]:
+    """Where windows of `room` tokens begin in `length` of them; the last one ends with the last token."""
+    return [*range(0, length - room, room - overlap), length - room]
+
+
+def _owners(places: np.ndarray, starts: Sequence[int], room: int) -> np.ndarray:
+    """For each place the number of the window where the shorter of its two sides is longest; the first of equals."""
+    begins = np.asarray(starts)[:, None]
+    left, right = places[None, :] - begins, begins + room - 1 - places[None, :]
+    return np.asarray(np.minimum(left, right).argmax(axis=0))
+
+
+def first_pieces(text: str, encoding: Encoding) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which tokens are first pieces of words, behind which their last ones stand, and which words they are.
+
+    Three int64 arrays `[k]`, rising.
+
+    A token belongs to the word in which its first character that is no separator stands.
+    """
+    lengths = np.array([len(word) for word in words_of(text)], dtype=np.int64)
+    ends = np.cumsum(lengths + 1) - 1  # of each word, where its separator stands
+    offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    real = (np.asarray(encoding.special_tokens_mask) == 0) & (offsets[:, 1] > offsets[:, 0])
+    tokens = np.flatnonzero(real)
+    begin, end = offsets[tokens].T
+    word = np.searchsorted(ends, begin, side="right")
+    # Tokens of some tokenizers begin with the separator before their word.
+    on_separator = np.isin(begin, ends)
+    while on_separator.any():
+        begin = begin + on_separator
+        word = np.searchsorted(ends, begin, side="right")
+        on_separator &= np.isin(begin, ends) & (begin < end)
+    held = (begin < end) & (word < len(lengths))
+    tokens, word = tokens[held], word[held]
+    words, at, count = np.unique(word, return_index=True, return_counts=True)
+    return tokens[at].astype(np.int64), tokens[at + count - 1].astype(np.int64) + 1, words.astype(np.int64)
+
+
+def nothing_left(labels: Sequence[str]) -> np.ndarray:
+    """The logits `[labels]` of a word that no token is left of: they say O."""
+    return np.where(np.array([name == OUTSIDE for name in labels]), _CERTAIN, 0).astype(np.float32)
+
+
+def to_words(
+    values: np.ndarray, windows: Sequence[Sequence[Window]], sentences: Sequence[str], labels: Sequence[str]
+) -> np.ndarray:
+    """Logits of tokens to logits of words.
+
+    Args:
+        values: `[tokens, labels]`, float32, of all windows of all sentences, end to end.
+        labels: the tags, to know O by.
+
+    Returns a ragged array `[sentences]` of `[words, labels]`. A word that no token is left of (a control character)
+    has logits that say O.
+    """
+    none = nothing_left(labels)
+    parts, start = [], 0
+    for text, each in zip(sentences, windows, strict=True):
+        logits = np.tile(none, (len(words_of(text)), 1))
+        for one in each:
+            logits[one.words] = values[start + one.places]
+            start += len(one.ids)
+        parts.append(logits)
+    return ragged(parts)

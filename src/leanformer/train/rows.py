@@ -1,0 +1,122 @@
+"""Texts and labels to the rows that a model is trained on; sentences of words to windows with their words' tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leanformer.tagging.ragged import ragged
+from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
+from leanformer.tagging.words import words_of
+from leanformer.task import Task, Text
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.batches import NOT_ASKED
+
+Score = Callable[[Sequence[np.ndarray]], np.ndarray]
+"""Rows of token ids to a model's logits, such as `models.scoring.score_rows`."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Where the answers of rows stand among those of all texts, end to end: one for each text, or for each word.
+
+    Attributes:
+        answers: how many there are.
+        of_row: for each row the numbers of its answers.
+        places: where words are tagged, for each row the tokens that its answers are read from; else None.
+    """
+
+    answers: int
+    of_row: list[np.ndarray]
+    places: list[np.ndarray] | None
+
+    def put(self, into: np.ndarray, row: int, logits: np.ndarray) -> None:
+        """Write the logits of a row, `[1, outputs]` or of its tokens `[tokens, outputs]`, where they belong."""
+        into[self.of_row[row]] = logits if self.places is None else logits[self.places[row]]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Texts as rows of token ids, and the way back from a model's logits.
+
+    Attributes:
+        task: tells what a row is: a text, or a window of a sentence of words.
+        texts: as they were given.
+        rows: token ids, one array for each text, or for each window of each sentence.
+        windows: of each sentence, where words are tagged; else None.
+    """
+
+    task: Task
+    texts: Sequence[Text]
+    rows: list[np.ndarray]
+    windows: list[list[Window]] | None
+
+    def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Labels of texts (see `targets.labels_of`) as those of rows.
+
+        Of tags, a ragged array `[rows]` of `[tokens]`: the tag on the first piece of each word, -1 there where it is
+        not known, and `NOT_ASKED` on all other tokens.
+        """
+        if self.windows is None:
+            return labels
+        rows = []
+        for tags, each in zip(labels, self.windows, strict=True):
+            for one in each:
+                row = np.full(len(one.ids), NOT_ASKED, dtype=np.int64)
+                row[one.places] = tags[one.words]
+                rows.append(row)
+        return ragged(rows)
+
+    def unknown(self) -> np.ndarray:
+        """The labels of rows whose answers are not known: -1 where there would be one."""
+        if self.windows is None:
+            return np.full(len(self.rows), -1, dtype=np.int64)
+        return self.labels(ragged([np.full(len(words_of(str(text))), -1) for text in self.texts]))
+
+    def groups(self, languages: Sequence[str] | None) -> np.ndarray | None:
+        """The number of each row's language, from those of the texts."""
+        if languages is None:
+            return None
+        numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
+        counts = [1] * len(self.rows) if self.windows is None else [len(each) for each in self.windows]
+        return np.repeat([numbers[one] for one in languages], counts)
+
+    def slots(self) -> Slots:
+        """Where each row's answers stand among those of all texts."""
+        if self.windows is None:
+            return Slots(len(self.rows), [np.array([row]) for row in range(len(self.rows))], None)
+        counts = [len(words_of(str(text))) for text in self.texts]
+        starts = np.cumsum([0, *counts])
+        pairs = [(start, one) for start, each in zip(starts, self.windows, strict=False) for one in each]
+        return Slots(int(starts[-1]), [start + one.words for start, one in pairs], [one.places for _, one in pairs])
+
+    def per_text(self, logits: np.ndarray) -> np.ndarray:
+        """Logits of all answers, `[answers, outputs]`, by text: a ragged array where words are tagged."""
+        if self.windows is None:
+            return logits
+        ends = np.cumsum([len(words_of(str(text))) for text in self.texts])
+        return ragged(np.split(logits, ends[:-1]))
+
+    def of_rows(self, logits: np.ndarray) -> np.ndarray:
+        """Logits of texts as those of rows: of words, a ragged array `[rows]` of `[words asked about, labels]`."""
+        if self.windows is None:
+            return logits
+        pairs = zip(logits, self.windows, strict=True)
+        return ragged([values[one.words] for values, each in pairs for one in each])
+
+    def logits(self, score: Score) -> np.ndarray:
+        """A model's logits of the texts, as `predictor.logits` has them."""
+        values = score(self.rows)
+        if self.windows is None:
+            return values
+        return to_words(values, self.windows, [str(text) for text in self.texts], self.task.labels)
+
+
+def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
+    """The rows of `texts`: cut at `max_tokens`, or where words are tagged whole, in windows."""
+    if task.answer != "tags":
+        return Encoded(task, texts, tokenizer.encode(texts), None)
+    windows = SentenceTokenizer(tokenizer.path, tokenizer.max_tokens).windows([str(text) for text in texts])
+    return Encoded(task, texts, [one.ids for each in windows for one in each], windows)

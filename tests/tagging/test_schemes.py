@@ -1,0 +1,62 @@
+"""Tags in every scheme read as the same entities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from leanformer.tagging.schemes import Entity, entities, split_tag, tag_names, to_iob2, types_of
+
+
+def drawn_entities(generator: np.random.Generator, words: int) -> list[Entity]:
+    found, place = [], 0
+    while place < words:
+        length = int(generator.integers(1, 4))
+        if generator.random() < 0.6:
+            found.append(Entity(str(generator.choice(["A", "B-C"])), place, min(words, place + length)))
+        place += length
+    return found
+
+
+def written(found: list[Entity], words: int, scheme: str) -> list[str]:
+    """Tags of entities, straight from each scheme's definition."""
+    tags = ["O"] * words
+    for i, one in enumerate(found):
+        for place in range(one.start, one.end):
+            first, last = place == one.start, place == one.end - 1
+            touches = i > 0 and found[i - 1].end == one.start and found[i - 1].type == one.type
+            prefix = {
+                "iob1": "B" if first and touches else "I",
+                "iob2": "B" if first else "I",
+                "bioes": "S" if first and last else "B" if first else "E" if last else "I",
+                "bilou": "U" if first and last else "B" if first else "L" if last else "I",
+            }[scheme]
+            tags[place] = f"{prefix}-{one.type}"
+    return tags
+
+
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "bioes", "bilou"])
+def test_every_scheme_gives_the_entities_that_were_written(scheme: str) -> None:
+    generator = np.random.default_rng(7)
+    for _ in range(300):
+        words = int(generator.integers(0, 12))
+        found = drawn_entities(generator, words)
+        tags = written(found, words, scheme)
+        assert entities(tags) == found, tags
+        assert list(to_iob2(tags)) == written(found, words, "iob2")
+
+
+def test_an_inside_that_goes_on_from_nothing_begins_an_entity() -> None:
+    assert to_iob2(["I-A", "I-A", "O", "I-A", "I-B"]) == ("B-A", "I-A", "O", "B-A", "B-B")
+    assert to_iob2(["E-A", "I-A", "S-A", "I-A"]) == ("B-A", "B-A", "B-A", "B-A")
+
+
+@pytest.mark.parametrize("tag", ["", "o", "B", "B-", "B- ", "PER", "X-PER", "b-PER", "_", "0"])
+def test_what_is_no_tag_is_refused(tag: str) -> None:
+    with pytest.raises(ValueError, match="is no tag"):
+        split_tag(tag)
+
+
+def test_each_type_has_both_tags_and_o_comes_first() -> None:
+    assert tag_names(["PER", "LOC", "PER"]) == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    assert types_of(["O", "I-B-C", "B-A"]) == ("A", "B-C")
