@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import Artifact, open_artifact
+from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from leanformer.runtime import predictor as predictor_module
 from leanformer.runtime import tuning
 from leanformer.runtime.predictor import ENGINES, LightPredictor, load
 from leanformer.runtime.tuning import Settings, default_settings, machine, read_tuning, to_json, tuning_path
@@ -175,7 +175,7 @@ def test_answers_are_the_same_however_it_is_set(
     one = base.with_settings(settings)
     try:
         ours = logits(one, TEXTS)
-    except (predictor_module.ArtifactError, predictor_module.MissingExtraError) as error:
+    except (ArtifactError, MissingExtraError) as error:
         pytest.skip(f"{engine}: {error}")
     np.testing.assert_allclose(ours, logits(base, TEXTS), atol=1e-5, rtol=0)
     np.testing.assert_allclose(logits(one, TEXTS[:1]), logits(base, TEXTS[:1]), atol=1e-5, rtol=0)

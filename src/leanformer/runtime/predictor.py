@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.errors import ArtifactError, DataError, MissingExtraError
+from leanformer.errors import ArtifactError, DataError
 from leanformer.machine import instruction_sets
 from leanformer.predictor import (
     CHUNK,
@@ -25,29 +23,26 @@ from leanformer.predictor import (
     chunked,
     to_predictions,
 )
-from leanformer.runtime.cores import allowed_cores, places
-from leanformer.runtime.engine import Engine, OnnxEngine
-from leanformer.runtime.load import FreeCores
-from leanformer.runtime.packing import Lines, result_rows
+from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.runner import GRAPH as GRAPH
+from leanformer.runtime.runner import PINNABLE as PINNABLE
+from leanformer.runtime.runner import GraphRunner
 from leanformer.runtime.stream import beside, spread
-from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_engine, default_settings, read_tuning
-from leanformer.runtime.workers import Workers
+from leanformer.runtime.tuning import Settings, default_engine, default_settings, read_tuning
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import as_sentence
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 
-GRAPH, TOKENIZER = "model.onnx", "tokenizer.json"
+TOKENIZER = "tokenizer.json"
 ENGINES = ("onnxruntime", "openvino", "native")
-# Those that compute on the thread that calls them, so that pinning it pins them.
-PINNABLE = ("onnxruntime", "native")
 # Fewer texts than this are tokenized sooner than a worker wakes up.
 _FEW = 16
 Rows = TypeVar("Rows")
 Result = TypeVar("Result")
 
 
-class LightPredictor:
+class LightPredictor(GraphRunner):
     """Scores texts with the graph of an artifact of format "onnx".
 
     Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/kernels.py compares
@@ -91,22 +86,17 @@ class LightPredictor:
             )
         if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
-        self.artifact, self.exact = artifact, exact
-        self.threads = allowed_cores() if threads is None else threads
-        self.tuning: Tuning | None = None
-        self._chose_engine = False  # rather than having been told
+        cores, found = allowed_cores() if threads is None else threads, None
+        chose_engine = settings is None and engine is None
         if settings is None:
-            default = default_settings(self.threads, default_engine(artifact))
+            default = default_settings(cores, default_engine(artifact))
             settings = replace(
                 default, engine=engine or default.engine, workers=workers or default.workers, pack_tokens=pack_tokens
             )
             if tuning and not exact and (engine, workers, pack_tokens) == (None, None, None):
-                self.tuning = read_tuning(artifact, self.threads, ENGINES)
-                settings = self.tuning.settings if self.tuning else settings
-            self._chose_engine = engine is None
-        self.settings = settings
-        self._engines: dict[tuple[str, int, int, int], Engine] = {}
-        self._lock = threading.Lock()
+                found = read_tuning(artifact, cores, ENGINES)
+                settings = found.settings if found else settings
+        super().__init__(artifact, cores, settings, tuning=found, exact=exact, chose_engine=chose_engine)
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
@@ -218,27 +208,6 @@ class LightPredictor:
         remembers = self.task.answer != "tags" and self._tokenizer.remembers_words
         return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
 
-    @property
-    def engine(self) -> str:
-        return self.settings.engine
-
-    @property
-    def pack_tokens(self) -> int | None:
-        return self.settings.pack_tokens
-
-    def with_settings(self, settings: Settings) -> LightPredictor:
-        """The same model run otherwise; a graph that both need is loaded once."""
-        other = copy(self)
-        other.settings, other.tuning, other._chose_engine = settings, None, False
-        other.__dict__.pop("_workers", None)
-        return other
-
-    def packs(self, rows: Sequence[np.ndarray]) -> list[Lines]:
-        """Which rows are run together."""
-        if self.exact or len(rows) < 2:
-            return [[[index]] for index in range(len(rows))]
-        return self._shared.cut(rows, self.pack_tokens)
-
     @cached_property
     def _sentences(self) -> SentenceTokenizer:
         return SentenceTokenizer(
@@ -248,96 +217,6 @@ class LightPredictor:
     def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
         """Of a model that tags words: each sentence as the windows that it reads (see `tagging.windows`)."""
         return [each for _, each in self._begin(sentences, self._windows_of_each)()]
-
-    def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
-        try:
-            return self._infer(rows)
-        except (ArtifactError, MissingExtraError) as error:
-            if self.tuning is not None:
-                # The engine ran here when it was tuned, and something that no version tells has changed since.
-                warnings.warn(
-                    f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
-                    "  remedy: tune again (leanformer tune)",
-                    stacklevel=2,
-                )
-            elif not self._chose_engine or self.engine == DEFAULT_ENGINE:
-                raise
-            elif isinstance(error, MissingExtraError):
-                warnings.warn(f"{self.artifact.path}: ONNX Runtime is used, which is slower ({error})", stacklevel=2)
-            self.tuning, self.settings = None, default_settings(self.threads)
-            self.__dict__.pop("_workers", None)
-            return self._infer(rows)
-
-    def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        tags = self.task.answer == "tags"
-        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else None
-        result = np.empty((len(rows) if starts is None else int(starts[-1]), self.task.outputs), dtype=np.float32)
-        packs = self.packs(rows)
-
-        def run(engine: Engine, lines: Lines) -> None:
-            result[result_rows(lines, starts)] = engine.run(rows, lines)
-
-        if self.settings.workers > 1 and len(packs) > 1:
-            # Longest first, so that no worker is left alone with the largest pack at the end.
-            self._workers.map(lambda lines: run(self._worker_engine, lines), packs)
-        else:
-            engine = self._shared if len(packs) > 1 and not self.exact else self._lone
-            for lines in packs:
-                run(engine, lines)
-        return result
-
-    @property
-    def _lone(self) -> Engine:
-        """For a pack that is alone; on one thread where answers are to be exact, or the other cores are busy."""
-        threads = self.settings.lone_threads
-        if self.exact or (threads > 1 and not self._free(threads)):
-            threads = 1
-        return self._open(threads)
-
-    @property
-    def _shared(self) -> Engine:
-        """For one of several packs, on a thread that is no worker."""
-        return self._open(1 if self.exact else self.settings.worker_threads)
-
-    @property
-    def _worker_engine(self) -> Engine:
-        """For one of several packs, on a worker. One-thread workers share it; others have sessions of their own."""
-        threads = 1 if self.exact else self.settings.worker_threads
-        return self._open(threads, 0 if threads == 1 else self._workers.number)
-
-    def _open(self, threads: int, number: int = 0) -> Engine:
-        # One-thread calls come from several workers at once.
-        key = (self.engine, threads, self.settings.workers if threads == 1 else 1, number)
-        with self._lock:
-            if key not in self._engines:
-                self._engines[key] = self._load(threads, key[2])
-            return self._engines[key]
-
-    def _load(self, threads: int, streams: int) -> Engine:
-        path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
-        if self.engine == "openvino":
-            from leanformer.runtime.openvino_engine import OpenVinoEngine
-
-            return OpenVinoEngine(path, threads, streams=streams)
-        if self.engine == "native":
-            from leanformer.runtime.native_engine import NativeEngine
-
-            # The weights are held once, whatever the number of threads.
-            made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)
-            return NativeEngine(path, self.artifact.properties, threads) if made is None else made.together(threads)
-        return OnnxEngine(path, threads, padding_id=padding_id)
-
-    @cached_property
-    def _free(self) -> FreeCores:
-        return FreeCores()
-
-    @cached_property
-    def _workers(self) -> Workers:
-        pinned = self.settings.pinned and self.engine in PINNABLE
-        return Workers(
-            self.settings.workers, places(self.settings.workers, self.settings.worker_threads) if pinned else None
-        )
 
 
 def load(

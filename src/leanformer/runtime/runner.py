@@ -1,0 +1,166 @@
+"""Packs of rows through an engine: which engine, on which threads, and what happens when it does not run."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from copy import copy
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.runtime.cores import places
+from leanformer.runtime.engine import Engine, OnnxEngine
+from leanformer.runtime.load import FreeCores
+from leanformer.runtime.packing import Lines, result_rows
+from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings
+from leanformer.runtime.workers import Workers
+
+GRAPH = "model.onnx"
+# Those that compute on the thread that calls them, so that pinning it pins them.
+PINNABLE = ("onnxruntime", "native")
+
+
+class GraphRunner:
+    """Rows of token ids to logits, with the graph of an artifact.
+
+    Args:
+        artifact: of format "onnx".
+        threads: cores to use.
+        settings: how to run it.
+        tuning: where the settings come from, if they were stored.
+        exact: each row alone on one thread.
+        chose_engine: nobody asked for the engine of the settings, so that ONNX Runtime may take its place.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        threads: int,
+        settings: Settings,
+        *,
+        tuning: Tuning | None = None,
+        exact: bool = False,
+        chose_engine: bool = False,
+    ) -> None:
+        self.artifact, self.threads, self.settings, self.exact = artifact, threads, settings, exact
+        self.tuning, self._chose_engine = tuning, chose_engine
+        self._engines: dict[tuple[str, int, int, int], Engine] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def engine(self) -> str:
+        return self.settings.engine
+
+    @property
+    def pack_tokens(self) -> int | None:
+        return self.settings.pack_tokens
+
+    def with_settings(self, settings: Settings) -> Self:
+        """The same model run otherwise; a graph that both need is loaded once."""
+        other = copy(self)
+        other.settings, other.tuning, other._chose_engine = settings, None, False
+        other.__dict__.pop("_workers", None)
+        return other
+
+    def packs(self, rows: Sequence[np.ndarray]) -> list[Lines]:
+        """Which rows are run together."""
+        if self.exact or len(rows) < 2:
+            return [[[index]] for index in range(len(rows))]
+        return self._shared.cut(rows, self.pack_tokens)
+
+    def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
+        try:
+            return self._infer(rows)
+        except (ArtifactError, MissingExtraError) as error:
+            if self.tuning is not None:
+                # The engine ran here when it was tuned, and something that no version tells has changed since.
+                warnings.warn(
+                    f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
+                    "  remedy: tune again (leanformer tune)",
+                    stacklevel=2,
+                )
+            elif not self._chose_engine or self.engine == DEFAULT_ENGINE:
+                raise
+            elif isinstance(error, MissingExtraError):
+                warnings.warn(f"{self.artifact.path}: ONNX Runtime is used, which is slower ({error})", stacklevel=2)
+            self.tuning, self.settings = None, default_settings(self.threads)
+            self.__dict__.pop("_workers", None)
+            return self._infer(rows)
+
+    def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        tags = self.artifact.task.answer == "tags"
+        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else None
+        result = np.empty(
+            (len(rows) if starts is None else int(starts[-1]), self.artifact.task.outputs), dtype=np.float32
+        )
+        packs = self.packs(rows)
+
+        def run(engine: Engine, lines: Lines) -> None:
+            result[result_rows(lines, starts)] = engine.run(rows, lines)
+
+        if self.settings.workers > 1 and len(packs) > 1:
+            # Longest first, so that no worker is left alone with the largest pack at the end.
+            self._workers.map(lambda lines: run(self._worker_engine, lines), packs)
+        else:
+            engine = self._shared if len(packs) > 1 and not self.exact else self._lone
+            for lines in packs:
+                run(engine, lines)
+        return result
+
+    @property
+    def _lone(self) -> Engine:
+        """For a pack that is alone; on one thread where answers are to be exact, or the other cores are busy."""
+        threads = self.settings.lone_threads
+        if self.exact or (threads > 1 and not self._free(threads)):
+            threads = 1
+        return self._open(threads)
+
+    @property
+    def _shared(self) -> Engine:
+        """For one of several packs, on a thread that is no worker."""
+        return self._open(1 if self.exact else self.settings.worker_threads)
+
+    @property
+    def _worker_engine(self) -> Engine:
+        """For one of several packs, on a worker. One-thread workers share it; others have sessions of their own."""
+        threads = 1 if self.exact else self.settings.worker_threads
+        return self._open(threads, 0 if threads == 1 else self._workers.number)
+
+    def _open(self, threads: int, number: int = 0) -> Engine:
+        # One-thread calls come from several workers at once.
+        key = (self.engine, threads, self.settings.workers if threads == 1 else 1, number)
+        with self._lock:
+            if key not in self._engines:
+                self._engines[key] = self._load(threads, key[2])
+            return self._engines[key]
+
+    def _load(self, threads: int, streams: int) -> Engine:
+        path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
+        if self.engine == "openvino":
+            from leanformer.runtime.openvino_engine import OpenVinoEngine
+
+            return OpenVinoEngine(path, threads, streams=streams)
+        if self.engine == "native":
+            from leanformer.runtime.native_engine import NativeEngine
+
+            # The weights are held once, whatever the number of threads.
+            made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)
+            return NativeEngine(path, self.artifact.properties, threads) if made is None else made.together(threads)
+        return OnnxEngine(path, threads, padding_id=padding_id)
+
+    @cached_property
+    def _free(self) -> FreeCores:
+        return FreeCores()
+
+    @cached_property
+    def _workers(self) -> Workers:
+        pinned = self.settings.pinned and self.engine in PINNABLE
+        return Workers(
+            self.settings.workers, places(self.settings.workers, self.settings.worker_threads) if pinned else None
+        )
