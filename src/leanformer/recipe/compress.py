@@ -120,8 +120,8 @@ def compress(
     notes = [f"left out: {name}: {reason}" for name, reason in outcome.left_out.items()]
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
-        [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads, usd_per_hour,
-         prepared.metric, memory, settings.__dict__, *_asked(energy, further, data.test)]
+        [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,
+         usd_per_hour, prepared.metric, memory, settings.__dict__, *_asked(energy, further, data.test)]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
     title, report = f"{recipe.name} on {data.name}", _read_measured(measured, threads)
