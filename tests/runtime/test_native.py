@@ -220,6 +220,21 @@ def test_nothing_outside_the_tables_is_read(tmp_path: Path) -> None:
             engine.run([np.array(ids, np.int32)], [[0]])
 
 
+def test_constants_of_another_size_are_refused_and_never_read(tmp_path: Path) -> None:
+    artifact = made(tmp_path, **ODD)
+    graph = native_engine.read_onnx(artifact.file("model.onnx"))
+    for name, value in graph.constants.items():
+        if value.ndim == 0 or value.size < 3 or name.startswith("ints_") or name.endswith(".zero"):
+            continue
+        for axis in range(value.ndim):
+            shorter = np.ascontiguousarray(np.take(value, range(value.shape[axis] - 1), axis))
+            damaged = replace(graph, constants=graph.constants | {name: shorter})
+            if axis == 0 and name in ("position_table", "token_type_table"):
+                continue  # fewer positions are fewer positions
+            with pytest.raises(ValueError):
+                native_engine.weights_of(damaged, artifact.properties)
+
+
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.runtime.native.build import levels, library
-from leanformer.runtime.native.weights import LayerShape, Shape, UnsupportedGraphError, Weights, weights_of
+from leanformer.runtime.native.weights import LayerShape, Shape, Weights, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.packing import Lines
 
@@ -69,7 +69,7 @@ class NativeEngine:
     ) -> None:
         try:
             weights = weights_of(read_onnx(path), properties)
-        except (UnsupportedGraphError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
                 f"{path}: the engine native runs packed int8 graphs of post-norm encoders, and not this one: {error}\n"
                 "  remedy: the engine onnxruntime"

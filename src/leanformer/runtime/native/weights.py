@@ -78,8 +78,10 @@ class _Reader:
             raise UnsupportedGraphError(f"it has no constant {name!r}")
         return value
 
-    def linear(self, name: str, in_heads: int | None = None, out_heads: int | None = None) -> tuple[int, int]:
-        """A map `[in, out]`, int8 with a scale per column; returns both widths, unpadded.
+    def linear(
+        self, name: str, width_in: int, width_out: int, in_heads: int | None = None, out_heads: int | None = None
+    ) -> None:
+        """A map of these widths, int8 with a scale per column. What is not of this size would be read beyond its end.
 
         With a number of heads that side is a row of heads, each of which is filled up.
         """
@@ -93,21 +95,27 @@ class _Reader:
         if weight is None or scale is None or weight.dtype != np.int8:
             raise UnsupportedGraphError(f"{name} is not in int8")
         bias = self.get(f"{name}.bias")
-        width_in, width_out = weight.shape
+        if weight.shape != (width_in, width_out) or scale.size not in (1, width_out):
+            raise UnsupportedGraphError(
+                f"{name} is {list(weight.shape)}, not [{width_in}, {width_out}] as in the manifest"
+            )
+        if bias is not None and bias.shape != (width_out,):
+            raise UnsupportedGraphError(f"the bias of {name} is {list(bias.shape)}, not [{width_out}]")
         if weight.min(initial=0) < -127:
             raise UnsupportedGraphError(f"{name} has a weight of -128")
-        columns = np.broadcast_to(scale, (width_out,))
+        columns = np.broadcast_to(scale.reshape(-1), (width_out,))
         bias = np.zeros(width_out, np.float32) if bias is None else bias
         self.arrays += [
             self._padded(self._padded(weight, 0, in_heads), 1, out_heads),
             self._padded(columns.astype(np.float32), 0, out_heads),
             self._padded(bias.astype(np.float32), 0, out_heads),
         ]
-        return width_in, width_out
 
-    def norm(self, name: str) -> None:
+    def norm(self, name: str, width: int) -> None:
         weight = self.need(f"{name}.weight")
         bias = self.get(f"{name}.bias")
+        if weight.shape != (width,) or (bias is not None and bias.shape != (width,)):
+            raise UnsupportedGraphError(f"the norm {name} is not {width} wide")
         for one in (weight, np.zeros_like(weight) if bias is None else bias):
             self.arrays.append(self._padded(one.astype(np.float32), 0))
 
@@ -146,46 +154,66 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     size, shapes = int(properties["head_size"]), [tuple(one) for one in properties["layers"]]
     r = _Reader(graph, size)
     words, types = r.get("word_table"), r.get("token_type_table")
-    r.arrays += [r.get("word_table_int8"), words, r.get("word_table_scales"), r.need("position_table"), types]
-    table = r.arrays[0] if words is None else words
+    rows, scales, places = r.get("word_table_int8"), r.get("word_table_scales"), r.need("position_table")
+    table = rows if words is None else words
     if table is None:
         raise UnsupportedGraphError("it has no word table")
-    r.norm("embeddings")
+    width, hidden = table.shape[-1], int(properties["hidden"])
+    _check_tables(words, rows, scales, places, types, width)
+    r.arrays += [None if words is not None else rows, words, scales, places, types]
+    r.norm("embeddings", width)
     projects = "embedding_projection.bias" in graph.constants
     if projects:
-        r.linear("embedding_projection")
-    inner = 0
+        r.linear("embedding_projection", width, hidden)
+    elif width != hidden:
+        raise UnsupportedGraphError(f"its embeddings are {width} wide, and its layers {hidden}")
     for index, (heads, ffn) in enumerate(shapes):
-        name = f"layer{index}"
+        name, inner = f"layer{index}", heads * size
         if index + 1 < len(shapes):
-            hidden, inner = r.linear(f"{name}.query_key_value", out_heads=3 * heads)
+            r.linear(f"{name}.query_key_value", hidden, 3 * inner, out_heads=3 * heads)
         else:
-            hidden, inner = r.linear(f"{name}.query", out_heads=heads)
-            inner += r.linear(f"{name}.key_value", out_heads=2 * heads)[1]
-        r.linear(f"{name}.attention_output", in_heads=heads)
-        r.norm(f"{name}.attention_norm")
-        if (inner, r.linear(f"{name}.up")[1]) != (3 * heads * size, ffn):
-            raise UnsupportedGraphError(f"{name} is not of the shape in the manifest")
-        r.linear(f"{name}.down")
-        r.norm(f"{name}.ffn_norm")
-    r.linear("pooler")
+            r.linear(f"{name}.query", hidden, inner, out_heads=heads)
+            r.linear(f"{name}.key_value", hidden, 2 * inner, out_heads=2 * heads)
+        r.linear(f"{name}.attention_output", inner, hidden, in_heads=heads)
+        r.norm(f"{name}.attention_norm", hidden)
+        r.linear(f"{name}.up", hidden, ffn)
+        r.linear(f"{name}.down", ffn, hidden)
+        r.norm(f"{name}.ffn_norm", hidden)
+    r.linear("pooler", hidden, hidden)
     normalises_head = "head_norm.weight" in graph.constants
     if normalises_head:
-        r.norm("head_norm")
-    labels = r.linear("classifier")[1]
+        r.norm("head_norm", hidden)
+    labels = len(r.need("classifier.bias"))
+    r.linear("classifier", hidden, labels)
     _check_rest(graph, r)
     activations = {r.function(f"layer{index}.activation") for index in range(len(shapes))}
     epsilons = {node.attributes["epsilon"] for node in graph.nodes if node.operator == "LayerNormalization"}
     if len(activations) != 1 or len(epsilons) != 1:
         raise UnsupportedGraphError("its layers differ in more than width")
-    width = table.shape[1]
     shape = Shape(
         hidden, padded(hidden), width, padded(width), padded(size), len(shapes), labels, padded(labels),
         activations.pop(), r.function("pooled"), projects, normalises_head, len(table),
-        len(r.need("position_table")), 0 if types is None else len(types), epsilons.pop(),
+        len(places), 0 if types is None else len(types), epsilons.pop(),
     )  # fmt: skip
     layers = [LayerShape(heads, padded(ffn)) for heads, ffn in shapes]
     return Weights(shape, layers, r.arrays)
+
+
+def _check_tables(
+    words: np.ndarray | None, rows: np.ndarray | None, scales: np.ndarray | None, places: np.ndarray,
+    types: np.ndarray | None, width: int,
+) -> None:  # fmt: skip
+    """Raise `UnsupportedGraphError` unless each table is of its type and as wide as the others."""
+    for name, one, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
+                            ("token type", types, np.float32)):  # fmt: skip
+        if one is not None and (one.ndim != 2 or one.shape[1] != width or one.dtype != kind):
+            raise UnsupportedGraphError(f"its {name} table is {list(one.shape)} of {one.dtype}")
+    if (
+        words is None
+        and rows is not None
+        and (scales is None or scales.size != len(rows) or scales.dtype != np.float32)
+    ):
+        raise UnsupportedGraphError("its word table has not one scale for each row")
 
 
 def _check_rest(graph: OnnxFile, r: _Reader) -> None:
