@@ -16,8 +16,6 @@ from leanformer.errors import GateError
 from leanformer.export.encoder_graph import encoder_graph, expected_operators
 from leanformer.export.gate import check, compare
 from leanformer.export.graph import operator_counts
-from leanformer.export.int8 import Int8
-from leanformer.export.onnx import Onnx
 from leanformer.export.packed_graph import expected_packed_operators, packed_graph, padded_graph
 from leanformer.export.quantise import calibrate, linear_maps, quantise
 from leanformer.export.standard import write_standard_onnx
@@ -28,10 +26,10 @@ from leanformer.models.scoring import score_rows
 from leanformer.predictor import answers, logits
 from leanformer.runtime.packing import Lines, pack, result_rows, unpack
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.step import Context
 from leanformer.tagging.ragged import flat
+from tests.export.making import make_tagger
 from tests.export.test_packed_graph import LENGTHS, WAYS, rows_of, run
-from tests.tagged import TASK, tagged_dataset, tagged_examples, tagger_artifact, tiny_tagger
+from tests.tagged import TASK, tagged_examples, tiny_tagger
 
 STARTS = np.cumsum([0, *LENGTHS])
 
@@ -85,14 +83,7 @@ def test_int8_stays_near_and_goes_the_way_to_the_padded_graph() -> None:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Artifact, Artifact]:
     """A tagger, its graph, and its int8 graph."""
-    folder = tmp_path_factory.mktemp("exported")
-    tagger = tagger_artifact(folder / "encoder", max_tokens=16)
-    context = Context(
-        data=tagged_dataset(), seed=13, work=folder / "work", cache=folder / "cache", artifacts={"teacher": tagger},
-        threads=1, device="cpu", say=lambda line: None,
-    )  # fmt: skip
-    onnx = Onnx()(tagger, context, folder / "onnx")
-    return tagger, onnx, Int8(max_flips=1.0, max_mean_share=1.0)(onnx, context, folder / "int8")
+    return make_tagger(tmp_path_factory.mktemp("exported"))
 
 
 EXAMPLES = tagged_examples(40, 9)

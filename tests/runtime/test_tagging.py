@@ -10,8 +10,6 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError, DataError, LeanformerError
-from leanformer.export.int8 import Int8
-from leanformer.export.onnx import Onnx
 from leanformer.loading import open_foreign
 from leanformer.measure import opening
 from leanformer.measure import tune as tune_module
@@ -25,9 +23,9 @@ from leanformer.runtime.native.weights import UnsupportedGraphError, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.runtime.tuning import default_engine, default_settings
-from leanformer.step import Context
 from leanformer.tagging.ragged import flat, ragged
-from tests.tagged import TASK, tagged_dataset, tagged_examples, tagger_artifact
+from tests.export.making import make_tagger
+from tests.tagged import TASK, tagged_examples
 
 EXAMPLES = tagged_examples(50, 9)
 TEXTS = [*EXAMPLES.texts[:20], " ".join(EXAMPLES.texts[:9]), "", *EXAMPLES.texts[20:]]
@@ -36,14 +34,7 @@ TEXTS = [*EXAMPLES.texts[:20], " ".join(EXAMPLES.texts[:9]), "", *EXAMPLES.texts
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Artifact, Artifact]:
     """A tagger, its graph, and its int8 graph."""
-    folder = tmp_path_factory.mktemp("made")
-    tagger = tagger_artifact(folder / "encoder", max_tokens=16)
-    context = Context(
-        data=tagged_dataset(), seed=13, work=folder / "work", cache=folder / "cache", artifacts={"teacher": tagger},
-        threads=1, device="cpu", say=lambda line: None,
-    )  # fmt: skip
-    onnx = Onnx()(tagger, context, folder / "onnx")
-    return tagger, onnx, Int8(max_flips=1.0, max_mean_share=1.0)(onnx, context, folder / "int8")
+    return make_tagger(tmp_path_factory.mktemp("made"))
 
 
 @pytest.mark.parametrize("threads", [1, 2])
