@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -55,6 +55,15 @@ class Step(Protocol):
 def options(step: Any) -> dict[str, Any]:
     """The options of a step as plain JSON values, all of them, defaults included."""
     return {one.name: _plain(getattr(step, one.name)) for one in fields(step)}
+
+
+def defaults(step: Any) -> dict[str, Any]:
+    """The defaults of a step's options as plain JSON values; an option that must be given has none."""
+    return {
+        one.name: _plain(one.default if one.default is not MISSING else one.default_factory())
+        for one in fields(step)
+        if one.default is not MISSING or one.default_factory is not MISSING
+    }
 
 
 def _plain(value: Any) -> Any:

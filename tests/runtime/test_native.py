@@ -1,5 +1,6 @@
 """The native engine: against ONNX Runtime on the same weights, alone and in company, and what it refuses."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -180,6 +181,21 @@ def test_the_same_bits_on_any_number_of_threads(tmp_path: Path, threads: int) ->
         assert np.array_equal(run(crew, rows, tokens), alone)
     with ThreadPoolExecutor(4) as pool:  # more callers than crews
         calls = list(pool.map(lambda i: crew.run(rows, [[i]])[0], list(range(len(rows))) * 5))
+    assert np.array_equal(np.stack(calls), np.tile(alone, (5, 1)))
+
+
+def test_rousing_changes_nothing(tmp_path: Path) -> None:
+    artifact, rows = made(tmp_path, **SHAPES["odd"]), some_rows(60)
+    engine = NativeEngine(artifact.file("model.onnx"), artifact.properties)
+    alone, crew = run(engine, rows), engine.together(2)
+    engine.rouse()  # one thread has nobody to wake
+    for pause in (0.0, 0.002, 0.02):  # roused in time, a little too early, and far too early
+        crew.rouse()
+        crew.rouse()
+        time.sleep(pause)
+        assert np.array_equal(run(crew, rows, 1), alone)
+    with ThreadPoolExecutor(4) as pool:
+        calls = list(pool.map(lambda i: (crew.rouse(), crew.run(rows, [[i]])[0])[1], list(range(len(rows))) * 5))
     assert np.array_equal(np.stack(calls), np.tile(alone, (5, 1)))
 
 

@@ -12,11 +12,11 @@ from leanformer.files import remove_folder, sha256_file, sha256_json
 from leanformer.measure.energy import EnergySettings
 from leanformer.recipe.effort import Effort, read_effort, recorded
 from leanformer.recipe.spec import Recipe, RecipeStep
-from leanformer.step import Context, options
+from leanformer.step import Context, defaults, options
 
 # Raised whenever a technique would write other bytes for the same inputs, so that older results are not taken for
-# new ones; 1 where none is given.
-_VERSIONS = {"export.onnx": 2, "export.int8": 2}
+# new ones; 1 where none is given. Another default of an option is such a change, since the key leaves defaults out.
+VERSIONS = {"export.onnx": 2, "export.int8": 2}
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,17 @@ def run_recipe(
 
 
 def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context) -> str:
-    """Hash of all that the step's result depends on. Names are left out: they change nothing."""
+    """Hash of all that the step's result depends on.
+
+    Names are left out, for they change nothing; so are options that have their default, so that what was finished
+    stays finished when a technique is given one more option.
+    """
+    usual = defaults(one.step)
+    chosen = {name: v for name, v in options(one.step).items() if name not in usual or v != usual[name]}
     key = {
-        "version": _VERSIONS.get(one.technique, 1),
+        "version": VERSIONS.get(one.technique, 1),
         "technique": one.technique,
-        "options": options(one.step),
+        "options": chosen,
         "source": source.content_hash,
         "teacher": teacher.content_hash,
         "data": context.data.training_hash if one.step.reads_data else None,
@@ -97,7 +103,7 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
     # An option that names a folder (another model to start from) or a file (a table) stands for what is in it.
     folders = {
         name: sha256_file(Path(v)) if Path(v).is_file() else _folder_hash(Path(v))
-        for name, v in options(one.step).items()
+        for name, v in chosen.items()
         if v and isinstance(v, str) and Path(v).exists()
     }
     return sha256_json(key | ({"folders": folders} if folders else {}))

@@ -30,6 +30,7 @@ class _Level(ctypes.Structure):
         ("make", ctypes.CFUNCTYPE(_POINTER, ctypes.POINTER(Shape), ctypes.POINTER(LayerShape), _POINTER)),
         ("discard", ctypes.CFUNCTYPE(None, _POINTER)),
         ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, _POINTER)),
+        ("rouse", ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int)),
     ]
 
 
@@ -76,13 +77,18 @@ class NativeEngine:
             ) from error
         self.level, functions = _level(level)
         self._shape, self._threads = weights.shape, threads
-        self._model, self._infer = _Model(weights, functions), functions.infer
+        self._model, self._infer, self._rouse = _Model(weights, functions), functions.infer, functions.rouse
 
     def together(self, threads: int) -> NativeEngine:
         """The same model, its weights shared, with so many threads for each call."""
         other = copy(self)
         other._threads = threads
         return other
+
+    def rouse(self) -> None:
+        """Wake the threads that share a call with this one, for a call that comes within some hundred microseconds."""
+        if self._threads > 1:
+            self._rouse(self._model.pointer, self._threads)
 
     def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
         """Rows of about equal work, the longest first; nothing is padded, so the order is all that matters."""

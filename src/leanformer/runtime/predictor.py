@@ -131,7 +131,9 @@ class LightPredictor(GraphRunner):
         predictions: list[Prediction] = []
         longer = 0
         try:
-            for _, (cut, values) in self._beside(chunked(single, CHUNK), self._tokenizer.windows, self._by_windows):
+            for _, (cut, values) in self._beside(
+                list(chunked(single, CHUNK)), self._tokenizer.windows, self._by_windows
+            ):
                 longer += cut
                 predictions += to_predictions(values, self.task)
         except (TypeError, DataError):
@@ -196,12 +198,17 @@ class LightPredictor(GraphRunner):
     ) -> Iterator[tuple[Sequence[Text], Result]]:
         if self.threads == 1:
             return ((chunk, score(tokenize(chunk))) for chunk in chunks)
+        if isinstance(chunks, list) and len(chunks) == 1:
+            # Nothing to be done beside it, and a thread more would only be waited for.
+            return ((chunk, score(self._begin(chunk, tokenize)())) for chunk in chunks)
         return beside(chunks, lambda chunk: self._begin(chunk, tokenize), score)
 
     def _begin(
         self, texts: Sequence[Text], tokenize: Callable[[Sequence[Text]], list[Rows]]
     ) -> Callable[[], list[Rows]]:
         """Begin to tokenize on the workers, where there are enough texts; gives a function that waits for the rows."""
+        if len(texts) == 1:
+            self.rouse()
         if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
             return lambda: tokenize(texts)
         # Looking words up holds Python's lock, so that more workers than one would only wait for each other.

@@ -121,6 +121,13 @@ class GraphRunner:
             threads = 1
         return self._open(threads)
 
+    def rouse(self) -> None:
+        """A row that is alone is about to come: its engine may wake its threads while the text is tokenized."""
+        if self.settings.lone_threads > 1 and self.engine == "native" and self._engines:
+            wake = getattr(self._lone, "rouse", None)
+            if wake is not None:
+                wake()
+
     @property
     def _shared(self) -> Engine:
         """For one of several packs, on a thread that is no worker."""

@@ -326,11 +326,21 @@ int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* 
     return NO_MEMORY;
 }
 
+// A call with so many threads is about to come.
+void rouse(void* model, int threads) try {
+    Model& m = *static_cast<Model*>(model);
+    const std::unique_lock<std::mutex> together(m.together, std::try_to_lock);
+    if (threads < 2 || !together.owns_lock()) return;
+    if (!m.crew || m.crew->helpers() != threads - 1) m.crew = std::make_unique<Crew>(threads - 1);
+    m.crew->rouse();
+} catch (const std::exception&) {  // the call itself will say so
+}
+
 }  // namespace
 
 #define JOINED(a, b) a##b
 #define NAMED(level) JOINED(leanformer_, level)
 extern "C" {
 extern const Level NAMED(LEVEL);
-const Level NAMED(LEVEL) = {make, discard, infer};
+const Level NAMED(LEVEL) = {make, discard, infer, rouse};
 }

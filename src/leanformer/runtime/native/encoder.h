@@ -27,4 +27,5 @@ struct Level {
     void (*discard)(void* model);
     int (*infer)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
                  float* logits);
+    void (*rouse)(void* model, int threads);
 };
