@@ -1,12 +1,13 @@
-"""Put the measured figures into README.md, between its markers, from benchmarks/results/.
+"""Put the measured figures into README.md and docs/figures.md, between their markers, from benchmarks/results/.
 
-With `--check` nothing is written; the exit status tells whether README says what the results say.
+With `--check` nothing is written; the exit status tells whether the pages say what the results say.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from leanformer.files import write_text
@@ -15,7 +16,7 @@ from leanformer.render.table import facts, number
 from leanformer.report import Report
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from runtime_rows import table
+from runtime_rows import QUALITY, TUNED, table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -84,7 +85,7 @@ def runtime() -> str:
             "",
             *table(rows),
             "",
-            "![Texts per second of each way to run the same model](benchmarks/results/runtime.svg)",
+            "![Texts per second of each way to run the same model](../benchmarks/results/runtime.svg)",
         ]
     )
 
@@ -111,46 +112,117 @@ def students() -> str:
     )
 
 
-def peers() -> str:
-    result = json.loads((RESULTS / "sst2" / "peers.json").read_text(encoding="utf-8"))
-    rows = [
-        f"| {name} | {100 * row['accuracy']:.2f} | {number(row['throughput_per_second'])} | "
-        f"{number(row['latency_ms_p50'])} |"
-        for name, row in result["rows"].items()
-    ]
-    n = next(iter(result["rows"].values()))["n"]
+# Data sets beside SST-2 that have a ladder, and what is asked of their models.
+SETS = {
+    "trec": "questions, 6 kinds",
+    "banking77": "requests to a bank, 77 kinds",
+    "mrpc": "pairs, paraphrase or not",
+    "stsb": "pairs, a score of likeness",
+    "afrisenti/hau": "tweets in Hausa, 3 feelings",
+}
+
+
+def sets() -> str:
+    """The last rung of each ladder, and what the recipe chose there."""
+    ladders = {("sst2", "film reviews, 2 feelings"): RESULTS / "sst2" / "fastformers.json"} | {
+        (name, what): RESULTS / name / "report.json" for name, what in SETS.items()
+    }
+    rows = []
+    for (name, what), path in ladders.items():
+        if not path.is_file():
+            continue
+        report = Report.read(path)
+        first, last = report.rungs[0], report.rungs[-1]
+        assert report.choice is not None
+        lost = 100 * (first.quality - last.quality)
+        rows.append(
+            f"| {name} ({what}; {first.n}) | {first.metric} {100 * first.quality:.1f} | {100 * last.quality:.1f} "
+            f"({lost:+.1f}) | {last.speedup:.0f} | {last.speedup_over_unpadded or 0:.0f} | "
+            f"{first.latency_ms_p50 / last.latency_ms_p50:.0f} | {number(last.latency_ms_p50)} | "
+            f"{number(last.bytes / 1e6)} | {report.choice['rung']} |"
+        )
     return "\n".join(
         [
-            f"Measured in one run, in turn, equal threads, tokenizer included, SST-2 test (n = {n})",
-            "(`python benchmarks/peers/peers.py sst2`, which says what each row is; `ours` are steps of the ladder):",
+            "What the recipe `fastformers` (a student of 3 layers, a third of its heads and half of its units cut,",
+            "distilled again, int8) made of a fine-tuned MiniLM-L6 (`python benchmarks/ladder.py NAME --recipe",
+            "fastformers`): its last rung beside the first. `x` is throughput, `x latency` the median of one text at a",
+            "time, and `kept` the rung that is delivered unless more loss is allowed (1 point on dev).",
             "",
-            "| how the model is run | accuracy | texts/s | p50 ms, one text |",
-            "|---|---|---|---|",
+            "| data (test texts) | teacher | last rung (lost) | x | x unpadded | x latency | p50 ms | MB | kept |",
+            "|---|---|---|---|---|---|---|---|---|",
             *rows,
         ]
     )
 
 
-def filled(text: str) -> str:
-    made_of = {
-        "ladder": ladder(), "recipes": recipes(), "students": students(), "runtime": runtime(), "peers": peers(),
-    }  # fmt: skip
-    for name, made in made_of.items():
+def compared() -> str:
+    """One line for each kind of work: the strongest peer."""
+    rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
+    machine = json.loads((RESULTS / "runtime_details.json").read_text(encoding="utf-8"))["machine"]
+    ours = [row for row in rows if row["ours_name"] == TUNED and not row.get("peer_ours") and row["work"] != QUALITY]
+    lines = []
+    for work in dict.fromkeys(row["work"] for row in ours):
+        best = min((row for row in ours if row["work"] == work), key=lambda row: row["ratio"])
+        lines.append(
+            f"| {work} | {best['ours']:,.0f}/s | {best['peer_name']} | {best['peer']:,.0f}/s | {best['ratio']:.2f} |"
+        )
+    return "\n".join(
+        [
+            f"The same MiniLM-L6 in int8, texts per second on {machine['threads']} threads ({machine['cpu']}),",
+            "tokenizer included, interleaved; the fastest peer of each kind of work",
+            "([all of them](docs/figures.md#the-runtime-beside-others)):",
+            "",
+            "| work | ours | the best of the others | | ratio |",
+            "|---|---|---|---|---|",
+            *lines,
+        ]
+    )
+
+
+def base_size() -> str:
+    result = json.loads((RESULTS / "base_size.json").read_text(encoding="utf-8"))
+    rows = [
+        f"| {one['name']} | {one['times_throughput']:.1f} | {number(one['throughput_per_second'])} | "
+        f"{number(one['latency_ms_p50'])} | {one['times_latency']:.1f} | {number(one['bytes'] / 1e6)} |"
+        for one in result["rungs"]
+    ]
+    return "\n".join(
+        [
+            "Speed alone, of a teacher of BERT-base's size whose weights are random, so that nothing can be said of",
+            f"quality (`python benchmarks/base_size.py`, {result['texts']} texts of SST-2, {result['machine']['cpu']}, "
+            f"{result['machine']['threads']} threads):",
+            "",
+            "| rung | x | texts/s | p50 ms | x latency | MB |",
+            "|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+PAGES = {
+    "README.md": {"ladder": ladder, "sets": sets, "compared": compared},
+    "docs/figures.md": {"recipes": recipes, "students": students, "base size": base_size, "runtime": runtime},
+}
+
+
+def filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
+    for name, make in parts.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
-        text = f"{before}{begin}\n{made}\n{end}{after}"
+        text = f"{before}{begin}\n{make()}\n{end}{after}"
     return text
 
 
 def main() -> int:
-    path = ROOT / "README.md"
-    old = path.read_text(encoding="utf-8")
-    new = filled(old)
-    if "--check" in sys.argv:
-        return int(old != new)
-    write_text(path, new)
-    return 0
+    stale = 0
+    for page, parts in PAGES.items():
+        old = (ROOT / page).read_text(encoding="utf-8")
+        new = filled(old, parts)
+        stale += old != new
+        if "--check" not in sys.argv:
+            write_text(ROOT / page, new)
+    return stale if "--check" in sys.argv else 0
 
 
 if __name__ == "__main__":
