@@ -59,6 +59,14 @@ def test_a_student_learns_the_teachers_answers(teacher: Artifact, tmp_path: Path
     assert len(student.history[-1]["result"]["dev_accuracy"]) == 12
 
 
+def test_few_texts_are_read_more_often(teacher: Artifact, tmp_path: Path) -> None:
+    data = tiny_dataset()
+    steps = -(-(len(data.train or ()) + len(data.unlabelled or ())) // 16)
+    for least, epochs in ((0, 2), (2 * steps, 2), (2 * steps + 1, 3)):
+        student = distilled(teacher, tmp_path / str(least), epochs=2, least_steps=least)
+        assert len(student.history[-1]["result"]["dev_accuracy"]) == epochs
+
+
 def test_labels_play_no_part_without_a_hard_share(teacher: Artifact, tmp_path: Path) -> None:
     data = replace(tiny_dataset(), test=None)
     assert data.train is not None
@@ -149,6 +157,7 @@ def test_impossible_students_are_refused(
         {"precision": "fp16"},
         {"heads": 0},
         {"token_budget": 0},
+        {"least_steps": -1},
         {"warmup": 1.0},
         {"learning_rate": 0.0},
         {"hidden_weight": -1.0},

@@ -53,6 +53,7 @@ class Distil:
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
     use_unlabelled: bool = True  # train on the unlabelled split too
     epochs: int = 3  # passes over the training texts; the best on dev is kept
+    least_steps: int = 0  # more epochs than `epochs` where they would have fewer optimiser steps than this
     batch_size: int = 64  # texts per optimiser step
     language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
     learning_rate: float = 1e-4  # at its peak
@@ -78,6 +79,7 @@ class Distil:
         need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
         need(self.language_temperature > 0, f"language_temperature is above 0, not {self.language_temperature}")
         need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
+        need(self.least_steps >= 0, f"least_steps must not be below 0, not {self.least_steps}")
         need(self.trial_texts >= 0, f"trial_texts must not be below 0, not {self.trial_texts}")
         for name in ("hidden_weight", "attention_weight", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
@@ -141,8 +143,9 @@ class Distil:
         encoded = encode(Tokenizer(tokenizer_path, tokens), artifact.task, texts)
         outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
+        epochs = max(self.epochs, -(-self.least_steps // -(-len(encoded.rows) // self.batch_size)))
         settings = FitSettings(
-            epochs=self.epochs, batch_size=self.batch_size, token_budget=self.token_budget,
+            epochs=epochs, batch_size=self.batch_size, token_budget=self.token_budget,
             learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
             precision=self.precision, seed=context.seed, language_temperature=self.language_temperature,
         )  # fmt: skip
