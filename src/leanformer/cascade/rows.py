@@ -46,7 +46,7 @@ def split(row: np.ndarray, groups: int) -> list[np.ndarray]:
 
 
 class CascadeTokenizer:
-    """The rows of a cascade without its models, from the members that are asked; the methods are those of `Tokenizer`."""
+    """The rows of a cascade without its models, from the members that it asks; a `Tokenizer` as far as methods go."""
 
     def __init__(self, members: Sequence[Artifact]) -> None:
         groups = groups_of(members)

@@ -97,9 +97,7 @@ def write_cascade(
     return open_artifact(folder)
 
 
-def _history(
-    members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], ...]:
+def _history(members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """The members' own steps, each once, and that of the cascade."""
     steps: list[Mapping[str, Any]] = []
     for member in reversed(members):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import ThreadsOption, TuningOption
+from leanformer.cli.arguments import ThreadsOption, TuningOption, say
 from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task, Text
 
 if TYPE_CHECKING:
-    from leanformer.predictor import Prediction, Question
+    from leanformer.predictor import Prediction, Predictor, Question
 
 _CHUNK = 4096
 
@@ -65,6 +65,7 @@ def predict(
     if output is None:
         for line in lines():
             print(line)
+        _say_routes(predictor)
         return
     temporary = output.with_name(f".{output.name}.partial")
     try:
@@ -73,6 +74,16 @@ def predict(
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
+    _say_routes(predictor)
+
+
+def _say_routes(predictor: Predictor) -> None:
+    """Of a cascade, the share of texts that went on to a larger model."""
+    from leanformer.cascade.predictor import CascadePredictor
+    from leanformer.render.cascade import went_on
+
+    if isinstance(predictor, CascadePredictor):
+        say(f"note: of {sum(predictor.answered):,} texts went on: {went_on(predictor.answered)}")
 
 
 def _record(text: Question, one: Prediction) -> dict[str, Any]:
