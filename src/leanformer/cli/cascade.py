@@ -153,7 +153,7 @@ def _described(dataset: Any, examples: Any, on: str) -> dict[str, Any]:
 def _refusal(found: Any) -> str:
     promise, counts = found.promise, found.counts
     if promise.bearable(found.rows) is None:
-        why = f"with {found.rows:,} calibration rows it cannot be; it takes {promise.fewest_rows:,}"
+        why = f"{found.rows:,} calibration rows cannot show it; {promise.fewest_rows:,} are the fewest that can"
         how = "give more rows, or promise less: a larger --max-loss, a lower --confidence"
     else:
         why = (

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +15,7 @@ from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task, Text
 
 if TYPE_CHECKING:
-    from leanformer.predictor import Prediction, Predictor, Question
+    from leanformer.predictor import Predictor, Question
 
 _CHUNK = 4096
 
@@ -41,7 +40,7 @@ def predict(
     For pairs the file has both columns, text and text_pair.
     """
     from leanformer.loading import open_predictor
-    from leanformer.predictor import answers_by_chunk, check_texts, chunked
+    from leanformer.predictor import answers_by_chunk, check_texts, chunked, to_record
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
@@ -60,7 +59,7 @@ def predict(
     def lines() -> Iterator[str]:
         for chunk, found in answers_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
             for text, one in zip(chunk, found, strict=True):
-                yield json.dumps(_record(text, one), ensure_ascii=False)
+                yield json.dumps(to_record(text, one), ensure_ascii=False)
 
     if output is None:
         for line in lines():
@@ -84,22 +83,6 @@ def _say_routes(predictor: Predictor) -> None:
 
     if isinstance(predictor, CascadePredictor):
         say(f"note: of {sum(predictor.answered):,} texts went on: {went_on(predictor.answered)}")
-
-
-def _record(text: Question, one: Prediction) -> dict[str, Any]:
-    """One line of output: the text or texts, and what of the answer there is."""
-    if one.spans is not None:
-        spans = [asdict(each) | {"probability": round(each.probability, 6)} for each in one.spans]
-        # Of a list of words it is the text that the places are in.
-        return {"text": text if isinstance(text, str) else " ".join(text), "spans": spans}
-    record: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "text_pair": text[1]}
-    if one.label is not None:
-        record["label"] = one.label
-    if one.labels is not None:
-        record["labels"] = list(one.labels)
-    if one.score is not None:
-        return record | {"score": round(one.score, 6)}
-    return record | {"probabilities": {name: round(value, 6) for name, value in one.probabilities.items()}}
 
 
 def _given(texts: list[str], seconds: list[str] | None) -> Iterator[Text]:
