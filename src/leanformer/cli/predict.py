@@ -34,10 +34,20 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Score the file on a Ray cluster (extra `cluster`); local: on this machine."
+        ),
+    ] = None,
+    part_rows: Annotated[
+        int, typer.Option(min=1, help="With --ray: rows in a part, which is done or not done.")
+    ] = 4096,
 ) -> None:
     """Label texts, or pairs of texts; one JSON object for each, in order.
 
-    For pairs the file has both columns, text and text_pair.
+    For pairs the file has both columns, text and text_pair. With --ray, --threads are the cores of each task, 1 if not
+    given; a run that was stopped goes on when the same command is given again.
     """
     from leanformer.loading import open_predictor
     from leanformer.predictor import answers_by_chunk, check_texts, chunked, to_record
@@ -46,6 +56,13 @@ def predict(
         raise LeanformerError("give texts, or --input FILE, and not both")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
+    if ray is not None:
+        if input is None or str(input) == "-" or output is None:
+            raise LeanformerError(
+                "--ray scores files\n  remedy: --input FILE --output FILE, on storage all machines share"
+            )
+        _score_on_ray(artifact, input, output, ray, threads or 1, part_rows, tuning)
+        return
     predictor = open_predictor(artifact, threads=threads, tuning=tuning)
     task = predictor.task
     if texts and len(pair or ()) not in (0, len(texts)):
@@ -74,6 +91,24 @@ def predict(
     finally:
         temporary.unlink(missing_ok=True)
     _say_routes(predictor)
+
+
+def _score_on_ray(folder: Path, source: Path, output: Path, address: str, cores: int, rows: int, tuning: bool) -> None:
+    from leanformer.artifact import open_artifact
+    from leanformer.cluster.scoring import score_file
+    from leanformer.files import sha256_file
+    from leanformer.runtime.cores import allowed_cores
+
+    if not source.is_file():
+        raise LeanformerError(f"{source}: no such file\n  remedy: name a file of texts")
+    artifact = open_artifact(folder)
+    done = score_file(
+        artifact.path, artifact.content_hash, artifact.task, lambda: _read(source, artifact.task), output,
+        source=sha256_file(source), address=address, local_cores=allowed_cores(), cores=cores, rows=rows,
+        tuning=tuning, say=say,
+    )  # fmt: skip
+    resumed = f", {done.resumed:,} of them from an earlier run" if done.resumed else ""
+    say(f"{output}: {done.answers:,} answers in {done.parts:,} parts{resumed}")
 
 
 def _say_routes(predictor: Predictor) -> None:

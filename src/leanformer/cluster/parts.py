@@ -80,7 +80,8 @@ def text_fields(question: Question) -> dict[str, str]:
 
 def read_part(path: Path, questions: Sequence[Question]) -> list[str]:
     """The lines of a part. Raises `ValueError` where they are not one answer for each question, in order."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines(): it would also cut at characters that JSON leaves as they are within a text.
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     if len(lines) != len(questions):
         raise ValueError(f"{len(lines)} answers for {len(questions)} rows")
     for number, (line, question) in enumerate(zip(lines, questions, strict=True), start=1):
