@@ -125,7 +125,7 @@ def test_finished_parts_are_not_done_again(cluster: Any, tiny_onnx_artifact: Pat
 @pytest.mark.slow
 def test_what_a_worker_says_reaches_the_user(cluster: Any, tiny_onnx_artifact: Path, tmp_path: Path):
     opened = open_artifact(tiny_onnx_artifact)
-    with pytest.raises(LeanformerError, match="part 0: .*another model on this machine"):
+    with pytest.raises(LeanformerError, match=r"part 0: .*another model on this machine"):
         score_file(
             tiny_onnx_artifact, "0" * 64, opened.task, lambda: iter(TEXTS[:5]), tmp_path / "out.jsonl",
             source="x", address="local", local_cores=2,
