@@ -9,22 +9,15 @@ import numpy as np
 
 from leanformer.artifact import MANIFEST, Artifact, open_artifact
 from leanformer.cascade.plan import Plan
-from leanformer.cascade.store import write_cascade
 from leanformer.files import sha256_file
 from tests.export.making import make_onnx
 
-# About half of the tiny texts reach this margin with the first tiny model.
 PLAN = Plan("margin", (1.5,), (0.2,))
 
 
 def make_members(folder: Path) -> list[Artifact]:
     """Two tiny graphs of the same task with different weights."""
     return [make_onnx(folder / f"model{seed}", seed=seed)[1] for seed in (11, 14)]
-
-
-def make_cascade(folder: Path, plan: Plan = PLAN) -> Artifact:
-    """A cascade of `make_members` in `folder`/cascade."""
-    return write_cascade(make_members(folder), plan, folder / "cascade")
 
 
 def other_tokenizer(artifact: Artifact) -> Artifact:

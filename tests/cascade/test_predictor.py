@@ -9,6 +9,7 @@ import pytest
 
 import leanformer
 from leanformer.artifact import Artifact, open_artifact
+from leanformer.cascade.confidence import confidence
 from leanformer.cascade.plan import Plan
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.cascade.rows import CascadeTokenizer, join, split, tokenizer_of
@@ -17,7 +18,8 @@ from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor, chunked, logits, logits_by_chunk
 from leanformer.serve.model import open_model
 from leanformer.serve.tuned import open_tuned
-from tests.cascade.making import PLAN, make_cascade, make_members, other_tokenizer
+from tests.cascade.making import make_members, other_tokenizer
+from tests.export.making import make_onnx
 from tests.tiny import tiny_texts
 
 TEXTS = tiny_texts(150, seed=4)[0]
@@ -29,8 +31,22 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> list[Artifact]:
 
 
 @pytest.fixture(scope="module")
-def cascade(members: list[Artifact], tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return write_cascade(members, PLAN, tmp_path_factory.mktemp("cascade") / "cascade")
+def margins(members: list[Artifact]) -> np.ndarray:
+    """Of the small member's probabilities at temperature 1.5, each the largest less the second."""
+    scaled = logits(exact(members[0]), TEXTS).astype(np.float64) / 1.5
+    shares = np.sort(np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True), axis=1)
+    return shares[:, -1] - shares[:, -2]
+
+
+@pytest.fixture(scope="module")
+def plan(margins: np.ndarray) -> Plan:
+    """Half of the texts stand."""
+    return Plan("margin", (1.5,), (float(np.median(margins)),))
+
+
+@pytest.fixture(scope="module")
+def cascade(members: list[Artifact], plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return write_cascade(members, plan, tmp_path_factory.mktemp("cascade") / "cascade")
 
 
 def exact(artifact: Artifact) -> Predictor:
@@ -38,13 +54,11 @@ def exact(artifact: Artifact) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def by_hand(members: list[Artifact]) -> tuple[np.ndarray, np.ndarray]:
+def by_hand(members: list[Artifact], margins: np.ndarray, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Who answers each text, and the logits that come of it, from those of both members on all texts."""
     small, large = (logits(exact(one), TEXTS) for one in members)
-    scaled = small.astype(np.float64) / 1.5
-    shares = np.sort(np.exp(scaled) / np.exp(scaled).sum(axis=1, keepdims=True), axis=1)
-    stands = shares[:, -1] - shares[:, -2] >= 0.2
-    assert 20 < stands.sum() < 130, "a threshold that all or none reach would show nothing"
+    stands = margins >= plan.thresholds[0]
+    assert stands.sum() == len(TEXTS) / 2
     return np.where(stands, 0, 1), np.where(stands[:, None], small, large)
 
 
@@ -106,9 +120,9 @@ def test_the_ends_are_the_members(members: list[Artifact], tmp_path: Path, thres
     assert (0 in predictor.members) == (threshold is not None), "a member that is not asked is not opened"
 
 
-def test_members_may_have_tokenizers_of_their_own(tmp_path: Path, by_hand: tuple[np.ndarray, np.ndarray]):
+def test_members_may_have_tokenizers_of_their_own(tmp_path: Path, plan: Plan, by_hand: tuple[np.ndarray, np.ndarray]):
     small, large = make_members(tmp_path)
-    artifact = write_cascade([small, other_tokenizer(large)], PLAN, tmp_path / "cascade")
+    artifact = write_cascade([small, other_tokenizer(large)], plan, tmp_path / "cascade")
     predictor = open_predictor(artifact, threads=2)
     rows = predictor.tokenize(TEXTS)
     assert len(rows[0]) == 2 + 2 * len(exact(small).tokenize(TEXTS[:1])[0])
@@ -151,21 +165,12 @@ def test_a_server_reads_and_answers_as_it_does(cascade: Artifact, by_hand: tuple
 
 
 def test_three_members(tmp_path: Path, members: list[Artifact]):
-    third = make_cascade_member(tmp_path)
-    plan = Plan("probability", (1.0, 1.0), (0.5, 0.5))
-    predictor = open_predictor(write_cascade([*members, third], plan, tmp_path / "cascade"), threads=1)
-    values = [logits(exact(one), TEXTS) for one in (*members, third)]
+    three = [*members, make_onnx(tmp_path / "third", seed=21)[1]]
+    values = [logits(exact(one), TEXTS) for one in three]
+    medians = tuple(float(np.median(confidence(one, "probability"))) for one in values[:2])
+    plan = Plan("probability", (1.0, 1.0), medians)
     answering = plan.route(values)
-    assert set(answering) == {0, 1, 2}
+    assert set(answering.tolist()) == {0, 1, 2}
+    predictor = open_predictor(write_cascade(three, plan, tmp_path / "cascade"), threads=1)
     expected = np.stack(values)[answering, np.arange(len(TEXTS))]
     np.testing.assert_allclose(logits(predictor, TEXTS), expected, atol=1e-5)
-
-
-def make_cascade_member(folder: Path) -> Artifact:
-    from tests.export.making import make_onnx
-
-    return make_onnx(folder / "third", seed=21)[1]
-
-
-def test_a_cascade_in_one_call(tmp_path: Path):
-    assert make_cascade(tmp_path).format == "cascade"

@@ -105,30 +105,27 @@ def calibrate(
     if measure == "auto":
         measure = best_measure(values[0][fit], truth[fit], reference[fit], temperatures[0])
     sure = [confidence(one, measure, each) for one, each in zip(values, temperatures, strict=False)]
-    found: tuple[Plan, Paired] | None = None
-    first: Paired | None = None
+    answers = np.stack([one.argmax(axis=1) for one in values])[:, held_out]
+    kept = np.stack([one[held_out] for one in sure])
+    taken: float | None = None
+    counts: Paired | None = None
     steps = 0
     for threshold in walk(np.concatenate([one[fit] for one in sure])):
-        plan = Plan(measure, temperatures, (threshold,) * len(temperatures))
-        counts = _counts([one[held_out] for one in values], plan, known[held_out])
-        first, steps = first or counts, steps + 1
-        if not promise.is_shown(counts):
+        step = _counts(answers, kept, threshold, known[held_out])
+        steps += 1
+        if not promise.is_shown(step):
+            counts = counts or step
             break
-        found = plan, counts
-    assert first is not None
-    plan_found, counts = found or (None, first)
-    answering = None if plan_found is None else plan_found.route([one[held_out] for one in values])
+        taken, counts = threshold, step
+    assert counts is not None
+    plan, answered = None, np.zeros(0)
+    if taken is not None:
+        plan = Plan(measure, temperatures, (taken,) * len(temperatures))
+        answered = np.bincount(_answering(kept, taken), minlength=len(values)) / len(held_out)
     return Calibration(
-        promise,
-        plan_found,
-        len(held_out),
-        len(fit),
-        counts,
-        promise.p_value(counts),
-        promise.limit(counts),
-        () if answering is None else tuple((np.bincount(answering, minlength=len(values)) / len(held_out)).tolist()),
-        steps,
-    )
+        promise, plan, len(held_out), len(fit), counts, promise.p_value(counts), promise.limit(counts),
+        tuple(answered.tolist()), steps,
+    )  # fmt: skip
 
 
 def walk(sure: np.ndarray, steps: int = STEPS) -> list[float]:
@@ -147,9 +144,13 @@ def best_measure(values: np.ndarray, truth: np.ndarray, reference: np.ndarray, t
     return min(MEASURES, key=lambda one: area_under_risk(confidence(values, one, temperature), lost))
 
 
-def _counts(values: Sequence[np.ndarray], plan: Plan, labels: np.ndarray) -> Paired:
-    answers = np.stack([one.argmax(axis=1) for one in values])
-    return compare(answers[plan.route(values), np.arange(len(labels))], answers[-1], labels)
+def _answering(sure: np.ndarray, threshold: float) -> np.ndarray:
+    """Who answers each row, `[n]`, by confidences `[members - 1, n]`: the first that is sure, or else the last."""
+    return np.asarray(np.vstack([sure >= threshold, np.ones((1, sure.shape[1]), dtype=bool)]).argmax(axis=0))
+
+
+def _counts(answers: np.ndarray, sure: np.ndarray, threshold: float, labels: np.ndarray) -> Paired:
+    return compare(answers[_answering(sure, threshold), np.arange(len(labels))], answers[-1], labels)
 
 
 def everything_to_the_last(measure: str, members: int) -> Plan:
