@@ -38,7 +38,7 @@ class Calibration:
         rows, fit_rows: rows of the test, and of what was fixed before it.
         counts: of the plan against the last member on the calibration rows, or of the strictest step where there is
             no plan.
-        p, limit: p-value and upper limit of the loss (a share) of those counts.
+        p: p-value of those counts.
         answered: share of the calibration rows that each member answers under the plan; empty without.
         steps: thresholds that were tested.
     """
@@ -49,12 +49,16 @@ class Calibration:
     fit_rows: int
     counts: Paired
     p: float
-    limit: float
     answered: tuple[float, ...]
     steps: int
 
+    @property
+    def limit(self) -> float:
+        """Upper limit of the loss, a share, by the counts; it takes a while."""
+        return self.promise.limit(self.counts)
+
     def to_json(self) -> dict[str, Any]:
-        value = asdict(self)
+        value = asdict(self) | {"limit": self.limit}
         return value | {"plan": None if self.plan is None else self.plan.to_json(), "answered": list(self.answered)}
 
 
@@ -123,8 +127,7 @@ def calibrate(
         plan = Plan(measure, temperatures, (taken,) * len(temperatures))
         answered = np.bincount(_answering(kept, taken), minlength=len(values)) / len(held_out)
     return Calibration(
-        promise, plan, len(held_out), len(fit), counts, promise.p_value(counts), promise.limit(counts),
-        tuple(answered.tolist()), steps,
+        promise, plan, len(held_out), len(fit), counts, promise.p_value(counts), tuple(answered.tolist()), steps
     )  # fmt: skip
 
 

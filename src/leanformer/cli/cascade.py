@@ -76,7 +76,7 @@ def cascade(
     check_members(members)
     if place is not None and place.exists() and any(place.samefile(one.path) for one in members):
         raise LeanformerError(f"{place}: is one of the models; it will not be overwritten\n  remedy: another --output")
-    dataset = open_data(data, split, seed, task=members[-1].task, single="dev")
+    dataset = open_data(data, split, seed, task=members[-1].task, single=_single(on))
     examples = _rows(dataset, data, on, promised.of)
     fit, held_out = parted(len(examples), fit_share, seed)
     say(f"{promised.outlook(len(held_out))} ({len(fit):,} more rows fix temperatures and the walk)")
@@ -105,6 +105,11 @@ def cascade(
     print(f"{place}: cascade of {len(members)} models, {artifact.bytes / 1e6:.1f} MB")
     for line in calibration_lines(plan.to_json(), entry["calibration"]):
         print(f"  {line}")
+
+
+def _single(on: str) -> str:
+    """The split that a single file is taken for; one without labels is unlabelled."""
+    return on if on in ("dev", "test") else "train"
 
 
 def _rows(dataset: Any, source: str, on: str, of: str) -> Any:
