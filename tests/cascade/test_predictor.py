@@ -16,6 +16,7 @@ from leanformer.cascade.rows import CascadeTokenizer, join, split, tokenizer_of
 from leanformer.cascade.store import write_cascade
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor, chunked, logits, logits_by_chunk
+from leanformer.recipe.ways import ways_of
 from leanformer.serve.model import open_model
 from leanformer.serve.tuned import open_tuned
 from tests.cascade.making import make_members, other_tokenizer
@@ -162,6 +163,13 @@ def test_a_server_reads_and_answers_as_it_does(cascade: Artifact, by_hand: tuple
     np.testing.assert_allclose(worker.infer(rows), by_hand[1], atol=1e-5)
     alone = np.concatenate([worker.infer([row]) for row in rows])
     np.testing.assert_allclose(alone, by_hand[1], atol=1e-5)
+
+
+def test_its_stability_is_measured_in_two_ways(cascade: Artifact, tmp_path: Path):
+    assert set(ways_of(cascade, open_predictor(cascade, threads=1), tmp_path)) == {
+        "one text at a time",
+        "in other company",
+    }
 
 
 def test_three_members(tmp_path: Path, members: list[Artifact]):
