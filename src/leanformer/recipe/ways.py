@@ -21,8 +21,8 @@ def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
     """How else this model can be run, by name; `scratch` is an empty folder for a padded copy of its graph.
 
     For a graph: alone, in other company, as the padded graph that `leanformer export` writes, on each other number of
-    threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in other company, padded. For a
-    cascade: alone, in other company.
+    threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in other company, padded. For
+    a cascade: alone, in other company.
     """
     ways: dict[str, Callable[[], Predictor]] = {
         "one text at a time": lambda: Alone(predictor),
