@@ -21,6 +21,7 @@ COMMANDS = (
     ("students.py", "sst2"),
     ("quality_cost.py", "sst2"),
     ("energy.py", "sst2"),
+    ("cascade.py", "sst2"),
     ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),
     ("demo.py",),

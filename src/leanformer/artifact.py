@@ -5,6 +5,7 @@
     encoder.json, model.safetensors      format "encoder": our own Transformer encoder
     model.onnx                           format "onnx": a graph over packs (`export/packed_graph.py`), or a padded one
     (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
+    cascade.json, members/0/, ...        format "cascade": whole artifacts, asked one after the other (`cascade/`)
 
 The manifest lists every file with its size and SHA-256; they are checked when the artifact is opened. Files
 beside the listed ones (a report, a model card) are not part of the content and may be added or removed.
@@ -25,7 +26,7 @@ from leanformer.task import Task
 
 MANIFEST = "leanformer.json"
 FORMAT_VERSION = 1
-FORMATS = ("encoder", "onnx", "transformers")
+FORMATS = ("encoder", "onnx", "transformers", "cascade")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From an artifact to a predictor: the light runtime for graphs, PyTorch for everything else."""
+"""From an artifact to a predictor: the light runtime for graphs, PyTorch for models; a cascade of both."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.predictor import Predictor
 
 if TYPE_CHECKING:
+    from leanformer.cascade.predictor import CascadePredictor
     from leanformer.runtime.predictor import LightPredictor
 
 
@@ -35,6 +36,10 @@ def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = Non
         from leanformer.runtime.predictor import LightPredictor
 
         return LightPredictor(artifact, threads=threads, tuning=tuning)
+    if artifact.format == "cascade":
+        from leanformer.cascade.predictor import CascadePredictor
+
+        return CascadePredictor(artifact, lambda member: open_predictor(member, threads=threads, tuning=tuning))
     try:
         import torch
 
@@ -52,18 +57,23 @@ def open_untuned(artifact: Artifact | Path | str, *, threads: int | None = None)
     return open_predictor(artifact, threads=threads, tuning=False)
 
 
-def load(path: Path | str, *, threads: int | None = None) -> LightPredictor:
-    """Open a lean model for prediction, without torch.
+def load(path: Path | str, *, threads: int | None = None) -> LightPredictor | CascadePredictor:
+    """Open a lean model, or a cascade, for prediction, without torch.
 
     Args:
-        path: the folder that `leanformer compress` wrote.
+        path: the folder that `leanformer compress` or `leanformer cascade` wrote.
         threads: cores to use; None takes those that this process may use.
 
-    Raises `ArtifactError` when it is not a whole artifact of format "onnx".
+    Raises `ArtifactError` when it is not a whole artifact of format "onnx" or "cascade".
     """
-    from leanformer.runtime.predictor import load as load_light
+    artifact = open_artifact(path)
+    if artifact.format == "cascade":
+        from leanformer.cascade.predictor import CascadePredictor
 
-    return load_light(path, threads=threads)
+        return CascadePredictor(artifact, lambda member: open_predictor(member, threads=threads))
+    from leanformer.runtime.predictor import LightPredictor
+
+    return LightPredictor(artifact, threads=threads)
 
 
 def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:

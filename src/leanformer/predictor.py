@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -259,3 +259,21 @@ def _tagged(sentence: Sentence, tags: np.ndarray, shares: np.ndarray, task: Task
         probability = float(given[one.start : one.end].mean())
         spans.append(Span(one.type, start, end, sentence.text[start:end], probability))
     return Prediction(None, {}, tags=names, words=sentence.words, spans=tuple(spans))
+
+
+def to_record(question: Question, one: Prediction) -> dict[str, Any]:
+    """An answer as JSON, with what it answers: the text or texts, and what of the answer there is."""
+    if one.spans is not None:
+        spans = [asdict(each) | {"probability": round(each.probability, 6)} for each in one.spans]
+        # Of a list of words it is the text that the places are in.
+        return {"text": question if isinstance(question, str) else " ".join(question), "spans": spans}
+    record: dict[str, Any] = (
+        {"text": question} if isinstance(question, str) else {"text": question[0], "text_pair": question[1]}
+    )
+    if one.label is not None:
+        record["label"] = one.label
+    if one.labels is not None:
+        record["labels"] = list(one.labels)
+    if one.score is not None:
+        return record | {"score": round(one.score, 6)}
+    return record | {"probabilities": {name: round(value, 6) for name, value in one.probabilities.items()}}

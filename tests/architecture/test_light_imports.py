@@ -19,8 +19,10 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 LIGHT_ROOMS = (
     "artifact",
     "batching",
+    "cascade",
     "catalog",
     "cli",
+    "cluster",
     "data",
     "errors",
     "files",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +30,10 @@ from leanformer.cli.arguments import (
     say,
 )
 from leanformer.errors import LeanformerError
+from leanformer.task import Text
+
+if TYPE_CHECKING:
+    from leanformer.recipe.ladder import Entry
 
 
 def bench(
@@ -85,7 +89,7 @@ def bench(
     entries: list[Entry] = []
     names = bench_names(artifacts)
     for name, artifact in zip(names, opened, strict=True):
-        runtime = "ONNX Runtime" if artifact.format == "onnx" else "PyTorch"
+        runtime = {"onnx": "ONNX Runtime", "cascade": "cascade"}.get(artifact.format, "PyTorch")
         predictor = open_predictor(artifact, threads=cores, tuning=tuning)
         if (tuned := getattr(predictor, "tuning", None)) is not None:
             say(f"note: {name} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
@@ -104,13 +108,30 @@ def bench(
         speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, energy=metering, seed=seed,
         further=further, need_dev=False, say=say,
     )  # fmt: skip
-    report = replace(report, command=command_line())
+    routed = _routed(entries, examples.test.inputs)
+    report = replace(report, command=command_line(), notes=(*report.notes, *routed))
     if output is not None:
         report.write(output)
     if as_json:
         print(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         print_report(report, Console())
+
+
+def _routed(entries: Sequence[Entry], texts: Sequence[Text]) -> list[str]:
+    """For each cascade, a sentence on the share of the test texts that went on to a larger model."""
+    from leanformer.cascade.predictor import CascadePredictor
+    from leanformer.predictor import logits
+    from leanformer.render.cascade import went_on
+
+    notes = []
+    for one in entries:
+        if isinstance(one.predictor, CascadePredictor):
+            before = list(one.predictor.answered)
+            logits(one.predictor, texts)
+            counts = [now - then for now, then in zip(one.predictor.answered, before, strict=True)]
+            notes.append(f"of the test texts asked of the cascade {one.name}, {went_on(counts)} went on")
+    return notes
 
 
 def bench_names(paths: Sequence[Path]) -> list[str]:

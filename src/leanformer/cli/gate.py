@@ -117,14 +117,14 @@ def _slice_bounds(values: Sequence[str] | None, max_drop: float) -> dict[str, fl
 
 def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The group of every example, for each grouping asked for."""
+    from leanformer.cascade.rows import tokenizer_of
     from leanformer.data.columns import read_column
     from leanformer.metrics.slices import length_groups
-    from leanformer.tokenizer import Tokenizer
 
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
         if name == "length":
-            rows = Tokenizer(lean.file("tokenizer.json"), lean.max_tokens).encode(examples.inputs)
+            rows = tokenizer_of(lean).encode(examples.inputs)
             found[name] = length_groups([len(row) for row in rows])
         elif name == "class":
             found[name] = tuple(examples.task.labels[i] for i in examples.labels)

@@ -56,8 +56,25 @@ def inspect(
                     print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
     if one.format == "onnx":
         _show_tuning(one)
+    if one.format == "cascade":
+        _show_cascade(one)
     if (artifact / "report.json").is_file():
         print_report(Report.read(artifact / "report.json"), Console())
+
+
+def _show_cascade(artifact: Artifact) -> None:
+    """Its members, when their answers stand, and what was promised on which evidence."""
+    from leanformer.cascade.store import read_cascade
+    from leanformer.render.cascade import calibration_lines
+
+    plan, members = read_cascade(artifact)
+    print("members")
+    for number, member in enumerate(members):
+        precision = f", {member.properties['precision']}" if "precision" in member.properties else ""
+        print(f"  {number}  {member.format}{precision}, {member.bytes:,} bytes, {member.content_hash}")
+    print("cascade")
+    for line in calibration_lines(plan.to_json(), artifact.history[-1].get("calibration")):
+        print(f"  {line}")
 
 
 def _show_tuning(artifact: Artifact) -> None:

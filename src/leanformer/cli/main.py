@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, report, serve, techniques, train, tune
+from leanformer.cli import (
+    bench,
+    cascade,
+    compress,
+    demo,
+    export,
+    gate,
+    inspect,
+    predict,
+    report,
+    serve,
+    techniques,
+    train,
+    tune,
+)
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
@@ -23,6 +37,7 @@ app = typer.Typer(
 app.command()(train.train)
 app.command()(compress.compress)
 app.command()(predict.predict)
+app.command()(cascade.cascade)
 app.command()(bench.bench)
 app.command()(gate.gate)
 app.command()(inspect.inspect)
@@ -37,7 +52,7 @@ app.command()(tune.tune)
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress`, 4 see `gate`.
+    Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress`, 4 see `gate` and `cascade`.
     """
     # Progress bars of libraries would mix with our own lines.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

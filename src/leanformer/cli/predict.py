@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanformer.cli.arguments import ThreadsOption, TuningOption
+from leanformer.cli.arguments import ThreadsOption, TuningOption, say
 from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task, Text
 
 if TYPE_CHECKING:
-    from leanformer.predictor import Prediction, Question
+    from leanformer.predictor import Predictor, Question
 
 _CHUNK = 4096
 
@@ -35,18 +34,35 @@ def predict(
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Score the file on a Ray cluster (extra `cluster`); local: on this machine."
+        ),
+    ] = None,
+    part_rows: Annotated[
+        int, typer.Option(min=1, help="With --ray: rows in a part, which is done or not done.")
+    ] = 4096,
 ) -> None:
     """Label texts, or pairs of texts; one JSON object for each, in order.
 
-    For pairs the file has both columns, text and text_pair.
+    For pairs the file has both columns, text and text_pair. With --ray, --threads are the cores of each task, 1 if not
+    given; a run that was stopped goes on when the same command is given again.
     """
     from leanformer.loading import open_predictor
-    from leanformer.predictor import answers_by_chunk, check_texts, chunked
+    from leanformer.predictor import answers_by_chunk, check_texts, chunked, to_record
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
+    if ray is not None:
+        if input is None or str(input) == "-" or output is None:
+            raise LeanformerError(
+                "--ray scores files\n  remedy: --input FILE --output FILE, on storage all machines share"
+            )
+        _score_on_ray(artifact, input, output, ray, threads or 1, part_rows, tuning)
+        return
     predictor = open_predictor(artifact, threads=threads, tuning=tuning)
     task = predictor.task
     if texts and len(pair or ()) not in (0, len(texts)):
@@ -60,11 +76,12 @@ def predict(
     def lines() -> Iterator[str]:
         for chunk, found in answers_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
             for text, one in zip(chunk, found, strict=True):
-                yield json.dumps(_record(text, one), ensure_ascii=False)
+                yield json.dumps(to_record(text, one), ensure_ascii=False)
 
     if output is None:
         for line in lines():
             print(line)
+        _say_routes(predictor)
         return
     temporary = output.with_name(f".{output.name}.partial")
     try:
@@ -73,22 +90,34 @@ def predict(
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
+    _say_routes(predictor)
 
 
-def _record(text: Question, one: Prediction) -> dict[str, Any]:
-    """One line of output: the text or texts, and what of the answer there is."""
-    if one.spans is not None:
-        spans = [asdict(each) | {"probability": round(each.probability, 6)} for each in one.spans]
-        # Of a list of words it is the text that the places are in.
-        return {"text": text if isinstance(text, str) else " ".join(text), "spans": spans}
-    record: dict[str, Any] = {"text": text} if isinstance(text, str) else {"text": text[0], "text_pair": text[1]}
-    if one.label is not None:
-        record["label"] = one.label
-    if one.labels is not None:
-        record["labels"] = list(one.labels)
-    if one.score is not None:
-        return record | {"score": round(one.score, 6)}
-    return record | {"probabilities": {name: round(value, 6) for name, value in one.probabilities.items()}}
+def _score_on_ray(folder: Path, source: Path, output: Path, address: str, cores: int, rows: int, tuning: bool) -> None:
+    from leanformer.artifact import open_artifact
+    from leanformer.cluster.scoring import score_file
+    from leanformer.files import sha256_file
+    from leanformer.runtime.cores import allowed_cores
+
+    if not source.is_file():
+        raise LeanformerError(f"{source}: no such file\n  remedy: name a file of texts")
+    artifact = open_artifact(folder)
+    done = score_file(
+        artifact.path, artifact.content_hash, artifact.task, lambda: _read(source, artifact.task), output,
+        source=sha256_file(source), address=address, local_cores=allowed_cores(), cores=cores, rows=rows,
+        tuning=tuning, say=say,
+    )  # fmt: skip
+    resumed = f", {done.resumed:,} of them from an earlier run" if done.resumed else ""
+    say(f"{output}: {done.answers:,} answers in {done.parts:,} parts{resumed}")
+
+
+def _say_routes(predictor: Predictor) -> None:
+    """Of a cascade, the share of texts that went on to a larger model."""
+    from leanformer.cascade.predictor import CascadePredictor
+    from leanformer.render.cascade import went_on
+
+    if isinstance(predictor, CascadePredictor):
+        say(f"note: of {sum(predictor.answered):,} texts went on: {went_on(predictor.answered)}")
 
 
 def _given(texts: list[str], seconds: list[str] | None) -> Iterator[Text]:

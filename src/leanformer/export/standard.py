@@ -65,6 +65,8 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
     from leanformer.export.graph import operator_counts
     from leanformer.models.store import read_model
 
+    if artifact.format == "cascade":
+        raise ArtifactError(f"{artifact.path}: a cascade is no single graph\n  remedy: export the models it is made of")
     if artifact.format != "encoder":
         raise ArtifactError(f"{artifact.path}: its family is not mapped, so no graph can be written")
     model = read_model(artifact)

@@ -105,6 +105,10 @@ def compress(
         raise LeanformerError(
             f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
         )
+    if teacher.format == "cascade":
+        raise LeanformerError(
+            f"{model}: a cascade cannot be compressed\n  remedy: compress its models, and make a cascade of the results"
+        )
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     data = replace(prepared.data, notes=(*prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens)))
     for note in data.notes:

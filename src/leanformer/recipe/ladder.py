@@ -82,6 +82,8 @@ def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *
     if artifact.format == "onnx":
         engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
         runtime = f"{engine} {artifact.properties.get('precision', '')}, {threads} one-thread workers"
+    elif artifact.format == "cascade":
+        runtime = f"cascade, {threads} one-thread workers"
     return Entry(name, after, artifact, predictor, runtime, True, lossless)
 
 

@@ -21,14 +21,15 @@ def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
     """How else this model can be run, by name; `scratch` is an empty folder for a padded copy of its graph.
 
     For a graph: alone, in other company, as the padded graph that `leanformer export` writes, on each other number of
-    threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in other company, padded.
+    threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in other company, padded. For
+    a cascade: alone, in other company.
     """
     ways: dict[str, Callable[[], Predictor]] = {
         "one text at a time": lambda: Alone(predictor),
         "in other company": lambda: OtherCompany(predictor),
     }
     if not isinstance(predictor, LightPredictor):
-        return ways | ({} if artifact.format == "onnx" else {"padded": lambda: _padded_torch(artifact)})
+        return ways | ({} if artifact.format in ("onnx", "cascade") else {"padded": lambda: _padded_torch(artifact)})
     if artifact.properties.get("layout") != "padded":
         ways["as the padded graph"] = lambda: LightPredictor(_padded(artifact, scratch), threads=predictor.threads)
     for threads in sorted({1, 2, allowed_cores()} - {predictor.threads}):

@@ -83,6 +83,8 @@ class LightPredictor(GraphRunner):
             raise ArtifactError(
                 f"{artifact.path}: format {artifact.format!r} is not run by the light runtime\n"
                 "  remedy: make a graph of it with leanformer compress (recipe `quick` does not train)"
+                if artifact.format != "cascade"
+                else f"{artifact.path}: a cascade is run by leanformer.load; tune its models before it is made"
             )
         if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")

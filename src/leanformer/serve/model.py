@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from leanformer.artifact import open_artifact
+from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
 from leanformer.errors import ArtifactError
 from leanformer.serve.inputs import Text, is_paired
 from leanformer.serve.refused import Refused
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 
-TOKENIZER = "tokenizer.json"
 # About two milliseconds of work; more of it at a time would make other requests wait for the event loop.
 _INLINE_CHARACTERS = 8192
 
@@ -35,7 +35,7 @@ class Model:
     version: str
     task: Task
     max_tokens: int
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | CascadeTokenizer
     facts: dict[str, Any]
 
     async def rows(self, texts: Sequence[Text], *, truncate: bool) -> list[np.ndarray]:
@@ -74,7 +74,7 @@ def open_model(name: str, index: int, folder: str) -> Model:
         version=artifact.content_hash,
         task=artifact.task,
         max_tokens=artifact.max_tokens,
-        tokenizer=Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens),
+        tokenizer=tokenizer_of(artifact),
         facts={
             "format": artifact.format,
             "precision": artifact.properties.get("precision"),

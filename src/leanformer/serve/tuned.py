@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from leanformer.artifact import Artifact, open_artifact
+from leanformer.cascade.predictor import CascadePredictor
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor
 from leanformer.runtime.cores import allowed_cores
@@ -20,6 +21,8 @@ def open_tuned(artifact: Artifact, *, tuning: bool) -> Predictor:
         predictor = LightPredictor(artifact, threads=1, settings=one)
         predictor.tuning = found  # so that it falls back on the default where that engine does not run any more
         return predictor
+    if artifact.format == "cascade":
+        return CascadePredictor(artifact, lambda member: open_tuned(member, tuning=tuning))
     return open_predictor(artifact, threads=1, tuning=tuning)
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from leanformer.artifact import open_artifact
+from leanformer.cascade.predictor import CascadePredictor
 from leanformer.errors import LeanformerError
 from leanformer.predictor import Predictor
 from leanformer.serve.inputs import is_paired
@@ -59,7 +60,8 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
         predictors = [open_tuned(one, tuning=bool(wanted.get("tuning"))) for one in artifacts]
         for predictor in predictors:
             # Sessions are made when they are first used; no request should pay for that.
-            predictor.infer(predictor.tokenize([("a", "b") if is_paired(predictor.task) else "a"]))
+            for one in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
+                one.infer(one.tokenize([("a", "b") if is_paired(one.task) else "a"]))
     except (LeanformerError, OSError) as error:
         hello = {"error": str(error)}
     body = json.dumps(hello).encode()

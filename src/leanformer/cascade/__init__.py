@@ -1,0 +1,1 @@
+"""Small model first, larger ones for what it is unsure of, with a bound on what that may lose."""

@@ -1,0 +1,161 @@
+"""Thresholds for a promised loss, by fixed-sequence testing.
+
+The rows are drawn into two parts. The smaller one fixes all that may be chosen freely: temperatures, the measure of
+confidence, and a walk, that is, a sequence of thresholds from strict to loose. On the other part the walk is tested
+step by step: the hypothesis is that a cascade with these thresholds breaks the promise, and its p-value is exact
+(`promise`). The walk goes on while that is rejected and stops at the first that is not; the last one rejected is taken.
+As the sequence was fixed before, the chance that any broken promise is made is at most one less the confidence,
+however long the walk: Bauer 1991 (Statistics in Medicine 10), used for predictors by Angelopoulos et al. 2021 ("Learn
+then Test").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from leanformer.cascade.confidence import MEASURES, area_under_risk, confidence
+from leanformer.cascade.plan import Plan
+from leanformer.cascade.promise import Promise
+from leanformer.errors import LeanformerError
+from leanformer.metrics.calibration import fit_temperature
+from leanformer.metrics.paired import Paired, compare
+
+STEPS = 100
+LEAST_FIT_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What came of it.
+
+    Attributes:
+        promise: what was asked for.
+        plan: the loosest thresholds that were shown to keep it; None where not even the strictest were.
+        rows, fit_rows: rows of the test, and of what was fixed before it.
+        counts: of the plan against the last member on the calibration rows, or of the strictest step where there is
+            no plan.
+        p: p-value of those counts.
+        answered: share of the calibration rows that each member answers under the plan; empty without.
+        steps: thresholds that were tested.
+    """
+
+    promise: Promise
+    plan: Plan | None
+    rows: int
+    fit_rows: int
+    counts: Paired
+    p: float
+    answered: tuple[float, ...]
+    steps: int
+
+    @property
+    def limit(self) -> float:
+        """Upper limit of the loss, a share, by the counts; it takes a while."""
+        return self.promise.limit(self.counts)
+
+    def to_json(self) -> dict[str, Any]:
+        value = asdict(self) | {"limit": self.limit}
+        return value | {"plan": None if self.plan is None else self.plan.to_json(), "answered": list(self.answered)}
+
+
+def parted(rows: int, fit_share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the rows by which things are fixed, and of the calibration rows; a random draw.
+
+    Raises `LeanformerError` for too few rows.
+    """
+    if not 0 < fit_share < 1:
+        raise LeanformerError(f"the share of rows that fix the walk lies between 0 and 1, not at {fit_share}")
+    fit = max(LEAST_FIT_ROWS, round(fit_share * rows))
+    if rows <= fit:
+        raise LeanformerError(
+            f"{rows} rows, of which {fit} fix temperatures and the walk: none is left to calibrate on\n"
+            "  remedy: give more labelled rows that the models were not trained on"
+        )
+    order = np.random.default_rng(seed).permutation(rows)
+    return np.sort(order[:fit]), np.sort(order[fit:])
+
+
+def calibrate(
+    values: Sequence[np.ndarray],
+    labels: np.ndarray | None,
+    promise: Promise,
+    fit: np.ndarray,
+    held_out: np.ndarray,
+    *,
+    measure: str = "probability",
+) -> Calibration:
+    """Find the loosest thresholds that keep a promise.
+
+    Args:
+        values: logits `[n, classes]` of each member, the smallest first.
+        labels: `[n]`; None where the promise is of agreement and there are none.
+        fit, held_out: indices of rows, none in both (see `parted`).
+        measure: one of `confidence.MEASURES`, or "auto": the one whose ranking is best on the fit rows.
+
+    Raises `LeanformerError` where the promise is of accuracy and there are no labels.
+    """
+    if promise.of == "accuracy" and labels is None:
+        raise LeanformerError(
+            "a promise of accuracy needs labelled rows\n  remedy: give labels, or promise agreement, which needs none"
+        )
+    reference = values[-1].argmax(axis=1)
+    truth = reference if labels is None or promise.of == "agreement" else labels
+    known = reference if labels is None else labels
+    temperatures = tuple(fit_temperature(one[fit], known[fit]) for one in values[:-1])
+    if measure == "auto":
+        measure = best_measure(values[0][fit], truth[fit], reference[fit], temperatures[0])
+    sure = [confidence(one, measure, each) for one, each in zip(values, temperatures, strict=False)]
+    answers = np.stack([one.argmax(axis=1) for one in values])[:, held_out]
+    kept = np.stack([one[held_out] for one in sure])
+    taken: float | None = None
+    counts: Paired | None = None
+    steps = 0
+    for threshold in walk(np.concatenate([one[fit] for one in sure])):
+        step = _counts(answers, kept, threshold, known[held_out])
+        steps += 1
+        if not promise.is_shown(step):
+            counts = counts or step
+            break
+        taken, counts = threshold, step
+    assert counts is not None
+    plan, answered = None, np.zeros(0)
+    if taken is not None:
+        plan = Plan(measure, temperatures, (taken,) * len(temperatures))
+        answered = np.bincount(_answering(kept, taken), minlength=len(values)) / len(held_out)
+    return Calibration(
+        promise, plan, len(held_out), len(fit), counts, promise.p_value(counts), tuple(answered.tolist()), steps
+    )  # fmt: skip
+
+
+def walk(sure: np.ndarray, steps: int = STEPS) -> list[float]:
+    """Thresholds from strict to loose: such that 1/steps, 2/steps, ... of these confidences `[n]` reach them, and 0.
+
+    One threshold serves all members: once divided by its temperature, each member's confidence means the same.
+    """
+    shares = np.arange(1, steps) / steps
+    values = np.quantile(sure, 1 - shares, method="lower")
+    return [*dict.fromkeys(float(one) for one in values if one > 0), 0.0]
+
+
+def best_measure(values: np.ndarray, truth: np.ndarray, reference: np.ndarray, temperature: float) -> str:
+    """The measure that puts rows last which the first member has wrong and the last one right."""
+    lost = (values.argmax(axis=1) != truth) & (reference == truth)
+    return min(MEASURES, key=lambda one: area_under_risk(confidence(values, one, temperature), lost))
+
+
+def _answering(sure: np.ndarray, threshold: float) -> np.ndarray:
+    """Who answers each row, `[n]`, by confidences `[members - 1, n]`: the first that is sure, or else the last."""
+    return np.asarray(np.vstack([sure >= threshold, np.ones((1, sure.shape[1]), dtype=bool)]).argmax(axis=0))
+
+
+def _counts(answers: np.ndarray, sure: np.ndarray, threshold: float, labels: np.ndarray) -> Paired:
+    return compare(answers[_answering(sure, threshold), np.arange(len(labels))], answers[-1], labels)
+
+
+def everything_to_the_last(measure: str, members: int) -> Plan:
+    """The plan that promises everything: no member but the last is asked."""
+    return Plan("probability" if measure == "auto" else measure, (1.0,) * (members - 1), (None,) * (members - 1))

@@ -1,0 +1,81 @@
+"""The plan of a cascade: whom a text is shown to, and when an answer is sure enough to stand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leanformer.cascade.confidence import MEASURES, confidence
+
+MOST_MEMBERS = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How rows are routed through the members of a cascade, the smallest first.
+
+    Attributes:
+        measure: one of `confidence.MEASURES`.
+        temperatures: of each member but the last, what its logits are divided by before they are measured.
+        thresholds: of each member but the last, the confidence from which on its answer stands; None: it is not asked.
+
+    Raises `ValueError` for what could not be meant.
+    """
+
+    measure: str
+    temperatures: tuple[float, ...]
+    thresholds: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise ValueError(f"the measure of confidence is one of {', '.join(MEASURES)}, not {self.measure!r:.40}")
+        if not 1 <= len(self.thresholds) < MOST_MEMBERS or len(self.temperatures) != len(self.thresholds):
+            raise ValueError(f"{len(self.thresholds)} thresholds and {len(self.temperatures)} temperatures")
+        if not all(math.isfinite(one) and one > 0 for one in self.temperatures):
+            raise ValueError(f"temperatures are above 0, not {self.temperatures}")
+        if not all(one is None or 0 <= one <= 1 for one in self.thresholds):
+            raise ValueError(f"thresholds lie between 0 and 1, not {self.thresholds}")
+
+    @property
+    def members(self) -> int:
+        return len(self.thresholds) + 1
+
+    def asked(self, member: int) -> bool:
+        """Whether a member is shown any text at all."""
+        return member == self.members - 1 or self.thresholds[member] is not None
+
+    def stands(self, member: int, values: np.ndarray) -> np.ndarray:
+        """Which of a member's answers stand, `[n]`, by its logits `[n, classes]`; of the last one all do."""
+        if member == self.members - 1:
+            return np.ones(len(values), dtype=bool)
+        threshold = self.thresholds[member]
+        if threshold is None:
+            return np.zeros(len(values), dtype=bool)
+        return np.asarray(confidence(values, self.measure, self.temperatures[member]) >= threshold)
+
+    def route(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Who answers each row, `[n]`, where the logits `[n, classes]` of every member on every row are known."""
+        answering = np.full(len(values[-1]), self.members - 1)
+        for member in reversed(range(self.members - 1)):
+            answering[self.stands(member, values[member])] = member
+        return answering
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "measure": self.measure,
+            "temperatures": list(self.temperatures),
+            "thresholds": list(self.thresholds),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Plan:
+        """Raises `ValueError`, `KeyError` or `TypeError` for what is no plan."""
+        return cls(
+            measure=value["measure"],
+            temperatures=tuple(float(one) for one in value["temperatures"]),
+            thresholds=tuple(None if one is None else float(one) for one in value["thresholds"]),
+        )

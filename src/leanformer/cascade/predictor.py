@@ -1,0 +1,112 @@
+"""The predictor of a cascade: the unsure rows of a batch go on together to the next member."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.cascade.rows import groups_of, join, split
+from leanformer.cascade.store import read_cascade
+from leanformer.predictor import Prediction, Predictor, Question, answers, logits_by_chunk
+from leanformer.task import Task, Text
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Texts on their way through the members.
+
+    Attributes:
+        texts: all of them. left: indices of those without an answer that stands. result: logits `[texts, classes]`.
+    """
+
+    texts: Sequence[Text]
+    left: np.ndarray
+    result: np.ndarray
+
+
+class CascadePredictor:
+    """Scores texts with a cascade; the logits of a text are those of the member whose answer stands.
+
+    Args:
+        artifact: of format "cascade".
+        open_member: makes the predictor of a member.
+
+    Attributes:
+        members: number -> predictor, of those that the plan asks.
+        answered: texts that each member has answered for good since this predictor was made.
+    """
+
+    def __init__(self, artifact: Artifact, open_member: Callable[[Artifact], Predictor]) -> None:
+        self.artifact = artifact
+        self.plan, artifacts = read_cascade(artifact)
+        self._asked = [number for number in range(len(artifacts)) if self.plan.asked(number)]
+        groups = groups_of([artifacts[number] for number in self._asked])
+        self._groups = dict(zip(self._asked, groups, strict=True))
+        self.members = {number: open_member(artifacts[number]) for number in self._asked}
+        self.answered = [0] * len(artifacts)
+        self._lock = threading.Lock()
+
+    @property
+    def task(self) -> Task:
+        return self.artifact.task
+
+    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+        """The answer for each text, or each pair of texts, in order. Raises what `predictor.check_texts` does."""
+        return answers(self, texts if isinstance(texts, str) else list(texts))
+
+    def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
+        """A row for each text; where members have different tokenizers, with the ids of each (`cascade.rows`)."""
+        firsts = {group: number for number, group in reversed(self._groups.items())}
+        parts = [self.members[firsts[group]].tokenize(texts) for group in sorted(firsts)]
+        return [join(each) for each in zip(*parts, strict=True)]
+
+    def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """Logits `[rows, classes]`, float32, of the members whose answers stand."""
+        groups = len(set(self._groups.values()))
+        parts = [split(row, groups) for row in rows]
+        batch = _Batch((), np.arange(len(rows)), np.empty((len(rows), self.task.outputs), np.float32))
+        for number in self._asked:
+            if len(batch.left):
+                own = [parts[index][self._groups[number]] for index in batch.left]
+                self._take(batch, number, self.members[number].infer(own))
+        return batch.result
+
+    def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
+        """Each chunk and its logits, in order; the members work on the chunks one after the other.
+
+        A member reads its texts as a stream of its own, so that it tokenizes and computes as it would alone.
+        """
+        batches: Iterator[_Batch] = (
+            _Batch(texts, np.arange(len(texts)), np.empty((len(texts), self.task.outputs), np.float32))
+            for texts in chunks
+        )
+        for number in self._asked:
+            batches = self._through(number, batches)
+        return ((one.texts, one.result) for one in batches)
+
+    def _through(self, number: int, batches: Iterator[_Batch]) -> Iterator[_Batch]:
+        # Batches are read ahead of their logits, and come back in their order.
+        ahead: deque[_Batch] = deque()
+
+        def unsure() -> Iterator[list[Text]]:
+            for one in batches:
+                ahead.append(one)
+                yield [one.texts[index] for index in one.left]
+
+        for _, values in logits_by_chunk(self.members[number], unsure()):
+            batch = ahead.popleft()
+            self._take(batch, number, values)
+            yield batch
+
+    def _take(self, batch: _Batch, number: int, values: np.ndarray) -> None:
+        """Keep what of a member's logits of the rows that are left stands."""
+        stands = self.plan.stands(number, values)
+        batch.result[batch.left[stands]] = values[stands]
+        batch.left = batch.left[~stands]
+        with self._lock:
+            self.answered[number] += int(stands.sum())

@@ -1,0 +1,71 @@
+"""Token ids for members with different tokenizers: a row holds those of each, one after the other.
+
+Members with the same `tokenizer.json` share their ids; where all do, a row is what it is for any one of them. Otherwise
+it begins with the number of tokens for each tokenizer. So a row stays one array, which can be sent anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.cascade.store import FORMAT, read_cascade
+from leanformer.task import Text
+from leanformer.tokenizer import Tokenizer
+
+TOKENIZER = "tokenizer.json"
+
+
+def groups_of(members: Sequence[Artifact]) -> tuple[int, ...]:
+    """For each member the number of its tokenizer; numbers are given in the order of first use."""
+    keys = [member.files[TOKENIZER]["sha256"] for member in members]
+    known = list(dict.fromkeys(keys))
+    return tuple(known.index(key) for key in keys)
+
+
+def join(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """One row from a text's ids by each tokenizer, `[tokens]` or `[tokens, 2]` each."""
+    if len(parts) == 1:
+        return parts[0]
+    head = np.zeros((len(parts), *parts[0].shape[1:]), dtype=parts[0].dtype)
+    head.reshape(len(parts), -1)[:, 0] = [len(part) for part in parts]
+    return np.concatenate([head, *parts])
+
+
+def split(row: np.ndarray, groups: int) -> list[np.ndarray]:
+    """What `join` was given, of so many tokenizers. Raises `ValueError` for a row that it did not make."""
+    if groups == 1:
+        return [row]
+    counts = row[:groups].reshape(groups, -1)[:, 0] if len(row) >= groups else np.array([-1])
+    ends = groups + np.cumsum(counts)
+    if (counts < 0).any() or ends[-1] != len(row):
+        raise ValueError(f"a row of {len(row)} numbers does not hold the ids of {groups} tokenizers")
+    return [row[end - count : end] for end, count in zip(ends, counts, strict=True)]
+
+
+class CascadeTokenizer:
+    """The rows of a cascade without its models, from the members that it asks; a `Tokenizer` as far as methods go."""
+
+    def __init__(self, members: Sequence[Artifact]) -> None:
+        groups = groups_of(members)
+        firsts = [members[groups.index(number)] for number in range(max(groups) + 1)]
+        self._tokenizers = [Tokenizer(one.file(TOKENIZER), one.max_tokens) for one in firsts]
+
+    def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
+        parts = [one.encode(texts) for one in self._tokenizers]
+        return [join(each) for each in zip(*parts, strict=True)]
+
+    def count_longer(self, texts: Sequence[Text]) -> int:
+        """How many texts are longer than one of the tokenizers takes."""
+        longer = [[len(each) > 1 for each in one.windows(texts)] for one in self._tokenizers]
+        return sum(any(each) for each in zip(*longer, strict=True))
+
+
+def tokenizer_of(artifact: Artifact) -> Tokenizer | CascadeTokenizer:
+    """What makes the rows of any artifact."""
+    if artifact.format == FORMAT:
+        plan, members = read_cascade(artifact)
+        return CascadeTokenizer([one for number, one in enumerate(members) if plan.asked(number)])
+    return Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)

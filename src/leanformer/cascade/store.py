@@ -1,0 +1,163 @@
+"""A cascade as an artifact of format "cascade": its members inside, and a small file that says how they are used.
+
+    leanformer.json      the manifest of the whole
+    cascade.json         the plan, and the content hash of each member
+    members/0/           the smallest model, an artifact with a manifest of its own; members/1/ the next; ...
+
+The members lie at fixed places in the folder, so nothing outside it is ever read. The outer manifest lists every file
+of every member but their manifests, which tell of roads and not of results; their hashes are kept in its properties,
+outside the content hash, and are compared as well.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import MANIFEST, Artifact, open_artifact, write_manifest
+from leanformer.cascade.plan import MOST_MEMBERS, Plan
+from leanformer.errors import ArtifactError, LeanformerError
+from leanformer.files import new_folder, sha256_file, write_json
+
+FORMAT, FORMAT_VERSION = "cascade", 1
+PLAN, MEMBERS = "cascade.json", "members"
+# What `leanformer tune` stores beside an artifact is no part of it, and goes where it goes.
+_TUNING = "tuning"
+_REMEDY = "remedy: copy or make the artifact again"
+
+
+def check_members(members: Sequence[Artifact]) -> None:
+    """Raise `LeanformerError` for models that make no cascade together; they are given the smallest first."""
+    if not 2 <= len(members) <= MOST_MEMBERS:
+        raise LeanformerError(f"a cascade has 2 to {MOST_MEMBERS} models, not {len(members)}")
+    first = members[0]
+    for one in members:
+        if one.format == FORMAT:
+            raise LeanformerError(f"{one.path}: is a cascade itself\n  remedy: give the models that it is made of")
+        if one.task.answer != "label":
+            raise LeanformerError(
+                f"{one.path}: a task of kind {one.task.kind!r} has no cascade: only where one label of several is the "
+                "answer does a single confidence say whether it stands\n  remedy: give classifiers of texts or pairs"
+            )
+        if one.task.question != first.task.question:
+            raise LeanformerError(
+                f"{one.path}: its task is not that of {first.path}\n  theirs: {one.task}\n  ours: {first.task}\n"
+                "  remedy: give models of the same task, labels in the same order"
+            )
+        if one.max_tokens != first.max_tokens:
+            raise LeanformerError(
+                f"{one.path}: reads {one.max_tokens} tokens, and {first.path} {first.max_tokens}\n"
+                "  remedy: give models that cut texts at the same length"
+            )
+    if len({one.content_hash for one in members}) != len(members):
+        raise LeanformerError("the same model is given twice\n  remedy: leave one out")
+
+
+def write_cascade(
+    members: Sequence[Artifact], plan: Plan, folder: Path, *, entry: Mapping[str, Any] | None = None
+) -> Artifact:
+    """Write the new artifact `folder`: copies of the members, and the plan.
+
+    Args:
+        entry: further fields of its line in the history, such as what was promised and on which rows.
+
+    Raises `LeanformerError` for members that do not go together, and `ValueError` for a plan of another number.
+    """
+    check_members(members)
+    if plan.members != len(members):
+        raise ValueError(f"a plan for {plan.members} models, and {len(members)} of them")
+    with new_folder(folder) as temporary:
+        hashes = []
+        for number, member in enumerate(members):
+            place = temporary / MEMBERS / str(number)
+            for name in (*member.files, MANIFEST):
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(member.path / name, place / name)
+            if open_artifact(place).content_hash != member.content_hash:
+                raise ArtifactError(f"{member.path}: was changed while it was copied\n  {_REMEDY}")
+            hashes.append(sha256_file(place / MANIFEST))
+        write_json(
+            temporary / PLAN,
+            {"format_version": FORMAT_VERSION, "members": [one.content_hash for one in members], **plan.to_json()},
+        )
+        write_manifest(
+            temporary,
+            format=FORMAT,
+            task=members[-1].task,
+            max_tokens=members[-1].max_tokens,
+            history=_history(members, plan, entry or {}),
+            properties=_properties(members) | {"member_manifests": hashes},
+        )
+        for number, member in enumerate(members):
+            if (member.path / _TUNING).is_dir():
+                shutil.copytree(member.path / _TUNING, temporary / MEMBERS / str(number) / _TUNING)
+    return open_artifact(folder)
+
+
+def _history(members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The members' own steps, each once, and that of the cascade."""
+    steps: list[Mapping[str, Any]] = []
+    for member in reversed(members):
+        steps += [one for one in member.history if one not in steps]
+    last = {"step": FORMAT, "options": plan.to_json(), "parent": members[-1].content_hash}
+    return (*steps, last | {"members": [one.content_hash for one in members]} | dict(entry))
+
+
+def _properties(members: Sequence[Artifact]) -> dict[str, Any]:
+    """Sums over the members, where all of them tell."""
+    names = ("parameters", "parameters_without_embeddings")
+    if not all(name in one.properties for one in members for name in names):
+        return {}
+    return {name: sum(int(one.properties[name]) for one in members) for name in names}
+
+
+def read_cascade(artifact: Artifact) -> tuple[Plan, tuple[Artifact, ...]]:
+    """The plan of a cascade that was opened, and its members.
+
+    Raises `ArtifactError` where the plan is none, or a member is not the one that the cascade was made of.
+    """
+    if artifact.format != FORMAT:
+        raise ArtifactError(f"{artifact.path}: format {artifact.format!r}, and not a cascade")
+    path = artifact.file(PLAN)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["format_version"] != FORMAT_VERSION:
+            raise ArtifactError(
+                f"{path}: version {value['format_version']!r:.40}, but this Leanformer reads {FORMAT_VERSION}\n"
+                "  remedy: upgrade Leanformer, or make the cascade again with this one"
+            )
+        plan, contents = Plan.from_json(value), list(value["members"])
+        manifests = list(artifact.properties["member_manifests"])
+        if not len(contents) == len(manifests) == plan.members:
+            raise ValueError(f"{len(contents)} members, {len(manifests)} manifests and a plan for {plan.members}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path}: not a valid plan ({type(error).__name__}: {error})\n  {_REMEDY}") from error
+    members = tuple(
+        _member(artifact, number, content, manifest)
+        for number, (content, manifest) in enumerate(zip(contents, manifests, strict=True))
+    )
+    check_members(members)
+    if members[-1].task != artifact.task or members[-1].max_tokens != artifact.max_tokens:
+        raise ArtifactError(f"{artifact.path}: its task or length is not that of its members\n  {_REMEDY}")
+    return plan, members
+
+
+def _member(artifact: Artifact, number: int, content: str, manifest: str) -> Artifact:
+    place = artifact.path / MEMBERS / str(number)
+    path = place / MANIFEST
+    if not path.resolve().is_relative_to(artifact.path.resolve()):
+        raise ArtifactError(f"{path}: lies outside the cascade\n  {_REMEDY}")
+    if not path.is_file() or sha256_file(path) != manifest:
+        raise ArtifactError(f"{path}: missing, or not what the cascade was made with\n  {_REMEDY}")
+    # Its files are among those of the whole, with the same hashes, which were compared when that was opened.
+    member = open_artifact(place, verify=False)
+    listed = all(
+        artifact.files.get(f"{MEMBERS}/{number}/{name}", {}).get("sha256") == entry["sha256"]
+        for name, entry in member.files.items()
+    )
+    if not listed or member.content_hash != content:
+        raise ArtifactError(f"{place}: is not the model that the cascade was made with\n  {_REMEDY}")
+    return member

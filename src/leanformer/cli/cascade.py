@@ -1,0 +1,171 @@
+"""`leanformer cascade`: a small model first, larger ones for what it is unsure of, within a promised loss."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leanformer.cli.arguments import (
+    DataOption,
+    SeedOption,
+    SplitOption,
+    ThreadsOption,
+    TuningOption,
+    open_data,
+    output_folder,
+    say,
+)
+from leanformer.errors import DataError, LeanformerError
+
+NOT_SHOWN = 4
+_SPLITS = ("dev", "test", "unlabelled")
+
+
+def cascade(
+    models: Annotated[
+        list[Path], typer.Argument(metavar="SMALL LARGE [LARGER]...", help="Folders of artifacts, smallest first.")
+    ],
+    data: DataOption,
+    output: Annotated[Path | None, typer.Option(help="New folder for the cascade.")] = None,
+    max_loss: Annotated[
+        float, typer.Option(help="Most points of accuracy that may be lost against the last model.")
+    ] = 0.5,
+    confidence: Annotated[float, typer.Option(help="Chance at least that no cascade beyond that is made.")] = 0.95,
+    promise: Annotated[
+        str, typer.Option(help="accuracy, or agreement: most per cent of changed answers; needs no labels.")
+    ] = "accuracy",
+    measure: Annotated[
+        str, typer.Option(help="How sure an answer is: probability, margin, entropy, or auto.")
+    ] = "probability",
+    on: Annotated[str, typer.Option(help="The split to calibrate on: texts that no model was trained on.")] = "dev",
+    fit_share: Annotated[
+        float, typer.Option(help="Share of the rows that fixes temperatures and the walk; the rest calibrates.")
+    ] = 0.2,
+    otherwise: Annotated[
+        str, typer.Option(help="Where the promise cannot be made: refuse, or large (everything to the last model).")
+    ] = "refuse",
+    forecast: Annotated[bool, typer.Option("--forecast", help="Only say what so many rows can show.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the calibration as JSON.")] = False,
+    split: SplitOption = None,
+    seed: SeedOption = 13,
+    threads: ThreadsOption = None,
+    tuning: TuningOption = True,
+) -> None:
+    """Ask SMALL first, and the larger models only where it is unsure; thresholds keep a promise made on held-out texts.
+
+    Exit status 4: the promise cannot be made with these rows, and nothing was written.
+    """
+    from leanformer.artifact import open_artifact
+    from leanformer.cascade.calibrate import calibrate, everything_to_the_last, parted
+    from leanformer.cascade.confidence import MEASURES
+    from leanformer.cascade.promise import Promise
+    from leanformer.cascade.store import check_members, write_cascade
+
+    promised = Promise(max_loss, confidence, promise)
+    if measure not in (*MEASURES, "auto"):
+        raise LeanformerError(f"--measure {measure}: one of {', '.join(MEASURES)}, auto")
+    if otherwise not in ("refuse", "large"):
+        raise LeanformerError(f"--otherwise {otherwise}: one of refuse, large")
+    if output is None and not forecast:
+        raise LeanformerError("nowhere to write\n  remedy: --output FOLDER, or --forecast to write nothing")
+    place = None if output is None else output_folder(output)
+    members = [open_artifact(path) for path in models]
+    check_members(members)
+    if place is not None and place.exists() and any(place.samefile(one.path) for one in members):
+        raise LeanformerError(f"{place}: is one of the models; it will not be overwritten\n  remedy: another --output")
+    dataset = open_data(data, split, seed, task=members[-1].task, single=_single(on))
+    examples = _rows(dataset, data, on, promised.of)
+    fit, held_out = parted(len(examples), fit_share, seed)
+    say(f"{promised.outlook(len(held_out))} ({len(fit):,} more rows fix temperatures and the walk)")
+    for line in _warnings(members, dataset, on):
+        say(f"warning: {line}")
+    if forecast:
+        return
+    say(f"scoring {len(examples):,} texts with {len(members)} models")
+    values = _scores(members, examples, threads, tuning)
+    labels = examples.targets if examples.is_labelled else None
+    found = calibrate(values, labels, promised, fit, held_out, measure=measure)
+    plan = found.plan
+    if plan is None:
+        say(_refusal(found))
+        if otherwise == "refuse":
+            raise typer.Exit(NOT_SHOWN)
+        plan = everything_to_the_last(measure, len(members))
+    entry = {"data": _described(dataset, examples, on), "seed": seed, "calibration": found.to_json()}
+    assert place is not None
+    artifact = write_cascade(members, plan, place, entry=entry)
+    if as_json:
+        print(json.dumps(entry | {"content_hash": artifact.content_hash}, indent=2, ensure_ascii=False))
+        return
+    from leanformer.render.cascade import calibration_lines
+
+    print(f"{place}: cascade of {len(members)} models, {artifact.bytes / 1e6:.1f} MB")
+    for line in calibration_lines(plan.to_json(), entry["calibration"]):
+        print(f"  {line}")
+
+
+def _single(on: str) -> str:
+    """The split that a single file is taken for; one without labels is unlabelled."""
+    return on if on in ("dev", "test") else "train"
+
+
+def _rows(dataset: Any, source: str, on: str, of: str) -> Any:
+    if on == "train":
+        raise LeanformerError(
+            "--on train: models are surer of what they were trained on, so nothing would be shown\n"
+            f"  remedy: one of {', '.join(_SPLITS)}"
+        )
+    examples = getattr(dataset, on, None) if on in _SPLITS else None
+    if examples is None or not (examples.is_labelled or of == "agreement"):
+        raise DataError(
+            f"there is no {'labelled ' * (of == 'accuracy')}split {on!r} to calibrate on", path=source,
+            remedy=f"--on {' or '.join(_SPLITS)}, or another file"
+            + ("; --promise agreement needs no labels" * (of == "accuracy")),
+        )  # fmt: skip
+    return examples
+
+
+def _warnings(members: Any, dataset: Any, on: str) -> list[str]:
+    """What is known against the rows: each model may have been made or chosen with them."""
+    from leanformer.measure.used import earlier_use
+
+    lines = [note for note in dataset.notes if f"{on} texts are also in train" in note]
+    for one in members:
+        if (use := earlier_use(one, dataset, on)).forbids:
+            lines.append(
+                f"{one.path}: {use.forbids}; it may be somewhat better here than on new texts, for which the promise is"
+            )
+    return lines
+
+
+def _scores(members: Any, examples: Any, threads: int | None, tuning: bool) -> list[Any]:
+    from leanformer.loading import open_predictor
+    from leanformer.predictor import logits
+
+    return [logits(open_predictor(one, threads=threads, tuning=tuning), examples.inputs) for one in members]
+
+
+def _described(dataset: Any, examples: Any, on: str) -> dict[str, Any]:
+    """In the form by which `leanformer gate` knows texts again that a model was made with."""
+    from leanformer.measure.used import texts_hash
+
+    return {"name": dataset.name, "splits": {on: texts_hash(examples.inputs)}, "rows": {on: len(examples)}}
+
+
+def _refusal(found: Any) -> str:
+    promise, counts = found.promise, found.counts
+    if promise.bearable(found.rows) is None:
+        why = f"{found.rows:,} calibration rows cannot show it; {promise.fewest_rows:,} are the fewest that can"
+        how = "give more rows, or promise less: a larger --max-loss, a lower --confidence"
+    else:
+        why = (
+            f"even the strictest threshold loses {counts.lost} and gains {counts.gained} of {counts.n:,} rows "
+            f"({counts.changed} changed), p = {found.p:.3f}"
+        )
+        how = "a better small model, more rows, or a larger --max-loss"
+    return (
+        f"the promise cannot be made: {why}\n  remedy: {how}; with --otherwise large everything goes to the last model"
+    )

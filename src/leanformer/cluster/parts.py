@@ -1,0 +1,132 @@
+"""Answers in numbered parts on shared storage: what makes each input have exactly one.
+
+The input is cut into parts of a fixed number of rows, so a part's number says which rows it holds. Whoever scores a
+part writes it whole under a name of its own and renames it, which replaces at once what another attempt left. So there
+is at most one whole file for each number, however often a part was tried; and joining reads each number once, compares
+every line with the input row that it answers, and fails where one is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from leanformer.errors import LeanformerError
+from leanformer.files import remove_folder, write_json
+from leanformer.predictor import Question
+
+JOB, FORMAT_VERSION = "job.json", 1
+
+
+def parts_folder(output: Path) -> Path:
+    """Where the parts of an output file lie until they are joined: beside it, so on the same storage."""
+    return output.with_name(f"{output.name}.parts")
+
+
+def part_path(folder: Path, number: int) -> Path:
+    return folder / f"part-{number:06d}.jsonl"
+
+
+def begin(folder: Path, job: dict[str, Any]) -> None:
+    """Make the folder of a job, or take up one that was stopped.
+
+    Args:
+        job: what the parts depend on, as JSON: input, artifact, rows in a part.
+
+    Raises `LeanformerError` where the folder holds parts of another job.
+    """
+    path, value = folder / JOB, {"format_version": FORMAT_VERSION, **job}
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise LeanformerError(f"{path}: not readable ({error})\n  remedy: remove {folder}") from error
+        if found != value:
+            differing = ", ".join(key for key in value if not isinstance(found, dict) or found.get(key) != value[key])
+            raise LeanformerError(
+                f"{folder}: holds parts of another job ({differing} differ)\n"
+                "  remedy: go on with what was asked for then, or remove the folder"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, value)
+
+
+def write_part(path: Path, lines: Iterable[str]) -> None:
+    """Write a part under a name that no other attempt has, on whatever machine, and rename it."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with open(temporary, "x", encoding="utf-8") as handle:
+            handle.writelines(line + "\n" for line in lines)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def text_fields(question: Question) -> dict[str, str]:
+    """The part of a line of output that says what it answers (see `predictor.to_record`)."""
+    if isinstance(question, str):
+        return {"text": question}
+    if isinstance(question, tuple):
+        return {"text": question[0], "text_pair": question[1]}
+    return {"text": " ".join(question)}
+
+
+def read_part(path: Path, questions: Sequence[Question]) -> list[str]:
+    """The lines of a part. Raises `ValueError` where they are not one answer for each question, in order."""
+    # Not splitlines(): it would also cut at characters that JSON leaves as they are within a text.
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    if len(lines) != len(questions):
+        raise ValueError(f"{len(lines)} answers for {len(questions)} rows")
+    for number, (line, question) in enumerate(zip(lines, questions, strict=True), start=1):
+        record, fields = json.loads(line), text_fields(question)
+        if not isinstance(record, dict) or any(record.get(key) != value for key, value in fields.items()):
+            raise ValueError(f"line {number} answers another text")
+    return lines
+
+
+def is_whole(path: Path, questions: Sequence[Question]) -> bool:
+    """Whether a part is there and answers these questions; what else is there is to be made again."""
+    try:
+        read_part(path, questions)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def join(folder: Path, output: Path, chunks: Iterable[Sequence[Question]]) -> int:
+    """Write all parts, in order, to `output`, and remove them; the number of answers.
+
+    Raises `LeanformerError` for a part that does not answer its chunk; nothing is then written.
+    """
+    temporary, count = output.with_name(f".{output.name}.partial"), 0
+
+    def lines() -> Iterator[str]:
+        for number, chunk in enumerate(chunks):
+            path = part_path(folder, number)
+            try:
+                yield from read_part(path, chunk)
+            except (OSError, ValueError) as error:
+                raise LeanformerError(
+                    f"{path}: does not answer its rows of the input ({error})\n"
+                    "  remedy: remove that file and give the same command again"
+                ) from error
+
+    try:
+        with open(temporary, "w", encoding="utf-8") as handle:
+            for line in lines():
+                handle.write(line + "\n")
+                count += 1
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(output)
+    finally:
+        temporary.unlink(missing_ok=True)
+    remove_folder(folder)
+    return count

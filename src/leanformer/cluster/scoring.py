@@ -1,0 +1,128 @@
+"""Bulk scoring on Ray: each part of the input is a task, retried when its worker dies.
+
+Plain tasks, and not Ray Data (docs/decisions/0020-parts-and-tasks.md): a task names the file it writes, so that doing
+it twice is as good as once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from leanformer.cluster.connection import connected, slots
+from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, write_part
+from leanformer.errors import ArtifactError, LeanformerError
+from leanformer.predictor import Predictor, Question, answers, check_texts, chunked, to_record
+from leanformer.task import Task
+
+RETRIES = 3
+_SAY_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was done: answers written, parts in all, and those that an earlier run had left finished."""
+
+    answers: int
+    parts: int
+    resumed: int
+
+
+def score_file(
+    artifact: Path,
+    content: str,
+    task: Task,
+    questions: Callable[[], Iterator[Question]],
+    output: Path,
+    *,
+    source: str,
+    address: str,
+    local_cores: int,
+    cores: int = 1,
+    rows: int = 4096,
+    tuning: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> Scored:
+    """Answer all questions on a Ray cluster, one line of JSON each, in order, and write them to `output`.
+
+    Finished parts lie beside `output` until all are joined; a run that was stopped is taken up there.
+
+    Args:
+        artifact: its folder, at the same path on every machine. content: its content hash.
+        questions: reads the input from its beginning; called again for joining.
+        source: hash of the input, by which a stopped run is known again.
+        address, local_cores: see `connection.connected`.
+        cores: of each task. rows: in each part.
+
+    Raises `LeanformerError` where a part cannot be answered; finished parts are kept.
+    """
+    folder = parts_folder(output)
+    begin(folder, {"input": source, "artifact": content, "rows": rows})
+    arguments = str(artifact.resolve()), content, cores, tuning
+    resumed = count = 0
+    said = time.monotonic()
+    with connected(address, local_cores=local_cores) as ray:
+        work = ray.remote(num_cpus=cores, max_retries=RETRIES)(_score_part)
+        pending: dict[Any, int] = {}
+        for number, chunk in enumerate(chunked(questions(), rows)):
+            count = number + 1
+            path = part_path(folder, number)
+            if is_whole(path, chunk):
+                resumed += 1
+                continue
+            check_texts(chunk, task)
+            # Twice as many as run at once, so that nobody waits for the next, and no more of the input is held.
+            while len(pending) >= 2 * slots(ray, cores):
+                _wait(ray, pending)
+            pending[work.remote(*arguments, chunk, str(path.resolve()))] = number
+            if time.monotonic() - said > _SAY_SECONDS:
+                said = time.monotonic()
+                say(f"{count - len(pending):,} parts of {rows:,} rows are done")
+        while pending:
+            _wait(ray, pending)
+    return Scored(join(folder, output, chunked(questions(), rows)), count, resumed)
+
+
+def _wait(ray: Any, pending: dict[Any, int]) -> None:
+    """Wait for one of the pending parts. Raises `LeanformerError` where it was given up."""
+    (done,), _ = ray.wait(list(pending), num_returns=1)
+    number = pending.pop(done)
+    try:
+        ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, LeanformerError):
+            raise LeanformerError(f"part {number}: {error.cause}") from error
+        raise
+    except ray.exceptions.RayError as error:
+        raise LeanformerError(
+            f"part {number}: its worker died {RETRIES + 1} times ({type(error).__name__})\n"
+            "  remedy: look for what ends it, often memory; finished parts are kept, the same command goes on"
+        ) from error
+
+
+def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Sequence[Question], path: str) -> int:
+    """On a worker: answer a chunk and write its part."""
+    predictor = _opened(artifact, content, cores, tuning)
+    found = answers(predictor, chunk)
+    records = (to_record(question, one) for question, one in zip(chunk, found, strict=True))
+    write_part(Path(path), (json.dumps(record, ensure_ascii=False) for record in records))
+    return len(chunk)
+
+
+@lru_cache(maxsize=1)
+def _opened(artifact: str, content: str, cores: int, tuning: bool) -> Predictor:
+    """The model, opened once in each worker process."""
+    from leanformer.artifact import open_artifact
+    from leanformer.loading import open_predictor
+
+    found = open_artifact(artifact)
+    if found.content_hash != content:
+        raise ArtifactError(
+            f"{artifact}: is another model on this machine\n  remedy: put the artifact where all machines see the same"
+        )
+    return open_predictor(found, threads=cores, tuning=tuning)

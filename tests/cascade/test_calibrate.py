@@ -1,0 +1,211 @@
+"""The promise of a cascade is kept as often as it says, and is refused where the rows cannot show it."""
+
+from __future__ import annotations
+
+from math import ceil, log
+
+import numpy as np
+import pytest
+
+from leanformer.cascade.calibrate import Calibration, calibrate, everything_to_the_last, parted, walk
+from leanformer.cascade.confidence import MEASURES, area_under_risk, confidence
+from leanformer.cascade.plan import Plan
+from leanformer.cascade.promise import Promise
+from leanformer.errors import LeanformerError
+from leanformer.metrics.noninferiority import fewest_texts
+from leanformer.metrics.paired import Paired, compare
+from leanformer.predictor import softmax
+from tests.cascade.making import population
+
+ROWS, FIT, DRAWS = 500, 60, 1000
+
+
+def loss_of(thresholds: np.ndarray, sure: np.ndarray, harm: np.ndarray) -> np.ndarray:
+    """What two members lose with each threshold, a share; `harm` is what a row loses when the small one answers it."""
+    order = np.argsort(-sure, kind="stable")
+    sums = np.concatenate([[0.0], np.cumsum(harm[order])])
+    return np.asarray(sums[np.searchsorted(-sure[order], -thresholds, side="right")] / len(sure))
+
+
+def harm_of(values: list[np.ndarray], labels: np.ndarray, of: str) -> np.ndarray:
+    small, large = (one.argmax(axis=1) for one in values)
+    if of == "agreement":
+        return (small != large).astype(float)
+    return (large == labels).astype(float) - (small == labels)
+
+
+@pytest.mark.parametrize("of", ["accuracy", "agreement"])
+def test_a_promise_is_broken_no_more_often_than_it_says(of: str):
+    """1,000 calibrations, each on rows drawn anew from a population whose loss is known for every threshold.
+
+    Beside it the obvious way: the loosest threshold with which the loss found does not exceed the bound.
+    """
+    values, labels = population(5_000, seed=3)
+    harm = harm_of(values, labels, of)
+    plain = confidence(values[0], "probability")
+    promise = Promise(2.5, 0.9, of)
+    generator = np.random.default_rng(17)
+    fit, held_out = np.arange(FIT), np.arange(FIT, ROWS)
+    broken = made = naively_broken = 0
+    for _ in range(DRAWS):
+        rows = generator.integers(0, len(labels), ROWS)
+        found = calibrate([one[rows] for one in values], labels[rows], promise, fit, held_out)
+        if found.plan is not None:
+            made += 1
+            sure = confidence(values[0], "probability", found.plan.temperatures[0])
+            broken += loss_of(np.array(found.plan.thresholds), sure, harm)[0] > promise.bound
+        steps = np.array(walk(plain[rows[fit]]))
+        kept = steps[loss_of(steps, plain[rows[held_out]], harm[rows[held_out]]) <= promise.bound]
+        naively_broken += len(kept) > 0 and loss_of(kept[-1:], plain, harm)[0] > promise.bound
+    assert made > DRAWS / 2, "a promise that is hardly ever made could hardly be broken"
+    assert broken <= (1 - promise.confidence) * DRAWS
+    assert naively_broken > 3 * (1 - promise.confidence) * DRAWS, "the obvious way should break it: else this is easy"
+
+
+def test_the_counts_are_those_of_the_plan():
+    values, labels = population(3000, seed=5)
+    fit, held_out = parted(3000, 0.2, seed=1)
+    found = calibrate(values, labels, Promise(2.0), fit, held_out)
+    assert found.plan is not None
+    routed = found.plan.route([one[held_out] for one in values])
+    answers = np.stack([one.argmax(axis=1)[held_out] for one in values])
+    ours = answers[routed, np.arange(len(held_out))]
+    assert found.counts == compare(ours, answers[-1], labels[held_out])
+    assert found.answered == pytest.approx((np.bincount(routed) / len(held_out)).tolist())
+
+
+def calibrated(rows: int, promise: Promise, **changes: object) -> Calibration:
+    values, labels = population(rows, seed=5)
+    fit, held_out = parted(rows, 0.2, seed=1)
+    return calibrate(values, labels, promise, fit, held_out, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, "auto"])
+def test_the_loosest_thresholds_that_are_shown_are_taken(measure: str):
+    found = calibrated(3000, Promise(2.0), measure=measure)
+    assert found.plan is not None and found.plan.measure in MEASURES
+    assert (found.rows, found.fit_rows, found.counts.n) == (2400, 600, 2400)
+    assert found.p <= 0.05 and found.counts.loss < found.limit <= 0.02 + 1e-4
+    assert found.answered[0] > 0.2 and sum(found.answered) == pytest.approx(1)
+
+
+def test_a_looser_promise_sends_less_on():
+    answered = [calibrated(3000, Promise(points)).answered[0] for points in (1.0, 2.0, 4.0)]
+    assert answered == sorted(answered) and answered[0] < answered[-1]
+
+
+def test_too_few_rows_make_no_promise():
+    promise = Promise(0.5)
+    found = calibrated(400, promise)
+    assert found.plan is None and found.answered == () and found.steps == 1
+    assert promise.bearable(found.rows) is None
+    assert "even if no answer differed; there are 320" in promise.outlook(320)
+
+
+def test_a_hopeless_small_model_makes_no_promise():
+    values, labels = population(2000, seed=5, easy=0.0, small_right=0.0)
+    fit, held_out = parted(2000, 0.2, seed=1)
+    found = calibrate(values, labels, Promise(0.5), fit, held_out)
+    assert found.plan is None and found.counts.lost > 0
+
+
+def test_agreement_needs_no_labels_and_accuracy_does():
+    values, _ = population(3000, seed=5)
+    fit, held_out = parted(3000, 0.2, seed=1)
+    assert calibrate(values, None, Promise(2.0, of="agreement"), fit, held_out).plan is not None
+    with pytest.raises(LeanformerError, match="agreement"):
+        calibrate(values, None, Promise(2.0), fit, held_out)
+
+
+def test_three_members_share_the_walk():
+    values, labels = population(4000, seed=5)
+    best = np.zeros_like(values[1])
+    best[np.arange(4000), labels] = 5.0
+    fit, held_out = parted(4000, 0.2, seed=1)
+    found = calibrate([*values, best], labels, Promise(5.0), fit, held_out)
+    assert found.plan is not None and found.plan.thresholds[0] == found.plan.thresholds[1]
+    assert len(found.answered) == 3 and all(share > 0 for share in found.answered[:2])
+
+
+def test_how_many_rows_it_needs_is_known_before():
+    assert Promise(0.5, of="agreement").fewest_rows == ceil(log(0.05) / log(0.995)) == 598
+    assert Promise(0.5).fewest_rows == fewest_texts(0.005, 0.95)
+    for promise in (Promise(1.0), Promise(1.0, of="agreement")):
+        n = promise.fewest_rows
+        assert promise.is_shown(Paired(n, 0, 0, 0)) and not promise.is_shown(Paired(n - 1, 0, 0, 0))
+        assert promise.bearable(n) == 0 and promise.bearable(n - 1) is None
+        count = promise.bearable(1000)
+        assert count is not None and count > 0
+        assert promise.is_shown(Paired(1000, count, 0, count))
+        assert not promise.is_shown(Paired(1000, count + 1, 0, count + 1))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"), [((0.0,), "between 0 and 100"), ((1.0, 0.3), "confidence"), ((1.0, 0.9, "loss"), "promise is")]
+)
+def test_promises_that_cannot_be_meant_are_refused(fields: tuple, said: str):
+    with pytest.raises(LeanformerError, match=said):
+        Promise(*fields)
+
+
+def test_rows_are_parted_once():
+    fit, held_out = parted(200, 0.2, seed=3)
+    assert len(fit) == 40 and sorted([*fit, *held_out]) == list(range(200))
+    with pytest.raises(LeanformerError, match="none is left"):
+        parted(10, 0.2, seed=3)
+    with pytest.raises(LeanformerError, match="between 0 and 1"):
+        parted(100, 1.0, seed=3)
+
+
+def test_a_walk_goes_from_strict_to_loose():
+    sure = np.random.default_rng(0).random(300)
+    steps = walk(sure)
+    assert steps == sorted(set(steps), reverse=True) and steps[-1] == 0.0
+    assert (sure >= steps[0]).mean() == pytest.approx(0.01, abs=0.005)
+    assert walk(np.ones(20)) == [1.0, 0.0]
+
+
+def test_confidences_are_what_they_say():
+    values = np.random.default_rng(1).normal(size=(50, 4)).astype(np.float32) * 3
+    shares = softmax(values.astype(np.float64) / 2)
+    ordered = np.sort(shares, axis=1)
+    np.testing.assert_allclose(confidence(values, "probability", 2.0), ordered[:, -1])
+    np.testing.assert_allclose(confidence(values, "margin", 2.0), ordered[:, -1] - ordered[:, -2])
+    entropy = -(shares * np.log(shares)).sum(axis=1)
+    np.testing.assert_allclose(confidence(values, "entropy", 2.0), 1 - entropy / np.log(4))
+    for measure in MEASURES:
+        ends = confidence(np.array([[0.0, 0, 0], [1e4, 0, 0]], dtype=np.float32), measure)
+        np.testing.assert_allclose(ends, [1 / 3 if measure == "probability" else 0, 1], atol=1e-12)
+
+
+def test_with_two_classes_all_measures_rank_alike():
+    values = np.random.default_rng(2).normal(size=(80, 2)).astype(np.float32)
+    first, *others = (np.argsort(confidence(values, one)).tolist() for one in MEASURES)
+    assert all(one == first for one in others)
+
+
+def test_risk_is_least_where_wrong_answers_come_last():
+    sure, wrong = np.array([0.9, 0.8, 0.7, 0.6]), np.array([False, False, True, True])
+    assert area_under_risk(sure, wrong) == pytest.approx((0 + 0 + 1 / 3 + 2 / 4) / 4)
+    assert area_under_risk(sure, wrong) < area_under_risk(sure, wrong[::-1])
+
+
+def test_everything_to_the_last_asks_nobody_else():
+    plan = everything_to_the_last("auto", 3)
+    assert [plan.asked(one) for one in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("guess", (1.0,), (0.5,)),
+        ("margin", (0.0,), (0.5,)),
+        ("margin", (float("nan"),), (0.5,)),
+        ("margin", (1.0,), (1.5,)),
+        ("margin", (1.0, 1.0), (0.5,)),
+        ("margin", (), ()),
+    ],
+)
+def test_plans_that_cannot_be_meant_are_refused(fields: tuple):
+    with pytest.raises(ValueError):
+        Plan(*fields)

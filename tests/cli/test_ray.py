@@ -1,0 +1,43 @@
+"""`leanformer predict --ray`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calling import Command, is_friendly, write_lines
+from tests.tiny import tiny_texts
+
+
+def test_only_files_are_scored_on_a_cluster(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
+    path = write_lines(tmp_path / "texts.jsonl", [{"text": "goal match"}])
+    output = ("--output", tmp_path / "out.jsonl")
+    for arguments in (
+        ("goal match", *output),
+        ("--input", "-", *output),
+        ("--input", path),
+        ("--input", tmp_path / "none.jsonl", *output),
+    ):
+        is_friendly(*command("predict", tiny_onnx_artifact, *arguments, "--ray", "local"))
+    assert [one.name for one in tmp_path.iterdir()] == ["texts.jsonl"]
+
+
+@pytest.mark.slow
+def test_a_cluster_answers_as_this_machine_does(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
+    pytest.importorskip("ray")
+    path = write_lines(tmp_path / "texts.jsonl", [{"text": one} for one in tiny_texts(50, seed=4)[0]])
+    arguments = ("predict", tiny_onnx_artifact, "--input", path, "--output")
+    assert command(*arguments, tmp_path / "plain.jsonl")[0] == 0
+    status, _, err = command(*arguments, tmp_path / "out.jsonl", "--ray", "local", "--part-rows", 20)
+    assert status == 0 and "50 answers in 3 parts" in err
+    ours, theirs = (
+        [json.loads(line) for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
+        for name in ("out.jsonl", "plain.jsonl")
+    )
+    assert [(one["text"], one["label"]) for one in ours] == [(one["text"], one["label"]) for one in theirs]
+    write_lines(path, [{"text": "rain"}, {"label": "no text"}])
+    status, out, err = command(*arguments, tmp_path / "bad.jsonl", "--ray", "local")
+    is_friendly(status, out, err)
+    assert "line 2" in err and not (tmp_path / "bad.jsonl").exists()
