@@ -57,3 +57,17 @@ def crowding_distances(costs: Sequence[Sequence[float]]) -> list[float]:
             for before, i, after in zip(order, order[1:], order[2:], strict=False):
                 distances[i] += (costs[after][goal] - costs[before][goal]) / (high - low)
     return distances
+
+
+def hypervolume(costs: Sequence[tuple[float, float]], reference: tuple[float, float]) -> float:
+    """The area that points with two costs dominate within a reference point; 0 where none lies within it.
+
+    One figure for a whole front (Zitzler and Thiele 1999): larger is better, in the product of the costs' units.
+    """
+    within = [one for one in costs if one[0] < reference[0] and one[1] < reference[1]]
+    area, before = 0.0, reference[1]
+    for first, second in sorted(within):
+        if second < before:
+            area += (reference[0] - first) * (before - second)
+            before = second
+    return area

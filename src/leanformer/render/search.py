@@ -12,7 +12,9 @@ from leanformer.render.svg import Axis, axis_for, line, mark, picture, standalon
 Record = Mapping[str, Any]
 _WIDTH, _HEIGHT = 640, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72.0, 616.0, 16.0, 346.0
-_LEARNED = " This search learned from its trials, and did not draw them alike: the curve is of its trials in random order."
+_LEARNED = (
+    " This search learned from its trials, so that they are not draws alike: the curve is theirs in random order."
+)
 _MARKS = {"finished": "circle", "stopped early": "cross"}
 
 
