@@ -48,5 +48,5 @@ def test_hypervolume_is_the_area_counted_cell_by_cell():
     points = [(1.0, 4.0), (2.0, 2.0), (4.0, 1.0), (3.0, 3.0), (9.0, 0.0)]
     cells = [(x + 0.5, y + 0.5) for x in range(5) for y in range(5)]
     dominated = sum(any(a <= x and b <= y for a, b in points) for x, y in cells)
-    assert hypervolume(points, (5.0, 5.0)) == dominated == 10
+    assert hypervolume(points, (5.0, 5.0)) == dominated == 11
     assert hypervolume([], (1.0, 1.0)) == hypervolume([(2.0, 0.0)], (1.0, 1.0)) == 0

@@ -289,3 +289,11 @@ def test_several_jobs_at_a_time(tmp_path: Path):
 def test_figures_that_are_missing_are_no_merit(tmp_path: Path):
     goals = space_of(tmp_path, SIMPLE.replace("bytes", "parameters")).goals
     assert goals.costs(figures(parameters=None)) == (-0.9, float("inf"))  # type: ignore[arg-type]
+
+
+def test_two_searches_do_not_write_one_journal(tmp_path: Path):
+    first = Journal(tmp_path / "trials.jsonl")
+    with pytest.raises(LeanformerError, match="another search is writing it"):
+        Journal(tmp_path / "trials.jsonl")
+    first.close()
+    Journal(tmp_path / "trials.jsonl").close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from leanformer.errors import LeanformerError
 
@@ -13,13 +13,21 @@ Event = dict[str, Any]
 
 
 class Journal:
-    """The lines of a file. `events` are those that were there when it was opened."""
+    """The lines of a file, of which this is the only writer. `events` are those that were there when it was opened.
+
+    Raises `LeanformerError` for a broken line, and where another process is writing.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.events, whole = _read(path)
         self._file = open(path, "ab")  # noqa: SIM115 (held open for the life of the journal)
+        try:
+            _lock(self._file, path)
+            self.events, whole = _read(path)
+        except LeanformerError:
+            self._file.close()
+            raise
         if whole < os.path.getsize(path):  # the last line was torn: it says nothing that is not done again
             self._file.truncate(whole)
 
@@ -31,6 +39,22 @@ class Journal:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    """Two writers would tear each other's lines. Raises `LeanformerError` where there is one already."""
+    try:
+        import fcntl
+    except ImportError:
+        return  # Windows
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise LeanformerError(
+            f"{path}: another search is writing it\n  remedy: wait for its end, or give another --work folder"
+        ) from error
+    except OSError:
+        pass  # a file system that knows no locks
 
 
 def _read(path: Path) -> tuple[list[Event], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,8 @@ class Runner:
             search never reads one.
         work: steps are kept there under the hash of their causes, so that trials share them, and so are figures.
         energy: meters the joules of each job; None takes time alone.
+        running: where unfinished steps are kept; default: in `work`. Workers that run jobs at the same time each need
+            a folder of their own, for two jobs may come to the same step at once.
     """
 
     teacher: Artifact
@@ -50,6 +53,7 @@ class Runner:
     speed: SpeedSettings = SPEED
     energy: EnergySettings | None = None
     say: Callable[[str], None] = field(default=lambda line: None, compare=False)
+    running: Path | None = None
 
     def __post_init__(self) -> None:
         if self.data.test is not None:
@@ -84,7 +88,7 @@ class Runner:
             data=data, artifacts={"teacher": self.teacher}, work=self.work, cache=self.work / "cache",
             seed=job["seed"], device=self.device, threads=self.threads, say=lambda line: self.say(f"    {line}"),
         )  # fmt: skip
-        outcome = run_recipe(recipe, self.teacher, context, self.work, self.energy)
+        outcome = run_recipe(recipe, self.teacher, context, self.work, running=self.running)
         last = recipe.steps[-1].name
         if last not in outcome.artifacts:
             name = next(one.name for one in recipe.steps if one.name in outcome.left_out)
@@ -114,6 +118,8 @@ class Runner:
             return found
         predictor = self.open(artifact, runtime)
         quality = self.quality(predictor)
+        if not math.isfinite(quality):
+            raise LeanformerError("its quality on dev is not a number: it gives every text the same answer")
         lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
         figures = {
             "quality": quality,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
@@ -50,7 +51,7 @@ def expected(study: Study) -> dict[str, Any] | None:
     goals = study.space.goals
     at = goals.names.index("quality") if "quality" in goals.names else 0
     trials = [one for one in study.trials if one.state in (FINISHED, STOPPED)]
-    values = [-goals.costs(one.figures)[at] for one in trials]
+    values = [merit for one in trials if math.isfinite(merit := -goals.costs(one.figures)[at])]
     if not values:
         return None
     sign = 1.0 if goals.maximised[at] else -1.0

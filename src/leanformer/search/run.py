@@ -28,7 +28,7 @@ from leanformer.search.local import SPEED, Runner
 from leanformer.search.record import describe_search
 from leanformer.search.sampler import SAMPLERS, Sampler
 from leanformer.search.space import Space
-from leanformer.search.study import Study
+from leanformer.search.study import Study, check_identity
 from leanformer.search.table import fill_table
 
 JOURNAL = "trials.jsonl"
@@ -107,13 +107,14 @@ def search(
         say(f"note: {note}")
     seen = replace(prepared.data, test=None)
     runner = Runner(teacher, seen, work, threads, device, speed, energy, say)
-    judge, table = _judge(space, runner, seed, say)
     identity = {
         "space": sha256_json(space.document), "data": seen.training_hash, "model": teacher.content_hash,
         "sampler": sampler, "seed": seed,
     }  # fmt: skip
     journal = Journal(work / JOURNAL)
     try:
+        check_identity(journal, identity)
+        judge, table = _judge(space, runner, seed, say)
         study = Study(space, Sampler(space, sampler, seed, space.halving), journal, identity, judge)
         if study.trials:
             say(f"taken up again: {progress(study)}")

@@ -61,15 +61,9 @@ class Study:
         self.shares = (1.0,) if space.halving is None else space.halving.shares
         self._journal = journal
         self._first: dict[str, int] = {}  # values -> the first trial that had them
-        opening = json.loads(json.dumps({"event": "search", "version": 1} | identity))
+        check_identity(journal, identity)
         if not journal.events:
-            journal.add(opening)
-        elif journal.events[0] != opening:
-            changed = [key for key in opening if journal.events[0].get(key) != opening[key]]
-            raise RecipeError(
-                f"{journal.path}: is of another search (its {', '.join(changed)} differs)\n"
-                "  remedy: another --work folder, or the same search, data, model, seed and sampler as before"
-            )
+            journal.add(_opening(identity))
         for event in journal.events[1:]:
             self._apply(event, live=False)
         self._before, self._started = self.spent.wall_seconds, time.monotonic()
@@ -186,6 +180,22 @@ class Study:
             self.sampler.tell(trial.number, goals.costs(ended.figures), violations, stopped=stopped)
         else:
             self.sampler.tell(trial.number, None, {}, stopped=False)
+
+
+def check_identity(journal: Journal, identity: Mapping[str, Any]) -> None:
+    """Raises `RecipeError` where the journal is of another search; an empty one is of any."""
+    opening = _opening(identity)
+    if journal.events and journal.events[0] != opening:
+        changed = [key for key in opening if journal.events[0].get(key) != opening[key]]
+        raise RecipeError(
+            f"{journal.path}: is of another search (its {', '.join(changed)} differs)\n"
+            "  remedy: another --work folder, or the same search, data, model, seed and sampler as before"
+        )
+
+
+def _opening(identity: Mapping[str, Any]) -> Event:
+    opening: Event = json.loads(json.dumps({"event": "search", "version": 1, **identity}))
+    return opening
 
 
 def _key(params: Mapping[str, Any]) -> str:
