@@ -114,7 +114,7 @@ class _Reader:
             raise RecipeError(f"{where}: `name:` must be text, not {name!r}")
         hole = read_hole(self.own(name, where), named, where)
         assert isinstance(hole, Choose)
-        branches = []
+        branches: list[tuple[StepTemplate, ...]] = []
         for i, option in enumerate(hole.options):
             inside = (*place, "choose", i)
             if option is None:

@@ -116,11 +116,14 @@ class Sampler:
     def _fresh(self, number: int) -> optuna.samplers.BaseSampler:
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
         samplers = self._optuna.samplers
+        sampler: optuna.samplers.BaseSampler
         if self.kind == "tpe":
-            return samplers.TPESampler(seed=seed)
-        if self.kind == "nsga2":
-            return samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
-        return samplers.RandomSampler(seed=seed)
+            sampler = samplers.TPESampler(seed=seed)
+        elif self.kind == "nsga2":
+            sampler = samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+        else:
+            sampler = samplers.RandomSampler(seed=seed)
+        return sampler
 
     def _combinations(self) -> list[dict[str, Any]]:
         if self._grid is None:
