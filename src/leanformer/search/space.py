@@ -74,6 +74,10 @@ class Predicting:
 
     points: int
 
+    def __post_init__(self) -> None:
+        if self.points < 1:
+            raise RecipeError(f"predictor: points is a number of shapes, 1 or more, not {self.points}")
+
 
 @dataclass(frozen=True)
 class Space:
