@@ -24,6 +24,8 @@ COMMANDS = (
     ("cascade.py", "sst2"),
     ("peers/peers.py", "sst2"),
     ("ladder.py", "trec"),
+    ("search.py", "sst2"),
+    ("search.py", "banking77"),
     ("demo.py",),
     ("killed.py",),
     ("documented.py",),

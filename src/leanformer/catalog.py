@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -50,8 +51,9 @@ def load(name: str) -> type[Any]:
     return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 
 
+@cache
 def card(name: str) -> Card:
-    """The card of a technique, from its source alone. Raises `ValueError` when a field is missing."""
+    """The card of a technique, from its source alone, read once. Raises `ValueError` when a field is missing."""
     module, _, attribute = _entry(name).partition(":")
     spec = find_spec(module)
     assert spec is not None

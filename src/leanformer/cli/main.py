@@ -17,6 +17,7 @@ from leanformer.cli import (
     inspect,
     predict,
     report,
+    search,
     serve,
     techniques,
     train,
@@ -25,7 +26,7 @@ from leanformer.cli import (
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
-_TAKEN_UP = ("train", "compress", "demo")
+_TAKEN_UP = ("train", "compress", "search", "demo")
 
 app = typer.Typer(
     help="Make a fine-tuned Transformer small and fast, with the proof.",
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(train.train)
 app.command()(compress.compress)
+app.command()(search.search)
 app.command()(predict.predict)
 app.command()(cascade.cascade)
 app.command()(bench.bench)
@@ -52,7 +54,8 @@ app.command()(tune.tune)
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress`, 4 see `gate` and `cascade`.
+    Exit status: 0 done, 1 an error the user can mend, 2 wrong usage, 3 see `compress` and `search`, 4 see `gate` and
+    `cascade`.
     """
     # Progress bars of libraries would mix with our own lines.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

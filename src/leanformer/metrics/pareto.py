@@ -1,4 +1,4 @@
-"""Which of several models nothing beats: the Pareto front."""
+"""Which of several models nothing beats: the Pareto front, and what comes behind it."""
 
 from __future__ import annotations
 
@@ -18,3 +18,56 @@ def pareto_front(costs: Sequence[float], merits: Sequence[float]) -> list[int]:
             front.append(i)
             best = (costs[i], merits[i])
     return front
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether `one` costs no more than `other` in any respect, and less in some."""
+    return all(a <= b for a, b in zip(one, other, strict=True)) and any(a < b for a, b in zip(one, other, strict=True))
+
+
+def nondominated_ranks(costs: Sequence[Sequence[float]]) -> list[int]:
+    """For points `[n][goals]`, less being better: 0 on the front, 1 on the front of the rest, and so on.
+
+    Deb et al. 2002, NSGA-II.
+    """
+    ranks = [0] * len(costs)
+    left = list(range(len(costs)))
+    rank = 0
+    while left:
+        front = [i for i in left if not any(dominates(costs[j], costs[i]) for j in left)]
+        for i in front:
+            ranks[i] = rank
+        left = [i for i in left if i not in set(front)]
+        rank += 1
+    return ranks
+
+
+def crowding_distances(costs: Sequence[Sequence[float]]) -> list[float]:
+    """How lonely each point is on the front of its rank; infinite at the ends (Deb et al. 2002)."""
+    ranks = nondominated_ranks(costs)
+    distances = [0.0] * len(costs)
+    for rank in set(ranks):
+        members = [i for i in range(len(costs)) if ranks[i] == rank]
+        for goal in range(len(costs[0])):
+            order = sorted(members, key=lambda i: costs[i][goal])
+            low, high = costs[order[0]][goal], costs[order[-1]][goal]
+            distances[order[0]] = distances[order[-1]] = float("inf")
+            if not 0 < high - low < float("inf"):
+                continue
+            for before, i, after in zip(order, order[1:], order[2:], strict=False):
+                distances[i] += (costs[after][goal] - costs[before][goal]) / (high - low)
+    return distances
+
+
+def hypervolume(costs: Sequence[tuple[float, float]], reference: tuple[float, float]) -> float:
+    """The area that points with two costs dominate within a reference point; 0 where none lies within it.
+
+    One figure for a whole front (Zitzler and Thiele 1999): larger is better, in the product of the costs' units.
+    """
+    within = [one for one in costs if one[0] < reference[0] and one[1] < reference[1]]
+    area, before = 0.0, reference[1]
+    for first, second in sorted(within):
+        if second < before:
+            area += (reference[0] - first) * (before - second)
+            before = second
+    return area

@@ -96,7 +96,7 @@ def compress(
         raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
-    teacher = _take_in(model, work, max_tokens, data)
+    teacher = take_in(model, work, max_tokens, data)
     say(
         f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
         f"{teacher.bytes / 1e6:.1f} MB"
@@ -205,7 +205,7 @@ def _read_measured(path: Path, threads: int) -> Report | None:
     return report if report.machine == fingerprint(threads) else None
 
 
-def _take_in(model: str, work: Path, max_tokens: int, data: Dataset) -> Artifact:
+def take_in(model: str, work: Path, max_tokens: int, data: Dataset) -> Artifact:
     """The model as an artifact, kept in the work folder under the name of what it was made from."""
     try:
         from leanformer.models.store import find_checkpoint, import_checkpoint

@@ -1,6 +1,7 @@
 """The recipes that come with Leanformer, found by name in a checkout and in an installed wheel alike.
 
-In a checkout they are the top folder `recipes/`; a wheel carries the same files as `leanformer/recipes/`.
+In a checkout they are the top folder `recipes/`; a wheel carries the same files as `leanformer/recipes/`. Searches,
+which are recipes with holes, lie in the folder `searches` in it.
 """
 
 from __future__ import annotations
@@ -10,24 +11,32 @@ from pathlib import Path
 from leanformer.errors import RecipeError
 
 
-def recipe_names() -> list[str]:
-    """Names of the shipped recipes in alphabetical order: file names without `.yaml`."""
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+def recipe_names(*, searches: bool = False) -> list[str]:
+    """Names of the shipped recipes, or of the searches, in alphabetical order: file names without `.yaml`."""
+    return sorted(path.stem for path in _folder(searches).glob("*.yaml"))
 
 
-def recipe_path(name: str) -> Path:
-    """Path of the shipped recipe `name`. Raises `RecipeError`, listing the names there are, for any other name."""
-    names = recipe_names()
+def recipe_path(name: str, *, searches: bool = False) -> Path:
+    """Path of the shipped recipe, or search, `name`.
+
+    Raises `RecipeError`, listing the names there are, for any other name.
+    """
+    names, kind = recipe_names(searches=searches), "search" if searches else "recipe"
     # Compared with the list rather than joined to the folder: a name such as "../x" must not lead out of it.
     if name not in names:
         raise RecipeError(
-            f"no shipped recipe is called {name!r}\n  remedy: use one of {', '.join(names) or '(none found)'}, "
-            "or give the path of a recipe file"
+            f"no shipped {kind} is called {name!r}\n  remedy: use one of {', '.join(names) or '(none found)'}, "
+            f"or give the path of a {kind} file"
         )
-    return _folder() / f"{name}.yaml"
+    return _folder(searches) / f"{name}.yaml"
 
 
-def _folder() -> Path:
+def _folder(searches: bool) -> Path:
+    """The folder of recipes, or the one of searches in it."""
+    return _recipes() / "searches" if searches else _recipes()
+
+
+def _recipes() -> Path:
     """The folder of recipes. Raises `RecipeError` when an installation has lost it."""
     package = Path(__file__).resolve().parents[1]
     packaged = package / "recipes"

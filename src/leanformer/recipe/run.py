@@ -35,9 +35,17 @@ class Outcome:
 
 
 def run_recipe(
-    recipe: Recipe, teacher: Artifact, context: Context, work: Path, energy: EnergySettings | None = None
+    recipe: Recipe,
+    teacher: Artifact,
+    context: Context,
+    work: Path,
+    energy: EnergySettings | None = None,
+    *,
+    running: Path | None = None,
 ) -> Outcome:
     """Run the steps in order, taking from `work` what an earlier run has finished.
+
+    What a step leaves behind before it is finished is in the folder `running`, by default one in `work`.
 
     A step that fails its gate, that cannot take the format it is given, or whose input was left out, is left out
     with its reason; any other error ends the run.
@@ -58,10 +66,11 @@ def run_recipe(
             context.say(f"{label}: left out: {left_out[one.name]}")
             continue
         key = _key(one, artifacts[source], teacher, context)
-        folder, running = (work / place / f"{one.name}-{key[:16]}" for place in ("steps", "running"))
+        folder = work / "steps" / f"{one.name}-{key[:16]}"
+        unfinished = (running or work / "running") / folder.name
         if found := _finished(folder):
             context.say(f"{label}: found in {folder}")
-            remove_folder(running)  # left by a kill after the step was finished
+            remove_folder(unfinished)  # left by a kill after the step was finished
             artifacts[one.name] = found
             efforts.append(read_effort(folder, one.name, one.technique))
             continue
@@ -69,17 +78,17 @@ def run_recipe(
         own = replace(
             context,
             artifacts=artifacts,
-            work=running,
+            work=unfinished,
             say=_indented(context.say),
         )
-        efforts.append(Effort(one.name, one.technique, whole=not running.exists()))
+        efforts.append(Effort(one.name, one.technique, whole=not unfinished.exists()))
         try:
             with recorded(efforts[-1], folder, energy):
                 artifacts[one.name] = one.step(artifacts[source], own, folder)
         except GateError as error:
             left_out[one.name] = str(error)
             context.say(f"{label}: left out: {error}")
-        remove_folder(running)  # checkpoints, of no use to a finished step
+        remove_folder(unfinished)  # checkpoints, of no use to a finished step
     return Outcome(artifacts, left_out, tuple(efforts))
 
 

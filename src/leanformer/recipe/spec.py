@@ -82,6 +82,17 @@ class Recipe:
         ]
         return {"name": self.name, "steps": steps}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Recipe:
+        """What `to_json` gave. Raises `RecipeError` for what is no recipe."""
+        where = f"recipe {value.get('name')}"
+        steps = []
+        for one in value["steps"]:
+            options = {key: each for key, each in one.items() if key not in _STEP_KEYS}
+            made = build(one["step"], options, f"{where}, step {one['name']!r}")
+            steps.append(RecipeStep(one["step"], made, one["name"], one["uses"], one["rung"], one["after"]))
+        return cls(str(value["name"]), tuple(steps))
+
     def with_options(self, changes: Mapping[str, Any]) -> Recipe:
         """A copy with options changed: "step name.option" -> value. Raises `RecipeError` for what is not there."""
         steps = {one.name: one for one in self.steps}
@@ -126,6 +137,8 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}{at}: not valid YAML ({getattr(error, 'problem', error)})") from error
     if not isinstance(document, dict) or not isinstance(document.get("steps"), list) or not document["steps"]:
         raise RecipeError(f"{path}: a recipe is a mapping with a list `steps:`")
+    if "goals" in document:
+        raise RecipeError(f"{path}: a search, for it has goals\n  remedy: leanformer search {path.stem}")
     if unknown := [key for key in document if key not in ("name", "about", "steps")]:
         raise RecipeError(f"{path}: unknown key {unknown[0]!r}; a recipe has name, about and steps")
     steps = []
@@ -161,7 +174,7 @@ def read_recipe(path: Path) -> Recipe:
 def _step_lines(text: str, path: Path) -> list[int]:
     """The line on which each step begins, from 1. Raises `RecipeError` for a key that is given twice."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    _refuse_repeats(root, path)
+    refuse_repeats(root, path)
     if isinstance(root, yaml.MappingNode):
         for key, value in root.value:
             if key.value == "steps" and isinstance(value, yaml.SequenceNode):
@@ -169,18 +182,18 @@ def _step_lines(text: str, path: Path) -> list[int]:
     return []
 
 
-def _refuse_repeats(node: yaml.Node | None, path: Path) -> None:
+def refuse_repeats(node: yaml.Node | None, path: Path) -> None:
     """YAML readers keep the last of two equal keys in silence."""
     if isinstance(node, yaml.SequenceNode):
         for one in node.value:
-            _refuse_repeats(one, path)
+            refuse_repeats(one, path)
     elif isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise RecipeError(f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} is given twice")
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
-            _refuse_repeats(value, path)
+            refuse_repeats(value, path)
 
 
 def _number(value: Any, annotation: str) -> Any:

@@ -1,0 +1,97 @@
+"""`leanformer search`: a recipe with holes, tried out within a budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import (
+    CountryOption,
+    DataOption,
+    DeviceOption,
+    EnergyOption,
+    KindOption,
+    PriceOption,
+    SeedOption,
+    SplitOption,
+    ThreadsOption,
+    TokensOption,
+    command_line,
+    energy_settings,
+    need_torch,
+    open_data,
+    output_folder,
+    say,
+)
+
+
+def search(
+    space: Annotated[
+        str, typer.Argument(metavar="SEARCH", help="A YAML file with goals and a recipe with holes, or a shipped name.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "--teacher",
+            metavar="MODEL",
+            help="Fine-tuned model: an artifact, a Hugging Face folder or name.",
+        ),
+    ],
+    data: DataOption,
+    output: Annotated[Path, typer.Option(help="New folder for the front, its report and all trials.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="Most trials.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Most minutes, over all runs of this search.")] = None,
+    joules: Annotated[float | None, typer.Option(help="Most joules of the trials; with --energy.")] = None,
+    sampler: Annotated[str, typer.Option(help="tpe, nsga2, random or grid.")] = "tpe",
+    split: SplitOption = None,
+    kind: KindOption = None,
+    work: Annotated[Path | None, typer.Option(help="Folder for trials and their steps; default: OUTPUT.work.")] = None,
+    max_tokens: TokensOption = 128,
+    usd_per_hour: PriceOption = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds of the front on test.")] = 3,
+    energy: EnergyOption = False,
+    country: CountryOption = None,
+    seed: SeedOption = 13,
+    threads: ThreadsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Search for what nothing beats: try fillings of the holes in SEARCH on dev, then read the front once on test.
+
+    A search that was stopped goes on when the same command is given again, also with a larger budget.
+
+    Exit status 3: no trial kept the bounds; the trials are reported, and there is no model.
+    """
+    need_torch("searching")
+    from rich.console import Console
+
+    from leanformer.measure.speed import SpeedSettings
+    from leanformer.models.store import device_of
+    from leanformer.recipe.evaluation import known_task
+    from leanformer.render.terminal import print_report
+    from leanformer.search.budget import Budget
+    from leanformer.search.read import find_space
+    from leanformer.search.record import chosen_from
+    from leanformer.search.run import search as run
+
+    output = output_folder(output)
+    device_of(device)
+    budget = Budget(trials, minutes, joules)
+    metering = energy_settings(energy, country)
+    found = find_space(space)
+    examples = open_data(data, split, seed, task=known_task(model), kind=kind)
+    result = run(
+        found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
+        threads=threads, device=device, energy=metering, final_speed=SpeedSettings(rounds=rounds),
+        usd_per_hour=usd_per_hour, command=command_line(), say=say,
+    )  # fmt: skip
+    if result.report is not None:
+        print_report(result.report, Console())
+    for number, artifact in result.front.items():
+        print(f"{output / artifact.path.relative_to(artifact.path.parents[1])}: trial {number}, {artifact.format}, "
+              f"{artifact.bytes / 1e6:.1f} MB")  # fmt: skip
+    print(f"{output}: {len(result.front)} on the front of {chosen_from(result.record)}")
+    if not result.front:
+        raise typer.Exit(3)

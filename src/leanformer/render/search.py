@@ -1,0 +1,196 @@
+"""What a search found: every trial, the front on dev, and how much of it another search of its size would find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from leanformer.render.markdown import table_markdown
+from leanformer.render.svg import Axis, axis_for, line, mark, picture, standalone, text, tick_label
+
+Record = Mapping[str, Any]
+_WIDTH, _HEIGHT = 640, 400
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72.0, 616.0, 16.0, 346.0
+_LEARNED = (
+    " This search learned from its trials, so that they are not draws alike: the curve is theirs in random order."
+)
+_MARKS = {"finished": "circle", "stopped early": "cross"}
+
+
+def search_markdown(record: Record, chosen_from: str) -> str:
+    """The front and all trials on dev, what was spent, the expected best and the predictor's error."""
+    goals = [one["figure"] for one in record["goals"]]
+    spent, counts = record["spent"], record["counts"]
+    states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    parts = [
+        f"# The search {record['name']}",
+        "\n".join(
+            [
+                f"- Goals: {', '.join(_goal(one) for one in record['goals'])}"
+                + "".join(f"; {name} {value:g}" for name, value in record["bounds"].items()),
+                f"- Sampler: {record['sampler']}, seed {record['seed']}; shares of the training: "
+                + ", ".join(f"{share:.0%}" for share in record["shares"]),
+                f"- Ended, for {record['ended']}: {states}",
+                f"- Spent: {spent['wall_seconds'] / 60:.1f} minutes, {spent['cpu_seconds'] / 3600:.2f} CPU-hours"
+                + (f", {spent['joules']:,.0f} J" if spent["joules"] else ""),
+                f"- All figures down to the next heading were taken on dev, by which the front was chosen among "
+                f"{chosen_from}: they are too good. What it is worth stands under the last heading.",
+            ]
+        ),
+        "## The front on dev",
+    ]
+    if record["front"]:
+        rows = [_row(record["trials"][i], goals) for i in record["front"]]
+        parts += [table_markdown(("trial", *goals, "points lost", "values"), rows)]
+    else:
+        parts.append("No finished trial keeps the bounds.")
+    parts += _expected(record)
+    if record.get("predictor"):
+        parts += ["## The latency predictor", "\n".join(f"- {one}" for one in predictor_words(record))]
+    ran = [one for one in record["trials"] if one["state"] not in ("skipped", "repeated")]
+    rows = [(*_row(one, goals), one["state"], f"{one['wall_seconds']:.0f}") for one in ran]
+    header = ("trial", *goals, "points lost", "values", "state", "seconds")
+    parts += ["## All trials on dev", table_markdown(header, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def predictor_words(record: Record) -> list[str]:
+    """How far the predictor was off, and what it saved."""
+    found = record["predictor"]
+    words = []
+    for cell, figures in found["by_cell"].items():
+        for name, one in figures.items():
+            if one["left_out"] is None:
+                words.append(f"{name}, {cell}: {one['points']} shapes timed, too few to predict by")
+            else:
+                words.append(
+                    f"{name}, {cell}: {_error(one['left_out'])} on {one['points']} shapes, each left out in turn"
+                )
+    for name, one in found["ahead_of_trials"].items():
+        words.append(f"{name} of {one['trials']} trials, predicted before they were run: {_error(one)}")
+    saved = found["seconds_saved"]
+    rate = "" if saved is None else f", {saved / 60:.1f} minutes if they were like the others"
+    words.append(f"trials skipped by it: {found['skipped']}{rate}")
+    return words
+
+
+def _error(one: Mapping[str, Any]) -> str:
+    tau = "" if one["kendall_tau"] is None else f", Kendall's tau {one['kendall_tau']:.2f}"
+    return f"mean error {one['mape']:.1f} %{tau}"
+
+
+def _expected(record: Record) -> list[str]:
+    found = record["expected"]
+    if found is None:
+        return []
+    curve, count = found["curve"], found["trials"]
+    shown = sorted({1, 2, 5, 10, 20, 50, 100, count} & set(range(1, count + 1)))
+    rows = [
+        (str(n), _figure(found["figure"], curve[n - 1]), f"{n * found['seconds_per_trial'] / 60:.1f}") for n in shown
+    ]
+    return [
+        "## Expected best by budget",
+        f"The best {found['figure']} on dev to be expected of so many of the {count} trials, drawn at random (Dodge "
+        "et al. 2019; without replacement, so unbiased). A trial that was stopped early counts with what it came to."
+        + ("" if record["sampler"] == "random" else _LEARNED),
+        "![expected best by number of trials](expected.svg)",
+        table_markdown(("trials", found["figure"], "minutes"), rows),
+    ]  # fmt: skip
+
+
+def _goal(one: Mapping[str, Any]) -> str:
+    return f"{'most' if one['maximise'] else 'least'} {one['figure']}"
+
+
+def _row(trial: Mapping[str, Any], goals: Sequence[str]) -> tuple[str, ...]:
+    figures = trial["figures"]
+    drop = figures.get("drop")
+    values = ", ".join(f"{name}={_plain(value)}" for name, value in trial["params"].items())
+    return (
+        str(trial["trial"]),
+        *(_figure(name, figures.get(name)) for name in goals),
+        "" if drop is None else f"{drop:.2f}",
+        values,
+    )
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if name == "quality":
+        return f"{100 * value:.2f} %"
+    return f"{value / 1e6:.2f} MB" if name == "bytes" else f"{value:.4g}"
+
+
+def expected_chart(record: Record) -> str:
+    """The expected best by number of trials, as an SVG file; empty for fewer than two trials."""
+    found = record["expected"]
+    if found is None or found["trials"] < 2:
+        return ""
+    scale = 100 if found["figure"] == "quality" else 1
+    curve = [scale * one for one in found["curve"]]
+    x, y = Axis(1, len(curve), _LEFT, _RIGHT), axis_for(curve, _BOTTOM, _TOP)
+    body = _axes(x, y, "trials", found["figure"] + (", %" if scale == 100 else ""))
+    path = " ".join(f"{x.at(i):.1f},{y.at(value):.1f}" for i, value in enumerate(curve, start=1))
+    body.append(f'<polyline points="{path}" class="ink" fill="none"/>')
+    chart = picture(_WIDTH, _HEIGHT, body, "Expected best by number of trials")
+    seconds = found["seconds_per_trial"]
+    below = f"expected best {found['figure']} on dev of so many trials; a trial took {seconds:.0f} s on average"
+    return _file(chart, below)
+
+
+def trials_chart(record: Record) -> str:
+    """The first goal against the second, on dev, as an SVG file: filled is the front, a cross was stopped early.
+
+    Empty where there is one goal, or nothing to draw.
+    """
+    if len(record["goals"]) < 2:
+        return ""
+    first, second = record["goals"][:2]
+    shown = [
+        one
+        for one in record["trials"]
+        if one["state"] in _MARKS and all(one["figures"].get(goal["figure"]) is not None for goal in (first, second))
+    ]
+    if not shown:
+        return ""
+    scales = [100 if goal["figure"] == "quality" else 1 for goal in (first, second)]
+    ys, xs = (
+        [scale * one["figures"][goal["figure"]] for one in shown]
+        for goal, scale in zip((first, second), scales, strict=True)
+    )
+    x = axis_for(xs, _LEFT, _RIGHT, positive=second["figure"] != "quality")
+    y = axis_for(ys, _BOTTOM, _TOP, positive=first["figure"] != "quality")
+    body = _axes(x, y, *(goal["figure"] + (", %" if scale == 100 else "")
+                         for goal, scale in zip((second, first), reversed(scales), strict=True)))  # fmt: skip
+    for one, across, up in zip(shown, xs, ys, strict=True):
+        hover = f"trial {one['trial']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in one["params"].items())
+        drawn = mark(_MARKS[one["state"]], x.at(across), y.at(up), filled=one["trial"] in record["front"], size=5)
+        body.append(f"<g><title>{escape(hover)}</title>{drawn}</g>")
+    chart = picture(_WIDTH, _HEIGHT, body, f"{first['figure']} against {second['figure']}")
+    return _file(chart, "all trials on dev; filled: the front; crosses: stopped early")
+
+
+def _axes(x: Axis, y: Axis, across: str, up: str) -> list[str]:
+    """A grid with its numbers, and the names of both axes."""
+    grid = 'class="grid"'
+    body = [
+        line(_LEFT, y.at(t), _RIGHT, y.at(t), grid) + text(_LEFT - 8, y.at(t) + 4, tick_label(t), anchor="end")
+        for t in y.ticks()
+    ]
+    body += [
+        line(x.at(t), _TOP, x.at(t), _BOTTOM, grid) + text(x.at(t), _BOTTOM + 20, tick_label(t)) for t in x.ticks()
+    ]
+    body.append(text((_LEFT + _RIGHT) / 2, _HEIGHT - 12, across + (", logarithmic" if x.logarithmic else "")))
+    middle = (_TOP + _BOTTOM) / 2
+    return [*body, text(16, middle, up, style=f'transform="rotate(-90 16 {middle:g})"')]
+
+
+def _file(chart: str, below: str) -> str:
+    words = text(16, _HEIGHT + 18, below, anchor="start")
+    return standalone(chart, words, width=_WIDTH, chart_height=_HEIGHT, height=_HEIGHT + 32)

@@ -1,0 +1,175 @@
+"""The end of a search: its front, read once on test, written out as artifacts with a report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leanformer.artifact import MANIFEST, Artifact, open_artifact
+from leanformer.data.dataset import Dataset
+from leanformer.errors import LeanformerError
+from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.machine import fingerprint
+from leanformer.measure.speed import SpeedSettings
+from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
+from leanformer.recipe.spec import Recipe
+from leanformer.render.card import model_card
+from leanformer.render.markdown import report_markdown
+from leanformer.render.search import expected_chart, search_markdown, trials_chart
+from leanformer.report import Report
+from leanformer.search.holes import describe
+from leanformer.search.local import Runner
+from leanformer.search.record import chosen_from
+from leanformer.search.study import Study
+from leanformer.search.trial import Trial
+
+RECORD = "search.json"
+
+
+def deliver(
+    study: Study,
+    runner: Runner,
+    data: Dataset,
+    record: dict[str, Any],
+    output: Path,
+    *,
+    metric: str,
+    seed: int,
+    speed: SpeedSettings,
+    usd_per_hour: float | None,
+    command: str | None,
+    say: Callable[[str], None],
+) -> tuple[dict[int, Artifact], dict[str, Any], Report | None]:
+    """Write the folder `output`: front/trial-N with each artifact, its recipe and card; the report; all trials.
+
+    `data` has its test split. Only here is it read, by the models of the front and the teacher.
+    """
+    front = study.front()
+    made = {one.number: runner.make(whole_job(study, one, seed)) for one in front}
+    report = (
+        _on_test(study, runner, data, front, made, metric, seed, speed, usd_per_hour, record, say) if front else None
+    )
+    if report is not None:
+        report = replace(report, command=command)
+    with new_folder(output) as temporary:
+        for one in front:
+            assert report is not None
+            _write_one(temporary / place(one), study, one, made[one.number], report, record)
+        write_json(temporary / RECORD, record)
+        body = search_markdown(record, chosen_from(record))
+        if report is not None:
+            report.write(temporary / "report.json")
+            body += "\n## The front on test\n\n" + report_markdown(report)
+        if data.dev_rows is not None:
+            write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
+        charts = {"trials.svg": trials_chart(record), "expected.svg": expected_chart(record)}
+        for name, chart in charts.items():
+            if chart:
+                (temporary / name).write_text(chart, encoding="utf-8")
+        (temporary / "report.md").write_text(body, encoding="utf-8")
+    return {one.number: open_artifact(output / place(one)) for one in front}, record, report
+
+
+def place(trial: Trial) -> str:
+    return f"front/trial-{trial.number:03}"
+
+
+def whole_job(study: Study, trial: Trial, seed: int) -> dict[str, Any]:
+    """The job of a finished trial with the whole training; its steps are in the cache."""
+    filled = study.filled[trial.number]
+    return {"trial": trial.number, "rung": len(study.shares) - 1, "share": 1.0, "over": None, "seed": seed,
+            "recipe": filled.recipe.to_json(), "runtime": filled.runtime}  # fmt: skip
+
+
+def _on_test(
+    study: Study,
+    runner: Runner,
+    data: Dataset,
+    front: list[Trial],
+    made: dict[int, Artifact],
+    metric: str,
+    seed: int,
+    speed: SpeedSettings,
+    usd_per_hour: float | None,
+    record: dict[str, Any],
+    say: Callable[[str], None],
+) -> Report:
+    """The teacher as it comes and the front, measured together; figures that were taken once are kept."""
+    runtimes = [study.filled[one.number].runtime for one in front]
+    title = f"{study.space.name} on {data.name}"
+    key = sha256_json([[[made[one.number].content_hash, runtime] for one, runtime in zip(front, runtimes, strict=True)],
+                       data.content_hash, runner.threads, asdict(speed), usd_per_hour])  # fmt: skip
+    kept = runner.work / f"front-{key[:16]}.json"
+    names = [name_of(one) for one in front]
+    if (report := _read(kept, runner.threads)) is None:
+        entries = baseline_entries(runner.teacher, runner.threads)
+        first = entries[-1].name
+        for name, one, runtime in zip(names, front, runtimes, strict=True):
+            artifact = made[one.number]
+            predictor = runner.open(artifact, runtime)
+            engine = getattr(predictor, "engine", "PyTorch")
+            shown = f"{engine} {artifact.properties.get('precision', '')}, {runner.threads} threads"
+            entries.append(Entry(name, first, artifact, predictor, shown, chooseable=True, lossless=False))
+        report = measure_ladder(
+            entries, data, title=title, metric=metric, threads=runner.threads, speed=speed, usd_per_hour=usd_per_hour,
+            memory=False, seed=seed, say=say,
+        )  # fmt: skip
+        report.write(kept)
+    # The same models may be the front of a longer search, under other numbers.
+    named = (*report.rungs[: -len(front)], *map(_renamed, report.rungs[-len(front) :], names))
+    notes = (*data.notes, f"the front was found by {chosen_from(record)}; the test split was read once, at the end")
+    return replace(report, title=title, rungs=named, notes=notes)
+
+
+def name_of(trial: Trial) -> str:
+    return f"trial {trial.number}"
+
+
+def _renamed(rung: Any, name: str) -> Any:
+    return replace(rung, name=name)
+
+
+def _read(path: Path, threads: int) -> Report | None:
+    """Figures taken earlier on this machine; else None."""
+    if not path.is_file():
+        return None
+    try:
+        report = Report.read(path)
+    except LeanformerError:
+        return None  # written by another version: measure again
+    return report if report.machine == fingerprint(threads) else None
+
+
+def _write_one(
+    folder: Path, study: Study, trial: Trial, artifact: Artifact, report: Report, record: dict[str, Any]
+) -> None:
+    """An artifact of the front with its card and the recipe that makes it again."""
+    for name in [*artifact.files, MANIFEST]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(artifact.path / name, folder / name)
+    reason = f"nothing beats it on {' and '.join(study.space.goals.names)} among {chosen_from(record)}"
+    choice = {"rung": name_of(trial), "status": "found by a search, not proven", "reason": reason}
+    recipe = study.filled[trial.number].recipe
+    own = replace(report, choice=choice, recipe=recipe.to_json() | {"seed": record["seed"]})
+    own.write(folder / "report.json")
+    (folder / "README.md").write_text(model_card(artifact, own), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(_recipe_yaml(recipe, study, trial), encoding="utf-8")
+
+
+def _recipe_yaml(recipe: Recipe, study: Study, trial: Trial) -> str:
+    """For `leanformer compress`: the same steps without holes."""
+    runtime = study.filled[trial.number].runtime
+    about = f"Trial {trial.number} of the search {study.space.name}: {describe(list(trial.params.items()))}."
+    about += f" Run with {describe(list(runtime.items()))}." if runtime else ""
+    steps = [
+        {key: value for key, value in step.items() if not (key in ("uses", "rung", "after") and value is None)}
+        for step in recipe.to_json()["steps"]
+    ]
+    steps[-1]["rung"] = name_of(trial)
+    document = {"name": f"{recipe.name}-{trial.number}", "about": about, "steps": steps}
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))

@@ -1,0 +1,158 @@
+"""What a search is for: figures to maximise or minimise, and bounds that the result must keep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from leanformer.errors import RecipeError
+
+# Figures of a trial, all taken on dev; see `report.Rung` for what each means.
+FIGURES = (
+    "quality",
+    "latency_ms_p50",
+    "latency_ms_p95",
+    "latency_ms_p99",
+    "throughput_per_second",
+    "cpu_seconds_per_1000",
+    "bytes",
+    "parameters",
+    "flops_per_text",
+)
+# By the name of the task's own metric (`metrics.primary.metric_name`).
+_METRICS = {
+    "accuracy": "accuracy",
+    "micro_f1": "micro-F1",
+    "spearman": "Spearman correlation",
+    "entity_f1": "entity F1",
+}
+TIMED = ("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_per_second", "cpu_seconds_per_1000")
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A figure that may not pass a value: at most it where `upper`, else at least it."""
+
+    name: str
+    figure: str
+    value: float
+    upper: bool
+
+    def violation(self, figures: Figures) -> float:
+        """How far the bound is passed, as a share of it; 0 or less where it is kept."""
+        found = figures.get(self.figure)
+        if found is None:
+            return math.inf
+        over = float(found) - self.value if self.upper else self.value - float(found)
+        # The epsilon is for the rounding of 100 * (a - b), not for mercy.
+        return over / max(abs(self.value), 1e-9) if abs(over) > 1e-9 else 0.0
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Figures in their order of naming, and bounds.
+
+    Attributes:
+        names: figures (`FIGURES`). maximised: for each, whether more is better.
+        bounds: "max_drop" is in points of dev quality against the teacher; the others are in the figure's unit.
+        written: a metric's own name, where quality was called by one; checked against the task.
+    """
+
+    names: tuple[str, ...]
+    maximised: tuple[bool, ...]
+    bounds: tuple[Bound, ...] = ()
+    written: str | None = None
+
+    def costs(self, figures: Figures) -> tuple[float, ...]:
+        """The figures so that less is better in each; infinite where there is none."""
+        found = [figures.get(name) for name in self.names]
+        return tuple(
+            math.inf if value is None else -float(value) if more else float(value)
+            for value, more in zip(found, self.maximised, strict=True)
+        )
+
+    def violations(self, figures: Figures, *, whole: bool = True) -> dict[str, float]:
+        """For each bound how far it is passed. Bounds on quality count for a `whole` training only: before it, a model
+        says little of how good it will be, and what it costs to run is known already."""
+        return {
+            one.name: one.violation(figures) for one in self.bounds if whole or one.figure not in ("drop", "quality")
+        }
+
+    def violation(self, figures: Figures, *, whole: bool = True) -> float:
+        """The sum of what passes the bounds; 0 where all are kept."""
+        return sum(max(0.0, one) for one in self.violations(figures, whole=whole).values())
+
+    @property
+    def timed(self) -> tuple[str, ...]:
+        """Latencies that goals or bounds speak of: what a latency predictor can judge by."""
+        named = [*self.names, *(one.figure for one in self.bounds)]
+        return tuple(dict.fromkeys(one for one in named if one.startswith("latency_ms_")))
+
+    @property
+    def needs_time(self) -> bool:
+        return any(one in TIMED for one in (*self.names, *(bound.figure for bound in self.bounds)))
+
+    def check_metric(self, metric: str) -> None:
+        """Raises `RecipeError` where quality was called by the name of another metric than the task's."""
+        if self.written is not None and _METRICS[self.written] != metric:
+            raise RecipeError(
+                f"the goal {self.written!r} is not the metric of this task, which is {metric}\n  remedy: write quality"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        goals = [{"figure": n, "maximise": more} for n, more in zip(self.names, self.maximised, strict=True)]
+        return {"goals": goals, "bounds": {one.name: one.value for one in self.bounds}}
+
+
+def read_goals(value: Any, where: str) -> Goals:
+    """Goals as written. Raises `RecipeError` for figures that are not known and bounds that are no numbers."""
+    if not isinstance(value, dict):
+        raise RecipeError(
+            f"{where}: `goals:` is a mapping\n  remedy: goals: {{maximise: quality, max_bytes: 50000000}}"
+        )
+    names: list[str] = []
+    maximised: list[bool] = []
+    bounds: list[Bound] = []
+    written: str | None = None
+    for key, entry in value.items():
+        if key in ("maximise", "minimise"):
+            for name in entry if isinstance(entry, list) else [entry]:
+                if name in _METRICS:
+                    written = name
+                figure = _figure(name, where)
+                if figure in names:
+                    raise RecipeError(f"{where}: the goal {name!r} is given twice")
+                names.append(figure)
+                maximised.append(key == "maximise")
+        elif isinstance(key, str) and key.startswith(("max_", "min_")):
+            bounds.append(_bound(key, entry, where))
+        else:
+            raise RecipeError(f"{where}: `goals:` has no {key!r}\n  remedy: maximise, minimise, max_FIGURE, min_FIGURE")
+    if not names:
+        raise RecipeError(f"{where}: nothing to maximise or minimise\n  remedy: maximise: quality")
+    if (at := next((i for i, one in enumerate(names) if one == "quality"), None)) is not None and not maximised[at]:
+        raise RecipeError(f"{where}: quality is better when higher\n  remedy: maximise it")
+    return Goals(tuple(names), tuple(maximised), tuple(bounds), written)
+
+
+def _figure(name: Any, where: str) -> str:
+    if name in _METRICS:
+        return "quality"
+    if name not in FIGURES:
+        raise RecipeError(f"{where}: no figure is called {name!r}\n  remedy: one of {', '.join((*FIGURES, *_METRICS))}")
+    return str(name)
+
+
+def _bound(key: str, value: Any, where: str) -> Bound:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)  # 50e6 is text to YAML 1.1
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RecipeError(f"{where}: the bound {key} is a number, not {value!r}")
+    if key == "max_drop":
+        return Bound(key, "drop", float(value), upper=True)
+    return Bound(key, _figure(key[4:], where), float(value), upper=key.startswith("max_"))

@@ -1,0 +1,164 @@
+"""Running a job on this machine: the recipe through its cache, the model measured on dev."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import Artifact
+from leanformer.data.dataset import Dataset
+from leanformer.errors import LeanformerError, MissingExtraError
+from leanformer.files import sha256_json, write_json
+from leanformer.loading import open_predictor
+from leanformer.machine import fingerprint
+from leanformer.measure.energy import EnergySettings, meter
+from leanformer.measure.speed import SpeedSettings, measure_speed
+from leanformer.metrics.primary import score_logits
+from leanformer.predictor import Predictor, logits
+from leanformer.recipe.run import run_recipe
+from leanformer.recipe.spec import Recipe
+from leanformer.recipe.work import work_of
+from leanformer.runtime.predictor import LightPredictor
+from leanformer.search.executor import Job, Result
+from leanformer.search.goals import TIMED
+from leanformer.search.halving import share_of_data
+from leanformer.step import Context
+
+# Enough for a p95 of one text at a time, and short beside any training.
+SPEED = SpeedSettings(rounds=3, latency_texts=300, seconds=1.0)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs jobs in this process; see `search.executor` for what they are.
+
+    Attributes:
+        teacher: the model that all recipes start from. data: its labels in the teacher's order, and no test split: a
+            search never reads one.
+        work: steps are kept there under the hash of their causes, so that trials share them, and so are figures.
+        energy: meters the joules of each job; None takes time alone.
+        running: where unfinished steps are kept; default: in `work`. Workers that run jobs at the same time each need
+            a folder of their own, for two jobs may come to the same step at once.
+    """
+
+    teacher: Artifact
+    data: Dataset
+    work: Path
+    threads: int = 1
+    device: str = "auto"
+    speed: SpeedSettings = SPEED
+    energy: EnergySettings | None = None
+    say: Callable[[str], None] = field(default=lambda line: None, compare=False)
+    running: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.data.test is not None:
+            raise ValueError("a search reads no test split; take it out of the data")
+        if self.data.dev is None or not self.data.dev.is_labelled:
+            raise ValueError("a search chooses by a labelled dev split")
+
+    def __call__(self, job: Job) -> Result:
+        result: Result
+        country = None if self.energy is None else self.energy.country
+        # Short blocks too: their energy is an estimate, and the sum of many is what the budget counts.
+        with meter("training", country=country, least_seconds=0.0, tracked=self.energy is not None) as block:
+            try:
+                artifact = self.make(job)
+                figures = self.figures(artifact, job["runtime"])
+                result = {"figures": figures, "content_hash": artifact.content_hash}
+            except LeanformerError as error:
+                result = {"failed": str(error)}
+        spent = block.energy
+        assert spent is not None
+        return result | {
+            "wall_seconds": round(spent.wall_seconds, 3),
+            "cpu_seconds": round(spent.cpu_seconds, 3),
+            "joules": spent.energy_joules,
+        }
+
+    def make(self, job: Job) -> Artifact:
+        """The model of a job. Raises `LeanformerError` where its recipe cannot be run, or ends before its end."""
+        recipe = Recipe.from_json(job["recipe"])
+        data = share_of_data(self.data, job["share"], job["seed"]) if job["over"] == "data" else self.data
+        context = Context(
+            data=data, artifacts={"teacher": self.teacher}, work=self.work, cache=self.work / "cache",
+            seed=job["seed"], device=self.device, threads=self.threads, say=lambda line: self.say(f"    {line}"),
+        )  # fmt: skip
+        outcome = run_recipe(recipe, self.teacher, context, self.work, running=self.running)
+        last = recipe.steps[-1].name
+        if last not in outcome.artifacts:
+            name = next(one.name for one in recipe.steps if one.name in outcome.left_out)
+            raise LeanformerError(f"{name}: {outcome.left_out[name]}")
+        return outcome.artifacts[last]
+
+    def open(self, artifact: Artifact, runtime: Mapping[str, Any]) -> Predictor:
+        """The model as a trial runs it. Raises `LeanformerError` for an engine that is not there or cannot run it."""
+        if artifact.format != "onnx":
+            return open_predictor(artifact, threads=self.threads)
+        try:
+            predictor = LightPredictor(artifact, threads=self.threads, tuning=False, **runtime)
+            predictor.infer(predictor.tokenize(self.dev.inputs[:1]))
+        except ImportError as error:
+            raise MissingExtraError(f"the engine {runtime.get('engine')}", str(runtime.get("engine"))) from error
+        return predictor
+
+    @property
+    def dev(self) -> Any:
+        assert self.data.dev is not None
+        return self.data.dev
+
+    def figures(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
+        """All of `goals.FIGURES`, and `drop` in points against the teacher; kept, so that none is taken twice."""
+        path = self._path("figures", [artifact.content_hash, dict(runtime), asdict(self.speed)])
+        if (found := _read(path)) is not None:
+            return found
+        predictor = self.open(artifact, runtime)
+        quality = self.quality(predictor)
+        if not math.isfinite(quality):
+            raise LeanformerError("its quality on dev is not a number: it gives every text the same answer")
+        lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
+        figures = {
+            "quality": quality,
+            "drop": 100 * (self.teacher_quality() - quality),
+            **self.times(predictor),
+            "bytes": artifact.bytes,
+            "parameters": artifact.properties.get("parameters"),
+            "flops_per_text": work_of(artifact, predictor, lengths)["flops_per_text"],
+        }
+        write_json(path, figures)
+        return figures
+
+    def times(self, predictor: Predictor) -> dict[str, float]:
+        """The timed ones of `goals.FIGURES`, on the dev texts."""
+        (found,) = measure_speed([predictor], self.dev.inputs, self.speed)
+        return {name: float(getattr(found, name)) for name in TIMED}
+
+    def quality(self, predictor: Predictor) -> float:
+        """The task's metric on dev."""
+        return score_logits(logits(predictor, self.dev.inputs), self.dev.targets, predictor.task)
+
+    def teacher_quality(self) -> float:
+        """Of the teacher as it came, on dev."""
+        path = self._path("teacher", [self.teacher.content_hash])
+        found = _read(path)
+        if found is None:
+            found = {"quality": self.quality(open_predictor(self.teacher, threads=self.threads))}
+            write_json(path, found)
+        return float(found["quality"])
+
+    def _path(self, kind: str, key: list[Any]) -> Path:
+        """Where figures are kept: they hold for this dev split and this machine."""
+        whole = [*key, self.dev.content_hash, fingerprint(self.threads)]
+        return self.work / "figures" / f"{kind}-{sha256_json(whole)[:16]}.json"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

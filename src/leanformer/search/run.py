@@ -1,0 +1,150 @@
+"""A whole search: the model and data in, the front as artifacts with a report out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import Artifact
+from leanformer.data.dataset import Dataset
+from leanformer.errors import LeanformerError, RecipeError
+from leanformer.files import sha256_json
+from leanformer.measure.energy import EnergySettings
+from leanformer.measure.speed import SpeedSettings
+from leanformer.recipe.compress import DEFAULT_MAX_TOKENS, take_in
+from leanformer.recipe.evaluation import prepare
+from leanformer.report import Report
+from leanformer.runtime.cores import allowed_cores
+from leanformer.search.budget import Budget
+from leanformer.search.deliver import RECORD, deliver
+from leanformer.search.drive import drive, progress
+from leanformer.search.executor import Executor, Serial
+from leanformer.search.journal import Journal
+from leanformer.search.latency import LatencyPredictor
+from leanformer.search.local import SPEED, Runner
+from leanformer.search.record import describe_search
+from leanformer.search.sampler import SAMPLERS, Sampler
+from leanformer.search.space import Space
+from leanformer.search.study import Study, check_identity
+from leanformer.search.table import fill_table
+
+JOURNAL = "trials.jsonl"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What came of it.
+
+    Attributes:
+        front: trial number -> artifact in the output folder, by the first goal; empty where nothing keeps the bounds.
+        record: all trials and what they tell; `search.json`.
+        report: the front beside the teacher on test; None where there is no front.
+    """
+
+    front: dict[int, Artifact]
+    record: dict[str, Any]
+    report: Report | None
+
+
+def search(
+    space: Space,
+    model: str,
+    data: Dataset,
+    output: Path,
+    *,
+    budget: Budget,
+    sampler: str = "tpe",
+    work: Path | None = None,
+    max_tokens: int = DEFAULT_MAX_TOKENS,
+    seed: int = 13,
+    threads: int | None = None,
+    device: str = "auto",
+    energy: EnergySettings | None = None,
+    speed: SpeedSettings = SPEED,
+    final_speed: SpeedSettings | None = None,
+    usd_per_hour: float | None = None,
+    executor: Callable[[Runner], Executor] = Serial,
+    command: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Searched:
+    """Search `space` within `budget` and write what nothing beats to `output`.
+
+    Trials see train, dev and unlabelled texts. The test split is read once, by the models of the finished front.
+
+    Args:
+        model: the teacher: one of our artifacts, a Hugging Face folder, or a hub name.
+        output: new folder; one that stands there must be of an earlier search, and is replaced at the very end.
+        sampler: one of `SAMPLERS`.
+        work: journal, steps and figures, so that a killed search goes on; default: `output` with `.work` added.
+        energy: meters every trial; needed for a budget in joules.
+        speed: how each trial is timed, on dev texts. final_speed: how the front is, on test texts.
+        executor: makes of a runner what runs the jobs; see `search.executor`.
+
+    Raises `LeanformerError` for anything the user can mend.
+    """
+    output = Path(os.path.abspath(output))
+    if output.exists() and not (output / RECORD).is_file() and (not output.is_dir() or any(output.iterdir())):
+        raise LeanformerError(
+            f"{output}: exists and is not of a search; it will not be overwritten\n  remedy: another --output"
+        )
+    if sampler not in SAMPLERS:  # said before the model is read
+        raise RecipeError(f"no sampler is called {sampler!r}\n  remedy: one of {', '.join(SAMPLERS)}")
+    if budget.joules is not None and energy is None:
+        raise RecipeError("a budget in joules needs them to be metered\n  remedy: add --energy")
+    threads = allowed_cores() if threads is None else threads
+    work = output.with_name(output.name + ".work") if work is None else work
+    teacher = take_in(model, work, max_tokens, data)
+    if teacher.format == "onnx":
+        raise LeanformerError(
+            f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
+        )
+    prepared = prepare(data, teacher, seed=seed, threads=threads)
+    space.goals.check_metric(prepared.metric)
+    for note in prepared.data.notes:
+        say(f"note: {note}")
+    seen = replace(prepared.data, test=None)
+    runner = Runner(teacher, seen, work, threads, device, speed, energy, say)
+    identity = {
+        "space": sha256_json(space.document), "data": seen.training_hash, "model": teacher.content_hash,
+        "sampler": sampler, "seed": seed,
+    }  # fmt: skip
+    journal = Journal(work / JOURNAL)
+    try:
+        check_identity(journal, identity)
+        judge, table = _judge(space, runner, seed, say)
+        study = Study(space, Sampler(space, sampler, seed, space.halving), journal, identity, judge)
+        if study.trials:
+            say(f"taken up again: {progress(study)}")
+        why = drive(study, budget, executor(runner), seed, say)
+    finally:
+        journal.close()
+    say(f"the search ends, for {why}: {progress(study)}")
+    record = describe_search(study, budget, why, {"sampler": sampler, "seed": seed, "metric": prepared.metric,
+                             "teacher_quality": runner.teacher_quality(), "table": table})  # fmt: skip
+    return Searched(
+        *deliver(
+            study, runner, prepared.data, record, output, metric=prepared.metric, seed=seed,
+            speed=SpeedSettings() if final_speed is None else final_speed, usd_per_hour=usd_per_hour, command=command,
+            say=say,
+        )
+    )  # fmt: skip
+
+
+def _judge(
+    space: Space, runner: Runner, seed: int, say: Callable[[str], None]
+) -> tuple[LatencyPredictor | None, int | None]:
+    """The predictor that the space asks for, with its table; and how many shapes that has.
+
+    Raises `RecipeError` where it would have nothing to say.
+    """
+    if space.predicting is None:
+        return None, None
+    if not space.goals.timed:
+        raise RecipeError(
+            f"{space.source}: `predictor:` predicts latencies, and no goal or bound is one\n  remedy: leave it out"
+        )
+    judge = LatencyPredictor(runner.teacher, space.goals, runner.teacher_quality())
+    return judge, fill_table(judge, space, runner, space.predicting.points, seed, say)
