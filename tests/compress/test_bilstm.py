@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +17,18 @@ from leanformer.compress.bilstm import BiLstmStudent
 from leanformer.compress.bilstm_start import SPREAD, reduced_table, start_student
 from leanformer.data.dataset import Dataset
 from leanformer.errors import DataError, RecipeError
+from leanformer.export.onnx import Onnx
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.predictor import TorchPredictor
-from leanformer.models.store import read_model
+from leanformer.models.store import read_model, write_classifier
 from leanformer.predictor import logits
+from leanformer.runtime.predictor import LightPredictor
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.strategies import STRATEGIES
 from leanformer.train.teacher_outputs import teacher_outputs
 from tests.export.making import folder_bytes, make_context
 from tests.tagged import TASK, tagged_examples, tagger_artifact
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_kind_dataset, tiny_tokenizer
 
 QUICK = {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32, "learning_rate": 1e-2}
 FROZEN_TO_THE_TOP = ["head", "head, projection", "head, projection, lstm", "head, projection, lstm, embedding"]
@@ -187,12 +190,25 @@ def test_the_layer_is_an_option(teacher: Artifact, tmp_path: Path, layer: int) -
         distilled(teacher, tmp_path / "no", layer=3)
 
 
-def test_texts_are_classified_too(tmp_path: Path) -> None:
-    teacher = tiny_artifact(tmp_path / "teacher")
-    given = replace(tiny_dataset(), test=None)
+@pytest.mark.parametrize("kind", ["classification", "pair", "multilabel", "similarity"])
+def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str) -> None:
+    given = tiny_dataset() if kind == "classification" else tiny_kind_dataset(kind, (60, 30, 12, 30))
+    given = replace(given, test=None)
+    outputs = given.task.outputs
+    with tempfile.TemporaryDirectory() as scratch:
+        teacher = write_classifier(
+            tiny_classifier(tiny_config(labels=outputs)), tmp_path / "teacher", task=given.task,
+            tokenizer=tiny_tokenizer(Path(scratch)), max_tokens=32, history=[],
+        )  # fmt: skip
     student = distilled(teacher, tmp_path, given, strategy="D4.2", representation="mse")
-    assert (student.task, student.max_tokens) == (teacher.task, teacher.max_tokens)
-    assert logits(TorchPredictor(student), ["a song", "rain and wind"]).shape == (2, 3)
+    assert (student.task.question, student.max_tokens) == (teacher.task, teacher.max_tokens)
+    assert (student.task.thresholds is not None) is (kind == "multilabel")
+    texts = given.dev.inputs[:3]  # type: ignore[union-attr]
+    found = logits(TorchPredictor(student), texts)
+    assert found.shape == (3, outputs) and np.isfinite(found).all()
+    context = make_context(tmp_path, teacher, data=given)
+    graph = Onnx()(student, context, tmp_path / "graph")
+    np.testing.assert_allclose(logits(LightPredictor(graph, threads=1), texts), found, atol=1e-4, rtol=0)
 
 
 class KilledError(Exception):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Distil:
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
     attention_kind: str = "cosine"  # "mse" or "cosine"
     inner_layers: int | None = None  # in place of both maps: so many layers from the top, one to one
-    freeze_embeddings: bool = False  # leave the student's embeddings as they start, bit for bit
+    freeze_embeddings: bool = False  # leave the student's word table as it starts, bit for bit
     use_unlabelled: bool = True  # train on the unlabelled split too
     epochs: int = 3  # passes over the training texts; the best on dev is kept
     batch_size: int = 64  # texts per optimiser step
@@ -160,7 +160,7 @@ class Distil:
         outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
         if self.freeze_embeddings:
-            student.encoder.embeddings.requires_grad_(False)
+            student.encoder.embeddings.word.requires_grad_(False)
         settings = FitSettings(
             epochs=self.epochs, batch_size=self.batch_size, token_budget=self.token_budget,
             learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
@@ -176,7 +176,7 @@ class Distil:
         )  # fmt: skip
         entry = record("compress.distil", self, artifact) | {
             "seed": context.seed,
-            "result": dev_result(result, result.task),
+            "result": self._result(dev_result(result, result.task)),
             "shape": student.config.to_json()["layers"],
         }
         return write_classifier(
@@ -201,6 +201,14 @@ class Distil:
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
         return pooled(parts, task)
+
+    def _result(self, scores: dict[str, Any]) -> dict[str, Any]:
+        """What the history keeps: the dev figure of each epoch, or where that was not looked at the dev loss."""
+        if self.soft_weight > 0 or self.hard > 0:
+            return scores
+        best = scores.pop("best_epoch")
+        (values,) = scores.values()
+        return {"dev_loss": [-one for one in values], "best_epoch": best}
 
     def _inner_score(
         self, student: Classifier, objective: Distillation, dev: Examples, tokenizer: Tokenizer, context: Context
