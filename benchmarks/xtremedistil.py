@@ -9,8 +9,8 @@
 
 reads $LEANFORMER_DATA/wikiann (`--corpus` takes another folder with a sub-folder for each language). Each cell is
 stored when it is made, in benchmarks/work/, so that a killed run goes on and a wider one adds to what is there. The
-result file holds all cells of its table, each with the command that made it. Students are chosen on dev alone, and test is
-scored once for each. Their labels are those of the transfer sentences, as in the paper's first column, unless
+result file holds all cells of its table, each with the command that made it. Students are chosen on dev alone, and test
+is scored once for each. Their labels are those of the transfer sentences, as in the paper's first column, unless
 `--labels teacher` gives them the teacher's sentences, and transfer without labels. A small version, within minutes:
 
     python benchmarks/xtremedistil.py strategies --transfer 1000 --seeds 13 --epochs 3 --teacher-sentences 500
