@@ -21,6 +21,7 @@ from leanformer.models.store import TOKENIZER, read_model, write_tokenizer_confi
 from leanformer.runtime.predictor import LightPredictor
 
 BATCH = 32
+WAYS = ("batches_of_32", "all_at_once", "one")
 TEACHER = "teacher, PyTorch fp32, padded batches of 32"
 
 
@@ -74,7 +75,7 @@ def batch_rates(
     def batched(predictor: LightPredictor) -> Callable[[Sequence[str]], np.ndarray]:
         return lambda some: in_batches(predictor, some)
 
-    for name, make, alone in (("batches_of_32", batched, False), ("all_at_once", whole, False), ("one", whole, True)):
+    for name, make, alone in zip(WAYS, (batched, whole, whole), (False, False, True), strict=True):
         runners = [Runner(TEACHER, stock), *(Runner(one, make(each), ours=True) for one, each in light.items())]
         rates = in_turn(runners, texts, rounds=rounds, seconds=6.0, one_at_a_time=alone, say=print)
         base = rates[TEACHER]

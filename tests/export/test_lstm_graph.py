@@ -97,7 +97,7 @@ def test_int8_by_every_method(tagger: tuple[Artifact, Artifact], tmp_path: Path,
     int8 = Int8(method=method, max_flips=0.2, max_mean_share=0.15)(graph, context, tmp_path / "int8")
     assert int8.properties["operators"]["DynamicQuantizeLSTM"] == 1
     assert "LSTM" not in int8.properties["operators"]
-    assert int8.bytes < 0.6 * graph.bytes
+    assert int8.bytes < 0.7 * graph.bytes  # the tokenizer stays as it is
     assert open_predictor(int8, threads=1).engine == "onnxruntime"  # type: ignore[attr-defined]
 
 
