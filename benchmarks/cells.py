@@ -13,6 +13,9 @@ from typing import Any
 from leanformer.files import sha256_json, write_json
 from leanformer.machine import fingerprint
 
+# What tells most cells apart.
+_TOLD = ("strategy", "embedding", "units", "start", "representation", "layer", "transfer", "seed")
+
 
 class Cells:
     """The cells of one table.
@@ -32,7 +35,8 @@ class Cells:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return found
         start = time.monotonic()
-        print(f"== {', '.join(f'{name} {value}' for name, value in settings.items())}", flush=True)
+        told = [f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None]
+        print(f"== {self.folder.name}: {', '.join(told)}", flush=True)
         cell = {
             "settings": dict(settings), **make(), "seconds": round(time.monotonic() - start, 1),
             "command": shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]]),

@@ -53,9 +53,8 @@ def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> N
                                "--no-memory", "--threads", 1, "--json")  # fmt: skip
     assert status == 0, err
     assert len(json.loads(out)["rungs"]) == 2
-    status, out, err = command(
-        "predict", tmp_path / "lean", "it was a song choir and we saw goal match.", "--threads", 1
-    )
+    text = "it was a song choir and we saw goal match."
+    status, out, err = command("predict", tmp_path / "lean", text, "--threads", 1)
     assert status == 0, err
     answer = json.loads(out.splitlines()[0])
     assert all(text[span["start"] : span["end"]] == span["text"] for span in answer["spans"])

@@ -59,8 +59,9 @@ def fit_stages(
 ) -> list[dict[str, Any]]:
     """Fit `model` in place, stage by stage; what happened in each, with its trainable parameters.
 
-    A stage that learns from labels keeps its best epoch by `figure`, the others by their loss on dev; the weights that
-    a stage begins with are among those that it may keep. Frozen parts keep every bit.
+    A stage that learns from labels keeps its best epoch by `figure`, the others by their loss on dev. The weights that
+    a stage begins with are among those that it may keep, unless it is by `figure` and nothing has learnt to answer yet.
+    Frozen parts keep every bit.
 
     Args:
         epochs: of a stage. figure: the dev figure of the model as it stands; higher is better.
@@ -79,7 +80,9 @@ def fit_stages(
         say(f"fit {number} of {len(stages)}: {stage.name}; {trainable:,} parameters, {', '.join(stage.trains)}")
         data = _labelled(train.data) if stage.labelled_only else train.data
         loss = _objective(stage, follow, train.outputs)
-        own = replace(settings, epochs=epochs(stage), keep_start=True)
+        # What has not learnt to answer yet may answer well by chance.
+        answers = any("head" in earlier.trains for earlier in stages[: number - 1])
+        own = replace(settings, epochs=epochs(stage), keep_start=stage.by_loss or answers)
         score = partial(_nearness, stage, model, dev, follow, own, device) if stage.by_loss else figure
         result = fit(
             model, loss, data, own, score=score, device=device, say=say,
