@@ -118,9 +118,8 @@ def both_ways(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
     """
     places = torch.arange(x.shape[1], device=x.device)[None, :]
     turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
-    weights = lstm._flat_weights
-    there = _one_way(x, weights[:4], lstm)
-    back = _one_way(_taken(x, turned), weights[4:], lstm)
+    there = _one_way(lstm, x, "")
+    back = _one_way(lstm, _taken(x, turned), "_reverse")
     return torch.cat([there, _taken(back, turned)], dim=2)
 
 
@@ -129,7 +128,9 @@ def _taken(x: Tensor, places: Tensor) -> Tensor:
     return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
 
 
-def _one_way(x: Tensor, weights: list[Tensor], lstm: nn.LSTM) -> Tensor:
+def _one_way(lstm: nn.LSTM, x: Tensor, end: str) -> Tensor:
+    """One direction over rows, from their first token on, with the weights whose names end so."""
     start = x.new_zeros(1, x.shape[0], lstm.hidden_size)
+    weights = [getattr(lstm, f"{name}_l0{end}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     result: Tensor = torch.lstm(x, (start, start), weights, True, 1, 0.0, lstm.training, False, True)[0]
     return result
