@@ -3,6 +3,7 @@
     leanformer.json    the manifest (this module)
     tokenizer.json     the tokenizer, as the `tokenizers` library reads it
     encoder.json, model.safetensors      format "encoder": our own Transformer encoder
+    bilstm.json, model.safetensors       format "bilstm": a recurrent classifier (`models/bilstm.py`)
     model.onnx                           format "onnx": a graph over packs (`export/packed_graph.py`), or a padded one
     (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
     cascade.json, members/0/, ...        format "cascade": whole artifacts, asked one after the other (`cascade/`)
@@ -26,7 +27,7 @@ from leanformer.task import Task
 
 MANIFEST = "leanformer.json"
 FORMAT_VERSION = 1
-FORMATS = ("encoder", "onnx", "transformers", "cascade")
+FORMATS = ("encoder", "bilstm", "onnx", "transformers", "cascade")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from leanformer.errors import RecipeError
 
 TECHNIQUES = {
+    "compress.bilstm": "leanformer.compress.bilstm:BiLstmStudent",
     "compress.distil": "leanformer.compress.distil:Distil",
     "compress.prune": "leanformer.compress.prune:Prune",
     "compress.prune_post_training": "leanformer.compress.prune_post_training:PrunePostTraining",

@@ -64,6 +64,30 @@ def encoder_flops(shape: Shape, rows: int, tokens: int) -> int:
     return rows * total
 
 
+@dataclass(frozen=True)
+class LstmShape:
+    """What the count depends on for embeddings, one bidirectional LSTM, a projection and logits.
+
+    Attributes:
+        embedding: width of what goes into the LSTM. units: in each direction. projection: its width.
+        labels: number of logits.
+        every_token: whether each token has logits; else the projection, too, is computed for a text once.
+    """
+
+    embedding: int
+    units: int
+    projection: int
+    labels: int
+    every_token: bool = True
+
+
+def recurrent_flops(shape: LstmShape, rows: int, tokens: int) -> int:
+    """Operations for `rows` rows of `tokens` tokens."""
+    read = tokens if shape.every_token else 1
+    above = 2 * read * shape.projection * (2 * shape.units + shape.labels)
+    return lstm_flops(shape.embedding, shape.units, rows, tokens) + rows * above
+
+
 def lstm_flops(width_in: int, units: int, rows: int, tokens: int, *, directions: int = 2) -> int:
     """Operations of one LSTM layer: four gates from the input and from the state, at every token, in each direction."""
     return directions * rows * tokens * 2 * 4 * units * (width_in + units)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "docs" / "fastformers.md"]
+PAGES = [ROOT / "docs" / "fastformers.md", ROOT / "docs" / "xtremedistil.md"]
 NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 

@@ -24,6 +24,7 @@ NAMES = sorted(catalog.TECHNIQUES)
 
 # Options with which a technique runs on the tiny artifact in a second, and other ones that must change the result.
 QUICK: dict[str, dict[str, Any]] = {
+    "compress.bilstm": {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32},
     "compress.distil": {"layers": 1, "epochs": 1, "batch_size": 32},
     "compress.prune": {"keep": 0.6, "texts": 40},
     "compress.prune_post_training": {"keep": 0.6, "texts": 40},
@@ -33,6 +34,7 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 # One bad value per technique of the right type and one of a wrong type.
 BAD: dict[str, tuple[dict[str, Any], ...]] = {
+    "compress.bilstm": ({"units": 0}, {"layer": "last"}),
     "compress.distil": ({"temperature": 0}, {"layers": "all"}),
     "compress.prune": ({"keep": 0}, {"heads": "few"}),
     "compress.prune_post_training": ({"keep": 1.5}, {"texts": "many"}),
@@ -126,7 +128,7 @@ def test_an_unknown_option_is_refused(name: str):
 
 def test_an_unknown_technique_lists_the_known_ones():
     for ask in (catalog.load, catalog.card):
-        with pytest.raises(RecipeError, match=r"unknown technique 'compress.magic'; one of compress.distil"):
+        with pytest.raises(RecipeError, match=r"unknown technique 'compress.magic'; one of compress.bilstm"):
             ask("compress.magic")
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,11 +23,16 @@ from leanformer.artifact import Artifact
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.step import Context, record
-from leanformer.task import Task, Text
+from leanformer.task import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leanformer.data.examples import Examples
     from leanformer.models.classifier import Classifier
+    from leanformer.tokenizer import Tokenizer
     from leanformer.train.objectives.distillation import Distillation
+    from leanformer.train.pool import Pool
     from leanformer.train.teacher_outputs import TeacherOutputs
 
 
@@ -45,12 +50,16 @@ class Distil:
     temperature: float = 1.0  # of the soft targets
     logit_loss: str = "kl"  # "kl" between soft targets, or "mse" of raw logits (half the squared distance)
     hard: float = 0.0  # share of hard-label cross-entropy; 1 trains without the teacher, as a control
+    soft_weight: float = 1.0  # weight of the loss on the teacher's answers; 0: follow its inner states alone
     hidden_weight: float = 0.0  # weight of the hidden-state loss
     hidden_kind: str = "mse"  # "mse" or "cosine"
     hidden_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) states, 0 = embeddings; None: both ends
-    projection: bool = False  # learn a map between unequal widths for the hidden-state loss
+    projection: bool = False  # learn a map between unequal widths, or numbers of heads, for the inner losses
     attention_weight: float = 0.0  # weight of the attention loss
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
+    attention_kind: str = "cosine"  # "mse" or "cosine"
+    inner_layers: int | None = None  # in place of both maps: so many layers from the top, one to one
+    freeze_embeddings: bool = False  # leave the student's word table as it starts, bit for bit
     use_unlabelled: bool = True  # train on the unlabelled split too
     epochs: int = 3  # passes over the training texts; the best on dev is kept
     least_steps: int = 0  # more epochs than `epochs` where they would have fewer optimiser steps than this
@@ -76,14 +85,22 @@ class Distil:
         need(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
         need(self.logit_loss in ("kl", "mse"), f"logit_loss is 'kl' or 'mse', not {self.logit_loss!r}")
         need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
+        need(
+            self.attention_kind in ("mse", "cosine"),
+            f"attention_kind is 'mse' or 'cosine', not {self.attention_kind!r}",
+        )
+        inner = self.hidden_weight > 0 or self.attention_weight > 0
+        need(self.soft_weight > 0 or self.hard > 0 or inner, "every loss has the weight 0; there is nothing to learn")
+        both = self.hidden_map is not None or self.attention_map is not None
+        need(self.inner_layers is None or not both, "give `inner_layers`, or maps, not both")
         need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
         need(self.language_temperature > 0, f"language_temperature is above 0, not {self.language_temperature}")
         need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
         need(self.least_steps >= 0, f"least_steps must not be below 0, not {self.least_steps}")
         need(self.trial_texts >= 0, f"trial_texts must not be below 0, not {self.trial_texts}")
-        for name in ("hidden_weight", "attention_weight", "weight_decay"):
+        for name in ("soft_weight", "hidden_weight", "attention_weight", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
-        for name in ("epochs", "batch_size", "token_budget", "heads", "ffn", "hidden"):
+        for name in ("epochs", "batch_size", "token_budget", "heads", "ffn", "hidden", "inner_layers"):
             value = getattr(self, name)
             need(value is None or value >= 1, f"{name} must be at least 1, not {value}")
         need(not isinstance(self.layers, int) or self.layers >= 1, f"layers must be at least 1, not {self.layers}")
@@ -117,7 +134,8 @@ class Distil:
         teacher = context.artifacts["teacher"]
         if context.data.dev is None or not context.data.dev.is_labelled:
             raise DataError("distillation needs a dev split to choose the best epoch by", path=context.data.name)
-        texts, labels, languages = self._texts(context, artifact.task)
+        pool = self._texts(context, artifact.task)
+        texts, labels, languages = pool.inputs, pool.labels, pool.languages
         dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
@@ -144,6 +162,8 @@ class Distil:
         outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
         epochs = max(self.epochs, -(-self.least_steps // -(-len(encoded.rows) // self.batch_size)))
+        if self.freeze_embeddings:
+            student.encoder.embeddings.word.requires_grad_(False)
         settings = FitSettings(
             epochs=epochs, batch_size=self.batch_size, token_budget=self.token_budget,
             learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
@@ -155,10 +175,11 @@ class Distil:
         result = fit_classifier(
             student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,
             work=context.work, identity=identity, device=context.device, say=context.say, languages=languages,
+            score=self._inner_score(student, objective, dev, Tokenizer(tokenizer_path, tokens), context),
         )  # fmt: skip
         entry = record("compress.distil", self, artifact) | {
             "seed": context.seed,
-            "result": dev_result(result, result.task),
+            "result": self._result(dev_result(result, result.task)),
             "shape": student.config.to_json()["layers"],
         }
         return write_classifier(
@@ -170,9 +191,9 @@ class Distil:
             history=[*artifact.history, entry],
         )
 
-    def _texts(self, context: Context, task: Task) -> tuple[tuple[Text, ...], np.ndarray, tuple[str, ...] | None]:
-        """The texts to train on, train then unlabelled, labels (see `labels_of`), and languages if known."""
-        from leanformer.train.targets import labels_of
+    def _texts(self, context: Context, task: Task) -> Pool:
+        """The texts to train on, train then unlabelled."""
+        from leanformer.train.pool import pooled
 
         data = context.data
         parts = [data.train] if data.train is not None else []
@@ -182,10 +203,25 @@ class Distil:
             raise DataError("nothing to distil on: neither a train nor an unlabelled split", path=data.name)
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
-        texts = tuple(text for part in parts for text in part.inputs)
-        known = [part.languages for part in parts if part.languages is not None]
-        languages = tuple(one for each in known for one in each) if len(known) == len(parts) else None
-        return texts, np.concatenate([labels_of(part.for_task(task)) for part in parts]), languages
+        return pooled(parts, task)
+
+    def _result(self, scores: dict[str, Any]) -> dict[str, Any]:
+        """What the history keeps: the dev figure of each epoch, or where that was not looked at the dev loss."""
+        if self.soft_weight > 0 or self.hard > 0:
+            return scores
+        best = scores.pop("best_epoch")
+        (values,) = scores.values()
+        return {"dev_loss": [-one for one in values], "best_epoch": best}
+
+    def _inner_score(
+        self, student: Classifier, objective: Distillation, dev: Examples, tokenizer: Tokenizer, context: Context
+    ) -> Callable[[], float] | None:
+        """Minus the loss on dev, where answers play no part and the dev figure would say nothing; else None."""
+        if self.soft_weight > 0 or self.hard > 0:
+            return None
+        from leanformer.train.inner_score import inner_score
+
+        return inner_score(student, objective, dev, tokenizer, context, self.token_budget)
 
     def _maps(
         self, student: Classifier, teacher: Artifact, same_tokens: bool
@@ -194,7 +230,12 @@ class Distil:
         if not (self.hidden_weight or self.attention_weight):
             return (), ()
         from leanformer.models.store import read_model
-        from leanformer.train.objectives.distillation import check_maps, default_hidden_map, even_attention_map
+        from leanformer.train.objectives.distillation import (
+            check_maps,
+            default_hidden_map,
+            even_attention_map,
+            last_maps,
+        )
 
         if teacher.format != "encoder" or not same_tokens:
             raise RecipeError(
@@ -203,6 +244,14 @@ class Distil:
                 "vocabulary was trimmed, move compress.trim_vocabulary behind compress.distil"
             )
         ours, theirs = student.config, read_model(teacher).config
+        if self.inner_layers is not None:
+            pairs = last_maps(ours, theirs, self.inner_layers)
+            hidden, attention = (
+                pair if weight else ()
+                for pair, weight in zip(pairs, (self.hidden_weight, self.attention_weight), strict=True)
+            )
+            check_maps(ours, theirs, hidden, attention, projection=self.projection)
+            return hidden, attention
         hidden = (self.hidden_map or default_hidden_map(ours, theirs)) if self.hidden_weight else ()
         attention = (self.attention_map or even_attention_map(ours, theirs)) if self.attention_weight else ()
         check_maps(ours, theirs, hidden, attention, projection=self.projection)
@@ -224,9 +273,16 @@ class Distil:
         if hidden_map and self.projection:
             width = next(iter(outputs.hidden.values())).shape[1]
             projections = nn.ModuleList(nn.Linear(student.config.hidden, width) for _ in hidden_map)
+        heads = None
+        if any(student.config.layers[ours].heads != outputs.heads[theirs] for ours, theirs in attention_map):
+            heads = nn.ModuleList(
+                nn.Linear(student.config.layers[ours].heads, outputs.heads[theirs]) for ours, theirs in attention_map
+            )
         weights = LossWeights(
-            self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind, self.logit_loss
+            self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind, self.logit_loss,
+            self.attention_kind, self.soft_weight,
         )  # fmt: skip
         return Distillation(
-            outputs, weights, answer=answer, hidden_map=hidden_map, attention_map=attention_map, projections=projections
-        )
+            outputs, weights, answer=answer, hidden_map=hidden_map, attention_map=attention_map,
+            projections=projections, head_projections=heads,
+        )  # fmt: skip

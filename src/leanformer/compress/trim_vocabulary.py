@@ -14,14 +14,13 @@ Example: {step: compress.trim_vocabulary}
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
-from leanformer.errors import DataError, GateError, RecipeError
+from leanformer.errors import DataError, RecipeError
 from leanformer.files import write_text
 from leanformer.step import Context, record
 
@@ -46,37 +45,22 @@ class TrimVocabulary:
             raise RecipeError(f"compress.trim_vocabulary: keep must be at least 1, not {self.keep}")
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
-        from leanformer.compress.pieces import attempted_pieces, compare, count_pieces, whole
-        from leanformer.compress.vocabulary import Vocabulary
+        from leanformer.compress.seen_pieces import seen_pieces
         from leanformer.models.store import TOKENIZER, read_model, write_classifier
         from leanformer.models.surgery import keep_words
 
         source = artifact.file(TOKENIZER).read_text(encoding="utf-8")
-        model, vocabulary, before = read_model(artifact), Vocabulary(json.loads(source)), whole(source)
+        model = read_model(artifact)
         rows, texts = model.config.vocabulary, self._texts(context.data)
-        highest = max(*vocabulary.ids.values(), *vocabulary.added.values())
-        if highest >= rows:
-            raise GateError(f"compress.trim_vocabulary: the tokenizer has an id {highest}, the word table {rows} rows")
-        counts = count_pieces(before, texts, rows)
-        # The most frequent first; of equally frequent ones the lower id.
-        seen = [int(i) for i in (-counts).argsort(kind="stable") if counts[i] >= self.min_count][: self.keep]
-        kept = vocabulary.indispensable() | attempted_pieces(before, vocabulary, texts) | vocabulary.with_parts(seen)
-        if self.keep_characters:
-            kept |= vocabulary.characters()
-        spec, order = vocabulary.trimmed(kept)
-        written = json.dumps(spec, ensure_ascii=False, separators=(",", ":"))
-        after = whole(written)
-        counted = compare(before, after, texts, order=order, unknown_id=vocabulary.unknown_id)
-        if self.min_count == 1 and self.keep is None and counted.texts_changed:
-            raise GateError(
-                f"compress.trim_vocabulary: {counted.texts_changed} of {counted.texts} counted texts came apart "
-                "differently without the pieces that none of them uses; this tokenizer cannot be trimmed without loss"
-            )
+        cut = seen_pieces(
+            source, texts, rows, min_count=self.min_count, keep=self.keep, keep_characters=self.keep_characters
+        )
+        counted, order = cut.counted, cut.order
         if counted.texts_changed:
             context.say(f"{counted.texts_changed} of {counted.texts} counted texts come apart differently")
-        result = {"pieces": [len(vocabulary), len(order)], "counted": counted.to_json()}
+        result = {"pieces": [cut.before, len(order)], "counted": counted.to_json()}
         if context.data.dev is not None:
-            dev = compare(before, after, _all_texts(context.data, "dev"), order=order, unknown_id=vocabulary.unknown_id)
+            dev = cut.compared(_all_texts(context.data, "dev"))
             result["dev"] = dev.to_json()
             context.say(
                 f"{dev.texts_changed} of {dev.texts} dev texts come apart differently; "
@@ -86,7 +70,7 @@ class TrimVocabulary:
             order = [*order, model.config.padding_id]
         trimmed = keep_words(model, order)
         context.say(f"{len(order)} of {rows} rows of the word table kept, for {len(texts)} texts")
-        write_text(context.work / TOKENIZER, written)
+        write_text(context.work / TOKENIZER, cut.written)
         return write_classifier(
             trimmed,
             output,

@@ -76,6 +76,7 @@ class Int8:
 
         from leanformer.export.gate import check, compare
         from leanformer.export.graph import operator_counts
+        from leanformer.export.lstm_graph import quantise_lstm
         from leanformer.export.quantise import behind_norms, linear_maps, quantise
 
         if context.data.dev is None:
@@ -99,6 +100,7 @@ class Int8:
             raise GateError(f"export.int8: {len(left)} linear maps stayed in fp32, the first is {left[0]}")
         if self.word_table:
             _quantise_word_table(graph)
+        quantise_lstm(graph, weight_bits=7 if self.reduce_range else 8)
         onnx.checker.check_model(graph)
         texts = sampled(context.data.dev, self.gate_texts, context.seed)
         properties = {

@@ -3,7 +3,7 @@
 What: the model as one ONNX file over packs, sequences end to end without padding, with one product for queries, keys
     and values, and a last layer computed for the first tokens alone. `leanformer export` makes the usual padded file
     (`input_ids`, `attention_mask`, for pairs of texts `token_type_ids` -> `logits`) of it. Families with relative or
-    rotary positions, windows or mean pooling get a padded file from the start.
+    rotary positions, windows or mean pooling, and recurrent models, get a padded file from the start.
 Paper: the graph is our own; ONNX operator set 20.
 Helps: always: it runs without torch, and faster.
 Hurts: nothing is lost but the ability to train; the parity gate compares it with PyTorch.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
@@ -25,6 +25,9 @@ from leanformer.files import new_folder
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.step import Context, record
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Onnx:
     max_flips: float = 0.0  # largest share of dev labels that may change
     gate_texts: int = 1000  # dev texts to compare on, at most
 
-    consumes: ClassVar[tuple[str, ...]] = ("encoder",)
+    consumes: ClassVar[tuple[str, ...]] = ("encoder", "bilstm")
     produces: ClassVar[str] = "onnx"
     reads_data: ClassVar[bool] = True
 
@@ -48,12 +51,9 @@ class Onnx:
         import onnx
         import torch
 
-        from leanformer.export.encoder_graph import encoder_graph, expected_operators
         from leanformer.export.gate import check, compare
         from leanformer.export.graph import operator_counts
-        from leanformer.export.packed_graph import can_pack, expected_packed_operators, packed_graph
         from leanformer.models.predictor import TorchPredictor
-        from leanformer.models.store import read_model
 
         if context.data.dev is None:
             raise DataError(
@@ -61,28 +61,11 @@ class Onnx:
             )
         torch.set_num_threads(context.threads)
         texts = sampled(context.data.dev, self.gate_texts, context.seed)
-        model = read_model(artifact)
-        # The third input of a graph for pairs tells their two texts apart.
-        token_types = artifact.task.pairs and model.config.reads_token_types
-        packed = can_pack(model.config)
-        make, expect = (packed_graph, expected_packed_operators) if packed else (encoder_graph, expected_operators)
-        graph, expected = make(model, token_types=token_types), expect(model.config, token_types=token_types)
+        graph, expected, facts = (_recurrent if artifact.format == "bilstm" else _encoder)(artifact)
         counts = operator_counts(graph)
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
-        properties = {
-            **artifact.properties,
-            "padding_id": model.config.padding_id,
-            "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
-            "hidden": model.config.hidden,
-            "head_size": model.config.head_size,
-            "gated_ffn": model.config.gated_ffn,
-            "embedding": model.config.embedding,
-            "pooling": model.config.head.pooling,
-            "precision": "fp32",
-            "layout": "packed" if packed else "padded",
-            "operators": counts,
-        }
+        properties = {**artifact.properties, **facts, "precision": "fp32", "operators": counts}
         entry = record("export.onnx", self, artifact)
         with new_folder(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
@@ -109,3 +92,39 @@ class Onnx:
                 history=(*artifact.history, entry | {"parity": parity.to_json()}), properties=properties,
             )  # fmt: skip
         return open_artifact(output)
+
+
+def _encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
+    """The graph of an encoder, the operators that it should have, and what readers need to know of it."""
+    from leanformer.export.encoder_graph import encoder_graph, expected_operators
+    from leanformer.export.packed_graph import can_pack, expected_packed_operators, packed_graph
+    from leanformer.models.store import read_model
+
+    model = read_model(artifact)
+    # The third input of a graph for pairs tells their two texts apart.
+    token_types = artifact.task.pairs and model.config.reads_token_types
+    packed = can_pack(model.config)
+    make, expect = (packed_graph, expected_packed_operators) if packed else (encoder_graph, expected_operators)
+    facts = {
+        "padding_id": model.config.padding_id,
+        "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
+        "hidden": model.config.hidden,
+        "head_size": model.config.head_size,
+        "gated_ffn": model.config.gated_ffn,
+        "embedding": model.config.embedding,
+        "pooling": model.config.head.pooling,
+        "layout": "packed" if packed else "padded",
+    }
+    return make(model, token_types=token_types), expect(model.config, token_types=token_types), facts
+
+
+def _recurrent(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
+    """The same of a recurrent classifier."""
+    from leanformer.export.lstm_graph import expected_lstm_operators, lstm_graph
+    from leanformer.models.bilstm_store import read_bilstm
+
+    model = read_bilstm(artifact)
+    facts = {
+        name: getattr(model.config, name) for name in ("padding_id", "embedding", "units", "projection", "pooling")
+    }
+    return lstm_graph(model), expected_lstm_operators(model.config), {**facts, "layout": "padded"}

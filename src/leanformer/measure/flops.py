@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leanformer.flops import Shape, encoder_flops
+from leanformer.flops import LstmShape, Shape, encoder_flops, recurrent_flops
 
 
 def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) -> Shape | None:
@@ -26,6 +26,16 @@ def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) ->
         int(hidden), head_size, tuple((int(heads), int(ffn)) for heads, ffn in layers), labels,
         pooler=pooling != "none", first_only=first_only and pooling == "first", every_token=pooling == "none",
         gated=bool(properties.get("gated_ffn", False)), embedding=properties.get("embedding"),
+    )  # fmt: skip
+
+
+def shape_of_recurrent(facts: Mapping[str, Any], labels: int) -> LstmShape | None:
+    """The shape of a recurrent classifier, from the properties of its graph or its own `bilstm.json`; else None."""
+    if "units" not in facts or "projection" not in facts:
+        return None
+    return LstmShape(
+        int(facts["embedding"]), int(facts["units"]), int(facts["projection"]), labels,
+        every_token=facts.get("pooling") == "none",
     )  # fmt: skip
 
 
@@ -55,18 +65,27 @@ class Work:
     waste: float
 
 
-def work(shape: Shape, batches: Sequence[Sequence[int]], *, pad_to: int | None = None) -> Work:
+def flops_of(shape: Shape | LstmShape, rows: int, tokens: int) -> int:
+    """Operations for `rows` rows of `tokens` tokens, padding included."""
+    if isinstance(shape, LstmShape):
+        return recurrent_flops(shape, rows, tokens)
+    return encoder_flops(shape, rows, tokens)
+
+
+def work(shape: Shape | LstmShape, batches: Sequence[Sequence[int]], *, pad_to: int | None = None) -> Work:
     """Operations for batches given as the lengths of their rows in tokens.
 
     Every row of a batch is padded to the longest of it, and to at least `pad_to` tokens.
     """
-    real = sum(encoder_flops(shape, 1, length) for batch in batches for length in batch)
-    done = sum(encoder_flops(shape, len(batch), max(pad_to or 0, *batch)) for batch in batches)
+    real = sum(flops_of(shape, 1, length) for batch in batches for length in batch)
+    done = sum(flops_of(shape, len(batch), max(pad_to or 0, *batch)) for batch in batches)
     texts = sum(len(batch) for batch in batches)
     return Work(real, done, done / texts, 1 - real / done)
 
 
-def traffic_bytes(weight_bytes: int, shape: Shape, rows: int, tokens: int, *, activation_bytes: int = 4) -> int:
+def traffic_bytes(
+    weight_bytes: int, shape: Shape | LstmShape, rows: int, tokens: int, *, activation_bytes: int = 4
+) -> int:
     """A lower estimate of the bytes moved between memory and processor for one batch.
 
     The weights once (of a word table only the rows looked up: subtract the rest from `weight_bytes`), and the input
@@ -74,6 +93,11 @@ def traffic_bytes(weight_bytes: int, shape: Shape, rows: int, tokens: int, *, ac
     arithmetic or memory is the limit.
     """
     elements = 0
+    if isinstance(shape, LstmShape):
+        read = tokens if shape.every_token else 1
+        # In both directions: the input, the four gates, state and cell; then the projection and what it reads.
+        elements = 2 * tokens * (shape.embedding + 6 * shape.units) + read * (2 * shape.units + 2 * shape.projection)
+        return weight_bytes + rows * elements * activation_bytes
     for heads, ffn in shape.layers:
         width = heads * shape.head_size
         elements += tokens * (shape.hidden + 3 * width)  # into and out of queries, keys, values

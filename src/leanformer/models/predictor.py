@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
+from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import TOKENIZER, device_of, read_model
 from leanformer.tagging.windows import SentenceTokenizer, Window
@@ -24,7 +25,7 @@ class TorchPredictor:
     """Scores texts with PyTorch.
 
     Args:
-        artifact: of format "encoder" or "transformers".
+        artifact: of format "encoder", "bilstm" or "transformers".
         pad_to: pad every batch to at least this many tokens; None pads each batch to its longest row.
         batch_tokens: most tokens, padding included, in one batch; rows are batched by length. None runs one row
             at a time, as the obvious first program does.
@@ -98,6 +99,9 @@ def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
     if artifact.format == "encoder":
         model = read_model(artifact)
         return model, model.config.padding_id, model.config.positions
+    if artifact.format == "bilstm":
+        recurrent = read_bilstm(artifact)
+        return recurrent, recurrent.config.padding_id, artifact.max_tokens
     if artifact.format != "transformers":
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r} is not run by PyTorch")
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification

@@ -19,6 +19,7 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError, LeanformerError
 from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.metrics.primary import metric_name, score_logits
+from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, start_classifier, write_classifier
@@ -134,10 +135,12 @@ def fit_classifier(
     device: str,
     say: Callable[[str], None],
     languages: Sequence[str] | None = None,
+    score: Callable[[], float] | None = None,
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
 
     `languages` are those of the texts, by which they may be sampled (`FitSettings.language_temperature`).
+    `score` takes the place of that figure, where it would say nothing.
     Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept.
     """
     padding = model.config.padding_id
@@ -149,13 +152,13 @@ def fit_classifier(
     def on_dev() -> np.ndarray:
         return dev_rows.logits(lambda rows: score_rows(model, rows, padding_id=padding, device=where))
 
-    def score() -> float:
+    def figure() -> float:
         logits = on_dev()
         return score_logits(logits, dev.targets, with_thresholds(dev.task, logits, dev))
 
     result = fit(
-        model, objective, data, settings, score=score, folder=work / "checkpoint", identity=identity, device=where,
-        say=say,
+        model, objective, data, settings, score=score or figure, folder=work / "checkpoint", identity=identity,
+        device=where, say=say,
     )  # fmt: skip
     task = with_thresholds(dev.task, on_dev(), dev) if dev.task.answer == "labels" else dev.task
     return Fitted(result.scores, result.best_epoch, result.seconds, task)
@@ -167,7 +170,7 @@ def dev_result(result: FitResult, task: Task) -> dict[str, Any]:
     return {name: list(result.scores), "best_epoch": result.best_epoch + 1}
 
 
-def encoder_hash(model: Classifier) -> str:
+def encoder_hash(model: Classifier | BiLstm) -> str:
     """Hash of a model's weights and shape."""
     digest = hashlib.sha256(json.dumps(model.config.to_json(), sort_keys=True).encode())
     for name, value in sorted(model.state_dict().items()):

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from leanformer.errors import LeanformerError
 from leanformer.files import sha256_json
@@ -31,6 +31,8 @@ from leanformer.train import checkpoint
 from leanformer.train.batches import TrainingSet, epoch_steps, to_batches
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.precision import autocast, resolve
+
+_LEAST_RATE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ class FitSettings:
         language_temperature: 1 sees every text once an epoch; above it languages are sampled more evenly (see
             `batches.drawn_by_group`). Without languages it changes nothing.
         checkpoint_seconds: wall-clock seconds between checkpoints within an epoch.
+        schedule: how the rate falls after the warm-up: "linear", or "cosine" (Loshchilov and Hutter 2017), which ends
+            at 1e-8 rather than nought.
+        keep_start: score the weights that training begins with too, and keep them if nothing is better.
     """
 
     epochs: int = 3
@@ -63,11 +68,15 @@ class FitSettings:
     seed: int = 13
     checkpoint_seconds: float = 60.0
     language_temperature: float = 1.0
+    schedule: str = "linear"
+    keep_start: bool = False
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of a run: the dev score after each epoch, the best epoch (from 0), the training seconds."""
+    """What came of a run: the dev score after each epoch, the best epoch (from 0; -1 where the start was best and
+    kept), the training seconds.
+    """
 
     scores: tuple[float, ...]
     best_epoch: int
@@ -107,6 +116,9 @@ def fit(
         progress, best = restored
         say(f"taken up at epoch {progress.epoch + 1}, step {progress.step}")
 
+    if settings.keep_start and progress.best is None:
+        together.eval()
+        progress.best, best = score(), _copied(together)
     started, saved, rows_done = time.monotonic() - progress.seconds, time.monotonic(), 0
     clock = time.monotonic()
     while progress.epoch < settings.epochs:
@@ -152,7 +164,7 @@ def fit(
         progress.scores += (value,)
         if progress.best is None or value > progress.best:
             progress.best, progress.best_epoch = value, progress.epoch
-            best = {name: tensor.detach().cpu().clone() for name, tensor in together.state_dict().items()}
+            best = _copied(together)
         say(f"epoch {progress.epoch + 1}/{settings.epochs}  dev {value:.4f}  best {progress.best:.4f}")
         progress.epoch, progress.step = progress.epoch + 1, 0
         progress.seconds = time.monotonic() - started
@@ -172,11 +184,18 @@ def _optimizer(module: nn.Module, settings: FitSettings) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
+def _copied(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+
+
 def _rate(step: int, total: int, settings: FitSettings) -> float:
-    """Linear warm-up, then linear decay to zero at the end of the last step."""
+    """Linear warm-up, then decay to zero (or nearly so) at the end of the last step."""
     warmup = max(1, round(settings.warmup * total))
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
+    if settings.schedule == "cosine":
+        share = (step - warmup) / max(1, total - warmup)
+        return _LEAST_RATE + (settings.learning_rate - _LEAST_RATE) * (1 + math.cos(math.pi * share)) / 2
     return settings.learning_rate * (total - step) / max(1, total - warmup)
 
 

@@ -98,9 +98,7 @@ def teacher_outputs(
             "hidden-state and attention losses need a teacher of a mapped family; this one gives logits only\n"
             "  remedy: set hidden_weight and attention_weight to 0"
         )
-    wanted = [teacher.content_hash, list(texts), sorted(hidden), sorted(attention)]
-    folder = cache / f"outputs-{sha256_json(wanted)[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(cache, teacher, texts, hidden, attention)
     tokenizer = Tokenizer(teacher.file(TOKENIZER), teacher.max_tokens)
     encoded = encode(tokenizer, teacher.task, texts)
     rows, slots = encoded.rows, encoded.slots()
@@ -123,6 +121,7 @@ def teacher_outputs(
             array.flush()
         write_json(done_file, {"rows": start + len(chunk)})
         say(f"teacher outputs: {start + len(chunk)} of {len(rows)} texts")
+    (folder / "complete").touch()
     return TeacherOutputs(
         logits=encoded.per_text(np.asarray(arrays["logits"])),
         lengths=lengths,
@@ -130,6 +129,25 @@ def teacher_outputs(
         attention={i: arrays[f"attention_{i}"] for i in attention},
         heads=heads,
     )
+
+
+def _folder(
+    cache: Path, teacher: Artifact, texts: Sequence[Text], hidden: Sequence[int], attention: Sequence[int]
+) -> Path:
+    """Where these outputs are kept: their own folder, or one that holds them with others and is complete."""
+    about = {"of": sha256_json([teacher.content_hash, list(texts)])}
+    wanted = [teacher.content_hash, list(texts), sorted(hidden), sorted(attention)]
+    folder = cache / f"outputs-{sha256_json(wanted)[:16]}"
+    if not (folder / "done.json").is_file():
+        for other in sorted(cache.glob("outputs-*/about.json")):
+            held = json.loads(other.read_text(encoding="utf-8"))
+            # Attention is computed in another way where it is asked for, and logits differ in their last bits then.
+            more = {*hidden} <= {*held["hidden"]} and sorted(attention) == held["attention"]
+            if held["of"] == about["of"] and more and (other.parent / "complete").is_file():
+                return other.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "about.json", about | {"hidden": sorted(hidden), "attention": sorted(attention)})
+    return folder
 
 
 def _arrays(
@@ -151,7 +169,8 @@ def _arrays(
         shapes |= {f"attention_{i}": ((squares * heads[i],), "float16") for i in attention}
     done = folder / "done.json"
     if fresh := not (done.is_file() and all((folder / f"{name}.npy").is_file() for name in shapes)):
-        done.unlink(missing_ok=True)  # what it counts as done is not all there
+        for stale in (done, folder / "complete"):  # what they count as done is not all there
+            stale.unlink(missing_ok=True)
     arrays = {}
     for name, (shape, dtype) in shapes.items():
         arrays[name] = open_memmap(folder / f"{name}.npy", mode="w+" if fresh else "r+", dtype=dtype, shape=shape)

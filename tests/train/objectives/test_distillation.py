@@ -241,4 +241,5 @@ def test_maps_are_checked(tmp_path: Path) -> None:
         check_maps(small, teacher, ((0, 0),), (), projection=False)
     check_maps(small, teacher, ((0, 0),), (), projection=True)
     with pytest.raises(RecipeError, match="student layer 1 has 2, teacher layer 3 has 4"):
-        check_maps(small, teacher, (), ((0, 2),), projection=True)
+        check_maps(small, teacher, (), ((0, 2),), projection=False)
+    check_maps(small, teacher, (), ((0, 2),), projection=True)

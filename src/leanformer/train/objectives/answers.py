@@ -44,7 +44,7 @@ def raw_logit_distance(student: Tensor, teacher: Tensor, temperature: float = 1.
 def over_asked(each: Tensor, labels: Tensor) -> Tensor:
     """Mean of `each` `[B, S]` over the tokens of each row that are asked about, `[B]`; 0 for a row of none.
 
-    Not over all tokens of the block: see `distillation._mean_over_rows`.
+    Not over all tokens of the block: see `distillation.mean_over_rows`.
     """
     asked = labels > NOT_ASKED
     return each.masked_fill(~asked, 0.0).sum(dim=1) / asked.sum(dim=1).clamp_min(1)

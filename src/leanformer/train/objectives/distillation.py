@@ -6,6 +6,7 @@ Soft cross-entropy after Hinton et al. 2015; with temperature 1 and no hard labe
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,16 +31,23 @@ def hidden_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str) -
         distance = (student - teacher).pow(2).mean(dim=-1)
     else:
         distance = 1 - F.cosine_similarity(student, teacher, dim=-1)
-    return _mean_over_rows(distance, mask)
+    return mean_over_rows(distance, mask)
 
 
-def attention_distance(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
-    """1 - cosine of attention distributions `[B, heads, S, S]`, mean over heads and each row's real query tokens."""
+def attention_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str = "cosine") -> Tensor:
+    """Distance of attention distributions `[B, heads, S, S]`, mean over heads and each row's real query tokens.
+
+    "cosine" is 1 - cosine; "mse" the squared difference, mean over each row's real keys.
+    """
+    if kind == "mse":
+        real = mask.to(student.dtype)
+        each = ((student - teacher).pow(2) * real[:, None, None, :]).sum(dim=-1) / real.sum(dim=1)[:, None, None]
+        return mean_over_rows(each.mean(dim=1), mask)
     distance = 1 - F.cosine_similarity(student, teacher, dim=-1)
-    return _mean_over_rows(distance.mean(dim=1), mask)
+    return mean_over_rows(distance.mean(dim=1), mask)
 
 
-def _mean_over_rows(distance: Tensor, mask: Tensor) -> Tensor:
+def mean_over_rows(distance: Tensor, mask: Tensor) -> Tensor:
     """Mean over rows of the mean over a row's real tokens, of distances `[B, S]`.
 
     Not the mean over all tokens: a step that is split into blocks would then have another gradient than the
@@ -60,7 +68,8 @@ class LossWeights:
         hard: share of the loss against hard labels, 0 to 1; the soft part gets the rest. Rows without a label
             have the soft part only.
         hidden, attention: weights of those losses; 0 leaves them out.
-        hidden_kind: "mse" or "cosine".
+        hidden_kind, attention_kind: "mse" or "cosine".
+        soft: weight of the soft part; with 0, and without labels, inner states alone are followed.
     """
 
     temperature: float = 1.0
@@ -69,6 +78,8 @@ class LossWeights:
     attention: float = 0.0
     hidden_kind: str = "mse"
     soft_kind: str = "kl"
+    attention_kind: str = "cosine"
+    soft: float = 1.0
 
 
 class Distillation(Objective):
@@ -80,6 +91,7 @@ class Distillation(Objective):
         hidden_map: pairs (student hidden-state index, teacher hidden-state index), 0 being the embedding output.
         attention_map: pairs (student layer, teacher layer), from 0.
         projections: per pair of `hidden_map`, a map from the student's width to the teacher's; None where equal.
+        head_projections: per pair of `attention_map`, a map from the student's heads to the teacher's, likewise.
     """
 
     def __init__(
@@ -91,24 +103,24 @@ class Distillation(Objective):
         hidden_map: tuple[tuple[int, int], ...] = (),
         attention_map: tuple[tuple[int, int], ...] = (),
         projections: nn.ModuleList | None = None,
+        head_projections: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
         self._outputs, self.weights, self._losses = outputs, weights, LOSSES[answer]
         self._soft = raw_logit_distance if weights.soft_kind == "mse" else self._losses.soft
         self.hidden_map, self.attention_map = hidden_map, attention_map
-        self.projections = projections
+        self.projections, self.head_projections = projections, head_projections
+
+    def on(self, outputs: TeacherOutputs) -> Distillation:
+        """The same loss, projections included, against outputs on other rows."""
+        other = copy(self)
+        other._outputs = outputs
+        return other
 
     def forward(self, model: Classifier, batch: Batch) -> Tensor:
         w, device = self.weights, batch.ids.device
         output = model.outputs(batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0)
-        logits = output.logits.float()
-        hard = w.hard * is_labelled(batch.labels).float()
-        soft = self._soft(logits, self._teacher_logits(batch, logits), w.temperature)
-        if soft.ndim == 2:
-            soft = over_asked(soft, batch.labels)
-        loss = ((1 - hard) * soft).mean()
-        if w.hard > 0:
-            loss = loss + (hard * self._losses.hard(logits, batch.labels)).mean()
+        loss = self._of_answers(output.logits.float(), batch)
         width = batch.ids.shape[1]
         if w.hidden > 0:
             parts = []
@@ -121,20 +133,38 @@ class Distillation(Objective):
             loss = loss + w.hidden * torch.stack(parts).mean()
         if w.attention > 0:
             parts = []
-            for ours, theirs in self.attention_map:
+            for i, (ours, theirs) in enumerate(self.attention_map):
+                attention = output.encoded.attentions[ours].float()
+                if self.head_projections is not None:
+                    attention = self.head_projections[i](attention.movedim(1, -1)).movedim(-1, 1)
                 target = self._outputs.attention_block(theirs, batch.rows, width).to(device)
-                parts.append(attention_distance(output.encoded.attentions[ours].float(), target, batch.mask))
+                parts.append(attention_distance(attention, target, batch.mask, w.attention_kind))
             loss = loss + w.attention * torch.stack(parts).mean()
         return loss
 
-    def _teacher_logits(self, batch: Batch, logits: Tensor) -> Tensor:
-        """The teacher's logits in the shape of the student's; nought on tokens that are not asked about."""
-        values = self._outputs.logits[batch.rows]
-        if not is_ragged(values):
-            return torch.from_numpy(values).to(logits.device)
-        block = torch.zeros_like(logits)
-        block[batch.labels > NOT_ASKED] = torch.from_numpy(flat(values).astype(np.float32)).to(logits.device)
-        return block
+    def _of_answers(self, logits: Tensor, batch: Batch) -> Tensor:
+        """The soft and the hard part."""
+        w = self.weights
+        if w.soft == 0 and w.hard == 0:
+            return torch.zeros((), device=logits.device)
+        hard = w.hard * is_labelled(batch.labels).float()
+        soft = self._soft(logits, teacher_logits(self._outputs, batch, logits), w.temperature)
+        if soft.ndim == 2:
+            soft = over_asked(soft, batch.labels)
+        loss = w.soft * ((1 - hard) * soft).mean()
+        if w.hard > 0:
+            loss = loss + (hard * self._losses.hard(logits, batch.labels)).mean()
+        return loss
+
+
+def teacher_logits(outputs: TeacherOutputs, batch: Batch, logits: Tensor) -> Tensor:
+    """The teacher's logits in the shape of the student's; nought on tokens that are not asked about."""
+    values = outputs.logits[batch.rows]
+    if not is_ragged(values):
+        return torch.from_numpy(values).to(logits.device)
+    block = torch.zeros_like(logits)
+    block[batch.labels > NOT_ASKED] = torch.from_numpy(flat(values).astype(np.float32)).to(logits.device)
+    return block
 
 
 def default_hidden_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[tuple[int, int], ...]:
@@ -154,6 +184,21 @@ def even_attention_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[
             f"({len(student.layers)})\n  remedy: another number of layers, or attention_map by hand"
         )
     return tuple((i, i * k + k - 1) for i in range(len(student.layers)))
+
+
+def last_maps(
+    student: EncoderConfig, teacher: EncoderConfig, count: int
+) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+    """The last `count` + 1 hidden states and the last `count` attentions of both, one to one from the top, as
+    XtremeDistilTransformers pairs them (Mukherjee, Awadallah and Gao 2021, arXiv 2106.04563).
+
+    Raises `RecipeError` where one of the two has fewer layers.
+    """
+    ours, theirs = len(student.layers), len(teacher.layers)
+    if count > min(ours, theirs):
+        raise RecipeError(f"inner_layers {count}, but the student has {ours} layers and the teacher {theirs}")
+    hidden = tuple((ours - i, theirs - i) for i in range(count, -1, -1))
+    return hidden, tuple((ours - i, theirs - i) for i in range(count, 0, -1))
 
 
 def check_maps(
@@ -176,9 +221,9 @@ def check_maps(
     for ours, theirs in attention_map:
         if not (0 <= ours < len(student.layers) and 0 <= theirs < len(teacher.layers)):
             raise RecipeError(f"attention_map pair ({ours}, {theirs}) points past the last layer")
-        if student.layers[ours].heads != teacher.layers[theirs].heads:
+        if student.layers[ours].heads != teacher.layers[theirs].heads and not projection:
             raise RecipeError(
                 f"the attention loss needs equal head counts, student layer {ours + 1} has "
                 f"{student.layers[ours].heads}, teacher layer {theirs + 1} has {teacher.layers[theirs].heads}\n"
-                "  remedy: set attention_weight: 0, or keep the heads"
+                "  remedy: set projection: true or attention_weight: 0, or keep the heads"
             )

@@ -1,0 +1,51 @@
+"""Figures that take long to make, one cell at a time: each is stored when it is made, and found when asked again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from leanformer.files import sha256_json, write_json
+from leanformer.machine import fingerprint
+
+# What tells most cells apart.
+_TOLD = ("strategy", "embedding", "units", "start", "representation", "layer", "transfer", "seed")
+
+
+class Cells:
+    """The cells of one table.
+
+    Args:
+        folder: where they are kept, a file each.
+        threads: cores that they are made on, for the machine's fingerprint.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self.folder, self.threads = folder, threads
+
+    def get(self, settings: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """The cell of these settings: found, or made now and stored with its command, machine and seconds."""
+        path = self.folder / f"{sha256_json(dict(settings))[:16]}.json"
+        if path.is_file():
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return found
+        start = time.monotonic()
+        told = [f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None]
+        print(f"== {self.folder.name}: {', '.join(told)}", flush=True)
+        cell = {
+            "settings": dict(settings), **make(), "seconds": round(time.monotonic() - start, 1),
+            "command": shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "machine": fingerprint(self.threads),
+        }  # fmt: skip
+        write_json(path, cell)
+        return cell
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every cell made so far, by whichever command, in the order of their settings."""
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.folder.glob("*.json"))]
+        return sorted(found, key=lambda cell: json.dumps(cell["settings"], sort_keys=True))

@@ -1,0 +1,117 @@
+"""Corpora of many languages for taggers: who may learn from what, and scores by language.
+
+Of each language a teacher has the first part of the shuffled training sentences. Those for transfer are from the rest,
+so that no teacher's answer is one that it learnt by heart. What is taken of a language does not depend on the others,
+and a smaller sample is the beginning of a larger one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leanformer.data.dataset import Dataset, open_dataset
+from leanformer.data.examples import Examples
+from leanformer.metrics.tagging import by_group, entity_counts, f1, mean_and_deviation
+from leanformer.predictor import Predictor, decide, logits
+from leanformer.tagging.schemes import tag_names, types_of
+from leanformer.task import Task
+
+SEED = 13
+LARGE = ("de", "en", "es", "fr", "nl", "pl", "pt", "ru")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Languages of one corpus, each with train, dev and test, shuffled.
+
+    Attributes:
+        own: how many training sentences of each language are the teacher's; the rest is for transfer.
+    """
+
+    name: str
+    task: Task
+    parts: dict[str, Dataset]
+    own: dict[str, int]
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self.parts)
+
+    def teachers(self, each: int | None = None) -> Examples:
+        """What a teacher is trained on: at most `each` sentences of a language."""
+        return self._joined("train", {one: (0, min(count, each or count)) for one, count in self.own.items()})
+
+    def transfer(self, total: int) -> Examples:
+        """`total` sentences that no teacher was trained on, of all languages in equal parts.
+
+        A language that has not as many gives all; what lacks is then lacking.
+        """
+        bounds = {}
+        for number, one in enumerate(self.languages):
+            share = total // len(self.languages) + (number < total % len(self.languages))
+            bounds[one] = (self.own[one], self.own[one] + share)
+        return self._joined("train", bounds)
+
+    def split(self, name: str, each: int) -> Examples:
+        """The first `each` sentences of every language's dev or test."""
+        return self._joined(name, dict.fromkeys(self.languages, (0, each)))
+
+    def _joined(self, split: str, bounds: dict[str, tuple[int, int]]) -> Examples:
+        texts: list[str] = []
+        labels: list[Any] = []
+        languages: list[str] = []
+        for language, (start, end) in bounds.items():
+            part: Examples = getattr(self.parts[language], split).for_task(self.task)
+            drawn = np.random.default_rng(SEED).permutation(len(part))[start:end]
+            chosen = part.select(int(i) for i in drawn)
+            assert chosen.labels is not None
+            texts += chosen.texts
+            labels += chosen.labels
+            languages += [language] * len(chosen)
+        return Examples(self.task, tuple(texts), tuple(labels), source=split, languages=tuple(languages))
+
+
+def open_corpus(name: str, languages: tuple[str, ...] | None, own: int) -> Corpus:
+    """A corpus below $LEANFORMER_DATA, a sub-folder a language.
+
+    Args:
+        languages: None takes all that have the three splits.
+        own: sentences of each language that are the teacher's, at most half of them.
+    """
+    root = Path(os.environ.get("LEANFORMER_DATA", ""), name)
+    if not os.environ.get("LEANFORMER_DATA") or not root.is_dir():
+        sys.exit(f"set LEANFORMER_DATA to a folder that holds {name}/ with a sub-folder for each language")
+    files = [f"{split}.tsv" for split in ("train", "dev", "test")]
+    whole = [one.name for one in sorted(root.iterdir()) if all((one / name).is_file() for name in files)]
+    chosen = languages or tuple(whole)
+    if unknown := set(chosen) - set(whole):
+        sys.exit(f"{root} has no language {', '.join(sorted(unknown))}; there are {', '.join(whole)}")
+    parts = {one: open_dataset(str(root / one), kind="tokens") for one in chosen}
+    types = sorted({kind for part in parts.values() for kind in types_of(part.task.labels)})
+    task = Task("tokens", tag_names(types))
+    sizes = {one: len(part.train or ()) for one, part in parts.items()}
+    return Corpus(name, task, parts, {one: min(own, size // 2) for one, size in sizes.items()})
+
+
+def unlabelled(examples: Examples) -> Examples:
+    return replace(examples, labels=None)
+
+
+def scores(predictor: Predictor, examples: Examples) -> dict[str, Any]:
+    """Entity F1 over words, in points: of each language, their mean and deviation, and pooled."""
+    found = decide(logits(predictor, examples.inputs), predictor.task)
+    counts = entity_counts(found, examples.for_task(predictor.task).targets, predictor.task.labels).sum(axis=1)
+    assert examples.languages is not None
+    each = by_group(counts[:, None], examples.languages)
+    mean, deviation = mean_and_deviation(list(each.values()))
+    return {
+        "mean_f1": round(100 * mean, 2), "deviation": round(100 * deviation, 2),
+        "pooled_f1": round(100 * float(f1(counts.sum(axis=0))), 2),
+        "by_language": {name: round(100 * value, 2) for name, value in each.items()}, "n": len(examples),
+    }  # fmt: skip

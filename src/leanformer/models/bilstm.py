@@ -1,0 +1,136 @@
+"""A recurrent classifier: embeddings, one bidirectional LSTM, a projection, logits; the student of XtremeDistil.
+
+Mukherjee and Awadallah 2020 (arXiv 2004.05686). The projection is as wide as the states of a Transformer teacher, so
+that it can be trained to give them; what comes out of it is the student's own state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from leanformer.errors import CheckpointError
+from leanformer.models.dropout import Dropout
+
+POOLINGS = ("none", "ends")
+PARTS = ("head", "projection", "lstm", "embedding")
+"""What can be trained by itself, from the top down."""
+
+
+@dataclass(frozen=True)
+class BiLstmConfig:
+    """The shape of a recurrent classifier; `bilstm.json` in an artifact of format "bilstm".
+
+    Attributes:
+        vocabulary: rows of the word table.
+        embedding: its width (E).
+        units: of the LSTM in each direction (H).
+        projection: width of the projection, that of the teacher's states.
+        labels: number of logits.
+        padding_id: id that fills up short rows; it changes nothing.
+        pooling: "none" gives logits for every token; "ends" reads where each direction ends, for a whole text.
+        dropout: before the LSTM, before the projection and before the logits; used in training only.
+    """
+
+    vocabulary: int
+    embedding: int
+    units: int
+    projection: int
+    labels: int
+    padding_id: int
+    pooling: str = "none"
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise CheckpointError(f"unknown pooling {self.pooling!r}; one of {', '.join(POOLINGS)}")
+        for name in ("vocabulary", "embedding", "units", "projection", "labels"):
+            if getattr(self, name) < 1:
+                raise CheckpointError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> BiLstmConfig:
+        """Raises `CheckpointError` on missing or unknown keys."""
+        try:
+            return cls(**value)
+        except TypeError as error:
+            raise CheckpointError(f"not the configuration of a recurrent classifier: {error}") from error
+
+
+@dataclass(frozen=True)
+class BiLstmOutput:
+    """Logits `[B, labels]` or of every token `[B, S, labels]`, and the states that they are read from, likewise."""
+
+    logits: Tensor
+    states: Tensor
+
+
+class BiLstm(nn.Module):
+    """A text or token classifier. Weights are drawn as PyTorch draws them, but for the embeddings: deviation 0.05."""
+
+    def __init__(self, config: BiLstmConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.embedding)
+        nn.init.normal_(self.embedding.weight, std=0.05)
+        self.lstm = nn.LSTM(config.embedding, config.units, batch_first=True, bidirectional=True)
+        self.projection = nn.Linear(2 * config.units, config.projection)
+        self.head = nn.Linear(config.projection, config.labels)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
+        """Logits `[B, labels]`, or `[B, S, labels]`, of ids `[B, S]` with mask `[B, S]`; token types are not read."""
+        return self.head(self.dropout(self.states(ids, mask)))
+
+    def outputs(self, ids: Tensor, mask: Tensor) -> BiLstmOutput:
+        """Logits and the states behind them."""
+        states = self.states(ids, mask)
+        return BiLstmOutput(self.head(self.dropout(states)), states)
+
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """GELU(W h + b): `[B, S, projection]`, or `[B, projection]` where ends are pooled."""
+        lengths = mask.sum(dim=1)
+        read = both_ways(self.lstm, self.dropout(self.embedding(ids)), lengths)
+        if self.config.pooling == "ends":
+            units, rows = self.config.units, torch.arange(len(ids), device=ids.device)
+            read = torch.cat([read[rows, lengths - 1, :units], read[:, 0, units:]], dim=1)
+        return F.gelu(self.projection(self.dropout(read)))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The modules of `PARTS`, by name."""
+        return {name: getattr(self, name) for name in PARTS}
+
+
+def both_ways(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+    """What a bidirectional LSTM of one layer gives rows `[B, S, E]` of so many real tokens, padded: `[B, S, 2 H]`.
+
+    Each direction is a pass of its own over rows whose padding comes last, so that it meets the padding when all that
+    counts is done: for the way back a row is turned round within its length. PyTorch's packed sequences give the same
+    and take its slower path on a CPU. What padding gets means nothing.
+    """
+    places = torch.arange(x.shape[1], device=x.device)[None, :]
+    turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
+    there = _one_way(lstm, x, "")
+    back = _one_way(lstm, _taken(x, turned), "_reverse")
+    return torch.cat([there, _taken(back, turned)], dim=2)
+
+
+def _taken(x: Tensor, places: Tensor) -> Tensor:
+    """The tokens of each row at `places` `[B, S]`."""
+    return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def _one_way(lstm: nn.LSTM, x: Tensor, end: str) -> Tensor:
+    """One direction over rows, from their first token on, with the weights whose names end so."""
+    start = x.new_zeros(1, x.shape[0], lstm.hidden_size)
+    weights = [getattr(lstm, f"{name}_l0{end}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    result: Tensor = torch.lstm(x, (start, start), weights, True, 1, 0.0, lstm.training, False, True)[0]
+    return result
