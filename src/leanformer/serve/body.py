@@ -85,7 +85,7 @@ def timeout_of(request: Request, limits: Limits) -> float:
 class Watch:
     """Drops a job whose client goes away before it is answered.
 
-    Give `over` to `Service.predict` as `accepted`, once the body has been read, and call `end` afterwards.
+    Give `over` to `Service.answer` as `accepted`, once the body has been read, and call `end` afterwards.
     """
 
     def __init__(self, request: Request) -> None:

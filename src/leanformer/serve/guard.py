@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.refused import KINDS, Refused
@@ -20,7 +21,7 @@ from leanformer.serve.settings import LOOPBACK_NAMES, Settings
 
 # Health checks carry no key, and the pages hold nothing that is not in the source of this package.
 OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
-ROUTES = (*OPEN_ROUTES, "/info", "/metrics", "/predict", "/predict/stream")
+ROUTES = (*OPEN_ROUTES, "/info", "/metrics", *(f"/{one}{way}" for one in OPTIONS for way in ("", "/stream")))
 # In a request's scope: a function that breaks its connection off. See `connection.py`.
 ABORT = "leanformer.abort"
 # In a request's scope: how many connections are open.

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from leanformer.runtime.packing import result_rows
 from leanformer.serve.refused import Refused
 from leanformer.serve.wire import Answer
 
@@ -39,12 +40,13 @@ class Worker(Protocol):
 
 @dataclass(eq=False)
 class Job:
-    """The rows of one request on their way to becoming logits.
+    """The rows of one request on their way to becoming logits: one for each row, or one for each token of all rows.
 
     Attributes:
         todo: indices of rows that no worker has, the next one last.
         answer: done when every row is answered, or with the reason why they will not be.
         open: whether the answer is still owed.
+        starts: where a model gives logits for every token, the first of each row in the whole, and the end.
         deaths: how often a worker was lost, or failed, with rows of this job.
         seconds: from the start of the wait to the first row handed out, and from there to the last answer.
     """
@@ -63,6 +65,7 @@ class Job:
     answered: float | None = None
     timer: asyncio.TimerHandle | None = None
     open: bool = True
+    starts: np.ndarray | None = None
 
     @property
     def queue_seconds(self) -> float:
@@ -111,8 +114,13 @@ class Scheduler:
     _last: int = 0
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def submit(self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float) -> Job:
-        """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens."""
+    def submit(
+        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
+    ) -> Job:
+        """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens.
+
+        `by_token` is for models that give logits for every token: the job's are then `[tokens, outputs]`.
+        """
         tokens = sum(len(row) for row in rows)
         if tokens > self.queue_tokens:
             raise Refused(413, f"the request has {tokens} tokens; the limit queue_tokens is {self.queue_tokens}")
@@ -123,6 +131,8 @@ class Scheduler:
             model, rows, exact, tokens, time.perf_counter(), list(range(len(rows) - 1, -1, -1)), loop.create_future()
         )
         job.missing = len(rows)
+        if by_token:
+            job.starts = np.cumsum([0, *(len(row) for row in rows)])
         job.timer = loop.call_later(
             timeout, self.drop, job, Refused(504, f"no answer within {timeout:g} s; the work was dropped")
         )
@@ -230,13 +240,15 @@ class Scheduler:
     def _deliver(self, pack: Pack, logits: np.ndarray) -> None:
         position = 0
         for job, indices in pack.parts:
-            values = logits[position : position + len(indices)]
-            position += len(indices)
+            count = len(indices) if job.starts is None else sum(len(job.rows[index]) for index in indices)
+            values = logits[position : position + count]
+            position += count
             if not job.open:
                 continue
             if job.logits is None:
-                job.logits = np.empty((len(job.rows), logits.shape[1]), dtype=np.float32)
-            job.logits[indices] = values
+                height = len(job.rows) if job.starts is None else job.tokens
+                job.logits = np.empty((height, logits.shape[1]), dtype=np.float32)
+            job.logits[result_rows([indices], job.starts)] = values
             job.missing -= len(indices)
             if not job.missing:
                 self._close(job)

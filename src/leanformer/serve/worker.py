@@ -25,7 +25,7 @@ from leanformer.serve.wire import LENGTH, Answer, Ask, pack_answer, read_frame, 
 
 
 def score(predictor: Predictor, ask: Ask) -> np.ndarray:
-    """Logits `[rows, outputs]` of the rows together or, where exact ones are asked for, of each row alone.
+    """Logits (see `Predictor.infer`) of the rows together or, where exact ones are asked for, of each row alone.
 
     Alone, a row's answer cannot depend on what else was asked at the time, not even in the last bit.
     """
