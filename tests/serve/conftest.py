@@ -49,3 +49,13 @@ def tag_server(tiny_onnx_artifact: Path, tagger_artifact: Path) -> Iterator[Serv
 def tagger(tagger_artifact: Path) -> LightPredictor:
     """The model `tags`, without a server."""
     return LightPredictor(open_artifact(tagger_artifact), threads=1)
+
+
+# The models of `all_server`: one for each route.
+MODELS = ("tiny", "tags")
+
+
+@pytest.fixture(scope="session")
+def all_server(tag_server: Server) -> Server:
+    """A server whose models answer all routes; their names are `MODELS`."""
+    return tag_server

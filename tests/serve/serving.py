@@ -34,9 +34,12 @@ class Reply:
 class Server:
     """`leanformer serve ...` as a process; use as a context manager."""
 
-    def __init__(self, *arguments: object, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: object, environment: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "leanformer", "serve"),
+    ) -> None:  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "leanformer", "serve", *map(str, arguments), "--port", "0"],
+            [sys.executable, *program, *map(str, arguments), "--port", "0"],
             stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {}),
         )  # fmt: skip
         self.log: list[dict[str, Any]] = []

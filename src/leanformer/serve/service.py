@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,14 @@ from leanformer.serve.scheduler import Job, Pack, Scheduler
 from leanformer.serve.settings import Settings
 
 
+class Workers(Protocol):
+    """The workers of one generation; `pool.Pool` is the one that has processes on this machine."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Generation:
     """The models as they were at one start or reload, with the workers that hold exactly them."""
@@ -28,7 +36,7 @@ class Generation:
     number: int
     models: dict[str, Model]
     scheduler: Scheduler
-    pool: Pool
+    pool: Workers
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,15 @@ class Answered:
 
 
 class Service:
-    """Everything but HTTP."""
+    """Everything but HTTP.
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    Args:
+        make_pool: makes the workers of a generation; called as `Pool` is.
+    """
+
+    def __init__(self, settings: Settings, log: Log, make_pool: Callable[..., Workers] = Pool) -> None:
         self.settings, self.log, self.metrics = settings, log, Metrics()
+        self._make_pool = make_pool
         self._generation: Generation | None = None
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -190,7 +203,7 @@ class Service:
             self.metrics.pack_seconds(names[pack.model]).observe(seconds)
 
         scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, observe)
-        pool = Pool(
+        pool = self._make_pool(
             folders=list(named.values()), contents=[one.version for one in models.values()],
             count=self.settings.workers, stuck_seconds=limits.stuck_seconds, scheduler=scheduler, say=self._tell,
             changed=self.refresh, tuning=self.settings.tuning,

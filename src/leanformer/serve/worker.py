@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import time
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -34,6 +35,19 @@ def score(predictor: Predictor, ask: Ask) -> np.ndarray:
     return predictor.infer(ask.rows)
 
 
+def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor], list[str]]:
+    """A predictor for each artifact, on one thread and warm, and their content hashes.
+
+    Whatever kind of artifact there is comes through here, and is opened by `leanformer.loading`.
+    """
+    artifacts = [open_artifact(path) for path in folders]
+    predictors = [open_tuned(one, tuning=tuning) for one in artifacts]
+    for predictor in predictors:
+        # Sessions are made when they are first used; no request should pay for that.
+        predictor.infer(predictor.tokenize([("a", "b") if is_paired(predictor.task) else "a"]))
+    return predictors, [one.content_hash for one in artifacts]
+
+
 def main() -> None:
     """Read the list of artifacts, open them, say so, and answer until the input ends."""
     # The server tells its workers to stop by closing their input, after they have answered everything. Signals to
@@ -52,14 +66,11 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
     order = read_frame(source)
     if order is None:
         return
+    hello: dict[str, Any]
     try:
         wanted = json.loads(order)
-        artifacts = [open_artifact(path) for path in wanted["artifacts"]]
-        hello = {"contents": [one.content_hash for one in artifacts], "pid": os.getpid()}
-        predictors = [open_tuned(one, tuning=bool(wanted.get("tuning"))) for one in artifacts]
-        for predictor in predictors:
-            # Sessions are made when they are first used; no request should pay for that.
-            predictor.infer(predictor.tokenize([("a", "b") if is_paired(predictor.task) else "a"]))
+        predictors, contents = open_models(wanted["artifacts"], tuning=bool(wanted.get("tuning")))
+        hello = {"contents": contents, "pid": os.getpid()}
     except (LeanformerError, OSError) as error:
         hello = {"error": str(error)}
     body = json.dumps(hello).encode()
