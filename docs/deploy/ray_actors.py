@@ -29,8 +29,9 @@ import numpy as np
 import ray
 
 from leanformer.errors import LeanformerError
+from leanformer.serve.jobs import Pack
 from leanformer.serve.run import run
-from leanformer.serve.scheduler import Pack, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Settings
 from leanformer.serve.wire import Answer, Ask
 from leanformer.serve.worker import open_models, score

@@ -9,7 +9,7 @@ import pytest
 
 from leanformer.artifact import open_artifact
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_onnx, make_tagger
+from tests.export.making import make_embedder, make_onnx, make_tagger
 from tests.serve.serving import Server
 
 
@@ -51,11 +51,25 @@ def tagger(tagger_artifact: Path) -> LightPredictor:
     return LightPredictor(open_artifact(tagger_artifact), threads=1)
 
 
-# The models of `all_server`: one for each route.
-MODELS = ("tiny", "tags")
+@pytest.fixture(scope="session")
+def embedder_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that gives vectors of 32 numbers."""
+    return make_embedder(tmp_path_factory.mktemp("embedder"))[1].path
 
 
 @pytest.fixture(scope="session")
-def all_server(tag_server: Server) -> Server:
+def embedder(embedder_artifact: Path) -> LightPredictor:
+    """The same, without a server."""
+    return LightPredictor(open_artifact(embedder_artifact), threads=1)
+
+
+# The models of `all_server`: one for each route.
+MODELS = ("tiny", "tags", "vectors")
+
+
+@pytest.fixture(scope="session")
+def all_server(tiny_onnx_artifact: Path, tagger_artifact: Path, embedder_artifact: Path) -> Iterator[Server]:
     """A server whose models answer all routes; their names are `MODELS`."""
-    return tag_server
+    folders = (tiny_onnx_artifact, tagger_artifact, embedder_artifact)
+    with Server(*(f"{name}={one}" for name, one in zip(MODELS, folders, strict=True)), "--workers", 2) as one:
+        yield one

@@ -132,6 +132,9 @@ class Server:
     def tag(self, inputs: Any, headers: dict[str, str] | None = None, **options: Any) -> Reply:
         return self.ask("POST", "/tag", {"inputs": inputs, **options}, headers)
 
+    def embed(self, inputs: Any, headers: dict[str, str] | None = None, **options: Any) -> Reply:
+        return self.ask("POST", "/embed", {"inputs": inputs, **options}, headers)
+
     def figure(self, name: str) -> float:
         """A figure of /metrics, by its name with its labels."""
         for line in self.ask("GET", "/metrics").body.decode().splitlines():

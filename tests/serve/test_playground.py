@@ -208,6 +208,29 @@ def test_entities_are_coloured_where_they_stand(driver: int, tag_server: Server,
         browser.call("DELETE", "")
 
 
+@pytest.mark.browser
+@pytest.mark.slow
+def test_two_texts_are_compared_by_their_vectors(driver: int, all_server: Server):
+    browser = open_page(driver, all_server)
+    try:
+        assert browser.run("return document.getElementById('second').required") is False
+        browser.run("document.getElementById('text').value = 'rain and song'; document.getElementById('text').focus()")
+        browser.type(ENTER)
+        browser.until("return document.querySelector('.vector')")
+        assert browser.run("return document.querySelector('.cosine')") is None
+        browser.run("document.getElementById('second').value = 'goal'; document.getElementById('second').focus()")
+        browser.type(ENTER)
+        found = browser.until("return document.querySelector('.cosine')?.textContent")
+        first, second = all_server.embed(["rain and song", "goal"]).json
+        cosine = sum(a * b for a, b in zip(first, second, strict=True))
+        assert float(found.rpartition(" ")[2]) == pytest.approx(cosine, abs=2e-3)
+        assert "vectors: cosine " in browser.until("return document.getElementById('told').textContent")
+        assert browser.call("POST", "/se/log", type="browser") == []
+        browser.shoot("playground-vectors")
+    finally:
+        browser.call("DELETE", "")
+
+
 def contrast(*colours: str) -> float:
     """The contrast ratio of two colours as a browser tells them (WCAG 2.2)."""
     light = []

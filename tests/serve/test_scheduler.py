@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leanformer.serve.jobs import Job, Pack
 from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Job, Pack, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.wire import Answer
 
 

@@ -7,7 +7,21 @@ import sys
 
 import typer
 
-from leanformer.cli import bench, compress, demo, export, gate, inspect, predict, report, serve, techniques, train, tune
+from leanformer.cli import (
+    bench,
+    compress,
+    demo,
+    embedder,
+    export,
+    gate,
+    inspect,
+    predict,
+    report,
+    serve,
+    techniques,
+    train,
+    tune,
+)
 from leanformer.errors import LeanformerError
 
 # Commands that go on where they were stopped; to give another one again is to begin again.
@@ -29,6 +43,7 @@ app.command()(inspect.inspect)
 app.command()(report.report)
 app.command()(techniques.techniques)
 app.command()(export.export)
+app.command()(embedder.embedder)
 app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(tune.tune)

@@ -86,6 +86,8 @@ def _record(text: Question, one: Prediction) -> dict[str, Any]:
         record["label"] = one.label
     if one.labels is not None:
         record["labels"] = list(one.labels)
+    if one.vector is not None:
+        return record | {"vector": [round(value, 8) for value in one.vector]}
     if one.score is not None:
         return record | {"score": round(one.score, 6)}
     return record | {"probabilities": {name: round(value, 6) for name, value in one.probabilities.items()}}

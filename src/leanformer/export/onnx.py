@@ -49,18 +49,19 @@ class Onnx:
         import torch
 
         from leanformer.export.encoder_graph import encoder_graph, expected_operators
-        from leanformer.export.gate import check, compare
+        from leanformer.export.gate import check, compare, gate_examples
         from leanformer.export.graph import operator_counts
         from leanformer.export.packed_graph import can_pack, expected_packed_operators, packed_graph
         from leanformer.models.predictor import TorchPredictor
         from leanformer.models.store import read_model
 
-        if context.data.dev is None:
+        examples = gate_examples(context.data)
+        if examples is None:
             raise DataError(
                 "export compares the graph with PyTorch on dev texts, and there are none", path=context.data.name
             )
         torch.set_num_threads(context.threads)
-        texts = sampled(context.data.dev, self.gate_texts, context.seed)
+        texts = sampled(examples, self.gate_texts, context.seed)
         model = read_model(artifact)
         # The third input of a graph for pairs tells their two texts apart.
         token_types = artifact.task.pairs and model.config.reads_token_types

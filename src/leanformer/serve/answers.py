@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.predictor import Prediction, Span, to_predictions, to_spans
+from leanformer.predictor import Prediction, Span, to_predictions, to_spans, unit_vectors
 from leanformer.serve.inputs import Query
 from leanformer.tagging.words import Sentence
 from leanformer.task import Task
@@ -15,7 +15,7 @@ from leanformer.task import Task
 Scores = list[dict[str, Any]]
 Spans = list[dict[str, Any]]
 # What is found for one text, by what is asked for: the name that it has in the lines of a stream.
-NAMES = {"predict": "scores", "tag": "spans"}
+NAMES = {"predict": "scores", "tag": "spans", "embed": "embeddings"}
 
 
 def scores(logits: np.ndarray, query: Query, task: Task) -> list[Scores]:
@@ -39,6 +39,13 @@ def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list
         logits: of words, ragged `[sentences]` of `[words, labels]`.
     """
     return [[_span(one) for one in each.spans or ()] for each in to_spans(logits, sentences, task)]
+
+
+def vectors(values: np.ndarray, query: Query) -> list[list[float]]:
+    """For each text its vector, of length 1 unless asked for as it is."""
+    rows = unit_vectors(values) if query.normalize else values
+    # So many digits are as good as all bits of a float32, and half as long as those of the float64 of the same value.
+    return [[float(f"{one:.9g}") for one in row] for row in rows.tolist()]
 
 
 def _span(one: Span) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import ClientDisconnect, Request
 
+from leanformer.serve.jobs import Job
 from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Job, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Limits
 
 TIMEOUT_HEADER = "leanformer-timeout-ms"

@@ -16,9 +16,10 @@ from leanformer.task import Task
 OPTIONS = {
     "predict": ("raw_scores", "top_k", "truncate", "exact"),
     "tag": ("exact",),
+    "embed": ("normalize", "truncate", "exact"),
 }
 # Which of these a model answers, by the form of its task's answer.
-ROUTE_OF = {"label": "predict", "labels": "predict", "score": "predict", "tags": "tag"}
+ROUTE_OF = {"label": "predict", "labels": "predict", "score": "predict", "tags": "tag", "vector": "embed"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Query:
         top_k: how many labels to answer with, best first; None for all.
         truncate: cut texts that are too long; otherwise they are refused.
         exact: score each text by itself, so that its answer does not depend on what else is asked, to the last bit.
+        normalize: answer with vectors of length 1.
     """
 
     texts: list[Question]
@@ -44,6 +46,7 @@ class Query:
     top_k: int | None = None
     truncate: bool = False
     exact: bool = False
+    normalize: bool = True
 
 
 def is_paired(task: Task) -> bool:
@@ -84,6 +87,7 @@ def read_query(value: Any, limits: Limits, route: str = "predict") -> Query:
     return Query(
         texts=texts, single=single, route=route, model=_name(value.get("model")), top_k=_count(options.get("top_k")),
         raw_scores=_flag(options, "raw_scores"), truncate=_flag(options, "truncate"), exact=_flag(options, "exact"),
+        normalize=_flag(options, "normalize", True),
     )  # fmt: skip
 
 
@@ -159,10 +163,10 @@ def _text(value: Any, where: str, limits: Limits) -> str:
     return value
 
 
-def _flag(options: dict[str, Any], name: str) -> bool:
+def _flag(options: dict[str, Any], name: str, default: bool = False) -> bool:
     value = options.get(name)
     if value is None:
-        return False
+        return default
     if not isinstance(value, bool):
         raise Refused(422, f"{name}: must be true or false")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,9 @@ from leanformer.tokenizer import Tokenizer
 TOKENIZER = "tokenizer.json"
 # About two milliseconds of work; more of it at a time would make other requests wait for the event loop. Words and
 # their places are found in Python, which takes some five times as long as pieces alone.
-_INLINE_CHARACTERS = {"predict": 8192, "tag": 1024}
-_INLINE_TAGGED_TOKENS = 512
+_INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192}
+# The same of logits: tokens that are tagged, numbers that are written out.
+_INLINE_LOGITS = {"predict": math.inf, "tag": 512, "embed": 8}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +92,8 @@ class Model:
         return Reading(rows)
 
     async def answer(self, logits: np.ndarray, reading: Reading, query: Query) -> list[Any]:
-        """What is answered for each text: labels with scores, or entities."""
-        if self.route == "tag" and len(logits) > _INLINE_TAGGED_TOKENS:
+        """What is answered for each text: labels with scores, entities, or a vector."""
+        if len(logits) > _INLINE_LOGITS[self.route]:
             return await asyncio.to_thread(self.answer_now, logits, reading, query)
         return self.answer_now(logits, reading, query)
 
@@ -101,6 +103,8 @@ class Model:
             joined = [one.joined for one in reading.sentences]
             words = to_words(logits, reading.windows, joined, self.task.labels)
             return answers.spans(words, reading.sentences, self.task)
+        if self.route == "embed":
+            return answers.vectors(logits, query)
         return answers.scores(logits, query, self.task)
 
 

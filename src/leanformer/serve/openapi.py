@@ -10,7 +10,7 @@ from leanformer.serve.answers import NAMES
 from leanformer.serve.body import TIMEOUT_HEADER
 from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.refused import KINDS
-from leanformer.serve.schemas import ANSWERS, QUERIES, schemas
+from leanformer.serve.schemas import QUERIES, answer_schema, schemas
 from leanformer.serve.settings import Limits, Settings
 
 _SUMMARIES = {
@@ -22,6 +22,7 @@ _SUMMARIES = {
         "The entities in a text, or in each of several, with their places",
         "The entities in their order: a list for one text, a list of such lists for several",
     ),
+    "embed": ("A vector for a text, or for each of several", "A list of vectors, also for one text"),
 }
 
 
@@ -33,7 +34,7 @@ def describe(settings: Settings) -> dict[str, Any]:
         "info": {
             "title": "Leanformer",
             "version": __version__,
-            "description": "Labels and entities for texts, by small Transformer encoders.",
+            "description": "Labels, entities and vectors for texts, by small Transformer encoders.",
         },
         "paths": {
             **{f"/{one}": {"post": _ask(one, limits)} for one in OPTIONS},
@@ -59,7 +60,6 @@ def describe(settings: Settings) -> dict[str, Any]:
 
 
 def _ask(route: str, limits: Limits) -> dict[str, Any]:
-    one = {"type": "array", "items": {"$ref": f"#/components/schemas/{ANSWERS[route]}"}}
     return {
         "operationId": route,
         "summary": _SUMMARIES[route][0],
@@ -73,7 +73,7 @@ def _ask(route: str, limits: Limits) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": _SUMMARIES[route][1],
-                "content": {"application/json": {"schema": {"anyOf": [one, {"type": "array", "items": one}]}}},
+                "content": {"application/json": {"schema": answer_schema(route)}},
             },
             **{str(status): _error(status) for status in (400, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)},
         },

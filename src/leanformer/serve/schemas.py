@@ -8,9 +8,18 @@ from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.refused import KINDS
 from leanformer.serve.settings import Settings
 
-# The schema of a body for each route, and of what is answered for one text.
-QUERIES = {"predict": "Query", "tag": "TagQuery"}
-ANSWERS = {"predict": "Score", "tag": "Span"}
+# The schema of a body for each route.
+QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery"}
+
+
+def answer_schema(route: str) -> dict[str, Any]:
+    """What is answered with status 200."""
+    if route == "embed":
+        return {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+    name = {"predict": "Score", "tag": "Span"}[route]
+    one = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return {"anyOf": [one, {"type": "array", "items": one}]}
+
 
 _OPTIONS: dict[str, Any] = {
     "raw_scores": {"type": ["boolean", "null"], "description": "Logits instead of probabilities."},
@@ -19,6 +28,7 @@ _OPTIONS: dict[str, Any] = {
         "type": ["boolean", "null"],
         "description": "Cut texts that are longer than the model's max_tokens; without it they are refused (422).",
     },
+    "normalize": {"type": ["boolean", "null"], "description": "Vectors of length 1; the default, unless false."},
     "exact": {
         "type": ["boolean", "null"],
         "description": "Run each text by itself: the answer does not depend on what else is asked, to the last bit. "
@@ -28,6 +38,7 @@ _OPTIONS: dict[str, Any] = {
 _INPUTS = {
     "predict": ("A text; a list of texts; for models on pairs one pair, or a list of pairs.", 2),
     "tag": ("A text; a list of texts, each of which may also be a list of its words. Long ones are read whole.", None),
+    "embed": ("A text, or a list of texts.", 1),
 }
 
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from leanformer.errors import LeanformerError
 from leanformer.serve.inputs import Query, fit
+from leanformer.serve.jobs import Job, Pack
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.model import Model, open_model
 from leanformer.serve.pool import Pool
 from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Job, Pack, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Settings
 
 
@@ -51,8 +52,8 @@ class Answered:
 
     @property
     def value(self) -> Any:
-        """What is sent: the one answer, or the list of them."""
-        return self.answers[0] if self.single else self.answers
+        """What is sent: the one answer, or the list of them; of vectors always a list, as text-embeddings-inference."""
+        return self.answers[0] if self.single and self.model.route != "embed" else self.answers
 
 
 class Service:
