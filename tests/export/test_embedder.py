@@ -80,10 +80,9 @@ def test_what_needs_labels_says_so(made: tuple[Artifact, ...], tmp_path: Path):
         done = CliRunner().invoke(app, [*command, "--data", str(tmp_path)])
         assert isinstance(done.exception, LeanformerError), done.output
         assert "gives vectors" in str(done.exception)
-    done = CliRunner().invoke(
-        app, ["gate", str(made[1].path), "--baseline", str(made[1].path), "--data", str(tmp_path)]
-    )
-    assert done.exit_code != 0
+    gate = ["gate", str(made[1].path), "--against", str(made[1].path), "--data", str(tmp_path)]
+    done = CliRunner().invoke(app, gate)
+    assert "not tasks of kind 'embedding'" in str(done.exception)
 
 
 def test_a_standard_file_of_first_tokens_and_a_refusal_of_means(made: tuple[Artifact, ...], tmp_path: Path):
