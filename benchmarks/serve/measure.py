@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 from services import HERE, Service, cpu_seconds, load, ours, started
 
-from leanformer.artifact import open_artifact
 from leanformer.loading import load as load_light
 from leanformer.predictor import chunked, logits_by_chunk
 from leanformer.runtime.cores import allowed_cores
@@ -155,7 +155,9 @@ def plain(setting: Setting) -> list[Row]:
     """FastAPI around a `transformers` pipeline, and around ONNX Runtime on int8: the same texts on the same cores."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        _write_plain(setting.teacher, Path(scratch))
+        # In a process of its own: torch is loaded first there, and its memory is gone before anything is timed.
+        write = [sys.executable, str(HERE / "plain_services.py"), "write", str(setting.teacher), scratch]
+        subprocess.run(write, check=True)
         for kind, name in (("pipeline", "FastAPI, transformers pipeline"), ("onnx", "FastAPI, ONNX Runtime int8")):
             command = [str(HERE / "plain_services.py"), kind, scratch, "PORT"]
             with started(command, setting.texts) as service:
@@ -207,14 +209,3 @@ def _timed(predictor: Any, row: np.ndarray) -> float:
     start = time.perf_counter()
     predictor.infer([row])
     return 1000 * (time.perf_counter() - start)
-
-
-def _write_plain(teacher: Path, folder: Path) -> None:
-    """The teacher as a checkpoint of `transformers`, and traced and quantised as `model.onnx`."""
-    sys.path.insert(0, str(HERE.parent / "peers"))
-    from graphs import trace, write_stock
-    from onnxruntime.quantization import quantize_dynamic
-
-    write_stock(open_artifact(teacher), folder)
-    trace(folder, folder / "traced.onnx")
-    quantize_dynamic(folder / "traced.onnx", folder / "model.onnx")
