@@ -167,7 +167,7 @@ def summary(latencies: list[float], statuses: Counter[int], seconds: float) -> d
         "requests_per_second": round(len(latencies) / seconds, 2),
         **figures,
         "n": len(latencies),
-        "statuses": {str(status): count for status, count in sorted(statuses.items())},
+        "statuses": {str(status): count for status, count in sorted(statuses.items()) if count},
     }
 
 

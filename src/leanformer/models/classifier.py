@@ -83,6 +83,12 @@ def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
 
 
+def _head(config: EncoderConfig) -> PooledHead | TokenHead | VectorHead:
+    if config.head.gives_vectors:
+        return VectorHead(config)
+    return TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
+
+
 class Classifier(nn.Module):
     """A sequence or token classifier, weights drawn as BERT draws them: normal, deviation 0.02; biases zero."""
 
@@ -90,8 +96,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        kind = VectorHead if config.head.gives_vectors else TokenHead if config.head.pooling == "none" else PooledHead
-        self.head: PooledHead | TokenHead | VectorHead = kind(config)
+        self.head = _head(config)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)

@@ -112,13 +112,18 @@ def open_model(name: str, index: int, folder: str) -> Model:
     """Open the artifact in `folder`, its hashes checked. Raises `ArtifactError` or `CheckpointError`."""
     artifact = open_artifact(folder)
     path, max_tokens = artifact.file(TOKENIZER), artifact.max_tokens
+    tokenizer: Tokenizer | SentenceTokenizer
+    if artifact.task.answer == "tags":
+        tokenizer = SentenceTokenizer(path, max_tokens)
+    else:
+        tokenizer = Tokenizer(path, max_tokens)
     return Model(
         name=name,
         index=index,
         version=artifact.content_hash,
         task=artifact.task,
         max_tokens=max_tokens,
-        tokenizer=(SentenceTokenizer if artifact.task.answer == "tags" else Tokenizer)(path, max_tokens),
+        tokenizer=tokenizer,
         facts={
             "route": ROUTE_OF[artifact.task.answer],
             "format": artifact.format,
