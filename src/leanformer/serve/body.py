@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.requests import ClientDisconnect, Request
 
+from leanformer.serve.guard import WHOLE
 from leanformer.serve.jobs import Job
 from leanformer.serve.refused import Refused
 from leanformer.serve.scheduler import Scheduler
@@ -37,7 +39,8 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(limits.receive_seconds):
+        here = request.scope.get(WHOLE, bool)()
+        async with contextlib.nullcontext() if here else asyncio.timeout(limits.receive_seconds):
             async for part in request.stream():
                 size += len(part)
                 if size > limits.body_bytes:
