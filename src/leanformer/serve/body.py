@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.requests import ClientDisconnect, Request
@@ -40,7 +39,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     size = 0
     try:
         here = request.scope.get(WHOLE, bool)()
-        async with contextlib.nullcontext() if here else asyncio.timeout(limits.receive_seconds):
+        async with asyncio.timeout(None if here else limits.receive_seconds):
             async for part in request.stream():
                 size += len(part)
                 if size > limits.body_bytes:
