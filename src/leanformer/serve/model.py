@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.artifact import open_artifact
+from leanformer.artifact import Artifact, open_artifact
 from leanformer.predictor import Question
 from leanformer.serve import answers
 from leanformer.serve.inputs import ROUTE_OF, Query, is_paired
@@ -111,19 +111,13 @@ class Model:
 def open_model(name: str, index: int, folder: str) -> Model:
     """Open the artifact in `folder`, its hashes checked. Raises `ArtifactError` or `CheckpointError`."""
     artifact = open_artifact(folder)
-    path, max_tokens = artifact.file(TOKENIZER), artifact.max_tokens
-    tokenizer: Tokenizer | SentenceTokenizer
-    if artifact.task.answer == "tags":
-        tokenizer = SentenceTokenizer(path, max_tokens)
-    else:
-        tokenizer = Tokenizer(path, max_tokens)
     return Model(
         name=name,
         index=index,
         version=artifact.content_hash,
         task=artifact.task,
-        max_tokens=max_tokens,
-        tokenizer=tokenizer,
+        max_tokens=artifact.max_tokens,
+        tokenizer=open_tokenizer(artifact),
         facts={
             "route": ROUTE_OF[artifact.task.answer],
             "format": artifact.format,
@@ -134,6 +128,14 @@ def open_model(name: str, index: int, folder: str) -> Model:
             "steps": [str(entry.get("step")) for entry in artifact.history],
         },
     )
+
+
+def open_tokenizer(artifact: Artifact) -> Tokenizer | SentenceTokenizer:
+    """What makes rows of texts for the artifact; the one place where the front looks at what kind of one it is."""
+    path = artifact.file(TOKENIZER)
+    if artifact.task.answer == "tags":
+        return SentenceTokenizer(path, artifact.max_tokens)
+    return Tokenizer(path, artifact.max_tokens)
 
 
 def _characters(text: Question) -> int:
