@@ -87,7 +87,7 @@ def _run(
         holds["memory_flat"] = grown <= 0.05
         holds["workers_replaced"] = lost > 0
     if reload_seconds:
-        holds |= {"reloaded": loaded > 2, "no_request_failed": set(statuses) == {"200"}}
+        holds |= {"reloaded": loaded > 1, "no_request_failed": set(statuses) == {"200"}}
     row = {
         "work": work, "connections": 0, **figures, "system": system(name), "capacity": capacity, "seconds": seconds,
         "queue_tokens": setting.queue_tokens, "p99_bound_ms": round(bound, 1), "workers_lost": lost,
