@@ -31,6 +31,7 @@ COMMANDS = (
     ("documented.py",),
     ("memory.py",),
     ("other_cpu.py",),  # needs qemu-user-static of the system, and says so where it is missing
+    ("serve/run.py",),  # needs fastapi for the services beside it
 )
 
 

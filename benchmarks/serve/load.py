@@ -51,14 +51,14 @@ class Connection(asyncio.Protocol):
             self.finished(self, 0)
 
 
-def requests(texts: list[str], size: int, seed: int, extra: dict[str, Any]) -> list[bytes]:
+def requests(texts: list[str], size: int, seed: int, extra: dict[str, Any], path: str = "/predict") -> list[bytes]:
     """Requests of one text (size 1) or of lists of `size` texts, in a shuffled order."""
     random.Random(seed).shuffle(texts)
     result = []
     for start in range(0, max(len(texts) - size + 1, 1), size):
         inputs: Any = texts[start] if size == 1 else texts[start : start + size]
         body = json.dumps({"inputs": inputs, **extra}).encode()
-        head = "POST /predict HTTP/1.1", "host: localhost", "content-type: application/json"
+        head = f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json"
         result.append("\r\n".join((*head, f"content-length: {len(body)}", "", "")).encode() + body)
     return result
 
@@ -167,7 +167,7 @@ def summary(latencies: list[float], statuses: Counter[int], seconds: float) -> d
         "requests_per_second": round(len(latencies) / seconds, 2),
         **figures,
         "n": len(latencies),
-        "statuses": {str(status): count for status, count in sorted(statuses.items())},
+        "statuses": {str(status): count for status, count in sorted(statuses.items()) if count},
     }
 
 
@@ -181,9 +181,10 @@ def main() -> None:
     parser.add_argument("--list", type=int, default=1, help="texts per request")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--options", type=json.loads, default={}, help="more fields of each request, as JSON")
+    parser.add_argument("--path", default="/predict")
     arguments = parser.parse_args()
     texts = [line for line in arguments.texts.read_text(encoding="utf-8").splitlines() if line.strip()]
-    bodies = requests(texts, arguments.list, arguments.seed, arguments.options)
+    bodies = requests(texts, arguments.list, arguments.seed, arguments.options, arguments.path)
     if arguments.rate:
         work = open_loop(arguments.port, bodies, arguments.rate, arguments.seconds, arguments.seed)
     else:

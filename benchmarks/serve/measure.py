@@ -1,174 +1,211 @@
-"""Our server beside plain ones, under load from another process: benchmarks/results/serve.json.
+"""Sections of run.py on how fast: by connections, lists against no server, overhead at one connection, plain services.
 
-    python benchmarks/serve/measure.py TEACHER ARTIFACT... --texts FILE [--seconds 10] [--connections 1 8 64 256]
-
-TEACHER is an artifact of format "encoder"; the plain services (plain_services.py, which need `pip install fastapi`) run
-it as a checkpoint and as a traced int8 graph. Each ARTIFACT is served by `leanformer serve`. The result is a list of
-`{work, connections, requests_per_second, p50_ms, p95_ms, p99_ms, system}` and more; work is "texts, one by one",
-"lists of 32" or "open loop at 80 %" (Poisson arrivals at 80 % of the best closed loop, latency from the time that a
-request was due). For `leanformer predict` in this process, `work` is "no server": what a server's overhead is over.
+A row is `{work, connections, requests_per_second, p50_ms, p95_ms, p99_ms, system}` and more; latency is the client's.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
+import http.client
 import json
-import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-RESULT = HERE.parent / "results" / "serve.json"
+import numpy as np
+from services import HERE, Service, cpu_seconds, load, ours, started
+
+from leanformer.loading import load as load_light
+from leanformer.predictor import chunked, logits_by_chunk
+from leanformer.runtime.cores import allowed_cores
+
+Row = dict[str, Any]
+_TRUNCATE = ("--options", '{"truncate": true}')
+LIST = 32
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
+@dataclass(frozen=True)
+class Setting:
+    """What all sections are told.
+
+    Attributes:
+        artifacts: what a model is called -> its folder; the first is the one that plain services run too.
+        teacher: the same as format "encoder", for the plain services.
+        texts: a file with a text per line.
+    """
+
+    artifacts: dict[str, Path]
+    teacher: Path
+    texts: Path
+    connections: Sequence[int]
+    seconds: float
+    minutes: float
+    rounds: int
+    queue_tokens: int
+
+    def lines(self) -> list[str]:
+        return [line for line in self.texts.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-@contextlib.contextmanager
-def service(*command: str) -> Iterator[int]:
-    """Start a service with its port in place of "PORT", wait until it answers, and end it afterwards."""
-    port = free_port()
-    environment = os.environ | {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(
-        [sys.executable, *(str(port) if word == "PORT" else word for word in command)], env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        end = time.monotonic() + 300
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit(f"{' '.join(command)} did not start") from None
-                time.sleep(0.1)
-        # A listening socket may be there before the models are.
-        load(port, Path(os.environ["SERVE_TEXTS"]), "--seconds", "1")
-        yield port
-    finally:
-        process.terminate()
-        process.wait(60)
+def system(name: str) -> str:
+    return f"leanformer, {name}"
 
 
-def load(port: int, texts: Path, *options: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, str(HERE / "load.py"), str(port), str(texts), *options], capture_output=True, text=True
+def told(row: Row) -> None:
+    figures = "  ".join(f"{name} {row[name]}" for name in ("requests_per_second", "p50_ms", "p95_ms", "p99_ms"))
+    print(
+        f"{row['system']:34} {row['work']:24} {row['connections']:4}  {figures}  {row.get('statuses', '')}", flush=True
     )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def measure(system: str, port: int, texts: Path, connections: list[int], seconds: float, options: str) -> list[Any]:
+def by_connections(setting: Setting) -> list[Row]:
+    """Single texts in a closed loop, at each number of connections."""
     rows = []
-
-    def add(work: str, count: int, *how: str) -> dict[str, Any]:
-        found = load(port, texts, "--seconds", str(seconds), "--options", options, *how)
-        rows.append({"work": work, "connections": count, **found, "system": system})
-        figures = "  ".join(f"{name} {found[name]}" for name in ("requests_per_second", "p50_ms", "p99_ms"))
-        print(f"{system:32} {work:20} {count:4}  {figures}  {found['statuses']}", flush=True)
-        return found
-
-    best = max(
-        add("texts, one by one", count, "--connections", str(count))["requests_per_second"] for count in connections
-    )
-    for count in (1, 8):
-        add("lists of 32", count, "--connections", str(count), "--list", "32")
-    add("open loop at 80 %", 0, "--rate", str(0.8 * best))
+    for name, folder in setting.artifacts.items():
+        with started(ours(folder), setting.texts) as service:
+            rows += _closed(setting, service, system(name), _TRUNCATE)
     return rows
 
 
-def without_server(path: Path, texts: Path, seconds: float) -> list[Any]:
-    """What the same predictor does in one process, one text at a time and many at once."""
-    import numpy as np
-
-    from leanformer.loading import load as load_light
-
-    lines = [line for line in texts.read_text(encoding="utf-8").splitlines() if line.strip()]
+def saturation(setting: Setting) -> list[Row]:
+    """Lists of 32 against what `leanformer bench` measures in one process, in turn; and what HTTP costs one text."""
     rows = []
-    for threads, size, work in ((1, 1, "one at a time, one thread"), (None, 1024, "many at once, all threads")):
-        predictor = load_light(path, threads=threads)
-        predictor.predict(lines[:64])
-        spent: list[float] = []
-        start = time.perf_counter()
-        while time.perf_counter() < start + seconds:
-            turn = len(spent) * size % max(len(lines) - size, 1)
-            before = time.perf_counter()
-            predictor.predict(lines[turn : turn + size])
-            spent.append(time.perf_counter() - before)
-        p50, p95, p99 = (float(value) * 1000 for value in np.percentile(spent, [50, 95, 99]))
-        texts_per_second = len(spent) * min(size, len(lines)) / sum(spent)
-        rows.append(
-            {
-                "work": f"no server: {work}", "connections": 0, "requests_per_second": round(texts_per_second, 2),
-                "p50_ms": round(p50, 3), "p95_ms": round(p95, 3), "p99_ms": round(p99, 3), "n": len(spent),
-                "system": f"leanformer {path.name}",
-            }
-        )  # fmt: skip
-        print(f"leanformer {path.name:20} no server: {work}  {texts_per_second:.1f} texts/s  p50 {p50:.3f} ms")
+    for name, folder in setting.artifacts.items():
+        predictor, lines = load_light(folder), setting.lines()
+        list(logits_by_chunk(predictor, chunked(lines)))
+        alone, lists, front, behind, singles = [], [], [], [], []
+        with started(ours(folder), setting.texts) as service:
+            for _ in range(setting.rounds):
+                alone.append(_rate(predictor, lines, setting.seconds))
+                found = load(
+                    service.port, setting.texts, *_for(setting), "--connections", "8", "--list", str(LIST), *_TRUNCATE
+                )
+                lists.append(found)
+                pids = [[service.process.pid], service.workers]
+                before = [cpu_seconds(one) for one in pids]
+                single = load(service.port, setting.texts, *_for(setting), "--connections", "64", *_TRUNCATE)
+                spent = [cpu_seconds(one) - was for one, was in zip(pids, before, strict=True)]
+                singles.append(single["requests_per_second"])
+                front.append(1000 * spent[0] / max(single["n"], 1))
+                behind.append(1000 * spent[1] / max(single["n"], 1))
+        per_text = [LIST * one["requests_per_second"] for one in lists]
+        cores, typical = allowed_cores(), sorted(lists, key=lambda one: one["requests_per_second"])[len(lists) // 2]
+        rows.append({
+            "work": f"lists of {LIST}", "connections": 8, **typical, "system": system(name),
+            "texts_per_second": round(median(per_text), 1),
+            "bench_texts_per_second": round(median(alone), 1),
+            # Each round's own ratio, so that drift of the machine falls on both.
+            "share_of_bench": round(median(a / b for a, b in zip(per_text, alone, strict=True)), 4),
+            "shares_by_round": [round(a / b, 4) for a, b in zip(per_text, alone, strict=True)],
+            "single_texts_per_second": round(median(singles), 1),
+            # What a core is busy with for one text that comes alone, beyond what it costs in a list.
+            "http_core_ms_per_single_text": round(
+                median(1000 * cores / s - 1000 * cores / t for s, t in zip(singles, per_text, strict=True)), 4
+            ),
+            "front_cpu_ms_per_single_text": round(median(front), 4),
+            "workers_cpu_ms_per_single_text": round(median(behind), 4),
+        })  # fmt: skip
+        told(rows[-1])
+        print({key: rows[-1][key] for key in ("share_of_bench", "shares_by_round", "http_core_ms_per_single_text")})
     return rows
 
 
-def write_plain(teacher: Path, folder: Path) -> None:
-    """The teacher as a checkpoint of `transformers`, and traced and quantised as `model.onnx`."""
-    sys.path.insert(0, str(HERE.parent / "peers"))
-    from graphs import trace
-    from onnxruntime.quantization import quantize_dynamic
+def overhead(setting: Setting) -> list[Row]:
+    """One connection, one text at a time, beside the inference of the same texts in this process, block by block."""
+    rows = []
+    for name, folder in setting.artifacts.items():
+        predictor = load_light(folder, threads=1)
+        lines = setting.lines()[:1000]
+        prepared = predictor.tokenize(lines)
+        over, alone, stages = [], [], []
+        with started(ours(folder), setting.texts) as service:
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
+            end, turn = time.perf_counter() + 2 * setting.seconds, 0
+            while time.perf_counter() < end or not over:
+                block = [(turn * 20 + i) % len(lines) for i in range(20)]
+                turn += 1
+                # The first of a block finds the other's weights in the caches, and is not counted.
+                asked = [_ask(connection, lines[i]) for i in block][1:]
+                inferred = [_timed(predictor, prepared[i]) for i in block][1:]
+                over += [ms for ms, _ in asked]
+                stages += [ms - infer for ms, infer in asked]
+                alone += inferred
+            connection.close()
+        p50, p95, p99 = (float(value) for value in np.percentile(over, [50, 95, 99]))
+        rows.append({
+            "work": "overhead", "connections": 1, "requests_per_second": round(1000 * len(over) / sum(over), 2),
+            "p50_ms": round(p50, 3), "p95_ms": round(p95, 3), "p99_ms": round(p99, 3), "n": len(over),
+            "system": system(name),
+            "inference_p50_ms": round(median(alone), 3),
+            # Of the same text, so that its length falls out.
+            "overhead_p50_ms": round(median(a - b for a, b in zip(over, alone, strict=True)), 3),
+            "beside_infer_stage_p50_ms": round(median(stages), 3),
+        })  # fmt: skip
+        told(rows[-1])
+        print({key: rows[-1][key] for key in ("inference_p50_ms", "overhead_p50_ms", "beside_infer_stage_p50_ms")})
+    return rows
 
-    from leanformer.artifact import open_artifact
-    from leanformer.models.hf.checkpoint import write_checkpoint
-    from leanformer.models.store import read_model, write_tokenizer_config
 
-    artifact = open_artifact(teacher)
-    write_checkpoint(read_model(artifact), artifact.task, folder)
-    (folder / "tokenizer.json").write_bytes(artifact.file("tokenizer.json").read_bytes())
-    write_tokenizer_config(artifact, folder)
-    trace(folder, folder / "traced.onnx")
-    quantize_dynamic(folder / "traced.onnx", folder / "model.onnx")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("teacher", type=Path)
-    parser.add_argument("artifacts", type=Path, nargs="+")
-    parser.add_argument("--texts", type=Path, required=True, help="a text per line")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64, 256])
-    parser.add_argument("--output", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    os.environ["SERVE_TEXTS"] = str(arguments.texts)
-    from leanformer.files import write_json
-    from leanformer.machine import fingerprint
-    from leanformer.runtime.cores import allowed_cores
-
-    rows: list[Any] = []
-    rest = (arguments.texts, arguments.connections, arguments.seconds)
-    for path in arguments.artifacts:
-        rows += without_server(path, arguments.texts, arguments.seconds)
-        command = ("-m", "leanformer", "serve", str(path), "--port", "PORT", "--no-access-log")
-        with service(*command) as port:
-            rows += measure(f"leanformer {path.name}", port, *rest, '{"truncate": true}')
+def plain(setting: Setting) -> list[Row]:
+    """FastAPI around a `transformers` pipeline, and around ONNX Runtime on int8: the same texts on the same cores."""
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        write_plain(arguments.teacher, Path(scratch))
+        # In a process of its own: torch is loaded first there, and its memory is gone before anything is timed.
+        write = [sys.executable, str(HERE / "plain_services.py"), "write", str(setting.teacher), scratch]
+        subprocess.run(write, check=True)
         for kind, name in (("pipeline", "FastAPI, transformers pipeline"), ("onnx", "FastAPI, ONNX Runtime int8")):
-            with service(str(HERE / "plain_services.py"), kind, scratch, "PORT") as port:
-                rows += measure(name, port, *rest, "{}")
-    for row in rows:
-        row["load_average"] = round(os.getloadavg()[0], 2)
-        row["machine"] = fingerprint(allowed_cores())
-    write_json(arguments.output, rows)
-    print(f"written to {arguments.output}")
+            command = [str(HERE / "plain_services.py"), kind, scratch, "PORT"]
+            with started(command, setting.texts) as service:
+                rows += _closed(setting, service, name, ())
+                found = load(service.port, setting.texts, *_for(setting), "--connections", "8", "--list", str(LIST))
+                rows.append({"work": f"lists of {LIST}", "connections": 8, **found, "system": name})
+                rows[-1]["texts_per_second"] = round(LIST * found["requests_per_second"], 1)
+                told(rows[-1])
+    return rows
 
 
-if __name__ == "__main__":
-    main()
+def _for(setting: Setting) -> tuple[str, str]:
+    return "--seconds", str(setting.seconds)
+
+
+def _closed(setting: Setting, service: Service, name: str, options: Sequence[str]) -> list[Row]:
+    rows = []
+    for count in setting.connections:
+        found = load(service.port, setting.texts, *_for(setting), "--connections", str(count), *options)
+        rows.append({"work": "texts, one by one", "connections": count, **found, "system": name})
+        told(rows[-1])
+    return rows
+
+
+def _rate(predictor: Any, lines: list[str], seconds: float) -> float:
+    """Texts per second of the predictor alone, as `leanformer bench` counts them."""
+    done, start = 0, time.perf_counter()
+    while (spent := time.perf_counter() - start) < seconds or not done:
+        for _ in logits_by_chunk(predictor, chunked(lines)):
+            pass
+        done += len(lines)
+    return done / spent
+
+
+def _ask(connection: http.client.HTTPConnection, text: str) -> tuple[float, float]:
+    """Milliseconds until the answer was read, and those of its stage `infer`."""
+    body = json.dumps({"inputs": text, "truncate": True}).encode()
+    start = time.perf_counter()
+    connection.request("POST", "/predict", body, {"content-type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    spent = 1000 * (time.perf_counter() - start)
+    if answer.status != 200:
+        raise SystemExit(f"status {answer.status} at one connection")
+    return spent, float((answer.getheader("server-timing") or "").partition("infer;dur=")[2].partition(",")[0])
+
+
+def _timed(predictor: Any, row: np.ndarray) -> float:
+    start = time.perf_counter()
+    predictor.infer([row])
+    return 1000 * (time.perf_counter() - start)

@@ -1,120 +1,124 @@
-"""Twice what it can do, from an open loop: benchmarks/results/serve_overload.json.
+"""Sections of run.py on what happens under too much: twice the capacity from an open loop, workers killed, reloads.
 
-    python benchmarks/serve/overload.py ARTIFACT --texts FILE [--minutes 5] [--kill-seconds 20]
-
-Finds the capacity with a closed loop, then sends twice as many requests per second for the given time, counting
-latency from the time that each was due. Memory of the server with its workers (proportional set size) is read each
-second. With --kill-seconds a worker is killed that often, and with --reload-seconds the artifact is loaded anew.
-What must hold: every request sent has an answer, and each is 200, 429, 503 or 504 (status 0 is a request without).
+Requests are due at times drawn beforehand, whatever the server does, and latency counts from then. What must hold is in
+a row's `holds`: every request is answered, with 200, 429, 503 or 504; the answers of accepted ones come in bounded
+time; memory stays flat; and a reload fails none.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from measure import HERE, free_port, load
+from measure import Row, Setting, system, told
+from services import Service, load, memory_bytes, ours, started
 
-from leanformer.files import write_json
-from leanformer.machine import fingerprint
-from leanformer.runtime.cores import allowed_cores
-
-
-def children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
+_TRUNCATE = ("--options", '{"truncate": true}')
+KILL_SECONDS, RELOAD_SECONDS = 20.0, 10.0
+# Accepted work waits for at most a full queue; twice the time that takes, and a second for a worker that died with it.
+_SLACK = 2.0
 
 
-def memory_bytes(pids: list[int]) -> int:
-    """Proportional set size of some processes, those that have just gone left out."""
-    total = 0
-    for pid in pids:
+def overload(setting: Setting) -> list[Row]:
+    """Twice the capacity."""
+    return [_run(setting, name, folder, "open loop at 200 %", 2.0) for name, folder in _first(setting)]
+
+
+def killed(setting: Setting) -> list[Row]:
+    """The same, and every 20 s a worker is killed."""
+    work = "200 %, a worker killed every 20 s"
+    return [_run(setting, name, folder, work, 2.0, kill_seconds=KILL_SECONDS) for name, folder in _first(setting)]
+
+
+def reloads(setting: Setting) -> list[Row]:
+    """Half of the capacity, and every 10 s the artifact is loaded anew."""
+    work = "50 %, reloaded every 10 s"
+    return [_run(setting, name, folder, work, 0.5, reload_seconds=RELOAD_SECONDS) for name, folder in _first(setting)]
+
+
+def _first(setting: Setting) -> list[tuple[str, Path]]:
+    return list(setting.artifacts.items())[:1]
+
+
+def _run(
+    setting: Setting, name: str, folder: Path, work: str, share: float, *, kill_seconds: float = 0.0,
+    reload_seconds: float = 0.0,
+) -> Row:  # fmt: skip
+    options = ("--queue-tokens", str(setting.queue_tokens))
+    seconds = 60 * setting.minutes
+    if kill_seconds or reload_seconds:  # a short trial sees at least one of each
+        kill_seconds, reload_seconds = min(kill_seconds, seconds / 3), min(reload_seconds, seconds / 3)
+    with started(ours(folder, *options), setting.texts) as service:
+        found = load(service.port, setting.texts, "--seconds", "5", "--connections", "64", *_TRUNCATE)
+        capacity = found["requests_per_second"]
+        print(f"{system(name)}: capacity {capacity:.0f} requests per second", flush=True)
+        over, memory = threading.Event(), list[int]()
+        watcher = threading.Thread(target=_disturb, args=(service, over, memory, kill_seconds, reload_seconds))
+        watcher.start()
         try:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("artifact", type=Path)
-    parser.add_argument("--texts", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--kill-seconds", type=float, default=0.0)
-    parser.add_argument("--reload-seconds", type=float, default=0.0)
-    parser.add_argument("--queue-tokens", type=int, default=8192)
-    parser.add_argument("--output", type=Path, default=HERE.parent / "results" / "serve_overload.json")
-    arguments = parser.parse_args()
-    port = free_port()
-    command = ("-m", "leanformer", "serve", str(arguments.artifact), "--port", str(port), "--no-access-log")
-    limits = ("--queue-tokens", str(arguments.queue_tokens))
-    server = subprocess.Popen([sys.executable, *command, *limits], stderr=subprocess.PIPE, text=True)
-    assert server.stderr is not None
-    events: list[str] = []
-    for line in server.stderr:
-        if '"listening"' in line:
-            break
-    reader = threading.Thread(target=lambda: events.extend(server.stderr or ()), daemon=True)
-    reader.start()
-    options = ("--options", '{"truncate": true}')
-    load(port, arguments.texts, "--seconds", "2", "--connections", "64", *options)
-    capacity = load(port, arguments.texts, "--seconds", "5", "--connections", "64", *options)["requests_per_second"]
-    print(f"capacity {capacity:.0f} requests per second", flush=True)
-    seconds = 60 * arguments.minutes
-    memory: list[int] = []
-    over = threading.Event()
-
-    def disturb() -> None:
-        draw, start, kills, reloads = random.Random(13), time.monotonic(), 1, 1
-        while not over.wait(1.0):
-            workers = children(server.pid)
-            memory.append(memory_bytes([server.pid, *workers]))
-            passed = time.monotonic() - start
-            if arguments.kill_seconds and workers and passed > kills * arguments.kill_seconds:
-                os.kill(draw.choice(workers), signal.SIGKILL)
-                kills += 1
-            if arguments.reload_seconds and passed > reloads * arguments.reload_seconds:
-                server.send_signal(signal.SIGHUP)
-                reloads += 1
-
-    watcher = threading.Thread(target=disturb)
-    watcher.start()
-    found: dict[str, Any] = load(
-        port, arguments.texts, "--seconds", str(seconds), "--rate", str(2 * capacity), *options
+            figures = load(
+                service.port, setting.texts, "--seconds", str(seconds), "--rate", str(share * capacity), *_TRUNCATE
+            )
+        finally:
+            over.set()
+            watcher.join()
+        lost, loaded = service.count("worker_lost"), service.count("models_loaded")
+        errors = [line for line in service.log.read_text().splitlines() if '"level": "error"' in line]
+    statuses: dict[str, int] = figures["statuses"]
+    # What allocators need in the first half they have then.
+    middle = memory[len(memory) // 2 :]
+    grown = max(middle[-5:]) / max(middle[:5]) - 1 if middle else 0.0
+    bound = 1000 * (
+        _SLACK * 64 / capacity + _SLACK * _queue_seconds(setting, capacity) + (5.0 if kill_seconds else 1.0)
     )
-    over.set()
-    watcher.join()
-    server.terminate()
-    status = server.wait(60)
-    reader.join(10)
-    # Half of the time is enough for every allocator to have grown to what it needs.
-    early, late = memory[len(memory) // 2 : len(memory) // 2 + 5], memory[-5:]
+    holds: dict[str, bool] = {
+        "all_answered": not statuses.get("0"),
+        "no_other_status": set(statuses) <= {"0", "200", "429", "503", "504"},
+        "p99_bounded": figures["p99_ms"] <= bound,
+    }
+    if not kill_seconds and not reload_seconds:
+        holds["memory_flat"] = abs(grown) <= 0.05
+    if kill_seconds:
+        holds["memory_flat"] = grown <= 0.05
+        holds["workers_replaced"] = lost > 0
+    if reload_seconds:
+        holds |= {"reloaded": loaded > 1, "no_request_failed": set(statuses) == {"200"}}
     row = {
-        "work": "open loop at 200 %", "connections": 0, **found, "system": f"leanformer {arguments.artifact.name}",
-        "capacity": capacity, "seconds": seconds, "kill_seconds": arguments.kill_seconds,
-        "reload_seconds": arguments.reload_seconds, "queue_tokens": arguments.queue_tokens, "exit_status": status,
-        "workers_lost": sum('"worker_lost"' in one for one in events),
-        "reloads": sum('"models_loaded"' in one for one in events),
-        "memory_middle_bytes": sum(early) // max(len(early), 1), "memory_end_bytes": sum(late) // max(len(late), 1),
-        "all_answered": set(found["statuses"]) - {"0"} <= {"200", "429", "503", "504"}
-        and not found["statuses"].get("0"),
-        "machine": fingerprint(allowed_cores()),
+        "work": work, "connections": 0, **figures, "system": system(name), "capacity": capacity, "seconds": seconds,
+        "queue_tokens": setting.queue_tokens, "p99_bound_ms": round(bound, 1), "workers_lost": lost,
+        "reloads": loaded - 1, "memory_growth": round(grown, 4),
+        "memory_bytes": memory[:: max(1, len(memory) // 20)], "holds": holds,
     }  # fmt: skip
-    write_json(arguments.output, row)
-    print({name: value for name, value in row.items() if name != "machine"})
-    print("".join(one for one in events if '"level": "error"' in one or '"warning"' in one))
+    told(row)
+    print({key: row[key] for key in ("holds", "workers_lost", "reloads", "memory_growth", "p99_bound_ms")})
+    unexpected = [line for line in errors if '"worker_lost"' not in line]
+    print("\n".join(unexpected[:5]))
+    return row
 
 
-if __name__ == "__main__":
-    main()
+def _queue_seconds(setting: Setting, capacity: float) -> float:
+    """Seconds that a full queue takes at capacity; some four tokens for every three words, special ones besides."""
+    lines = setting.lines()[:500]
+    tokens = sum(4 * len(line.split()) / 3 + 2 for line in lines) / len(lines)
+    return setting.queue_tokens / (tokens * capacity)
+
+
+def _disturb(service: Service, over: threading.Event, memory: list[int], kill: float, reload: float) -> None:
+    """Each second read the memory; now and then kill a worker, or have the artifact loaded anew."""
+    draw, start = random.Random(13), time.monotonic()
+    done: dict[str, Any] = {"kills": 1, "reloads": 1}
+    while not over.wait(1.0):
+        workers = service.workers
+        memory.append(memory_bytes([service.process.pid, *workers]))
+        passed = time.monotonic() - start
+        if kill and workers and passed > done["kills"] * kill:
+            os.kill(draw.choice(workers), signal.SIGKILL)
+            done["kills"] += 1
+        if reload and passed > done["reloads"] * reload:
+            service.process.send_signal(signal.SIGHUP)
+            done["reloads"] += 1

@@ -2,8 +2,10 @@
 
     python benchmarks/serve/plain_services.py pipeline FOLDER PORT
     python benchmarks/serve/plain_services.py onnx FOLDER PORT
+    python benchmarks/serve/plain_services.py write TEACHER FOLDER
 
 `pipeline` is the `transformers` pipeline; `onnx` is ONNX Runtime on `FOLDER/model.onnx`, each request one padded batch.
+`write` makes the folder of both from an artifact of format "encoder": a stock checkpoint, traced and quantised.
 Both take and give what `POST /predict` of ours does. Endpoints are plain functions, which FastAPI runs in threads.
 """
 
@@ -72,10 +74,26 @@ def with_onnx(folder: Path) -> FastAPI:
     return app
 
 
+def write(teacher: Path, folder: Path) -> None:
+    """The teacher as a checkpoint of `transformers`, and traced and quantised as `model.onnx`."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
+    from graphs import trace, write_stock
+    from onnxruntime.quantization import quantize_dynamic
+
+    from leanformer.artifact import open_artifact
+
+    write_stock(open_artifact(teacher), folder)
+    trace(folder, folder / "traced.onnx")
+    quantize_dynamic(folder / "traced.onnx", folder / "model.onnx")
+
+
 def main() -> None:
-    kind, folder, port = sys.argv[1:]
-    app = {"pipeline": with_pipeline, "onnx": with_onnx}[kind](Path(folder))
-    uvicorn.run(app, host="127.0.0.1", port=int(port), access_log=False, log_level="warning")
+    kind, first, second = sys.argv[1:]
+    if kind == "write":
+        write(Path(first), Path(second))
+        return
+    app = {"pipeline": with_pipeline, "onnx": with_onnx}[kind](Path(first))
+    uvicorn.run(app, host="127.0.0.1", port=int(second), access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class Prediction:
         tags: the tag of each word, where the answer is tags; else None. Never an illegal sequence.
         words: the words that `tags` are of, in their order; else None.
         spans: the entities that the tags stand for, in their order, with their places in the text; else None.
+        vector: the text as a vector of length 1, where the answer is one; else None.
     """
 
     label: str | None
@@ -66,6 +67,7 @@ class Prediction:
     tags: tuple[str, ...] | None = None
     words: tuple[str, ...] | None = None
     spans: tuple[Span, ...] | None = None
+    vector: tuple[float, ...] | None = None
 
 
 @runtime_checkable
@@ -208,12 +210,18 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * values)))
 
 
+def unit_vectors(values: np.ndarray) -> np.ndarray:
+    """The rows of `[n, width]` with length 1, so that products of two are cosines; a row of zeros stays one."""
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.where(lengths > 0, lengths, 1))
+
+
 def decide(values: np.ndarray, task: Task) -> np.ndarray:
     """The answers that logits `[n, outputs]` stand for.
 
     Returns class indices `[n]` for one label, whether each label applies `[n, labels]` for any number of them, scores
     `[n]`, float64, on the scale of the training data, and for tags, of a ragged array `[n]` of `[words, labels]`, one
-    `[n]` of tag indices `[words]`, the best legal sequence of each sentence.
+    `[n]` of tag indices `[words]`, the best legal sequence of each sentence; of vectors these with length 1.
     """
     if task.answer == "tags":
         return viterbi.decode(list(values), task.labels)
@@ -222,6 +230,8 @@ def decide(values: np.ndarray, task: Task) -> np.ndarray:
     if task.answer == "labels":
         thresholds = 0.5 if task.thresholds is None else np.asarray(task.thresholds)
         return np.asarray(sigmoid(values.astype(np.float64)) >= thresholds)
+    if task.answer == "vector":
+        return unit_vectors(values)
     offset, unit = task.scale or (0.0, 1.0)
     return np.asarray(offset + unit * values[:, 0].astype(np.float64))
 
@@ -231,6 +241,8 @@ def to_predictions(values: np.ndarray, task: Task) -> list[Prediction]:
     decided = decide(values, task)
     if task.answer == "score":
         return [Prediction(label=None, probabilities={}, score=float(one)) for one in decided]
+    if task.answer == "vector":
+        return [Prediction(None, {}, vector=tuple(row)) for row in decided.tolist()]
     several = task.answer == "labels"
     shares = (sigmoid if several else softmax)(values.astype(np.float64))
     named = [{name: float(value) for name, value in zip(task.labels, row, strict=True)} for row in shares]
@@ -274,6 +286,8 @@ def to_record(question: Question, one: Prediction) -> dict[str, Any]:
         record["label"] = one.label
     if one.labels is not None:
         record["labels"] = list(one.labels)
+    if one.vector is not None:
+        return record | {"vector": [round(value, 8) for value in one.vector]}
     if one.score is not None:
         return record | {"score": round(one.score, 6)}
     return record | {"probabilities": {name: round(value, 6) for name, value in one.probabilities.items()}}

@@ -15,7 +15,7 @@ class Kind:
     """What tells the kinds apart: whether an input is a pair of texts, and the form of the answer.
 
     An answer is "label" (one label of several), "labels" (any number of labels), "score" (a number) or "tags" (one
-    label of several for each word).
+    label of several for each word) or "vector" (the text as numbers).
     """
 
     pairs: bool
@@ -29,6 +29,7 @@ BUILT = {
     "similarity": Kind(pairs=True, answer="score"),
     "regression": Kind(pairs=False, answer="score"),
     "tokens": Kind(pairs=False, answer="tags"),
+    "embedding": Kind(pairs=False, answer="vector"),
 }
 KINDS = (*BUILT, "span", "choice")
 
@@ -43,6 +44,7 @@ class Task:
         thresholds: of a model that gives any number of labels, for each the probability from which on it is given;
             None means 0.5 for all.
         scale: of a model that gives a score, (offset, unit): score = offset + unit * output; None means (0, 1).
+        width: of a model that gives vectors, how many numbers one has; else None.
 
     Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds or a scale that do not fit.
     """
@@ -51,6 +53,7 @@ class Task:
     labels: tuple[str, ...]
     thresholds: tuple[float, ...] | None = None
     scale: tuple[float, float] | None = None
+    width: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -58,8 +61,10 @@ class Task:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"duplicate label names in {self.labels}")
         answer = BUILT[self.kind].answer if self.kind in BUILT else None
-        if answer == "score" and self.labels:
-            raise ValueError(f"a task of kind {self.kind!r} has a score and no labels, not {self.labels}")
+        if answer in ("score", "vector") and self.labels:
+            raise ValueError(f"a task of kind {self.kind!r} has a {answer} and no labels, not {self.labels}")
+        if (answer == "vector") != (self.width is not None and self.width > 0):
+            raise ValueError(f"width {self.width} does not fit a task of kind {self.kind!r}")
         if self.thresholds is not None:
             if answer != "labels" or len(self.thresholds) != len(self.labels):
                 raise ValueError(f"{len(self.thresholds)} thresholds for {len(self.labels)} labels ({self.kind})")
@@ -70,7 +75,7 @@ class Task:
 
     @property
     def answer(self) -> str:
-        """The form of the answer: "label", "labels", "score" or "tags"."""
+        """The form of the answer: "label", "labels", "score", "tags" or "vector"."""
         return BUILT[self.kind].answer
 
     @property
@@ -80,7 +85,9 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model gives for one input (or token): a logit for each label, or one score."""
+        """How many numbers a model gives for one input (or token): a logit for each label, one score, or a vector."""
+        if self.width is not None:
+            return self.width
         return 1 if self.kind in BUILT and self.answer == "score" else len(self.labels)
 
     @property
@@ -95,6 +102,8 @@ class Task:
             value["thresholds"] = list(self.thresholds)
         if self.scale is not None:
             value["scale"] = list(self.scale)
+        if self.width is not None:
+            value["width"] = self.width
         return value
 
     @classmethod
@@ -105,4 +114,5 @@ class Task:
             labels=tuple(value["labels"]),
             thresholds=None if thresholds is None else tuple(float(one) for one in thresholds),
             scale=None if scale is None else (float(scale[0]), float(scale[1])),
+            width=None if value.get("width") is None else int(value["width"]),
         )

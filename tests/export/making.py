@@ -8,11 +8,15 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
+from leanformer.models.classifier import Classifier, vector_head
+from leanformer.models.store import write_classifier
 from leanformer.step import Context
+from leanformer.task import Task
 from tests.tagged import tagged_dataset, tagger_artifact
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset, tiny_texts, tiny_tokenizer
 
 
 def make_context(
@@ -49,6 +53,22 @@ def make_tagger(folder: Path) -> tuple[Artifact, Artifact, Artifact]:
     context = make_context(folder, tagger, data=tagged_dataset())
     onnx = Onnx()(tagger, context, folder / "onnx")
     return tagger, onnx, Int8(max_flips=1.0, max_mean_share=1.0)(onnx, context, folder / "int8")
+
+
+def make_embedder(folder: Path, pooling: str = "mean") -> tuple[Artifact, Artifact, Artifact]:
+    """An encoder that gives vectors, its graph, and its int8 graph."""
+    config = tiny_config()
+    model = Classifier(vector_head(config, pooling))
+    roughen(model, 7)
+    task = Task("embedding", (), width=config.hidden)
+    encoder = write_classifier(
+        model.eval(), folder / "encoder", task=task, tokenizer=tiny_tokenizer(folder / "tokenizer"), max_tokens=32,
+        history=[],
+    )  # fmt: skip
+    data = Dataset(task=task, unlabelled=Examples(task, tiny_texts(60, seed=2)[0], None), name="texts")
+    context = make_context(folder, encoder, data=data)
+    onnx = Onnx()(encoder, context, folder / "onnx")
+    return encoder, onnx, Int8(method="per_token")(onnx, context, folder / "int8")
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

@@ -34,9 +34,12 @@ class Reply:
 class Server:
     """`leanformer serve ...` as a process; use as a context manager."""
 
-    def __init__(self, *arguments: object, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: object, environment: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "leanformer", "serve"),
+    ) -> None:  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "leanformer", "serve", *map(str, arguments), "--port", "0"],
+            [sys.executable, *program, *map(str, arguments), "--port", "0"],
             stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {}),
         )  # fmt: skip
         self.log: list[dict[str, Any]] = []
@@ -125,6 +128,12 @@ class Server:
 
     def predict(self, inputs: Any, headers: dict[str, str] | None = None, **options: Any) -> Reply:
         return self.ask("POST", "/predict", {"inputs": inputs, **options}, headers)
+
+    def tag(self, inputs: Any, headers: dict[str, str] | None = None, **options: Any) -> Reply:
+        return self.ask("POST", "/tag", {"inputs": inputs, **options}, headers)
+
+    def embed(self, inputs: Any, headers: dict[str, str] | None = None, **options: Any) -> Reply:
+        return self.ask("POST", "/embed", {"inputs": inputs, **options}, headers)
 
     def figure(self, name: str) -> float:
         """A figure of /metrics, by its name with its labels."""

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from leanformer.serve.answers import answer
+from leanformer.serve.answers import scores
 from leanformer.serve.inputs import Query, fit, read_json, read_query
 from leanformer.serve.refused import Refused
 from leanformer.serve.settings import Limits
@@ -95,7 +95,7 @@ def test_pairs_as_in_text_embeddings_inference():
 
 
 def test_equal_scores_keep_the_order_of_the_task():
-    [row] = answer(np.zeros((1, 3), dtype=np.float32), Query(["x"]), Task("classification", ("c", "a", "b")))
+    [row] = scores(np.zeros((1, 3), dtype=np.float32), Query(["x"]), Task("classification", ("c", "a", "b")))
     assert [one["label"] for one in row] == ["c", "a", "b"]
     json.dumps(row, allow_nan=False)
 

@@ -24,6 +24,7 @@ import pytest
 
 from leanformer.serve.pages import PAGE
 from tests.serve.serving import SECONDS, Server
+from tests.tagged import tagged_sentences
 
 TEXT = PAGE.read_text(encoding="utf-8")
 ENTER, SHIFT = "\ue007", "\ue008"
@@ -161,3 +162,80 @@ def test_it_asks_for_the_key_and_tells_what_is_wrong(driver: int, tiny_onnx_arti
             browser.shoot("playground-narrow")
         finally:
             browser.call("DELETE", "")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+def test_entities_are_coloured_where_they_stand(driver: int, tag_server: Server, dark: bool):
+    browser = open_page(driver, tag_server, *(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] * dark))
+    texts = [f"\U0001f3b8 {' '.join(words)} <b>it</b>" for words, _ in tagged_sentences(60, seed=9)]
+    found = zip(texts, tag_server.tag(texts).json, strict=True)
+    text, spans = next(one for one in found if len(one[1]) > 2 and len({span["entity_group"] for span in one[1]}) == 2)
+    try:
+        browser.run(
+            "document.getElementById('text').value = arguments[0]; document.getElementById('text').focus()", text
+        )
+        browser.type(ENTER)
+        told = browser.until("return document.getElementById('told').textContent")
+        card = "document.querySelectorAll('article')[1]"
+        marks = browser.run(f"return [...{card}.querySelectorAll('mark')].map(e => [e.firstChild.data, e.title])")
+        assert marks == [[one["word"], f"{100 * one['score']:.1f} %"] for one in spans]
+        types = browser.run(f"return [...{card}.querySelectorAll('mark .type')].map(e => e.textContent)")
+        assert types == [one["entity_group"] for one in spans], "the type is told in words, and not by colour alone"
+        colours = browser.run(
+            f"return [...{card}.querySelectorAll('mark')].map(e => getComputedStyle(e).backgroundColor)"
+        )
+        assert len(set(colours)) == len(set(types)) == 2
+        whole = browser.run(f"return {card}.querySelector('.tagged').cloneNode(true).textContent")
+        assert "\U0001f3b8" in whole and "<b>it</b>" in whole
+        cells = browser.run(
+            f"return [...{card}.querySelectorAll('tr')].map(e => [...e.children].map(c => c.textContent))"
+        )
+        assert cells == [[one["word"], one["entity_group"], f"{100 * one['score']:.1f} %"] for one in spans]
+        assert f"tags: {spans[0]['word']} {spans[0]['entity_group']}, " in told
+        browser.run(f"{card}.querySelector('.tagged').focus()")
+        assert browser.run("return document.activeElement.getAttribute('aria-label')") == "The text with its entities"
+        assert browser.call("POST", "/se/log", type="browser") == [], "the policy or the script complains"
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+        for ink, ground in browser.run(
+            f"return [...{card}.querySelectorAll('mark')].map(e => [getComputedStyle(e).color, "
+            "getComputedStyle(e).backgroundColor])"
+        ):
+            assert contrast(ink, ground) >= 4.5, "WCAG 2.2, 1.4.3"
+        browser.shoot("playground-tags-dark" if dark else "playground-tags-light")
+    finally:
+        browser.call("DELETE", "")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_two_texts_are_compared_by_their_vectors(driver: int, all_server: Server):
+    browser = open_page(driver, all_server)
+    try:
+        assert browser.run("return document.getElementById('second').required") is False
+        browser.run("document.getElementById('text').value = 'rain and song'; document.getElementById('text').focus()")
+        browser.type(ENTER)
+        browser.until("return document.querySelector('.vector')")
+        assert browser.run("return document.querySelector('.cosine')") is None
+        browser.run("document.getElementById('second').value = 'goal'; document.getElementById('second').focus()")
+        browser.type(ENTER)
+        found = browser.until("return document.querySelector('.cosine')?.textContent")
+        first, second = all_server.embed(["rain and song", "goal"]).json
+        cosine = sum(a * b for a, b in zip(first, second, strict=True))
+        assert float(found.rpartition(" ")[2]) == pytest.approx(cosine, abs=2e-3)
+        assert "vectors: cosine " in browser.until("return document.getElementById('told').textContent")
+        assert browser.call("POST", "/se/log", type="browser") == []
+        browser.shoot("playground-vectors")
+    finally:
+        browser.call("DELETE", "")
+
+
+def contrast(*colours: str) -> float:
+    """The contrast ratio of two colours as a browser tells them (WCAG 2.2)."""
+    light = []
+    for one in colours:
+        parts = [int(value) / 255 for value in re.findall(r"\d+", one)[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leanformer.serve.jobs import Job, Pack
 from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Job, Pack, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.wire import Answer
+
+
+def expected(these: Sequence[np.ndarray], model: int) -> list[list[int]]:
+    """What a model gives for rows: model 0 their number and length, once a row; model 1 their number for each token."""
+    if model == 0:
+        return [[row[0], len(row)] for row in these]
+    return [[row[0], place] for row in these for place in range(len(row))]
 
 
 @dataclass(eq=False)
@@ -31,7 +39,7 @@ class Hand:
 
     def answer(self) -> None:
         pack = next(iter(self.packs.values()))
-        values = np.array([[row[0], len(row)] for row in pack.rows()], dtype=np.float32)
+        values = np.array(expected(pack.rows(), pack.model), dtype=np.float32)
         self.scheduler.answered(self, Answer(pack.number, 0.001, values))
 
     def fail(self) -> None:
@@ -60,14 +68,14 @@ def make(workers: int, queue: int = 10_000, pack: int = 100) -> tuple[Scheduler,
 
 
 def submit(scheduler: Scheduler, these: list[np.ndarray], model: int = 0, exact: bool = False) -> Job:
-    job = scheduler.submit(model, these, exact=exact, timeout=60)
+    job = scheduler.submit(model, these, exact=exact, timeout=60, by_token=model == 1)
     job.answer.add_done_callback(lambda one: one.exception())  # asked for here, so that asyncio does not complain
     return job
 
 
 def check(job: Job) -> None:
-    """Each row got its own answer."""
-    assert job.answer.result().tolist() == [[row[0], len(row)] for row in job.rows]
+    """Each row, or each token, got its own answer."""
+    assert job.answer.result().tolist() == expected(job.rows, job.model)
 
 
 @in_a_loop
@@ -100,6 +108,18 @@ async def test_packs_keep_to_the_budget_and_a_longer_row_goes_alone():
         hand.answer()
     assert hand.seen == [[0, 1], [2], [3, 4], [5]]
     check(job)
+
+
+@in_a_loop
+async def test_tokens_have_their_own_answers_whatever_packs_and_workers_they_come_by():
+    scheduler, hands = make(2, pack=25)
+    job, other = submit(scheduler, rows(10, 1, 40, 7, 3, 10), model=1), submit(scheduler, rows(2, 9), model=1)
+    while any(hand.packs for hand in hands):
+        for hand in reversed(hands):
+            if hand.packs:
+                hand.answer()
+    check(job)
+    check(other)
 
 
 @in_a_loop

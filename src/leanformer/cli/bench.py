@@ -100,11 +100,12 @@ def bench(
         entries.append(
             Entry(foreign_name, names[0], opened[0], foreign, foreign_name, False, False, opener=foreign_name)
         )
+    metric = metric_name(opened[0].task)
     examples = open_data(data, split, seed, task=opened[0].task, single="test")
     for note in examples.notes:
         say(f"note: {note}")
     report = measure_ladder(
-        entries, examples, title=f"bench on {examples.name}", metric=metric_name(opened[0].task), threads=cores,
+        entries, examples, title=f"bench on {examples.name}", metric=metric, threads=cores,
         speed=SpeedSettings(rounds=rounds), usd_per_hour=usd_per_hour, memory=memory, energy=metering, seed=seed,
         further=further, need_dev=False, say=say,
     )  # fmt: skip

@@ -70,6 +70,7 @@ def compress(
     from rich.console import Console
 
     from leanformer.measure.speed import SpeedSettings
+    from leanformer.metrics.primary import metric_name
     from leanformer.models.store import device_of
     from leanformer.recipe.compress import compress as run
     from leanformer.recipe.evaluation import known_task
@@ -84,7 +85,9 @@ def compress(
     settings = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
     if settings:
         plan = plan.with_options(settings)
-    examples = open_data(data, split, seed, task=known_task(model), kind=kind)
+    if (known := known_task(model)) is not None:
+        metric_name(known)  # says so where there is none
+    examples = open_data(data, split, seed, task=known, kind=kind)
     further = Further(tuple(slices or ()), tuple(groups or ()), (), robustness, stability)
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,

@@ -12,6 +12,7 @@ from leanformer.cli import (
     cascade,
     compress,
     demo,
+    embedder,
     export,
     gate,
     inspect,
@@ -46,6 +47,7 @@ app.command()(inspect.inspect)
 app.command()(report.report)
 app.command()(techniques.techniques)
 app.command()(export.export)
+app.command()(embedder.embedder)
 app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(tune.tune)

@@ -12,7 +12,8 @@ from typing import Any
 from leanformer.errors import DataError
 from leanformer.task import BUILT
 
-READABLE_KINDS = tuple(BUILT)
+# Vectors are nothing that a file of examples would hold.
+READABLE_KINDS = tuple(name for name, one in BUILT.items() if one.answer != "vector")
 # Pairs of column names that are read as `text` and `text_pair` where a row has both of them and no `text`.
 PAIR_NAMES = (
     ("text_a", "text_b"),

@@ -13,7 +13,7 @@ from torch import nn
 
 from leanformer.export.graph import Graph, array
 from leanformer.export.position_graph import Positions, position_operators
-from leanformer.models.classifier import Classifier, TokenHead
+from leanformer.models.classifier import Classifier, TokenHead, VectorHead
 from leanformer.models.config import EncoderConfig
 from leanformer.models.encoder import FeedForward, Layer
 
@@ -161,6 +161,9 @@ def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
         summed = g.node("ReduceSum", [g.node("Mul", [x, by_token], "real"), g.integers(1)], "real.sum", keepdims=0)
         count = g.node("ReduceSum", ["mask.float", g.integers(1)], "mask.count", keepdims=1)
         x = g.node("Div", [summed, count], "mean")
+    if isinstance(head, VectorHead):
+        g.node("Identity", [x], "logits")
+        return
     x = _activation(g, g.linear(x, *linear_map(head.pooler), "pooler"), shape.activation, "pooled")
     if head.norm is not None:
         x = norm_nodes(g, x, head.norm, "head_norm")
@@ -189,14 +192,14 @@ def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> d
         {"Split": layers, "Mul": layers} if config.gated_ffn else {},
         {"LayerNormalization": sum(1 + one.attention_norm for one in config.layers) + config.norm_first},
     ]
+    parts.append({"Identity": 1})
     if head.pooling == "none":
-        parts.append({"MatMul": 1, "Add": 1, "Identity": 1})
+        parts.append({"MatMul": 1, "Add": 1})
     else:
-        parts += [
-            {"MatMul": 2, "Add": 1 + head.bias, _ACTIVATIONS[head.activation]: 1, "Identity": 1},
-            {"LayerNormalization": 1} if head.norm else {},
-            {"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1},
-        ]
+        parts.append({"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1})
+    if head.pooling != "none" and not head.gives_vectors:
+        parts.append({"MatMul": 2, "Add": 1 + head.bias, _ACTIVATIONS[head.activation]: 1})
+        parts.append({"LayerNormalization": 1} if head.norm else {})
     # Rotary layers pack queries and keys, and turn keys before they are transposed.
     packed = sum(one.rotary_base is not None for one in (config.layers[:-1] if first else config.layers))
     parts.append({"Split": packed, "Reshape": -packed})

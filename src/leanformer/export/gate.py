@@ -6,12 +6,19 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
 from leanformer.errors import GateError
 from leanformer.metrics.agreement import changed
 from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 
 _ONE_LABEL = Task("classification", ())
+
+
+def gate_examples(data: Dataset) -> Examples | None:
+    """The texts to compare on: dev; for vectors, which have no labels and so no dev split, the unlabelled ones."""
+    return data.unlabelled if data.task.answer == "vector" else data.dev
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,13 @@ class Int8:
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import onnx
 
-        from leanformer.export.gate import check, compare
+        from leanformer.export.gate import check, compare, gate_examples
         from leanformer.export.graph import operator_counts
         from leanformer.export.lstm_graph import quantise_lstm
         from leanformer.export.quantise import behind_norms, linear_maps, quantise
 
-        if context.data.dev is None:
+        examples = gate_examples(context.data)
+        if examples is None:
             raise DataError("int8 is compared with fp32 on dev texts, and there are none", path=context.data.name)
         if artifact.properties.get("precision") != "fp32":
             raise RecipeError("export.int8: the graph is quantised already; give it the fp32 graph (`uses:`)")
@@ -102,7 +103,7 @@ class Int8:
             _quantise_word_table(graph)
         quantise_lstm(graph, weight_bits=7 if self.reduce_range else 8)
         onnx.checker.check_model(graph)
-        texts = sampled(context.data.dev, self.gate_texts, context.seed)
+        texts = sampled(examples, self.gate_texts, context.seed)
         properties = {
             **artifact.properties,
             "precision": f"int8 {method}",

@@ -51,16 +51,17 @@ class Onnx:
         import onnx
         import torch
 
-        from leanformer.export.gate import check, compare
+        from leanformer.export.gate import check, compare, gate_examples
         from leanformer.export.graph import operator_counts
         from leanformer.models.predictor import TorchPredictor
 
-        if context.data.dev is None:
+        examples = gate_examples(context.data)
+        if examples is None:
             raise DataError(
                 "export compares the graph with PyTorch on dev texts, and there are none", path=context.data.name
             )
         torch.set_num_threads(context.threads)
-        texts = sampled(context.data.dev, self.gate_texts, context.seed)
+        texts = sampled(examples, self.gate_texts, context.seed)
         graph, expected, facts = (_recurrent if artifact.format == "bilstm" else _encoder)(artifact)
         counts = operator_counts(graph)
         if counts != expected:

@@ -46,10 +46,11 @@ _PACK = "pack."
 
 def can_pack(config: EncoderConfig) -> bool:
     """Whether such a model has a graph over packs: positions are looked up by number, norms follow the residual sums,
-    and the head reads the first token or every one, without averaging.
+    and the head reads the first token or every one, or its answer is the mean of all.
     """
     special = config.norm_first or any(one.window is not None or one.rotary_base is not None for one in config.layers)
-    return config.position_table and config.relative_bias is None and not special and config.head.pooling != "mean"
+    head = config.head.pooling != "mean" or config.head.gives_vectors
+    return config.position_table and config.relative_bias is None and not special and head
 
 
 class _Segments(Positions):
@@ -100,14 +101,17 @@ def packed_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelP
     for index, layer in enumerate(model.encoder.layers):
         assert isinstance(layer, Layer)
         name = f"layer{index}"
-        first_only = index == last and not every_token
+        first_only = index == last and config.head.pooling == "first"
         if first_only:
             # Few queries are left, so that all lines as one cost little, and each query finds its own line among them.
             x = g.node("Reshape", [x, g.integers(1, -1, config.hidden)], f"{name}.tokens")
         x = layer_nodes(g, layer, x, positions, config, name, first_token_only=first_only)
     if model.encoder.final_norm is not None:
         x = norm_nodes(g, x, model.encoder.final_norm, "final_norm")
-    head_nodes(g, model, x, axis=0)
+    if config.head.pooling == "mean":
+        g.node("Identity", [_means(g, x, config.hidden)], "logits")
+    else:
+        head_nodes(g, model, x, axis=0)
     line: list[str | int] = ["lines", "tokens"]
     inputs: dict[str, list[str | int]] = {"ids": line, "positions": line, "segments": line}
     if not every_token:
@@ -115,6 +119,16 @@ def packed_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelP
     if token_types:
         inputs[TYPES] = line
     return g.model(inputs, {"logits": [*(line if every_token else ["rows"]), config.labels]})
+
+
+def _means(g: Graph, x: str, hidden: int) -> str:
+    """The mean `[R, H]` of the tokens of each sequence, of `[G, L, H]`; a product, as tokens lie in no one order."""
+    of_all = g.node("Reshape", ["segments", g.integers(-1)], f"{_PACK}of_all")
+    own = g.node("Unsqueeze", [g.node("Gather", [of_all, "first"], f"{_PACK}of_first"), g.integers(1)], f"{_PACK}own")
+    same = g.node("Cast", [g.node("Equal", [own, of_all], f"{_PACK}same")], f"{_PACK}share", to=TensorProto.FLOAT)
+    tokens = g.node("Reshape", [x, g.integers(-1, hidden)], f"{_PACK}tokens")
+    count = g.node("ReduceSum", [same, g.integers(1)], f"{_PACK}count", keepdims=1)
+    return str(g.node("Div", [g.node("MatMul", [same, tokens], f"{_PACK}sum"), count], "mean"))
 
 
 def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
@@ -143,6 +157,10 @@ def expected_packed_operators(config: EncoderConfig, *, token_types: bool = Fals
     if config.head.pooling == "first":
         counts.subtract({"Slice": 1})
         counts.update({"Gather": 2, "Unsqueeze": 2, "Equal": 1, "Where": 1, "Reshape": 2})
+    if config.head.pooling == "mean":
+        counts.subtract({"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1})
+        counts.update({"Reshape": 2, "Gather": 1, "Unsqueeze": 1, "Equal": 1, "Cast": 1, "ReduceSum": 1, "Div": 1})
+        counts.update({"MatMul": 1})
     return {name: count for name, count in sorted(counts.items()) if count}
 
 

@@ -37,6 +37,11 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
                     f"{artifact.path}: its graph was made without token types\n"
                     "  remedy: export the encoder artifact that it was made from"
                 )
+            if artifact.task.answer == "vector" and artifact.properties.get("pooling") == "mean":
+                raise ArtifactError(
+                    f"{artifact.path}: a packed graph that averages has no padded form yet\n"
+                    "  remedy: sentence-transformers exports the checkpoint that it was made from"
+                )
             _padded(artifact.file("model.onnx"), temporary)
         else:
             _export(artifact, temporary, token_types or artifact.task.pairs)

@@ -24,9 +24,9 @@ def same_answers(answers: np.ndarray, reference: np.ndarray, task: Task) -> floa
 def changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
     """Whether each row's answer is another one `[n]`: another label, or a threshold crossed; of tags, each word's.
 
-    Never for scores: each differs a little and none flips.
+    Never for scores and vectors: each differs a little and none flips.
     """
-    if task.answer == "score":
+    if task.answer in ("score", "vector"):
         return np.zeros(len(logits), dtype=bool)
     return _differs(decide(logits, task), decide(reference, task))
 

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from leanformer.errors import LeanformerError
 from leanformer.metrics.classification import accuracy
 from leanformer.metrics.correlation import spearman
 from leanformer.metrics.multilabel import micro_f1
@@ -26,6 +27,12 @@ _OF_TAGS = "entity F1"
 
 
 def metric_name(task: Task) -> str:
+    """What the figure is called. Raises `LeanformerError` for vectors, of which no data say what they should be."""
+    if task.answer == "vector":
+        raise LeanformerError(
+            "a model that gives vectors has no labels to be measured or compressed by\n"
+            "  remedy: leanformer predict and serve run it; its parity gate says how far it is from PyTorch (inspect)"
+        )
     return _OF_TAGS if task.answer == "tags" else _PRIMARY[task.answer][0]
 
 

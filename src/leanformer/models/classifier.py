@@ -55,6 +55,23 @@ class TokenHead(nn.Module):
         return self.classifier(self.dropout(hidden))
 
 
+class VectorHead(nn.Module):
+    """One vector per text, and nothing behind it: a sentence encoder (Reimers and Gurevych 2019)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.shape = config.head
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """`[B, S, H]` with mask `[B, S]` to `[B, H]`."""
+        return hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
+
+
+def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
+    """The same encoder with vectors for answers; `pooling` is "first" or "mean"."""
+    return replace(config, labels=config.hidden, head=HeadShape(pooling=pooling, activation="none"))
+
+
 def token_head(config: EncoderConfig) -> EncoderConfig:
     """The same encoder with a head for tokens."""
     return replace(config, head=HeadShape(pooling="none", dropout=config.head.dropout))
@@ -66,6 +83,12 @@ def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
 
 
+def _head(config: EncoderConfig) -> PooledHead | TokenHead | VectorHead:
+    if config.head.gives_vectors:
+        return VectorHead(config)
+    return TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
+
+
 class Classifier(nn.Module):
     """A sequence or token classifier, weights drawn as BERT draws them: normal, deviation 0.02; biases zero."""
 
@@ -73,7 +96,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        self.head: PooledHead | TokenHead = TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
+        self.head = _head(config)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)

@@ -9,7 +9,7 @@ from typing import Any
 from leanformer.errors import CheckpointError
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
-HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS)
+HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS, "none")
 POOLINGS = ("first", "mean", "none")
 
 
@@ -57,7 +57,8 @@ class HeadShape:
     Attributes:
         pooling: "first" reads the first token alone, "mean" averages the real tokens; "none" gives logits for every
             token, with neither a dense layer nor anything behind it.
-        activation: after the dense layer, one of `HEAD_ACTIVATIONS`.
+        activation: after the dense layer, one of `HEAD_ACTIVATIONS`; "none" is a head without any layer, whose answer
+            is the pooled vector itself.
         bias: whether the dense layer has one (the logits always do).
         norm: whether a LayerNorm follows the activation.
         dropout: used in training only; None takes the encoder's.
@@ -70,6 +71,11 @@ class HeadShape:
     norm: bool = False
     dropout: float | None = None
     drops_input: bool = False
+
+    @property
+    def gives_vectors(self) -> bool:
+        """Whether there is nothing but the pooling."""
+        return self.activation == "none"
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,8 @@ class EncoderConfig:
     head: HeadShape = field(default_factory=HeadShape)
 
     def __post_init__(self) -> None:
+        if self.head.gives_vectors and (self.head.pooling == "none" or self.labels != self.hidden):
+            raise CheckpointError(f"a vector is pooled, and {self.hidden} wide, not {self.labels}")
         if self.activation not in ACTIVATIONS:
             raise CheckpointError(f"unknown activation {self.activation!r}; one of {', '.join(ACTIVATIONS)}")
         if self.head.activation not in HEAD_ACTIVATIONS or self.head.pooling not in POOLINGS:

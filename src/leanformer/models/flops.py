@@ -13,10 +13,13 @@ def shape_of_config(config: EncoderConfig, *, first_token_only: bool = False) ->
     With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as our
     graphs do; a head that averages or tags tokens needs them all, and PyTorch always computes them.
     """
+    head = config.head
     return Shape(
-        config.hidden, config.head_size, tuple((one.heads, one.ffn) for one in config.layers), config.labels,
-        pooler=config.head.pooling != "none", first_only=first_token_only and config.head.pooling == "first",
-        gated=config.gated_ffn, embedding=config.embedding, every_token=config.head.pooling == "none",
+        config.hidden, config.head_size, tuple((one.heads, one.ffn) for one in config.layers),
+        0 if head.gives_vectors else config.labels,
+        pooler=head.pooling != "none" and not head.gives_vectors,
+        first_only=first_token_only and head.pooling == "first",
+        gated=config.gated_ffn, embedding=config.embedding, every_token=head.pooling == "none",
     )  # fmt: skip
 
 

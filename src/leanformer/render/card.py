@@ -12,6 +12,7 @@ _ANSWERS = {
     "labels": "Labels, any number of them: ",
     "score": "Answer: a score",
     "tags": "Tags, one for each word: ",
+    "vector": "Answer: a vector",
 }
 
 

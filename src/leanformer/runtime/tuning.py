@@ -57,10 +57,10 @@ class Settings:
 def default_engine(artifact: Artifact) -> str:
     """The engine that runs it where nothing was tuned: our own for packed int8 graphs, where it can be compiled.
 
-    It gives one answer a text, and none a word.
+    It gives one answer a text, and none a word; and it has no vectors.
     """
     int8 = str(artifact.properties.get("precision", "")).startswith("int8")
-    packed = artifact.properties.get("layout") == "packed" and artifact.task.answer != "tags"
+    packed = artifact.properties.get("layout") == "packed" and artifact.task.answer not in ("tags", "vector")
     return "native" if int8 and packed and can_build() else DEFAULT_ENGINE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from leanformer import __version__
 from leanformer.serve.body import TIMEOUT_HEADER, Watch, need_type, read_body, read_lines, timeout_of
 from leanformer.serve.guard import Guard
-from leanformer.serve.inputs import read_json, read_query
+from leanformer.serve.inputs import OPTIONS, read_json, read_query
 from leanformer.serve.metrics import CONTENT_TYPE
 from leanformer.serve.openapi import describe, page
 from leanformer.serve.pages import playground
@@ -35,8 +36,8 @@ def make_app(service: Service) -> ASGIApp:
     routes = Routes(service)
     app: ASGIApp = Starlette(
         routes=[
-            Route("/predict", routes.predict, methods=["POST"]),
-            Route("/predict/stream", routes.stream, methods=["POST"]),
+            *(Route(f"/{one}", partial(routes.ask, route=one), methods=["POST"]) for one in OPTIONS),
+            *(Route(f"/{one}/stream", partial(routes.stream, route=one), methods=["POST"]) for one in OPTIONS),
             Route("/info", routes.info),
             Route("/health", routes.health),
             Route("/ready", routes.ready),
@@ -64,29 +65,29 @@ class Routes:
         self.service, self.limits = service, service.settings.limits
         self.trace = make_trace() if service.settings.tracing else None
 
-    async def predict(self, request: Request) -> Response:
+    async def ask(self, request: Request, route: str) -> Response:
         need_type(request, "application/json")
         timeout = timeout_of(request, self.limits)
-        query = read_query(read_json(await read_body(request, self.limits)), self.limits)
+        query = read_query(read_json(await read_body(request, self.limits)), self.limits, route)
         start = time.time_ns()
         watch = Watch(request)
         try:
-            answered = await self.service.predict(query, timeout=timeout, accepted=watch.over)
+            answered = await self.service.answer(query, timeout=timeout, accepted=watch.over)
         finally:
             watch.end()
         request.scope["leanformer"].update(
-            model=answered.model.name, texts=len(answered.scores), tokens=answered.tokens,
+            model=answered.model.name, texts=len(answered.answers), tokens=answered.tokens,
             **{f"{stage}_ms": round(value * 1000, 3) for stage, value in answered.seconds.items()},
         )  # fmt: skip
         if self.trace is not None:
             self.trace(request.headers, start, answered)
-        return _json(answered.scores[0] if answered.single else answered.scores, headers=_told(answered))
+        return _json(answered.value, headers=_told(answered))
 
-    async def stream(self, request: Request) -> Response:
+    async def stream(self, request: Request, route: str) -> Response:
         need_type(request, *_LINES_TYPES)
         timeout = timeout_of(request, self.limits)
         _ = self.service.generation  # not ready is said once, and not on every line
-        return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout))
+        return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout, route))
 
     async def info(self, request: Request) -> Response:
         models = [

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 from starlette.requests import ClientDisconnect, Request
 
+from leanformer.serve.guard import WHOLE
+from leanformer.serve.jobs import Job
 from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Job, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Limits
 
 TIMEOUT_HEADER = "leanformer-timeout-ms"
@@ -36,7 +38,8 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(limits.receive_seconds):
+        here = request.scope.get(WHOLE, bool)()
+        async with asyncio.timeout(None if here else limits.receive_seconds):
             async for part in request.stream():
                 size += len(part)
                 if size > limits.body_bytes:
@@ -85,7 +88,7 @@ def timeout_of(request: Request, limits: Limits) -> float:
 class Watch:
     """Drops a job whose client goes away before it is answered.
 
-    Give `over` to `Service.predict` as `accepted`, once the body has been read, and call `end` afterwards.
+    Give `over` to `Service.answer` as `accepted`, once the body has been read, and call `end` afterwards.
     """
 
     def __init__(self, request: Request) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from leanformer.serve.guard import ABORT, CONNECTIONS
+from leanformer.serve.guard import ABORT, BEHIND, CONNECTIONS, WHOLE
 
 _GRACE_SECONDS = 0.5
 
@@ -39,6 +39,9 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         # The task of the request has been made and has not run yet.
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
+        cycle = self.cycle
+        self.scope[WHOLE] = lambda: not cycle.more_body  # type: ignore[literal-required]
+        self.scope[BEHIND] = lambda: self.flow.write_paused  # type: ignore[literal-required]
         self.scope[CONNECTIONS] = len(self.connections)  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.refused import KINDS, Refused
@@ -20,9 +21,13 @@ from leanformer.serve.settings import LOOPBACK_NAMES, Settings
 
 # Health checks carry no key, and the pages hold nothing that is not in the source of this package.
 OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
-ROUTES = (*OPEN_ROUTES, "/info", "/metrics", "/predict", "/predict/stream")
+ROUTES = (*OPEN_ROUTES, "/info", "/metrics", *(f"/{one}{way}" for one in OPTIONS for way in ("", "/stream")))
 # In a request's scope: a function that breaks its connection off. See `connection.py`.
 ABORT = "leanformer.abort"
+# In a request's scope: functions that tell whether all of its body is here, and whether its client reads its answers
+# more slowly than they come. Where neither is to be waited for no deadline need be set, which would cost more than all
+# else that is done there.
+WHOLE, BEHIND = "leanformer.whole", "leanformer.behind"
 # In a request's scope: how many connections are open.
 CONNECTIONS = "leanformer.connections"
 _QUIET = ("/health", "/ready", "/metrics")
@@ -55,12 +60,15 @@ class Guard:
         fields: dict[str, Any] = {}
         scope["leanformer"] = fields
         status = 0
+        behind = scope.get(BEHIND, _always)
 
         async def mark(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *_HEADERS]
+            if not behind():
+                return await send(message)
             try:
                 async with asyncio.timeout(self._settings.limits.send_seconds):
                     await send(message)
@@ -119,6 +127,11 @@ async def _answer(refused: Refused, send: Send) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
+
+
+def _always() -> bool:
+    """For servers that do not tell."""
+    return True
 
 
 def _nothing() -> None:

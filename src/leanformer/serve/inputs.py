@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from leanformer.predictor import Question
 from leanformer.serve.refused import Refused
 from leanformer.serve.settings import Limits
 from leanformer.task import Task
 
-Text = str | tuple[str, str]
-
-_FIELDS = {"inputs", "model", "raw_scores", "top_k", "truncate", "exact", "parameters"}
+# What may be asked for, as `POST /NAME`, each with its options.
+OPTIONS = {
+    "predict": ("raw_scores", "top_k", "truncate", "exact"),
+    "tag": ("exact",),
+    "embed": ("normalize", "truncate", "exact"),
+}
+# Which of these a model answers, by the form of its task's answer.
+ROUTE_OF = {"label": "predict", "labels": "predict", "score": "predict", "tags": "tag", "vector": "embed"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """One request for predictions.
+    """One request for answers.
 
     Attributes:
-        texts: the texts, or pairs of texts.
+        texts: the texts, pairs of texts (tuples) or, for words to be tagged, lists of words.
         single: whether they came as one text, so that the answer is not a list of answers.
+        route: what is asked for, a key of `OPTIONS`.
         model: name of the model; None for the first.
         raw_scores: answer with logits instead of probabilities.
         top_k: how many labels to answer with, best first; None for all.
         truncate: cut texts that are too long; otherwise they are refused.
         exact: score each text by itself, so that its answer does not depend on what else is asked, to the last bit.
+        normalize: answer with vectors of length 1.
     """
 
-    texts: list[Text]
+    texts: list[Question]
     single: bool = False
+    route: str = "predict"
     model: str | None = None
     raw_scores: bool = False
     top_k: int | None = None
     truncate: bool = False
     exact: bool = False
+    normalize: bool = True
 
 
 def is_paired(task: Task) -> bool:
@@ -53,37 +64,42 @@ def read_json(body: bytes) -> Any:
         raise Refused(400, f"the body is not JSON in UTF-8{where}") from error
 
 
-def read_query(value: Any, limits: Limits) -> Query:
-    """The body of `POST /predict`, as a JSON value. Raises `Refused` (422) for one that is not as described.
+def read_query(value: Any, limits: Limits, route: str = "predict") -> Query:
+    """The body of `POST /ROUTE`, as a JSON value. Raises `Refused` (422) for one that is not as described.
 
     Options may stand beside `inputs` or, as Hugging Face's inference API has them, under `parameters`.
     """
     if not isinstance(value, dict):
         raise Refused(422, 'the body must be an object: {"inputs": "a text"}')
-    if unknown := sorted(set(value) - _FIELDS):
-        raise Refused(422, f"unknown field {unknown[0][:40]!a}; the fields are {', '.join(sorted(_FIELDS))}")
-    parameters = value.get("parameters", {})
-    if not isinstance(parameters, dict):
+    known = OPTIONS[route]
+    if unknown := sorted(set(value) - {"inputs", "model", "parameters", *known}):
+        fields = sorted({"inputs", "model", "parameters", *known})
+        raise Refused(422, f"unknown field {unknown[0][:40]!a}; the fields are {', '.join(fields)}")
+    parameters = value.get("parameters")
+    if not isinstance(parameters, dict | None):
         raise Refused(422, "parameters: must be an object")
-    if unknown := sorted(set(parameters) - _FIELDS | set(parameters) & {"inputs", "parameters", "model"}):
+    if unknown := sorted(set(parameters or ()) - set(known)):
         raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}")
-    options = parameters | value
+    options = (parameters or {}) | value
     if "inputs" not in value:
         raise Refused(422, "inputs: missing")
-    texts, single = _texts(value["inputs"], limits)
+    texts, single = _texts(value["inputs"], limits, _words if route == "tag" else _pair)
     return Query(
-        texts=texts, single=single, model=_name(value.get("model")), top_k=_count(options.get("top_k")),
+        texts=texts, single=single, route=route, model=_name(value.get("model")), top_k=_count(options.get("top_k")),
         raw_scores=_flag(options, "raw_scores"), truncate=_flag(options, "truncate"), exact=_flag(options, "exact"),
+        normalize=_flag(options, "normalize", True),
     )  # fmt: skip
 
 
 def fit(query: Query, task: Task) -> Query:
-    """The query as the task reads it: pairs for a task on pairs, single texts for the others.
+    """The query as the task reads it: pairs for a task on pairs, single texts (or words to tag) for the others.
 
     A list of two strings is two texts, but to a task on pairs it is one pair, as in text-embeddings-inference; a
     list in the list that holds one string is a text. Raises `Refused` (422) where it does not fit.
     """
     texts, single = query.texts, query.single
+    if query.route == "tag":
+        return query
     if is_paired(task):
         if not single and len(texts) == 2 and all(isinstance(one, str) for one in texts):
             texts, single = [(str(texts[0]), str(texts[1]))], True
@@ -97,24 +113,38 @@ def fit(query: Query, task: Task) -> Query:
     return Query(**(vars(query) | {"texts": texts, "single": single}))
 
 
-def _texts(value: Any, limits: Limits) -> tuple[list[Text], bool]:
+def _texts(
+    value: Any, limits: Limits, read_list: Callable[[list[Any], str, Limits], Question]
+) -> tuple[list[Question], bool]:
     if isinstance(value, str):
         return [_text(value, "inputs", limits)], True
     if not isinstance(value, list) or not value:
-        raise Refused(422, "inputs: must be a text, a list of texts or a list of pairs, and not empty")
+        raise Refused(422, "inputs: must be a text or a list of texts, and not empty")
     if len(value) > limits.texts:
         raise Refused(422, f"inputs: {len(value)} texts; the limit texts is {limits.texts}")
-    return [_item(one, f"inputs[{index}]", limits) for index, one in enumerate(value)], False
+    return [
+        read_list(one, f"inputs[{index}]", limits) if isinstance(one, list) else _text(one, f"inputs[{index}]", limits)
+        for index, one in enumerate(value)
+    ], False
 
 
-def _item(value: Any, where: str, limits: Limits) -> Text:
-    if isinstance(value, list):
-        if len(value) == 1:
-            return _text(value[0], f"{where}[0]", limits)
-        if len(value) == 2:
-            return _text(value[0], f"{where}[0]", limits), _text(value[1], f"{where}[1]", limits)
-        raise Refused(422, f"{where}: {len(value)} items; a pair has two texts")
-    return _text(value, where, limits)
+def _pair(value: list[Any], where: str, limits: Limits) -> Question:
+    if len(value) == 1:
+        return _text(value[0], f"{where}[0]", limits)
+    if len(value) == 2:
+        return _text(value[0], f"{where}[0]", limits), _text(value[1], f"{where}[1]", limits)
+    raise Refused(422, f"{where}: {len(value)} items; a pair has two texts")
+
+
+def _words(value: list[Any], where: str, limits: Limits) -> Question:
+    """The words of a sentence, which together are no longer than a text may be."""
+    if not value:
+        raise Refused(422, f"{where}: no words")
+    words = [_text(one, f"{where}[{index}]", limits) for index, one in enumerate(value)]
+    characters = sum(map(len, words)) + len(words) - 1
+    if characters > limits.text_characters:
+        raise Refused(422, f"{where}: {characters} characters; the limit text_characters is {limits.text_characters}")
+    return words
 
 
 def _text(value: Any, where: str, limits: Limits) -> str:
@@ -133,10 +163,10 @@ def _text(value: Any, where: str, limits: Limits) -> str:
     return value
 
 
-def _flag(options: dict[str, Any], name: str) -> bool:
+def _flag(options: dict[str, Any], name: str, default: bool = False) -> bool:
     value = options.get(name)
     if value is None:
-        return False
+        return default
     if not isinstance(value, bool):
         raise Refused(422, f"{name}: must be true or false")
     return value

@@ -3,31 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from leanformer.artifact import open_artifact
+from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
-from leanformer.errors import ArtifactError
-from leanformer.serve.inputs import Text, is_paired
+from leanformer.predictor import Question
+from leanformer.serve import answers
+from leanformer.serve.inputs import ROUTE_OF, Query, is_paired
 from leanformer.serve.refused import Refused
+from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
+from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 
-# About two milliseconds of work; more of it at a time would make other requests wait for the event loop.
-_INLINE_CHARACTERS = 8192
+TOKENIZER = "tokenizer.json"
+# About two milliseconds of work; more of it at a time would make other requests wait for the event loop. Words and
+# their places are found in Python, which takes some five times as long as pieces alone.
+_INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192}
+# The same of logits: tokens that are tagged, numbers that are written out.
+_INLINE_LOGITS = {"predict": math.inf, "tag": 512, "embed": 8}
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The texts of a query as a model reads them.
+
+    Attributes:
+        rows: token ids, one row for each text; where words are tagged one for each window, so that a long text has
+            several.
+        sentences, windows: of each text where words are tagged; else empty.
+    """
+
+    rows: list[np.ndarray]
+    sentences: Sequence[Sentence] = ()
+    windows: Sequence[list[Window]] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What is needed to read requests for a model and to say what it is.
+    """What is needed to read requests for a model, to put its logits into words, and to say what it is.
 
     Attributes:
         index: its place among the workers' models.
         version: content hash of the artifact.
+        tokenizer: a `SentenceTokenizer` where words are tagged.
     """
 
     name: str
@@ -35,20 +59,29 @@ class Model:
     version: str
     task: Task
     max_tokens: int
-    tokenizer: Tokenizer | CascadeTokenizer
+    tokenizer: Tokenizer | CascadeTokenizer | SentenceTokenizer
     facts: dict[str, Any]
 
-    async def rows(self, texts: Sequence[Text], *, truncate: bool) -> list[np.ndarray]:
-        """Token ids of each text. Raises `Refused` (422) for one that is too long and may not be cut."""
-        characters = sum(len(one) if isinstance(one, str) else len(one[0]) + len(one[1]) for one in texts)
-        if characters <= _INLINE_CHARACTERS:
-            return self.encode(texts, truncate=truncate)
-        return await asyncio.to_thread(self.encode, texts, truncate=truncate)
+    @property
+    def route(self) -> str:
+        """What it can be asked for: a key of `inputs.OPTIONS`."""
+        return ROUTE_OF[self.task.answer]
 
-    def encode(self, texts: Sequence[Text], *, truncate: bool) -> list[np.ndarray]:
-        """`rows`, here and now."""
+    async def read(self, query: Query) -> Reading:
+        """The texts as rows. Raises `Refused` (422) for one that is too long and may not be cut."""
+        if sum(map(_characters, query.texts)) <= _INLINE_CHARACTERS[self.route]:
+            return self.read_now(query)
+        return await asyncio.to_thread(self.read_now, query)
+
+    def read_now(self, query: Query) -> Reading:
+        """`read`, here and now."""
+        if isinstance(self.tokenizer, SentenceTokenizer):
+            sentences = [as_sentence(one) for one in query.texts]
+            windows = self.tokenizer.windows([one.joined for one in sentences])
+            return Reading([one.ids for each in windows for one in each], sentences, windows)
+        texts: list[Any] = query.texts
         rows = self.tokenizer.encode(texts)
-        if not truncate:
+        if not query.truncate:
             for index, row in enumerate(rows):
                 # Only a row that is full can have been cut; whether it was takes a second look.
                 if len(row) >= self.max_tokens and self.tokenizer.count_longer([texts[index]]):
@@ -57,25 +90,37 @@ class Model:
                         f"inputs[{index}]: more tokens than the model's max_tokens, {self.max_tokens}; "
                         'shorten it, or allow cutting with "truncate": true',
                     )
-        return rows
+        return Reading(rows)
+
+    async def answer(self, logits: np.ndarray, reading: Reading, query: Query) -> list[Any]:
+        """What is answered for each text: labels with scores, entities, or a vector."""
+        if len(logits) > _INLINE_LOGITS[self.route]:
+            return await asyncio.to_thread(self.answer_now, logits, reading, query)
+        return self.answer_now(logits, reading, query)
+
+    def answer_now(self, logits: np.ndarray, reading: Reading, query: Query) -> list[Any]:
+        """`answer`, here and now."""
+        if self.route == "tag":
+            joined = [one.joined for one in reading.sentences]
+            words = to_words(logits, reading.windows, joined, self.task.labels)
+            return answers.spans(words, reading.sentences, self.task)
+        if self.route == "embed":
+            return answers.vectors(logits, query)
+        return answers.scores(logits, query, self.task)
 
 
 def open_model(name: str, index: int, folder: str) -> Model:
     """Open the artifact in `folder`, its hashes checked. Raises `ArtifactError` or `CheckpointError`."""
     artifact = open_artifact(folder)
-    if artifact.task.answer == "tags":
-        raise ArtifactError(
-            f"{folder}: a model that tags words is not served yet\n"
-            "  remedy: leanformer.load(FOLDER).predict(texts), or leanformer predict FOLDER --input FILE"
-        )
     return Model(
         name=name,
         index=index,
         version=artifact.content_hash,
         task=artifact.task,
         max_tokens=artifact.max_tokens,
-        tokenizer=tokenizer_of(artifact),
+        tokenizer=open_tokenizer(artifact),
         facts={
+            "route": ROUTE_OF[artifact.task.answer],
             "format": artifact.format,
             "precision": artifact.properties.get("precision"),
             "parameters": artifact.properties.get("parameters"),
@@ -84,3 +129,14 @@ def open_model(name: str, index: int, folder: str) -> Model:
             "steps": [str(entry.get("step")) for entry in artifact.history],
         },
     )
+
+
+def open_tokenizer(artifact: Artifact) -> Tokenizer | CascadeTokenizer | SentenceTokenizer:
+    """What makes rows of texts for the artifact; the one place where the front looks at what kind of one it is."""
+    if artifact.task.answer == "tags":
+        return SentenceTokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+    return tokenizer_of(artifact)
+
+
+def _characters(text: Question) -> int:
+    return len(text) if isinstance(text, str) else sum(map(len, text))

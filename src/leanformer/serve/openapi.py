@@ -6,11 +6,24 @@ from html import escape
 from typing import Any
 
 from leanformer import __version__
+from leanformer.serve.answers import NAMES
 from leanformer.serve.body import TIMEOUT_HEADER
+from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.refused import KINDS
+from leanformer.serve.schemas import QUERIES, answer_schema, schemas
 from leanformer.serve.settings import Limits, Settings
 
-_SCORES = {"type": "array", "items": {"$ref": "#/components/schemas/Score"}}
+_SUMMARIES = {
+    "predict": (
+        "Scores of every label for a text, or for each of several",
+        "The scores, best first: a list for one text, a list of such lists for several",
+    ),
+    "tag": (
+        "The entities in a text, or in each of several, with their places",
+        "The entities in their order: a list for one text, a list of such lists for several",
+    ),
+    "embed": ("A vector for a text, or for each of several", "A list of vectors, also for one text"),
+}
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -21,17 +34,17 @@ def describe(settings: Settings) -> dict[str, Any]:
         "info": {
             "title": "Leanformer",
             "version": __version__,
-            "description": "Labels for texts, by small Transformer encoders.",
+            "description": "Labels, entities and vectors for texts, by small Transformer encoders.",
         },
         "paths": {
-            "/predict": {"post": _predict(limits)},
-            "/predict/stream": {"post": _stream(limits)},
+            **{f"/{one}": {"post": _ask(one, limits)} for one in OPTIONS},
+            **{f"/{one}/stream": {"post": _stream(one, limits)} for one in OPTIONS},
             "/info": {"get": _get("Models, their labels and versions, and all limits", "info")},
             "/health": {"get": _get("Whether the process answers", "health", key=False)},
             "/ready": {"get": _get("Whether a request would be answered now", "ready", 503, key=False)},
             "/metrics": {"get": _metrics()},
         },
-        "components": {"schemas": _schemas(settings)},
+        "components": {"schemas": schemas(settings)},
     }
     if settings.key is not None:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -46,105 +59,41 @@ def describe(settings: Settings) -> dict[str, Any]:
     return document
 
 
-def _schemas(settings: Settings) -> dict[str, Any]:
-    limits = settings.limits
-    text = {"type": "string", "minLength": 1, "maxLength": limits.text_characters, "pattern": r"\S"}
-    options = {
-        "raw_scores": {"type": ["boolean", "null"], "description": "Logits instead of probabilities."},
-        "top_k": {"type": ["integer", "null"], "minimum": 1, "description": "How many labels, best first; null: all."},
-        "truncate": {
-            "type": ["boolean", "null"],
-            "description": "Cut texts that are longer than the model's max_tokens; without it they are refused (422).",
-        },
-        "exact": {
-            "type": ["boolean", "null"],
-            "description": "Score each text by itself: the answer does not depend on what else is asked, to the last "
-            "bit. Slower.",
-        },
-    }
-    query = {
-        "type": "object",
-        "required": ["inputs"],
-        "additionalProperties": False,
-        "properties": {
-            "inputs": {
-                "description": "A text; a list of texts; for models on pairs one pair, or a list of pairs.",
-                "anyOf": [
-                    {"$ref": "#/components/schemas/Text"},
-                    {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": limits.texts,
-                        "items": {
-                            "anyOf": [
-                                {"$ref": "#/components/schemas/Text"},
-                                {
-                                    "type": "array",
-                                    "minItems": 1,
-                                    "maxItems": 2,
-                                    "items": {"$ref": "#/components/schemas/Text"},
-                                },
-                            ]
-                        },
-                    },
-                ],
-            },
-            "model": {"type": ["string", "null"], "enum": [*settings.artifacts, None]},
-            **options,
-            "parameters": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": options,
-                "description": "The options again, where Hugging Face's inference API has them.",
-            },
-        },
-    }
-    error = {
-        "type": "object",
-        "required": ["error", "error_type"],
-        "properties": {"error": {"type": "string"}, "error_type": {"enum": sorted(set(KINDS.values()))}},
-    }
-    score = {
-        "type": "object",
-        "required": ["label", "score"],
-        "properties": {"label": {"type": "string"}, "score": {"type": "number"}},
-    }
-    return {"Text": text, "Query": query, "Score": score, "Error": error}
-
-
-def _predict(limits: Limits) -> dict[str, Any]:
+def _ask(route: str, limits: Limits) -> dict[str, Any]:
     return {
-        "operationId": "predict",
-        "summary": "Scores of every label for a text, or for each of several",
+        "operationId": route,
+        "summary": _SUMMARIES[route][0],
         "description": f"At most {limits.texts} texts, and {limits.body_bytes:,} bytes.",
         "security": [{"key": []}],
         "parameters": [_timeout()],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Query"}}},
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{QUERIES[route]}"}}},
         },
         "responses": {
             "200": {
-                "description": "The scores, best first: a list for one text, a list of such lists for several",
-                "content": {"application/json": {"schema": {"anyOf": [_SCORES, {"type": "array", "items": _SCORES}]}}},
+                "description": _SUMMARIES[route][1],
+                "content": {"application/json": {"schema": answer_schema(route)}},
             },
             **{str(status): _error(status) for status in (400, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)},
         },
     }
 
 
-def _stream(limits: Limits) -> dict[str, Any]:
+def _stream(route: str, limits: Limits) -> dict[str, Any]:
     return {
-        "operationId": "predict_stream",
-        "summary": "The same for any number of texts: a line in, a line out, in order",
-        "description": "A line is a text as a JSON string, or an object as for /predict. The answer begins before the "
-        "last line has been sent, so read while you write: a client that does not is cut off.",
+        "operationId": f"{route}_stream",
+        "summary": f"The same as /{route} for any number of texts: a line in, a line out, in order",
+        "description": f"A line is a text as a JSON string, or an object as for /{route}. The answer begins before the "
+        "last line has been sent, so read while you write: a client that does not is cut off. A line has at most "
+        f"{limits.body_bytes:,} bytes.",
         "security": [{"key": []}],
         "parameters": [_timeout()],
         "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
         "responses": {
             "200": {
-                "description": 'Lines {"index": 0, "scores": ...} or {"index": 0, "error": ..., "error_type": ...}',
+                "description": f'Lines {{"index": 0, "{NAMES[route]}": ...}} or {{"index": 0, "error": ..., '
+                '"error_type": ...}',
                 "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
             },
             **{str(status): _error(status) for status in (415, 421, 422, 503)},
@@ -200,15 +149,20 @@ def page(document: dict[str, Any]) -> str:
                 f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}. "
                 f"{text}</p><table><caption>Answers</caption>{rows}</table></section>"
             )
-    fields = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(one.get('description', ''))}</td></tr>"
-        for name, one in document["components"]["schemas"]["Query"]["properties"].items()
-    )
+    fields = "".join(_fields(route, document["components"]["schemas"][name]) for route, name in QUERIES.items())
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Leanformer: routes</title>'
         '<meta name="viewport" content="width=device-width"><style>:root{color-scheme:light dark}'
         "body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"
         "td{padding:.15rem 1rem .15rem 0;vertical-align:top}caption{text-align:left;font-weight:600}</style>"
         "<h1>Routes</h1><p>For programs: <a href='openapi.json'>openapi.json</a>. To try it: <a href='./'>the page</a>."
-        f"</p>{''.join(parts)}<section><h2>Fields of a request</h2><table>{fields}</table></section></html>"
+        f"</p>{''.join(parts)}{fields}</html>"
     )
+
+
+def _fields(route: str, schema: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(one.get('description', ''))}</td></tr>"
+        for name, one in schema["properties"].items()
+    )
+    return f"<section><h2>Fields of a request to /{escape(route)}</h2><table>{rows}</table></section>"

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.scheduler import Pack, Scheduler
+from leanformer.serve.jobs import Pack
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.wire import LENGTH, pack_ask, unpack_answer
 
 _START_SECONDS = 300.0

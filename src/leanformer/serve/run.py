@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -16,7 +16,8 @@ from leanformer.errors import LeanformerError
 from leanformer.serve.app import make_app
 from leanformer.serve.connection import with_deadline
 from leanformer.serve.logs import Log
-from leanformer.serve.service import Service
+from leanformer.serve.pool import Pool
+from leanformer.serve.service import Service, Workers
 from leanformer.serve.settings import Settings
 
 # Beyond the longest wait of a request: its answer has to be written, too.
@@ -24,19 +25,22 @@ _GRACE_SECONDS = 5.0
 _SEND_BUFFER_BYTES = 1 << 17
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `LeanformerError` when it cannot listen or load."""
+def run(settings: Settings, make_pool: Callable[..., Workers] = Pool) -> None:
+    """Serve until SIGTERM or SIGINT, with the workers that `make_pool` makes (see `Service`).
+
+    Raises `LeanformerError` when it cannot listen or load.
+    """
     log = Log()
     logging.basicConfig(level=logging.WARNING, handlers=[_Handler(log)])
     with _listen(settings) as listener:
         loop_factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, listener, log))
+            runner.run(_serve(settings, listener, log, make_pool))
 
 
-async def _serve(settings: Settings, listener: socket.socket, log: Log) -> None:
+async def _serve(settings: Settings, listener: socket.socket, log: Log, make_pool: Callable[..., Workers]) -> None:
     limits = settings.limits
-    service = Service(settings, log)
+    service = Service(settings, log, make_pool)
     config = uvicorn.Config(
         make_app(service), http=with_deadline(limits.receive_seconds), lifespan="off", access_log=False,
         log_config=None, server_header=False, timeout_keep_alive=int(max(1, limits.idle_seconds)),

@@ -11,81 +11,19 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
+from leanformer.runtime.packing import result_rows
+from leanformer.serve.jobs import Job, Lane, Pack, Worker
 from leanformer.serve.refused import Refused
 from leanformer.serve.wire import Answer
 
 # Splitting a handful of tokens between workers costs more in messages than it gains.
 _SMALLEST_SHARE = 64
 _SMOOTHING = 0.1
-
-# Jobs in the order of their turns. Ordered dictionaries, so that a dropped one leaves its queue at once.
-Lane = OrderedDict["Job", None]
-
-
-class Worker(Protocol):
-    """What the scheduler knows of a worker: the packs that it has not answered, and a way to send one more."""
-
-    packs: dict[int, Pack]
-
-    def send(self, pack: Pack) -> None: ...
-
-
-@dataclass(eq=False)
-class Job:
-    """The rows of one request on their way to becoming logits.
-
-    Attributes:
-        todo: indices of rows that no worker has, the next one last.
-        answer: done when every row is answered, or with the reason why they will not be.
-        open: whether the answer is still owed.
-        deaths: how often a worker was lost, or failed, with rows of this job.
-        seconds: from the start of the wait to the first row handed out, and from there to the last answer.
-    """
-
-    model: int
-    rows: Sequence[np.ndarray]
-    exact: bool
-    tokens: int
-    arrived: float
-    todo: list[int]
-    answer: asyncio.Future[np.ndarray]
-    logits: np.ndarray | None = None
-    missing: int = 0
-    deaths: int = 0
-    handed_out: float | None = None
-    answered: float | None = None
-    timer: asyncio.TimerHandle | None = None
-    open: bool = True
-
-    @property
-    def queue_seconds(self) -> float:
-        return (self.handed_out or self.arrived) - self.arrived
-
-    @property
-    def infer_seconds(self) -> float:
-        return 0.0 if self.answered is None or self.handed_out is None else self.answered - self.handed_out
-
-
-@dataclass(eq=False)
-class Pack:
-    """Rows that go to a worker together; all for one model."""
-
-    number: int
-    model: int
-    exact: bool
-    parts: list[tuple[Job, list[int]]]
-    tokens: int
-    sent: float
-
-    def rows(self) -> list[np.ndarray]:
-        return [job.rows[index] for job, indices in self.parts for index in indices]
 
 
 @dataclass(eq=False)
@@ -111,8 +49,13 @@ class Scheduler:
     _last: int = 0
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def submit(self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float) -> Job:
-        """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens."""
+    def submit(
+        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
+    ) -> Job:
+        """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens.
+
+        `by_token` is for models that give logits for every token: the job's are then `[tokens, outputs]`.
+        """
         tokens = sum(len(row) for row in rows)
         if tokens > self.queue_tokens:
             raise Refused(413, f"the request has {tokens} tokens; the limit queue_tokens is {self.queue_tokens}")
@@ -123,6 +66,8 @@ class Scheduler:
             model, rows, exact, tokens, time.perf_counter(), list(range(len(rows) - 1, -1, -1)), loop.create_future()
         )
         job.missing = len(rows)
+        if by_token:
+            job.starts = np.cumsum([0, *(len(row) for row in rows)])
         job.timer = loop.call_later(
             timeout, self.drop, job, Refused(504, f"no answer within {timeout:g} s; the work was dropped")
         )
@@ -230,13 +175,15 @@ class Scheduler:
     def _deliver(self, pack: Pack, logits: np.ndarray) -> None:
         position = 0
         for job, indices in pack.parts:
-            values = logits[position : position + len(indices)]
-            position += len(indices)
+            count = len(indices) if job.starts is None else sum(len(job.rows[index]) for index in indices)
+            values = logits[position : position + count]
+            position += count
             if not job.open:
                 continue
             if job.logits is None:
-                job.logits = np.empty((len(job.rows), logits.shape[1]), dtype=np.float32)
-            job.logits[indices] = values
+                height = len(job.rows) if job.starts is None else job.tokens
+                job.logits = np.empty((height, logits.shape[1]), dtype=np.float32)
+            job.logits[result_rows([indices], job.starts)] = values
             job.missing -= len(indices)
             if not job.missing:
                 self._close(job)

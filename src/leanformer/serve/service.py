@@ -6,20 +6,28 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.answers import Scores, answer
 from leanformer.serve.inputs import Query, fit
+from leanformer.serve.jobs import Job, Pack
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.model import Model, open_model
 from leanformer.serve.pool import Pool
 from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Job, Pack, Scheduler
+from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Settings
+
+
+class Workers(Protocol):
+    """The workers of one generation; `pool.Pool` is the one that has processes on this machine."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,25 +37,35 @@ class Generation:
     number: int
     models: dict[str, Model]
     scheduler: Scheduler
-    pool: Pool
+    pool: Workers
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What a request got: the scores of each text, whether it asked for one only, and seconds by stage."""
+    """What a request got: an answer for each text, whether it asked for one only, and seconds by stage."""
 
-    scores: list[Scores]
+    answers: list[Any]
     single: bool
     model: Model
     tokens: int
     seconds: dict[str, float]
 
+    @property
+    def value(self) -> Any:
+        """What is sent: the one answer, or the list of them; of vectors always a list, as text-embeddings-inference."""
+        return self.answers[0] if self.single and self.model.route != "embed" else self.answers
+
 
 class Service:
-    """Everything but HTTP."""
+    """Everything but HTTP.
 
-    def __init__(self, settings: Settings, log: Log) -> None:
+    Args:
+        make_pool: makes the workers of a generation; called as `Pool` is.
+    """
+
+    def __init__(self, settings: Settings, log: Log, make_pool: Callable[..., Workers] = Pool) -> None:
         self.settings, self.log, self.metrics = settings, log, Metrics()
+        self._make_pool = make_pool
         self._generation: Generation | None = None
         self._reloading = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -105,10 +123,10 @@ class Service:
             _keep(self._endings, self._end(old))
             return True
 
-    async def predict(
+    async def answer(
         self, query: Query, *, timeout: float, accepted: Callable[[Scheduler, Job], None] | None = None
     ) -> Answered:
-        """The scores of each text of a query.
+        """The answer to each text of a query.
 
         Args:
             timeout: seconds after which the work is dropped.
@@ -120,16 +138,17 @@ class Service:
         start = time.perf_counter()
         while True:
             generation = self.generation
-            model, scheduler = self.model(query.model, generation), generation.scheduler
+            model, scheduler = self.model(query, generation), generation.scheduler
             query = fit(query, model.task)
             if scheduler.outstanding >= scheduler.queue_tokens:
                 raise scheduler.overloaded()  # before any work is done for it
-            rows = await model.rows(query.texts, truncate=query.truncate)
+            reading = await model.read(query)
             # A generation that was replaced meanwhile takes nothing more: its workers may have ended.
             if generation is self._generation:
                 break
         tokenized = time.perf_counter()
-        job = scheduler.submit(model.index, rows, exact=query.exact, timeout=timeout)
+        by_token = query.route == "tag"
+        job = scheduler.submit(model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token)
         if accepted is not None:
             accepted(scheduler, job)
         try:
@@ -137,22 +156,32 @@ class Service:
         except asyncio.CancelledError:
             scheduler.drop(job, Refused(499, "nobody waits for the answer"))
             raise
-        scores = answer(logits, query, model.task)
+        answers = await model.answer(logits, reading, query)
         seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}
         seconds["total"] = time.perf_counter() - start
         for stage, value in seconds.items():
             self.metrics.stage_seconds(model.name, stage).observe(value)
-        self.metrics.texts(model.name).inc(len(rows))
+        self.metrics.texts(model.name).inc(len(answers))
         self.metrics.tokens(model.name).inc(job.tokens)
-        return Answered(scores, query.single, model, job.tokens, seconds)
+        return Answered(answers, query.single, model, job.tokens, seconds)
 
-    def model(self, name: str | None, generation: Generation) -> Model:
-        """The model of that name, or the first. Raises `Refused` (404)."""
-        if name is None:
-            return next(iter(generation.models.values()))
-        if name not in generation.models:
+    def model(self, query: Query, generation: Generation) -> Model:
+        """The model that the query names, or the first that answers what it asks for.
+
+        Raises `Refused`: 404 where there is none, 422 where the named one answers something else.
+        """
+        if query.model is None:
+            for one in generation.models.values():
+                if one.route == query.route:
+                    return one
+            others = ", ".join(f"/{one}" for one in dict.fromkeys(one.route for one in generation.models.values()))
+            raise Refused(404, f"no model here answers /{query.route}; ask {others}")
+        if query.model not in generation.models:
             raise Refused(404, f"no model of that name; the models are {', '.join(generation.models)}")
-        return generation.models[name]
+        named = generation.models[query.model]
+        if named.route != query.route:
+            raise Refused(422, f"model: {named.name} does not answer /{query.route}; ask /{named.route}")
+        return named
 
     def gauge(self) -> None:
         """Bring the figures up to date that are states rather than events."""
@@ -175,7 +204,7 @@ class Service:
             self.metrics.pack_seconds(names[pack.model]).observe(seconds)
 
         scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, observe)
-        pool = Pool(
+        pool = self._make_pool(
             folders=list(named.values()), contents=[one.version for one in models.values()],
             count=self.settings.workers, stuck_seconds=limits.stuck_seconds, scheduler=scheduler, say=self._tell,
             changed=self.refresh, tuning=self.settings.tuning,

@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from leanformer.serve.answers import NAMES
 from leanformer.serve.inputs import Query, read_json, read_query
 from leanformer.serve.refused import Refused
 from leanformer.serve.service import Answered, Service
@@ -20,10 +21,14 @@ WINDOW = 64
 _RETRY_SECONDS = 0.01
 
 
-async def answer_lines(service: Service, lines: AsyncIterator[bytes], timeout: float) -> AsyncIterator[bytes]:
+async def answer_lines(
+    service: Service, lines: AsyncIterator[bytes], timeout: float, route: str = "predict"
+) -> AsyncIterator[bytes]:
     """For each line that is not blank a line of JSON: `{"index", "scores"}`, or `{"index", "error", "error_type"}`.
 
-    A line is a text as a JSON string, or an object as `POST /predict` takes it. What is wrong with one line is said
+    `scores` is what `answers.NAMES` calls the answers to `route`.
+
+    A line is a text as a JSON string, or an object as `POST /ROUTE` takes it. What is wrong with one line is said
     in its place, and the stream goes on. An answer is handed out as soon as it and those before it are there, also
     while the next line is waited for. When this generator is closed, the work that it has out is dropped.
     """
@@ -35,7 +40,7 @@ async def answer_lines(service: Service, lines: AsyncIterator[bytes], timeout: f
         try:
             async for line in lines:
                 if line.strip():
-                    await put(_one(service, line, index, timeout))
+                    await put(_one(service, line, index, timeout, route))
                     index += 1
         except Refused as refused:
             if refused.status != 499:
@@ -59,14 +64,14 @@ async def answer_lines(service: Service, lines: AsyncIterator[bytes], timeout: f
             one.cancel()
 
 
-async def _one(service: Service, line: bytes, index: int, timeout: float) -> bytes:
+async def _one(service: Service, line: bytes, index: int, timeout: float, route: str) -> bytes:
     try:
         value = read_json(line)
-        query = read_query({"inputs": value} if isinstance(value, str) else value, service.settings.limits)
+        query = read_query({"inputs": value} if isinstance(value, str) else value, service.settings.limits, route)
         answered = await _patiently(service, query, timeout)
     except Refused as refused:
         return await _refusal(index, refused)
-    return _line({"index": index, "scores": answered.scores[0] if answered.single else answered.scores})
+    return _line({"index": index, NAMES[route]: answered.value})
 
 
 async def _refusal(index: int, refused: Refused) -> bytes:
@@ -74,7 +79,7 @@ async def _refusal(index: int, refused: Refused) -> bytes:
 
 
 async def _patiently(service: Service, query: Query, timeout: float) -> Answered:
-    """`Service.predict`, but it waits until at most half of the queue is taken; the deadline counts from there.
+    """`Service.answer`, but it waits until at most half of the queue is taken; the deadline counts from there.
 
     So the other half is left to single requests, and lines do not expire because the stream is ahead of itself.
     """
@@ -82,7 +87,7 @@ async def _patiently(service: Service, query: Query, timeout: float) -> Answered
         scheduler = service.generation.scheduler
         if scheduler.outstanding <= scheduler.queue_tokens // 2:
             try:
-                return await service.predict(query, timeout=timeout)
+                return await service.answer(query, timeout=timeout)
             except Refused as refused:
                 if refused.status != 429:
                     raise

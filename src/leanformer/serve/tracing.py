@@ -29,11 +29,11 @@ def make_trace() -> Callable[[Mapping[str, str], int, Answered], None]:
         attributes = {
             "leanformer.model": answered.model.name,
             "leanformer.version": answered.model.version,
-            "leanformer.texts": len(answered.scores),
+            "leanformer.texts": len(answered.answers),
             "leanformer.tokens": answered.tokens,
         }
         parent = propagate.extract(dict(headers))
-        span = tracer.start_span("predict", parent, trace.SpanKind.SERVER, attributes, start_time=start)
+        span = tracer.start_span(answered.model.route, parent, trace.SpanKind.SERVER, attributes, start_time=start)
         inside, now = trace.set_span_in_context(span), start
         for stage in _STAGES:
             part = tracer.start_span(stage, inside, start_time=now)

@@ -30,7 +30,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """Logits `[rows, outputs]`, float32, and the time they took; or what went wrong.
+    """Logits `[rows, outputs]` (by token `[all tokens, outputs]`), float32, and their time; or what went wrong.
 
     Attributes:
         failure: None, or the error's type and message. A worker sees token ids only, so it holds no text.

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import time
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -26,13 +27,27 @@ from leanformer.serve.wire import LENGTH, Answer, Ask, pack_answer, read_frame, 
 
 
 def score(predictor: Predictor, ask: Ask) -> np.ndarray:
-    """Logits `[rows, outputs]` of the rows together or, where exact ones are asked for, of each row alone.
+    """Logits (see `Predictor.infer`) of the rows together or, where exact ones are asked for, of each row alone.
 
     Alone, a row's answer cannot depend on what else was asked at the time, not even in the last bit.
     """
     if ask.exact:
         return np.concatenate([predictor.infer([row]) for row in ask.rows])
     return predictor.infer(ask.rows)
+
+
+def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor], list[str]]:
+    """A predictor for each artifact, on one thread and warm, and their content hashes.
+
+    Whatever kind of artifact there is comes through here, and is opened by `leanformer.loading`.
+    """
+    artifacts = [open_artifact(path) for path in folders]
+    predictors = [open_tuned(one, tuning=tuning) for one in artifacts]
+    for predictor in predictors:
+        # Sessions are made when they are first used; no request should pay for that.
+        for one in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
+            one.infer(one.tokenize([("a", "b") if is_paired(one.task) else "a"]))
+    return predictors, [one.content_hash for one in artifacts]
 
 
 def main() -> None:
@@ -53,15 +68,11 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
     order = read_frame(source)
     if order is None:
         return
+    hello: dict[str, Any]
     try:
         wanted = json.loads(order)
-        artifacts = [open_artifact(path) for path in wanted["artifacts"]]
-        hello = {"contents": [one.content_hash for one in artifacts], "pid": os.getpid()}
-        predictors = [open_tuned(one, tuning=bool(wanted.get("tuning"))) for one in artifacts]
-        for predictor in predictors:
-            # Sessions are made when they are first used; no request should pay for that.
-            for one in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
-                one.infer(one.tokenize([("a", "b") if is_paired(one.task) else "a"]))
+        predictors, contents = open_models(wanted["artifacts"], tuning=bool(wanted.get("tuning")))
+        hello = {"contents": contents, "pid": os.getpid()}
     except (LeanformerError, OSError) as error:
         hello = {"error": str(error)}
     body = json.dumps(hello).encode()
