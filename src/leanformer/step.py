@@ -59,11 +59,13 @@ def options(step: Any) -> dict[str, Any]:
 
 def defaults(step: Any) -> dict[str, Any]:
     """The defaults of a step's options as plain JSON values; an option that must be given has none."""
-    return {
-        one.name: _plain(one.default if one.default is not MISSING else one.default_factory())
-        for one in fields(step)
-        if one.default is not MISSING or one.default_factory is not MISSING
-    }
+    usual: dict[str, Any] = {}
+    for one in fields(step):
+        if one.default is not MISSING:
+            usual[one.name] = _plain(one.default)
+        elif one.default_factory is not MISSING:
+            usual[one.name] = _plain(one.default_factory())
+    return usual
 
 
 def _plain(value: Any) -> Any:

@@ -103,7 +103,7 @@ def cascade(
     from leanformer.render.cascade import calibration_lines
 
     print(f"{place}: cascade of {len(members)} models, {artifact.bytes / 1e6:.1f} MB")
-    for line in calibration_lines(plan.to_json(), entry["calibration"]):
+    for line in calibration_lines(plan.to_json(), found.to_json()):
         print(f"  {line}")
 
 

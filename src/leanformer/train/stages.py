@@ -133,6 +133,6 @@ def _labelled(data: TrainingSet) -> TrainingSet:
     if not len(rows):
         raise DataError("labels are to be learnt from, and no training text has one")
     return TrainingSet(
-        [data.rows[i] for i in rows], data.labels[rows], data.padding_id,
+        [data.rows[int(i)] for i in rows], data.labels[rows], data.padding_id,
         None if data.groups is None else data.groups[rows],
     )  # fmt: skip
