@@ -22,6 +22,7 @@ steps:
 """
 
 
+@pytest.mark.slow
 def test_a_search_prints_its_front_and_goes_on(command: Command, folder: Path, tmp_path: Path):
     teacher = tiny_artifact(tmp_path / "teacher")
     space = write_space(tmp_path / "space", SPACE)

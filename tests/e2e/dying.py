@@ -2,7 +2,7 @@
 
     python -m tests.e2e.dying FOLDER JOB KILLS FINISH
 
-JOB is "train" or "compress", on the tiny data in FOLDER. KILLS is a JSON list of moments, one per attempt:
+JOB is "train", "compress" or "search", on the tiny data in FOLDER. KILLS is a JSON list of moments, one per attempt:
 ["change", n] just before the n-th change to the file system, ["path", part] just before the first change to a path
 with `part` in it, ["after", part] before the change after that one, ["seconds", s]. FINISH 1 adds an attempt that is
 left alone. Prints a JSON object: where each attempt died, and how many changes the last one made.
@@ -24,6 +24,9 @@ from typing import Any
 from leanformer.measure import speed
 from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import read_recipe
+from leanformer.search.budget import Budget
+from leanformer.search.read import read_space
+from leanformer.search.run import search
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
@@ -39,12 +42,24 @@ steps:
   - {step: export.int8, name: student-int8, method: static, max_flips: 1, max_mean_share: 100, rung: int8}
 """
 
+# Goals that no clock has a part in, so that a search that was killed can be held against one that was not.
+SEARCH = """
+name: small
+goals: {maximise: quality, minimise: bytes}
+halving: {over: epochs, least: 0.5, factor: 2}
+steps:
+  - {step: compress.distil, name: student, uses: teacher, layers: {choose: [2, 1]}, trial_texts: 0, epochs: 2,
+     batch_size: 16, learning_rate: {range: [0.001, 0.01], log: true}}
+  - {step: export.onnx, max_difference: 0.01}
+"""
+
 
 def prepare(folder: Path) -> None:
     """What the jobs start from: an encoder of three layers with dropout, and the recipe."""
     config = tiny_config(layers=tiny_config().layers[:1] * 3, dropout=0.1, attention_dropout=0.1)
     tiny_artifact(folder / "start", config=config)
     (folder / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
+    (folder / "search.yaml").write_text(SEARCH, encoding="utf-8")
 
 
 def train(folder: Path) -> None:
@@ -64,7 +79,16 @@ def run_compress(folder: Path) -> None:
     )  # fmt: skip
 
 
-JOBS: dict[str, Callable[[Path], None]] = {"train": train, "compress": run_compress}
+def run_search(folder: Path) -> None:
+    speed._SETTLE_SECONDS = 0
+    quick = speed.SpeedSettings(rounds=1, latency_texts=4, seconds=0.01)
+    search(
+        read_space(folder / "search.yaml"), str(folder / "teacher"), tiny_dataset(), folder / "found",
+        budget=Budget(trials=6), threads=1, device="cpu", speed=quick, final_speed=quick, say=lambda line: None,
+    )  # fmt: skip
+
+
+JOBS: dict[str, Callable[[Path], None]] = {"train": train, "compress": run_compress, "search": run_search}
 _CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
 
 

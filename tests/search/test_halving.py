@@ -41,7 +41,9 @@ def test_survivors_by_rank():
     kept = [0.0] * 4
     assert ranking(costs, kept)[-1] == 3
     assert not in_front(costs, kept, 2)
-    assert in_front([*costs[:3], (0.5, 0.5)], kept, 4)  # it dominates one, and is itself dominated by none
+    # It dominates three, and is itself dominated by none: only the two ends of the front go before it.
+    better = [*costs, (4.0, 4.0), (0.5, 0.5)]
+    assert in_front(better, [0.0] * 6, 2) and not in_front(better, [0.0] * 6, 3)
     assert ranking([*costs[:3], (0.0, 0.0)], kept)[0] == 3
 
 
