@@ -22,7 +22,7 @@ from leanformer.cascade.plan import Plan
 from leanformer.cascade.promise import Promise
 from leanformer.errors import LeanformerError
 from leanformer.metrics.calibration import fit_temperature
-from leanformer.metrics.paired import Paired, compare
+from leanformer.metrics.paired import Paired
 
 STEPS = 100
 LEAST_FIT_ROWS = 10
@@ -110,12 +110,13 @@ def calibrate(
         measure = best_measure(values[0][fit], truth[fit], reference[fit], temperatures[0])
     sure = [confidence(one, measure, each) for one, each in zip(values, temperatures, strict=False)]
     answers = np.stack([one.argmax(axis=1) for one in values])[:, held_out]
-    kept = np.stack([one[held_out] for one in sure])
+    kept, truths = np.stack([one[held_out] for one in sure]), known[held_out]
+    harms = [_Harm.of(one, answers[-1], truths) for one in answers[:-1]]
     taken: float | None = None
     counts: Paired | None = None
     steps = 0
     for threshold in walk(np.concatenate([one[fit] for one in sure])):
-        step = _counts(answers, kept, threshold, known[held_out])
+        step = _counts(harms, kept, threshold)
         steps += 1
         if not promise.is_shown(step):
             counts = counts or step
@@ -125,7 +126,7 @@ def calibrate(
     plan, answered = None, np.zeros(0)
     if taken is not None:
         plan = Plan(measure, temperatures, (taken,) * len(temperatures))
-        answered = np.bincount(_answering(kept, taken), minlength=len(values)) / len(held_out)
+        answered = np.bincount(plan.route([one[held_out] for one in values]), minlength=len(values)) / len(held_out)
     return Calibration(
         promise, plan, len(held_out), len(fit), counts, promise.p_value(counts), tuple(answered.tolist()), steps
     )  # fmt: skip
@@ -147,13 +148,31 @@ def best_measure(values: np.ndarray, truth: np.ndarray, reference: np.ndarray, t
     return min(MEASURES, key=lambda one: area_under_risk(confidence(values, one, temperature), lost))
 
 
-def _answering(sure: np.ndarray, threshold: float) -> np.ndarray:
-    """Who answers each row, `[n]`, by confidences `[members - 1, n]`: the first that is sure, or else the last."""
-    return np.asarray(np.vstack([sure >= threshold, np.ones((1, sure.shape[1]), dtype=bool)]).argmax(axis=0))
+@dataclass(frozen=True)
+class _Harm:
+    """What becomes of each row `[n]` if a member answers it in place of the last: see `metrics.paired.Paired`."""
+
+    lost: np.ndarray
+    gained: np.ndarray
+    changed: np.ndarray
+
+    @classmethod
+    def of(cls, answers: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> _Harm:
+        ours, theirs = answers == labels, reference == labels
+        return cls(theirs & ~ours, ours & ~theirs, answers != reference)
 
 
-def _counts(answers: np.ndarray, sure: np.ndarray, threshold: float, labels: np.ndarray) -> Paired:
-    return compare(answers[_answering(sure, threshold), np.arange(len(labels))], answers[-1], labels)
+def _counts(harms: Sequence[_Harm], sure: np.ndarray, threshold: float) -> Paired:
+    """Counts against the last member where every other has this threshold, by their confidences `[members - 1, n]`."""
+    left = np.ones(sure.shape[1], dtype=bool)
+    lost = gained = changed = 0
+    for harm, each in zip(harms, sure, strict=True):
+        stands = left & (each >= threshold)
+        lost += int(np.count_nonzero(harm.lost & stands))
+        gained += int(np.count_nonzero(harm.gained & stands))
+        changed += int(np.count_nonzero(harm.changed & stands))
+        left &= ~stands
+    return Paired(sure.shape[1], lost, gained, changed)
 
 
 def everything_to_the_last(measure: str, members: int) -> Plan:

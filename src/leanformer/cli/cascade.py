@@ -94,7 +94,7 @@ def cascade(
         if otherwise == "refuse":
             raise typer.Exit(NOT_SHOWN)
         plan = everything_to_the_last(measure, len(members))
-    entry = {"data": _described(dataset, examples, on), "seed": seed, "calibration": found.to_json()}
+    entry: dict[str, Any] = {"data": _described(dataset, examples, on), "seed": seed, "calibration": found.to_json()}
     assert place is not None
     artifact = write_cascade(members, plan, place, entry=entry)
     if as_json:
