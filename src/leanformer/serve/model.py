@@ -13,6 +13,7 @@ import numpy as np
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.predictor import Question
 from leanformer.serve import answers
+from leanformer.serve.figures import read_figures
 from leanformer.serve.inputs import ROUTE_OF, Query, is_paired
 from leanformer.serve.refused import Refused
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
@@ -125,6 +126,7 @@ def open_model(name: str, index: int, folder: str) -> Model:
             "parameters": artifact.properties.get("parameters"),
             "bytes": artifact.bytes,
             "pairs": is_paired(artifact.task),
+            "figures": read_figures(artifact),
             "steps": [str(entry.get("step")) for entry in artifact.history],
         },
     )
