@@ -22,7 +22,9 @@ from typing import Any
 
 import pytest
 
+from leanformer.artifact import open_artifact
 from leanformer.serve.pages import PAGE
+from tests.render.reports import make_report, make_rung
 from tests.serve.serving import SECONDS, Server
 from tests.tagged import tagged_sentences
 
@@ -229,6 +231,24 @@ def test_two_texts_are_compared_by_their_vectors(driver: int, all_server: Server
         browser.shoot("playground-vectors")
     finally:
         browser.call("DELETE", "")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_the_card_tells_what_was_measured(driver: int, tiny_onnx_artifact: Path, tmp_path: Path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_onnx_artifact, folder)
+    rung = make_rung("int8", content_hash=open_artifact(folder).content_hash)
+    make_report(make_rung(), rung).write(folder / "report.json")
+    with Server(f"lean={folder}", "--workers", 1) as server:
+        browser = open_page(driver, server)
+        try:
+            browser.run("document.querySelector('details').open = true")
+            told = browser.run("return document.querySelector('dl').innerText")
+            assert "91.2 % on 60 test texts (89.1 to 93.4)" in told and "Some CPU @ 2 GHz" in told
+            browser.shoot("playground-figures")
+        finally:
+            browser.call("DELETE", "")
 
 
 def contrast(*colours: str) -> float:

@@ -14,6 +14,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
 from leanformer.predictor import Question
 from leanformer.serve import answers
+from leanformer.serve.figures import read_figures
 from leanformer.serve.inputs import ROUTE_OF, Query, is_paired
 from leanformer.serve.refused import Refused
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
@@ -126,6 +127,7 @@ def open_model(name: str, index: int, folder: str) -> Model:
             "parameters": artifact.properties.get("parameters"),
             "bytes": artifact.bytes,
             "pairs": is_paired(artifact.task),
+            "figures": read_figures(artifact),
             "steps": [str(entry.get("step")) for entry in artifact.history],
         },
     )

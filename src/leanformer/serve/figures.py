@@ -1,0 +1,32 @@
+"""What was measured of an artifact, from the report that `leanformer compress` left beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leanformer.artifact import Artifact
+from leanformer.errors import LeanformerError
+from leanformer.report import Report
+
+REPORT = "report.json"
+_TOLD = (
+    "metric", "quality", "quality_low", "quality_high", "n", "drop", "throughput_per_second", "latency_ms_p50",
+)  # fmt: skip
+
+
+def read_figures(artifact: Artifact) -> dict[str, Any] | None:
+    """Figures of the rung that is this very artifact, and the CPU that they were taken on; None where there are none.
+
+    The report is no part of the artifact and has no hash, so one that cannot be read is passed over.
+    """
+    path = artifact.path / REPORT
+    if not path.is_file():
+        return None
+    try:
+        report = Report.read(path)
+        rungs = [one for one in report.rungs if one.content_hash == artifact.content_hash]
+        if not rungs:
+            return None
+        return {name: getattr(rungs[0], name) for name in _TOLD} | {"cpu": str(report.machine.get("cpu"))}
+    except (LeanformerError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
