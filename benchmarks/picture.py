@@ -1,6 +1,6 @@
-"""The picture of a measured ladder for README: docs/pictures/NAME-report.svg, from benchmarks/results/NAME/report.json.
+"""The picture of a measured ladder for README: docs/pictures/NAME-report.svg, from benchmarks/results/NAME/.
 
-    python benchmarks/picture.py sst2
+    python benchmarks/picture.py sst2 --result fastformers
 
 The chart is the report page's own (`leanformer report`), with the rungs named below it. With `--check` nothing is
 written; the exit status tells whether the picture shows what the results say.
@@ -44,9 +44,10 @@ def drawn(report: Report, name: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
+    parser.add_argument("--result", default="report", help="name of the stored ladder")
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
-    report = Report.read(ROOT / "benchmarks" / "results" / arguments.dataset / "report.json")
+    report = Report.read(ROOT / "benchmarks" / "results" / arguments.dataset / f"{arguments.result}.json")
     path = ROOT / "docs" / "pictures" / f"{arguments.dataset}-report.svg"
     made = drawn(report, arguments.dataset)
     if arguments.check:
