@@ -111,7 +111,7 @@ def _entries(
 def _summary(found: Searched) -> dict[str, Any]:
     """A search without what its own report has in full."""
     record = found.record
-    kept = ("shares", "ended", "spent", "counts", "expected", "predictor", "teacher_quality")
+    kept = ("shares", "ended", "spent", "counts", "expected", "predictor", "table", "teacher_quality")
     front = [record["trials"][number] for number in record["front"]]
     return {key: record.get(key) for key in kept} | {"front_on_dev": front, "chosen_from": chosen_from(record)}
 

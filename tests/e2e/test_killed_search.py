@@ -54,9 +54,12 @@ def test_searching(tmp_path: Path):
 
 def test_killed_while_the_front_is_delivered(tmp_path: Path):
     folder = start(tmp_path / "killed")
-    killed = run(folder, "search", [("path", "/.found."), ("path", "front-")], finish=False)
+    killed = run(folder, "search", [("path", "front-"), ("path", "/.found.")], finish=False)
     assert len(killed["deaths"]) == 2, killed
     assert not (folder / "found").exists()
     before = measured(folder)
+    (figures,) = (folder / "found.work").glob("front-*.json")
+    stamp = figures.stat().st_mtime_ns
     run(folder, "search")
     assert measured(folder) == before and front(folder)
+    assert figures.stat().st_mtime_ns == stamp, "test is read once, also by a search that was killed after it"

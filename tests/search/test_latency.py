@@ -175,9 +175,10 @@ def test_the_table_is_measured_once_and_covers_the_cells(
     runner = Runner(teacher, replace(data, test=None), tmp_path / "work", 1, "cpu", settings)
     said: list[str] = []
     first, second = (LatencyPredictor(teacher, space.goals, 0.9) for _ in range(2))
-    assert fill_table(first, space, runner, 6, 13, said.append) == 6
+    taken = fill_table(first, space, runner, 6, 13, said.append)
+    assert taken["shapes"] == 6 and taken["seconds"] > 0
     assert len(said) == 6 and {shape.precision for shape, _ in first.points} == {"fp32", "int8 mixed"}
     assert all(figures["latency_ms_p95"] > 0 for _, figures in first.points)
-    assert fill_table(second, space, runner, 6, 13, said.append) == 6
+    assert fill_table(second, space, runner, 6, 13, said.append) == taken
     assert len(said) == 6 and second.points == first.points
     assert not [one for one in (tmp_path / "work").iterdir() if one.name.startswith("timing-")]

@@ -72,6 +72,10 @@ def predictor_words(record: Record) -> list[str]:
     saved = found["seconds_saved"]
     rate = "" if saved is None else f", {saved / 60:.1f} minutes if they were like the others"
     words.append(f"trials skipped by it: {found['skipped']}{rate}")
+    if table := record.get("table"):
+        words.append(
+            f"timing {table['shapes']} shapes for it took {table['seconds'] / 60:.1f} minutes, beyond the budget"
+        )
     return words
 
 

@@ -135,8 +135,8 @@ def search(
 
 def _judge(
     space: Space, runner: Runner, seed: int, say: Callable[[str], None]
-) -> tuple[LatencyPredictor | None, int | None]:
-    """The predictor that the space asks for, with its table; and how many shapes that has.
+) -> tuple[LatencyPredictor | None, dict[str, float] | None]:
+    """The predictor that the space asks for, with its table; and what that took.
 
     Raises `RecipeError` where it would have nothing to say.
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -32,23 +33,31 @@ _DRAWS = 40  # for each shape wanted: a space may hold few
 
 def fill_table(
     predictor: LatencyPredictor, space: Space, runner: Runner, points: int, seed: int, say: Callable[[str], None]
-) -> int:
-    """Time so many shapes, or find them in the work folder, and hand them to the predictor; how many there are."""
+) -> dict[str, float]:
+    """Time so many shapes, or find them in the work folder, and hand them to the predictor.
+
+    Returns how many `shapes` there are, and the `seconds` that timing them took, whenever it was.
+    """
     key = [runner.teacher.content_hash, runner.dev.content_hash, asdict(runner.speed), fingerprint(runner.threads)]
     journal = Journal(runner.work / f"latency-{sha256_json(key)[:16]}.jsonl")
     try:
-        known = {_key(event["shape"]): event["figures"] for event in journal.events}
+        known = {_key(event["shape"]): event for event in journal.events}
+        seconds = 0.0
         shapes = _shapes(predictor, space, points, seed)
         for i, (shape, runtime) in enumerate(shapes):
             name = _key(asdict(shape))
             if name not in known:
                 say(f"timing shape {i + 1} of {len(shapes)}: {len(shape.layers)} layers, {shape.cell}")
-                known[name] = _time(shape, runtime, runner)
-                journal.add({"event": "timed", "shape": asdict(shape), "figures": known[name]})
-            predictor.add(shape, known[name])
+                start = time.monotonic()
+                figures = _time(shape, runtime, runner)
+                event = {"shape": asdict(shape), "figures": figures, "seconds": round(time.monotonic() - start, 3)}
+                journal.add({"event": "timed"} | event)
+                known[name] = event
+            predictor.add(shape, known[name]["figures"])
+            seconds += known[name]["seconds"]
     finally:
         journal.close()
-    return len(shapes)
+    return {"shapes": len(shapes), "seconds": seconds}
 
 
 def _shapes(
