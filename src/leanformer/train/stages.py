@@ -129,8 +129,8 @@ def _labelled(data: TrainingSet) -> TrainingSet:
         known = ~np.isnan(data.labels)
     else:
         known = (data.labels if data.labels.ndim == 1 else data.labels.max(axis=1)) >= 0
-    rows = np.flatnonzero(known)
-    if not len(rows):
+    rows = np.flatnonzero(known).tolist()
+    if not rows:
         raise DataError("labels are to be learnt from, and no training text has one")
     return TrainingSet(
         [data.rows[int(i)] for i in rows], data.labels[rows], data.padding_id,
