@@ -11,6 +11,7 @@ it stand both members and the PyTorch teacher, timed in turn.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -142,6 +143,8 @@ def main() -> int:
             name: ours.throughput_median / rungs[name].throughput_median for name in rungs if name != "cascade"
         },
     }
+    # Others at work slow the ways unequally; a figure taken beside them is not one of a quiet machine.
+    result["load_average_1_minute"] = os.getloadavg()[0]
     result["report"] = report.to_json()
     write_json(target, result)
     print(f"went on, on test: {went_on(result['outcome']['answered'])}")
