@@ -83,12 +83,14 @@ def ranking(costs: Sequence[Sequence[float]], violations: Sequence[float]) -> li
 
 
 def with_share(recipe: Recipe, share: float) -> Recipe:
-    """The recipe with this share of the epochs of every step that has them; one epoch at least."""
+    """The recipe with this share of the epochs and least steps of every step that has them; one epoch at least."""
     steps = []
     for one in recipe.steps:
         if any(field.name == "epochs" for field in fields(one.step)):  # type: ignore[arg-type]
             values: dict[str, Any] = options(one.step)
             values["epochs"] = max(1, round(share * values["epochs"]))
+            if "least_steps" in values:
+                values["least_steps"] = round(share * values["least_steps"])
             one = replace(one, step=build(one.technique, values, f"recipe {recipe.name}, step {one.name!r}"))
         steps.append(one)
     return replace(recipe, steps=tuple(steps))
