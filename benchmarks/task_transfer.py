@@ -21,9 +21,10 @@ from xtremedistil import Bench, parser_of
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.distil import Distil
 from leanformer.data.dataset import Dataset
+from leanformer.files import sha256_json
 from leanformer.models import surgery
 from leanformer.models.store import TOKENIZER, read_model, write_classifier
-from leanformer.step import Context
+from leanformer.step import Context, options
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 
@@ -40,8 +41,9 @@ def distilled(bench: Bench, teacher: Artifact, given: argparse.Namespace, seed: 
         **STATES,
     )  # fmt: skip
     second = Distil(layers=None, logit_loss="mse", epochs=given.epochs, learning_rate=3e-4)
-    for name, step in (("states", first), ("answers", second)):
-        folder = bench.work / "transfer" / f"{name}-{given.shape}-{given.epochs}-{given.transfer[0]}-{seed}"
+    for step in (first, second):
+        key = sha256_json([options(step), at.content_hash, teacher.content_hash, data.training_hash, seed])[:16]
+        folder = bench.work / "transfer" / key
         if not is_artifact(folder):
             context = Context(
                 data, {"teacher": teacher}, folder.with_suffix(".work"), bench.work / "cache", seed=seed,
