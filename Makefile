@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) --version >/dev/null 2>&1 || { $(PYTHON) $(call NEED_PYTHON) && $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python $(call NEED_PYTHON,make clean; )
 	$(PIP) install --quiet -c constraints.txt torch
-	$(PIP) install --quiet -c constraints.txt -e '.[train,search,openvino,serve,energy,peers,dev,demo]'
+	$(PIP) install --quiet -c constraints.txt -e '.[train,search,cluster,openvino,serve,energy,peers,dev,demo]'
 	@touch $@
 
 test: install

@@ -17,6 +17,7 @@ from leanformer.cascade.store import write_cascade
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor, chunked, logits, logits_by_chunk
 from leanformer.recipe.ways import ways_of
+from leanformer.serve.inputs import Query
 from leanformer.serve.model import open_model
 from leanformer.serve.tuned import open_tuned
 from tests.cascade.making import make_members, other_tokenizer
@@ -159,7 +160,7 @@ def test_a_server_reads_and_answers_as_it_does(cascade: Artifact, by_hand: tuple
     """The front makes the rows, a worker scores them."""
     model = open_model("cascade", 0, str(cascade.path))
     worker = open_tuned(open_artifact(cascade.path), tuning=True)
-    rows = model.encode(TEXTS, truncate=True)
+    rows = model.read_now(Query(TEXTS, truncate=True)).rows
     np.testing.assert_allclose(worker.infer(rows), by_hand[1], atol=1e-5)
     alone = np.concatenate([worker.infer([row]) for row in rows])
     np.testing.assert_allclose(alone, by_hand[1], atol=1e-5)

@@ -100,7 +100,7 @@ def test_a_shipped_recipe_parses(name: str):
         ("learning_rate: 1e-4", "learning_rate: .nan", "line 8: compress.distil.learning_rate is float"),
         ("learning_rate: 1e-4", "hard: .inf", "line 8: compress.distil.hard is float"),
         ("learning_rate: 1e-4", "use_unlabelled: 1", "line 8: compress.distil.use_unlabelled is bool"),
-        ("step: export.int8", "step: export.int4", "line 18: unknown technique 'export.int4'; one of compress.distil"),
+        ("step: export.int8", "step: export.int4", "line 18: unknown technique 'export.int4'; one of compress.bilstm"),
         (
             "method: static",
             "method: sideways",
