@@ -37,7 +37,7 @@ def test_fastformers_for_pairs(tmp_path: Path):
 
 def test_thorough_for_roberta(tmp_path: Path):
     source = family_artifact(tmp_path / "source", "roberta")
-    recipe = small("thorough", halved={"multiple": 1}, pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
+    recipe = small("thorough", pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
     result = run(source.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
     rungs = {one.name: one for one in result.report.rungs}
     assert len(rungs) == 11 and not [one for one in result.report.notes if "left out" in one]
