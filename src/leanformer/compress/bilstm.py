@@ -167,7 +167,8 @@ class BiLstmStudent:
 
     def _layer(self, artifact: Artifact, teacher: Artifact) -> int:
         """The teacher's layer to follow, from 1."""
-        from leanformer.models.store import TOKENIZER, read_model
+        from leanformer.models.store import read_model
+        from leanformer.models.writing import TOKENIZER
 
         if teacher.format != "encoder" or sha256_file(artifact.file(TOKENIZER)) != sha256_file(teacher.file(TOKENIZER)):
             raise RecipeError(
@@ -221,7 +222,7 @@ class BiLstmStudent:
 
         Of the texts that made the vocabulary none is unknown that was not before.
         """
-        from leanformer.models.store import TOKENIZER
+        from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.batches import TrainingSet
         from leanformer.train.rows import encode

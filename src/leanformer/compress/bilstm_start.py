@@ -15,7 +15,7 @@ from leanformer.compress.seen_pieces import seen_pieces
 from leanformer.errors import RecipeError
 from leanformer.models.bilstm import BiLstm, BiLstmConfig
 from leanformer.models.classifier import Classifier
-from leanformer.models.store import TOKENIZER
+from leanformer.models.writing import TOKENIZER
 from leanformer.task import Text
 
 

@@ -124,7 +124,8 @@ class Distil:
         import torch
 
         from leanformer.compress.student import Shape, Trial, cut_student
-        from leanformer.models.store import TOKENIZER, write_classifier
+        from leanformer.models.store import write_classifier
+        from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fine_tune import dev_result, encoder_hash, fit_classifier
         from leanformer.train.loop import FitSettings

@@ -70,8 +70,9 @@ class Prune:
         import torch
 
         from leanformer.compress.scoring_set import mean_tokens, open_for_pruning, scoring_set
-        from leanformer.models.store import TOKENIZER, device_of, write_classifier
+        from leanformer.models.store import device_of, write_classifier
         from leanformer.models.surgery import narrow
+        from leanformer.models.writing import TOKENIZER
 
         torch.set_num_threads(context.threads)
         model = open_for_pruning(_NAME, artifact).to(device_of(context.device))

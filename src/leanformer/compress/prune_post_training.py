@@ -62,8 +62,9 @@ class PrunePostTraining:
         from leanformer.compress.mask_tuning import tune
         from leanformer.compress.prune import describe
         from leanformer.compress.scoring_set import batches_of, first_tokens, mean_tokens, open_for_pruning, scoring_set
-        from leanformer.models.store import TOKENIZER, device_of, write_classifier
+        from leanformer.models.store import device_of, write_classifier
         from leanformer.models.surgery import narrow
+        from leanformer.models.writing import TOKENIZER
 
         torch.set_num_threads(context.threads)
         device = device_of(context.device)

@@ -11,7 +11,8 @@ from leanformer.artifact import Artifact
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.models.classifier import Classifier
-from leanformer.models.store import TOKENIZER, read_model
+from leanformer.models.store import read_model
+from leanformer.models.writing import TOKENIZER
 from leanformer.predictor import sigmoid, softmax
 from leanformer.step import Context
 from leanformer.tagging.ragged import flat, is_ragged, ragged

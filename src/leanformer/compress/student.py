@@ -11,7 +11,8 @@ from leanformer.data.examples import Examples
 from leanformer.errors import RecipeError
 from leanformer.models import surgery
 from leanformer.models.classifier import Classifier
-from leanformer.models.store import TOKENIZER, read_model, start_classifier
+from leanformer.models.store import read_model, start_classifier
+from leanformer.models.writing import TOKENIZER
 from leanformer.step import Context
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer

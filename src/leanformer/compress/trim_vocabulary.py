@@ -46,8 +46,9 @@ class TrimVocabulary:
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         from leanformer.compress.seen_pieces import seen_pieces
-        from leanformer.models.store import TOKENIZER, read_model, write_classifier
+        from leanformer.models.store import read_model, write_classifier
         from leanformer.models.surgery import keep_words
+        from leanformer.models.writing import TOKENIZER
 
         source = artifact.file(TOKENIZER).read_text(encoding="utf-8")
         model = read_model(artifact)

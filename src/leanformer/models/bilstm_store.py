@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from leanformer.artifact import Artifact, open_artifact, write_manifest
+from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
-from leanformer.files import new_folder, write_json
 from leanformer.models.bilstm import BiLstm, BiLstmConfig
-from leanformer.models.classifier import parameter_counts
+from leanformer.models.writing import WEIGHTS, write_module
 from leanformer.task import Task
 
-FORMAT, CONFIG, WEIGHTS, TOKENIZER = "bilstm", "bilstm.json", "model.safetensors", "tokenizer.json"
+FORMAT, CONFIG = "bilstm", "bilstm.json"
 
 
 def write_bilstm(
@@ -39,20 +37,10 @@ def write_bilstm(
             f"a task with {task.outputs} outputs ({task.kind}) for {model.config.labels} logits, "
             f"pooling {model.config.pooling}"
         )
-    with new_folder(folder) as temporary:
-        state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
-        save_file(state, temporary / WEIGHTS)
-        write_json(temporary / CONFIG, model.config.to_json())
-        shutil.copyfile(tokenizer, temporary / TOKENIZER)
-        write_manifest(
-            temporary,
-            format=FORMAT,
-            task=task,
-            max_tokens=max_tokens,
-            history=tuple(history),
-            properties=parameter_counts(model),
-        )
-    return open_artifact(folder)
+    return write_module(
+        model, folder, format=FORMAT, config=CONFIG, task=task, tokenizer=tokenizer, max_tokens=max_tokens,
+        history=history,
+    )  # fmt: skip
 
 
 def read_bilstm(artifact: Artifact) -> BiLstm:

@@ -15,7 +15,8 @@ from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.scoring import score_rows
-from leanformer.models.store import TOKENIZER, device_of, read_model
+from leanformer.models.store import device_of, read_model
+from leanformer.models.writing import TOKENIZER
 from leanformer.tagging.windows import SentenceTokenizer, Window
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.labelling import are_integers, sort_names
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json, write_json
-from leanformer.models.classifier import Classifier, parameter_counts, token_head
+from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
@@ -31,9 +31,10 @@ from leanformer.models.hf.checkpoint import (
     read_config_file,
     usable_positions,
 )
+from leanformer.models.writing import TOKENIZER, WEIGHTS, write_module
 from leanformer.task import BUILT, Task
 
-CONFIG, WEIGHTS, TOKENIZER = "encoder.json", "model.safetensors", "tokenizer.json"
+CONFIG = "encoder.json"
 # Files of a Hugging Face folder that an artifact of format "transformers" takes along. No code, no pickles.
 _TAKEN = ("*.json", "*.safetensors", "*.txt", "*.model")
 
@@ -53,20 +54,10 @@ def write_classifier(
     """
     if task.outputs != model.config.labels:
         raise ValueError(f"a task with {task.outputs} outputs ({task.kind}) for {model.config.labels} logits")
-    with new_folder(folder) as temporary:
-        state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
-        save_file(state, temporary / WEIGHTS)
-        write_json(temporary / CONFIG, model.config.to_json())
-        shutil.copyfile(tokenizer, temporary / TOKENIZER)
-        write_manifest(
-            temporary,
-            format="encoder",
-            task=task,
-            max_tokens=max_tokens,
-            history=tuple(history),
-            properties=parameter_counts(model),
-        )
-    return open_artifact(folder)
+    return write_module(
+        model, folder, format="encoder", config=CONFIG, task=task, tokenizer=tokenizer, max_tokens=max_tokens,
+        history=history,
+    )  # fmt: skip
 
 
 def read_model(artifact: Artifact) -> Classifier:

@@ -128,7 +128,7 @@ def compress(
          usd_per_hour, prepared.metric, memory, settings.__dict__, *_asked(energy, further, data.test)]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
-    title, report = f"{recipe.name} on {data.name}", _read_measured(measured, threads)
+    title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads)
     if report is not None:
         say(f"measurements found in {measured}")
         report = replace(report, title=title, notes=(*data.notes, *notes))
@@ -194,7 +194,7 @@ def _slow_int8(report: Report) -> list[str]:
     ]
 
 
-def _read_measured(path: Path, threads: int) -> Report | None:
+def read_measured(path: Path, threads: int) -> Report | None:
     """Figures taken earlier on this machine, so that a run taken up again makes the same choice; else None."""
     if not path.is_file():
         return None

@@ -12,10 +12,9 @@ import yaml
 
 from leanformer.artifact import MANIFEST, Artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.errors import LeanformerError
 from leanformer.files import new_folder, sha256_json, write_json
-from leanformer.machine import fingerprint
 from leanformer.measure.speed import SpeedSettings
+from leanformer.recipe.compress import read_measured
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
 from leanformer.recipe.spec import Recipe
 from leanformer.render.card import model_card
@@ -106,7 +105,7 @@ def _on_test(
                        data.content_hash, runner.threads, asdict(speed), usd_per_hour])  # fmt: skip
     kept = runner.work / f"front-{key[:16]}.json"
     names = [name_of(one) for one in front]
-    if (report := _read(kept, runner.threads)) is None:
+    if (report := read_measured(kept, runner.threads)) is None:
         entries = baseline_entries(runner.teacher, runner.threads)
         first = entries[-1].name
         for name, one, runtime in zip(names, front, runtimes, strict=True):
@@ -132,17 +131,6 @@ def name_of(trial: Trial) -> str:
 
 def _renamed(rung: Any, name: str) -> Any:
     return replace(rung, name=name)
-
-
-def _read(path: Path, threads: int) -> Report | None:
-    """Figures taken earlier on this machine; else None."""
-    if not path.is_file():
-        return None
-    try:
-        report = Report.read(path)
-    except LeanformerError:
-        return None  # written by another version: measure again
-    return report if report.machine == fingerprint(threads) else None
 
 
 def _write_one(

@@ -107,7 +107,8 @@ def _random_model(shape: PlannedShape, folder: Path, runner: Runner) -> Artifact
     from leanformer.export.onnx import Onnx
     from leanformer.models.classifier import Classifier
     from leanformer.models.config import EncoderConfig
-    from leanformer.models.store import TOKENIZER, write_classifier
+    from leanformer.models.store import write_classifier
+    from leanformer.models.writing import TOKENIZER
 
     teacher = runner.teacher
     config = EncoderConfig.from_json(json.loads(teacher.file("encoder.json").read_text(encoding="utf-8")))

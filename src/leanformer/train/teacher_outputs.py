@@ -25,7 +25,8 @@ from leanformer.files import sha256_json, write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import to_tensors
-from leanformer.models.store import TOKENIZER, read_model
+from leanformer.models.store import read_model
+from leanformer.models.writing import TOKENIZER
 from leanformer.tagging.windows import nothing_left
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer

@@ -1,0 +1,46 @@
+"""One model, its configuration and its tokenizer, written as an artifact: what all of our architectures share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from leanformer.artifact import Artifact, open_artifact, write_manifest
+from leanformer.files import new_folder, write_json
+from leanformer.models.bilstm import BiLstm
+from leanformer.models.classifier import Classifier, parameter_counts
+from leanformer.task import Task
+
+WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
+
+
+def write_module(
+    model: Classifier | BiLstm,
+    folder: Path,
+    *,
+    format: str,
+    config: str,
+    task: Task,
+    tokenizer: Path,
+    max_tokens: int,
+    history: Sequence[Mapping[str, Any]],
+) -> Artifact:
+    """Write weights, the configuration as the file `config` and the tokenizer as an artifact of that format."""
+    with new_folder(folder) as temporary:
+        state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
+        save_file(state, temporary / WEIGHTS)
+        write_json(temporary / config, model.config.to_json())
+        shutil.copyfile(tokenizer, temporary / TOKENIZER)
+        write_manifest(
+            temporary,
+            format=format,
+            task=task,
+            max_tokens=max_tokens,
+            history=tuple(history),
+            properties=parameter_counts(model),
+        )
+    return open_artifact(folder)
