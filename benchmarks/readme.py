@@ -146,19 +146,50 @@ def sets() -> str:
             f"| {name} ({what}; {first.n}) | {first.metric} {100 * first.quality:.1f} | {100 * last.quality:.1f} "
             f"({lost:+.1f}) | {last.speedup:.0f} | {last.speedup_over_unpadded or 0:.0f} | "
             f"{first.latency_ms_p50 / last.latency_ms_p50:.0f} | {number(last.latency_ms_p50)} | "
-            f"{number(last.bytes / 1e6)} | {report.choice['rung']} |"
+            f"{number(last.bytes / 1e6)} | {_kept(report)} |"
         )
     return "\n".join(
         [
             "What the recipe `fastformers` (a student of 3 layers, a third of its heads and half of its units cut,",
             "distilled again, int8) made of a fine-tuned MiniLM-L6 (`python benchmarks/ladder.py NAME --recipe",
             "fastformers`): its last rung beside the first. `x` is throughput, `x latency` the median of one text at a",
-            "time, and `kept` the rung that is delivered unless more loss is allowed (1 point on dev).",
+            "time, and `kept` the rung that is delivered unless more loss is allowed (1 point on dev), with its own",
+            "`x` and what it loses on test.",
             f"All on {_on(report.machine)}.",
             "",
             "| data (test texts) | teacher | last rung (lost) | x | x unpadded | x latency | p50 ms | MB | kept |",
             "|---|---|---|---|---|---|---|---|---|",
             *rows,
+        ]
+    )
+
+
+def _kept(report: Report) -> str:
+    assert report.choice is not None
+    (rung,) = (one for one in report.rungs if one.name == report.choice["rung"])
+    return f"{rung.name}: {rung.speedup:.0f}x, {100 * (report.rungs[0].quality - rung.quality):+.1f}"
+
+
+def importance() -> str:
+    """What half of the teacher's FLOPs cost, by how they were chosen."""
+    path = RESULTS / "sst2" / "pruning.json"
+    if not path.is_file():
+        return "Not measured yet."
+    report = Report.read(path)
+    return "\n".join(
+        [
+            "SST-2, half of the teacher's FLOPs cut, fp32 (`python benchmarks/ladder.py sst2 --recipe",
+            "benchmarks/recipes/pruning.yaml --result pruning`; test n = "
+            f"{report.rungs[0].n}, dev n = {report.data['rows']['dev']}; {_on(report.machine)}):",
+            "",
+            "| which heads and units go | test, 95 % interval | dev | x unpadded |",
+            "|---|---|---|---|",
+            *(
+                f"| {'none' if rung.name == 'our ONNX graph' else rung.name} | {100 * rung.quality:.2f} "
+                f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | "
+                f"{100 * (rung.dev_quality or 0):.2f} | {rung.speedup_over_unpadded or 0:.1f} |"
+                for rung in report.rungs[3:]
+            ),
         ]
     )
 
@@ -209,7 +240,13 @@ def base_size() -> str:
 
 PAGES = {
     "README.md": {"ladder": ladder, "sets": sets, "compared": compared},
-    "docs/figures.md": {"recipes": recipes, "students": students, "base size": base_size, "runtime": runtime},
+    "docs/figures.md": {
+        "recipes": recipes,
+        "importance": importance,
+        "students": students,
+        "base size": base_size,
+        "runtime": runtime,
+    },
 }
 
 

@@ -2,9 +2,11 @@
 
     python benchmarks/serve/plain_services.py pipeline FOLDER PORT
     python benchmarks/serve/plain_services.py onnx FOLDER PORT
+    python benchmarks/serve/plain_services.py constant FOLDER PORT
     python benchmarks/serve/plain_services.py write TEACHER FOLDER
 
 `pipeline` is the `transformers` pipeline; `onnx` is ONNX Runtime on `FOLDER/model.onnx`, each request one padded batch.
+`constant` reads a body and answers always the same: what the HTTP server alone costs (its folder is not read).
 `write` makes the folder of both from an artifact of format "encoder": a stock checkpoint, traced and quantised.
 Both take and give what `POST /predict` of ours does. Endpoints are plain functions, which FastAPI runs in threads.
 """
@@ -74,6 +76,20 @@ def with_onnx(folder: Path) -> FastAPI:
     return app
 
 
+def constant(folder: Path) -> Any:
+    """An ASGI application of nothing but a read body and an answer."""
+    body = b'[{"label":"positive","score":0.5},{"label":"negative","score":0.5}]'
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
 def write(teacher: Path, folder: Path) -> None:
     """The teacher as a checkpoint of `transformers`, and traced and quantised as `model.onnx`."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
@@ -92,8 +108,8 @@ def main() -> None:
     if kind == "write":
         write(Path(first), Path(second))
         return
-    app = {"pipeline": with_pipeline, "onnx": with_onnx}[kind](Path(first))
-    uvicorn.run(app, host="127.0.0.1", port=int(second), access_log=False, log_level="warning")
+    app = {"pipeline": with_pipeline, "onnx": with_onnx, "constant": constant}[kind](Path(first))
+    uvicorn.run(app, host="127.0.0.1", port=int(second), access_log=False, log_level="warning", lifespan="off")
 
 
 if __name__ == "__main__":

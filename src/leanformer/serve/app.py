@@ -117,10 +117,13 @@ class Routes:
         return Response(self.service.metrics.render(), media_type=CONTENT_TYPE)
 
     async def openapi(self, request: Request) -> Response:
-        return _json(describe(self.service.settings))
+        return _json(self._described())
 
     async def docs(self, request: Request) -> Response:
-        return HTMLResponse(page(describe(self.service.settings)))
+        return HTMLResponse(page(self._described()))
+
+    def _described(self) -> dict[str, Any]:
+        return describe(self.service.settings, self.service.named())
 
     async def playground(self, request: Request) -> Response:
         return playground()

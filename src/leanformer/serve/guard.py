@@ -95,7 +95,9 @@ class Guard:
             if not status:
                 await _answer(Refused(500, "the server failed; its log has the place under this request id"), mark)
         finally:
-            self._finish(scope, status, time.perf_counter() - start, request_id, fields)
+            # In the loop's next round: what was sent leaves at the end of this one, and need not wait for a log.
+            seconds = time.perf_counter() - start
+            asyncio.get_running_loop().call_soon(self._finish, scope, status, seconds, request_id, fields)
 
     def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
         if self._hosts is not None:

@@ -80,15 +80,12 @@ def read_query(value: Any, limits: Limits, route: str = "predict") -> Query:
         raise Refused(422, "parameters: must be an object")
     if unknown := sorted(set(parameters or ()) - set(known)):
         raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}")
-    options = (parameters or {}) | value
+    # Both places are looked at, also where one of them has the last word.
+    options = _options(parameters or {}) | _options(value)
     if "inputs" not in value:
         raise Refused(422, "inputs: missing")
     texts, single = _texts(value["inputs"], limits, _words if route == "tag" else _pair)
-    return Query(
-        texts=texts, single=single, route=route, model=_name(value.get("model")), top_k=_count(options.get("top_k")),
-        raw_scores=_flag(options, "raw_scores"), truncate=_flag(options, "truncate"), exact=_flag(options, "exact"),
-        normalize=_flag(options, "normalize", True),
-    )  # fmt: skip
+    return Query(texts=texts, single=single, route=route, model=_name(value.get("model")), **options)
 
 
 def fit(query: Query, task: Task) -> Query:
@@ -163,21 +160,27 @@ def _text(value: Any, where: str, limits: Limits) -> str:
     return value
 
 
-def _flag(options: dict[str, Any], name: str, default: bool = False) -> bool:
-    value = options.get(name)
-    if value is None:
-        return default
+def _options(fields: dict[str, Any]) -> dict[str, Any]:
+    """The options that are given, checked; null is as good as not given."""
+    given = {name: value for name in _CHECKS if (value := fields.get(name)) is not None}
+    for name, value in given.items():
+        _CHECKS[name](name, value)
+    return given
+
+
+def _flag(name: str, value: Any) -> None:
     if not isinstance(value, bool):
         raise Refused(422, f"{name}: must be true or false")
-    return value
 
 
-def _count(value: Any) -> int | None:
-    if value is None:
-        return None
+def _count(name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise Refused(422, "top_k: must be a whole number from 1")
-    return value
+        raise Refused(422, f"{name}: must be a whole number from 1")
+
+
+_CHECKS: dict[str, Callable[[str, Any], None]] = {
+    "top_k": _count, "raw_scores": _flag, "truncate": _flag, "exact": _flag, "normalize": _flag,
+}  # fmt: skip
 
 
 def _name(value: Any) -> str | None:

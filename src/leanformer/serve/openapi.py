@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -26,8 +27,11 @@ _SUMMARIES = {
 }
 
 
-def describe(settings: Settings) -> dict[str, Any]:
-    """The OpenAPI document of a server with these settings; its limits are part of it."""
+def describe(settings: Settings, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The OpenAPI document of a server with these settings; its limits are part of it.
+
+    `named` are the names of the models that answer each route.
+    """
     limits = settings.limits
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -44,7 +48,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             "/ready": {"get": _get("Whether a request would be answered now", "ready", 503, key=False)},
             "/metrics": {"get": _metrics()},
         },
-        "components": {"schemas": schemas(settings)},
+        "components": {"schemas": schemas(settings, named)},
     }
     if settings.key is not None:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leanformer.serve.inputs import OPTIONS
@@ -42,8 +43,8 @@ _INPUTS = {
 }
 
 
-def schemas(settings: Settings) -> dict[str, Any]:
-    """The components of the description of a server with these settings."""
+def schemas(settings: Settings, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The components of the description of a server with these settings; `named`: the models of each route."""
     limits = settings.limits
     text = {"type": "string", "minLength": 1, "maxLength": limits.text_characters, "pattern": r"\S"}
     error = {
@@ -67,11 +68,11 @@ def schemas(settings: Settings) -> dict[str, Any]:
             "end": {"type": "integer", "minimum": 1, "description": "Its end, exclusive."},
         },
     }
-    queries = {QUERIES[route]: _query(route, settings) for route in OPTIONS}
+    queries = {QUERIES[route]: _query(route, settings, named.get(route, ())) for route in OPTIONS}
     return {"Text": text, **queries, "Score": score, "Span": span, "Error": error}
 
 
-def _query(route: str, settings: Settings) -> dict[str, Any]:
+def _query(route: str, settings: Settings, named: Sequence[str]) -> dict[str, Any]:
     options = {name: _OPTIONS[name] for name in OPTIONS[route]}
     description, most = _INPUTS[route]
     parts = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Text"}}
@@ -83,7 +84,7 @@ def _query(route: str, settings: Settings) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "inputs": {"description": description, "anyOf": [{"$ref": "#/components/schemas/Text"}, several]},
-            "model": {"type": ["string", "null"], "enum": [*settings.artifacts, None]},
+            "model": {"type": ["string", "null"], "enum": [*named, None]},
             **options,
             "parameters": {
                 "type": ["object", "null"],

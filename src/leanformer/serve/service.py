@@ -159,11 +159,17 @@ class Service:
         answers = await model.answer(logits, reading, query)
         seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}
         seconds["total"] = time.perf_counter() - start
-        for stage, value in seconds.items():
-            self.metrics.stage_seconds(model.name, stage).observe(value)
-        self.metrics.texts(model.name).inc(len(answers))
-        self.metrics.tokens(model.name).inc(job.tokens)
-        return Answered(answers, query.single, model, job.tokens, seconds)
+        answered = Answered(answers, query.single, model, job.tokens, seconds)
+        # Counted once the answer is on its way.
+        asyncio.get_running_loop().call_soon(self._count, answered)
+        return answered
+
+    def _count(self, answered: Answered) -> None:
+        name = answered.model.name
+        for stage, value in answered.seconds.items():
+            self.metrics.stage_seconds(name, stage).observe(value)
+        self.metrics.texts(name).inc(len(answered.answers))
+        self.metrics.tokens(name).inc(answered.tokens)
 
     def model(self, query: Query, generation: Generation) -> Model:
         """The model that the query names, or the first that answers what it asks for.
@@ -182,6 +188,13 @@ class Service:
         if named.route != query.route:
             raise Refused(422, f"model: {named.name} does not answer /{query.route}; ask /{named.route}")
         return named
+
+    def named(self) -> dict[str, list[str]]:
+        """The names of the models that answer each route; empty while they are being loaded."""
+        names: dict[str, list[str]] = {}
+        for one in self._generation.models.values() if self._generation is not None else ():
+            names.setdefault(one.route, []).append(one.name)
+        return names
 
     def gauge(self) -> None:
         """Bring the figures up to date that are states rather than events."""
