@@ -37,16 +37,13 @@ def test_fastformers_for_pairs(tmp_path: Path):
 
 def test_thorough_for_roberta(tmp_path: Path):
     source = family_artifact(tmp_path / "source", "roberta")
-    recipe = small("thorough", pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
+    recipe = small("thorough", halved={"multiple": 1}, pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
     result = run(source.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
     rungs = {one.name: one for one in result.report.rungs}
-    assert len(rungs) == 11 and not [one for one in result.report.notes if "left out" in one]
-    assert rungs["pruned, distilled again"].bytes > rungs["vocabulary trimmed"].bytes
-    assert result.report.choice is not None
-    assert result.report.choice["rung"] == "vocabulary trimmed, int8"
-    assert [one["step"] for one in result.artifact.history][-3:] == [
-        "compress.trim_vocabulary", "export.onnx", "export.int8",
-    ]  # fmt: skip
+    assert len(rungs) == 9 and not [one for one in result.report.notes if "left out" in one]
+    assert rungs["half cut, not trained"].bytes > rungs["a third left, distilled"].bytes
+    assert result.report.choice is not None and result.report.choice["rung"] == "int8"
+    assert [one["step"] for one in result.artifact.history][-3:] == ["compress.distil", "export.onnx", "export.int8"]
 
 
 @pytest.mark.parametrize("kind", ["multilabel", "similarity", "regression"])

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from leanformer.artifact import Artifact
 from leanformer.recipe.find import find_recipe
 from leanformer.recipe.spec import Recipe
@@ -46,28 +44,28 @@ def test_quick_pruned_is_content_with_unlabelled_text(teacher: Artifact, tmp_pat
     assert len(result.report.rungs) == 9
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"),
-    [
-        ("fastformers", {"student": TRAINING, "pruned": {"heads": 3, "ffn": 32}, "again": AGAIN}),
-        ("thorough", {"again": AGAIN | {"least_steps": 0}}),
-    ],
-)
-def test_prune_and_distil_again(teacher: Artifact, tmp_path: Path, name: str, steps: dict[str, dict[str, Any]]):
-    result = run(teacher.path, tmp_path / "lean", small(name, **steps), goal="size", max_drop=100)
+def test_prune_and_distil_again(teacher: Artifact, tmp_path: Path):
+    recipe = small("fastformers", student=TRAINING, pruned={"heads": 3, "ffn": 32}, again=AGAIN)
+    result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
     rungs = {one.name: one for one in result.report.rungs}
     before, after = rungs["pruned, not trained"], rungs["pruned, distilled again"]
     assert before.parameters == after.parameters < rungs["our ONNX graph"].parameters
     assert before.content_hash != after.content_hash
     trained = [entry["step"] for entry in result.artifact.history if entry["step"].startswith("compress.")]
-    if name == "fastformers":
-        assert trained == ["compress.distil", "compress.prune", "compress.distil"]
-        return
-    assert trained == ["compress.prune_post_training", "compress.distil", "compress.trim_vocabulary"]
-    assert rungs["pruned, not trained, int8"].parameters == after.parameters
-    trimmed = rungs["vocabulary trimmed"]
-    assert trimmed.after == after.name and trimmed.bytes < after.bytes
-    assert rungs["vocabulary trimmed, int8"].bytes < rungs["int8"].bytes
+    assert trained == ["compress.distil", "compress.prune", "compress.distil"]
+
+
+def test_thorough_has_a_way_without_training_and_one_with_it(teacher: Artifact, tmp_path: Path):
+    recipe = small("thorough", again=AGAIN | {"least_steps": 0})
+    result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
+    rungs = {one.name: one for one in result.report.rungs}
+    assert len(rungs) == 9
+    sizes = [rungs[name].parameters for name in ("our ONNX graph", "half cut, not trained", "a third left, distilled")]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+    assert rungs["half cut, not trained"].after == rungs["a third left, distilled"].after == "our ONNX graph"
+    assert result.report.choice is not None and result.report.choice["rung"] == "int8"
+    trained = [entry["step"] for entry in result.artifact.history if entry["step"].startswith("compress.")]
+    assert trained == ["compress.prune", "compress.distil"]
 
 
 def test_shapes_of_fastformers_can_be_left_to_a_budget(teacher: Artifact, tmp_path: Path):
