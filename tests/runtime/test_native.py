@@ -96,9 +96,10 @@ def shares_close(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_the_same_sums_as_onnx_runtime(tmp_path: Path, name: str) -> None:
+def test_the_same_sums_on_every_instruction_set(tmp_path: Path, name: str) -> None:
     """Where a value lies at the edge of two steps the last bit of fp32 decides, and such a step is large in so small a
     model; the other texts agree closely. The exact GELU is a polynomial here, so more lie at an edge.
+    ONNX Runtime's range of a token has zero in its middle, so that it is longer and its answers less exact.
     """
     encoder, fp32 = make_onnx(tmp_path, config=tiny_config(**SHAPES[name]))
     artifact, rows = int8_of(tmp_path, fp32, encoder), some_rows()
@@ -106,13 +107,12 @@ def test_the_same_sums_as_onnx_runtime(tmp_path: Path, name: str) -> None:
     theirs, exact = run(OnnxEngine(path, 1), rows), run(OnnxEngine(fp32.file("model.onnx"), 1), rows)
     ours = {level: run(NativeEngine(path, artifact.properties, level=level), rows) for level in usable_levels()}
     enough = 0.9 if name in ("relu", "tanh gelu") else 0.35
-    if "avx2" in ours:  # as there, zero is in the middle of the range
-        close, mean = shares_close(ours["avx2"], theirs)
-        assert close >= enough and mean < 0.05
-    for level in set(ours) - {"avx2"}:  # the range is as long as the values are spread: more exact
-        close, mean = shares_close(ours[level], ours["generic"])
+    for level, found in ours.items():
+        close, mean = shares_close(found, ours["generic"])
         assert close >= enough and mean < 0.05, level
-        assert np.abs(ours[level] - exact).mean() < 1.2 * np.abs(theirs - exact).mean(), level
+        assert shares_close(found, theirs)[1] < 0.1, level
+        assert np.abs(found - exact).mean() < 1.2 * np.abs(theirs - exact).mean(), level
+    assert len({ours[level].tobytes() for level in ours if level != "generic"}) <= 1, "the same bits, too"
 
 
 def test_every_map_matters(tmp_path: Path) -> None:

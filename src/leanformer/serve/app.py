@@ -123,7 +123,7 @@ class Routes:
         return HTMLResponse(page(self._described()))
 
     def _described(self) -> dict[str, Any]:
-        return describe(self.service.settings, self.service.named())
+        return describe(self.service.settings, self.service.tasks)
 
     async def playground(self, request: Request) -> Response:
         return playground()

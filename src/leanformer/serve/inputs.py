@@ -149,7 +149,7 @@ def _text(value: Any, where: str, limits: Limits) -> str:
         raise Refused(422, f"{where}: not a text")
     if len(value) > limits.text_characters:
         raise Refused(422, f"{where}: {len(value)} characters; the limit text_characters is {limits.text_characters}")
-    if not value.strip():
+    if not value.replace("\ufeff", " ").strip():  # as the pattern in our description has it
         raise Refused(422, f"{where}: an empty text")
     if not value.isascii():
         try:

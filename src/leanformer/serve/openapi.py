@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -13,6 +13,7 @@ from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.refused import KINDS
 from leanformer.serve.schemas import QUERIES, answer_schema, schemas
 from leanformer.serve.settings import Limits, Settings
+from leanformer.task import Task
 
 _SUMMARIES = {
     "predict": (
@@ -27,11 +28,8 @@ _SUMMARIES = {
 }
 
 
-def describe(settings: Settings, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The OpenAPI document of a server with these settings; its limits are part of it.
-
-    `named` are the names of the models that answer each route.
-    """
+def describe(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """The OpenAPI document of a server with these settings and models (name -> task); its limits are part of it."""
     limits = settings.limits
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -48,7 +46,7 @@ def describe(settings: Settings, named: Mapping[str, Sequence[str]]) -> dict[str
             "/ready": {"get": _get("Whether a request would be answered now", "ready", 503, key=False)},
             "/metrics": {"get": _metrics()},
         },
-        "components": {"schemas": schemas(settings, named)},
+        "components": {"schemas": schemas(settings, tasks)},
     }
     if settings.key is not None:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -93,7 +91,7 @@ def _stream(route: str, limits: Limits) -> dict[str, Any]:
         f"{limits.body_bytes:,} bytes.",
         "security": [{"key": []}],
         "parameters": [_timeout()],
-        "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
+        "requestBody": {"required": True, "content": {"application/x-ndjson": {}}},
         "responses": {
             "200": {
                 "description": f'Lines {{"index": 0, "{NAMES[route]}": ...}} or {{"index": 0, "error": ..., '

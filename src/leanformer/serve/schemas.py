@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from leanformer.serve.inputs import OPTIONS
+from leanformer.serve.inputs import OPTIONS, ROUTE_OF, is_paired
 from leanformer.serve.refused import KINDS
 from leanformer.serve.settings import Settings
+from leanformer.task import Task
 
 # The schema of a body for each route.
 QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery"}
@@ -37,16 +38,22 @@ _OPTIONS: dict[str, Any] = {
     },
 }
 _INPUTS = {
-    "predict": ("A text; a list of texts; for models on pairs one pair, or a list of pairs.", 2),
-    "tag": ("A text; a list of texts, each of which may also be a list of its words. Long ones are read whole.", None),
-    "embed": ("A text, or a list of texts.", 1),
+    "predict": "A text; a list of texts; for models on pairs one pair, or a list of pairs.",
+    "tag": "A text; a list of texts, each of which may also be a list of its words. Long ones are read whole.",
+    "embed": "A text, or a list of texts.",
 }
+_TEXT = {"$ref": "#/components/schemas/Text"}
 
 
-def schemas(settings: Settings, named: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The components of the description of a server with these settings; `named`: the models of each route."""
+def schemas(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """The components of the description of a server with these settings and models (name -> task)."""
     limits = settings.limits
-    text = {"type": "string", "minLength": 1, "maxLength": limits.text_characters, "pattern": r"\S"}
+    text = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": limits.text_characters,
+        "pattern": r"[^\s\u001c-\u001f\u0085]",
+    }
     error = {
         "type": "object",
         "required": ["error", "error_type"],
@@ -68,23 +75,37 @@ def schemas(settings: Settings, named: Mapping[str, Sequence[str]]) -> dict[str,
             "end": {"type": "integer", "minimum": 1, "description": "Its end, exclusive."},
         },
     }
-    queries = {QUERIES[route]: _query(route, settings, named.get(route, ())) for route in OPTIONS}
+    queries = {QUERIES[route]: _query(route, settings, tasks) for route in OPTIONS}
     return {"Text": text, **queries, "Score": score, "Span": span, "Error": error}
 
 
-def _query(route: str, settings: Settings, named: Sequence[str]) -> dict[str, Any]:
+def _several(of: Any, least: int, most: int | None) -> dict[str, Any]:
+    return {"type": "array", "minItems": least, "items": of} | ({} if most is None else {"maxItems": most})
+
+
+def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
+    """The forms that `inputs` may have where models on pairs (True), on single texts (False) or both are asked."""
+    if route == "tag":
+        return [_TEXT, _several({"anyOf": [_TEXT, _several(_TEXT, 1, None)]}, 1, most)]
+    forms: list[dict[str, Any]] = []
+    if False in paired:
+        forms += [_TEXT, _several({"anyOf": [_TEXT, _several(_TEXT, 1, 1)]}, 1, most)]
+    if True in paired:
+        forms += [_several(_TEXT, 2, 2), _several(_several(_TEXT, 2, 2), 1, most)]
+    return forms
+
+
+def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     options = {name: _OPTIONS[name] for name in OPTIONS[route]}
-    description, most = _INPUTS[route]
-    parts = {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/Text"}}
-    item = {"anyOf": [{"$ref": "#/components/schemas/Text"}, parts if most is None else parts | {"maxItems": most}]}
-    several = {"type": "array", "minItems": 1, "maxItems": settings.limits.texts, "items": item}
+    mine = {name: task for name, task in tasks.items() if ROUTE_OF[task.answer] == route}
+    paired = {is_paired(task) for task in mine.values()} or {False}
     return {
         "type": "object",
         "required": ["inputs"],
         "additionalProperties": False,
         "properties": {
-            "inputs": {"description": description, "anyOf": [{"$ref": "#/components/schemas/Text"}, several]},
-            "model": {"type": ["string", "null"], "enum": [*named, None]},
+            "inputs": {"description": _INPUTS[route], "anyOf": _inputs(route, settings.limits.texts, paired)},
+            "model": {"type": ["string", "null"], "enum": [*mine, None]},
             **options,
             "parameters": {
                 "type": ["object", "null"],

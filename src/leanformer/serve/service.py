@@ -20,6 +20,7 @@ from leanformer.serve.pool import Pool
 from leanformer.serve.refused import Refused
 from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Settings
+from leanformer.task import Task
 
 
 class Workers(Protocol):
@@ -189,12 +190,10 @@ class Service:
             raise Refused(422, f"model: {named.name} does not answer /{query.route}; ask /{named.route}")
         return named
 
-    def named(self) -> dict[str, list[str]]:
-        """The names of the models that answer each route; empty while they are being loaded."""
-        names: dict[str, list[str]] = {}
-        for one in self._generation.models.values() if self._generation is not None else ():
-            names.setdefault(one.route, []).append(one.name)
-        return names
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """What each model is for; empty while they are being loaded."""
+        return {} if self._generation is None else {one.name: one.task for one in self._generation.models.values()}
 
     def gauge(self) -> None:
         """Bring the figures up to date that are states rather than events."""

@@ -62,16 +62,17 @@ void attend(const float* query, size_t query_stride, const float* keys, const fl
     for (int r = 0; r < R; r++) {
         float* row = scores + size_t(r) * padded;
         for (int j = tokens; j < padded; j++) row[j] = -1e30f;
-        Floats most = load(row), total{};
+        Floats most = load(row);
+        Total total;
         for (int j = LANES; j < padded; j += LANES) most = larger(most, load(row + j));
         const float top = largest(most);
         // What fills up gets e^-87, which is nothing beside the 1 of the largest; its values are not read below.
         for (int j = 0; j < padded; j += LANES) {
             const Floats e = exponential(load(row + j) - top);
             store(row + j, e);
-            total += e;
+            total.add(j, e);
         }
-        inverse[r] = 1.0f / sum(total);
+        inverse[r] = 1.0f / total.value();
     }
     write_all<R>(scores, padded, values, stride, tokens, head, inverse, out, out_stride);
 }

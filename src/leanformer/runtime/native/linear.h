@@ -28,8 +28,8 @@ struct Norm {
     Block<float> weight, bias;
 };
 
-// Row `r` of `to` from floats. The range reaches from the least to the largest value, and over zero, so that zero and
-// what is filled up with it stay exact; where LOWEST is negative zero stands in the middle.
+// Row `r` of `to` from floats, in 256 steps from the least to the largest value, and over zero, so that zero and what is
+// filled up with it stay exact.
 void quantise(const float* x, int width, Rows& to, size_t r) {
     Floats high{}, low{};
     for (int i = 0; i < width; i += LANES) {
@@ -37,10 +37,9 @@ void quantise(const float* x, int width, Rows& to, size_t r) {
         high = larger(high, v);
         low = smaller(low, v);
     }
-    float top = largest(high), bottom = -largest(-low);
-    if constexpr (LOWEST < 0) top = std::max(top, -bottom), bottom = -top;
-    const float span = top - bottom, inverse = span > 0 ? (HIGHEST - LOWEST) / span : 0.0f;
-    const int zero = LOWEST < 0 ? 0 : int(std::nearbyint(-bottom * inverse));
+    constexpr int HIGHEST = LOWEST + 255;
+    const float bottom = -largest(-low), span = largest(high) - bottom, inverse = span > 0 ? 255 / span : 0.0f;
+    const int zero = LOWEST + int(std::nearbyint(-bottom * inverse));
     uint8_t* values = to.values.get() + r * width;
     for (int i = 0; i < width; i += LANES) {
         // Rounded apart from `zero`, the ends could lie half a step outside.
@@ -50,7 +49,7 @@ void quantise(const float* x, int width, Rows& to, size_t r) {
         const Bytes bytes = __builtin_convertvector(rounded, Bytes);
         std::memcpy(values + i, &bytes, sizeof bytes);
     }
-    to.scale[r] = span / (HIGHEST - LOWEST);
+    to.scale[r] = span / 255;
     to.zero[r] = zero;
 }
 
@@ -124,22 +123,21 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
 
 // x = norm(x + added); `added` may be null. `width` values count, the others up to `padded` are zero and stay so.
 void normalise(float* x, const float* added, const Norm& norm, int width, int padded, float epsilon) {
-    Floats total{};
+    Total total, squares;
     for (int i = 0; i < padded; i += LANES) {
         Floats v = load(x + i);
         if (added) {
             v += load(added + i);
             store(x + i, v);
         }
-        total += v;
+        total.add(i, v);
     }
-    const float mean = sum(total) / width;
-    Floats squares{};
+    const float mean = total.value() / width;
     for (int i = 0; i < padded; i += LANES) {
         const Floats d = load(x + i) - mean;
-        squares += d * d;
+        squares.add(i, d * d);
     }
-    const float variance = (sum(squares) - (padded - width) * mean * mean) / width;
+    const float variance = (squares.value() - (padded - width) * mean * mean) / width;
     const float inverse = 1.0f / std::sqrt(std::max(variance, 0.0f) + epsilon);
     for (int i = 0; i < padded; i += LANES)
         store(x + i, (load(x + i) - mean) * inverse * load(norm.weight.get() + i) + load(norm.bias.get() + i));

@@ -2,7 +2,8 @@
 // set.
 //
 // A panel holds 16, 32, 48 or 64 columns, four weights of one column next to each other: [in / 4][columns][4]. Weights
-// are in -127..127. Activations are LOWEST..HIGHEST; what stands for zero differs from token to token.
+// are in -127..127. Activations are LOWEST..LOWEST + 255; what stands for zero differs from token to token. Where LOWEST
+// lies is the instruction set's affair: sums of (value - zero) times weight are the same integers everywhere.
 #pragma once
 
 #if defined(__x86_64__)
@@ -23,7 +24,7 @@ inline int32_t four(const uint8_t* from) {
 
 #if defined(__AVX512VNNI__)
 
-constexpr int LOWEST = 0, HIGHEST = 255, ROWS = 6;
+constexpr int LOWEST = 0, ROWS = 6;
 
 // sums += four products each. The compiler's intrinsic means the same, but GCC 12 then moves sums out to memory.
 inline void add_products(__m512i& sums, __m512i activations, __m512i weights) {
@@ -62,10 +63,11 @@ void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* 
 
 #elif defined(__AVX2__)
 
-// Products of two come as sums in 16 bits, which 255 * 127 * 2 would leave: so a bit less, and zero in the middle.
-constexpr int LOWEST = -127, HIGHEST = 127, ROWS = 4;
+// Products of two come as sums in 16 bits, which 2 * 255 * 127 would leave: so bytes with a sign.
+constexpr int LOWEST = -128, ROWS = 4;
 
-// |x| times w with the sign of x: no sum of two products leaves 16 bits, because 2 * 127 * 127 < 2^15.
+// |x| times w with the sign of x: no sum of two products leaves 16 bits, because 2 * 128 * 127 < 2^15. The size of -128
+// is read without a sign and is 128.
 template <int R, int V>
 void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* out, const int8_t*) {
     const __m256i ones = _mm256_set1_epi16(1);
@@ -93,7 +95,7 @@ void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* 
 
 #else
 
-constexpr int LOWEST = 0, HIGHEST = 255, ROWS = 4;
+constexpr int LOWEST = 0, ROWS = 4;
 
 template <int R, int V>
 void tile(const uint8_t* a, size_t stride, const int8_t* w, int quads, int32_t* out, const int8_t*) {

@@ -72,6 +72,24 @@ inline float largest(Floats value) {
     return value[0];
 }
 
+// A sum over many vectors. Whatever the number of lanes, it is added up as if there were 16, so that it is the same bit
+// for bit; the vectors added are a multiple of 16 floats.
+struct Total {
+    static constexpr int PARTS = 16 / LANES;
+    Floats parts[PARTS] = {};
+
+    // `i`: where among all floats the vector begins.
+    void add(int i, Floats value) { parts[i / LANES % PARTS] += value; }
+
+    float value() const {
+        Floats folded[PARTS];
+        for (int i = 0; i < PARTS; i++) folded[i] = parts[i];
+        for (int half = PARTS / 2; half; half /= 2)
+            for (int i = 0; i < half; i++) folded[i] += folded[i + half];
+        return sum(folded[0]);
+    }
+};
+
 // Added to a float of magnitude below 2^22 it leaves the nearest integer in the low bits of the mantissa.
 constexpr float ROUND = 12582912.0f;
 constexpr int32_t ROUND_BITS = 0x4b400000;
