@@ -17,6 +17,7 @@ from leanformer.render.table import facts, number
 from leanformer.report import Report
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from held import held
 from runtime_rows import QUALITY, TUNED, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -246,6 +247,7 @@ PAGES = {
         "students": students,
         "base size": base_size,
         "runtime": runtime,
+        "held": lambda: held(RESULTS),
     },
 }
 
