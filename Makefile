@@ -45,7 +45,7 @@ check: install
 	$(BIN)/python -m leanformer.render.method_pages --check
 	$(BIN)/python benchmarks/readme.py --check
 	$(BIN)/python benchmarks/cost_page.py --check
-	$(BIN)/python benchmarks/picture.py sst2 --result fastformers --check
+	$(BIN)/python benchmarks/picture.py sst2 --result thorough --check
 
 demo: install
 	$(BIN)/leanformer demo

@@ -1,6 +1,6 @@
 """The picture of a measured ladder for README: docs/pictures/NAME-report.svg, from benchmarks/results/NAME/.
 
-    python benchmarks/picture.py sst2 --result fastformers
+    python benchmarks/picture.py sst2 --result thorough
 
 The chart is the report page's own (`leanformer report`), with the rungs named below it. With `--check` nothing is
 written; the exit status tells whether the picture shows what the results say.

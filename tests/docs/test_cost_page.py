@@ -114,7 +114,7 @@ def test_the_stored_page_and_picture_are_those_of_the_results(monkeypatch: pytes
     module = program("cost_page", monkeypatch)
     stored = module.PAGE.read_text(encoding="utf-8")
     assert module.filled(stored) == stored
-    monkeypatch.setattr(sys, "argv", ["picture.py", "sst2", "--result", "fastformers", "--check"])
+    monkeypatch.setattr(sys, "argv", ["picture.py", "sst2", "--result", "thorough", "--check"])
     assert program("picture", monkeypatch).main() == 0
 
 
