@@ -50,6 +50,11 @@ HERE = Path(__file__).resolve().parent
 SIZES = ("50x100", "50x200", "100x200", "50x400", "100x400", "300x600")
 
 
+def told(step: BiLstmStudent) -> dict[str, Any]:
+    """The options that tell a student; `crf` where it is used, so that what was made before there was one is found."""
+    return {name: value for name, value in options(step).items() if name != "crf" or value}
+
+
 class Bench:
     """The corpus, the folders and the settings that all tables share."""
 
@@ -85,7 +90,7 @@ class Bench:
 
     def student(self, step: BiLstmStudent, teacher: Artifact, data: Dataset, seed: int) -> Artifact:
         """A student, trained now or found."""
-        key = sha256_json([options(step), teacher.content_hash, data.training_hash, seed])[:16]
+        key = sha256_json([told(step), teacher.content_hash, data.training_hash, seed])[:16]
         folder, running = self.work / "students" / key, self.work / "running" / key
         if is_artifact(folder):
             return open_artifact(folder)
@@ -116,7 +121,7 @@ class Bench:
         embedding, units = (int(one) for one in given.size.split("x"))
         base = BiLstmStudent(
             embedding=embedding, units=units, epochs=given.epochs, representation_epochs=given.representation_epochs,
-            batch_size=given.batch_size,
+            batch_size=given.batch_size, crf=given.crf,
         )  # fmt: skip
         return replace(base, **changes)
 
@@ -154,7 +159,7 @@ class Bench:
     def settings(self, step: BiLstmStudent, teacher: Artifact, transfer: int, seed: int, **more: Any) -> dict[str, Any]:
         return {
             **self.shared, "transfer": transfer, "labels": self.given.labels, "seed": seed,
-            "teacher": teacher.content_hash[:16], **more, **options(step),
+            "teacher": teacher.content_hash[:16], **more, **told(step),
         }  # fmt: skip
 
     def write(self, table: str, **more: Any) -> None:
@@ -309,6 +314,7 @@ def parser_of(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=10, help="of each fit")
     parser.add_argument("--representation-epochs", type=int, default=None)
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--crf", action="store_true", help="students learn which tag follows which, too")
     parser.add_argument("--few", type=int, default=100, help="labels of each language, of the table low_resource")
     parser.add_argument("--few-epochs", type=int, default=20, help="of its teacher")
     parser.add_argument("--rounds", type=int, default=5, help="of timing")

@@ -64,6 +64,7 @@ class BiLstmStudent:
     warmup: float = 0.0  # share of a fit's steps in which the rate rises
     language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
     token_budget: int = 16384  # most tokens per forward pass; larger steps are accumulated
+    crf: bool = False  # of a tagger: learn with the labels which tag follows which too
 
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "bilstm"
@@ -97,7 +98,7 @@ class BiLstmStudent:
         from leanformer.models.scoring import score_rows
         from leanformer.models.store import device_of, read_model
         from leanformer.tokenizer import Tokenizer
-        from leanformer.train.fine_tune import encoder_hash
+        from leanformer.train.fine_tune import encoder_hash, tag_chain, with_chain
         from leanformer.train.loop import FitSettings
         from leanformer.train.objectives.student import StudentWeights
         from leanformer.train.rows import encode
@@ -105,7 +106,9 @@ class BiLstmStudent:
         from leanformer.train.strategies import STRATEGIES, needs
         from leanformer.train.targets import with_thresholds
 
-        task, device = artifact.task, device_of(context.device)
+        # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
+        task, device = replace(artifact.task, transitions=None), device_of(context.device)
+        chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None
         pool, judges, dev = self._pools(context.data, task)
         teacher = context.artifacts["teacher"]
         layer = self._layer(artifact, teacher) if needs(self.strategy, "representation") else None
@@ -137,21 +140,24 @@ class BiLstmStudent:
         def figure() -> float:
             model.eval()
             values = on_dev()
-            return score_logits(values, dev.targets, with_thresholds(dev.task, values, dev))
+            return score_logits(values, dev.targets, with_chain(with_thresholds(dev.task, values, dev), chain))
 
         # What the strategy is, its stages tell; those that strategies have in common are fitted once.
-        own = {name: value for name, value in options(self).items() if name != "strategy"}
+        # Where an option that came later is not used, what was fitted before it is found.
+        passed = ("strategy", *(() if self.crf else ("crf",)))
+        own = {name: value for name, value in options(self).items() if name not in passed}
         identity = sha256_json(
             [own, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)]
         )
         stages = STRATEGIES[self.strategy]
         weights = StudentWeights(self.representation_weight, self.logit_weight, self.label_weight)
         fits = fit_stages(
-            model, stages, train, judged, Follow(task.answer, layer or 0, self.representation, weights), settings,
-            epochs=self._epochs, figure=figure, work=context.work, identity=identity, device=device, say=context.say,
+            model, stages, train, judged, Follow(task.answer, layer or 0, self.representation, weights, chain),
+            settings, epochs=self._epochs, figure=figure, work=context.work, identity=identity, device=device,
+            say=context.say,
             shared=context.cache / f"student-{identity[:16]}" if layer is not None and len(stages) > 1 else None,
         )  # fmt: skip
-        answered = with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task
+        answered = with_chain(with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task, chain)
         entry = record("compress.bilstm", self, artifact) | {
             "seed": context.seed,
             "result": {**start.notes, "layer": layer, "fits": fits},
@@ -232,7 +238,8 @@ class BiLstmStudent:
         encoded = encode(Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens), artifact.task, pool.inputs)
         rows = [start.renumbered[row if row.ndim == 1 else row[:, 0]] for row in encoded.rows]
         data = TrainingSet(
-            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages)
+            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages),
+            encoded.goes_on(),
         )  # fmt: skip
         if not follows:
             return Rows(data, None)
