@@ -1,4 +1,4 @@
-"""A CRF from training to the light runtime: learnt, kept in the task, decoded without PyTorch, and refused elsewhere."""
+"""A CRF from training to the light runtime: learnt, kept in the task, decoded without PyTorch, refused elsewhere."""
 
 from __future__ import annotations
 
@@ -148,6 +148,6 @@ def test_what_has_no_tags_has_no_crf(tmp_path: Path) -> None:
     begin = tiny_artifact(tmp_path / "start")
     with pytest.raises(LeanformerError, match="which tag follows which, and a task of kind 'classification' has none"):
         fine_tune(str(begin.path), tiny_dataset(), tmp_path / "out", SETTINGS, crf=True, work=tmp_path / "work")
-    with pytest.raises(LeanformerError, match="compress.bilstm: a CRF learns"):
+    with pytest.raises(LeanformerError, match=r"compress\.bilstm: a CRF learns"):
         BiLstmStudent(crf=True)(begin, make_context(tmp_path, begin), tmp_path / "student")
     assert not (tmp_path / "out").exists() and not (tmp_path / "student").exists()

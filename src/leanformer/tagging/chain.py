@@ -83,7 +83,7 @@ def tag_shares(sentences: Sequence[np.ndarray], first: np.ndarray, steps: np.nda
     """
     found = [np.zeros((0, len(first))) for _ in sentences]
     for block in _blocks(sentences):
-        count, width, _ = block.values.shape
+        width = block.values.shape[1]
         before = np.empty_like(block.values)  # log of the sum over paths up to a word, that word's logit included
         behind = np.zeros_like(block.values)  # and over paths from behind it
         before[:, 0] = first + block.values[:, 0]

@@ -65,9 +65,7 @@ def best_legal(values: np.ndarray, labels: tuple[str, ...], transitions: Transit
     return best_paths([values], *step_scores(labels, transitions))[0]
 
 
-def decode(
-    values: Sequence[np.ndarray], labels: tuple[str, ...], transitions: Transitions | None = None
-) -> np.ndarray:
+def decode(values: Sequence[np.ndarray], labels: tuple[str, ...], transitions: Transitions | None = None) -> np.ndarray:
     """`best_legal` of each sentence: a ragged array `[n]` of tag indices `[words]`."""
     if transitions is None:
         return ragged([best_legal(one, labels) for one in values])

@@ -107,7 +107,12 @@ def fine_tune(
     )  # fmt: skip
     entry = {
         "step": "train.fine_tune",
-        "options": {"encoder": Path(encoder).name, "max_tokens": tokens, **settings.__dict__, **({"crf": True} if crf else {})},
+        "options": {
+            "encoder": Path(encoder).name,
+            "max_tokens": tokens,
+            **settings.__dict__,
+            **({"crf": True} if crf else {}),
+        },
         "parent": None,
         "result": dev_result(result, train.task),
         "data": {"name": data.name, "training_hash": data.training_hash},

@@ -178,7 +178,7 @@ def fit(
 
 
 def _optimizer(module: nn.Module, settings: FitSettings, objective: Objective) -> torch.optim.AdamW:
-    """AdamW with decay on matrices only, as BERT is trained; an objective's own parameters at the rate that it wants."""
+    """AdamW with decay on matrices only, as BERT is trained; an objective's own parameters at the rate it wants."""
     own = list(objective.parameters()) if objective.own_rate is not None else []
     apart = {id(p) for p in own}
     shared = [p for p in module.parameters() if p.requires_grad and id(p) not in apart]

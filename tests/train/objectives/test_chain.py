@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def every_score(made: TagChain, values: np.ndarray, *, begins: bool = True) -> d
         # What goes on may begin with any tag; behind a B of its type an I is legal.
         before = () if begins or not LABELS[tags[0]].startswith("I-") else (LABELS.index("B" + LABELS[tags[0]][1:]),)
         if is_legal(np.array([*before, *tags], np.int64), LABELS):
-            steps = sum(learnt[1 + a][b] for a, b in zip(tags, tags[1:], strict=False))
+            steps = sum(learnt[1 + a][b] for a, b in pairwise(tags))
             first = learnt[0][tags[0]] if begins else 0.0
             found[tags] = first + steps + float(values[np.arange(len(tags)), list(tags)].sum())
     return found
@@ -48,9 +48,7 @@ def log_sum(scores: list[float]) -> float:
 def block() -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of 3, 1, 0 and 4 words with special tokens, pieces behind the first and padding between them."""
     logits = torch.randn(4, 7, COUNT, generator=torch.Generator().manual_seed(2))
-    labels = torch.tensor(
-        [[N, 1, N, 2, 0, N, N], [N, 3, N, N, N, N, N], [N, N, N, N, N, N, N], [N, 0, 3, 4, N, 4, N]]
-    )
+    labels = torch.tensor([[N, 1, N, 2, 0, N, N], [N, 3, N, N, N, N, N], [N, N, N, N, N, N, N], [N, 0, 3, 4, N, 4, N]])
     return logits, labels
 
 

@@ -204,8 +204,8 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     """Write `model` into `folder` as a stock sequence classifier of the family that it came from.
 
     A score's scale is worked into the last layer, so that stock `transformers` gives scores as they are. It has no
-    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over, and so
-    are learnt steps from tag to tag, as `label_transitions` (see `Task.transitions`).
+    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over, and
+    so are learnt steps from tag to tag, as `label_transitions` (see `Task.transitions`).
 
     Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
     """
