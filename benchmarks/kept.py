@@ -17,8 +17,8 @@ from leanformer.step import Context, options
 
 
 def told(step: BiLstmStudent) -> dict[str, Any]:
-    """The options that tell a student; `crf` where it is used, so that what was made before there was one is found."""
-    return {name: value for name, value in options(step).items() if name != "crf" or value}
+    """The options that tell a student; later ones where they are used, so that what was made before them is found."""
+    return {name: value for name, value in options(step).items() if name not in ("crf", "least_steps") or value}
 
 
 def progress(line: str) -> None:

@@ -13,7 +13,7 @@ result file holds all cells of its table, each with the command that made it. St
 is scored once for each. Their labels are those of the transfer sentences, as in the paper's first column, unless
 `--labels teacher` gives them the teacher's sentences, and transfer without labels. A small version, within minutes:
 
-    python benchmarks/xtremedistil.py strategies --transfer 1000 --seeds 13 --epochs 3 --teacher-sentences 500
+    python benchmarks/xtremedistil.py strategies --transfer 1000 --epochs 3 --least-steps 150 --teacher-sentences 500
 """
 
 from __future__ import annotations
@@ -98,12 +98,15 @@ class Bench:
         train = self.corpus.teachers() if teacher_train is None else teacher_train
         return Dataset(task=task, train=train, dev=dev, unlabelled=unlabelled(sentences), name=name)
 
-    def step(self, **changes: Any) -> BiLstmStudent:
+    def step(self, total: int, **changes: Any) -> BiLstmStudent:
+        """The student of the options, for so many transfer sentences: where these are few it sees them more often."""
         given = self.given
+        rows = total // len(self.corpus.languages) if changes.get("strategy") == "D0" else total
+        least = given.least_steps if given.epochs * -(-rows // given.batch_size) < given.least_steps else 0
         embedding, units = (int(one) for one in given.size.split("x"))
         base = BiLstmStudent(
             embedding=embedding, units=units, epochs=given.epochs, representation_epochs=given.representation_epochs,
-            batch_size=given.batch_size, crf=given.crf,
+            batch_size=given.batch_size, crf=given.crf, least_steps=least,
         )  # fmt: skip
         return replace(base, **changes)
 
@@ -168,7 +171,7 @@ def strategies(bench: Bench) -> None:
         data = bench.transfer(total)
         for seed in given.seeds:
             for strategy in given.strategies:
-                step = bench.step(strategy=strategy)
+                step = bench.step(total, strategy=strategy)
                 _cell(bench, "strategies", step, made, data, total, seed)
     bench.write("strategies", orderings=list(_orderings(bench.cells("strategies").all())))
 
@@ -209,7 +212,7 @@ def sizes(bench: Bench) -> None:
     graphs: dict[str, Artifact] = {}
     for size in given.sizes:
         embedding, units = (int(one) for one in size.split("x"))
-        step = bench.step(strategy=given.strategies[-1], embedding=embedding, units=units)
+        step = bench.step(total, strategy=given.strategies[-1], embedding=embedding, units=units)
         student = bench.student(step, made, data, seed)
         _cell(bench, "sizes", step, made, data, total, seed)
         fp32, int8 = bench.shelf.graphs(student, made, data)
@@ -252,7 +255,7 @@ def low_resource(bench: Bench) -> None:
     for total in given.transfer:
         data = bench.transfer(total, train)
         for seed in given.seeds:
-            step = bench.step(strategy=given.strategies[-1])
+            step = bench.step(total, strategy=given.strategies[-1])
             _cell(bench, "low_resource", step, few, data, total, seed, labels="few", labels_each=given.few)
     bench.write("low_resource")
 
@@ -264,7 +267,7 @@ def starts(bench: Bench) -> None:
     for seed in given.seeds:
         changes: list[dict[str, Any]] = [{"start": "random"}, {"representation": "mse"}]
         for change in (*changes, *({"layer": layer} for layer in given.layers)):
-            step = bench.step(strategy=given.strategies[-1], **change)
+            step = bench.step(total, strategy=given.strategies[-1], **change)
             _cell(bench, "starts", step, made, data, total, seed)
     bench.write("starts")
 
@@ -290,6 +293,9 @@ def parser_of(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), help="of the table sizes")
     parser.add_argument("--layers", type=int, nargs="+", default=[6, 4, 2, 1], help="of the table starts")
     parser.add_argument("--epochs", type=int, default=10, help="of each fit")
+    parser.add_argument(
+        "--least-steps", type=int, default=500, help="of each fit: where sentences are few, more epochs than --epochs"
+    )
     parser.add_argument("--representation-epochs", type=int, default=None)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--crf", action="store_true", help="students learn which tag follows which, too")

@@ -53,7 +53,7 @@ def fit_stages(
     follow: Follow,
     settings: FitSettings,
     *,
-    epochs: Callable[[Stage], int],
+    epochs: Callable[[Stage, int], int],
     figure: Callable[[], float],
     work: Path,
     identity: str,
@@ -68,7 +68,7 @@ def fit_stages(
     Frozen parts keep every bit.
 
     Args:
-        epochs: of a stage. figure: the dev figure of the model as it stands; higher is better.
+        epochs: of a stage on so many rows. figure: the dev figure of the model as it stands; higher is better.
         work: a folder in which each stage has its checkpoints. Killed and called again with the same arguments, the
             run goes on where it was and ends with the same bytes.
         shared: a folder for the first stage in place of `work`, where it is the same for several runs.
@@ -86,7 +86,7 @@ def fit_stages(
         loss = _objective(stage, follow, train.outputs)
         # What has not learnt to answer yet may answer well by chance.
         answers = any("head" in earlier.trains for earlier in stages[: number - 1])
-        own = replace(settings, epochs=epochs(stage), keep_start=stage.by_loss or answers)
+        own = replace(settings, epochs=epochs(stage, len(data)), keep_start=stage.by_loss or answers)
         score = partial(_nearness, stage, model, dev, follow, own, device) if stage.by_loss else figure
         result = fit(
             model, loss, data, own, score=score, device=device, say=say,
