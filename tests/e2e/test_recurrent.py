@@ -29,7 +29,7 @@ def answer_tags(model: Path, text: str) -> np.ndarray:
 def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     data = write_columns(tmp_path / "data", sizes=(40, 15, 15))
     teacher = tagger_artifact(tmp_path / "teacher")
-    sizes = ("embedding=8", "units=8", "epochs=1", "strategy=D3.1")
+    sizes = ("embedding=8", "units=8", "epochs=1", "least_steps=0", "strategy=D3.1")
     status, _, err = command(
         "compress", teacher.path, "--data", data, "--output", tmp_path / "lean", "--recipe", "xtremedistil",
         *(word for size in sizes for word in ("--set", f"student.{size}")), "--set", "student-int8.max_flips=1",
@@ -99,7 +99,7 @@ def test_a_crf_from_training_to_predicting(command: Command, tmp_path: Path) -> 
     )  # fmt: skip
     assert status == 0, err
     assert open_artifact(tmp_path / "teacher").task.transitions is not None
-    options = ("embedding=8", "units=8", "epochs=1", "strategy=D0-S", "crf=true", "learning_rate=0.01")
+    options = ("embedding=8", "units=8", "epochs=1", "least_steps=0", "strategy=D0-S", "crf=true", "learning_rate=0.01")
     status, _, err = command(
         "compress", tmp_path / "teacher", "--data", data, "--output", tmp_path / "lean", "--recipe", "xtremedistil",
         *(word for one in options for word in ("--set", f"student.{one}")), "--set", "student-int8.max_flips=1",
