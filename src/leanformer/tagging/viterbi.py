@@ -66,10 +66,17 @@ def best_legal(values: np.ndarray, labels: tuple[str, ...], transitions: Transit
 
 
 def decode(values: Sequence[np.ndarray], labels: tuple[str, ...], transitions: Transitions | None = None) -> np.ndarray:
-    """`best_legal` of each sentence: a ragged array `[n]` of tag indices `[words]`."""
-    if transitions is None:
-        return ragged([best_legal(one, labels) for one in values])
-    return ragged(best_paths(values, *step_scores(labels, transitions)))
+    """`best_legal` of each sentence: a ragged array `[n]` of tag indices `[words]`.
+
+    Those that are searched for go side by side, which takes a small part of the time of one after the other.
+    """
+    if transitions is not None:
+        return ragged(best_paths(values, *step_scores(labels, transitions)))
+    found = [np.asarray(one.argmax(axis=1)) for one in values]
+    wrong = [i for i, tags in enumerate(found) if not is_legal(tags, labels)]
+    for i, tags in zip(wrong, best_paths([values[i] for i in wrong], *step_scores(labels)), strict=True):
+        found[i] = tags
+    return ragged(found)
 
 
 def shares(values: Sequence[np.ndarray], labels: tuple[str, ...], transitions: Transitions) -> list[np.ndarray]:
