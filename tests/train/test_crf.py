@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import leanformer
 from leanformer.artifact import Artifact, open_artifact
@@ -21,8 +22,11 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers, decide, logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.batches import TrainingSet, to_batches
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
+from leanformer.train.rows import encode
 from tests.export.making import folder_bytes, make_context
 from tests.tagged import TAGS, TASK, tagged_examples, tagger_artifact
 from tests.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset
@@ -78,6 +82,17 @@ def test_the_runtime_gives_the_tags_of_pytorch(teacher: Artifact, tmp_path: Path
     assert len(manifest["task"].pop("transitions")) == len(TAGS) + 1
     (graph.path / "leanformer.json").write_text(json.dumps(manifest))
     assert open_artifact(graph.path).content_hash != graph.content_hash
+
+
+def test_windows_that_go_on_are_known(teacher: Artifact) -> None:
+    texts = (DATA.dev.texts[0], " ".join(tagged_examples(8, 8).texts))  # type: ignore[union-attr]
+    encoded = encode(Tokenizer(teacher.file("tokenizer.json"), 16), TASK, texts)
+    goes_on = encoded.goes_on()
+    assert goes_on is not None and len(goes_on) > 4
+    assert goes_on.tolist() == [False] * 2 + [True] * (len(goes_on) - 2)
+    data = TrainingSet(encoded.rows, encoded.unknown(), 0, goes_on=goes_on)
+    for batch in to_batches(data, np.arange(len(goes_on)), token_budget=48, device=torch.device("cpu")):
+        assert batch.goes_on is not None and batch.goes_on.tolist() == goes_on[batch.rows].tolist()
 
 
 def test_without_it_nothing_is_new(tmp_path: Path) -> None:

@@ -22,15 +22,13 @@ class _Block:
 
     Attributes:
         rows: their numbers. values: logits `[rows, words, labels]`, float64, padded. lengths: words of each.
+        live: for each word how many sentences, the first of them, have it.
     """
 
     rows: np.ndarray
     values: np.ndarray
     lengths: np.ndarray
-
-    def live(self, word: int) -> int:
-        """How many sentences, the first of them, have this word."""
-        return int((self.lengths > word).sum())
+    live: list[int]
 
 
 def _blocks(sentences: Sequence[np.ndarray]) -> Iterator[_Block]:
@@ -43,7 +41,8 @@ def _blocks(sentences: Sequence[np.ndarray]) -> Iterator[_Block]:
         values = np.zeros((len(rows), int(lengths[rows[0]]), sentences[rows[0]].shape[1]))
         for place, row in enumerate(rows):
             values[place, : lengths[row]] = sentences[row]
-        yield _Block(rows, values, lengths[rows])
+        live = (lengths[rows] > np.arange(values.shape[1])[:, None]).sum(axis=1)
+        yield _Block(rows, values, lengths[rows], live.tolist())
 
 
 def best_paths(sentences: Sequence[np.ndarray], first: np.ndarray, steps: np.ndarray) -> list[np.ndarray]:
@@ -62,15 +61,16 @@ def best_paths(sentences: Sequence[np.ndarray], first: np.ndarray, steps: np.nda
         came_from = np.zeros((count, width, labels), dtype=np.int64)
         score = first + block.values[:, 0]
         for word in range(1, width):
-            live = block.live(word)
+            live = block.live[word]
             through = score[:live, :, None] + steps
             came_from[:live, word] = through.argmax(axis=1)
             score[:live] = through.max(axis=1) + block.values[:live, word]
         tags = np.zeros((count, width), dtype=np.int64)
-        tags[np.arange(count), block.lengths - 1] = score.argmax(axis=1)
+        places = np.arange(count)
+        tags[places, block.lengths - 1] = score.argmax(axis=1)
         for word in range(width - 1, 0, -1):
-            live = block.live(word)
-            tags[:live, word - 1] = came_from[np.arange(live), word, tags[:live, word]]
+            live = block.live[word]
+            tags[:live, word - 1] = came_from[places[:live], word, tags[:live, word]]
         for row, length, one in zip(block.rows, block.lengths, tags, strict=True):
             found[row] = one[:length].copy()
     return found
@@ -88,10 +88,10 @@ def tag_shares(sentences: Sequence[np.ndarray], first: np.ndarray, steps: np.nda
         behind = np.zeros_like(block.values)  # and over paths from behind it
         before[:, 0] = first + block.values[:, 0]
         for word in range(1, width):
-            live = block.live(word)
+            live = block.live[word]
             before[:live, word] = _log_sum(before[:live, word - 1, :, None] + steps, axis=1) + block.values[:live, word]
         for word in range(width - 1, 0, -1):
-            live = block.live(word)
+            live = block.live[word]
             onward = behind[:live, word] + block.values[:live, word]
             behind[:live, word - 1] = _log_sum(steps + onward[:, None, :], axis=2)
         for place, (row, length) in enumerate(zip(block.rows, block.lengths, strict=True)):
