@@ -18,6 +18,7 @@ from leanformer.export.int8 import Int8
 from tests.tiny import tiny_artifact, tiny_dataset
 
 
+@pytest.mark.slow
 def test_a_table_of_one_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher, told = tiny_artifact(tmp_path / "teacher", seed=11), []
     timed = latency.in_turn

@@ -90,6 +90,7 @@ def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Pa
     assert [one["step"] for one in open_artifact(tmp_path / "y").history][:1] == ["export.onnx"]
 
 
+@pytest.mark.slow
 def test_a_crf_from_training_to_predicting(command: Command, tmp_path: Path) -> None:
     data = write_columns(tmp_path / "data", sizes=(60, 15, 15))
     tagger_artifact(tmp_path / "start")

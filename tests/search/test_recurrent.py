@@ -32,6 +32,7 @@ def tiny(max_drop: float) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
+@pytest.mark.slow
 def test_widths_are_chosen_by_measured_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
     teacher = tagger_artifact(tmp_path / "teacher")
