@@ -1,4 +1,4 @@
-"""Taggers one text at a time and in batches of 32, beside their teacher as it comes out of the box."""
+"""Students one text at a time and in batches of 32, beside their teacher as it comes out of the box."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from interleaved import Runner, in_turn
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from leanformer.artifact import Artifact
 from leanformer.files import new_folder
@@ -36,7 +36,9 @@ def out_of_the_box(teacher: Artifact, work: Path, threads: int) -> Callable[[Seq
             write_tokenizer_config(teacher, temporary)
     torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    tags = teacher.task.answer == "tags"
+    stock = AutoModelForTokenClassification if tags else AutoModelForSequenceClassification
+    model = stock.from_pretrained(folder, dtype=torch.float32).eval()
 
     def run(texts: Sequence[str]) -> np.ndarray:
         found = []
@@ -46,7 +48,8 @@ def out_of_the_box(teacher: Artifact, work: Path, threads: int) -> Callable[[Seq
                 return_tensors="pt",
             )  # fmt: skip
             with torch.inference_mode():
-                found.append(model(**batch).logits.flatten(0, 1).numpy())
+                logits = model(**batch).logits
+                found.append((logits.flatten(0, 1) if tags else logits).numpy())
         return np.concatenate(found)
 
     return run

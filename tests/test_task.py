@@ -10,6 +10,7 @@ import pytest
 from leanformer.task import BUILT, KINDS, Task
 
 AB = ("a", "b")
+LEARNT = Task("tokens", ("O", "B-X"), transitions=((0.5, -0.25), (1.0, 0.0), (0.0, -2.0)))
 
 
 @pytest.mark.parametrize(
@@ -30,13 +31,14 @@ def test_a_kind_says_what_goes_in_and_what_comes_out(
 
 
 def test_json_keeps_everything_and_adds_nothing_to_older_manifests() -> None:
-    for task in (Task("multilabel", AB, thresholds=(0.25, 0.5)), Task("similarity", (), scale=(2.5, 1.5))):
+    for task in (Task("multilabel", AB, thresholds=(0.25, 0.5)), Task("similarity", (), scale=(2.5, 1.5)), LEARNT):
         assert Task.from_json(json.loads(json.dumps(task.to_json()))) == task
         assert task.question == Task(task.kind, task.labels) != task
     older = {"kind": "classification", "labels": ["a", "b"]}
     assert Task.from_json(older) == Task("classification", AB)
     # Hashes of artifacts and caches are taken over this; another form would lose them all.
     assert Task("classification", AB).to_json() == older
+    assert Task("tokens", ("O", "B-X")).to_json() == {"kind": "tokens", "labels": ["O", "B-X"]}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,9 @@ def test_json_keeps_everything_and_adds_nothing_to_older_manifests() -> None:
         {"kind": "classification", "labels": AB, "thresholds": (0.5, 0.5)},
         {"kind": "similarity", "labels": (), "scale": (0.0, 0.0)},
         {"kind": "multilabel", "labels": AB, "scale": (0.0, 1.0)},
+        {"kind": "classification", "labels": AB, "transitions": LEARNT.transitions},
+        {"kind": "tokens", "labels": ("O", "B-X"), "transitions": ((0.0, 0.0), (0.0, 0.0))},
+        {"kind": "tokens", "labels": ("O",), "transitions": ((0.0,), (float("inf"),))},
     ],
     ids=str,
 )

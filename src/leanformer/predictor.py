@@ -34,7 +34,8 @@ class Span:
         label: its type.
         start, end: its first character and its end (exclusive), so that it is `text[start:end]` of the text as given.
         text: that piece.
-        probability: mean probability of the tags of its words, each word by itself.
+        probability: mean probability of the tags of its words, each word by itself; of a model that learnt which tag
+            follows which, over all sequences of tags.
     """
 
     label: str
@@ -224,7 +225,7 @@ def decide(values: np.ndarray, task: Task) -> np.ndarray:
     `[n]` of tag indices `[words]`, the best legal sequence of each sentence; of vectors these with length 1.
     """
     if task.answer == "tags":
-        return viterbi.decode(list(values), task.labels)
+        return viterbi.decode(list(values), task.labels, task.transitions)
     if task.answer == "label":
         return np.asarray(values.argmax(axis=1))
     if task.answer == "labels":
@@ -257,9 +258,16 @@ def to_predictions(values: np.ndarray, task: Task) -> list[Prediction]:
 def to_spans(values: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list[Prediction]:
     """Logits of words, ragged `[sentences]` of `[words, labels]`, to one `Prediction` per sentence."""
     return [
-        _tagged(one, tags, softmax(each.astype(np.float64)), task)
-        for one, tags, each in zip(sentences, decide(values, task), values, strict=True)
+        _tagged(one, tags, each, task)
+        for one, tags, each in zip(sentences, decide(values, task), _tag_shares(values, task), strict=True)
     ]
+
+
+def _tag_shares(values: np.ndarray, task: Task) -> list[np.ndarray]:
+    """The probability of each tag of each word: over all sequences where transitions were learnt, else word by word."""
+    if task.transitions is None:
+        return [softmax(one.astype(np.float64)) for one in values]
+    return viterbi.shares(list(values), task.labels, task.transitions)
 
 
 def _tagged(sentence: Sentence, tags: np.ndarray, shares: np.ndarray, task: Task) -> Prediction:

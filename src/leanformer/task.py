@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 # One input of a model: a text, or a first and a second text where the task is about pairs. A sentence whose words are
@@ -45,8 +46,11 @@ class Task:
             None means 0.5 for all.
         scale: of a model that gives a score, (offset, unit): score = offset + unit * output; None means (0, 1).
         width: of a model that gives vectors, how many numbers one has; else None.
+        transitions: of a model that tags words and has learnt which tag follows which (a CRF), what each first tag adds
+            to a sequence's score, and then for each tag what every tag behind it adds; None where logits stand alone.
 
-    Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds or a scale that do not fit.
+    Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds, a scale or transitions that do
+    not fit.
     """
 
     kind: str
@@ -54,6 +58,7 @@ class Task:
     thresholds: tuple[float, ...] | None = None
     scale: tuple[float, float] | None = None
     width: int | None = None
+    transitions: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -72,6 +77,12 @@ class Task:
                 raise ValueError(f"thresholds are probabilities from 0 to 1, not {self.thresholds}")
         if self.scale is not None and (answer != "score" or not self.scale[1] > 0):
             raise ValueError(f"scale {self.scale} does not fit a task of kind {self.kind!r}")
+        if self.transitions is not None:
+            shape = [len(self.labels)] * (len(self.labels) + 1)
+            if answer != "tags" or [len(row) for row in self.transitions] != shape:
+                raise ValueError(f"transitions do not fit {len(self.labels)} labels of a task of kind {self.kind!r}")
+            if not all(isfinite(one) for row in self.transitions for one in row):
+                raise ValueError("transitions are finite numbers")
 
     @property
     def answer(self) -> str:
@@ -92,8 +103,8 @@ class Task:
 
     @property
     def question(self) -> Task:
-        """What is asked, without what one model has learnt about answering it (thresholds, scale)."""
-        return replace(self, thresholds=None, scale=None)
+        """What is asked, without what one model has learnt about answering it (thresholds, scale, transitions)."""
+        return replace(self, thresholds=None, scale=None, transitions=None)
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"kind": self.kind, "labels": list(self.labels)}
@@ -104,15 +115,18 @@ class Task:
             value["scale"] = list(self.scale)
         if self.width is not None:
             value["width"] = self.width
+        if self.transitions is not None:
+            value["transitions"] = [list(row) for row in self.transitions]
         return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Task:
-        thresholds, scale = value.get("thresholds"), value.get("scale")
+        thresholds, scale, transitions = (value.get(one) for one in ("thresholds", "scale", "transitions"))
         return cls(
             kind=value["kind"],
             labels=tuple(value["labels"]),
             thresholds=None if thresholds is None else tuple(float(one) for one in thresholds),
             scale=None if scale is None else (float(scale[0]), float(scale[1])),
             width=None if value.get("width") is None else int(value["width"]),
+            transitions=None if transitions is None else tuple(tuple(float(one) for one in row) for row in transitions),
         )

@@ -192,6 +192,14 @@ def test_the_layer_is_an_option(teacher: Artifact, tmp_path: Path, layer: int) -
         distilled(teacher, tmp_path / "no", layer=3)
 
 
+def test_few_texts_are_seen_more_often(teacher: Artifact, tmp_path: Path) -> None:
+    for least, epochs in ((0, 2), (4, 2), (9, 5)):  # 48 sentences in batches of 32 are two steps an epoch
+        options: dict[str, Any] = {"strategy": "D0-S", "epochs": 2, "least_steps": least}
+        student = distilled(teacher, tmp_path / str(least), **options)
+        (fit,) = student.history[-1]["result"]["fits"]
+        assert len(fit["scores"]) == epochs
+
+
 @pytest.mark.parametrize("kind", ["classification", "pair", "multilabel", "similarity"])
 def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str) -> None:
     given = tiny_dataset() if kind == "classification" else tiny_kind_dataset(kind, (60, 30, 12, 30))
@@ -251,6 +259,7 @@ def test_killed_and_taken_up_again(teacher: Artifact, tmp_path: Path, at: int) -
         ({"warmup": 1.0}, "warmup"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"logit_weight": -1.0}, "logit_weight"),
+        ({"least_steps": -1}, "least_steps"),
     ],
 )
 def test_bad_options_are_refused_at_once(options: dict[str, Any], message: str) -> None:

@@ -29,7 +29,7 @@ def answer_tags(model: Path, text: str) -> np.ndarray:
 def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     data = write_columns(tmp_path / "data", sizes=(40, 15, 15))
     teacher = tagger_artifact(tmp_path / "teacher")
-    sizes = ("embedding=8", "units=8", "epochs=1", "strategy=D3.1")
+    sizes = ("embedding=8", "units=8", "epochs=1", "least_steps=0", "strategy=D3.1")
     status, _, err = command(
         "compress", teacher.path, "--data", data, "--output", tmp_path / "lean", "--recipe", "xtremedistil",
         *(word for size in sizes for word in ("--set", f"student.{size}")), "--set", "student-int8.max_flips=1",
@@ -88,3 +88,32 @@ def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Pa
     assert status == 0, err
     assert "compress.distil takes encoder or transformers, not an artifact of format 'bilstm'" in err
     assert [one["step"] for one in open_artifact(tmp_path / "y").history][:1] == ["export.onnx"]
+
+
+@pytest.mark.slow
+def test_a_crf_from_training_to_predicting(command: Command, tmp_path: Path) -> None:
+    data = write_columns(tmp_path / "data", sizes=(60, 15, 15))
+    tagger_artifact(tmp_path / "start")
+    status, _, err = command(
+        "train", data, "--task", "tokens", "--encoder", tmp_path / "start", "--output", tmp_path / "teacher", "--crf",
+        "--epochs", 1, "--learning-rate", 0.004, "--precision", "fp32", "--threads", 1, "--device", "cpu",
+    )  # fmt: skip
+    assert status == 0, err
+    assert open_artifact(tmp_path / "teacher").task.transitions is not None
+    options = ("embedding=8", "units=8", "epochs=1", "least_steps=0", "strategy=D0-S", "crf=true", "learning_rate=0.01")
+    status, _, err = command(
+        "compress", tmp_path / "teacher", "--data", data, "--output", tmp_path / "lean", "--recipe", "xtremedistil",
+        *(word for one in options for word in ("--set", f"student.{one}")), "--set", "student-int8.max_flips=1",
+        "--set", "student-int8.max_mean_share=9", "--threads", 1, "--rounds", 1, "--no-memory", "--max-drop", 100,
+        "--goal", "size", "--device", "cpu",
+    )  # fmt: skip
+    assert status == 0, err
+    lean = open_artifact(tmp_path / "lean")
+    assert lean.task.transitions is not None and lean.properties["precision"].startswith("int8")
+    assert "what each step from tag to tag adds" in (tmp_path / "lean" / "README.md").read_text()
+    assert is_legal(answer_tags(tmp_path / "lean", "it was a song choir and we saw goal match"), TAGS)
+    status, out, err = command("inspect", tmp_path / "lean")
+    assert status == 0 and "transitions learnt" in out, err
+    status, _, err = command("train", data, "--task", "tokens", "--encoder", tmp_path / "start", "--output",
+                             tmp_path / "plain", "--epochs", 1, "--threads", 1, "--device", "cpu")  # fmt: skip
+    assert status == 0 and open_artifact(tmp_path / "plain").task.transitions is None, err

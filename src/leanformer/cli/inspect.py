@@ -32,6 +32,8 @@ def inspect(
         print("thresholds  " + ", ".join(f"{name} {threshold:.3f}" for name, threshold in shown))
     if one.task.scale is not None:
         print(f"scale       {one.task.scale[0]:.4g} + {one.task.scale[1]:.4g} * output")
+    if one.task.transitions is not None:
+        print("transitions learnt: tags are decoded as whole sequences (CRF)")
     print(f"max tokens  {one.max_tokens}")
     if "parameters" in one.properties:
         bare = one.properties["parameters_without_embeddings"]

@@ -41,6 +41,9 @@ def train(
     language_temperature: Annotated[
         float, typer.Option(min=0.1, help="1: every text once an epoch; above it languages are sampled more evenly.")
     ] = 1.0,
+    crf: Annotated[
+        bool, typer.Option("--crf", help="Of tags: learn which tag follows which too, and decode by it (a CRF).")
+    ] = False,
     max_tokens: TokensOption = 128,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
@@ -78,7 +81,7 @@ def train(
     effort = Effort("teacher", "train.fine_tune", whole=not work.exists())
     with recorded(effort, output, metering):
         artifact = fine_tune(
-            encoder, examples, output, settings, max_tokens=max_tokens, work=work, device=device, say=say
+            encoder, examples, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
         )
     result = artifact.history[-1]["result"]
     print(

@@ -26,7 +26,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
-from leanformer.step import Context, options, record
+from leanformer.step import Context, defaults, options, record
 from leanformer.task import Task
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from leanformer.train.strategies import Stage
 
 _LABELS_ALONE = ("D0", "D0-S")
+_LATER = ("crf", "least_steps")  # options that there were none of at first
 _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
@@ -64,6 +65,8 @@ class BiLstmStudent:
     warmup: float = 0.0  # share of a fit's steps in which the rate rises
     language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
     token_budget: int = 16384  # most tokens per forward pass; larger steps are accumulated
+    crf: bool = False  # of a tagger: learn with the labels which tag follows which too
+    least_steps: int = 0  # more epochs than said where a fit would have fewer optimiser steps than this
 
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "bilstm"
@@ -82,7 +85,7 @@ class BiLstmStudent:
         need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
         for name in ("learning_rate", "language_temperature"):
             need(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("representation_weight", "logit_weight", "label_weight"):
+        for name in ("representation_weight", "logit_weight", "label_weight", "least_steps"):
             need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
         for name in ("embedding", "units", "epochs", "representation_epochs", "batch_size", "token_budget", "layer"):
             value = getattr(self, name)
@@ -97,7 +100,7 @@ class BiLstmStudent:
         from leanformer.models.scoring import score_rows
         from leanformer.models.store import device_of, read_model
         from leanformer.tokenizer import Tokenizer
-        from leanformer.train.fine_tune import encoder_hash
+        from leanformer.train.fine_tune import encoder_hash, tag_chain, with_chain
         from leanformer.train.loop import FitSettings
         from leanformer.train.objectives.student import StudentWeights
         from leanformer.train.rows import encode
@@ -105,7 +108,9 @@ class BiLstmStudent:
         from leanformer.train.strategies import STRATEGIES, needs
         from leanformer.train.targets import with_thresholds
 
-        task, device = artifact.task, device_of(context.device)
+        # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
+        task, device = replace(artifact.task, transitions=None), device_of(context.device)
+        chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None
         pool, judges, dev = self._pools(context.data, task)
         teacher = context.artifacts["teacher"]
         layer = self._layer(artifact, teacher) if needs(self.strategy, "representation") else None
@@ -137,21 +142,24 @@ class BiLstmStudent:
         def figure() -> float:
             model.eval()
             values = on_dev()
-            return score_logits(values, dev.targets, with_thresholds(dev.task, values, dev))
+            return score_logits(values, dev.targets, with_chain(with_thresholds(dev.task, values, dev), chain))
 
         # What the strategy is, its stages tell; those that strategies have in common are fitted once.
-        own = {name: value for name, value in options(self).items() if name != "strategy"}
+        # Where options that came later are not used, what was fitted before them is found.
+        passed = {"strategy", *(one for one in _LATER if getattr(self, one) == defaults(self)[one])}
+        own = {name: value for name, value in options(self).items() if name not in passed}
         identity = sha256_json(
             [own, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)]
         )
         stages = STRATEGIES[self.strategy]
         weights = StudentWeights(self.representation_weight, self.logit_weight, self.label_weight)
         fits = fit_stages(
-            model, stages, train, judged, Follow(task.answer, layer or 0, self.representation, weights), settings,
-            epochs=self._epochs, figure=figure, work=context.work, identity=identity, device=device, say=context.say,
+            model, stages, train, judged, Follow(task.answer, layer or 0, self.representation, weights, chain),
+            settings, epochs=self._epochs, figure=figure, work=context.work,
+            identity=identity, device=device, say=context.say,
             shared=context.cache / f"student-{identity[:16]}" if layer is not None and len(stages) > 1 else None,
         )  # fmt: skip
-        answered = with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task
+        answered = with_chain(with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task, chain)
         entry = record("compress.bilstm", self, artifact) | {
             "seed": context.seed,
             "result": {**start.notes, "layer": layer, "fits": fits},
@@ -161,9 +169,10 @@ class BiLstmStudent:
             history=[*artifact.history, entry],
         )  # fmt: skip
 
-    def _epochs(self, stage: Stage) -> int:
+    def _epochs(self, stage: Stage, rows: int) -> int:
         alone = stage.losses == ("representation",)
-        return self.representation_epochs or self.epochs if alone else self.epochs
+        given = self.representation_epochs or self.epochs if alone else self.epochs
+        return max(given, -(-self.least_steps // -(-rows // self.batch_size)))
 
     def _layer(self, artifact: Artifact, teacher: Artifact) -> int:
         """The teacher's layer to follow, from 1."""
@@ -232,7 +241,8 @@ class BiLstmStudent:
         encoded = encode(Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens), artifact.task, pool.inputs)
         rows = [start.renumbered[row if row.ndim == 1 else row[:, 0]] for row in encoded.rows]
         data = TrainingSet(
-            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages)
+            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages),
+            encoded.goes_on(),
         )  # fmt: skip
         if not follows:
             return Rows(data, None)

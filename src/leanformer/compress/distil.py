@@ -135,6 +135,12 @@ class Distil:
         teacher = context.artifacts["teacher"]
         if context.data.dev is None or not context.data.dev.is_labelled:
             raise DataError("distillation needs a dev split to choose the best epoch by", path=context.data.name)
+        if self.hard > 0 and artifact.task.transitions is not None:
+            raise RecipeError(
+                "compress.distil: hard labels are learnt word by word here, and the model that this step is given has "
+                "learnt which tag follows which (a CRF), which its students keep\n"
+                "  remedy: hard: 0, so that they follow its logits; or compress.bilstm with crf: true"
+            )
         pool = self._texts(context, artifact.task)
         texts, labels, languages = pool.inputs, pool.labels, pool.languages
         dev = context.data.dev.for_task(artifact.task)

@@ -10,7 +10,7 @@ from leanformer.predictor import decide, sigmoid, softmax
 from leanformer.runtime.cores import physical_cores, places
 from leanformer.runtime.predictor import ENGINES, PINNABLE
 from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, default_settings
-from leanformer.tagging.viterbi import best_legal
+from leanformer.tagging.viterbi import best_legal, word_scores
 from leanformer.task import Task
 
 PACK_TOKENS = (None, 128, 256, 64, 512, 1024, 2048)
@@ -81,12 +81,16 @@ def _tags_changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> bool
 
     Tags that stand side by side are chosen together: a whole stretch of other ones is a tie where, by the reference's
     logits and if there were these two ways alone, their probabilities would differ by at most `NEAR`. Outside the
-    stretch both ways agree, so that either is legal, and the reference chose the more probable one.
+    stretch both ways agree, so that either is legal, and the reference chose the more probable one. Where transitions
+    were learnt, the step out of a stretch belongs to it.
     """
     if not np.isfinite(logits).all():
         return True
-    ours, theirs = (best_legal(one, task.labels) for one in (logits, reference))
-    words = np.arange(len(ours))
-    lead = reference[words, theirs].astype(np.float64) - reference[words, ours]
-    stretches = np.split(lead, np.flatnonzero(np.diff(ours != theirs)) + 1)
+    learnt = task.transitions
+    ours, theirs = (best_legal(one, task.labels, learnt) for one in (logits, reference))
+    theirs_score, ours_score = (word_scores(one, reference, task.labels, learnt) for one in (theirs, ours))
+    apart = ours != theirs
+    if learnt is not None:
+        apart = apart | np.concatenate([[False], apart[:-1]])
+    stretches = np.split(theirs_score - ours_score, np.flatnonzero(np.diff(apart)) + 1)
     return any(np.tanh(0.5 * one.sum()) > NEAR for one in stretches)

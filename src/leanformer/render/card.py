@@ -74,6 +74,11 @@ def _scale(artifact: Artifact) -> str:
     task = artifact.task
     if task.thresholds is not None:
         return " A label is given from its own threshold on (`task.thresholds` in `leanformer.json`)."
+    if task.transitions is not None:
+        return (
+            " Tags are the best legal sequence, the logits of words and what each step from tag to tag adds "
+            "(`task.transitions` in `leanformer.json`: of first tags, then of each tag) together."
+        )
     if task.scale is not None:
         return f" Score = {task.scale[0]:.6g} + {task.scale[1]:.6g} * logit."
     return ""

@@ -27,8 +27,9 @@ class Batch:
             for scores `[B]`, float32, not-a-number where a row has none; for tags `[B, S]`, `NOT_ASKED` on all tokens
             but words' first pieces, and there -1 where the tag is not known.
         rows: `[B]`, the rows' indices in the training set, by which cached teacher outputs are found.
-        types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
         share: this block's part of the optimiser step's rows; the shares of a step sum to 1.
+        types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
+        goes_on: see `TrainingSet`; `[B]`, boolean.
     """
 
     ids: Tensor
@@ -37,6 +38,7 @@ class Batch:
     rows: np.ndarray
     share: float
     types: Tensor | None = None
+    goes_on: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class TrainingSet:
         labels: as `train.targets.labels_of` gives them, one row per text.
         padding_id: fills up short rows.
         groups: the number of each row's group (language), by which rows may be sampled; None where there are none.
+        goes_on: whether each row is a window of a sentence that began in an earlier one; None where none is known to.
     """
 
     rows: Sequence[np.ndarray]
     labels: np.ndarray
     padding_id: int
     groups: np.ndarray | None = None
+    goes_on: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -135,5 +139,6 @@ def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, dev
             labels=torch.from_numpy(_labels(data.labels[block], ids.shape[1])).to(device),
             rows=block,
             share=len(block) / len(indices),
+            goes_on=None if data.goes_on is None else torch.from_numpy(data.goes_on[block]).to(device),
         )
         start = end

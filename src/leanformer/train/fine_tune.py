@@ -23,10 +23,12 @@ from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, start_classifier, write_classifier
+from leanformer.tagging.viterbi import Transitions
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.batches import TrainingSet
 from leanformer.train.loop import FitResult, FitSettings, fit
+from leanformer.train.objectives.chain import TagChain
 from leanformer.train.objectives.objective import Objective, Supervised
 from leanformer.train.rows import encode
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
@@ -46,6 +48,7 @@ def fine_tune(
     settings: FitSettings,
     *,
     max_tokens: int = 128,
+    crf: bool = False,
     work: Path,
     device: str = "auto",
     say: Callable[[str], None] = print,
@@ -60,10 +63,11 @@ def fine_tune(
     Args:
         encoder: a Hugging Face folder or hub name of a mapped family, or one of our encoder artifacts.
         output: new folder of the artifact; not the encoder's, nor one above it.
+        crf: of a model that tags words, learn which tag follows which too (see `objectives.chain`).
         work: folder of checkpoints; they are removed when the artifact is written, and it too if it is empty then.
 
     Raises `DataError` without a labelled train and dev split, `CheckpointError` for an encoder we cannot map, and
-    `LeanformerError` where `output` would replace the encoder or the device is not there.
+    `LeanformerError` where `output` would replace the encoder, the device is not there, or `crf` has no tags to learn.
     """
     if data.train is None:
         raise DataError(
@@ -79,6 +83,7 @@ def fine_tune(
         raise LeanformerError(
             f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
         )
+    chain = tag_chain(data.task, "train") if crf else None
     device_of(device)  # a device that is not there is said now, not after the texts were tokenised
     torch.manual_seed(settings.seed)
     model, tokenizer_path, missing, positions = start_classifier(encoder, data.task)
@@ -95,14 +100,19 @@ def fine_tune(
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
         say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
     result = fit_classifier(
-        model, Supervised(data.task.answer), train.inputs, labels_of(train), replace(data.dev, task=train.task),
+        model, Supervised(data.task.answer, chain), train.inputs, labels_of(train), replace(data.dev, task=train.task),
         tokenizer, settings,
-        work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens]), device=device, say=say,
-        languages=train.languages,
+        work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else [])]),
+        device=device, say=say, languages=train.languages, chain=chain,
     )  # fmt: skip
     entry = {
         "step": "train.fine_tune",
-        "options": {"encoder": Path(encoder).name, "max_tokens": tokens, **settings.__dict__},
+        "options": {
+            "encoder": Path(encoder).name,
+            "max_tokens": tokens,
+            **settings.__dict__,
+            **({"crf": True} if crf else {}),
+        },
         "parent": None,
         "result": dev_result(result, train.task),
         "data": {"name": data.name, "training_hash": data.training_hash},
@@ -136,16 +146,18 @@ def fit_classifier(
     say: Callable[[str], None],
     languages: Sequence[str] | None = None,
     score: Callable[[], float] | None = None,
+    chain: TagChain | None = None,
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
 
     `languages` are those of the texts, by which they may be sampled (`FitSettings.language_temperature`).
     `score` takes the place of that figure, where it would say nothing.
-    Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept.
+    Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept. What a
+    `chain` that the objective trains has learnt becomes a part of the task likewise.
     """
     padding = model.config.padding_id
     train = encode(tokenizer, dev.task, texts)
-    data = TrainingSet(train.rows, train.labels(labels), padding, train.groups(languages))
+    data = TrainingSet(train.rows, train.labels(labels), padding, train.groups(languages), train.goes_on())
     dev_rows = encode(tokenizer, dev.task, dev.inputs)
     where = device_of(device)
 
@@ -154,14 +166,32 @@ def fit_classifier(
 
     def figure() -> float:
         logits = on_dev()
-        return score_logits(logits, dev.targets, with_thresholds(dev.task, logits, dev))
+        return score_logits(logits, dev.targets, with_chain(with_thresholds(dev.task, logits, dev), chain))
 
     result = fit(
         model, objective, data, settings, score=score or figure, folder=work / "checkpoint", identity=identity,
         device=where, say=say,
     )  # fmt: skip
     task = with_thresholds(dev.task, on_dev(), dev) if dev.task.answer == "labels" else dev.task
-    return Fitted(result.scores, result.best_epoch, result.seconds, task)
+    return Fitted(result.scores, result.best_epoch, result.seconds, with_chain(task, chain))
+
+
+def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagChain:
+    """A chain for the tags of `task`, from what an earlier model learnt or from nought.
+
+    Raises `LeanformerError`, naming `where` it was asked for, for a task without tags.
+    """
+    if task.answer != "tags":
+        raise LeanformerError(
+            f"{where}: a CRF learns which tag follows which, and a task of kind {task.kind!r} has none\n"
+            "  remedy: leave `crf` out; or data whose words have tags (--task tokens)"
+        )
+    return TagChain(task.labels, start)
+
+
+def with_chain(task: Task, chain: TagChain | None) -> Task:
+    """The task with what the chain has learnt; without one as it is."""
+    return task if chain is None else replace(task, transitions=chain.transitions())
 
 
 def dev_result(result: FitResult, task: Task) -> dict[str, Any]:

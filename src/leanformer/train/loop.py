@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,7 +107,7 @@ def fit(
     precision = resolve(settings.precision, device)
     model.to(device)
     together = nn.ModuleDict({"model": model, "objective": objective.to(device)})
-    optimizer = _optimizer(together, settings)
+    optimizer = _optimizer(together, settings, objective)
     steps_per_epoch = -(-len(data) // settings.batch_size)
     total = steps_per_epoch * settings.epochs
     fingerprint = sha256_json([identity, precision, {**settings.__dict__, "checkpoint_seconds": None}])
@@ -130,7 +131,7 @@ def fit(
         for indices in steps[progress.step :]:
             rate = _rate(progress.epoch * steps_per_epoch + progress.step, total, settings)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("times", 1.0)
             loss_value = 0.0
             for batch in to_batches(data, indices, token_budget=settings.token_budget, device=device):
                 with autocast(precision, device):
@@ -176,11 +177,18 @@ def fit(
     return FitResult(progress.scores, progress.best_epoch, progress.seconds)
 
 
-def _optimizer(module: nn.Module, settings: FitSettings) -> torch.optim.AdamW:
-    """AdamW with decay on matrices only, as BERT is trained."""
-    matrices = [p for p in module.parameters() if p.requires_grad and p.ndim >= 2]
-    vectors = [p for p in module.parameters() if p.requires_grad and p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+def _optimizer(module: nn.Module, settings: FitSettings, objective: Objective) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only, as BERT is trained; an objective's own parameters at the rate it wants."""
+    own = list(objective.parameters()) if objective.own_rate is not None else []
+    apart = {id(p) for p in own}
+    shared = [p for p in module.parameters() if p.requires_grad and id(p) not in apart]
+    matrices, vectors = [p for p in shared if p.ndim >= 2], [p for p in shared if p.ndim < 2]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0},
+    ]  # fmt: skip
+    if objective.own_rate is not None and own:
+        times = objective.own_rate / settings.learning_rate if settings.learning_rate else 0.0
+        groups.append({"params": own, "weight_decay": 0.0, "times": times})
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 

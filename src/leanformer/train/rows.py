@@ -83,6 +83,12 @@ class Encoded:
         counts = [1] * len(self.rows) if self.windows is None else [len(each) for each in self.windows]
         return np.repeat([numbers[one] for one in languages], counts)
 
+    def goes_on(self) -> np.ndarray | None:
+        """Whether each row is a window of a sentence that began in an earlier one; None where words are not tagged."""
+        if self.windows is None:
+            return None
+        return np.array([number > 0 for each in self.windows for number in range(len(each))], dtype=bool)
+
     def slots(self) -> Slots:
         """Where each row's answers stand among those of all texts."""
         if self.windows is None:

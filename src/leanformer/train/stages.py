@@ -18,6 +18,7 @@ from leanformer.tagging.ragged import is_ragged
 from leanformer.train.batches import NOT_ASKED, TrainingSet, to_batches
 from leanformer.train.fine_tune import encoder_hash
 from leanformer.train.loop import FitSettings, fit
+from leanformer.train.objectives.chain import TagChain
 from leanformer.train.objectives.student import StudentLoss, StudentWeights
 from leanformer.train.strategies import Stage
 from leanformer.train.teacher_outputs import TeacherOutputs
@@ -25,12 +26,15 @@ from leanformer.train.teacher_outputs import TeacherOutputs
 
 @dataclass(frozen=True)
 class Follow:
-    """How the student follows the teacher: the answer's form, the teacher's layer, the distance of states, weights."""
+    """How the student follows the teacher: the answer's form, the teacher's layer, the distance of states, weights; and
+    the chain that labels are learnt with, if any (see `objectives.chain`), which goes from fit to fit.
+    """
 
     answer: str
     layer: int = 0
     kind: str = "kld"
     weights: StudentWeights | None = None
+    chain: TagChain | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def fit_stages(
     follow: Follow,
     settings: FitSettings,
     *,
-    epochs: Callable[[Stage], int],
+    epochs: Callable[[Stage, int], int],
     figure: Callable[[], float],
     work: Path,
     identity: str,
@@ -64,7 +68,7 @@ def fit_stages(
     Frozen parts keep every bit.
 
     Args:
-        epochs: of a stage. figure: the dev figure of the model as it stands; higher is better.
+        epochs: of a stage on so many rows. figure: the dev figure of the model as it stands; higher is better.
         work: a folder in which each stage has its checkpoints. Killed and called again with the same arguments, the
             run goes on where it was and ends with the same bytes.
         shared: a folder for the first stage in place of `work`, where it is the same for several runs.
@@ -82,12 +86,12 @@ def fit_stages(
         loss = _objective(stage, follow, train.outputs)
         # What has not learnt to answer yet may answer well by chance.
         answers = any("head" in earlier.trains for earlier in stages[: number - 1])
-        own = replace(settings, epochs=epochs(stage), keep_start=stage.by_loss or answers)
+        own = replace(settings, epochs=epochs(stage, len(data)), keep_start=stage.by_loss or answers)
         score = partial(_nearness, stage, model, dev, follow, own, device) if stage.by_loss else figure
         result = fit(
             model, loss, data, own, score=score, device=device, say=say,
             folder=(shared if shared is not None and number == 1 else work) / f"fit-{number}",
-            identity=sha256_json([identity, number, stage.name, stage.losses, stage.trains, encoder_hash(model)]),
+            identity=sha256_json([identity, number, stage.name, stage.losses, stage.trains, *_before(model, follow)]),
         )  # fmt: skip
         value = figure()
         say(f"fit {number} of {len(stages)}: dev figure {value:.4f}")
@@ -100,6 +104,11 @@ def fit_stages(
         )  # fmt: skip
     model.requires_grad_(True)
     return done
+
+
+def _before(model: BiLstm, follow: Follow) -> list[Any]:
+    """What a fit starts from."""
+    return [encoder_hash(model), *([] if follow.chain is None else [follow.chain.transitions()])]
 
 
 def _nearness(
@@ -117,7 +126,7 @@ def _nearness(
 def _objective(stage: Stage, follow: Follow, outputs: TeacherOutputs | None) -> StudentLoss:
     return StudentLoss(
         stage.losses, answer=follow.answer, outputs=outputs, layer=follow.layer, kind=follow.kind,
-        weights=follow.weights,
+        weights=follow.weights, chain=follow.chain,
     )  # fmt: skip
 
 
@@ -134,5 +143,5 @@ def _labelled(data: TrainingSet) -> TrainingSet:
         raise DataError("labels are to be learnt from, and no training text has one")
     return TrainingSet(
         [data.rows[int(i)] for i in rows], data.labels[rows], data.padding_id,
-        None if data.groups is None else data.groups[rows],
+        None if data.groups is None else data.groups[rows], None if data.goes_on is None else data.goes_on[rows],
     )  # fmt: skip

@@ -204,7 +204,8 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     """Write `model` into `folder` as a stock sequence classifier of the family that it came from.
 
     A score's scale is worked into the last layer, so that stock `transformers` gives scores as they are. It has no
-    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over.
+    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over, and
+    so are learnt steps from tag to tag, as `label_transitions` (see `Task.transitions`).
 
     Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
     """
@@ -228,6 +229,8 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
         theirs["problem_type"] = next(problem for problem, answer in _PROBLEM_TYPES.items() if answer == task.answer)
     if task.thresholds is not None:
         theirs["label_thresholds"] = dict(zip(task.labels, task.thresholds, strict=True))
+    if task.transitions is not None:
+        theirs["label_transitions"] = [list(row) for row in task.transitions]
     state = {name: value.detach().cpu() for name, value in model.state_dict().items()}
     if task.scale is not None:
         offset, unit = task.scale

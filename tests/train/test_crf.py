@@ -1,0 +1,155 @@
+"""A CRF from training to the light runtime: learnt, kept in the task, decoded without PyTorch, refused elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import leanformer
+from leanformer.artifact import Artifact, open_artifact
+from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.distil import Distil
+from leanformer.data.dataset import Dataset
+from leanformer.errors import LeanformerError, RecipeError
+from leanformer.export.onnx import Onnx
+from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.predictor import TorchPredictor
+from leanformer.predictor import answers, decide, logits
+from leanformer.runtime.predictor import LightPredictor
+from leanformer.tagging.viterbi import is_legal
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.batches import TrainingSet, to_batches
+from leanformer.train.fine_tune import fine_tune
+from leanformer.train.loop import FitSettings
+from leanformer.train.rows import encode
+from tests.export.making import folder_bytes, make_context
+from tests.tagged import TAGS, TASK, tagged_examples, tagger_artifact
+from tests.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset
+from tests.train.running import KilledError
+
+SETTINGS = FitSettings(epochs=4, batch_size=16, learning_rate=4e-3, precision="fp32")
+DATA = Dataset(task=TASK, train=tagged_examples(200, 1), dev=tagged_examples(40, 2), name="tagged")
+
+
+def trained(folder: Path, *, crf: bool = True, data: Dataset = DATA, **options: Any) -> Artifact:
+    start = Classifier(token_head(tiny_config(labels=len(TAGS))))
+    roughen(start, 5)
+    begin = tagger_artifact(folder / "start", model=start)
+    return fine_tune(
+        str(begin.path), data, folder / "teacher", options.pop("settings", SETTINGS), max_tokens=16, crf=crf,
+        work=folder / "work", device="cpu", **({"say": lambda line: None} | options),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return trained(tmp_path_factory.mktemp("crf"))
+
+
+def test_a_tagger_learns_what_follows_what(teacher: Artifact) -> None:
+    assert teacher.task.question == TASK and teacher.task.transitions is not None
+    assert max(teacher.history[-1]["result"]["dev_entity_f1"]) > 0.9
+    assert teacher.history[-1]["options"]["crf"] is True
+    learnt = np.array(teacher.task.transitions)[1:]
+    begin, inside = TAGS.index("B-MUS"), TAGS.index("I-MUS")
+    # In these data something else stands between any two entities.
+    assert learnt[inside, inside] > learnt[inside, begin] and learnt[begin, 0] > learnt[begin, begin]
+    assert open_artifact(teacher.path).task == teacher.task
+
+
+def test_the_runtime_gives_the_tags_of_pytorch(teacher: Artifact, tmp_path: Path) -> None:
+    graph = Onnx()(teacher, make_context(tmp_path, teacher, data=DATA), tmp_path / "graph")
+    assert graph.task == teacher.task
+    texts = [*tagged_examples(30, 9).texts, " ".join(tagged_examples(8, 8).texts)]  # the last in several windows
+    light, heavy = LightPredictor(graph, threads=2), TorchPredictor(teacher)
+    ours, theirs = (decide(logits(one, texts), one.task) for one in (light, heavy))
+    assert [one.tolist() for one in ours] == [one.tolist() for one in theirs]
+    assert all(is_legal(one, TAGS) for one in ours)
+    found, expected = light.predict(texts), answers(heavy, texts)
+    for one, other in zip(found, expected, strict=True):
+        assert one.tags == other.tags and one.spans is not None and other.spans is not None
+        for span, right in zip(one.spans, other.spans, strict=True):
+            assert (span.start, span.end, span.label) == (right.start, right.end, right.label)
+            assert span.probability == pytest.approx(right.probability, abs=1e-4)
+    assert leanformer.load(graph.path).predict(texts[:3]) is not None
+    # And they are another model's than without: the hash knows.
+    manifest = json.loads((graph.path / "leanformer.json").read_text())
+    assert len(manifest["task"].pop("transitions")) == len(TAGS) + 1
+    (graph.path / "leanformer.json").write_text(json.dumps(manifest))
+    assert open_artifact(graph.path).content_hash != graph.content_hash
+
+
+def test_windows_that_go_on_are_known(teacher: Artifact) -> None:
+    texts = ("it was a song", " ".join(tagged_examples(8, 8).texts))
+    encoded = encode(Tokenizer(teacher.file("tokenizer.json"), 16), TASK, texts)
+    goes_on = encoded.goes_on()
+    assert goes_on is not None and len(goes_on) > 4
+    assert goes_on.tolist() == [False] * 2 + [True] * (len(goes_on) - 2)
+    data = TrainingSet(encoded.rows, encoded.unknown(), 0, goes_on=goes_on)
+    for batch in to_batches(data, np.arange(len(goes_on)), token_budget=48, device=torch.device("cpu")):
+        assert batch.goes_on is not None and batch.goes_on.tolist() == goes_on[batch.rows].tolist()
+
+
+def test_without_it_nothing_is_new(tmp_path: Path) -> None:
+    made = trained(tmp_path, crf=False)
+    manifest = json.loads((made.path / "leanformer.json").read_text())
+    assert set(manifest["task"]) == {"kind", "labels"} and "crf" not in made.history[-1]["options"]
+
+
+def test_killed_and_taken_up_again(tmp_path: Path) -> None:
+    def dying(line: str) -> None:
+        if "epoch 2/4  dev" in line:
+            raise KilledError
+
+    whole = trained(tmp_path / "whole")
+    with pytest.raises(KilledError):
+        trained(tmp_path / "killed", say=dying)
+    lines: list[str] = []
+    again = trained(tmp_path / "killed", say=lines.append)
+    assert any(line.startswith("taken up") for line in lines)
+    ours, theirs = folder_bytes(again.path), folder_bytes(whole.path)
+    assert {name: ours[name] for name in ours if name != "training.json"} == {
+        name: theirs[name] for name in theirs if name != "training.json"
+    }
+
+
+@pytest.mark.parametrize("strategy", ["D0-S", "D2", "D4.2"])
+def test_a_recurrent_student_learns_it_with_the_labels(strategy: str, teacher: Artifact, tmp_path: Path) -> None:
+    context = make_context(tmp_path, teacher, data=DATA)
+    options: dict[str, Any] = {"embedding": 8, "units": 8, "epochs": 2, "batch_size": 16, "learning_rate": 1e-2}
+    step = BiLstmStudent(strategy=strategy, crf=True, **options)
+    student = step(teacher, context, tmp_path / "student")
+    assert student.task.question == TASK and student.task.transitions is not None
+    if strategy == "D0-S":
+        assert student.task.transitions != teacher.task.transitions  # where it began
+    graph = Onnx()(student, context, tmp_path / "graph")
+    texts = tagged_examples(20, 9).texts
+    ours, theirs = (decide(logits(one, texts), one.task) for one in (LightPredictor(graph), TorchPredictor(student)))
+    assert [one.tolist() for one in ours] == [one.tolist() for one in theirs]
+    if strategy == "D2":
+        # The teacher's belong to its own logits; a student that learns labels word by word has none.
+        plain = BiLstmStudent(strategy=strategy, **options)(teacher, context, tmp_path / "plain")
+        assert plain.task == TASK
+
+
+def test_a_transformer_student_keeps_its_teachers(teacher: Artifact, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"layers": (1,), "epochs": 1, "batch_size": 16, "precision": "fp32"}
+    context = make_context(tmp_path, teacher, data=DATA)
+    student = Distil(**options)(teacher, context, tmp_path / "student")
+    assert student.task == teacher.task
+    with pytest.raises(RecipeError, match=r"hard labels are learnt word by word.*\n.*compress.bilstm"):
+        Distil(**options, hard=0.5)(teacher, context, tmp_path / "hard")
+
+
+def test_what_has_no_tags_has_no_crf(tmp_path: Path) -> None:
+    begin = tiny_artifact(tmp_path / "start")
+    with pytest.raises(LeanformerError, match="which tag follows which, and a task of kind 'classification' has none"):
+        fine_tune(str(begin.path), tiny_dataset(), tmp_path / "out", SETTINGS, crf=True, work=tmp_path / "work")
+    with pytest.raises(LeanformerError, match=r"compress\.bilstm: a CRF learns"):
+        BiLstmStudent(crf=True)(begin, make_context(tmp_path, begin), tmp_path / "student")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "student").exists()
