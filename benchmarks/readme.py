@@ -29,8 +29,8 @@ def ladder() -> str:
     assert report.choice is not None
     lines = [
         "SST-2 (`python benchmarks/ladder.py sst2 --recipe thorough --result thorough`): MiniLM-L6-H384, fine-tuned on",
-        "67,349 phrases, recipe `thorough`. `x` is throughput over the first rung, `x step` over the rung that it builds",
-        "on, `lost` is points of test accuracy against the teacher.",
+        "67,349 phrases, recipe `thorough`. `x` is throughput over the first rung, `x step` over the rung that it",
+        "builds on, `lost` is points of test accuracy against the teacher.",
         "",
         ladder_markdown(report),
         "",
