@@ -106,7 +106,9 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
     usual = defaults(one.step)
     named = {name: context.artifacts[v].content_hash for name, v in named_artifacts(one.step).items()}
     chosen = {
-        name: v for name, v in options(one.step).items() if name not in named and (name not in usual or v != usual[name])
+        name: v
+        for name, v in options(one.step).items()
+        if name not in named and (name not in usual or v != usual[name])
     }
     key = {
         "version": VERSIONS.get(one.technique, 1),
