@@ -221,7 +221,8 @@ def test_only_one_is_alone(tmp_path: Path):
         order.append("first")
     thread.join()
     assert order == ["another", "first", "second"]
-    code = "import os, pathlib, sys; from leanformer.files import alone\nwith alone(pathlib.Path(sys.argv[1])): os._exit(9)"
+    code = "import os, pathlib, sys; from leanformer.files import alone\n"
+    code += "with alone(pathlib.Path(sys.argv[1])): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "c")]).returncode == 9
     with alone(tmp_path / "c"):
         pass

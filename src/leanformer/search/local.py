@@ -20,7 +20,7 @@ from leanformer.measure.energy import EnergySettings, meter
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import Predictor, logits
-from leanformer.recipe.run import run_recipe
+from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.work import work_of
 from leanformer.runtime.predictor import LightPredictor
@@ -88,18 +88,22 @@ class Runner:
 
     def make(self, job: Job) -> Artifact:
         """The model of a job. Raises `LeanformerError` where its recipe cannot be run, or ends before its end."""
+        outcome = self.run(job)
+        steps = [one["name"] for one in job["recipe"]["steps"]]
+        if steps[-1] not in outcome.artifacts:
+            name = next(one for one in steps if one in outcome.left_out)
+            raise LeanformerError(f"{name}: {outcome.left_out[name]}")
+        return outcome.artifacts[steps[-1]]
+
+    def run(self, job: Job) -> Outcome:
+        """All steps of a job's recipe, made or found."""
         recipe = Recipe.from_json(job["recipe"])
         data = share_of_data(self.data, job["share"], job["seed"]) if job["over"] == "data" else self.data
         context = Context(
             data=data, artifacts={"teacher": self.teacher}, work=self.work, cache=self.work / "cache",
             seed=job["seed"], device=self.device, threads=self.threads, say=lambda line: self.say(f"    {line}"),
         )  # fmt: skip
-        outcome = run_recipe(recipe, self.teacher, context, self.work, shared=self.shared)
-        last = recipe.steps[-1].name
-        if last not in outcome.artifacts:
-            name = next(one.name for one in recipe.steps if one.name in outcome.left_out)
-            raise LeanformerError(f"{name}: {outcome.left_out[name]}")
-        return outcome.artifacts[last]
+        return run_recipe(recipe, self.teacher, context, self.work, shared=self.shared)
 
     def open(self, artifact: Artifact, runtime: Mapping[str, Any]) -> Predictor:
         """The model as a trial runs it. Raises `LeanformerError` for an engine that is not there or cannot run it."""
