@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leanformer.metrics.pareto import nondominated_ranks
 from leanformer.search.executor import Job
 from leanformer.search.goals import Goals
 from leanformer.search.halving import Halving, in_front, with_share
@@ -28,9 +29,10 @@ FINISHED = "finished"
 
 @dataclass(frozen=True)
 class Ran:
-    """A trial on one share: its figures, and its CPU-seconds: of each step by its folder, and of measuring."""
+    """A trial on one share: its figures, None where it failed; its CPU-seconds: of each step by its folder, and of
+    measuring."""
 
-    figures: Mapping[str, Any]
+    figures: Mapping[str, Any] | None
     steps: Mapping[str, float]
     measuring: float
 
@@ -38,7 +40,7 @@ class Ran:
 def ran_on_all_shares(
     space: Space, record: Mapping[str, Any], runner: Runner, folder: Path, seed: int, say: Callable[[str], None]
 ) -> dict[int, list[Ran]]:
-    """Trial number -> what it came to on each share, the whole last; trials that failed on any are left out.
+    """Trial number -> what it came to on each share, the whole last; trials that failed on the whole are left out.
 
     `record` is that of a search of whole trainings, and `runner` works in its folder. What is run here is kept in
     `folder`.
@@ -55,21 +57,17 @@ def ran_on_all_shares(
             whole[one["trial"]] = _ran(runner, job, one["figures"], one["cpu_seconds"], seen)
     found: dict[int, list[Ran]] = {}
     try:
-        for one in record["trials"]:
+        for number in whole:
             rungs: list[Ran] = []
-            for rung, share in enumerate(shares[:-1] if one["trial"] in whole else ()):
-                job = _job(space, one, rung, share, seed)
-                if (key := (one["trial"], rung)) not in known:
-                    say(f"trial {key[0]} with {share:.0%} of the training")
-                    known[key] = runner(job)
-                    journal.add({"event": "ran", "trial": key[0], "rung": rung, "result": known[key]})
-                result = known[key]
-                if "failed" in result:
-                    break
-                rungs.append(_ran(runner, job, result["figures"], result["cpu_seconds"], seen))
-            else:
-                if one["trial"] in whole:
-                    found[one["trial"]] = [*rungs, whole[one["trial"]]]
+            for rung, share in enumerate(shares[:-1]):
+                job = _job(space, record["trials"][number], rung, share, seed)
+                if (number, rung) not in known:
+                    say(f"trial {number} with {share:.0%} of the training")
+                    known[number, rung] = runner(job)
+                    journal.add({"event": "ran", "trial": number, "rung": rung, "result": known[number, rung]})
+                result = known[number, rung]
+                rungs.append(_ran(runner, job, result.get("figures"), result["cpu_seconds"], seen))
+            found[number] = [*rungs, whole[number]]
     finally:
         journal.close()
     return found
@@ -83,11 +81,13 @@ def _job(space: Space, trial: Mapping[str, Any], rung: int, share: float, seed: 
             "recipe": recipe.to_json(), "runtime": filled.runtime}  # fmt: skip
 
 
-def _ran(runner: Runner, job: Job, figures: Mapping[str, Any], cpu_seconds: float, seen: set[str]) -> Ran:
+def _ran(runner: Runner, job: Job, figures: Mapping[str, Any] | None, cpu_seconds: float, seen: set[str]) -> Ran:
     """`seen` holds the steps that earlier jobs made, and then those of this one too."""
-    outcome = runner.run(job)  # all found
+    outcome = runner.run(job)  # all found, but for what was left out
     steps: dict[str, float] = {}
     for effort in outcome.efforts:
+        if effort.step in outcome.left_out:
+            continue
         assert effort.energy is not None
         steps[outcome.artifacts[effort.step].path.name] = float(effort.energy["cpu_seconds"])
     own = sum(seconds for name, seconds in steps.items() if name not in seen)
@@ -95,24 +95,28 @@ def _ran(runner: Runner, job: Job, figures: Mapping[str, Any], cpu_seconds: floa
     return Ran(figures, steps, max(0.0, cpu_seconds - own))
 
 
-def rungs_run(goals: Goals, halving: Halving, figures: Sequence[Sequence[Mapping[str, Any]]]) -> list[int]:
+def rungs_run(goals: Goals, halving: Halving, figures: Sequence[Sequence[Mapping[str, Any] | None]]) -> list[int]:
     """How many shares halving gives each trial, by its figures on all of them `[trials][shares]`, in their order."""
     reached: list[list[Mapping[str, Any]]] = [[] for _ in halving.shares]
-    counts = []
-    for one in figures:
-        rung = 0
-        while True:
-            reached[rung].append(one[rung])
-            there = reached[rung]
-            costs, passed = (
-                [goals.costs(each) for each in there],
-                [goals.violation(each, whole=False) for each in there],
-            )
-            if rung == len(halving.shares) - 1 or not in_front(costs, passed, halving.factor):
-                break
-            rung += 1
-        counts.append(rung + 1)
-    return counts
+    return [_rungs_of(goals, halving, one, reached) for one in figures]
+
+
+def _rungs_of(
+    goals: Goals,
+    halving: Halving,
+    figures: Sequence[Mapping[str, Any] | None],
+    reached: list[list[Mapping[str, Any]]],
+) -> int:
+    """Of one trial; `reached` has the figures of those that came to each share before, and then its own too."""
+    for rung, one in enumerate(figures):
+        if one is None:
+            return rung + 1
+        there = reached[rung]
+        there.append(one)
+        costs, passed = [goals.costs(each) for each in there], [goals.violation(each, whole=False) for each in there]
+        if not in_front(costs, passed, halving.factor):
+            return rung + 1
+    return len(figures)
 
 
 def cpu_seconds(ran: Sequence[Ran]) -> float:
@@ -125,8 +129,6 @@ def cpu_seconds(ran: Sequence[Ran]) -> float:
 
 def front(goals: Goals, figures: Mapping[int, Mapping[str, Any]]) -> list[int]:
     """Numbers of the trials that keep all bounds and that none of these dominates."""
-    from leanformer.metrics.pareto import nondominated_ranks
-
     kept = [number for number, one in figures.items() if goals.violation(one) <= 0]
     ranks = nondominated_ranks([goals.costs(figures[number]) for number in kept])
     return [number for number, rank in zip(kept, ranks, strict=True) if rank == 0]

@@ -49,7 +49,8 @@ FIXED = ("quick", "fastformers")
 SEARCHED = {"sst2": {"train": "train"}}
 HOW = (
     "one search of whole trainings; halving is replayed on its trials, each of which was run on the smaller shares "
-    "too. CPU-seconds count a step that trials share once, in either way"
+    "too; trials that failed in full are left out of both. CPU-seconds count a step that trials share once, in either "
+    "way"
 )
 
 
@@ -142,9 +143,8 @@ def compared(space: Space, ran: dict[int, list[Ran]]) -> dict[str, Any]:
     goals, halving = space.goals, space.halving
     assert halving is not None
     counts = rungs_run(goals, halving, [[one.figures for one in rungs] for rungs in ran.values()])
-    last = len(halving.shares)
-    finished = [number for number, count in zip(ran, counts, strict=True) if count == last]
-    all_figures = {number: rungs[-1].figures for number, rungs in ran.items()}
+    finished = [number for number, count in zip(ran, counts, strict=True) if count == len(halving.shares)]
+    all_figures = {number: rungs[-1].figures or {} for number, rungs in ran.items()}
     fronts = {
         "halving": front(goals, {number: all_figures[number] for number in finished}),
         "whole": front(goals, all_figures),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,13 @@ from leanformer.cli.arguments import (
     output_folder,
     say,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from leanformer.search.executor import Executor
+    from leanformer.search.local import Runner
 
 
 def search(
@@ -97,7 +104,9 @@ def search(
     metering = energy_settings(energy, country)
     found = find_space(space)
     examples = open_data(data, split, seed, task=known_task(model), kind=kind)
-    place = nullcontext(Serial) if ray is None else on_ray(ray, cores=cores, timed=found.goals.needs_time)
+    place: AbstractContextManager[Callable[[Runner], Executor]] = (
+        nullcontext(Serial) if ray is None else on_ray(ray, cores=cores, timed=found.goals.needs_time)
+    )
     with place as executor:
         result = run(
             found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
