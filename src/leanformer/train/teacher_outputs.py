@@ -101,7 +101,7 @@ def teacher_outputs(
         )
     folder = _folder(cache, teacher, texts, hidden, attention)
     # Trials that run at the same time may come to the same outputs; one computes them, the others wait.
-    with alone(cache / f".{folder.name}.lock"):
+    with alone(folder / ".lock"):
         return _computed(folder, teacher, texts, hidden, attention, device, say)
 
 
