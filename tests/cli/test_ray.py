@@ -55,7 +55,7 @@ def test_a_search_on_a_cluster_finds_the_front(command: Command, folder: Path, t
     answer = command(*given, "--trials", 2, "--cores", 4096)
     is_friendly(*answer)
     assert "a task takes 4096 cores" in answer[2]
-    status, out, err = command(*given, "--trials", 5)
+    status, _, err = command(*given, "--trials", 5)
     assert status == 0, err
     record = json.loads((tmp_path / "found" / "search.json").read_text(encoding="utf-8"))
     assert record["counts"] == {"finished": 2} and record["front"]
