@@ -9,8 +9,8 @@ shares besides. Then the front, `quick` and `fastformers` are measured together 
 found in the ladder's work folder (benchmarks/ladder.py) where it made them, and made there where it did not. Everything
 is kept in benchmarks/work/, so a killed run goes on: give the same command again.
 
-SST-2 is searched with its 6,920 whole sentences as training texts, so that a trial takes a minute, not ten. The teacher
-and the fixed recipes had all phrases.
+Trials train on some thousands of texts (`TEXTS`; of SST-2 whole sentences), so that one takes a minute, not ten. The
+teacher and the fixed recipes had all, of SST-2 the phrases too.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, op
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.budget import Budget
 from leanformer.search.goals import Goals
+from leanformer.search.halving import share_of_data
 from leanformer.search.local import SPEED, Runner
 from leanformer.search.read import read_space
 from leanformer.search.record import chosen_from
@@ -45,8 +46,9 @@ from leanformer.search.space import Space
 
 HERE = Path(__file__).resolve().parent
 FIXED = ("quick", "fastformers")
-# Training texts of the trials, where they are not those of the teacher.
+# What trials train on, where it is not what the teacher did: other files, and so many texts of them, drawn by the seed.
 SEARCHED = {"sst2": {"train": "train"}}
+TEXTS = {"sst2": 3500, "banking77": 4500}
 HOW = (
     "one search of whole trainings; halving is replayed on its trials, each of which was run on the smaller shares "
     "too; trials that failed in full are left out of both. CPU-seconds count a step that trials share once, in either "
@@ -192,6 +194,17 @@ def _width(points: list[tuple[float, ...]], goal: int) -> float:
     return max(values) - min(values) or max(abs(values[0]), 1e-9)
 
 
+def searched(name: str, full: Dataset, seed: int) -> Dataset:
+    """The data of a search on the data set `name`, of which `full` is what its teacher was trained on."""
+    from ladder import _folder
+
+    splits = SEARCHED.get(name)
+    data = full if splits is None else replace(open_dataset(str(_folder(name)), splits=splits), name=full.name)
+    if name not in TEXTS or data.train is None:
+        return data
+    return share_of_data(data, min(1.0, TEXTS[name] / len(data.train)), seed)
+
+
 def stored(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
     """Of each recipe the last rung of the newest report that the ladder left in `folder`, with the machine."""
     found: dict[str, Any] = {}
@@ -208,7 +221,7 @@ def stored(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def main() -> None:
-    from ladder import _folder, open_named, teacher_of
+    from ladder import open_named, teacher_of
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", choices=("sst2", "banking77", "trec"))
@@ -222,14 +235,15 @@ def main() -> None:
     space = read_space(given.space or (own if own.is_file() else HERE / "recipes" / "search.yaml"))
     full = open_named(given.dataset)
     teacher = teacher_of(given.dataset, full)
-    splits = SEARCHED.get(given.dataset)
-    data = full if splits is None else replace(open_dataset(str(_folder(given.dataset)), splits=splits), name=full.name)
+    data = searched(given.dataset, full, given.seed)
     work, results = HERE / "work" / given.dataset, HERE / "results"
     made = compare(
         data, teacher, space, work / f"search-{space.name}", trials=given.trials, fixed_data=full,
         fixed_work=work / "compress", sampler=given.sampler, seed=given.seed, threads=allowed_cores(),
         fixed=tuple(given.fixed), say=lambda line: print(line, flush=True),
     )  # fmt: skip
+    assert data.train is not None
+    made["training_texts"] = len(data.train)
     made["stored"] = stored(results / given.dataset, FIXED)
     path = results / "search" / f"{given.dataset}.json"
     write_json(path, made)
