@@ -48,7 +48,7 @@ HERE = Path(__file__).resolve().parent
 FIXED = ("quick", "fastformers")
 # What trials train on, where it is not what the teacher did: other files, and so many texts of them, drawn by the seed.
 SEARCHED = {"sst2": {"train": "train"}}
-TEXTS = {"sst2": 3500, "banking77": 4500}
+TEXTS = {"sst2": 2000, "banking77": 3000}
 HOW = (
     "one search of whole trainings; halving is replayed on its trials, each of which was run on the smaller shares "
     "too; trials that failed in full are left out of both. CPU-seconds count a step that trials share once, in either "
