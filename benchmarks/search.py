@@ -3,22 +3,29 @@
     python benchmarks/search.py sst2
     python benchmarks/search.py banking77 --trials 40 --sampler random
 
-The space is benchmarks/recipes/search.yaml. It is searched twice with one seed and as many trials: once with successive
-halving, once with every trial trained in full, each in a work folder of its own, so that neither pays for the other.
-Then the front of the first, `quick` and `fastformers` are measured together on test, in turn. Everything is kept in
-benchmarks/work/, so a killed run goes on: give the same command again.
+The space is benchmarks/recipes/search-<data set>.yaml, or search.yaml where there is none. It is searched once, every
+trial in full; then what halving would have done to the same trials is replayed (`replay.py`), which takes their smaller
+shares besides. Then the front, `quick` and `fastformers` are measured together on test, in turn; the fixed recipes are
+found in the ladder's work folder (benchmarks/ladder.py) where it made them, and made there where it did not. Everything
+is kept in benchmarks/work/, so a killed run goes on: give the same command again.
+
+Trials train on some thousands of texts (`TEXTS`; of SST-2 whole sentences), so that one takes a minute, not ten. The
+teacher and the fixed recipes had all, of SST-2 the phrases too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from replay import Ran, cpu_seconds, front, ran_on_all_shares, rungs_run
+
 from leanformer.artifact import Artifact
-from leanformer.data.dataset import Dataset
+from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
@@ -29,6 +36,8 @@ from leanformer.recipe.find import find_recipe
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.budget import Budget
+from leanformer.search.goals import Goals
+from leanformer.search.halving import share_of_data
 from leanformer.search.local import SPEED, Runner
 from leanformer.search.read import read_space
 from leanformer.search.record import chosen_from
@@ -37,6 +46,14 @@ from leanformer.search.space import Space
 
 HERE = Path(__file__).resolve().parent
 FIXED = ("quick", "fastformers")
+# What trials train on, where it is not what the teacher did: other files, and so many texts of them, drawn by the seed.
+SEARCHED = {"sst2": {"train": "train"}}
+TEXTS = {"sst2": 2000, "banking77": 3000}
+HOW = (
+    "one search of whole trainings; halving is replayed on its trials, each of which was run on the smaller shares "
+    "too; trials that failed in full are left out of both. CPU-seconds count a step that trials share once, in either "
+    "way"
+)
 
 
 def compare(
@@ -46,6 +63,8 @@ def compare(
     work: Path,
     *,
     trials: int,
+    fixed_data: Dataset | None = None,
+    fixed_work: Path | None = None,
     sampler: str = "tpe",
     seed: int = 13,
     threads: int = 1,
@@ -54,20 +73,24 @@ def compare(
     fixed: tuple[str, ...] = FIXED,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Both searches and the fixed recipes; what of it is worth keeping, as JSON."""
+    """The search, halving replayed on it, and the fixed recipes; what of it is worth keeping, as JSON.
+
+    `fixed_data`, `fixed_work`: what the fixed recipes train on and where their steps lie; default: as the trials.
+    """
+    assert space.halving is not None
     final_speed = SpeedSettings() if final_speed is None else final_speed
-    found: dict[str, Searched] = {}
-    for name, one in (("halving", space), ("whole trainings", replace(space, halving=None))):
-        say(f"== {name}")
-        document = dict(space.document or {}) | ({} if one.halving else {"halving": None})
-        found[name] = search(
-            replace(one, document=document), str(teacher.path), data, work / name.split()[0],
-            budget=Budget(trials=trials), sampler=sampler, seed=seed, threads=threads, speed=speed,
-            final_speed=final_speed, say=say,
-        )  # fmt: skip
+    whole = replace(space, halving=None, document=dict(space.document or {}) | {"halving": None})
+    found = search(
+        whole, str(teacher.path), data, work / "whole", budget=Budget(trials=trials), sampler=sampler, seed=seed,
+        threads=threads, speed=speed, final_speed=final_speed, say=say,
+    )  # fmt: skip
     prepared = prepare(data, teacher, seed=seed, threads=threads)
-    runner = Runner(teacher, replace(prepared.data, test=None), work / "fixed", threads, speed=speed, say=say)
-    entries, notes = _entries(runner, found["halving"], fixed, seed, threads)
+    seen = replace(prepared.data, test=None)
+    runner = Runner(teacher, seen, work / "whole.work", threads, speed=speed, say=say)
+    ran = ran_on_all_shares(space, found.record, runner, work / "rungs", seed, say)
+    theirs = replace(prepare(fixed_data or data, teacher, seed=seed, threads=threads).data, test=None)
+    makers = Runner(teacher, theirs, fixed_work or work / "fixed", threads, speed=speed, say=say)
+    entries, notes = _entries(makers, found, fixed, seed, threads)
     report = measure_ladder(
         entries, prepared.data, title=f"{space.name} on {data.name}", metric=prepared.metric, threads=threads,
         speed=final_speed, memory=False, seed=seed, notes=notes, say=say,
@@ -75,12 +98,13 @@ def compare(
     return {
         "data": data.name,
         "machine": fingerprint(threads),
+        "how": HOW,
         "trials": trials,
         "sampler": sampler,
         "seed": seed,
         "space": space.document,
-        "searches": {name: _summary(one) for name, one in found.items()},
-        "fronts": _fronts(found["halving"].record, found["whole trainings"].record),
+        "search": _summary(found),
+        "halving": compared(space, ran),
         "on_test": [
             {key: getattr(rung, key) for key in ("name", "runtime", "dev_quality", "quality", "quality_low",
              "quality_high", "drop", "latency_ms_p50", "latency_ms_p95", "throughput_per_second", "bytes")}
@@ -111,41 +135,89 @@ def _entries(
 def _summary(found: Searched) -> dict[str, Any]:
     """A search without what its own report has in full."""
     record = found.record
-    kept = ("shares", "ended", "spent", "counts", "expected", "predictor", "table", "teacher_quality")
-    front = [record["trials"][number] for number in record["front"]]
-    return {key: record.get(key) for key in kept} | {"front_on_dev": front, "chosen_from": chosen_from(record)}
+    kept = ("ended", "spent", "counts", "expected", "predictor", "table", "teacher_quality", "trials")
+    shown = {key: record.get(key) for key in kept}
+    return shown | {"front_on_dev": record["front"], "chosen_from": chosen_from(record)}
 
 
-def _fronts(halved: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+def compared(space: Space, ran: dict[int, list[Ran]]) -> dict[str, Any]:
     """How much of the whole search's front halving found, on dev, and for how much of its compute."""
-    names = [one["figure"] for one in halved["goals"]]
-    signs = [-1.0 if one["maximise"] else 1.0 for one in halved["goals"]]
-
-    def costs(record: dict[str, Any], number: int) -> tuple[float, ...]:
-        figures = record["trials"][number]["figures"]
-        return tuple(sign * figures[name] for sign, name in zip(signs, names, strict=True))
-
-    ours, theirs = ([costs(one, i) for i in one["front"]] for one in (halved, whole))
-    both = [*ours, *theirs]
-    found: dict[str, Any] = {
-        "cpu_seconds": {"halving": halved["spent"]["cpu_seconds"], "whole": whole["spent"]["cpu_seconds"]},
-        "compute_share": halved["spent"]["cpu_seconds"] / max(whole["spent"]["cpu_seconds"], 1e-9),
-        "points": {"halving": len(ours), "whole": len(theirs)},
+    goals, halving = space.goals, space.halving
+    assert halving is not None
+    counts = rungs_run(goals, halving, [[one.figures for one in rungs] for rungs in ran.values()])
+    finished = [number for number, count in zip(ran, counts, strict=True) if count == len(halving.shares)]
+    all_figures = {number: rungs[-1].figures or {} for number, rungs in ran.items()}
+    fronts = {
+        "halving": front(goals, {number: all_figures[number] for number in finished}),
+        "whole": front(goals, all_figures),
+    }
+    spent = {
+        "halving": cpu_seconds(
+            [one for rungs, count in zip(ran.values(), counts, strict=True) for one in rungs[:count]]
+        ),
+        "whole": cpu_seconds([rungs[-1] for rungs in ran.values()]),
+    }
+    ours, theirs = ([goals.costs(all_figures[number]) for number in one] for one in fronts.values())
+    return {
+        "shares": list(halving.shares),
+        "over": halving.over,
+        "trials": len(ran),
+        "rungs_run": {str(number): count for number, count in zip(ran, counts, strict=True)},
+        "finished": finished,
+        "fronts": fronts,
+        "cpu_seconds": spent,
+        "compute_share": spent["halving"] / max(spent["whole"], 1e-9),
+        "of_whole_found_by_halving": len(set(fronts["whole"]) & set(fronts["halving"])),
         "of_whole_dominated_by_halving": sum(any(dominates(a, b) for a in ours) for b in theirs),
         "of_halving_dominated_by_whole": sum(any(dominates(b, a) for b in theirs) for a in ours),
+        "hypervolume": _hypervolumes(goals, ours, theirs),
     }
-    if both and len(names) == 2:
-        # A little behind the worst point of both, so that every point counts.
-        reference = tuple(max(one[i] for one in both) + 0.1 * _width(both, i) for i in range(2))
-        areas = [hypervolume(each, reference) for each in (ours, theirs)]  # type: ignore[arg-type]
-        found["hypervolume"] = {"halving": areas[0], "whole": areas[1], "reference": list(reference)}
-        found["hypervolume_share"] = areas[0] / areas[1] if areas[1] else None
-    return found
+
+
+def _hypervolumes(
+    goals: Goals, ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]]
+) -> dict[str, Any] | None:
+    """The areas that both fronts dominate, from a little behind the worst point of both; for two goals only."""
+    both = [*ours, *theirs]
+    if not both or len(goals.names) != 2:
+        return None
+    reference = tuple(max(one[i] for one in both) + 0.1 * _width(both, i) for i in range(2))
+    areas = [hypervolume(each, reference) for each in (ours, theirs)]  # type: ignore[arg-type]
+    return {
+        "halving": areas[0], "whole": areas[1], "reference": list(reference),
+        "share": areas[0] / areas[1] if areas[1] else None,
+    }  # fmt: skip
 
 
 def _width(points: list[tuple[float, ...]], goal: int) -> float:
     values = [one[goal] for one in points]
     return max(values) - min(values) or max(abs(values[0]), 1e-9)
+
+
+def searched(name: str, full: Dataset, seed: int) -> Dataset:
+    """The data of a search on the data set `name`, of which `full` is what its teacher was trained on."""
+    from ladder import _folder
+
+    splits = SEARCHED.get(name)
+    data = full if splits is None else replace(open_dataset(str(_folder(name)), splits=splits), name=full.name)
+    if name not in TEXTS or data.train is None:
+        return data
+    return share_of_data(data, min(1.0, TEXTS[name] / len(data.train)), seed)
+
+
+def stored(folder: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """Of each recipe the last rung of the newest report that the ladder left in `folder`, with the machine."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.json"), key=lambda one: one.stat().st_mtime):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        for name in names:
+            if str(value.get("title", "")).startswith(f"{name} on "):
+                last = value["rungs"][-1]
+                kept = ("name", "dev_quality", "quality", "latency_ms_p50", "latency_ms_p95", "throughput_per_second")
+                found[name] = {key: last[key] for key in (*kept, "bytes")} | {
+                    "file": path.name, "machine": value["machine"],
+                }  # fmt: skip
+    return found
 
 
 def main() -> None:
@@ -156,16 +228,26 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--sampler", default="tpe")
     parser.add_argument("--seed", type=int, default=13)
-    parser.add_argument("--space", type=Path, default=HERE / "recipes" / "search.yaml")
+    parser.add_argument("--space", type=Path)
+    parser.add_argument("--fixed", nargs="*", default=FIXED, help="fixed recipes to measure beside the front")
     given = parser.parse_args()
-    data = open_named(given.dataset)
+    own = HERE / "recipes" / f"search-{given.dataset}.yaml"
+    space = read_space(given.space or (own if own.is_file() else HERE / "recipes" / "search.yaml"))
+    full = open_named(given.dataset)
+    teacher = teacher_of(given.dataset, full)
+    data = searched(given.dataset, full, given.seed)
+    work, results = HERE / "work" / given.dataset, HERE / "results"
     made = compare(
-        data, teacher_of(given.dataset, data), read_space(given.space), HERE / "work" / given.dataset / "search",
-        trials=given.trials, sampler=given.sampler, seed=given.seed, threads=allowed_cores(),
+        data, teacher, space, work / f"search-{space.name}", trials=given.trials, fixed_data=full,
+        fixed_work=work / "compress", sampler=given.sampler, seed=given.seed, threads=allowed_cores(),
+        fixed=tuple(given.fixed), say=lambda line: print(line, flush=True),
     )  # fmt: skip
-    path = HERE / "results" / "search" / f"{given.dataset}.json"
+    assert data.train is not None
+    made["training_texts"] = len(data.train)
+    made["stored"] = stored(results / given.dataset, FIXED)
+    path = results / "search" / f"{given.dataset}.json"
     write_json(path, made)
-    print(path.read_text(encoding="utf-8"))
+    print(json.dumps({key: made[key] for key in ("halving", "on_test", "stored")}, indent=2))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from leanformer import files
 from leanformer.files import (
+    alone,
     new_folder,
     remove_folder,
     restore_folder,
@@ -188,3 +191,38 @@ def test_folders_of_a_running_process_are_left_alone(tmp_path: Path):
     others.mkdir()
     restore_folder(tmp_path / "folder")
     assert others.is_dir()
+
+
+def test_what_another_machine_writes_is_left_alone(tmp_path: Path):
+    """On shared storage: whether its process runs cannot be seen from here."""
+    number = dead_process()
+    theirs, ours = (tmp_path / f".folder.{number}-{one}.abc_1.partial" for one in ("00000000", files._machine()))
+    for one in (theirs, ours):
+        one.mkdir()
+    restore_folder(tmp_path / "folder")
+    assert theirs.is_dir() and not ours.exists()
+
+
+def test_only_one_is_alone(tmp_path: Path):
+    """The second waits for the first; what a dead process held is free."""
+    order: list[str] = []
+
+    def second() -> None:
+        with alone(tmp_path / "locks" / "a"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with alone(tmp_path / "locks" / "a"):
+        thread.start()
+        with alone(tmp_path / "locks" / "b"):
+            order.append("another")
+        thread.join(0.2)
+        assert order == ["another"]
+        order.append("first")
+    thread.join()
+    assert order == ["another", "first", "second"]
+    code = "import os, pathlib, sys; from leanformer.files import alone\n"
+    code += "with alone(pathlib.Path(sys.argv[1])): os._exit(9)"
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "c")]).returncode == 9
+    with alone(tmp_path / "c"):
+        pass

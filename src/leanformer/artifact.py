@@ -70,6 +70,12 @@ class Artifact:
         """Size of all listed files in bytes."""
         return sum(int(entry["bytes"]) for entry in self.files.values())
 
+    @property
+    def names_to_copy(self) -> list[str]:
+        """Every file that makes it up: those listed, its manifest, and the manifests of artifacts inside it."""
+        manifests = (str(one.relative_to(self.path)) for one in sorted(self.path.rglob(MANIFEST)))
+        return [*self.files, *manifests]
+
     def file(self, name: str) -> Path:
         """Path of a listed file. Raises `ArtifactError` for a name that the manifest does not list."""
         if name not in self.files:

@@ -19,6 +19,7 @@ TECHNIQUES = {
     "compress.prune": "leanformer.compress.prune:Prune",
     "compress.prune_post_training": "leanformer.compress.prune_post_training:PrunePostTraining",
     "compress.trim_vocabulary": "leanformer.compress.trim_vocabulary:TrimVocabulary",
+    "export.cascade": "leanformer.export.cascade:Cascade",
     "export.onnx": "leanformer.export.onnx:Onnx",
     "export.int8": "leanformer.export.int8:Int8",
 }

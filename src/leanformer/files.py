@@ -6,10 +6,11 @@ import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_partial(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.text.partial")
+    temporary = path.with_name(f".{path.name}.{_owner()}.text.partial")
     try:
         with open(temporary, "w", encoding="utf-8") as handle:
             handle.write(text)
@@ -46,7 +47,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     restore_folder(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".partial", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.{_owner()}.", suffix=".partial", dir=path.parent))
     # mkdtemp makes folders that only their owner may enter; an artifact is to be read by others too.
     umask = os.umask(0)
     os.umask(umask)
@@ -89,7 +90,7 @@ def remove_folder(path: Path) -> None:
     """
     restore_folder(path)
     if path.exists():
-        doomed = path.with_name(f".{path.name}.{os.getpid()}.removed.partial")
+        doomed = path.with_name(f".{path.name}.{_owner()}.removed.partial")
         path.rename(doomed)
         shutil.rmtree(doomed)
 
@@ -104,10 +105,26 @@ def _clear_partial(path: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
+def _owner() -> str:
+    """This process, as temporary names have it: its number, and its machine, for storage may be shared."""
+    return f"{os.getpid()}-{_machine()}"
+
+
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _is_running(left: Path) -> bool:
-    """Whether the process that made this temporary file or folder is another one that still runs."""
-    number = left.name.split(".")[-3]
-    if not number.isdigit() or int(number) == os.getpid():
+    """Whether the process that made this temporary file or folder is another one that still runs.
+
+    One of another machine may run: whether it does cannot be seen from here.
+    """
+    number, _, machine = left.name.split(".")[-3].partition("-")
+    if not number.isdigit():
+        return False
+    if machine and machine != _machine():
+        return True
+    if int(number) == os.getpid():
         return False
     try:
         os.kill(int(number), 0)
@@ -116,6 +133,22 @@ def _is_running(left: Path) -> bool:
     except PermissionError:
         pass  # it runs, and belongs to somebody else
     return True
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` during the block, waiting first for whoever holds it; a dead process holds nothing.
+
+    Other machines are kept out as far as the storage that they share passes locks on (NFS does). Where locks are
+    unknown, as on Windows, nobody is. The file stays behind, empty.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def sha256_file(path: Path) -> str:

@@ -40,7 +40,8 @@ class Step(Protocol):
     """A technique applied: a frozen dataclass whose fields are its options.
 
     `consumes` and `produces` name artifact formats; `reads_data` says whether the result depends on the data
-    (and so whether the cache key must cover it).
+    (and so whether the cache key must cover it). A technique that reads further artifacts of the recipe lists the
+    options that name them in a class variable `names` (see `named_artifacts`).
     """
 
     consumes: ClassVar[tuple[str, ...]]
@@ -50,6 +51,11 @@ class Step(Protocol):
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         """Write the new artifact into the new folder `output` (by `files.new_folder`) and return it."""
         ...
+
+
+def named_artifacts(step: Any) -> dict[str, str]:
+    """Option -> name of the artifact that it stands for, beside the one that the step is given."""
+    return {option: getattr(step, option) for option in getattr(step, "names", ())}
 
 
 def options(step: Any) -> dict[str, Any]:

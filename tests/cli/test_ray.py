@@ -1,4 +1,4 @@
-"""`leanformer predict --ray`."""
+"""`leanformer predict --ray` and `leanformer search --ray`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.calling import Command, is_friendly, write_lines
-from tests.tiny import tiny_texts
+from tests.cli.test_search import SPACE
+from tests.search.searching import write_space
+from tests.tiny import tiny_artifact, tiny_texts
 
 
 def test_only_files_are_scored_on_a_cluster(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
@@ -41,3 +43,20 @@ def test_a_cluster_answers_as_this_machine_does(command: Command, tiny_onnx_arti
     status, out, err = command(*arguments, tmp_path / "bad.jsonl", "--ray", "local")
     is_friendly(status, out, err)
     assert "line 2" in err and not (tmp_path / "bad.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_a_search_on_a_cluster_finds_the_front(command: Command, folder: Path, tmp_path: Path):
+    pytest.importorskip("ray")
+    teacher = tiny_artifact(tmp_path / "teacher")
+    space = write_space(tmp_path / "space", SPACE)
+    given = ("search", space, "--model", teacher.path, "--data", folder, "--output", tmp_path / "found",
+             "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu", "--ray", "local")  # fmt: skip
+    answer = command(*given, "--trials", 2, "--cores", 4096)
+    is_friendly(*answer)
+    assert "a task takes 4096 cores" in answer[2]
+    status, _, err = command(*given, "--trials", 5)
+    assert status == 0, err
+    record = json.loads((tmp_path / "found" / "search.json").read_text(encoding="utf-8"))
+    assert record["counts"] == {"finished": 2} and record["front"]
+    assert not any("latency_ms_p50" in one["figures"] for one in record["trials"]), "no goal asks for time"

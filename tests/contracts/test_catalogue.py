@@ -29,6 +29,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "compress.prune": {"keep": 0.6, "texts": 40},
     "compress.prune_post_training": {"keep": 0.6, "texts": 40},
     "compress.trim_vocabulary": {},
+    "export.cascade": {"max_loss": 20.0},
     "export.onnx": {},
     "export.int8": {},
 }
@@ -39,6 +40,7 @@ BAD: dict[str, tuple[dict[str, Any], ...]] = {
     "compress.prune": ({"keep": 0}, {"heads": "few"}),
     "compress.prune_post_training": ({"keep": 1.5}, {"texts": "many"}),
     "compress.trim_vocabulary": ({"min_count": 0}, {"keep": "most"}),
+    "export.cascade": ({"max_loss": 0}, {"threshold": "high"}),
     "export.onnx": ({"gate_texts": 0}, {"max_difference": "small"}),
     "export.int8": ({"method": "sideways"}, {"word_table": "yes"}),
 }

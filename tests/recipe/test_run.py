@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,24 @@ def test_a_second_run_finds_everything(runs: Runs):
     assert [line.partition(": ")[2].split()[0] for line in runs.said] == ["found"] * 3
     assert len(set(hashes(first).values())) == 4
     assert first.left_out == {}
+
+
+def test_who_shares_a_folder_makes_each_step_once(tmp_path: Path, teacher: Artifact, runs: Runs):
+    """Two that come to the same steps at once; the threads stand for workers on several machines."""
+    together, made = threading.Barrier(2), list[Outcome]()
+
+    def work() -> None:
+        together.wait()
+        made.append(run_recipe(recipe(), teacher, make_context(tmp_path, teacher), tmp_path / "work", shared=True))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(runs.ran) == ["graph", "other", "small"]
+    assert len(made) == 2 and hashes(made[0]) == hashes(made[1])
+    assert hashes(runs(recipe())) == hashes(made[0]) and runs.ran == []
 
 
 def test_a_changed_option_runs_that_step_and_what_depends_on_it(runs: Runs):

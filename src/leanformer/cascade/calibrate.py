@@ -87,6 +87,7 @@ def calibrate(
     held_out: np.ndarray,
     *,
     measure: str = "probability",
+    threshold: float | None = None,
 ) -> Calibration:
     """Find the loosest thresholds that keep a promise.
 
@@ -95,6 +96,7 @@ def calibrate(
         labels: `[n]`; None where the promise is of agreement and there are none.
         fit, held_out: indices of rows, none in both (see `parted`).
         measure: one of `confidence.MEASURES`, or "auto": the one whose ranking is best on the fit rows.
+        threshold: test this one alone; it is to be chosen without a look at the rows.
 
     Raises `LeanformerError` where the promise is of accuracy and there are no labels.
     """
@@ -115,13 +117,14 @@ def calibrate(
     taken: float | None = None
     counts: Paired | None = None
     steps = 0
-    for threshold in walk(np.concatenate([one[fit] for one in sure])):
-        step = _counts(harms, kept, threshold)
+    steps_to_take = walk(np.concatenate([one[fit] for one in sure])) if threshold is None else [threshold]
+    for at in steps_to_take:
+        step = _counts(harms, kept, at)
         steps += 1
         if not promise.is_shown(step):
             counts = counts or step
             break
-        taken, counts = threshold, step
+        taken, counts = at, step
     assert counts is not None
     plan, answered = None, np.zeros(0)
     if taken is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,13 @@ from leanformer.cli.arguments import (
     output_folder,
     say,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from leanformer.search.executor import Executor
+    from leanformer.search.local import Runner
 
 
 def search(
@@ -57,14 +64,27 @@ def search(
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Make the trials on a Ray cluster (extra `cluster`); local: several at once on this machine.",
+        ),
+    ] = None,
+    cores: Annotated[int, typer.Option(min=1, help="With --ray: cores of each trial.")] = 1,
 ) -> None:
     """Search for what nothing beats: try fillings of the holes in SEARCH on dev, then read the front once on test.
 
     A search that was stopped goes on when the same command is given again, also with a larger budget.
 
+    With --ray the work folder is on storage that all machines share. Trials are made on them, and timed on this one
+    with --threads cores, one after another, while none is made here.
+
     Exit status 3: no trial kept the bounds; the trials are reported, and there is no model.
     """
     need_torch("searching")
+    from contextlib import nullcontext
+
     from rich.console import Console
 
     from leanformer.measure.speed import SpeedSettings
@@ -72,8 +92,10 @@ def search(
     from leanformer.recipe.evaluation import known_task
     from leanformer.render.terminal import print_report
     from leanformer.search.budget import Budget
+    from leanformer.search.executor import Serial
     from leanformer.search.read import find_space
     from leanformer.search.record import chosen_from
+    from leanformer.search.remote import on_ray
     from leanformer.search.run import search as run
 
     output = output_folder(output)
@@ -82,11 +104,15 @@ def search(
     metering = energy_settings(energy, country)
     found = find_space(space)
     examples = open_data(data, split, seed, task=known_task(model), kind=kind)
-    result = run(
-        found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
-        threads=threads, device=device, energy=metering, final_speed=SpeedSettings(rounds=rounds),
-        usd_per_hour=usd_per_hour, command=command_line(), say=say,
-    )  # fmt: skip
+    place: AbstractContextManager[Callable[[Runner], Executor]] = (
+        nullcontext(Serial) if ray is None else on_ray(ray, cores=cores, timed=found.goals.needs_time)
+    )
+    with place as executor:
+        result = run(
+            found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
+            threads=threads, device=device, energy=metering, final_speed=SpeedSettings(rounds=rounds),
+            usd_per_hour=usd_per_hour, executor=executor, command=command_line(), say=say,
+        )  # fmt: skip
     if result.report is not None:
         print_report(result.report, Console())
     for number, artifact in result.front.items():

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leanformer.artifact import MANIFEST, Artifact, is_artifact, open_artifact
+from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.labelling import are_integers
@@ -253,7 +253,7 @@ def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
 def _deliver(chosen: Artifact, output: Path, report: Report, dev_rows: tuple[int, ...] | None) -> Artifact:
     """Copy the chosen artifact to `output`, with the report in both forms, the card and the rows of a dev made here."""
     with new_folder(output) as temporary:
-        for name in [*chosen.files, MANIFEST]:
+        for name in chosen.names_to_copy:
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(chosen.path / name, target)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.errors import ArtifactError, GateError
-from leanformer.files import remove_folder, sha256_file, sha256_json
+from leanformer.files import alone, remove_folder, sha256_file, sha256_json
 from leanformer.measure.energy import EnergySettings
 from leanformer.recipe.effort import Effort, read_effort, recorded
 from leanformer.recipe.spec import Recipe, RecipeStep
-from leanformer.step import Context, defaults, options
+from leanformer.step import Context, defaults, named_artifacts, options
 
 # Raised whenever a technique would write other bytes for the same inputs, so that older results are not taken for
 # new ones; 1 where none is given. Another default of an option is such a change, since the key leaves defaults out.
@@ -41,11 +42,13 @@ def run_recipe(
     work: Path,
     energy: EnergySettings | None = None,
     *,
-    running: Path | None = None,
+    shared: bool = False,
 ) -> Outcome:
     """Run the steps in order, taking from `work` what an earlier run has finished.
 
-    What a step leaves behind before it is finished is in the folder `running`, by default one in `work`.
+    Args:
+        shared: others may run recipes in `work` at the same time, on other machines too. Where two come to the same
+            step, the second waits for the first and finds it done.
 
     A step that fails its gate, that cannot take the format it is given, or whose input was left out, is left out
     with its reason; any other error ends the run.
@@ -57,38 +60,39 @@ def run_recipe(
         source = one.uses or previous
         previous = one.name
         label = f"[{index + 1}/{len(recipe.steps)}] {one.name}"
-        if source not in artifacts:
-            left_out[one.name] = f"{source!r}, which it builds on, was left out"
+        if lacking := [name for name in (source, *named_artifacts(one.step).values()) if name not in artifacts]:
+            left_out[one.name] = f"{lacking[0]!r}, which it builds on, was left out"
             context.say(f"{label}: left out, because {left_out[one.name]}")
             continue
         if artifacts[source].format not in one.step.consumes:
             left_out[one.name] = _format_reason(one, artifacts[source])
             context.say(f"{label}: left out: {left_out[one.name]}")
             continue
-        key = _key(one, artifacts[source], teacher, context)
+        key = _key(one, artifacts[source], teacher, replace(context, artifacts=artifacts))
         folder = work / "steps" / f"{one.name}-{key[:16]}"
-        unfinished = (running or work / "running") / folder.name
-        if found := _finished(folder):
-            context.say(f"{label}: found in {folder}")
-            remove_folder(unfinished)  # left by a kill after the step was finished
-            artifacts[one.name] = found
-            efforts.append(read_effort(folder, one.name, one.technique))
-            continue
-        context.say(f"{label}: {one.technique}")
-        own = replace(
-            context,
-            artifacts=artifacts,
-            work=unfinished,
-            say=_indented(context.say),
-        )
-        efforts.append(Effort(one.name, one.technique, whole=not unfinished.exists()))
-        try:
-            with recorded(efforts[-1], folder, energy):
-                artifacts[one.name] = one.step(artifacts[source], own, folder)
-        except GateError as error:
-            left_out[one.name] = str(error)
-            context.say(f"{label}: left out: {error}")
-        remove_folder(unfinished)  # checkpoints, of no use to a finished step
+        unfinished = work / "running" / folder.name
+        with alone(work / "locks" / folder.name) if shared else nullcontext():
+            if found := _finished(folder):
+                context.say(f"{label}: found in {folder}")
+                remove_folder(unfinished)  # left by a kill after the step was finished
+                artifacts[one.name] = found
+                efforts.append(read_effort(folder, one.name, one.technique))
+                continue
+            context.say(f"{label}: {one.technique}")
+            own = replace(
+                context,
+                artifacts=artifacts,
+                work=unfinished,
+                say=_indented(context.say),
+            )
+            efforts.append(Effort(one.name, one.technique, whole=not unfinished.exists()))
+            try:
+                with recorded(efforts[-1], folder, energy):
+                    artifacts[one.name] = one.step(artifacts[source], own, folder)
+            except GateError as error:
+                left_out[one.name] = str(error)
+                context.say(f"{label}: left out: {error}")
+            remove_folder(unfinished)  # checkpoints, of no use to a finished step
     return Outcome(artifacts, left_out, tuple(efforts))
 
 
@@ -96,10 +100,16 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
     """Hash of all that the step's result depends on.
 
     Names are left out, for they change nothing; so are options that have their default, so that what was finished
-    stays finished when a technique is given one more option.
+    stays finished when a technique is given one more option. An option that names an artifact of the
+    context stands for what that computes.
     """
     usual = defaults(one.step)
-    chosen = {name: v for name, v in options(one.step).items() if name not in usual or v != usual[name]}
+    named = {name: context.artifacts[v].content_hash for name, v in named_artifacts(one.step).items()}
+    chosen = {
+        name: v
+        for name, v in options(one.step).items()
+        if name not in named and (name not in usual or v != usual[name])
+    }
     key = {
         "version": VERSIONS.get(one.technique, 1),
         "technique": one.technique,
@@ -115,7 +125,7 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
         for name, v in chosen.items()
         if v and isinstance(v, str) and Path(v).exists()
     }
-    return sha256_json(key | ({"folders": folders} if folders else {}))
+    return sha256_json(key | ({"folders": folders} if folders else {}) | ({"artifacts": named} if named else {}))
 
 
 def _folder_hash(folder: Path) -> str:

@@ -13,7 +13,7 @@ import yaml
 
 from leanformer import catalog
 from leanformer.errors import RecipeError
-from leanformer.step import Step, options
+from leanformer.step import Step, named_artifacts, options
 
 _NAME = re.compile(r"[\w-][\w.-]*")
 # YAML 1.1 takes 1e-4 for text, because it lacks a point.
@@ -59,7 +59,8 @@ class Recipe:
                 raise RecipeError(f"recipe {self.name}: {one.name!r} is no name; use letters, digits, - _ and .")
             if one.name in known:
                 raise RecipeError(f"recipe {self.name}: two artifacts are called {one.name!r}")
-            for role, target in (("uses", one.uses), ("after", one.after)):
+            roles = (("uses", one.uses), ("after", one.after), *named_artifacts(one.step).items())
+            for role, target in roles:
                 if target is not None and target not in known:
                     raise RecipeError(
                         f"recipe {self.name}: step {one.name!r} {role} {target!r}, which is no step before it; "

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from leanformer.artifact import MANIFEST, Artifact, open_artifact
+from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.measure.speed import SpeedSettings
@@ -111,8 +111,8 @@ def _on_test(
         for name, one, runtime in zip(names, front, runtimes, strict=True):
             artifact = made[one.number]
             predictor = runner.open(artifact, runtime)
-            engine = getattr(predictor, "engine", "PyTorch")
-            shown = f"{engine} {artifact.properties.get('precision', '')}, {runner.threads} threads"
+            engine = "cascade" if artifact.format == "cascade" else getattr(predictor, "engine", "PyTorch")
+            shown = f"{engine} {artifact.properties.get('precision', '')}".strip() + f", {runner.threads} threads"
             entries.append(Entry(name, first, artifact, predictor, shown, chooseable=True, lossless=False))
         report = measure_ladder(
             entries, data, title=title, metric=metric, threads=runner.threads, speed=speed, usd_per_hour=usd_per_hour,
@@ -137,7 +137,7 @@ def _write_one(
     folder: Path, study: Study, trial: Trial, artifact: Artifact, report: Report, record: dict[str, Any]
 ) -> None:
     """An artifact of the front with its card and the recipe that makes it again."""
-    for name in [*artifact.files, MANIFEST]:
+    for name in artifact.names_to_copy:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(artifact.path / name, folder / name)
     reason = f"nothing beats it on {' and '.join(study.space.goals.names)} among {chosen_from(record)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact
+from leanformer.cascade.predictor import CascadePredictor
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.files import sha256_json, write_json
@@ -19,7 +20,7 @@ from leanformer.measure.energy import EnergySettings, meter
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import Predictor, logits
-from leanformer.recipe.run import run_recipe
+from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.work import work_of
 from leanformer.runtime.predictor import LightPredictor
@@ -41,8 +42,7 @@ class Runner:
             search never reads one.
         work: steps are kept there under the hash of their causes, so that trials share them, and so are figures.
         energy: meters the joules of each job; None takes time alone.
-        running: where unfinished steps are kept; default: in `work`. Workers that run jobs at the same time each need
-            a folder of their own, for two jobs may come to the same step at once.
+        shared: others run jobs in `work` at the same time (see `search.remote`).
     """
 
     teacher: Artifact
@@ -53,7 +53,7 @@ class Runner:
     speed: SpeedSettings = SPEED
     energy: EnergySettings | None = None
     say: Callable[[str], None] = field(default=lambda line: None, compare=False)
-    running: Path | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if self.data.test is not None:
@@ -62,14 +62,20 @@ class Runner:
             raise ValueError("a search chooses by a labelled dev split")
 
     def __call__(self, job: Job) -> Result:
+        def work() -> Result:
+            artifact = self.make(job)
+            return {"figures": self.figures(artifact, job["runtime"]), "content_hash": artifact.content_hash}
+
+        return self.metered(work)
+
+    def metered(self, work: Callable[[], Result]) -> Result:
+        """What the work gives, or why it failed, with what it took."""
         result: Result
         country = None if self.energy is None else self.energy.country
         # Short blocks too: their energy is an estimate, and the sum of many is what the budget counts.
         with meter("training", country=country, least_seconds=0.0, tracked=self.energy is not None) as block:
             try:
-                artifact = self.make(job)
-                figures = self.figures(artifact, job["runtime"])
-                result = {"figures": figures, "content_hash": artifact.content_hash}
+                result = work()
             except LeanformerError as error:
                 result = {"failed": str(error)}
         spent = block.energy
@@ -82,21 +88,27 @@ class Runner:
 
     def make(self, job: Job) -> Artifact:
         """The model of a job. Raises `LeanformerError` where its recipe cannot be run, or ends before its end."""
+        outcome = self.run(job)
+        steps = [one["name"] for one in job["recipe"]["steps"]]
+        if steps[-1] not in outcome.artifacts:
+            name = next(one for one in steps if one in outcome.left_out)
+            raise LeanformerError(f"{name}: {outcome.left_out[name]}")
+        return outcome.artifacts[steps[-1]]
+
+    def run(self, job: Job) -> Outcome:
+        """All steps of a job's recipe, made or found."""
         recipe = Recipe.from_json(job["recipe"])
         data = share_of_data(self.data, job["share"], job["seed"]) if job["over"] == "data" else self.data
         context = Context(
             data=data, artifacts={"teacher": self.teacher}, work=self.work, cache=self.work / "cache",
             seed=job["seed"], device=self.device, threads=self.threads, say=lambda line: self.say(f"    {line}"),
         )  # fmt: skip
-        outcome = run_recipe(recipe, self.teacher, context, self.work, running=self.running)
-        last = recipe.steps[-1].name
-        if last not in outcome.artifacts:
-            name = next(one.name for one in recipe.steps if one.name in outcome.left_out)
-            raise LeanformerError(f"{name}: {outcome.left_out[name]}")
-        return outcome.artifacts[last]
+        return run_recipe(recipe, self.teacher, context, self.work, shared=self.shared)
 
     def open(self, artifact: Artifact, runtime: Mapping[str, Any]) -> Predictor:
         """The model as a trial runs it. Raises `LeanformerError` for an engine that is not there or cannot run it."""
+        if artifact.format == "cascade":
+            return CascadePredictor(artifact, lambda member: self.open(member, runtime))
         if artifact.format != "onnx":
             return open_predictor(artifact, threads=self.threads)
         try:
@@ -117,20 +129,48 @@ class Runner:
         if (found := _read(path)) is not None:
             return found
         predictor = self.open(artifact, runtime)
-        quality = self.quality(predictor)
-        if not math.isfinite(quality):
-            raise LeanformerError("its quality on dev is not a number: it gives every text the same answer")
-        lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
+        quality = self.finite_quality(predictor)
         figures = {
             "quality": quality,
             "drop": 100 * (self.teacher_quality() - quality),
             **self.times(predictor),
+            **self.counts(artifact, predictor),
+        }
+        write_json(path, figures)
+        return figures
+
+    def untimed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of `figures` that do not change with what else runs on the machine, and without `drop`; kept too."""
+        path = self._path("untimed", [artifact.content_hash, dict(runtime)])
+        if (found := _read(path)) is None:
+            predictor = self.open(artifact, runtime)
+            found = {"quality": self.finite_quality(predictor), **self.counts(artifact, predictor)}
+            write_json(path, found)
+        return found
+
+    def timed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
+        """The timed ones of `figures` alone; kept too."""
+        path = self._path("timed", [artifact.content_hash, dict(runtime), asdict(self.speed)])
+        if (found := _read(path)) is None:
+            found = self.times(self.open(artifact, runtime))
+            write_json(path, found)
+        return found
+
+    def counts(self, artifact: Artifact, predictor: Predictor) -> dict[str, Any]:
+        """Bytes, parameters, and operations for a dev text."""
+        lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
+        return {
             "bytes": artifact.bytes,
             "parameters": artifact.properties.get("parameters"),
             "flops_per_text": work_of(artifact, predictor, lengths)["flops_per_text"],
         }
-        write_json(path, figures)
-        return figures
+
+    def finite_quality(self, predictor: Predictor) -> float:
+        """`quality`. Raises `LeanformerError` where it is not a number."""
+        quality = self.quality(predictor)
+        if not math.isfinite(quality):
+            raise LeanformerError("its quality on dev is not a number: it gives every text the same answer")
+        return quality
 
     def times(self, predictor: Predictor) -> dict[str, float]:
         """The timed ones of `goals.FIGURES`, on the dev texts."""

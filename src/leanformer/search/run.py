@@ -114,11 +114,12 @@ def search(
     journal = Journal(work / JOURNAL)
     try:
         check_identity(journal, identity)
+        hands = executor(runner)  # what it cannot do is said before anything is timed
         judge, table = _judge(space, runner, seed, say)
         study = Study(space, Sampler(space, sampler, seed, space.halving), journal, identity, judge)
         if study.trials:
             say(f"taken up again: {progress(study)}")
-        why = drive(study, budget, executor(runner), seed, say)
+        why = drive(study, budget, hands, seed, say)
     finally:
         journal.close()
     say(f"the search ends, for {why}: {progress(study)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from leanformer.errors import DataError
-from leanformer.files import sha256_json
+from leanformer.files import alone, sha256_json
 from leanformer.models.bilstm import BiLstm
 from leanformer.tagging.ragged import is_ragged
 from leanformer.train.batches import NOT_ASKED, TrainingSet, to_batches
@@ -88,11 +89,14 @@ def fit_stages(
         answers = any("head" in earlier.trains for earlier in stages[: number - 1])
         own = replace(settings, epochs=epochs(stage, len(data)), keep_start=stage.by_loss or answers)
         score = partial(_nearness, stage, model, dev, follow, own, device) if stage.by_loss else figure
-        result = fit(
-            model, loss, data, own, score=score, device=device, say=say,
-            folder=(shared if shared is not None and number == 1 else work) / f"fit-{number}",
-            identity=sha256_json([identity, number, stage.name, stage.losses, stage.trains, *_before(model, follow)]),
-        )  # fmt: skip
+        place = shared if shared is not None and number == 1 else work
+        # Runs that have the first stage in common may come to it at once: one fits, the others wait and find it.
+        with alone(place / ".lock") if place is shared else nullcontext():
+            asked = [identity, number, stage.name, stage.losses, stage.trains, *_before(model, follow)]
+            result = fit(
+                model, loss, data, own, score=score, device=device, say=say, folder=place / f"fit-{number}",
+                identity=sha256_json(asked),
+            )  # fmt: skip
         value = figure()
         say(f"fit {number} of {len(stages)}: dev figure {value:.4f}")
         done.append(

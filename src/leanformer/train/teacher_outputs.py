@@ -21,7 +21,7 @@ from torch import Tensor
 from leanformer.artifact import Artifact
 from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import CheckpointError
-from leanformer.files import sha256_json, write_json
+from leanformer.files import alone, sha256_json, write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import to_tensors
@@ -100,6 +100,21 @@ def teacher_outputs(
             "  remedy: set hidden_weight and attention_weight to 0"
         )
     folder = _folder(cache, teacher, texts, hidden, attention)
+    # Trials that run at the same time may come to the same outputs; one computes them, the others wait.
+    with alone(folder / ".lock"):
+        return _computed(folder, teacher, texts, hidden, attention, device, say)
+
+
+def _computed(
+    folder: Path,
+    teacher: Artifact,
+    texts: Sequence[Text],
+    hidden: Sequence[int],
+    attention: Sequence[int],
+    device: str,
+    say: Callable[[str], None],
+) -> TeacherOutputs:
+    """The outputs in their folder, with what was not there yet."""
     tokenizer = Tokenizer(teacher.file(TOKENIZER), teacher.max_tokens)
     encoded = encode(tokenizer, teacher.task, texts)
     rows, slots = encoded.rows, encoded.slots()

@@ -1,0 +1,134 @@
+"""What successive halving would have done to the trials of a search that trained every one in full.
+
+A search of whole trainings is run once. Then each of its trials is run on every smaller share too, by the same runner,
+and halving's decisions are made on these figures in the order of the trials, by the very function that a search with
+`halving:` calls. So both ways are compared on the same trials, for the cost of one. What a replay leaves out: a search
+that had stopped trials early would have asked for other ones after them.
+
+Compute is counted by steps: one that several trials share counts once, for whichever of them makes it first, in either
+way. A trial's own measuring is what it took beyond the steps that it made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leanformer.metrics.pareto import nondominated_ranks
+from leanformer.search.executor import Job
+from leanformer.search.goals import Goals
+from leanformer.search.halving import Halving, in_front, with_share
+from leanformer.search.journal import Journal
+from leanformer.search.local import Runner
+from leanformer.search.space import Space
+
+FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A trial on one share: its figures, None where it failed; its CPU-seconds: of each step by its folder, and of
+    measuring."""
+
+    figures: Mapping[str, Any] | None
+    steps: Mapping[str, float]
+    measuring: float
+
+
+def ran_on_all_shares(
+    space: Space, record: Mapping[str, Any], runner: Runner, folder: Path, seed: int, say: Callable[[str], None]
+) -> dict[int, list[Ran]]:
+    """Trial number -> what it came to on each share, the whole last; trials that failed on the whole are left out.
+
+    `record` is that of a search of whole trainings, and `runner` works in its folder. What is run here is kept in
+    `folder`.
+    """
+    assert space.halving is not None
+    shares = space.halving.shares
+    journal = Journal(folder / "rungs.jsonl")
+    known = {(event["trial"], event["rung"]): event["result"] for event in journal.events}
+    seen: set[str] = set()
+    whole: dict[int, Ran] = {}
+    for one in record["trials"]:  # in the order in which they ran
+        if one["state"] == FINISHED:
+            job = _job(space, one, len(shares) - 1, 1.0, seed)
+            whole[one["trial"]] = _ran(runner, job, one["figures"], one["cpu_seconds"], seen)
+    found: dict[int, list[Ran]] = {}
+    try:
+        for number in whole:
+            rungs: list[Ran] = []
+            for rung, share in enumerate(shares[:-1]):
+                job = _job(space, record["trials"][number], rung, share, seed)
+                if (number, rung) not in known:
+                    say(f"trial {number} with {share:.0%} of the training")
+                    known[number, rung] = runner(job)
+                    journal.add({"event": "ran", "trial": number, "rung": rung, "result": known[number, rung]})
+                result = known[number, rung]
+                rungs.append(_ran(runner, job, result.get("figures"), result["cpu_seconds"], seen))
+            found[number] = [*rungs, whole[number]]
+    finally:
+        journal.close()
+    return found
+
+
+def _job(space: Space, trial: Mapping[str, Any], rung: int, share: float, seed: int) -> Job:
+    assert space.halving is not None
+    filled = space.of(trial["params"])
+    recipe = with_share(filled.recipe, share) if space.halving.over == "epochs" else filled.recipe
+    return {"trial": trial["trial"], "rung": rung, "share": share, "over": space.halving.over, "seed": seed,
+            "recipe": recipe.to_json(), "runtime": filled.runtime}  # fmt: skip
+
+
+def _ran(runner: Runner, job: Job, figures: Mapping[str, Any] | None, cpu_seconds: float, seen: set[str]) -> Ran:
+    """`seen` holds the steps that earlier jobs made, and then those of this one too."""
+    outcome = runner.run(job)  # all found, but for what was left out
+    steps: dict[str, float] = {}
+    for effort in outcome.efforts:
+        if effort.step in outcome.left_out:
+            continue
+        assert effort.energy is not None
+        steps[outcome.artifacts[effort.step].path.name] = float(effort.energy["cpu_seconds"])
+    own = sum(seconds for name, seconds in steps.items() if name not in seen)
+    seen |= set(steps)
+    return Ran(figures, steps, max(0.0, cpu_seconds - own))
+
+
+def rungs_run(goals: Goals, halving: Halving, figures: Sequence[Sequence[Mapping[str, Any] | None]]) -> list[int]:
+    """How many shares halving gives each trial, by its figures on all of them `[trials][shares]`, in their order."""
+    reached: list[list[Mapping[str, Any]]] = [[] for _ in halving.shares]
+    return [_rungs_of(goals, halving, one, reached) for one in figures]
+
+
+def _rungs_of(
+    goals: Goals,
+    halving: Halving,
+    figures: Sequence[Mapping[str, Any] | None],
+    reached: list[list[Mapping[str, Any]]],
+) -> int:
+    """Of one trial; `reached` has the figures of those that came to each share before, and then its own too."""
+    for rung, one in enumerate(figures):
+        if one is None:
+            return rung + 1
+        there = reached[rung]
+        there.append(one)
+        costs, passed = [goals.costs(each) for each in there], [goals.violation(each, whole=False) for each in there]
+        if not in_front(costs, passed, halving.factor):
+            return rung + 1
+    return len(figures)
+
+
+def cpu_seconds(ran: Sequence[Ran]) -> float:
+    """Of these runs together, each step once."""
+    steps: dict[str, float] = {}
+    for one in ran:
+        steps |= one.steps
+    return sum(steps.values()) + sum(one.measuring for one in ran)
+
+
+def front(goals: Goals, figures: Mapping[int, Mapping[str, Any]]) -> list[int]:
+    """Numbers of the trials that keep all bounds and that none of these dominates."""
+    kept = [number for number, one in figures.items() if goals.violation(one) <= 0]
+    ranks = nondominated_ranks([goals.costs(figures[number]) for number in kept])
+    return [number for number, rank in zip(kept, ranks, strict=True) if rank == 0]

@@ -1,0 +1,154 @@
+"""Tasks on the machines of a Ray cluster, placed by us: so many at once on each as it has cores for.
+
+Ray alone would put a task anywhere. Here the driver says where, so that it can keep its own machine quiet while it
+measures something there (`start(quiet=True)`), and begins a task again, elsewhere perhaps, whose worker died.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from leanformer.cluster.connection import slots
+from leanformer.errors import LeanformerError
+
+RETRIES = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine of the cluster: its number there, its host name, and how many tasks it runs at once."""
+
+    node: str
+    host: str
+    slots: int
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A task: what it is known by, its arguments, where it runs, and how often its worker died before."""
+
+    key: Any
+    arguments: tuple[Any, ...]
+    place: Place | None = None
+    deaths: int = 0
+
+
+class DiedError(Exception):
+    """The worker of a task died too often; the message says how."""
+
+
+class Pool:
+    """Runs one function on many arguments.
+
+    Args:
+        ray: the module, connected (`connection.connected`).
+        function: at the top of a module that every machine can import.
+        cores: processors set aside for each task; the function keeps to them.
+        retries: how often a task is begun again whose worker died.
+        say: receives a line for every worker that died.
+
+    Raises `LeanformerError` where no machine has so many cores.
+    """
+
+    def __init__(
+        self,
+        ray: Any,
+        function: Callable[..., Any],
+        cores: int,
+        *,
+        retries: int = RETRIES,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        slots(ray, cores)
+        self._ray, self._cores, self._retries, self._say = ray, cores, retries, say
+        # Begun again by us and not by Ray, which would insist on a machine that is gone.
+        self._function = ray.remote(num_cpus=cores, max_retries=0)(function)
+        self._waiting: deque[_Attempt] = deque()
+        self._running: dict[Any, _Attempt] = {}
+
+    @property
+    def size(self) -> int:
+        """How many tasks the cluster runs at once just now; 1 at least. Raises `LeanformerError` where it is none."""
+        slots(self._ray, self._cores)
+        return max(1, sum(one.slots for one in self.places()))
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def places(self) -> list[Place]:
+        """The machines that can run a task, as far as they are there."""
+        found = [
+            Place(one["NodeID"], one["NodeManagerHostname"], int(one["Resources"].get("CPU", 0) // self._cores))
+            for one in self._ray.nodes()
+            if one["Alive"]
+        ]
+        return [one for one in found if one.slots]
+
+    def busy_here(self) -> bool:
+        """Whether a task of ours runs on this machine."""
+        return any(one.place is not None and is_here(one.place) for one in self._running.values())
+
+    def add(self, key: Any, *arguments: Any) -> None:
+        """Have a task wait for its turn."""
+        self._waiting.append(_Attempt(key, arguments))
+
+    def start(self, *, quiet: bool = False) -> None:
+        """Begin what waits where there is room; with `quiet` not on this machine."""
+        places = [one for one in self.places() if not (quiet and is_here(one))]
+        taken = [one.place.node for one in self._running.values() if one.place is not None]
+        free = {one: one.slots - taken.count(one.node) for one in places}
+        while self._waiting and free and max(free.values()) > 0:
+            place = max(free, key=lambda one: free[one])
+            free[place] -= 1
+            waiting = self._waiting.popleft()
+            task = self._on(place).remote(*waiting.arguments)
+            self._running[task] = _Attempt(waiting.key, waiting.arguments, place, waiting.deaths)
+
+    def take(self) -> tuple[Any, Any] | None:
+        """Wait for a task to end: its key and what it returned; None where its worker died and it waits again.
+
+        Raises `DiedError` with the task's key as its second argument where that happened too often, what the function
+        raised if it is a `LeanformerError`, Ray's own error for what else it raised, and `LeanformerError` where
+        nothing runs and nothing can be begun.
+        """
+        if not self._running:
+            slots(self._ray, self._cores)  # says so where no machine is left
+            raise LeanformerError("the cluster begins no task\n  remedy: see ray status")
+        (done,), _ = self._ray.wait(list(self._running), num_returns=1)
+        attempt = self._running.pop(done)
+        try:
+            return attempt.key, self._ray.get(done)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, LeanformerError):
+                raise error.cause from error
+            raise
+        except self._ray.exceptions.RayError as error:
+            deaths, why = attempt.deaths + 1, type(error).__name__
+            if deaths > self._retries:
+                raise DiedError(f"its worker died {deaths} times ({why}); often it is memory", attempt.key) from error
+            where = "" if attempt.place is None else f" on {attempt.place.host}"
+            self._say(f"a worker died{where} ({why}); what it did is begun again")
+            self._waiting.appendleft(_Attempt(attempt.key, attempt.arguments, None, deaths))
+            return None
+
+    def close(self) -> None:
+        """End what still runs."""
+        for task in self._running:
+            self._ray.cancel(task, force=True)
+        self._running.clear()
+        self._waiting.clear()
+
+    def _on(self, place: Place) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return self._function.options(scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False))
+
+
+def is_here(place: Place) -> bool:
+    """Whether it is this machine, by the host name."""
+    return place.host == socket.gethostname()

@@ -1,0 +1,108 @@
+"""A small model first, a larger one for what it is unsure of.
+
+What: the model at hand answers where it is sure, and an earlier artifact of the recipe answers the rest; from which
+    confidence on is calibrated on held-out texts, so that a promised loss against the larger model is kept.
+Paper: Varshney and Baral 2022 (arXiv 2210.05528) on cascades; Angelopoulos et al. 2021 (arXiv 2110.01052) on the test.
+Helps: where the small model is several times as fast and sure of most texts: most of its speed, most of the larger
+    one's quality.
+Hurts: a text that goes on pays for both, so the slowest texts get slower (p95 of single texts is the larger model's).
+    Few held-out texts can show little: half a point takes some 750 of them. Of many cascades calibrated on dev and
+    chosen by dev, the winner's promise is weaker than it says: let test have the last word.
+Needs: numpy; a task whose answer is one label; labelled dev texts, or unlabelled ones where agreement is promised.
+Example: {step: export.cascade, large: teacher, max_loss: 1.0, rung: cascade}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from leanformer.artifact import Artifact
+from leanformer.cascade.confidence import MEASURES
+from leanformer.cascade.promise import Promise
+from leanformer.data.examples import Examples
+from leanformer.errors import DataError, GateError, LeanformerError, RecipeError
+from leanformer.step import Context, record
+
+_NAME = "export.cascade"
+_SPLITS = ("dev", "unlabelled")
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Put the artifact before a larger one, with a threshold that keeps a promise; without one, it is left out."""
+
+    large: str = "teacher"  # name of the step whose result answers what the smaller model is unsure of
+    max_loss: float = 1.0  # most points of accuracy lost, or per cent of answers changed, against the larger model
+    confidence: float = 0.95  # chance at least that no cascade beyond that is made
+    promise: str = "accuracy"  # "accuracy", or "agreement", which needs no labels
+    threshold: float | None = None  # confidence from which the small model's answer stands; None: the loosest shown
+    measure: str = "probability"  # how sure an answer is: "probability", "margin", "entropy" or "auto"
+    on: str = "dev"  # the split to calibrate on: "dev" or "unlabelled"; none that a model was trained on
+    fit_share: float = 0.2  # share of its rows that fixes temperatures and the walk; the rest calibrates
+
+    consumes: ClassVar[tuple[str, ...]] = ("onnx", "encoder")
+    produces: ClassVar[str] = "cascade"
+    reads_data: ClassVar[bool] = True
+    names: ClassVar[tuple[str, ...]] = ("large",)
+
+    def __post_init__(self) -> None:
+        try:
+            self._promise  # noqa: B018 (it checks what it is given)
+        except LeanformerError as error:
+            raise RecipeError(f"{_NAME}: max_loss, confidence, promise: {error}") from error
+        if self.measure not in (*MEASURES, "auto"):
+            raise RecipeError(f"{_NAME}: measure is one of {', '.join(MEASURES)}, auto, not {self.measure!r}")
+        if self.on not in _SPLITS:
+            raise RecipeError(f"{_NAME}: on is {' or '.join(_SPLITS)}, not {self.on!r}")
+        if self.on == "unlabelled" and self.promise == "accuracy":
+            raise RecipeError(f"{_NAME}: a promise of accuracy needs labels\n  remedy: promise: agreement, or on: dev")
+        if not 0 < self.fit_share < 1:
+            raise RecipeError(f"{_NAME}: fit_share is a share between 0 and 1, not {self.fit_share}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise RecipeError(f"{_NAME}: threshold is a confidence from 0 to 1, not {self.threshold}")
+
+    @property
+    def _promise(self) -> Promise:
+        return Promise(self.max_loss, self.confidence, self.promise)
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        from leanformer.cascade.calibrate import calibrate, parted
+        from leanformer.cascade.store import check_members, write_cascade
+        from leanformer.loading import open_predictor
+        from leanformer.predictor import logits
+
+        members = [artifact, context.artifacts[self.large]]
+        check_members(members)
+        examples = self._rows(context)
+        promise = self._promise
+        fit, held_out = parted(len(examples), self.fit_share, context.seed)
+        context.say(promise.outlook(len(held_out)))
+        values = [
+            logits(open_predictor(one, threads=context.threads, tuning=False), examples.inputs) for one in members
+        ]
+        found = calibrate(
+            values, examples.targets if examples.is_labelled else None, promise, fit, held_out, measure=self.measure,
+            threshold=self.threshold,
+        )  # fmt: skip
+        if found.plan is None:
+            raise GateError(
+                f"{_NAME}: the promise cannot be made: {found.counts.lost} lost, {found.counts.gained} gained and "
+                f"{found.counts.changed} changed of {found.rows} rows, p = {found.p:.3f}; {promise.outlook(found.rows)}"
+            )
+        context.say(f"{100 * (1 - found.answered[0]):.1f} % of {found.rows} calibration rows go on to {self.large}")
+        entry: dict[str, Any] = record(_NAME, self, artifact) | {
+            "plan": found.plan.to_json(), "seed": context.seed, "calibration": found.to_json(),
+        }  # fmt: skip
+        return write_cascade(members, found.plan, output, entry=entry)
+
+    def _rows(self, context: Context) -> Examples:
+        """The texts to calibrate on. Raises `DataError` where there are none, or not the labels that are needed."""
+        examples: Examples | None = getattr(context.data, self.on)
+        if examples is None or not (examples.is_labelled or self.promise == "agreement"):
+            raise DataError(
+                f"there is no {'labelled ' * (self.promise == 'accuracy')}{self.on} split to calibrate a cascade on",
+                path=context.data.name,
+            )
+        return examples
