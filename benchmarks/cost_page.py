@@ -97,9 +97,10 @@ def energy() -> str:
     if not path.is_file():
         return "Not measured yet: `python benchmarks/energy.py sst2`."
     result = json.loads(path.read_text(encoding="utf-8"))
+    names = [one["name"] for one in result["rungs"]]
     rows = [
         (
-            one["name"],
+            f"{one['name']} ({one['ladder']})" if names.count(one["name"]) > 1 else one["name"],
             f"{100 * one['accuracy']:.2f}",
             figure(one["joules_per_1000"]),
             one["status"],
@@ -123,7 +124,8 @@ def energy() -> str:
             table_markdown(ENERGY_HEADER, rows),
             "",
             f"FastFormers published energy {low} to {high} times less and {before:,} to {after} USD for 100 million "
-            f"requests, {before / after:.0f} times less. Here the rung that costs least, '{best['name']}', takes "
+            f"requests, {before / after:.0f} times less. Here the rung that costs least, '{best['name']}' of "
+            f"`{best['ladder']}`, takes "
             f"{figure(best['energy_times_less'])} times less energy ({best['status']}), "
             f"{figure(best['cpu_seconds_times_less'])} times fewer CPU-seconds and "
             f"{figure(best['usd_times_less'])} times fewer USD than the first. What differs:",

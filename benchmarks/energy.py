@@ -3,7 +3,7 @@
     python benchmarks/energy.py sst2
     python benchmarks/energy.py sst2 --country DEU --seconds 90
 
-Meters, one after the other, every rung of benchmarks/results/NAME/{report,fastformers}.json whose artifact
+Meters, one after the other, every rung of benchmarks/results/NAME/{thorough,fastformers}.json whose artifact
 benchmarks/ladder.py left in its work folder, on the test split of $LEANFORMER_DATA (or --data): a minute each, about
 twelve minutes in all. Nothing is trained.
 """
@@ -32,7 +32,7 @@ from leanformer.report import Report
 from leanformer.runtime.cores import allowed_cores
 
 HERE = Path(__file__).resolve().parent
-LADDERS = ("report", "fastformers")
+LADDERS = ("thorough", "fastformers")
 PUBLISHED = {
     "source": "Kim and Hassan Awadalla 2020, FastFormers, arXiv 2010.13382",
     "energy_times_less": [6.9, 125.8],

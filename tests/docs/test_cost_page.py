@@ -83,8 +83,8 @@ def test_a_page_that_went_stale_is_told(page: ModuleType, monkeypatch: pytest.Mo
 def test_energy_stands_beside_what_was_published(page: ModuleType, monkeypatch: pytest.MonkeyPatch):
     energy = program("energy", monkeypatch)
     rows = [
-        {"name": name, "accuracy": 0.9, "status": "estimated", "method": "modelled", "joules_per_1000": joules,
-         "cpu_seconds_per_1000": seconds, "usd_per_100m": usd}
+        {"name": name, "ladder": "some", "accuracy": 0.9, "status": "estimated", "method": "modelled",
+         "joules_per_1000": joules, "cpu_seconds_per_1000": seconds, "usd_per_100m": usd}
         for name, joules, seconds, usd in (("first", 100.0, 40.0, 50.0), ("lean", 4.0, 2.0, 5.0), ("other", None, 1, 9))
     ]  # fmt: skip
     rungs = energy.times_less(rows)
@@ -99,7 +99,10 @@ def test_energy_stands_beside_what_was_published(page: ModuleType, monkeypatch: 
     page.main()
     text = page.PAGE.read_text()
     assert "energy 6.9 to 125.8 times less and 4,223 to 18 USD" in text
-    assert "'lean', takes 25 times less energy (estimated), 20 times fewer CPU-seconds and 10 times fewer USD" in text
+    assert (
+        "'lean' of `some`, takes 25 times less energy (estimated), 20 times fewer CPU-seconds and 10 times fewer USD"
+        in text
+    )
     assert all(f"- {one}" in text for one in energy.WHAT_DIFFERS)
 
 
