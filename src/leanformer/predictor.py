@@ -276,8 +276,7 @@ def _tagged(sentence: Sentence, tags: np.ndarray, shares: np.ndarray, task: Task
     spans = []
     for one in entities(names):
         start, end = sentence.places[one.start][0], sentence.places[one.end - 1][1]
-        probability = float(given[one.start : one.end].mean())
-        spans.append(Span(one.type, start, end, sentence.text[start:end], probability))
+        spans.append(Span(one.type, start, end, sentence.text[start:end], float(given[one.start : one.end].mean())))
     return Prediction(None, {}, tags=names, words=sentence.words, spans=tuple(spans))
 
 

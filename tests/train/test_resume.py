@@ -155,7 +155,7 @@ def test_a_checkpoint_is_no_pickle_and_of_one_run(tmp_path: Path) -> None:
     run.fit()
     assert {path.suffix for path in run.folder.iterdir()} == {".safetensors", ".json"}
     module = nn.ModuleDict({"model": run.model, "objective": run.objective})
-    optimizer = loop._optimizer(module, SETTINGS)
+    optimizer = loop._optimizer(module, SETTINGS, run.objective)
     assert checkpoint.load(run.folder, "another run", model=module, optimizer=optimizer) is None
     assert checkpoint.load(tmp_path / "absent", "any", model=module, optimizer=optimizer) is None
 
