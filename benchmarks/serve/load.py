@@ -43,6 +43,9 @@ class Connection(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(rest) >= length:
             self.buffer, self.busy = b"", False
+            if b"\r\nconnection: close" in head.lower():
+                # The server will take nothing more on it (RFC 9112, 9.6), though its end may not have arrived yet.
+                self.transport.close()
             self.finished(self, int(head[9:12]))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -83,7 +86,7 @@ async def closed(port: int, bodies: list[bytes], connections: int, seconds: floa
         statuses[status] += 1
         if status == 200:
             latencies.append(now - connection.due)
-        if now < end and status:
+        if now < end and status and not connection.transport.is_closing():
             next_one(connection)
         else:
             live -= 1
