@@ -69,7 +69,7 @@ class Whole:
 
     def start(self, folder: Path, *, with_teacher: bool) -> Path:
         folder.mkdir()
-        for name in ["start", "recipe.yaml", *(["teacher"] if with_teacher else [])]:
+        for name in ["start", "recipe.yaml", "search.yaml", *(["teacher"] if with_teacher else [])]:
             source = self.folder / name
             (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
         return folder
