@@ -162,23 +162,24 @@ def _text(value: Any, where: str, limits: Limits) -> str:
 
 def _options(fields: dict[str, Any]) -> dict[str, Any]:
     """The options that are given, checked; null is as good as not given."""
-    given = {name: value for name in _CHECKS if (value := fields.get(name)) is not None}
-    for name, value in given.items():
-        _CHECKS[name](name, value)
-    return given
+    return {name: read(name, fields[name]) for name, read in _READ.items() if fields.get(name) is not None}
 
 
-def _flag(name: str, value: Any) -> None:
+def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise Refused(422, f"{name}: must be true or false")
+    return value
 
 
-def _count(name: str, value: Any) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+def _count(name: str, value: Any) -> int:
+    # To JSON 3.0 is a whole number, too.
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if not whole or value < 1:
         raise Refused(422, f"{name}: must be a whole number from 1")
+    return int(value)
 
 
-_CHECKS: dict[str, Callable[[str, Any], None]] = {
+_READ: dict[str, Callable[[str, Any], Any]] = {
     "top_k": _count, "raw_scores": _flag, "truncate": _flag, "exact": _flag, "normalize": _flag,
 }  # fmt: skip
 
