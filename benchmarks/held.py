@@ -46,7 +46,7 @@ def _killed(result: dict[str, Any]) -> str:
     outcome = "every artifact had" if result["all_equal"] else "NOT every artifact had"
     return (
         f"`train` killed at {of['train']} random moments and `compress` at {of['compress']}, and started again, in "
-        f"{len(result['runs'])} runs: {outcome} the hash of an undisturbed run"
+        f"{len(result['runs'])} runs on {result['texts']} texts: {outcome} the hash of an undisturbed run"
     )
 
 

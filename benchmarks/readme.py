@@ -19,6 +19,7 @@ from leanformer.report import Report
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from held import held
 from runtime_rows import QUALITY, TUNED, table
+from searched import searched
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -246,6 +247,7 @@ PAGES = {
         "students": students,
         "base size": base_size,
         "runtime": runtime,
+        "search": lambda: searched(RESULTS),
         "held": lambda: held(RESULTS),
     },
 }

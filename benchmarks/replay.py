@@ -1,9 +1,10 @@
 """What successive halving would have done to the trials of a search that trained every one in full.
 
-A search of whole trainings is run once. Then each of its trials is run on every smaller share too, by the same runner,
-and halving's decisions are made on these figures in the order of the trials, by the very function that a search with
-`halving:` calls. So both ways are compared on the same trials, for the cost of one. What a replay leaves out: a search
-that had stopped trials early would have asked for other ones after them.
+A search of whole trainings is run once. Then its trials are run on the smaller shares too, by the same runner, each up
+to the share where halving stops it; halving's decisions are made on these figures in the order of the trials, by the
+very function that a search with `halving:` calls. So both ways are compared on the same trials, for little more than
+the cost of one. What a replay leaves out: a search that had stopped trials early would have asked for other ones after
+them.
 
 Compute is counted by steps: one that several trials share counts once, for whichever of them makes it first, in either
 way. A trial's own measuring is what it took beyond the steps that it made.
@@ -37,16 +38,20 @@ class Ran:
     measuring: float
 
 
-def ran_on_all_shares(
+# Of a share to which halving did not let a trial go; nobody looks at it.
+NOT_RUN = Ran(None, {}, 0.0)
+
+
+def ran_as_far_as_halved(
     space: Space, record: Mapping[str, Any], runner: Runner, folder: Path, seed: int, say: Callable[[str], None]
 ) -> dict[int, list[Ran]]:
     """Trial number -> what it came to on each share, the whole last; trials that failed on the whole are left out.
 
     `record` is that of a search of whole trainings, and `runner` works in its folder. What is run here is kept in
-    `folder`.
+    `folder`. A share that halving would not have given a trial is `NOT_RUN`, but for the whole.
     """
     assert space.halving is not None
-    shares = space.halving.shares
+    halving, shares = space.halving, space.halving.shares
     journal = Journal(folder / "rungs.jsonl")
     known = {(event["trial"], event["rung"]): event["result"] for event in journal.events}
     seen: set[str] = set()
@@ -56,6 +61,7 @@ def ran_on_all_shares(
             job = _job(space, one, len(shares) - 1, 1.0, seed)
             whole[one["trial"]] = _ran(runner, job, one["figures"], one["cpu_seconds"], seen)
     found: dict[int, list[Ran]] = {}
+    reached: list[list[Mapping[str, Any]]] = [[] for _ in shares]
     try:
         for number in whole:
             rungs: list[Ran] = []
@@ -67,7 +73,10 @@ def ran_on_all_shares(
                     journal.add({"event": "ran", "trial": number, "rung": rung, "result": known[number, rung]})
                 result = known[number, rung]
                 rungs.append(_ran(runner, job, result.get("figures"), result["cpu_seconds"], seen))
-            found[number] = [*rungs, whole[number]]
+                if not _goes_on(space.goals, halving, rungs[-1].figures, reached[rung]):
+                    break
+            left = len(shares) - 1 - len(rungs)
+            found[number] = [*rungs, *[NOT_RUN] * left, whole[number]]
     finally:
         journal.close()
     return found
@@ -109,14 +118,18 @@ def _rungs_of(
 ) -> int:
     """Of one trial; `reached` has the figures of those that came to each share before, and then its own too."""
     for rung, one in enumerate(figures):
-        if one is None:
-            return rung + 1
-        there = reached[rung]
-        there.append(one)
-        costs, passed = [goals.costs(each) for each in there], [goals.violation(each, whole=False) for each in there]
-        if not in_front(costs, passed, halving.factor):
+        if not _goes_on(goals, halving, one, reached[rung]):
             return rung + 1
     return len(figures)
+
+
+def _goes_on(goals: Goals, halving: Halving, figures: Mapping[str, Any] | None, there: list[Mapping[str, Any]]) -> bool:
+    """Whether a trial goes on from a share; `there` has the figures of those that came to it, and then its own too."""
+    if figures is None:
+        return False
+    there.append(figures)
+    costs, passed = [goals.costs(each) for each in there], [goals.violation(each, whole=False) for each in there]
+    return in_front(costs, passed, halving.factor)
 
 
 def cpu_seconds(ran: Sequence[Ran]) -> float:

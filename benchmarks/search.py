@@ -4,10 +4,10 @@
     python benchmarks/search.py banking77 --trials 40 --sampler random
 
 The space is benchmarks/recipes/search-<data set>.yaml, or search.yaml where there is none. It is searched once, every
-trial in full; then what halving would have done to the same trials is replayed (`replay.py`), which takes their smaller
-shares besides. Then the front, `quick` and `fastformers` are measured together on test, in turn; the fixed recipes are
-found in the ladder's work folder (benchmarks/ladder.py) where it made them, and made there where it did not. Everything
-is kept in benchmarks/work/, so a killed run goes on: give the same command again.
+trial in full; then what halving would have done to the same trials is replayed (`replay.py`), which runs them on
+smaller shares besides. Then the front, `quick` and `fastformers` are measured together on test, in turn; the fixed
+recipes are found in the ladder's work folder (benchmarks/ladder.py) where it made them, and made there where it did
+not. Everything is kept in benchmarks/work/, so a killed run goes on: give the same command again.
 
 Trials train on some thousands of texts (`TEXTS`; of SST-2 whole sentences), so that one takes a minute, not ten. The
 teacher and the fixed recipes had all, of SST-2 the phrases too.
@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from replay import Ran, cpu_seconds, front, ran_on_all_shares, rungs_run
+from replay import Ran, cpu_seconds, front, ran_as_far_as_halved, rungs_run
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
@@ -48,11 +48,11 @@ HERE = Path(__file__).resolve().parent
 FIXED = ("quick", "fastformers")
 # What trials train on, where it is not what the teacher did: other files, and so many texts of them, drawn by the seed.
 SEARCHED = {"sst2": {"train": "train"}}
-TEXTS = {"sst2": 2000, "banking77": 3000}
+TEXTS = {"sst2": 2000, "banking77": 2000}
 HOW = (
     "one search of whole trainings; halving is replayed on its trials, each of which was run on the smaller shares "
-    "too; trials that failed in full are left out of both. CPU-seconds count a step that trials share once, in either "
-    "way"
+    "too, as far as halving lets it go; trials that failed in full are left out of both. CPU-seconds count a step that "
+    "trials share once, in either way"
 )
 
 
@@ -87,7 +87,7 @@ def compare(
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     seen = replace(prepared.data, test=None)
     runner = Runner(teacher, seen, work / "whole.work", threads, speed=speed, say=say)
-    ran = ran_on_all_shares(space, found.record, runner, work / "rungs", seed, say)
+    ran = ran_as_far_as_halved(space, found.record, runner, work / "rungs", seed, say)
     theirs = replace(prepare(fixed_data or data, teacher, seed=seed, threads=threads).data, test=None)
     makers = Runner(teacher, theirs, fixed_work or work / "fixed", threads, speed=speed, say=say)
     entries, notes = _entries(makers, found, fixed, seed, threads)

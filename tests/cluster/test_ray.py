@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +19,7 @@ from leanformer.cluster.trials import Trial, result_path, run_trials, trials_as_
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.loading import open_predictor
 from leanformer.predictor import answers, to_record
+from tests.cluster.killing import Killer
 from tests.cluster.working import NOT_CALLABLE
 from tests.tiny import tiny_texts
 
@@ -51,52 +48,12 @@ def expected(artifact: Path, texts: list[str]) -> list[dict[str, Any]]:
     return [to_record(text, one) for text, one in zip(texts, found, strict=True)]
 
 
-def workers_at(title: bytes) -> list[int]:
-    """Processes below this one that are at a task just now, by what Ray calls them then."""
-    parents: dict[int, int] = {}
-    titled: list[int] = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(path.name)] = int((path / "stat").read_text(encoding="latin-1").rpartition(")")[2].split()[1])
-            if (path / "cmdline").read_bytes().startswith(title):
-                titled.append(int(path.name))
-        except OSError:
-            continue
-
-    def ours(pid: int) -> bool:
-        while pid > 1 and pid != os.getpid():
-            pid = parents.get(pid, 0)
-        return pid == os.getpid()
-
-    return [pid for pid in titled if ours(pid)]
-
-
-class Killer(threading.Thread):
-    """Kills one worker that is at a task once so many parts are there."""
-
-    def __init__(self, folder: Path, parts: int) -> None:
-        super().__init__(daemon=True)
-        self.folder, self.parts = folder, parts
-        self.killed: int | None = None
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        while not self.ended.is_set():
-            if len(list(self.folder.glob("part-*"))) >= self.parts and (found := workers_at(b"ray::_score_part")):
-                os.kill(found[0], signal.SIGKILL)
-                self.killed = found[0]
-                return
-            time.sleep(0.001)
-
-
 @pytest.mark.slow
 def test_bulk_scoring_survives_a_killed_worker(cluster: Any, tiny_onnx_artifact: Path, tmp_path: Path):
     output = tmp_path / "out.jsonl"
-    killer = Killer(parts_folder(output), 3)
-    killer.start()
-    done = score(tiny_onnx_artifact, output, TEXTS, rows=300)
-    killer.ended.set()
-    killer.join()
+    parts = parts_folder(output)
+    with Killer(b"ray::_score_part", lambda: len(list(parts.glob("part-*"))) >= 3) as killer:
+        done = score(tiny_onnx_artifact, output, TEXTS, rows=300)
     assert killer.killed is not None, "no worker was killed in mid-run, so this has shown nothing"
     assert done == Scored(len(TEXTS), len(TEXTS) // 300, 0)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]

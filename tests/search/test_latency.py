@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.budget import Budget
 from leanformer.search.drive import drive
@@ -24,7 +23,7 @@ from leanformer.search.study import Study
 from leanformer.search.table import fill_table
 from leanformer.search.trial import FINISHED, SKIPPED, Trial
 from tests.search.searching import figures, option, space_of
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import tiny_dataset
 
 SPACE = """\
 goals: {maximise: quality, minimise: latency_ms_p95, max_latency_ms_p95: 2.5}
@@ -40,11 +39,6 @@ steps:
   - name: precision
     choose: [null, {step: export.int8}]
 """
-
-
-@pytest.fixture
-def teacher(tmp_path: Path) -> Artifact:
-    return tiny_artifact(tmp_path / "teacher")
 
 
 def shape_of(layers: int, ffn: int, precision: str = "fp32") -> PlannedShape:
@@ -163,10 +157,7 @@ def test_a_search_skips_what_is_hopeless_and_tells_the_error(tmp_path: Path, tea
     assert study.count == 14  # what is skipped is not counted
 
 
-def test_the_table_is_measured_once_and_covers_the_cells(
-    tmp_path: Path, teacher: Artifact, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
+def test_the_table_is_measured_once_and_covers_the_cells(tmp_path: Path, teacher: Artifact):
     space = space_of(tmp_path, SPACE)
     data = tiny_dataset()
     settings = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)

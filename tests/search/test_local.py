@@ -11,7 +11,6 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.compress.distil import Distil
-from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.budget import Budget
 from leanformer.search.drive import drive
@@ -23,7 +22,7 @@ from leanformer.search.sampler import Sampler
 from leanformer.search.study import Study
 from leanformer.search.trial import FAILED, FINISHED
 from tests.search.searching import space_of
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import tiny_dataset
 
 SPACE = """\
 goals: {maximise: quality, minimise: bytes}
@@ -43,14 +42,8 @@ runtime:
 """
 
 
-@pytest.fixture(autouse=True)
-def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
-
-
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    teacher: Artifact = tiny_artifact(tmp_path / "teacher")
+def runner(tmp_path: Path, teacher: Artifact) -> Runner:
     settings = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
     return Runner(teacher, replace(tiny_dataset(), test=None), tmp_path / "work", 1, "cpu", settings)
 

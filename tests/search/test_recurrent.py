@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.find import find_recipe
 from leanformer.recipe.library import recipe_path
@@ -33,8 +32,7 @@ def tiny(max_drop: float) -> str:
 
 
 @pytest.mark.slow
-def test_widths_are_chosen_by_measured_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
+def test_widths_are_chosen_by_measured_latency(tmp_path: Path) -> None:
     teacher = tagger_artifact(tmp_path / "teacher")
     found = search(
         space_of(tmp_path, tiny(100)), str(teacher.path), tagged_dataset(), tmp_path / "found", budget=Budget(trials=3),

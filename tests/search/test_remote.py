@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +16,6 @@ from leanformer.artifact import Artifact
 from leanformer.cluster.connection import connected
 from leanformer.cluster.pool import Pool
 from leanformer.errors import LeanformerError
-from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.budget import Budget
 from leanformer.search.drive import drive
@@ -33,10 +28,10 @@ from leanformer.search.run import JOURNAL, Searched, search
 from leanformer.search.sampler import Sampler
 from leanformer.search.study import Study
 from leanformer.search.trial import FAILED, FINISHED
+from tests.cluster.killing import Killer, so_many
 from tests.cluster.pretending import PretendedRay, placed
-from tests.cluster.test_ray import workers_at
 from tests.search.searching import space_of
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import tiny_dataset
 
 SPACE = """\
 name: tiny
@@ -55,16 +50,6 @@ steps:
 UNTIMED = SPACE.replace("latency_ms_p50", "bytes")
 QUICK = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
 HERE = socket.gethostname()
-
-
-@pytest.fixture(autouse=True)
-def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
-
-
-@pytest.fixture
-def teacher(tmp_path: Path) -> Artifact:
-    return tiny_artifact(tmp_path / "teacher")
 
 
 @pytest.fixture
@@ -186,28 +171,6 @@ def cluster() -> Iterator[Any]:
         yield ray
 
 
-class Killer(threading.Thread):
-    """Kills one worker that is at a trial, once so many results are in the journal."""
-
-    def __init__(self, journal: Path, results: int) -> None:
-        super().__init__(daemon=True)
-        self.journal, self.results = journal, results
-        self.killed: int | None = None
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        while not self.ended.is_set():
-            try:
-                there = self.journal.read_text(encoding="utf-8").count('"measured"')
-            except OSError:
-                there = 0
-            if there >= self.results and (found := workers_at(b"ray::make_trial")):
-                os.kill(found[0], signal.SIGKILL)
-                self.killed = found[0]
-                return
-            time.sleep(0.002)
-
-
 def searched(folder: Path, teacher: Artifact, executor: Any, said: list[str], trials: int = 8) -> Searched:
     return search(
         space_of(folder, SPACE), str(teacher.path), tiny_dataset(), folder / "found", budget=Budget(trials=trials),
@@ -219,12 +182,11 @@ def searched(folder: Path, teacher: Artifact, executor: Any, said: list[str], tr
 def test_a_search_survives_a_killed_worker(cluster: Any, tmp_path: Path, teacher: Artifact):
     said: list[str] = []
     journal = tmp_path / "found.work" / JOURNAL
-    killer = Killer(journal, 1)
-    killer.start()
-    with on_ray("local", cores=1, timed=True) as executor:
+    with (
+        Killer(b"ray::make_trial", lambda: so_many(journal, '"measured"', 1)) as killer,
+        on_ray("local", cores=1, timed=True) as executor,
+    ):
         found = searched(tmp_path, teacher, executor, said)
-    killer.ended.set()
-    killer.join()
     assert killer.killed is not None, "no worker was killed in mid-run, so this has shown nothing"
     assert any("a worker died" in line for line in said)
     assert found.record["counts"] == {"finished": 8} and found.front

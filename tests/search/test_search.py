@@ -11,7 +11,6 @@ import pytest
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.examples import Examples
-from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.find import find_recipe
 from leanformer.report import Report
@@ -19,7 +18,7 @@ from leanformer.search.budget import Budget
 from leanformer.search.local import Runner
 from leanformer.search.run import JOURNAL, Searched, search
 from tests.search.searching import space_of
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import tiny_dataset
 
 QUICK = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
 TINY = """\
@@ -39,16 +38,6 @@ steps:
   - step: export.onnx
     max_difference: 0.01
 """
-
-
-@pytest.fixture(autouse=True)
-def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
-
-
-@pytest.fixture
-def teacher(tmp_path: Path) -> Artifact:
-    return tiny_artifact(tmp_path / "teacher")
 
 
 def run(folder: Path, teacher: Artifact, text: str = TINY, **changes: Any) -> Searched:

@@ -57,12 +57,23 @@ def refused(body: object) -> Refused:
         ({"inputs": "a", "parameters": []}, "parameters"),
         ({"inputs": "a", "parameters": {"inputs": "b"}}, "parameters: unknown field 'inputs'"),
         ({"inputs": "a", "parameters": {"top_k": -1}}, "top_k"),
+        ({"inputs": "a", "parameters": {"top_k": -1}, "top_k": 1}, "top_k"),
+        ({"inputs": "a", "parameters": {"exact": 1}, "exact": True}, "exact"),
     ],
 )
 def test_what_is_wrong_is_named(body: object, told: str):
     error = refused(body)
     assert error.status == 422
     assert told in error.message
+
+
+def test_a_whole_number_may_be_written_with_a_point():
+    query = read_query({"inputs": "a", "top_k": 3.0}, LIMITS)
+    assert (query.top_k, type(query.top_k)) == (3, int)
+
+
+def test_an_option_beside_the_inputs_has_the_last_word():
+    assert read_query({"inputs": "a", "parameters": {"top_k": 2}, "top_k": 1}, LIMITS).top_k == 1
 
 
 def test_a_refusal_does_not_repeat_the_text():
