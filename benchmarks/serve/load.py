@@ -15,18 +15,25 @@ import argparse
 import asyncio
 import json
 import random
+import resource
 import statistics
 import time
 from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
+# Most connections of an open loop: fewer than our server's own limit, which is not what the load is about.
+MOST = 1000
+
 
 class Connection(asyncio.Protocol):
-    """One request at a time; `finished(connection, status)` is called at its end, with status 0 where none came."""
+    """One request at a time; `finished(connection, status)` is called at its end, with status 0 where none came.
 
-    def __init__(self, finished: Any) -> None:
-        self.finished, self.buffer, self.busy = finished, b"", False
+    `lost()` is called at the end of the connection.
+    """
+
+    def __init__(self, finished: Any, lost: Any = lambda: None) -> None:
+        self.finished, self.lost, self.buffer, self.busy = finished, lost, b"", False
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -52,6 +59,7 @@ class Connection(asyncio.Protocol):
         if self.busy:
             self.busy = False
             self.finished(self, 0)
+        self.lost()
 
 
 def requests(texts: list[str], size: int, seed: int, extra: dict[str, Any], path: str = "/predict") -> list[bytes]:
@@ -102,7 +110,10 @@ async def closed(port: int, bodies: list[bytes], connections: int, seconds: floa
     return summary(latencies, statuses, time.perf_counter() - start)
 
 
-async def open_loop(port: int, bodies: list[bytes], rate: float, seconds: float, seed: int) -> dict[str, Any]:
+async def open_loop(
+    port: int, bodies: list[bytes], rate: float, seconds: float, seed: int, most: int
+) -> dict[str, Any]:
+    """Requests at `rate` per second on at most `most` connections."""
     loop = asyncio.get_running_loop()
     draw = random.Random(seed)
     latencies: list[float] = []
@@ -110,7 +121,11 @@ async def open_loop(port: int, bodies: list[bytes], rate: float, seconds: float,
     statuses: Counter[int] = Counter()
     free: deque[Connection] = deque()
     tasks: set[asyncio.Task[None]] = set()
-    outstanding = 0
+    # Requests that are due while all connections are taken wait for the next that is free, and that counts as their
+    # latency. Without a bound, a server that answers too slowly is sent ever more connections, until the kernel's queue
+    # of those that nobody has accepted yet runs over, and resets them: which says nothing of the server.
+    waiting: deque[tuple[bytes, float]] = deque()
+    outstanding = live = 0
 
     def finished(connection: Connection, status: int) -> None:
         nonlocal outstanding
@@ -119,15 +134,32 @@ async def open_loop(port: int, bodies: list[bytes], rate: float, seconds: float,
         if status == 200:
             latencies.append(time.perf_counter() - connection.due)
         if status and not connection.transport.is_closing():
-            free.append(connection)
+            if waiting:
+                connection.send(*waiting.popleft())
+            else:
+                free.append(connection)
+
+    def lost() -> None:
+        nonlocal live
+        live -= 1
+        if waiting:
+            opened(*waiting.popleft())
+
+    def opened(body: bytes, due: float) -> None:
+        nonlocal live
+        live += 1
+        task = asyncio.create_task(fresh(body, due))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def fresh(body: bytes, due: float) -> None:
         nonlocal outstanding
         try:
-            _, connection = await loop.create_connection(lambda: Connection(finished), "127.0.0.1", port)
+            _, connection = await loop.create_connection(lambda: Connection(finished, lost), "127.0.0.1", port)
         except OSError:
             outstanding -= 1
             statuses[0] += 1
+            lost()
             return
         connection.send(body, due)
 
@@ -141,10 +173,10 @@ async def open_loop(port: int, bodies: list[bytes], rate: float, seconds: float,
         body = bodies[sent % len(bodies)]
         if free:
             free.popleft().send(body, due)
+        elif live < most:
+            opened(body, due)
         else:
-            task = asyncio.create_task(fresh(body, due))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+            waiting.append((body, due))
         sent += 1
         due += draw.expovariate(rate)
         if (pause := due - time.perf_counter()) > 0:
@@ -157,6 +189,14 @@ async def open_loop(port: int, bodies: list[bytes], rate: float, seconds: float,
         await asyncio.sleep(0.01)
     statuses[0] += outstanding
     return summary(latencies, statuses, spent) | {"sent": sent, "sent_late_ms_p99": 1000 * quantile(late, 0.99)}
+
+
+def open_files() -> int:
+    """How many files this process may open, after asking for as many as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -178,7 +218,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("port", type=int)
     parser.add_argument("texts", type=Path, help="a text per line")
-    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument(
+        "--connections", type=int, help=f"of an open loop, the most at once (default: {MOST}; of a closed one, 1)"
+    )
     parser.add_argument("--rate", type=float, help="requests per second of an open loop; without it the loop is closed")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--list", type=int, default=1, help="texts per request")
@@ -187,11 +229,13 @@ def main() -> None:
     parser.add_argument("--path", default="/predict")
     arguments = parser.parse_args()
     texts = [line for line in arguments.texts.read_text(encoding="utf-8").splitlines() if line.strip()]
+    files = open_files() - 64
     bodies = requests(texts, arguments.list, arguments.seed, arguments.options, arguments.path)
     if arguments.rate:
-        work = open_loop(arguments.port, bodies, arguments.rate, arguments.seconds, arguments.seed)
+        most = min(arguments.connections or MOST, files)
+        work = open_loop(arguments.port, bodies, arguments.rate, arguments.seconds, arguments.seed, most)
     else:
-        work = closed(arguments.port, bodies, arguments.connections, arguments.seconds)
+        work = closed(arguments.port, bodies, arguments.connections or 1, arguments.seconds)
     try:
         from uvloop import new_event_loop
     except ImportError:

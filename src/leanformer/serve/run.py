@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import uvicorn
 
@@ -16,6 +17,7 @@ from leanformer.errors import LeanformerError
 from leanformer.serve.app import make_app
 from leanformer.serve.connection import with_deadline
 from leanformer.serve.logs import Log
+from leanformer.serve.open_files import room_for
 from leanformer.serve.pool import Pool
 from leanformer.serve.service import Service, Workers
 from leanformer.serve.settings import Settings
@@ -32,6 +34,10 @@ def run(settings: Settings, make_pool: Callable[..., Workers] = Pool) -> None:
     """
     log = Log()
     logging.basicConfig(level=logging.WARNING, handlers=[_Handler(log)])
+    wanted = settings.limits.connections
+    if (connections := room_for(wanted)) < wanted:
+        log("connections_limited", level="warning", wanted=wanted, connections=connections)
+        settings = replace(settings, limits=replace(settings.limits, connections=connections))
     with _listen(settings) as listener:
         loop_factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
