@@ -32,7 +32,8 @@ def _search(name: str, result: dict[str, Any]) -> list[str]:
     machine, rows = result["machine"], result["on_test"]
     intro = (
         f"{name} (`python benchmarks/search.py {name}`): chosen from {result['search']['chosen_from']}; trials train "
-        f"on {result['training_texts']:,} texts. Test was read once, by the front and the fixed recipes together; "
+        f"on {result['training_texts']:,} texts. The front was chosen on dev and read on test once, beside the fixed "
+        f"recipes, whose own ladders have read it before; "
         f"{machine['threads']} threads of {machine['cpu']}."
     )
     return [
@@ -82,7 +83,8 @@ def _cascade(result: dict[str, Any]) -> list[str]:
     promise = calibration["promise"]
     return [
         f"A cascade on {result['data']}, calibrated on {calibration['rows']} dev texts for at most "
-        f"{promise['max_loss']:g} points lost at {100 * promise['confidence']:.0f} % confidence: on test (n = "
+        f"{promise['max_loss']:g} {'point' if promise['max_loss'] == 1 else 'points'} lost at "
+        f"{100 * promise['confidence']:.0f} % confidence: on test (n = "
         f"{outcome['counts']['n']:,}) {-outcome['lost_points']:+.2f} points, {outcome['answered'][0]:,} texts answered "
         f"by the small model; {100 * target['share_of_teacher_accuracy']:.1f} % of the teacher's accuracy at "
         f"{target['times_teacher_throughput']['batches by length']:.1f} times its throughput (PyTorch, batches by "
