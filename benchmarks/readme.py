@@ -1,4 +1,4 @@
-"""Put the measured figures into README.md and docs/figures.md, between their markers, from benchmarks/results/.
+"""Put the measured figures into README.md and pages of docs/, between their markers, from benchmarks/results/.
 
 With `--check` nothing is written; the exit status tells whether the pages say what the results say.
 """
@@ -17,6 +17,7 @@ from leanformer.render.table import facts, number
 from leanformer.report import Report
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from distilled import distilled
 from held import held
 from runtime_rows import QUALITY, TUNED, table
 from searched import searched
@@ -250,6 +251,7 @@ PAGES = {
         "search": lambda: searched(RESULTS),
         "held": lambda: held(RESULTS),
     },
+    "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},
 }
 
 
