@@ -57,8 +57,7 @@ def _seeds(cells: Iterable[Cell]) -> str:
 def _fit(cell: Cell) -> str:
     """How long each fit is."""
     settings = cell["settings"]
-    least = f", at least {settings['least_steps']} steps" if settings.get("least_steps") else ""
-    return f"{settings['epochs']} epochs a fit{least}"
+    return f"{settings['epochs']} epoch{'s' * (settings['epochs'] > 1)} a fit"
 
 
 def _paragraph(text: str) -> str:
@@ -80,7 +79,7 @@ def _teacher(result: Cell, what: str = "WikiANN") -> str:
 
 def _strategies(result: Cell, what: str = "WikiANN") -> str:
     cells = result["cells"]
-    columns = _groups(cells, "transfer", "embedding", "units", "epochs", "least_steps", "crf")
+    columns = _groups(cells, "transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf")
     order = list(dict.fromkeys(name for name in STRATEGY_ORDER if any(name == _strategy(one) for one in cells)))
     head = ["strategy", *(_column(group) for group in columns.values())]
     rows = [
@@ -92,6 +91,9 @@ def _strategies(result: Cell, what: str = "WikiANN") -> str:
         f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
         f"{_where(cells[0])}: {_commands(cells)}."
     )
+    least = max((one["settings"].get("least_steps", 0) for one in cells if _strategy(one) == "D0"), default=0)
+    if least:
+        about += f" A student of D0 has one language's sentences alone, and more epochs: {least} steps at least."
     return "\n\n".join([_paragraph(about), _table(head, rows), *_orderings(result.get("orderings", []))])
 
 
@@ -127,6 +129,20 @@ def _orderings(found: list[Cell]) -> list[str]:
     ]  # fmt: skip
     head = ["the paper has", "student, sentences", "mean F1 here", "seeds", "holds"]
     return [_table(head, rows)]
+
+
+def _rates(result: Cell) -> str:
+    cells = sorted(result["cells"], key=lambda one: one["dev"]["mean_f1"])
+    rows = [
+        [str(one["settings"]["batch_size"]), f"{one['settings']['learning_rate']:g}", f"{one['dev']['mean_f1']:.1f}"]
+        for one in cells
+    ]
+    first = cells[0]["settings"]
+    about = (
+        f"Batch and learning rate were chosen on dev (n = {cells[0]['dev']['n']:,}) with strategy {first['strategy']}, "
+        f"{first['transfer']:,} sentences, {_fit(cells[0])}, one seed ({_commands(cells)}):"
+    )
+    return f"{_paragraph(about)}\n\n{_table(['sentences a step', 'rate', 'mean F1 on dev'], rows)}"
 
 
 def _sizes(result: Cell) -> str:
@@ -252,6 +268,7 @@ def _classification(result: Cell) -> str:
 
 SECTIONS: dict[str, Callable[[Cell], str]] = {
     "teacher": _teacher,
+    "rates": _rates,
     "strategies": _strategies,
     "sizes": _sizes,
     "low_resource": _low_resource,

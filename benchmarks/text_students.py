@@ -81,7 +81,7 @@ class Line:
         embedding, units = (int(one) for one in size.split("x"))
         return BiLstmStudent(
             strategy=strategy, embedding=embedding, units=units, epochs=self.given.epochs,
-            batch_size=self.given.batch_size,
+            batch_size=self.given.batch_size, learning_rate=self.given.learning_rate,
         )  # fmt: skip
 
     def settings(self, strategy: str, size: str, seed: int) -> dict[str, Any]:
@@ -142,7 +142,8 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["100x200"], help="embedding x units")
     parser.add_argument("--seeds", type=int, nargs="+", default=[13])
     parser.add_argument("--epochs", type=int, default=10, help="of each fit")
-    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=6e-3, help="of each fit; as xtremedistil.py has it")
     parser.add_argument("--texts", type=int, default=None, help="at most so many training texts")
     parser.add_argument("--rounds", type=int, default=5, help="of timing")
     parser.add_argument("--timed", type=int, default=1000, help="texts that are timed")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from cells import Cells
 from multilingual import Corpus, open_corpus, scores, unlabelled
-from xtremedistil import _orderings
+from orderings import orderings
 
 from leanformer.models.predictor import TorchPredictor
 from tests.tagged import tagger_artifact, write_columns
@@ -74,6 +74,10 @@ def test_orderings_compare_equal_settings() -> None:
         return {"settings": {"strategy": strategy, "seed": seed, **rest}, "test": {"mean_f1": value}}
 
     cells = [cell("D4.2", 1, 80), cell("D4.2", 2, 90), cell("D1", 1, 84), cell("D1", 2, 84), cell("D1", 3, 10)]
-    (found,) = _orderings([*cells, cell("D2", 1, 99, transfer=50)])
+    (found,) = orderings([*cells, cell("D2", 1, 99, transfer=50)])
     assert (found["above"], found["below"], found["seeds"], found["means"]) == ("D4.2", "D1", [1, 2], [85.0, 84.0])
     assert found["holds"] is True and found["transfer"] == 10
+    alone = cell("D0", 1, 70)
+    alone["settings"]["least_steps"] = 500  # fewer sentences each, so more epochs
+    (found,) = orderings([cell("D0-S", 1, 60), alone])
+    assert (found["above"], found["means"], found["holds"]) == ("D0-S", [60.0, 70.0], False)

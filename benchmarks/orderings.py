@@ -1,0 +1,32 @@
+"""The orderings that XtremeDistil's table of strategies has, looked at in cells of our own."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+from leanformer.files import sha256_json
+
+# What the paper's table orders: the first above the second.
+ORDERINGS = (("D0-S", "D0"), ("D1", "D0-S"), ("D3.2", "D3.1"), ("D4.2", "D4.1"), ("D4.2", "D1"), ("D4.2", "D2"))
+
+
+def orderings(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The published orderings, with the mean test figure of both sides over the seeds that both have."""
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells:
+        # A language's own students (D0) have fewer sentences each, and so more epochs, by the same rule.
+        passed = ("strategy", "seed", "least_steps")
+        rest = {name: value for name, value in cell["settings"].items() if name not in passed}
+        alike.setdefault(sha256_json(rest), []).append(cell)
+    for group in alike.values():
+        figures = {(one["settings"]["strategy"], one["settings"]["seed"]): one["test"]["mean_f1"] for one in group}
+        for above, below in ORDERINGS:
+            seeds = sorted({seed for name, seed in figures if name == above and (below, seed) in figures})
+            if seeds:
+                means = [round(statistics.fmean(figures[one, seed] for seed in seeds), 2) for one in (above, below)]
+                yield {
+                    **{name: group[0]["settings"][name] for name in ("transfer", "embedding", "units", "epochs")},
+                    "above": above, "below": below, "seeds": seeds, "means": means, "holds": means[0] > means[1],
+                }  # fmt: skip
