@@ -89,7 +89,7 @@ def _strategies(result: Cell, what: str = "WikiANN") -> str:
     about = (
         f"Strategies on {what}: mean entity F1 of {len(cells[0]['settings']['languages'])} languages on test (n = "
         f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
-        f"{_where(cells[0])}: {_commands(cells)}."
+        f"{_where(cells[0])}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
     )
     least = max((one["settings"].get("least_steps", 0) for one in cells if _strategy(one) == "D0"), default=0)
     if least:
@@ -109,6 +109,21 @@ def _column(group: list[Cell]) -> str:
     crf = ", CRF" if settings.get("crf") else ""
     size = f"{settings['embedding']}x{settings['units']}"
     return f"{size}{crf}, {settings['transfer']:,} sentences, {_fit(group[0])}, {_seeds(group)}"
+
+
+def _remade(group: list[Cell]) -> str:
+    """One command that makes all cells of a column, which several may have made."""
+    settings = group[0]["settings"]
+    seeds = " ".join(str(one) for one in sorted({cell["settings"]["seed"] for cell in group}))
+    corpus = "" if settings["corpus"] == "wikiann" else f" --corpus {settings['corpus']}"
+    size = f"{settings['embedding']}x{settings['units']}"
+    made = {_strategy(one) for one in group}
+    some = "" if made == set(STRATEGY_ORDER) else f" --strategies {' '.join(s for s in STRATEGY_ORDER if s in made)}"
+    return (
+        f"python benchmarks/xtremedistil.py strategies{corpus} --transfer {settings['transfer']} --epochs "
+        f"{settings['epochs']} --seeds {seeds}{'' if size == '100x200' else f' --size {size}'}"
+        f"{' --crf' if settings.get('crf') else ''}{some}"
+    )
 
 
 def _of(group: list[Cell], strategy: str) -> str:
