@@ -1,0 +1,90 @@
+"""The tables of docs/xtremedistil.md: a section for each result that is there, and what stands in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from distilled import distilled
+
+from leanformer.files import write_json
+
+LANGUAGES = {"aa": 60.0, "bb": 80.0}
+
+
+def cell(value: float, **settings: Any) -> dict[str, Any]:
+    """A cell as benchmarks/xtremedistil.py stores it."""
+    scored = {"mean_f1": value, "deviation": 10.0, "by_language": LANGUAGES, "n": 40}
+    shape = {"strategy": "D1", "seed": 1, "transfer": 1000, "epochs": 2, "embedding": 50, "units": 100}
+    more = {"start": "svd", "representation": "kld", "batch_size": 32, "learning_rate": 0.006}
+    return {
+        "settings": {"corpus": "wikiann", "languages": list(LANGUAGES), **shape, **more, **settings},
+        "parameters": 1_500_000, "dev": scored, "test": scored, "layer": 4,
+        "command": "python benchmarks/xtremedistil.py", "machine": {"threads": 1, "cpu": "a CPU"},
+    }  # fmt: skip
+
+
+def made(folder: Path, **results: dict[str, Any]) -> str:
+    for name, result in results.items():
+        write_json(folder / "xtremedistil" / f"{name}.json", {"table": name, **result})
+    return distilled(folder)
+
+
+def test_what_was_not_made_is_left_out(tmp_path: Path) -> None:
+    assert made(tmp_path) == ""
+    text = made(tmp_path, teacher={"cells": [cell(70, train=500)]})
+    assert "| 60.0 | 80.0 |" in text and "mean 70.0" in text and "500 sentences of 2 languages" in text
+
+
+def test_strategies_are_means_over_seeds_in_the_order_of_the_paper(tmp_path: Path) -> None:
+    cells = [cell(70, strategy="D4.2"), cell(74, strategy="D4.2", seed=2), cell(60), cell(50, strategy="D0")]
+    cells += [cell(81, strategy="D4.2", transfer=2000)]
+    cells[3]["settings"]["least_steps"] = 500
+    ordering = {
+        "transfer": 1000, "embedding": 50, "units": 100, "epochs": 2, "above": "D4.2", "below": "D1", "seeds": [1],
+        "means": [50.0, 60.0], "holds": False,
+    }  # fmt: skip
+    text = made(tmp_path, strategies={"cells": cells, "orderings": [ordering]})
+    rows = [line for line in text.splitlines() if line.startswith("| D")]
+    assert rows[:3] == ["| D0 | 50.0 |  |", "| D1 | 60.0 |  |", "| D4.2 | 72.0 ± 2.8 | 81.0 |"]
+    assert rows[3].endswith("| 50.0 and 60.0 | 1 | **no** |")
+    joined = " ".join(text.split())
+    assert "500 steps at least" in joined
+    assert "strategies --transfer 1000 --epochs 2 --seeds 1 2 --size 50x100 --strategies D0 D1 D4.2`" in joined
+
+
+def test_every_other_table_has_its_section(tmp_path: Path) -> None:
+    rates = {"cells": [cell(60, batch_size=64), cell(50, learning_rate=0.001)]}
+    low = {"cells": [cell(50, strategy="teacher", labels_each=100), cell(40, labels_each=100)]}
+    starts = {"cells": [cell(50, start="random"), cell(60), cell(61, seed=2)]}
+    graph = {"bytes": 2_000_000, "dev": {"mean_f1": 66.0}}
+    times = {"times_batches_of_32": 20.0, "times_all_at_once": 30.0, "times_one": 10.0}
+    sizes = {
+        "cells": [cell(65)], "teacher": {"parameters": 22_000_000, "dev": {"mean_f1": 78.0}},
+        "speed": {"settings": {"rounds": 5}, "rates": {"texts": 7}, "graphs": {"50x100 fp32": graph}},
+        "shares": [{"graph": "50x100 fp32", **times}],
+    }  # fmt: skip
+    transfer = {"cells": [cell(30, source="s", target="t", train=9, start=one) for one in ("none", "transfer")]}
+    text = made(tmp_path, rates=rates, low_resource=low, starts=starts, sizes=sizes, task_transfer=transfer)
+    assert text.index("| 32 | 0.001 | 50.0 |") < text.index("| 64 | 0.006 | 60.0 |")
+    assert "| 50x100 | 1.50 M | 65.0 | fp32 | 2.0 | 66.0 | 20.0 | 30.0 | 10.0 |" in text
+    assert "| teacher |  |  | 50.0 |" in text and "| D1 | 1,000 | 2 epochs a fit, 1 seed | 40.0 |" in text
+    assert "| D1 | 1,000 | svd | kld | 4 | 2 epochs a fit, 2 seeds | 60.5 ± 0.7 |" in text
+    assert "| no more than the word table | 9 | 1 seed | 30.0 |" in text
+
+
+def test_classification_has_accuracies_and_graphs(tmp_path: Path) -> None:
+    settings = {"data": "trec", "strategy": "D1", "embedding": 50, "units": 100, "train": 900, "epochs": 2, "seed": 1}
+    about = {"parameters": 1_000_000, "command": "c", "machine": {"threads": 2, "cpu": "a CPU"}}
+    student = {"settings": settings, "test": {"accuracy": 90.0, "n": 500}, **about}
+    teacher = {
+        "settings": {"data": "trec", "train": 900, "strategy": "teacher"}, "test": {"accuracy": 95.0, "n": 500}, **about
+    }  # fmt: skip
+    times = {"times_batches_of_32": 20.0, "times_all_at_once": 30.0, "times_one": 10.0}
+    graphs = {"50x100 int8": {"bytes": 1_000_000, "test": {"accuracy": 89.0}, **times}}
+    text = made(
+        tmp_path, classification={"cells": [student, teacher, {"settings": {"data": "trec"}, "graphs": graphs}]}
+    )
+    assert "| trec | teacher |  | 900 | 1 | 95.0 | 1.00 M | 500 |" in text
+    assert "| trec | D1 | 50x100 | 900 | 1 | 90.0 | 1.00 M | 500 |" in text
+    assert "| trec | 50x100 int8 | 1.0 | 89.0 | 20.0 | 30.0 | 10.0 |" in text
