@@ -9,6 +9,8 @@ from statistics import fmean, stdev
 from textwrap import fill
 from typing import Any
 
+from leanformer.train.strategies import STRATEGIES
+
 Cell = dict[str, Any]
 
 
@@ -24,7 +26,10 @@ def distilled(results: Path) -> str:
 
 def mean(cells: Iterable[Cell]) -> str:
     """The mean of test F1 over seeds, and its standard deviation where there are several."""
-    values = [one["test"]["mean_f1"] for one in cells]
+    return _spread([one["test"]["mean_f1"] for one in cells])
+
+
+def _spread(values: Sequence[float]) -> str:
     return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
@@ -80,12 +85,9 @@ def _teacher(result: Cell, what: str = "WikiANN") -> str:
 def _strategies(result: Cell, what: str = "WikiANN") -> str:
     cells = result["cells"]
     columns = _groups(cells, "transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf")
-    order = list(dict.fromkeys(name for name in STRATEGY_ORDER if any(name == _strategy(one) for one in cells)))
+    made = {_strategy(one) for one in cells}
     head = ["strategy", *(_column(group) for group in columns.values())]
-    rows = [
-        [name, *(_of(group, name) for group in columns.values())]
-        for name in order
-    ]  # fmt: skip
+    rows = [[name, *(_of(group, name) for group in columns.values())] for name in STRATEGIES if name in made]
     about = (
         f"Strategies on {what}: mean entity F1 of {len(cells[0]['settings']['languages'])} languages on test (n = "
         f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
@@ -95,9 +97,6 @@ def _strategies(result: Cell, what: str = "WikiANN") -> str:
     if least:
         about += f" A student of D0 has one language's sentences alone, and more epochs: {least} steps at least."
     return "\n\n".join([_paragraph(about), _table(head, rows), *_orderings(result.get("orderings", []))])
-
-
-STRATEGY_ORDER = ("D0", "D0-S", "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
 def _strategy(cell: Cell) -> str:
@@ -118,10 +117,11 @@ def _remade(group: list[Cell]) -> str:
     corpus = "" if settings["corpus"] == "wikiann" else f" --corpus {settings['corpus']}"
     size = f"{settings['embedding']}x{settings['units']}"
     made = {_strategy(one) for one in group}
-    some = "" if made == set(STRATEGY_ORDER) else f" --strategies {' '.join(s for s in STRATEGY_ORDER if s in made)}"
+    some = "" if made == set(STRATEGIES) else f" --strategies {' '.join(s for s in STRATEGIES if s in made)}"
+    steps = f" --batch-size {settings['batch_size']} --learning-rate {settings['learning_rate']:g}"
     return (
         f"python benchmarks/xtremedistil.py strategies{corpus} --transfer {settings['transfer']} --epochs "
-        f"{settings['epochs']} --seeds {seeds}{'' if size == '100x200' else f' --size {size}'}"
+        f"{settings['epochs']}{steps} --seeds {seeds}{'' if size == '100x200' else f' --size {size}'}"
         f"{' --crf' if settings.get('crf') else ''}{some}"
     )
 
@@ -155,7 +155,8 @@ def _rates(result: Cell) -> str:
     first = cells[0]["settings"]
     about = (
         f"Batch and learning rate were chosen on dev (n = {cells[0]['dev']['n']:,}) with strategy {first['strategy']}, "
-        f"{first['transfer']:,} sentences, {_fit(cells[0])}, one seed ({_commands(cells)}):"
+        f"{first['transfer']:,} sentences, {_fit(cells[0])}, one seed "
+        f"({_commands(cells)}, {_where(cells[0])}); what the strategies take stands in their command:"
     )
     return f"{_paragraph(about)}\n\n{_table(['sentences a step', 'rate', 'mean F1 on dev'], rows)}"
 
@@ -204,7 +205,7 @@ def _low_resource(result: Cell) -> str:
             f"{_fit(group[0])}, {_seeds(group)}",
             mean(group),
         ]
-        for key, group in students.items()
+        for group in students.values()
     ]
     about = (
         f"{few} labelled sentences of each language for the teacher, and the same for its students beside unlabelled "
@@ -264,9 +265,8 @@ def _classification(result: Cell) -> str:
         settings = group[0]["settings"]
         values = [one["test"]["accuracy"] for one in group]
         size = f"{settings['embedding']}x{settings['units']}" if "units" in settings else ""
-        figure = f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
-        row = [settings["data"], settings["strategy"], size, f"{settings['train']:,}", str(len(values)), figure]
-        rows.append([*row, f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
+        row = [settings["data"], settings["strategy"], size, f"{settings['train']:,}", str(len(values))]
+        rows.append([*row, _spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
     about = f"Classification: test accuracy, ± the deviation over seeds, {_where(cells[0])}: {_commands(cells)}."
     head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]
     parts = [_paragraph(about), _table(head, rows)]

@@ -14,6 +14,7 @@ _BESIDES = 128
 # Connections beyond the limit have to be taken, too, to be told so. At the system's own limit libuv closes what it
 # takes without a word.
 _BEYOND = 1.25
+# Asked for where it may be had: a rush of more than _BEYOND covers is then answered, too.
 _AMPLE = 16_384
 
 
