@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean, stdev
-from textwrap import fill
-from typing import Any
+
+from cell_tables import Cell, commands, each_fit, grouped, mean, paragraph, seeds_of, spread, table, where
+from distilled_sizes import sizes
 
 from leanformer.train.strategies import STRATEGIES
-
-Cell = dict[str, Any]
 
 
 def distilled(results: Path) -> str:
@@ -24,51 +22,6 @@ def distilled(results: Path) -> str:
     return "\n\n".join(sections)
 
 
-def mean(cells: Iterable[Cell]) -> str:
-    """The mean of test F1 over seeds, and its standard deviation where there are several."""
-    return _spread([one["test"]["mean_f1"] for one in cells])
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
-
-
-def _groups(cells: Iterable[Cell], *names: str) -> dict[tuple[Any, ...], list[Cell]]:
-    """Cells that have the same settings of these names, in order."""
-    found: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in sorted(cells, key=lambda one: [str(one["settings"].get(name)).rjust(9) for name in names]):
-        found.setdefault(tuple(cell["settings"].get(name) for name in names), []).append(cell)
-    return found
-
-
-def _commands(cells: Iterable[Cell]) -> str:
-    return ", ".join(f"`{one}`" for one in sorted({cell["command"] for cell in cells}))
-
-
-def _where(cell: Cell) -> str:
-    threads = cell["machine"]["threads"]
-    return f"{threads} thread{'s' * (threads > 1)} of {cell['machine']['cpu']}"
-
-
-def _seeds(cells: Iterable[Cell]) -> str:
-    count = len({one["settings"]["seed"] for one in cells})
-    return f"{count} seed{'s' * (count > 1)}"
-
-
-def _fit(cell: Cell) -> str:
-    """How long each fit is."""
-    settings = cell["settings"]
-    return f"{settings['epochs']} epoch{'s' * (settings['epochs'] > 1)} a fit"
-
-
-def _paragraph(text: str) -> str:
-    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
-
-
 def _teacher(result: Cell, what: str = "WikiANN") -> str:
     cell = result["cells"][-1]
     settings, test = cell["settings"], cell["test"]
@@ -76,27 +29,27 @@ def _teacher(result: Cell, what: str = "WikiANN") -> str:
         f"The teacher of {what}: MiniLM-L6-H384 (uncased English pieces), fine-tuned on {settings['train']:,} "
         f"sentences of {len(settings['languages'])} languages; entity F1 over words on test, n = {test['n']:,}: mean "
         f"{test['mean_f1']:.1f}, deviation over languages {test['deviation']:.1f} "
-        f"({_commands([cell])}, {_where(cell)})."
+        f"({commands([cell])}, {where(cell)})."
     )
     each = test["by_language"]
-    return f"{_paragraph(about)}\n\n{_table(list(each), [[f'{one:.1f}' for one in each.values()]])}"
+    return f"{paragraph(about)}\n\n{table(list(each), [[f'{one:.1f}' for one in each.values()]])}"
 
 
 def _strategies(result: Cell, what: str = "WikiANN") -> str:
     cells = result["cells"]
-    columns = _groups(cells, "transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf")
+    columns = grouped(cells, "transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf")
     made = {_strategy(one) for one in cells}
     head = ["strategy", *(_column(group) for group in columns.values())]
     rows = [[name, *(_of(group, name) for group in columns.values())] for name in STRATEGIES if name in made]
     about = (
         f"Strategies on {what}: mean entity F1 of {len(cells[0]['settings']['languages'])} languages on test (n = "
         f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
-        f"{_where(cells[0])}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
+        f"{where(cells[0])}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
     )
     least = max((one["settings"].get("least_steps", 0) for one in cells if _strategy(one) == "D0"), default=0)
     if least:
         about += f" A student of D0 has one language's sentences alone, and more epochs: {least} steps at least."
-    return "\n\n".join([_paragraph(about), _table(head, rows), *_orderings(result.get("orderings", []))])
+    return "\n\n".join([paragraph(about), table(head, rows), *_orderings(result.get("orderings", []))])
 
 
 def _strategy(cell: Cell) -> str:
@@ -107,7 +60,7 @@ def _column(group: list[Cell]) -> str:
     settings = group[0]["settings"]
     crf = ", CRF" if settings.get("crf") else ""
     size = f"{settings['embedding']}x{settings['units']}"
-    return f"{size}{crf}, {settings['transfer']:,} sentences, {_fit(group[0])}, {_seeds(group)}"
+    return f"{size}{crf}, {settings['transfer']:,} sentences, {each_fit(group[0])}, {seeds_of(group)}"
 
 
 def _remade(group: list[Cell]) -> str:
@@ -143,7 +96,7 @@ def _orderings(found: list[Cell]) -> list[str]:
         for one in found
     ]  # fmt: skip
     head = ["the paper has", "student, sentences", "mean F1 here", "seeds", "holds"]
-    return [_table(head, rows)]
+    return [table(head, rows)]
 
 
 def _rates(result: Cell) -> str:
@@ -155,82 +108,51 @@ def _rates(result: Cell) -> str:
     first = cells[0]["settings"]
     about = (
         f"Batch and learning rate were chosen on dev (n = {cells[0]['dev']['n']:,}) with strategy {first['strategy']}, "
-        f"{first['transfer']:,} sentences, {_fit(cells[0])}, one seed "
-        f"({_commands(cells)}, {_where(cells[0])}); what the strategies take stands in their command:"
+        f"{first['transfer']:,} sentences, {each_fit(cells[0])}, one seed "
+        f"({commands(cells)}, {where(cells[0])}); what the strategies take stands in their command:"
     )
-    return f"{_paragraph(about)}\n\n{_table(['sentences a step', 'rate', 'mean F1 on dev'], rows)}"
-
-
-def _sizes(result: Cell) -> str:
-    cells, speed = result["cells"], result["speed"]
-    shares = {one["graph"]: one for one in result["shares"]}
-    head = ["student", "parameters", "test F1", "graph", "MB", "dev F1", "x batches of 32", "x all at once", "x one"]
-    rows = []
-    for cell in sorted(cells, key=lambda one: one["parameters"]):
-        size = f"{cell['settings']['embedding']}x{cell['settings']['units']}"
-        for kind in ("fp32", "int8"):
-            if (name := f"{size} {kind}") in shares:
-                graph, share = speed["graphs"][name], shares[name]
-                rows.append(
-                    [
-                        size, f"{cell['parameters'] / 1e6:.2f} M", f"{cell['test']['mean_f1']:.1f}", kind,
-                        f"{graph['bytes'] / 1e6:.1f}", f"{graph['dev']['mean_f1']:.1f}",
-                        f"{share['times_batches_of_32']:.1f}", f"{share['times_all_at_once']:.1f}",
-                        f"{share['times_one']:.1f}",
-                    ]
-                )  # fmt: skip
-    teacher, first = result["teacher"], cells[0]["settings"]
-    about = (
-        f"Sizes (embedding x units), strategy {first['strategy']}, {first['transfer']:,} sentences, {_fit(cells[0])}: "
-        "test F1 of the student in PyTorch, dev F1 and speed of its graphs beside the teacher "
-        f"({teacher['parameters'] / 1e6:.1f} M parameters, dev F1 {teacher['dev']['mean_f1']:.1f}) in transformers, "
-        "fp32, tokenizer included; all at once "
-        f"means batches by length, and is set beside the teacher's batches of 32. {speed['rates']['texts']} sentences, "
-        f"{speed['settings']['rounds']} interleaved rounds, "
-        f"{_where(cells[0])}: {_commands(cells)}."
-    )
-    return f"{_paragraph(about)}\n\n{_table(head, rows)}"
+    return f"{paragraph(about)}\n\n{table(['sentences a step', 'rate', 'mean F1 on dev'], rows)}"
 
 
 def _low_resource(result: Cell) -> str:
     cells = result["cells"]
     teachers = [one for one in cells if _strategy(one) == "teacher"]
-    students = _groups([one for one in cells if _strategy(one) != "teacher"], "transfer", "strategy", "epochs")
+    students = grouped([one for one in cells if _strategy(one) != "teacher"], "transfer", "strategy", "epochs")
     few, n = cells[0]["settings"]["labels_each"], cells[0]["test"]["n"]
     rows = [["teacher", "", "", mean(teachers)]]
     rows += [
         [
             _strategy(group[0]),
             f"{group[0]['settings']['transfer']:,}",
-            f"{_fit(group[0])}, {_seeds(group)}",
+            f"{each_fit(group[0])}, {seeds_of(group)}",
             mean(group),
         ]
         for group in students.values()
     ]
     about = (
         f"{few} labelled sentences of each language for the teacher, and the same for its students beside unlabelled "
-        f"ones: mean entity F1 on test (n = {n:,}), {_where(cells[0])}: {_commands(cells)}."
+        f"ones: mean entity F1 on test (n = {n:,}), {where(cells[0])}: {commands(cells)}."
     )
-    return f"{_paragraph(about)}\n\n{_table(['model', 'unlabelled', 'trained', 'test F1'], rows)}"
+    return f"{paragraph(about)}\n\n{table(['model', 'unlabelled', 'trained', 'test F1'], rows)}"
 
 
 def _starts(result: Cell) -> str:
     cells = result["cells"]
-    groups = _groups(cells, "transfer", "strategy", "epochs", "start", "representation", "layer")
+    groups = grouped(cells, "transfer", "strategy", "epochs", "start", "representation", "layer")
     rows = [
         [
             _strategy(group[0]), f"{group[0]['settings']['transfer']:,}", group[0]["settings"]["start"],
-            group[0]["settings"]["representation"], str(group[0]["layer"]), f"{_fit(group[0])}, {_seeds(group)}",
+            group[0]["settings"]["representation"], str(group[0]["layer"]), f"{each_fit(group[0])}, {seeds_of(group)}",
             mean(group),
         ]
         for group in groups.values()
     ]  # fmt: skip
     about = (
         f"Starts of the embeddings, distances of states and layers of the teacher: mean entity F1 on test (n = "
-        f"{cells[0]['test']['n']:,}), {_where(cells[0])}: {_commands(cells)}."
+        f"{cells[0]['test']['n']:,}), {where(cells[0])}: {commands(cells)}."
     )
     head = ["strategy", "sentences", "embeddings", "distance", "layer", "trained", "test F1"]
-    return f"{_paragraph(about)}\n\n{_table(head, rows)}"
+    return f"{paragraph(about)}\n\n{table(head, rows)}"
 
 
 def _second(section: Callable[..., str]) -> Callable[[Cell], str]:
@@ -239,11 +161,11 @@ def _second(section: Callable[..., str]) -> Callable[[Cell], str]:
 
 def _task_transfer(result: Cell) -> str:
     cells = result["cells"]
-    groups = _groups(cells, "source", "target", "train", "epochs", "start")
+    groups = grouped(cells, "source", "target", "train", "epochs", "start")
     rows = [
         [
             {"transfer": "distilled on the source before", "none": "no more than the word table"}[key[-1]],
-            f"{group[0]['settings']['train']:,}", _seeds(group), mean(group),
+            f"{group[0]['settings']['train']:,}", seeds_of(group), mean(group),
         ]
         for key, group in groups.items()
     ]  # fmt: skip
@@ -251,25 +173,25 @@ def _task_transfer(result: Cell) -> str:
     about = (
         f"Task transfer: a narrow Transformer of {first['parameters'] / 1e6:.1f} M parameters, fine-tuned on "
         f"{first['settings']['target']} after {first['settings']['source']}, or from its word table alone; mean entity "
-        f"F1 of {len(first['settings']['languages'])} languages on test (n = {first['test']['n']:,}), {_where(first)}: "
-        f"{_commands(cells)}."
+        f"F1 of {len(first['settings']['languages'])} languages on test (n = {first['test']['n']:,}), {where(first)}: "
+        f"{commands(cells)}."
     )
-    return f"{_paragraph(about)}\n\n{_table(['start', 'sentences', 'seeds', 'test F1'], rows)}"
+    return f"{paragraph(about)}\n\n{table(['start', 'sentences', 'seeds', 'test F1'], rows)}"
 
 
 def _classification(result: Cell) -> str:
     cells = [one for one in result["cells"] if "test" in one]
-    groups = _groups(cells, "data", "strategy", "embedding", "units", "train", "epochs")
+    groups = grouped(cells, "data", "strategy", "embedding", "units", "train", "epochs")
     rows = []
     for group in groups.values():
         settings = group[0]["settings"]
         values = [one["test"]["accuracy"] for one in group]
         size = f"{settings['embedding']}x{settings['units']}" if "units" in settings else ""
         row = [settings["data"], settings["strategy"], size, f"{settings['train']:,}", str(len(values))]
-        rows.append([*row, _spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
-    about = f"Classification: test accuracy, ± the deviation over seeds, {_where(cells[0])}: {_commands(cells)}."
+        rows.append([*row, spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
+    about = f"Classification: test accuracy, ± the deviation over seeds, {where(cells[0])}: {commands(cells)}."
     head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]
-    parts = [_paragraph(about), _table(head, rows)]
+    parts = [paragraph(about), table(head, rows)]
     timed = [
         [one["settings"]["data"], name, f"{graph['bytes'] / 1e6:.1f}", f"{graph['test']['accuracy']:.1f}",
          *(f"{graph[f'times_{way}']:.1f}" for way in ("batches_of_32", "all_at_once", "one"))]
@@ -277,7 +199,7 @@ def _classification(result: Cell) -> str:
     ]  # fmt: skip
     if timed:
         head = ["data", "graph", "MB", "test accuracy", "x batches of 32", "x all at once", "x one"]
-        parts += ["Their graphs beside the teacher in transformers, fp32, tokenizer included:", _table(head, timed)]
+        parts += ["Their graphs beside the teacher in transformers, fp32, tokenizer included:", table(head, timed)]
     return "\n\n".join(parts)
 
 
@@ -285,7 +207,7 @@ SECTIONS: dict[str, Callable[[Cell], str]] = {
     "teacher": _teacher,
     "rates": _rates,
     "strategies": _strategies,
-    "sizes": _sizes,
+    "sizes": sizes,
     "low_resource": _low_resource,
     "starts": _starts,
     "masakhaner2-teacher": _second(_teacher),

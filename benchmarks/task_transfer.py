@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from multilingual import open_corpus
-from xtremedistil import Bench, parser_of
+from taggers import Bench, parser_of
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.distil import Distil

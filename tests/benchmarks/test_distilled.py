@@ -58,20 +58,45 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
     rates = {"cells": [cell(60, batch_size=64), cell(50, learning_rate=0.001)]}
     low = {"cells": [cell(50, strategy="teacher", labels_each=100), cell(40, labels_each=100)]}
     starts = {"cells": [cell(50, start="random"), cell(60), cell(61, seed=2)]}
-    graph = {"bytes": 2_000_000, "dev": {"mean_f1": 66.0}}
-    times = {"times_batches_of_32": 20.0, "times_all_at_once": 30.0, "times_one": 10.0}
-    sizes = {
-        "cells": [cell(65)], "teacher": {"parameters": 22_000_000, "dev": {"mean_f1": 78.0}},
-        "speed": {"settings": {"rounds": 5}, "rates": {"texts": 7}, "graphs": {"50x100 fp32": graph}},
-        "shares": [{"graph": "50x100 fp32", **times}],
-    }  # fmt: skip
     transfer = {"cells": [cell(30, source="s", target="t", train=9, start=one) for one in ("none", "transfer")]}
-    text = made(tmp_path, rates=rates, low_resource=low, starts=starts, sizes=sizes, task_transfer=transfer)
+    text = made(tmp_path, rates=rates, low_resource=low, starts=starts, task_transfer=transfer)
     assert text.index("| 32 | 0.001 | 50.0 |") < text.index("| 64 | 0.006 | 60.0 |")
-    assert "| 50x100 | 1.50 M | 65.0 | fp32 | 2.0 | 66.0 | 20.0 | 30.0 | 10.0 |" in text
     assert "| teacher |  |  | 50.0 |" in text and "| D1 | 1,000 | 2 epochs a fit, 1 seed | 40.0 |" in text
     assert "| D1 | 1,000 | svd | kld | 4 | 2 epochs a fit, 2 seeds | 60.5 ± 0.7 |" in text
     assert "| no more than the word table | 9 | 1 seed | 30.0 |" in text
+
+
+def graph(dev: float, parameters: float = 0.1) -> dict[str, Any]:
+    return {
+        "bytes": 2_000_000, "dev": {"mean_f1": dev}, "test": {"mean_f1": 70.0}, "share_of_parameters": parameters,
+        "share": {"dev": dev / 80, "test": 0.875}, "times_batches_of_32": 20.0, "times_all_at_once": 30.0,
+        "times_one": 10.0,
+    }  # fmt: skip
+
+
+def timed(**graphs: dict[str, Any]) -> dict[str, Any]:
+    """What one run timed, of students trained as `cell` says unless told otherwise."""
+    return {
+        "settings": {"rounds": 5, "strategy": "D1", "transfer": 1000, "epochs": 2, "seed": 1},
+        "teacher": {"parameters": 22_000_000, "dev": {"mean_f1": 80.0}, "test": {"mean_f1": 80.0}},
+        "graphs": {name.replace("_", " "): one for name, one in graphs.items()}, "rates": {"texts": 7},
+        "command": "c", "machine": {"threads": 2, "cpu": "a CPU"},
+    }  # fmt: skip
+
+
+def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
+    cells = [cell(65), cell(66, embedding=9)]
+    far = timed(**{"50x100_fp32": graph(74.0), "50x100_int8": graph(73.0, 0.05)})
+    text = made(tmp_path, sizes={"cells": cells, "speeds": [far]})
+    assert "| 50x100 | 1.50 M | fp32 | 2.0 | 74.0 | 70.0 | 87.5 % | 20.0 | 30.0 | 10.0 |" in text
+    line = " ".join(text.split())
+    assert "No graph keeps 95% of the teacher's F1 on dev; the nearest is 50x100 fp32 (D1, 1,000 sentences)" in line
+    assert "The smallest with 90% is 50x100 int8" in line and "5.0 % of the teacher's parameters." in line
+    near = timed(**{"9x100_fp32": graph(77.0)})
+    line = " ".join(made(tmp_path, sizes={"cells": cells, "speeds": [far, near]}).split())
+    assert "The fastest with 95% of the teacher's F1 on dev is 9x100 fp32" in line
+    worse = timed(**{"50x100_fp32": graph(50.0)})
+    assert "None keeps 90%." in made(tmp_path, sizes={"cells": cells, "speeds": [worse]})
 
 
 def test_classification_has_accuracies_and_graphs(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Parts of the tables of docs/xtremedistil.md: a paragraph, a table, and what cells have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+from textwrap import fill
+from typing import Any
+
+Cell = dict[str, Any]
+
+
+def mean(cells: Iterable[Cell]) -> str:
+    """The mean of test F1 over seeds, and its standard deviation where there are several."""
+    return spread([one["test"]["mean_f1"] for one in cells])
+
+
+def spread(values: Sequence[float]) -> str:
+    return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def grouped(cells: Iterable[Cell], *names: str) -> dict[tuple[Any, ...], list[Cell]]:
+    """Cells that have the same settings of these names, in order."""
+    found: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in sorted(cells, key=lambda one: [str(one["settings"].get(name)).rjust(9) for name in names]):
+        found.setdefault(tuple(cell["settings"].get(name) for name in names), []).append(cell)
+    return found
+
+
+def commands(cells: Iterable[Cell]) -> str:
+    return ", ".join(f"`{one}`" for one in sorted({cell["command"] for cell in cells}))
+
+
+def where(cell: Cell) -> str:
+    threads = cell["machine"]["threads"]
+    return f"{threads} thread{'s' * (threads > 1)} of {cell['machine']['cpu']}"
+
+
+def seeds_of(cells: Iterable[Cell]) -> str:
+    count = len({one["settings"]["seed"] for one in cells})
+    return f"{count} seed{'s' * (count > 1)}"
+
+
+def each_fit(cell: Cell) -> str:
+    """How long each fit is."""
+    settings = cell["settings"]
+    return f"{settings['epochs']} epoch{'s' * (settings['epochs'] > 1)} a fit"
+
+
+def paragraph(text: str) -> str:
+    return fill(text, 120, break_long_words=False, break_on_hyphens=False)
