@@ -6,6 +6,7 @@ import ctypes
 import weakref
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import numpy as np
 
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.runtime.native.build import levels, library
-from leanformer.runtime.native.weights import LayerShape, Shape, Weights, weights_of
+from leanformer.runtime.native.recurrent import is_recurrent, recurrent_weights_of
+from leanformer.runtime.native.weights import LayerShape, Weights, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.packing import Lines
 
@@ -27,7 +29,7 @@ class _Level(ctypes.Structure):
     """As in encoder.h."""
 
     _fields_ = [
-        ("make", ctypes.CFUNCTYPE(_POINTER, ctypes.POINTER(Shape), ctypes.POINTER(LayerShape), _POINTER)),
+        ("make", ctypes.CFUNCTYPE(_POINTER, _POINTER, ctypes.POINTER(LayerShape), _POINTER)),
         ("discard", ctypes.CFUNCTYPE(None, _POINTER)),
         ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, _POINTER)),
         ("rouse", ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int)),
@@ -41,7 +43,7 @@ class _Model:
         arrays = weights.arrays
         pointers = (_POINTER * len(arrays))(*(None if one is None else one.ctypes.data for one in arrays))
         layers = (LayerShape * len(weights.layers))(*weights.layers)
-        self.pointer = functions.make(ctypes.byref(weights.shape), layers, ctypes.cast(pointers, _POINTER))
+        self.pointer = functions.make(ctypes.addressof(weights.shape), layers, ctypes.cast(pointers, _POINTER))
         if not self.pointer:
             raise MemoryError("not enough memory for the weights of the engine native")
         self._tables = arrays  # those of the embeddings are read where they lie
@@ -49,34 +51,42 @@ class _Model:
 
 
 class NativeEngine:
-    """Runs the int8 weights of a packed graph; activations get one scale per token.
+    """Runs the int8 weights of a packed graph, or of a recurrent student's; activations get one scale per token.
 
     What a text's answer is does not depend on the texts beside it, on how they are cut, or on the number of threads,
-    to the last bit. Embeddings, attention, norms and activation functions are fp32.
+    to the last bit. Embeddings, attention, norms, an LSTM's cells and activation functions are fp32.
 
     Args:
-        path: a packed int8 graph of a post-norm encoder whose head reads the first token.
-        properties: the artifact's; `layers` and `head_size` are read.
+        path: a packed int8 graph of a post-norm encoder whose head reads the first token, or the int8 graph of a
+            recurrent student.
+        properties: the artifact's; of an encoder `layers` and `head_size` are read, of a recurrent student `embedding`,
+            `units`, `projection` and `pooling`.
         threads: that work together on one call; of calls at the same time the first one has them.
         level: an instruction set of `levels()`; None is the best that this CPU has.
 
     Raises `ArtifactError` for a graph that computes something else, `MissingCompilerError` without a C++ compiler.
     """
 
-    PACK_TOKENS = 192
+    # A recurrent student goes through the texts of a call together, a token of each at a time: many make its products
+    # dearer to keep and cheaper to make.
+    PACK_TOKENS, RECURRENT_PACK_TOKENS = 192, 768
 
     def __init__(
         self, path: Path, properties: Mapping[str, Any], threads: int = 1, *, level: str | None = None
     ) -> None:
         try:
-            weights = weights_of(read_onnx(path), properties)
+            graph = read_onnx(path)
+            recurrent = is_recurrent(graph)
+            weights = (recurrent_weights_of if recurrent else weights_of)(graph, properties)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
-                f"{path}: the engine native runs packed int8 graphs of post-norm encoders, and not this one: {error}\n"
+                f"{path}: the engine native runs packed int8 graphs of post-norm encoders and int8 graphs of recurrent "
+                f"students, and not this one: {error}\n"
                 "  remedy: the engine onnxruntime"
             ) from error
-        self.level, functions = _level(level)
-        self._shape, self._threads = weights.shape, threads
+        self.level, functions = _level(level, recurrent=recurrent)
+        self._weights, self._threads = replace(weights, arrays=[]), threads
+        self._pack_tokens = self.RECURRENT_PACK_TOKENS if recurrent else self.PACK_TOKENS
         self._model, self._infer, self._rouse = _Model(weights, functions), functions.infer, functions.rouse
 
     def together(self, threads: int) -> NativeEngine:
@@ -92,7 +102,7 @@ class NativeEngine:
 
     def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
         """Rows of about equal work, the longest first; nothing is padded, so the order is all that matters."""
-        budget = tokens or self.PACK_TOKENS
+        budget = tokens or self._pack_tokens
         packs: list[Lines] = []
         pack: list[int] = []
         filled = 0
@@ -113,17 +123,19 @@ class NativeEngine:
         if together.ndim == 2:
             ids, types = together[:, 0], np.ascontiguousarray(together[:, 1], np.int32)
         ids = np.ascontiguousarray(ids, np.int32)
-        result = np.empty((len(chosen), self._shape.labels), np.float32)
-        types = types if self._shape.types else None
+        known = self._weights
+        result = np.empty((len(ids) if known.per_token else len(chosen), known.labels), np.float32)
+        types = types if known.types else None
         outcome = self._infer(
             self._model.pointer, ids.ctypes.data, None if types is None else types.ctypes.data,
             starts.ctypes.data, len(chosen), self._threads, result.ctypes.data,
         )  # fmt: skip
         if outcome == _OUT_OF_RANGE:
-            lengths, s = np.diff(starts), self._shape
+            lengths = np.diff(starts)
+            places = "" if known.positions is None else f"{known.positions} positions, "
             raise ValueError(
                 f"rows of {lengths.min()} to {lengths.max()} tokens with ids {ids.min(initial=0)} to "
-                f"{ids.max(initial=0)}; this model has {s.positions} positions, {s.vocabulary} ids and {s.types} types"
+                f"{ids.max(initial=0)}; this model has {places}{known.vocabulary} ids and {known.types} types"
             )
         if outcome != _DONE:
             raise MemoryError(f"not enough memory for {len(ids)} tokens")
@@ -137,10 +149,10 @@ def _loaded() -> ctypes.CDLL:
     return result
 
 
-def _level(name: str | None) -> tuple[str, _Level]:
+def _level(name: str | None, *, recurrent: bool = False) -> tuple[str, _Level]:
     """The functions of that instruction set, or of the best."""
     for one in levels() if name is None else (name,):
-        found = _loaded().leanformer_level(one.encode())
+        found = _loaded().leanformer_level(one.encode(), int(recurrent))
         if found:
             return one, found.contents
     raise LeanformerError(f"this CPU cannot run the native engine for {name}\n  remedy: one of {', '.join(levels())}")

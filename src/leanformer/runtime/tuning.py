@@ -55,13 +55,16 @@ class Settings:
 
 
 def default_engine(artifact: Artifact) -> str:
-    """The engine that runs it where nothing was tuned: our own for packed int8 graphs, where it can be compiled.
+    """The engine that runs it where nothing was tuned: our own for packed int8 graphs and recurrent students in int8,
+    where it can be compiled.
 
-    It gives one answer a text, and none a word; and it has no vectors.
+    Of encoders it gives one answer a text, and none a word; and it has no vectors.
     """
-    int8 = str(artifact.properties.get("precision", "")).startswith("int8")
-    packed = artifact.properties.get("layout") == "packed" and artifact.task.answer not in ("tags", "vector")
-    return "native" if int8 and packed and can_build() else DEFAULT_ENGINE
+    told, answer = artifact.properties, artifact.task.answer
+    int8 = str(told.get("precision", "")).startswith("int8")
+    packed = told.get("layout") == "packed" and answer not in ("tags", "vector")
+    recurrent = "units" in told and answer != "vector"
+    return "native" if int8 and (packed or recurrent) and can_build() else DEFAULT_ENGINE
 
 
 def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:

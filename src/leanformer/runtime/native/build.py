@@ -18,9 +18,12 @@ from leanformer.errors import MissingCompilerError
 _HERE = Path(__file__).parent
 _SOURCES = (
     "encoder.cpp",
+    "recurrent.cpp",
     "levels.cpp",
     "encoder.h",
+    "arrays.h",
     "attention.h",
+    "calls.h",
     "crew.h",
     "linear.h",
     "memory.h",
@@ -101,7 +104,11 @@ def _folder() -> Path:
 
 
 def _compile(compiler: list[str], scratch: Path, path: Path) -> None:
-    units = {f"{name}.o": ("encoder.cpp", f"-DLEVEL={name}", *LEVELS[name]) for name in levels()}
+    units = {
+        f"{kind}-{name}.o": (f"{kind}.cpp", f"-DLEVEL={name}", *LEVELS[name])
+        for kind in ("encoder", "recurrent")
+        for name in levels()
+    }
     units["levels.o"] = ("levels.cpp",)
 
     def one(item: tuple[str, tuple[str, ...]]) -> None:

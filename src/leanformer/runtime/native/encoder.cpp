@@ -6,10 +6,11 @@
 //
 // Widths are padded with zero weights by the caller: inputs and outputs of linear maps and heads to 16.
 #include <exception>
-#include <mutex>
 #include <vector>
 
+#include "arrays.h"
 #include "attention.h"
+#include "calls.h"
 #include "crew.h"
 #include "encoder.h"
 #include "linear.h"
@@ -38,10 +39,7 @@ struct Model {
     Linear projection, pooler, classifier;
     int widest = 0;  // of all that is quantised
     int heads_width = 0, inner_width = 0;
-    std::mutex lock;
-    std::vector<std::unique_ptr<Workspace>> idle;
-    std::mutex together;  // held by the call that the crew works for
-    std::unique_ptr<Crew> crew;
+    Calls<Workspace> calls;
 };
 
 void embed(const Model& m, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, float* x) {
@@ -197,51 +195,10 @@ std::unique_ptr<Workspace> workspace(const Model& m, int tokens) {
 
 // ---- making it -----------------------------------------------------------------------------------------------------
 
-// Takes the caller's arrays one by one, in the order in which they are used.
-struct Arrays {
-    const void* const* next;
-    Block<int8_t>& weights;
-    size_t filled = 0;
-
-    template <class T>
-    const T* take() {
-        return static_cast<const T*>(*next++);
-    }
-
-    Norm norm(int width) {
-        const float* weight = take<float>();
-        const float* bias = take<float>();
-        return {copied(weight, width), copied(bias, width)};
-    }
-
-    Linear linear(int in, int out) {
-        Linear map;
-        map.in = in;
-        map.out = out;
-        const auto* values = take<int8_t>();
-        map.scale = copied(take<float>(), out);
-        map.bias = copied(take<float>(), out);
-        map.total = block<int32_t>(out);
-        map.weights = weights.get() + filled;
-        filled += size_t(in) * out;
-        for (int column = 0; column < out; column++) {
-            const int panel = column / COLUMNS * COLUMNS, width = std::min(COLUMNS, out - panel);
-            int32_t total = 0;
-            for (int k = 0; k < in; k++) {
-                const int8_t value = values[size_t(k) * out + column];
-                map.weights[size_t(panel) * in + size_t(k / 4) * width * 4 + (column - panel) * 4 + k % 4] = value;
-                total += value;
-            }
-            map.total[column] = total;
-        }
-        return map;
-    }
-};
-
-void* make(const Shape* shape, const LayerShape* layers, const void* const* arrays) try {
+void* make(const void* shape, const LayerShape* layers, const void* const* arrays) try {
     auto m = std::make_unique<Model>();
-    const Shape& s = m->shape = *shape;
-    size_t weights = 2 * COLUMNS * size_t(4096);  // the last panel is followed by what is read ahead of time
+    const Shape& s = m->shape = *static_cast<const Shape*>(shape);
+    size_t weights = READ_AHEAD;
     const auto count = [&](int in, int out) { weights += size_t(in) * out; };
     for (int i = 0; i < s.layers; i++) {
         const int inner = layers[i].heads * s.head_padded;
@@ -305,41 +262,21 @@ int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* 
     Model& m = *static_cast<Model*>(model);
     if (!in_range(m.shape, ids, types, starts, texts)) return OUT_OF_RANGE;
     const int tokens = starts[texts] - starts[0];
-    std::unique_ptr<Workspace> work;
-    {
-        const std::lock_guard<std::mutex> guard(m.lock);
-        if (!m.idle.empty()) {
-            work = std::move(m.idle.back());
-            m.idle.pop_back();
-        }
-    }
-    if (!work || work->tokens < tokens) work = workspace(m, tokens);
-    // A second call at the same time does its work alone.
-    std::unique_lock<std::mutex> together(m.together, std::defer_lock);
-    const bool shared = threads > 1 && together.try_lock();
-    if (shared && (!m.crew || m.crew->helpers() != threads - 1)) m.crew = std::make_unique<Crew>(threads - 1);
-    run(m, *work, ids, types, starts, texts, logits, shared ? m.crew.get() : nullptr);
-    const std::lock_guard<std::mutex> guard(m.lock);
-    m.idle.push_back(std::move(work));
+    m.calls.serve(
+        threads, [&](const Workspace& work) { return work.tokens >= tokens; },
+        [&](const Workspace*) { return workspace(m, tokens); },
+        [&](Workspace& work, Crew* crew) { run(m, work, ids, types, starts, texts, logits, crew); });
     return DONE;
 } catch (const std::exception&) {  // no memory, or no thread
     return NO_MEMORY;
 }
 
-// A call with so many threads is about to come.
-void rouse(void* model, int threads) try {
-    Model& m = *static_cast<Model*>(model);
-    const std::unique_lock<std::mutex> together(m.together, std::try_to_lock);
-    if (threads < 2 || !together.owns_lock()) return;
-    if (!m.crew || m.crew->helpers() != threads - 1) m.crew = std::make_unique<Crew>(threads - 1);
-    m.crew->rouse();
-} catch (const std::exception&) {  // the call itself will say so
-}
+void rouse(void* model, int threads) { static_cast<Model*>(model)->calls.rouse(threads); }
 
 }  // namespace
 
 #define JOINED(a, b) a##b
-#define NAMED(level) JOINED(leanformer_, level)
+#define NAMED(level) JOINED(leanformer_encoder_, level)
 extern "C" {
 extern const Level NAMED(LEVEL);
 const Level NAMED(LEVEL) = {make, discard, infer, rouse};

@@ -18,12 +18,19 @@ struct LayerShape {
     int32_t heads, ffn_padded;
 };
 
+// Of a recurrent model.
+struct RecurrentShape {
+    int32_t embedding, embedding_padded, units, units_padded, projection, projection_padded, labels, labels_padded;
+    int32_t vocabulary;
+    int32_t ends;  // whether one answer is read from where both directions end, rather than one from every token
+};
+
 // What `infer` returns.
 enum Outcome : int32_t { DONE, NO_MEMORY, OUT_OF_RANGE };
 
-// One instruction set's functions. `make` returns null when there is not enough memory.
+// One instruction set's functions, for encoders or for recurrent models, whose `layers` are null. `make` returns null when there is not enough memory.
 struct Level {
-    void* (*make)(const Shape*, const LayerShape*, const void* const* arrays);
+    void* (*make)(const void* shape, const LayerShape*, const void* const* arrays);
     void (*discard)(void* model);
     int (*infer)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
                  float* logits);

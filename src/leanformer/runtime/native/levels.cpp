@@ -6,9 +6,10 @@
 #endif
 
 extern "C" {
-extern const Level leanformer_generic;
+extern const Level leanformer_encoder_generic, leanformer_recurrent_generic;
 #if defined(__x86_64__)
-extern const Level leanformer_avx512vnni, leanformer_avx2;
+extern const Level leanformer_encoder_avx512vnni, leanformer_encoder_avx2;
+extern const Level leanformer_recurrent_avx512vnni, leanformer_recurrent_avx2;
 #endif
 }
 
@@ -39,13 +40,16 @@ bool same(const char* a, const char* b) {
 
 }  // namespace
 
-// The functions of an instruction set by name; null where the CPU has it not, or the library.
-extern "C" const Level* leanformer_level(const char* name) {
+// The functions of an instruction set by name, for recurrent models or for encoders; null where the CPU has it not, or
+// the library.
+extern "C" const Level* leanformer_level(const char* name, int recurrent) {
 #if defined(__x86_64__)
     bool avx2, avx512vnni;
     supported(avx2, avx512vnni);
-    if (avx512vnni && same(name, "avx512vnni")) return &leanformer_avx512vnni;
-    if (avx2 && same(name, "avx2")) return &leanformer_avx2;
+    if (avx512vnni && same(name, "avx512vnni"))
+        return recurrent ? &leanformer_recurrent_avx512vnni : &leanformer_encoder_avx512vnni;
+    if (avx2 && same(name, "avx2")) return recurrent ? &leanformer_recurrent_avx2 : &leanformer_encoder_avx2;
 #endif
-    return same(name, "generic") ? &leanformer_generic : nullptr;
+    if (!same(name, "generic")) return nullptr;
+    return recurrent ? &leanformer_recurrent_generic : &leanformer_encoder_generic;
 }

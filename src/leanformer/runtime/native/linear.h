@@ -122,7 +122,7 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
 }
 
 // x = norm(x + added); `added` may be null. `width` values count, the others up to `padded` are zero and stay so.
-void normalise(float* x, const float* added, const Norm& norm, int width, int padded, float epsilon) {
+inline void normalise(float* x, const float* added, const Norm& norm, int width, int padded, float epsilon) {
     Total total, squares;
     for (int i = 0; i < padded; i += LANES) {
         Floats v = load(x + i);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,16 +49,27 @@ class UnsupportedGraphError(ValueError):
 
 @dataclass
 class Weights:
-    """`arrays` in the order in which encoder.cpp takes them; None is a null pointer."""
+    """`arrays` in the order in which encoder.cpp or recurrent.cpp takes them; None is a null pointer.
 
-    shape: Shape
+    `positions` and `types` are None where there is no limit on length, and no token types are read. `per_token`: there
+    are logits for every token, not for every text.
+    """
+
+    shape: ctypes.Structure
     layers: Sequence[LayerShape]
     arrays: list[np.ndarray | None]
+    vocabulary: int
+    labels: int
+    positions: int | None = None
+    types: int = 0
+    per_token: bool = False
 
 
 @dataclass
-class _Reader:
+class Reader:
     """Takes constants out of a graph by name and remembers which ones."""
+
+    GELU: ClassVar[int] = _FUNCTIONS["Gelu"]
 
     graph: OnnxFile
     head_size: int
@@ -106,9 +117,9 @@ class _Reader:
         columns = np.broadcast_to(scale.reshape(-1), (width_out,))
         bias = np.zeros(width_out, np.float32) if bias is None else bias
         self.arrays += [
-            self._padded(self._padded(weight, 0, in_heads), 1, out_heads),
-            self._padded(columns.astype(np.float32), 0, out_heads),
-            self._padded(bias.astype(np.float32), 0, out_heads),
+            self.filled(self.filled(weight, 0, in_heads), 1, out_heads),
+            self.filled(columns.astype(np.float32), 0, out_heads),
+            self.filled(bias.astype(np.float32), 0, out_heads),
         ]
 
     def norm(self, name: str, width: int) -> None:
@@ -117,9 +128,9 @@ class _Reader:
         if weight.shape != (width,) or (bias is not None and bias.shape != (width,)):
             raise UnsupportedGraphError(f"the norm {name} is not {width} wide")
         for one in (weight, np.zeros_like(weight) if bias is None else bias):
-            self.arrays.append(self._padded(one.astype(np.float32), 0))
+            self.arrays.append(self.filled(one.astype(np.float32), 0))
 
-    def _padded(self, value: np.ndarray, axis: int, heads: int | None = None) -> np.ndarray:
+    def filled(self, value: np.ndarray, axis: int, heads: int | None = None) -> np.ndarray:
         """Zeros behind each head, or behind all, up to a multiple of STEP."""
         value = np.moveaxis(value, axis, -1)
         groups = value.reshape(*value.shape[:-1], heads or 1, -1)
@@ -152,7 +163,7 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     if "first" not in graph.inputs:
         raise UnsupportedGraphError("it gives logits for every token, as models that tag words do (no input 'first')")
     size, shapes = int(properties["head_size"]), [tuple(one) for one in properties["layers"]]
-    r = _Reader(graph, size)
+    r = Reader(graph, size)
     words, types = r.get("word_table"), r.get("token_type_table")
     rows, scales, places = r.get("word_table_int8"), r.get("word_table_scales"), r.need("position_table")
     table = rows if words is None else words
@@ -185,7 +196,7 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         r.norm("head_norm", hidden)
     labels = len(r.need("classifier.bias"))
     r.linear("classifier", hidden, labels)
-    _check_rest(graph, r)
+    check_rest(graph, r, _OPERATORS)
     activations = {r.function(f"layer{index}.activation") for index in range(len(shapes))}
     epsilons = {node.attributes["epsilon"] for node in graph.nodes if node.operator == "LayerNormalization"}
     if len(activations) != 1 or len(epsilons) != 1:
@@ -196,7 +207,7 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         len(places), 0 if types is None else len(types), epsilons.pop(),
     )  # fmt: skip
     layers = [LayerShape(heads, padded(ffn)) for heads, ffn in shapes]
-    return Weights(shape, layers, r.arrays)
+    return Weights(shape, layers, r.arrays, shape.vocabulary, labels, shape.positions, shape.types)
 
 
 def _check_tables(
@@ -216,12 +227,12 @@ def _check_tables(
         raise UnsupportedGraphError("its word table has not one scale for each row")
 
 
-def _check_rest(graph: OnnxFile, r: _Reader) -> None:
+def check_rest(graph: OnnxFile, r: Reader, operators: set[str]) -> None:
     """Every constant is one that was taken, or a small one that shapes and masks are made of, or a range of int8."""
     small = {name for name, value in graph.constants.items() if value.size <= 4}
     rest = sorted(set(graph.constants) - r.used - small)
     if rest:
         raise UnsupportedGraphError(f"it also has {', '.join(rest[:3])}")
-    strange = sorted({node.operator for node in graph.nodes} - _OPERATORS)
+    strange = sorted({node.operator for node in graph.nodes} - operators)
     if strange:
         raise UnsupportedGraphError(f"it also computes {', '.join(strange)}")
