@@ -100,18 +100,24 @@ def _orderings(found: list[Cell]) -> list[str]:
 
 
 def _rates(result: Cell) -> str:
-    cells = sorted(result["cells"], key=lambda one: one["dev"]["mean_f1"])
-    rows = [
-        [str(one["settings"]["batch_size"]), f"{one['settings']['learning_rate']:g}", f"{one['dev']['mean_f1']:.1f}"]
-        for one in cells
-    ]
-    first = cells[0]["settings"]
-    about = (
-        f"Batch and learning rate were chosen on dev (n = {cells[0]['dev']['n']:,}) with strategy {first['strategy']}, "
-        f"{first['transfer']:,} sentences, {each_fit(cells[0])}, one seed "
-        f"({commands(cells)}, {where(cells[0])}); what the strategies take stands in their command:"
-    )
-    return f"{paragraph(about)}\n\n{table(['sentences a step', 'rate', 'mean F1 on dev'], rows)}"
+    parts = []
+    for cells in grouped(result["cells"], "strategy", "transfer", "epochs").values():
+        rising = sorted(cells, key=lambda one: one["dev"]["mean_f1"])
+        rows = [
+            [
+                str(one["settings"]["batch_size"]),
+                f"{one['settings']['learning_rate']:g}",
+                f"{one['dev']['mean_f1']:.1f}",
+            ]
+            for one in rising
+        ]
+        first = rising[0]["settings"]
+        about = (
+            f"Batches and learning rates on dev alone (n = {rising[0]['dev']['n']:,}), strategy {first['strategy']}, "
+            f"{first['transfer']:,} sentences, {each_fit(rising[0])}, one seed ({commands(cells)}, {where(rising[0])}):"
+        )
+        parts += [paragraph(about), table(["sentences a step", "rate", "mean F1 on dev"], rows)]
+    return "\n\n".join(parts)
 
 
 def _low_resource(result: Cell) -> str:

@@ -1,4 +1,4 @@
-"""The runtime with a model that tags words: chunks and threads, the native engine's refusal, and tuning."""
+"""The runtime with a model that tags words: chunks and threads, the native engine, and tuning."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers_by_chunk, chunked, logits, logits_by_chunk
 from leanformer.recipe.further import Further
 from leanformer.runtime import predictor as predictor_module
+from leanformer.runtime.native.build import can_build
 from leanformer.runtime.native.weights import UnsupportedGraphError, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.predictor import LightPredictor
@@ -69,16 +70,19 @@ def test_predict_in_chunks_is_predict(made: tuple[Artifact, ...], monkeypatch: p
         predictor.predict([*TEXTS[:39], "half \ud800", *TEXTS[39:]])
 
 
-def test_the_native_engine_refuses_and_the_default_is_another(made: tuple[Artifact, ...]) -> None:
-    int8 = made[2]
-    assert int8.properties["layout"] == "packed"
-    with pytest.raises(UnsupportedGraphError, match="logits for every token"):
-        weights_of(read_onnx(int8.file("model.onnx")), int8.properties)
-    assert default_engine(int8) == "onnxruntime"
-    told = LightPredictor(int8, threads=1, engine="native")
-    with pytest.raises(ArtifactError, match=r"logits for every token.*\n  remedy: the engine onnxruntime"):
+def test_the_native_engine_is_the_default_for_int8_alone(made: tuple[Artifact, ...]) -> None:
+    _, fp32, int8 = made
+    assert default_engine(fp32) == "onnxruntime"
+    with pytest.raises(UnsupportedGraphError, match="not in int8"):
+        weights_of(read_onnx(fp32.file("model.onnx")), fp32.properties)
+    if not can_build():
+        pytest.skip("no C++ compiler")
+    assert default_engine(int8) == "native"
+    ours, theirs = (LightPredictor(int8, threads=2, engine=one).predict(TEXTS) for one in (None, "onnxruntime"))
+    assert [len(one.tags or ()) for one in ours] == [len(one.tags or ()) for one in theirs]
+    told = LightPredictor(fp32, threads=1, engine="native")
+    with pytest.raises(ArtifactError, match=r"not in int8\n  remedy: the engine onnxruntime"):
         told.infer(told.tokenize(TEXTS[:2]))
-    assert len(LightPredictor(int8, threads=1).predict(TEXTS[:2])) == 2
 
 
 def test_changed_tags_and_near_ties() -> None:
@@ -113,7 +117,7 @@ def test_tuning_runs_and_says_why_the_native_engine_does_not(
     for goal in ("throughput", "latency"):
         record = tune(made[1], TEXTS, goal=goal, seconds=0.2, cores=2, turn_texts=16)
         native, openvino = json.loads(json.dumps(record, allow_nan=False))["alternatives"]
-        assert native["left"].startswith("does not run here") and "every token" in native["left"]
+        assert native["left"].startswith("does not run here") and "not in int8" in native["left"]
         assert openvino["changed"] == 0
 
 

@@ -57,8 +57,8 @@ class NativeEngine:
     to the last bit. Embeddings, attention, norms, an LSTM's cells and activation functions are fp32.
 
     Args:
-        path: a packed int8 graph of a post-norm encoder whose head reads the first token, or the int8 graph of a
-            recurrent student.
+        path: a packed int8 graph of a post-norm encoder whose head reads the first token or maps every one, or the int8
+            graph of a recurrent student.
         properties: the artifact's; of an encoder `layers` and `head_size` are read, of a recurrent student `embedding`,
             `units`, `projection` and `pooling`.
         threads: that work together on one call; of calls at the same time the first one has them.

@@ -56,15 +56,12 @@ class Settings:
 
 def default_engine(artifact: Artifact) -> str:
     """The engine that runs it where nothing was tuned: our own for packed int8 graphs and recurrent students in int8,
-    where it can be compiled.
-
-    Of encoders it gives one answer a text, and none a word; and it has no vectors.
+    where it can be compiled. It has no vectors.
     """
-    told, answer = artifact.properties, artifact.task.answer
+    told = artifact.properties
     int8 = str(told.get("precision", "")).startswith("int8")
-    packed = told.get("layout") == "packed" and answer not in ("tags", "vector")
-    recurrent = "units" in told and answer != "vector"
-    return "native" if int8 and (packed or recurrent) and can_build() else DEFAULT_ENGINE
+    known = (told.get("layout") == "packed" or "units" in told) and artifact.task.answer != "vector"
+    return "native" if int8 and known and can_build() else DEFAULT_ENGINE
 
 
 def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:

@@ -142,6 +142,13 @@ void last_layer(const Layer& layer, const Shape& s, Workspace& work, const int32
     finish_layer(layer, s, work, texts, work.first_x.get(), work.first_rows, crew);
 }
 
+void classify(const Model& m, Workspace& work, const Rows& rows, int count, float* logits) {
+    multiply(m.classifier, rows, count, work.inner.get());
+    for (int r = 0; r < count; r++)
+        std::memcpy(logits + size_t(r) * m.shape.labels, work.inner.get() + size_t(r) * m.classifier.out,
+                    m.shape.labels * sizeof(float));
+}
+
 void head(const Model& m, Workspace& work, Rows& rows, int texts, float* logits, Crew* crew) {
     const Shape& s = m.shape;
     multiply(m.pooler, rows, texts, work.wide.get(), s.head_activation, crew);
@@ -150,10 +157,7 @@ void head(const Model& m, Workspace& work, Rows& rows, int texts, float* logits,
             normalise(work.wide.get() + size_t(r) * s.hidden_padded, nullptr, m.head_norm, s.hidden, s.hidden_padded,
                       s.epsilon);
     quantise(work.wide.get(), texts, s.hidden_padded, rows, crew);
-    multiply(m.classifier, rows, texts, work.inner.get());
-    for (int r = 0; r < texts; r++)
-        std::memcpy(logits + size_t(r) * s.labels, work.inner.get() + size_t(r) * m.classifier.out,
-                    s.labels * sizeof(float));
+    classify(m, work, rows, texts, logits);
 }
 
 void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
@@ -168,6 +172,10 @@ void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* typ
         embed(m, ids, types, starts, texts, work.x.get());
     quantise(work.x.get(), tokens, s.hidden_padded, work.rows, crew);
     for (size_t i = 0; i + 1 < m.layers.size(); i++) whole_layer(m.layers[i], s, work, starts, texts, crew);
+    if (s.per_token) {
+        whole_layer(m.layers.back(), s, work, starts, texts, crew);
+        return classify(m, work, work.rows, tokens, logits);
+    }
     last_layer(m.layers.back(), s, work, starts, texts, crew);
     head(m, work, work.first_rows, texts, logits, crew);
 }
@@ -223,7 +231,7 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
     for (int i = 0; i < s.layers; i++) {
         Layer layer{layers[i].heads, layers[i].ffn_padded, {}, {}, {}, {}, {}, {}, {}, {}};
         const int inner = layer.heads * s.head_padded;
-        if (i + 1 < s.layers)
+        if (i + 1 < s.layers || s.per_token)
             layer.query_key_value = from.linear(s.hidden_padded, 3 * inner);
         else {
             layer.query = from.linear(s.hidden_padded, inner);
@@ -236,7 +244,7 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
         layer.ffn_norm = from.norm(s.hidden_padded);
         m->layers.push_back(std::move(layer));
     }
-    m->pooler = from.linear(s.hidden_padded, s.hidden_padded);
+    if (!s.per_token) m->pooler = from.linear(s.hidden_padded, s.hidden_padded);
     if (s.normalises_head) m->head_norm = from.norm(s.hidden_padded);
     m->classifier = from.linear(s.hidden_padded, s.labels_padded);
     return m.release();

@@ -11,6 +11,7 @@ struct Shape {
     int32_t hidden, hidden_padded, embedding, embedding_padded, head_padded, layers, labels, labels_padded;
     int32_t activation, head_activation, projects, normalises_head;
     int32_t vocabulary, positions, types;  // rows of the tables
+    int32_t per_token;                     // whether there are logits for every token, from a head of one map
     float epsilon;
 };
 

@@ -31,7 +31,7 @@ class Shape(ctypes.Structure):
         *((name, ctypes.c_int32) for name in (
             "hidden", "hidden_padded", "embedding", "embedding_padded", "head_padded", "layers", "labels",
             "labels_padded", "activation", "head_activation", "projects", "normalises_head", "vocabulary", "positions",
-            "types",
+            "types", "per_token",
         )),
         ("epsilon", ctypes.c_float),
     ]  # fmt: skip
@@ -153,15 +153,15 @@ def padded(width: int) -> int:
 
 
 def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
-    """Raises `UnsupportedGraphError` for whatever is not a packed post-norm encoder in int8 with a first-token head.
+    """Raises `UnsupportedGraphError` for whatever is not a packed post-norm encoder in int8, with a head that reads the
+    first token, or one that maps every token.
 
     Args:
         properties: of the artifact; `layers` and `head_size` are read.
     """
     if "segments" not in graph.inputs:
         raise UnsupportedGraphError("it does not take packs")
-    if "first" not in graph.inputs:
-        raise UnsupportedGraphError("it gives logits for every token, as models that tag words do (no input 'first')")
+    per_token = "first" not in graph.inputs
     size, shapes = int(properties["head_size"]), [tuple(one) for one in properties["layers"]]
     r = Reader(graph, size)
     words, types = r.get("word_table"), r.get("token_type_table")
@@ -180,7 +180,7 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         raise UnsupportedGraphError(f"its embeddings are {width} wide, and its layers {hidden}")
     for index, (heads, ffn) in enumerate(shapes):
         name, inner = f"layer{index}", heads * size
-        if index + 1 < len(shapes):
+        if index + 1 < len(shapes) or per_token:
             r.linear(f"{name}.query_key_value", hidden, 3 * inner, out_heads=3 * heads)
         else:
             r.linear(f"{name}.query", hidden, inner, out_heads=heads)
@@ -190,7 +190,8 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         r.linear(f"{name}.up", hidden, ffn)
         r.linear(f"{name}.down", ffn, hidden)
         r.norm(f"{name}.ffn_norm", hidden)
-    r.linear("pooler", hidden, hidden)
+    if not per_token:
+        r.linear("pooler", hidden, hidden)
     normalises_head = "head_norm.weight" in graph.constants
     if normalises_head:
         r.norm("head_norm", hidden)
@@ -203,11 +204,11 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         raise UnsupportedGraphError("its layers differ in more than width")
     shape = Shape(
         hidden, padded(hidden), width, padded(width), padded(size), len(shapes), labels, padded(labels),
-        activations.pop(), r.function("pooled"), projects, normalises_head, len(table),
-        len(places), 0 if types is None else len(types), epsilons.pop(),
+        activations.pop(), 0 if per_token else r.function("pooled"), projects, normalises_head, len(table),
+        len(places), 0 if types is None else len(types), per_token, epsilons.pop(),
     )  # fmt: skip
     layers = [LayerShape(heads, padded(ffn)) for heads, ffn in shapes]
-    return Weights(shape, layers, r.arrays, shape.vocabulary, labels, shape.positions, shape.types)
+    return Weights(shape, layers, r.arrays, shape.vocabulary, labels, shape.positions, shape.types, per_token)
 
 
 def _check_tables(
