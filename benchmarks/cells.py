@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Cells:
         print(f"== {self.folder.name}: {', '.join(told)}", flush=True)
         cell = {
             "settings": dict(settings), **make(), "seconds": round(time.monotonic() - start, 1),
-            "command": shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "command": shlex.join(["python", "benchmarks/" + Path(sys.argv[0]).name, *_telling(sys.argv[1:])]),
             "machine": fingerprint(self.threads),
         }  # fmt: skip
         write_json(path, cell)
@@ -49,3 +49,14 @@ class Cells:
         """Every cell made so far, by whichever command, in the order of their settings."""
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.folder.glob("*.json"))]
         return sorted(found, key=lambda cell: json.dumps(cell["settings"], sort_keys=True))
+
+
+def _telling(arguments: Sequence[str]) -> list[str]:
+    """Without the folders of this machine that things are kept in: they make no difference to what is made."""
+    kept, rest = list[str](), iter(arguments)
+    for one in rest:
+        if one in ("--work", "--results"):
+            next(rest, None)
+        else:
+            kept.append(one)
+    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def test_scores_are_by_language(corpus: Corpus, tmp_path: Path) -> None:
     assert found["deviation"] == pytest.approx(abs(each["aa"] - each["bb"]) / 2, abs=0.02)
 
 
-def test_a_cell_is_made_once(tmp_path: Path) -> None:
+def test_a_cell_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["benchmarks/a.py", "--seeds", "1", "--results", "/some/where", "--work", "/else/where", "table"]
+    monkeypatch.setattr(sys, "argv", given)
     made: list[int] = []
 
     def make() -> dict[str, Any]:
@@ -63,7 +66,7 @@ def test_a_cell_is_made_once(tmp_path: Path) -> None:
     cells = Cells(tmp_path / "table", 1)
     first, again = cells.get({"seed": 1}, make), Cells(tmp_path / "table", 1).get({"seed": 1}, make)
     assert first == again and len(made) == 1
-    assert first["machine"]["threads"] == 1 and first["command"].startswith("python benchmarks/")
+    assert first["machine"]["threads"] == 1 and first["command"] == "python benchmarks/a.py --seeds 1 table"
     cells.get({"seed": 2}, make)
     assert [one["settings"]["seed"] for one in cells.all()] == [1, 2]
 
