@@ -57,6 +57,6 @@ def _telling(arguments: Sequence[str]) -> list[str]:
     for one in rest:
         if one in ("--work", "--results"):
             next(rest, None)
-        else:
+        elif not one.startswith(("--work=", "--results=")):
             kept.append(one)
     return kept

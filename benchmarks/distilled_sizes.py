@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from statistics import median
+
 from cell_tables import Cell, commands, each_fit, paragraph, table, where
 
 KINDS = ("fp32", "int8")
@@ -18,8 +22,8 @@ def sizes(result: Cell) -> str:
 
 def _timed(cells: list[Cell], speed: Cell) -> str:
     """The students that one run timed."""
-    timed = {name: speed["settings"][name] for name in ("strategy", "transfer", "epochs", "seed")}
-    mine = [cell for cell in cells if timed.items() <= cell["settings"].items()]
+    how = {name: value for name, value in speed["settings"].items() if name in cells[0]["settings"]}
+    mine = [cell for cell in cells if how.items() <= cell["settings"].items()]
     head = [
         "student", "parameters", "graph", "MB", "dev F1", "test F1", "of the teacher's", "x batches of 32",
         "x all at once", "x one",
@@ -43,23 +47,39 @@ def _timed(cells: list[Cell], speed: Cell) -> str:
         f"teacher ({teacher['parameters'] / 1e6:.1f} M parameters, F1 {teacher['dev']['mean_f1']:.1f} and "
         f"{teacher['test']['mean_f1']:.1f}) in transformers, fp32, tokenizer included; all at once means batches by "
         f"length, and is set beside the teacher's batches of 32. {speed['rates']['texts']:,} sentences, "
-        f"{speed['settings']['rounds']} interleaved rounds, {where(speed)}: {commands([speed])}."
+        f"{speed['settings']['rounds']} interleaved rounds, int8 by the engine {_engines(speed)}, {where(speed)}: "
+        f"{commands([speed])}."
     )
     return f"{paragraph(about)}\n\n{table(head, rows)}"
 
 
+def _engines(speed: Cell) -> str:
+    return ", ".join(sorted({one for name, one in speed["settings"]["engines"].items() if name.endswith("int8")}))
+
+
+Timed = tuple[str, Cell, Cell]  # a graph's name, what was measured of it, and the run
+
+
+def _every(speeds: list[Cell]) -> list[Timed]:
+    return [(name, graph, speed) for speed in speeds for name, graph in speed["graphs"].items()]
+
+
+def _fastest(speeds: list[Cell]) -> Timed | None:
+    """That keeps nearly all of the teacher's F1 on dev."""
+    near = [one for one in _every(speeds) if one[1]["share"]["dev"] >= SHARE]
+    return max(near, key=lambda one: one[1]["times_all_at_once"], default=None)
+
+
 def _kept(speeds: list[Cell]) -> str:
     """The fastest that keeps nearly all of the teacher's F1 on dev, and the smallest that keeps most of it."""
-    every = [(name, graph, speed["settings"]) for speed in speeds for name, graph in speed["graphs"].items()]
-    near = [one for one in every if one[1]["share"]["dev"] >= SHARE]
-    most = [one for one in every if one[1]["share"]["dev"] >= SMALL]
-    if near:
-        best = max(near, key=lambda one: one[1]["times_all_at_once"])
+    best = _fastest(speeds)
+    if best is not None:
         about = f"The fastest with {SHARE:.0%} of the teacher's F1 on dev is {_told(best)}"
     else:
-        best = max(every, key=lambda one: one[1]["share"]["dev"])
-        about = f"No graph keeps {SHARE:.0%} of the teacher's F1 on dev; the nearest is {_told(best)}"
+        nearest = max(_every(speeds), key=lambda one: one[1]["share"]["dev"])
+        about = f"No graph keeps {SHARE:.0%} of the teacher's F1 on dev; the nearest is {_told(nearest)}"
     about += f"; {TIMES} times with {SHARE:.0%} was the aim."
+    most = [one for one in _every(speeds) if one[1]["share"]["dev"] >= SMALL]
     if most:
         small = min(most, key=lambda one: (one[1]["share_of_parameters"], one[1]["bytes"]))
         about += (
@@ -71,9 +91,38 @@ def _kept(speeds: list[Cell]) -> str:
     return about
 
 
-def _told(one: tuple[str, Cell, Cell]) -> str:
-    name, graph, settings = one
-    share = graph["share"]
+def in_short(results: Path) -> str:
+    """README's sentence about taggers: the fastest that keeps nearly all; nothing where none does."""
+    path = results / "xtremedistil" / "sizes.json"
+    if not path.is_file():
+        return ""
+    result = json.loads(path.read_text(encoding="utf-8"))
+    best = _fastest(result["speeds"])
+    if best is None:
+        return ""
+    name, graph, speed = best
+    size, precision = name.split(" ")
+    settings, rates = speed["settings"], speed["rates"]
+    ms = median(rates["one"][name]["ms"])
+    languages, teacher, test = result["cells"][0]["settings"]["languages"], speed["teacher"], graph["test"]
+    about = (
+        f"Names in {len(languages)} languages: a recurrent student ({size}, {precision}, "
+        f"{graph['bytes'] / 1e6:.1f} MB, "
+        f"{100 * graph['share_of_parameters']:.1f} % of the teacher's parameters), distilled by strategy "
+        f"{settings['strategy']} from {settings['transfer']:,} sentences of WikiANN that its MiniLM-L6 teacher was not "
+        f"trained on, keeps {100 * graph['share']['test']:.1f} % of the teacher's mean entity F1 "
+        f"({test['mean_f1']:.1f} of {teacher['test']['mean_f1']:.1f} on test, n = {test['n']:,}) at "
+        f"{graph['times_all_at_once']:.0f} times its throughput in transformers (padded batches of 32; "
+        f"{graph['times_batches_of_32']:.0f} times in the same batches) and {graph['times_one']:.0f} times as fast for "
+        f"one sentence ({ms:.2f} ms), tokenizer included ({commands([speed])}, {where(speed)}; "
+        "[all tables](docs/xtremedistil.md))."
+    )
+    return paragraph(about)
+
+
+def _told(one: Timed) -> str:
+    name, graph, speed = one
+    settings, share = speed["settings"], graph["share"]
     return (
         f"{name} ({settings['strategy']}, {settings['transfer']:,} sentences): {100 * share['dev']:.1f} % on dev and "
         f"{100 * share['test']:.1f} % on test at {graph['times_all_at_once']:.1f} times its throughput "

@@ -18,6 +18,7 @@ from leanformer.report import Report
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from distilled import distilled
+from distilled_sizes import in_short
 from held import held
 from runtime_rows import QUALITY, TUNED, table
 from searched import searched
@@ -241,7 +242,7 @@ def base_size() -> str:
 
 
 PAGES = {
-    "README.md": {"ladder": ladder, "sets": sets, "compared": compared},
+    "README.md": {"ladder": ladder, "sets": sets, "taggers": lambda: in_short(RESULTS), "compared": compared},
     "docs/figures.md": {
         "recipes": recipes,
         "importance": importance,
@@ -258,6 +259,8 @@ PAGES = {
 def filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
     for name, make in parts.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin not in text or end not in text:
+            sys.exit(f"a page has no place for {name}: {begin} ... {end}")
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
         text = f"{before}{begin}\n{make()}\n{end}{after}"

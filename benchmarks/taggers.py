@@ -134,7 +134,7 @@ class Bench:
         name = table if self.given.corpus == "wikiann" else f"{self.given.corpus}-{table}"
         write_json(self.given.results / f"{name}.json", {"table": table, "cells": cells, **more})
         for cell in cells:
-            s, test = cell["settings"], cell["test"]
+            s, test = cell["settings"], cell.get("test", cell["dev"])
             what = [s.get(one) for one in ("strategy", "embedding", "units", "start", "layer", "transfer", "seed")]
             print(*(one for one in what if one is not None), f"{test['mean_f1']} +- {test['deviation']}", sep="  ")
 
@@ -150,7 +150,9 @@ def batch_and_rate(text: str) -> tuple[int, float]:
 
 def parser_of(about: str) -> argparse.ArgumentParser:
     """The options that `Bench` reads."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--corpus", default="wikiann")
     parser.add_argument("--languages", nargs="*", default=(), help="default: the eight large ones of wikiann, or all")
     parser.add_argument("--encoder", default="", help="what the teacher starts from; default: MiniLM, 6 layers of 384")

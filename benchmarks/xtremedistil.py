@@ -32,9 +32,9 @@ from taggers import Bench, parser_of
 from leanformer.artifact import Artifact
 from leanformer.compress.bilstm import BiLstmStudent
 from leanformer.data.dataset import Dataset
-from leanformer.files import write_json
 from leanformer.loading import open_predictor
 from leanformer.models.predictor import TorchPredictor
+from leanformer.runtime.predictor import LightPredictor
 
 
 def teacher(bench: Bench) -> None:
@@ -74,8 +74,8 @@ def rates(bench: Bench) -> None:
         def make(step: BiLstmStudent = step) -> dict[str, Any]:
             return {"dev": scores(TorchPredictor(bench.student(step, made, data, seed)), bench.dev)}
 
-        print(batch, rate, cells.get(bench.settings(step, made, total, seed), make)["dev"]["mean_f1"])
-    write_json(given.results / "rates.json", {"table": "rates", "cells": cells.all()})
+        cells.get(bench.settings(step, made, total, seed), make)
+    bench.write("rates")
 
 
 def sizes(bench: Bench) -> None:
@@ -92,9 +92,12 @@ def sizes(bench: Bench) -> None:
         graphs |= {f"{size} fp32": fp32, f"{size} int8": int8}
     drawn = np.random.default_rng(seed).permutation(len(bench.test))[: given.timed]  # of all languages
     texts = [bench.test.texts[i] for i in drawn]
+    trained = bench.settings(step, made, total, seed)
     settings = {
-        "graphs": {name: one.content_hash[:16] for name, one in graphs.items()}, "rounds": given.rounds,
-        "n": len(texts), "strategy": step.strategy, "transfer": total, "epochs": step.epochs, "seed": seed,
+        **{name: value for name, value in trained.items() if name not in ("embedding", "units")},
+        "graphs": {name: one.content_hash[:16] for name, one in graphs.items()},
+        "engines": {name: LightPredictor(one, threads=bench.threads).engine for name, one in graphs.items()},
+        "rounds": given.rounds, "timed": len(texts), "threads": bench.threads,
     }  # fmt: skip
     bench.cells("speed").get(settings, lambda: _speed(bench, made, graphs, texts))
     bench.write("sizes", speeds=bench.cells("speed").all())

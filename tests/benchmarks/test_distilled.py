@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distilled import distilled
+from distilled_sizes import in_short
 
 from leanformer.files import write_json
 
@@ -68,7 +69,8 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
 
 def graph(dev: float, parameters: float = 0.1) -> dict[str, Any]:
     return {
-        "bytes": 2_000_000, "dev": {"mean_f1": dev}, "test": {"mean_f1": 70.0}, "share_of_parameters": parameters,
+        "bytes": 2_000_000, "dev": {"mean_f1": dev}, "test": {"mean_f1": 70.0, "n": 40},
+        "share_of_parameters": parameters,
         "share": {"dev": dev / 80, "test": 0.875}, "times_batches_of_32": 20.0, "times_all_at_once": 30.0,
         "times_one": 10.0,
     }  # fmt: skip
@@ -77,17 +79,22 @@ def graph(dev: float, parameters: float = 0.1) -> dict[str, Any]:
 def timed(**graphs: dict[str, Any]) -> dict[str, Any]:
     """What one run timed, of students trained as `cell` says unless told otherwise."""
     return {
-        "settings": {"rounds": 5, "strategy": "D1", "transfer": 1000, "epochs": 2, "seed": 1},
+        "settings": {
+            "rounds": 5, "strategy": "D1", "learning_rate": 0.006, "transfer": 1000, "epochs": 2, "seed": 1,
+            "engines": {name.replace("_", " "): "native" for name in graphs},
+        },
         "teacher": {"parameters": 22_000_000, "dev": {"mean_f1": 80.0}, "test": {"mean_f1": 80.0}},
-        "graphs": {name.replace("_", " "): one for name, one in graphs.items()}, "rates": {"texts": 7},
+        "graphs": {name.replace("_", " "): one for name, one in graphs.items()},
+        "rates": {"texts": 7, "one": {name.replace("_", " "): {"ms": [0.2, 0.3, 0.9]} for name in graphs}},
         "command": "c", "machine": {"threads": 2, "cpu": "a CPU"},
     }  # fmt: skip
 
 
 def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
-    cells = [cell(65), cell(66, embedding=9)]
+    cells = [cell(65), cell(66, embedding=9), cell(67, learning_rate=0.001)]
     far = timed(**{"50x100_fp32": graph(74.0), "50x100_int8": graph(73.0, 0.05)})
     text = made(tmp_path, sizes={"cells": cells, "speeds": [far]})
+    assert text.count("| 50x100 |") == 2  # the student of another rate is of another table
     assert "| 50x100 | 1.50 M | fp32 | 2.0 | 74.0 | 70.0 | 87.5 % | 20.0 | 30.0 | 10.0 |" in text
     line = " ".join(text.split())
     assert "No graph keeps 95% of the teacher's F1 on dev; the nearest is 50x100 fp32 (D1, 1,000 sentences)" in line
@@ -95,8 +102,13 @@ def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
     near = timed(**{"9x100_fp32": graph(77.0)})
     line = " ".join(made(tmp_path, sizes={"cells": cells, "speeds": [far, near]}).split())
     assert "The fastest with 95% of the teacher's F1 on dev is 9x100 fp32" in line
+    short = " ".join(in_short(tmp_path).split())
+    assert "Names in 2 languages: a recurrent student (9x100, fp32, 2.0 MB, 10.0 % of" in short
+    assert "keeps 87.5 % of the teacher's mean entity F1 (70.0 of 80.0 on test, n = 40) at 30 times" in short
+    assert "10 times as fast for one sentence (0.30 ms)" in short
     worse = timed(**{"50x100_fp32": graph(50.0)})
     assert "None keeps 90%." in made(tmp_path, sizes={"cells": cells, "speeds": [worse]})
+    assert in_short(tmp_path) == ""
 
 
 def test_classification_has_accuracies_and_graphs(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_scores_are_by_language(corpus: Corpus, tmp_path: Path) -> None:
 
 
 def test_a_cell_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = ["benchmarks/a.py", "--seeds", "1", "--results", "/some/where", "--work", "/else/where", "table"]
+    given = ["benchmarks/a.py", "--seeds", "1", "--results", "/some/where", "--work=/else/where", "table"]
     monkeypatch.setattr(sys, "argv", given)
     made: list[int] = []
 

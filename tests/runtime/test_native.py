@@ -15,7 +15,6 @@ from leanformer.errors import ArtifactError, LeanformerError, MissingCompilerErr
 from leanformer.export import quantise
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
-from leanformer.loading import open_predictor
 from leanformer.models.config import HeadShape, LayerShape
 from leanformer.predictor import logits, softmax
 from leanformer.runtime import native_engine
@@ -23,10 +22,8 @@ from leanformer.runtime.engine import OnnxEngine
 from leanformer.runtime.native import build
 from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 from tests.export.making import make_context, make_onnx
-from tests.tagged import tagged_dataset, tagged_examples, tagger_artifact, tiny_tagger
 from tests.tiny import VOCABULARY, tiny_artifact, tiny_config, tiny_kind_dataset
 
 try:
@@ -372,31 +369,3 @@ def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: 
     with pytest.warns(UserWarning, match="slower"):
         assert np.array_equal(LightPredictor(int8, threads=1).infer(rows), expected)
     native_engine._loaded.cache_clear()
-
-
-@pytest.mark.parametrize("layers", [(LayerShape(4, 48),) * 2, (LayerShape(3, 20), LayerShape(1, 7))])
-def test_taggers_have_logits_for_every_token(tmp_path: Path, layers: tuple[LayerShape, ...]) -> None:
-    encoder = tagger_artifact(tmp_path / "encoder", model=tiny_tagger(layers=layers), max_tokens=64)
-    context = make_context(tmp_path, encoder, data=tagged_dataset())
-    fp32 = Onnx()(encoder, context, tmp_path / "onnx")
-    int8 = Int8(method="per_token", **LOOSE)(fp32, context, tmp_path / "int8")
-    rows, path = some_rows(), int8.file("model.onnx")
-    order = np.random.default_rng(1).permutation(len(rows)).tolist()
-    ends = np.cumsum([len(rows[i]) for i in order])[:-1]
-
-    def alone(engine: Any) -> np.ndarray:
-        return np.concatenate([engine.run(rows, [[i]]) for i in order])
-
-    exact, usual = alone(OnnxEngine(fp32.file("model.onnx"), 1)), alone(OnnxEngine(path, 1))
-    for level in usable_levels():
-        engine = NativeEngine(path, int8.properties, level=level)
-        found = alone(engine)
-        assert found.shape == exact.shape
-        assert 0 < np.abs(found - exact).mean() < 1.2 * np.abs(usual - exact).mean()
-        assert np.array_equal(engine.run(rows, [order]), found)  # in company, too
-        assert [len(one) for one in np.split(found, ends)] == [len(rows[i]) for i in order]
-    light = open_predictor(int8, threads=2)
-    assert isinstance(light, LightPredictor) and light.engine == "native"
-    texts = tagged_examples(40, 9).texts
-    expected = flat(logits(LightPredictor(fp32, threads=1), texts))
-    assert np.abs(flat(logits(light, texts)) - expected).mean() < 0.1 * expected.std()

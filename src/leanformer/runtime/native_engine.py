@@ -46,7 +46,7 @@ class _Model:
         self.pointer = functions.make(ctypes.addressof(weights.shape), layers, ctypes.cast(pointers, _POINTER))
         if not self.pointer:
             raise MemoryError("not enough memory for the weights of the engine native")
-        self._tables = arrays  # those of the embeddings are read where they lie
+        self._tables = arrays[: weights.tables]  # those of the embeddings are read where they lie
         weakref.finalize(self, functions.discard, self.pointer)
 
 

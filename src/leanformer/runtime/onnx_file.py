@@ -23,12 +23,12 @@ Value = int | memoryview
 
 @dataclass(frozen=True)
 class Node:
-    """An operator with the names of its inputs and outputs; of its attributes those that are numbers or texts."""
+    """An operator with the names of its inputs and outputs, and its attributes: None where one is no number or text."""
 
     operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: dict[str, float | int | str]
+    attributes: dict[str, float | int | str | None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
 
 def _node(message: memoryview) -> Node:
     inputs, outputs, operator = [], [], ""
-    attributes: dict[str, float | int | str] = {}
+    attributes: dict[str, float | int | str | None] = {}
     for number, value in _fields(message):
         if number == 1:
             inputs.append(_text(value))
@@ -106,6 +106,8 @@ def _node(message: memoryview) -> Node:
                 attributes[name] = _number(attribute[3])
             elif 4 in attribute:
                 attributes[name] = _text(attribute[4])
+            else:
+                attributes[name] = None
     return Node(operator, tuple(inputs), tuple(outputs), attributes)
 
 

@@ -104,10 +104,12 @@ def _folder() -> Path:
 
 
 def _compile(compiler: list[str], scratch: Path, path: Path) -> None:
+    # The least instruction set first: of what the standard library's templates become in every unit the linker keeps
+    # the first, and it must run on every CPU.
     units = {
         f"{kind}-{name}.o": (f"{kind}.cpp", f"-DLEVEL={name}", *LEVELS[name])
+        for name in reversed(levels())
         for kind in ("encoder", "recurrent")
-        for name in levels()
     }
     units["levels.o"] = ("levels.cpp",)
 

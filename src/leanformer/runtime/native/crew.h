@@ -45,7 +45,8 @@ class Crew {
         }
     }
 
-    // call(context, i) for i below `count`, which is below 2^16; one task at a time.
+    // call(context, i) for i below `count`, which is below 2^16; one task at a time. It must not throw: there would be
+    // nobody to catch it in a helper, and the others would still be at work.
     void run(int count, void (*call)(const void*, int), const void* context) {
         call_ = call;
         context_ = context;

@@ -6,7 +6,7 @@
 
 enum Function : int32_t { NONE, GELU, GELU_TANH, RELU, TANH };
 
-// The Python side fills the same fields in the same order (shape.py).
+// The Python side fills the same fields in the same order (weights.py, recurrent.py).
 struct Shape {
     int32_t hidden, hidden_padded, embedding, embedding_padded, head_padded, layers, labels, labels_padded;
     int32_t activation, head_activation, projects, normalises_head;
@@ -29,7 +29,8 @@ struct RecurrentShape {
 // What `infer` returns.
 enum Outcome : int32_t { DONE, NO_MEMORY, OUT_OF_RANGE };
 
-// One instruction set's functions, for encoders or for recurrent models, whose `layers` are null. `make` returns null when there is not enough memory.
+// One instruction set's functions, for encoders, or for recurrent models, which do not look at `layers`. `make` returns
+// null when there is not enough memory.
 struct Level {
     void* (*make)(const void* shape, const LayerShape*, const void* const* arrays);
     void (*discard)(void* model);

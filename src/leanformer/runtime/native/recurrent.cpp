@@ -6,9 +6,9 @@
 //
 // Widths are padded with zero weights by the caller to 16; a unit that is filled up has nothing in its cell and says
 // nothing.
+#include <array>
 #include <exception>
 #include <numeric>
-#include <vector>
 
 #include "arrays.h"
 #include "calls.h"
@@ -32,7 +32,7 @@ struct Workspace {
     Way ways[2];
     Block<float> read, state, logits;
     Rows rows;
-    std::vector<int> order;
+    Block<int> order;
 };
 
 struct Model {
@@ -78,7 +78,7 @@ void step(const float* given, const float* added, float* cell, float* hidden, in
 }
 
 // One direction over all texts. Of `read`, `[tokens or texts][2][units]`, it fills its own half.
-void go(const Model& m, int side, const int32_t* ids, const int32_t* starts, const std::vector<int>& order, Way& way,
+void go(const Model& m, int side, const int32_t* ids, const int32_t* starts, const int* order, int texts, Way& way,
         float* read) {
     const Direction& direction = m.ways[side];
     const int units = m.shape.units_padded, gates = 4 * units;
@@ -88,22 +88,23 @@ void go(const Model& m, int side, const int32_t* ids, const int32_t* starts, con
         return starts[order[r]] + (side ? length(r) - 1 - t : t);
     };
     const int longest = length(0);
-    int active = int(order.size());
+    int active = texts;
     std::memset(way.cells.get(), 0, size_t(active) * units * sizeof(float));
-    std::vector<int> counts;
+    // Texts at each of the steps whose products are made at once; after the first of these every step adds one or more.
+    std::array<int, AT_ONCE> counts;
     for (int t = 0; t < longest;) {
-        counts.clear();
-        int filled = 0;
+        int steps = 0, filled = 0;
         for (int ahead = t; ahead < longest; ahead++) {
             while (length(active - 1) <= ahead) active--;
             if (filled && filled + active > AT_ONCE) break;
             for (int r = 0; r < active; r++) look_up(m, ids[place(r, ahead)], way.inputs, size_t(filled) + r);
             filled += active;
-            counts.push_back(active);
+            counts[steps++] = active;
         }
         multiply(direction.input, way.inputs, filled, way.given.get());
         const float* given = way.given.get();
-        for (const int count : counts) {
+        for (int n = 0; n < steps; n++) {
+            const int count = counts[n];
             if (t) {
                 for (int r = 0; r < count; r++) quantise(way.hidden.get() + size_t(r) * units, units, way.states, r);
                 multiply(direction.state, way.states, count, way.gates.get());
@@ -123,11 +124,11 @@ void go(const Model& m, int side, const int32_t* ids, const int32_t* starts, con
 void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* starts, int texts, float* logits,
          Crew* crew) {
     const RecurrentShape& s = m.shape;
-    work.order.resize(texts);
-    std::iota(work.order.begin(), work.order.end(), 0);
-    std::stable_sort(work.order.begin(), work.order.end(),
-                     [&](int a, int b) { return starts[a + 1] - starts[a] > starts[b + 1] - starts[b]; });
-    each(crew, 2, [&](int side) { go(m, side, ids, starts, work.order, work.ways[side], work.read.get()); });
+    int* order = work.order.get();
+    std::iota(order, order + texts, 0);
+    const auto length = [&](int i) { return starts[i + 1] - starts[i]; };
+    std::sort(order, order + texts, [&](int a, int b) { return length(a) != length(b) ? length(a) > length(b) : a < b; });
+    each(crew, 2, [&](int side) { go(m, side, ids, starts, order, texts, work.ways[side], work.read.get()); });
     const int rows = s.ends ? texts : starts[texts] - starts[0];
     for (int r = 0; r < rows; r++)
         quantise(work.read.get() + size_t(r) * 2 * s.units_padded, 2 * s.units_padded, work.rows, r);
@@ -158,6 +159,7 @@ std::unique_ptr<Workspace> workspace(const Model& m, int tokens, int texts) {
         way.cells = block<float>(texts * units);
         way.hidden = block<float>(texts * units);
     }
+    work->order = block<int>(texts);
     work->read = block<float>(read * 2 * units);
     work->state = block<float>(read * s.projection_padded);
     work->logits = block<float>(read * s.labels_padded);

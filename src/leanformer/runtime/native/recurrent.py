@@ -18,7 +18,12 @@ _OPERATORS = {
     *("Transpose", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "Max", "Mul", "Neg", "QuantizeLinear"),
     *("Reciprocal", "ReduceMax", "ReduceMin"),
 }
-_INPUTS, _STEPS, _ENDS = ("lstm.W", "lstm.R"), ("lstm.steps",), ("", "lstm.ends")
+_MAPS, _STEPS, _ENDS = ("lstm.W", "lstm.R"), ("lstm.steps",), ("", "lstm.ends")
+# No state to begin with, and no peepholes.
+_INPUTS = (
+    *("word", "lstm.W.int8", "lstm.R.int8", "lstm.B", "lengths.int32", "", "", ""),
+    *("lstm.W.scale", "lstm.W.zero", "lstm.R.scale", "lstm.R.zero"),
+)
 
 
 class RecurrentShape(ctypes.Structure):
@@ -48,17 +53,19 @@ def recurrent_weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weig
     if len(nodes) != 1:
         raise UnsupportedGraphError(f"it has {len(nodes)} LSTM in int8, not one")
     told = nodes[0].attributes
-    if told.get("direction") != "bidirectional" or int(told.get("hidden_size", 0)) != units or set(told) > {
-        "direction", "hidden_size",
-    }:  # fmt: skip
+    if told != {"direction": "bidirectional", "hidden_size": units}:
         raise UnsupportedGraphError(f"its LSTM is another one: {told}")
+    if tuple(nodes[0].inputs) != _INPUTS:
+        raise UnsupportedGraphError(f"its LSTM reads {', '.join(nodes[0].inputs)}")
     if tuple(nodes[0].outputs) != (_ENDS if ends else _STEPS):
-        raise UnsupportedGraphError(f"its LSTM gives {nodes[0].outputs}, and the manifest says pooling {ends}")
+        raise UnsupportedGraphError(
+            f"its LSTM gives {nodes[0].outputs}, not what pooling {properties['pooling']!r} reads"
+        )
     r = Reader(graph, STEP)
     words, scales = _word_table(r, width)
     r.arrays += [words, scales]
     bias = r.need("lstm.B")
-    maps = [_gates(r, name, rows, units) for name, rows in zip(_INPUTS, (width, units), strict=True)]
+    maps = [_gates(r, name, rows, units) for name, rows in zip(_MAPS, (width, units), strict=True)]
     if bias.shape != (_WAYS, 2 * _GATES * units):
         raise UnsupportedGraphError(f"the LSTM's bias is {list(bias.shape)}")
     # Both biases of a gate are added to the same sum.
@@ -78,7 +85,7 @@ def recurrent_weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weig
     shape = RecurrentShape(
         width, padded(width), units, padded(units), states, padded(states), labels, padded(labels), len(words), ends
     )
-    return Weights(shape, (), r.arrays, len(words), labels, per_token=not ends)
+    return Weights(shape, (), r.arrays, len(words), labels, per_token=not ends, tables=2)
 
 
 def _word_table(r: Reader, width: int) -> tuple[np.ndarray, np.ndarray]:

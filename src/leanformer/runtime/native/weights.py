@@ -51,8 +51,9 @@ class UnsupportedGraphError(ValueError):
 class Weights:
     """`arrays` in the order in which encoder.cpp or recurrent.cpp takes them; None is a null pointer.
 
-    `positions` and `types` are None where there is no limit on length, and no token types are read. `per_token`: there
-    are logits for every token, not for every text.
+    `positions` is None where there is no limit on length; of `types` there are none where they are not read. With
+    `per_token` there are logits for every token, not for every text. `tables` counts the arrays, from the first, that
+    are read where they lie; C++ has the others in its own form.
     """
 
     shape: ctypes.Structure
@@ -63,6 +64,7 @@ class Weights:
     positions: int | None = None
     types: int = 0
     per_token: bool = False
+    tables: int = 5
 
 
 @dataclass
@@ -192,12 +194,15 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         r.norm(f"{name}.ffn_norm", hidden)
     if not per_token:
         r.linear("pooler", hidden, hidden)
-    normalises_head = "head_norm.weight" in graph.constants
+    normalises_head = not per_token and "head_norm.weight" in graph.constants
     if normalises_head:
         r.norm("head_norm", hidden)
     labels = len(r.need("classifier.bias"))
     r.linear("classifier", hidden, labels)
     check_rest(graph, r, _OPERATORS)
+    bends = sum(node.operator in {one.split(" ")[0] for one in _FUNCTIONS if one} for node in graph.nodes)
+    if bends != len(shapes) + (not per_token):
+        raise UnsupportedGraphError(f"it has {bends} activation functions for {len(shapes)} layers and its head")
     activations = {r.function(f"layer{index}.activation") for index in range(len(shapes))}
     epsilons = {node.attributes["epsilon"] for node in graph.nodes if node.operator == "LayerNormalization"}
     if len(activations) != 1 or len(epsilons) != 1:
