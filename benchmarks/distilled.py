@@ -64,16 +64,17 @@ def _column(group: list[Cell]) -> str:
 
 
 def _remade(group: list[Cell]) -> str:
-    """One command that makes all cells of a column, which several may have made."""
+    """One command that makes all cells of a column, which several may have made; of another corpus, theirs."""
     settings = group[0]["settings"]
+    if settings["corpus"] != "wikiann":
+        return commands(group).strip("`")
     seeds = " ".join(str(one) for one in sorted({cell["settings"]["seed"] for cell in group}))
-    corpus = "" if settings["corpus"] == "wikiann" else f" --corpus {settings['corpus']}"
     size = f"{settings['embedding']}x{settings['units']}"
     made = {_strategy(one) for one in group}
     some = "" if made == set(STRATEGIES) else f" --strategies {' '.join(s for s in STRATEGIES if s in made)}"
     steps = f" --batch-size {settings['batch_size']} --learning-rate {settings['learning_rate']:g}"
     return (
-        f"python benchmarks/xtremedistil.py strategies{corpus} --transfer {settings['transfer']} --epochs "
+        f"python benchmarks/xtremedistil.py strategies --transfer {settings['transfer']} --epochs "
         f"{settings['epochs']}{steps} --seeds {seeds}{'' if size == '100x200' else f' --size {size}'}"
         f"{' --crf' if settings.get('crf') else ''}{some}"
     )

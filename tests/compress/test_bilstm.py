@@ -188,6 +188,9 @@ def test_logits_alone_are_found_among_more(teacher: Artifact, tmp_path: Path) ->
 def test_the_layer_is_an_option(teacher: Artifact, tmp_path: Path, layer: int) -> None:
     student = distilled(teacher, tmp_path, strategy="D3.1", layer=layer)
     assert student.history[-1]["result"]["layer"] == layer
+    if layer == 1:  # of two layers seven twelfths are one
+        unsaid = distilled(teacher, tmp_path / "unsaid", strategy="D3.1")
+        assert unsaid.history[-1]["result"]["layer"] == 1
     with pytest.raises(RecipeError, match="only 2"):
         distilled(teacher, tmp_path / "no", layer=3)
 
@@ -211,6 +214,8 @@ def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str) -> None:
             tokenizer=tiny_tokenizer(Path(scratch)), max_tokens=32, history=[],
         )  # fmt: skip
     student = distilled(teacher, tmp_path, given, strategy="D4.2", representation="mse")
+    # What stands for a whole text in lower layers is nearly the same in all texts.
+    assert student.history[-1]["result"]["layer"] == len(tiny_config().layers)
     assert (student.task.question, student.max_tokens) == (teacher.task, teacher.max_tokens)
     assert (student.task.thresholds is not None) is (kind == "multilabel")
     texts = given.dev.inputs[:3]  # type: ignore[union-attr]

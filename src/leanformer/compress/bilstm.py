@@ -50,7 +50,7 @@ class BiLstmStudent:
     start: str = "svd"  # embeddings: the teacher's, reduced by "svd", or "random"
     vocabulary: str = "seen"  # pieces: those "seen" in training and unlabelled texts, or "all"
     keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
-    layer: int | None = None  # teacher's layer whose states are followed, from 1; null: seven twelfths of its depth
+    layer: int | None = None  # of the teacher that is followed, from 1; null: for tags 7/12 of its depth, else the last
     representation: str = "kld"  # distance of states: "kld" or "mse"
     representation_weight: float = 1.0  # where several losses are summed
     logit_weight: float = 1.0  # where several losses are summed
@@ -149,7 +149,7 @@ class BiLstmStudent:
         passed = {"strategy", *(one for one in _LATER if getattr(self, one) == defaults(self)[one])}
         own = {name: value for name, value in options(self).items() if name not in passed}
         identity = sha256_json(
-            [own, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)]
+            [own, layer, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)]
         )
         stages = STRATEGIES[self.strategy]
         weights = StudentWeights(self.representation_weight, self.logit_weight, self.label_weight)
@@ -187,7 +187,9 @@ class BiLstmStudent:
         depth = len(read_model(teacher).config.layers)
         if self.layer is not None and self.layer > depth:
             raise RecipeError(f"compress.bilstm: layer {self.layer}, but the teacher has only {depth}")
-        return self.layer or max(1, round(7 * depth / 12))
+        # Tokens differ from the first layer on. The one that stands for a whole text is nearly the same in all texts
+        # until the last layers, and a student learns nothing from a constant.
+        return self.layer or (max(1, round(7 * depth / 12)) if artifact.task.answer == "tags" else depth)
 
     def _pools(self, data: Dataset, task: Task) -> tuple[Pool, Pool, Examples]:
         """The texts to train on, train then unlabelled ones; the dev texts, as a pool and as examples."""
