@@ -205,8 +205,13 @@ def _classification(result: Cell) -> str:
         for one in result["cells"] for name, graph in one.get("graphs", {}).items()
     ]  # fmt: skip
     if timed:
+        runs = [one for one in result["cells"] if "graphs" in one]
+        told = (
+            f"Their graphs beside the teacher in transformers, fp32, tokenizer included ({commands(runs)}, "
+            f"{where(runs[0])}):"
+        )
         head = ["data", "graph", "MB", "test accuracy", "x batches of 32", "x all at once", "x one"]
-        parts += ["Their graphs beside the teacher in transformers, fp32, tokenizer included:", table(head, timed)]
+        parts += [paragraph(told), table(head, timed)]
     return "\n\n".join(parts)
 
 

@@ -121,7 +121,8 @@ def test_classification_has_accuracies_and_graphs(tmp_path: Path) -> None:
     times = {"times_batches_of_32": 20.0, "times_all_at_once": 30.0, "times_one": 10.0}
     graphs = {"50x100 int8": {"bytes": 1_000_000, "test": {"accuracy": 89.0}, **times}}
     text = made(
-        tmp_path, classification={"cells": [student, teacher, {"settings": {"data": "trec"}, "graphs": graphs}]}
+        tmp_path,
+        classification={"cells": [student, teacher, {"settings": {"data": "trec"}, "graphs": graphs, **about}]},
     )
     assert "| trec | teacher |  | 900 | 1 | 95.0 | 1.00 M | 500 |" in text
     assert "| trec | D1 | 50x100 | 900 | 1 | 90.0 | 1.00 M | 500 |" in text
