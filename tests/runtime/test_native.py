@@ -24,14 +24,10 @@ from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.task import Task
 from tests.export.making import make_context, make_onnx
+from tests.native import needs_compiler, usable_levels
 from tests.tiny import VOCABULARY, tiny_artifact, tiny_config, tiny_kind_dataset
 
-try:
-    build.library()
-    COMPILED = True
-except MissingCompilerError:  # pragma: no cover
-    COMPILED = False
-pytestmark = pytest.mark.skipif(not COMPILED, reason="no C++ compiler")
+pytestmark = needs_compiler
 
 # Widths that are no multiple of 16, heads that do not span the hidden width, layers that differ.
 ODD: dict[str, Any] = {
@@ -76,19 +72,6 @@ def run(engine: Any, rows: list[np.ndarray], tokens: int | None = None) -> np.nd
     for lines, part in parts:
         result[[i for line in lines for i in line]] = part
     return result
-
-
-def usable_levels() -> list[str]:
-    def works(level: str) -> bool:
-        try:
-            from leanformer.runtime.native_engine import _level
-
-            _level(level)
-        except LeanformerError:
-            return False
-        return True
-
-    return [one for one in build.levels() if COMPILED and works(one)]
 
 
 def over_whole_range(x: str, nodes: list[onnx.NodeProto], constants: dict[str, Any]) -> str:

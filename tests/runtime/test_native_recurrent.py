@@ -11,29 +11,24 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.errors import ArtifactError, MissingCompilerError
+from leanformer.errors import ArtifactError
 from leanformer.export.int8 import METHODS, Int8
 from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.runtime import native_engine
 from leanformer.runtime.engine import Engine, OnnxEngine
-from leanformer.runtime.native import build
 from leanformer.runtime.native.recurrent import recurrent_weights_of
 from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
+from tests.native import needs_compiler, usable_levels
 from tests.recurrent import recurrent_artifact, tiny_recurrent
 from tests.tagged import tagged_dataset, tagged_examples
 from tests.tiny import tiny_dataset
 
-try:
-    build.library()
-    COMPILED = True
-except MissingCompilerError:  # pragma: no cover
-    COMPILED = False
-pytestmark = pytest.mark.skipif(not COMPILED, reason="no C++ compiler")
+pytestmark = needs_compiler
 
 # Widths that are multiples of 16 and that are none, less than a vector and more than a panel.
 SHAPES: dict[str, dict[str, Any]] = {
@@ -88,7 +83,7 @@ def test_as_near_to_fp32_as_onnx_runtime(tmp_path: Path, name: str, pooling: str
     rows, per_token = some_rows(words(int8)), pooling == "none"
     exact = run(OnnxEngine(fp32.file("model.onnx"), 1), rows, per_token)
     theirs = run(OnnxEngine(int8.file("model.onnx"), 1), rows, per_token)
-    found = {level: run(native(int8, level=level), rows, per_token) for level in usable_levels()}
+    found = {level: run(native(int8, level=level), rows, per_token) for level in usable_levels(recurrent=True)}
     assert exact.std() > 0.2
     for level, ours in found.items():
         assert ours.shape == exact.shape
@@ -96,19 +91,8 @@ def test_as_near_to_fp32_as_onnx_runtime(tmp_path: Path, name: str, pooling: str
     assert len({one.tobytes() for level, one in found.items() if level != "generic"}) <= 1, "the same bits, too"
 
 
-def usable_levels() -> list[str]:
-    def works(level: str) -> bool:
-        try:
-            native_engine._level(level, recurrent=True)
-        except native_engine.LeanformerError:
-            return False
-        return True
-
-    return [one for one in build.levels() if COMPILED and works(one)]
-
-
 @pytest.mark.parametrize("pooling", ["none", "ends"])
-@pytest.mark.parametrize("level", usable_levels())
+@pytest.mark.parametrize("level", usable_levels(recurrent=True))
 def test_the_same_bits_alone_and_in_any_company(tmp_path: Path, level: str, pooling: str) -> None:
     _, int8 = made(tmp_path, pooling=pooling, **SHAPES["odd"])
     engine, rows, per_token = native(int8, level=level), some_rows(words(int8), 150), pooling == "none"

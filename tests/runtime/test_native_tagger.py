@@ -10,29 +10,23 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.errors import MissingCompilerError
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
 from leanformer.models.config import LayerShape
 from leanformer.predictor import logits
 from leanformer.runtime.engine import OnnxEngine
-from leanformer.runtime.native import build
 from leanformer.runtime.native.weights import weights_of
 from leanformer.runtime.native_engine import NativeEngine, read_onnx
 from leanformer.runtime.onnx_file import Node
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
-from tests.runtime.test_native import LOOSE, some_rows, usable_levels
+from tests.native import needs_compiler, usable_levels
+from tests.runtime.test_native import LOOSE, some_rows
 from tests.tagged import tagged_dataset, tagged_examples, tagger_artifact, tiny_tagger
 
-try:
-    build.library()
-    COMPILED = True
-except MissingCompilerError:  # pragma: no cover
-    COMPILED = False
-pytestmark = pytest.mark.skipif(not COMPILED, reason="no C++ compiler")
+pytestmark = needs_compiler
 
 SHAPES: dict[str, dict[str, Any]] = {
     "even": {"layers": (LayerShape(4, 48),) * 2},

@@ -50,7 +50,7 @@ class BiLstmStudent:
     start: str = "svd"  # embeddings: the teacher's, reduced by "svd", or "random"
     vocabulary: str = "seen"  # pieces: those "seen" in training and unlabelled texts, or "all"
     keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
-    layer: int | None = None  # of the teacher that is followed, from 1; null: for tags 7/12 of its depth, else the last
+    layer: int | None = None  # teacher's layer to follow, from 1; null: for tags 7/12 of its depth, else the last
     representation: str = "kld"  # distance of states: "kld" or "mse"
     representation_weight: float = 1.0  # where several losses are summed
     logit_weight: float = 1.0  # where several losses are summed

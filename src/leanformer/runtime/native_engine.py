@@ -67,8 +67,8 @@ class NativeEngine:
     Raises `ArtifactError` for a graph that computes something else, `MissingCompilerError` without a C++ compiler.
     """
 
-    # A recurrent student goes through the texts of a call together, a token of each at a time: many make its products
-    # dearer to keep and cheaper to make.
+    # A recurrent student reads a token of each text of a call at a time: the more texts, the less often its weights are
+    # read from memory.
     PACK_TOKENS, RECURRENT_PACK_TOKENS = 192, 768
 
     def __init__(

@@ -53,4 +53,15 @@ class Calls {
     std::unique_ptr<Crew> crew_;
 };
 
+// What a table of functions has for every kind of model.
+template <class Model>
+void discard(void* model) {
+    delete static_cast<Model*>(model);
+}
+
+template <class Model>
+void rouse(void* model, int threads) {
+    static_cast<Model*>(model)->calls.rouse(threads);
+}
+
 }  // namespace

@@ -252,8 +252,6 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
     return nullptr;
 }
 
-void discard(void* model) { delete static_cast<Model*>(model); }
-
 // Whether every row is as long as it may be, and every index inside its table.
 bool in_range(const Shape& s, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts) {
     for (int t = 0; t < texts; t++)
@@ -279,13 +277,11 @@ int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* 
     return NO_MEMORY;
 }
 
-void rouse(void* model, int threads) { static_cast<Model*>(model)->calls.rouse(threads); }
-
 }  // namespace
 
 #define JOINED(a, b) a##b
 #define NAMED(level) JOINED(leanformer_encoder_, level)
 extern "C" {
 extern const Level NAMED(LEVEL);
-const Level NAMED(LEVEL) = {make, discard, infer, rouse};
+const Level NAMED(LEVEL) = {make, discard<Model>, infer, rouse<Model>};
 }

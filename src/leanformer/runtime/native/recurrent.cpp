@@ -187,8 +187,6 @@ void* make(const void* shape, const LayerShape*, const void* const* arrays) try 
     return nullptr;
 }
 
-void discard(void* model) { delete static_cast<Model*>(model); }
-
 bool in_range(const RecurrentShape& s, const int32_t* ids, const int32_t* starts, int texts) {
     for (int t = 0; t < texts; t++)
         if (starts[t + 1] <= starts[t]) return false;
@@ -214,13 +212,11 @@ int infer(void* model, const int32_t* ids, const int32_t*, const int32_t* starts
     return NO_MEMORY;
 }
 
-void rouse(void* model, int threads) { static_cast<Model*>(model)->calls.rouse(threads); }
-
 }  // namespace
 
 #define JOINED(a, b) a##b
 #define NAMED(level) JOINED(leanformer_recurrent_, level)
 extern "C" {
 extern const Level NAMED(LEVEL);
-const Level NAMED(LEVEL) = {make, discard, infer, rouse};
+const Level NAMED(LEVEL) = {make, discard<Model>, infer, rouse<Model>};
 }
