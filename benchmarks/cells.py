@@ -23,14 +23,21 @@ class Cells:
     Args:
         folder: where they are kept, a file each.
         threads: cores that they are made on, for the machine's fingerprint.
+        result: the table's own result file, if there is one. Its cells are kept, too: a folder that is new, or was
+            cleared, goes on where the file stands. Delete a cell in both to have it made again.
+        part: where that file has them.
     """
 
-    def __init__(self, folder: Path, threads: int) -> None:
+    def __init__(self, folder: Path, threads: int, result: Path | None = None, part: str = "cells") -> None:
         self.folder, self.threads = folder, threads
+        stored = json.loads(result.read_text(encoding="utf-8")) if result is not None and result.is_file() else {}
+        for cell in stored.get(part, ()):
+            if not (path := self._path(cell["settings"])).is_file():
+                write_json(path, cell)
 
     def get(self, settings: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """The cell of these settings: found, or made now and stored with its command, machine and seconds."""
-        path = self.folder / f"{sha256_json(dict(settings))[:16]}.json"
+        path = self._path(settings)
         if path.is_file():
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return found
@@ -44,6 +51,9 @@ class Cells:
         }  # fmt: skip
         write_json(path, cell)
         return cell
+
+    def _path(self, settings: Mapping[str, Any]) -> Path:
+        return self.folder / f"{sha256_json(dict(settings))[:16]}.json"
 
     def all(self) -> list[dict[str, Any]]:
         """Every cell made so far, by whichever command, in the order of their settings."""

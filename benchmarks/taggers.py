@@ -46,8 +46,14 @@ class Bench:
         }  # fmt: skip
         torch.set_num_threads(self.threads)
 
-    def cells(self, table: str) -> Cells:
-        return Cells(self.work / "cells" / table, self.threads)
+    def cells(self, table: str, of: str = "", part: str = "cells") -> Cells:
+        """Those of a table, or those that are a part of the result file `of` another one."""
+        return Cells(self.work / "cells" / table, self.threads, self.result(of or table), part)
+
+    def result(self, table: str) -> Path:
+        """Where a table is written."""
+        name = table if self.given.corpus == "wikiann" else f"{self.given.corpus}-{table}"
+        return Path(self.given.results, f"{name}.json")
 
     def teacher(self, each: int | None = None) -> Artifact:
         """MiniLM fine-tuned on the teacher's sentences, or `each` of every language; trained now or found."""
@@ -131,8 +137,7 @@ class Bench:
     def write(self, table: str, **more: Any) -> None:
         """All cells of a table so far, in its result file."""
         cells = self.cells(table).all()
-        name = table if self.given.corpus == "wikiann" else f"{self.given.corpus}-{table}"
-        write_json(self.given.results / f"{name}.json", {"table": table, "cells": cells, **more})
+        write_json(self.result(table), {"table": table, "cells": cells, **more})
         for cell in cells:
             s, test = cell["settings"], cell.get("test", cell["dev"])
             what = [s.get(one) for one in ("strategy", "embedding", "units", "start", "layer", "transfer", "seed")]

@@ -151,10 +151,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=HERE / "work" / "xtremedistil" / "texts")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "xtremedistil")
     given = parser.parse_args()
-    cells = Cells(given.work / "cells" / "classification", allowed_cores())
+    result = given.results / "classification.json"
+    cells = Cells(given.work / "cells" / "classification", allowed_cores(), result)
     for name in given.datasets:
         fill(cells, Line(name, given), given)
-    write_json(given.results / "classification.json", {"table": "classification", "cells": cells.all()})
+    write_json(result, {"table": "classification", "cells": cells.all()})
     for cell in cells.all():
         s = cell["settings"]
         if "test" in cell:

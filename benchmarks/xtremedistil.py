@@ -11,7 +11,8 @@
 
 reads $LEANFORMER_DATA/wikiann (`--corpus` takes another folder with a sub-folder for each language). Each cell is
 stored when it is made, in benchmarks/work/, so that a killed run goes on and a wider one adds to what is there. The
-result file holds all cells of its table, each with the command that made it. Students are chosen on dev alone, and test
+result file holds all cells of its table, each with the command that made it; what it holds is not made again, unless
+`--results` names another folder. Students are chosen on dev alone, and test
 is scored once for each. Their labels are those of the transfer sentences, as in the paper's first column, unless
 `--labels teacher` gives them the teacher's sentences, and transfer without labels. A small version, within minutes:
 
@@ -99,8 +100,9 @@ def sizes(bench: Bench) -> None:
         "engines": {name: LightPredictor(one, threads=bench.threads).engine for name, one in graphs.items()},
         "rounds": given.rounds, "timed": len(texts), "threads": bench.threads,
     }  # fmt: skip
-    bench.cells("speed").get(settings, lambda: _speed(bench, made, graphs, texts))
-    bench.write("sizes", speeds=bench.cells("speed").all())
+    speeds = bench.cells("speed", of="sizes", part="speeds")
+    speeds.get(settings, lambda: _speed(bench, made, graphs, texts))
+    bench.write("sizes", speeds=speeds.all())
 
 
 def _speed(bench: Bench, teacher: Artifact, graphs: dict[str, Artifact], texts: list[str]) -> dict[str, Any]:

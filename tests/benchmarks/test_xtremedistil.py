@@ -11,6 +11,7 @@ from cells import Cells
 from multilingual import Corpus, open_corpus, scores, unlabelled
 from orderings import orderings
 
+from leanformer.files import write_json
 from leanformer.models.predictor import TorchPredictor
 from tests.tagged import tagger_artifact, write_columns
 
@@ -69,6 +70,16 @@ def test_a_cell_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert first["machine"]["threads"] == 1 and first["command"] == "python benchmarks/a.py --seeds 1 table"
     cells.get({"seed": 2}, make)
     assert [one["settings"]["seed"] for one in cells.all()] == [1, 2]
+
+
+def test_cells_of_the_result_file_are_not_made_again(tmp_path: Path) -> None:
+    result = tmp_path / "a.json"
+    write_json(result, {"cells": [{"settings": {"seed": 1, "layers": [1, 2]}, "test": 3}], "speeds": []})
+    cells = Cells(tmp_path / "table", 1, result)
+    assert cells.get({"seed": 1, "layers": [1, 2]}, lambda: pytest.fail("made again"))["test"] == 3
+    assert len(cells.all()) == 1
+    assert Cells(tmp_path / "speed", 1, result, "speeds").all() == []
+    assert Cells(tmp_path / "other", 1, tmp_path / "none.json").all() == []
 
 
 def test_orderings_compare_equal_settings() -> None:
