@@ -9,6 +9,8 @@ from typing import Any
 
 Cell = dict[str, Any]
 
+PIECES = ("the teacher's", "learnt, uncased", "learnt, cased")  # of pieces.py
+
 
 def mean(cells: Iterable[Cell]) -> str:
     """The mean of test F1 over seeds, and its standard deviation where there are several."""
@@ -35,9 +37,10 @@ def commands(cells: Iterable[Cell]) -> str:
     return ", ".join(f"`{one}`" for one in sorted({cell["command"] for cell in cells}))
 
 
-def where(cell: Cell) -> str:
-    threads = cell["machine"]["threads"]
-    return f"{threads} thread{'s' * (threads > 1)} of {cell['machine']['cpu']}"
+def where(cells: Iterable[Cell]) -> str:
+    """The machines that they were made on."""
+    each = sorted({(one["machine"]["threads"], one["machine"]["cpu"]) for one in cells})
+    return " and ".join(f"{threads} thread{'s' * (threads > 1)} of {cpu}" for threads, cpu in each)
 
 
 def seeds_of(cells: Iterable[Cell]) -> str:

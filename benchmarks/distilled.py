@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 
-from cell_tables import Cell, commands, each_fit, grouped, mean, paragraph, seeds_of, spread, table, where
+from cell_tables import PIECES, Cell, commands, each_fit, grouped, mean, paragraph, seeds_of, spread, table, where
 from distilled_sizes import sizes
 
 from leanformer.train.strategies import STRATEGIES
@@ -23,16 +24,22 @@ def distilled(results: Path) -> str:
 
 
 def _teacher(result: Cell, what: str = "WikiANN") -> str:
-    cell = result["cells"][-1]
-    settings, test = cell["settings"], cell["test"]
+    cells = result["cells"]
+    settings, tests = cells[0]["settings"], [one["test"] for one in cells]
     about = (
         f"The teacher of {what}: MiniLM-L6-H384 (uncased English pieces), fine-tuned on {settings['train']:,} "
-        f"sentences of {len(settings['languages'])} languages; entity F1 over words on test, n = {test['n']:,}: mean "
-        f"{test['mean_f1']:.1f}, deviation over languages {test['deviation']:.1f} "
-        f"({commands([cell])}, {where(cell)})."
+        f"sentences of {len(settings['languages'])} languages; entity F1 over words on test, n = {tests[0]['n']:,}: "
+        f"mean {_each(tests, 'mean_f1')}, deviation over languages {_each(tests, 'deviation')} ({commands(cells)}, "
+        f"{where(cells)})."
     )
-    each = test["by_language"]
-    return f"{paragraph(about)}\n\n{table(list(each), [[f'{one:.1f}' for one in each.values()]])}"
+    if len(cells) > 1:
+        about += " It was trained on each of these machines, and every student follows one of them."
+    rows = [[f"{one:.1f}" for one in test["by_language"].values()] for test in tests]
+    return f"{paragraph(about)}\n\n{table(list(tests[0]['by_language']), rows)}"
+
+
+def _each(tests: list[Cell], name: str) -> str:
+    return " and ".join(f"{one[name]:.1f}" for one in tests)
 
 
 def _strategies(result: Cell, what: str = "WikiANN") -> str:
@@ -44,7 +51,7 @@ def _strategies(result: Cell, what: str = "WikiANN") -> str:
     about = (
         f"Strategies on {what}: mean entity F1 of {len(cells[0]['settings']['languages'])} languages on test (n = "
         f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
-        f"{where(cells[0])}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
+        f"{where(cells)}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
     )
     least = max((one["settings"].get("least_steps", 0) for one in cells if _strategy(one) == "D0"), default=0)
     if least:
@@ -115,7 +122,7 @@ def _rates(result: Cell) -> str:
         first = rising[0]["settings"]
         about = (
             f"Batches and learning rates on dev alone (n = {rising[0]['dev']['n']:,}), strategy {first['strategy']}, "
-            f"{first['transfer']:,} sentences, {each_fit(rising[0])}, one seed ({commands(cells)}, {where(rising[0])}):"
+            f"{first['transfer']:,} sentences, {each_fit(rising[0])}, one seed ({commands(cells)}, {where(rising)}):"
         )
         parts += [paragraph(about), table(["sentences a step", "rate", "mean F1 on dev"], rows)]
     return "\n\n".join(parts)
@@ -138,7 +145,7 @@ def _low_resource(result: Cell) -> str:
     ]
     about = (
         f"{few} labelled sentences of each language for the teacher, and the same for its students beside unlabelled "
-        f"ones: mean entity F1 on test (n = {n:,}), {where(cells[0])}: {commands(cells)}."
+        f"ones: mean entity F1 on test (n = {n:,}), {where(cells)}: {commands(cells)}."
     )
     return f"{paragraph(about)}\n\n{table(['model', 'unlabelled', 'trained', 'test F1'], rows)}"
 
@@ -156,10 +163,35 @@ def _starts(result: Cell) -> str:
     ]  # fmt: skip
     about = (
         f"Starts of the embeddings, distances of states and layers of the teacher: mean entity F1 on test (n = "
-        f"{cells[0]['test']['n']:,}), {where(cells[0])}: {commands(cells)}."
+        f"{cells[0]['test']['n']:,}), {where(cells)}: {commands(cells)}."
     )
     head = ["strategy", "sentences", "embeddings", "distance", "layer", "trained", "test F1"]
     return f"{paragraph(about)}\n\n{table(head, rows)}"
+
+
+def _pieces(result: Cell) -> str:
+    parts = []
+    for cells in grouped(result["cells"], "transfer", "epochs").values():
+        sets = {key[0]: group for key, group in grouped(cells, "pieces").items()}
+        names = [one for one in PIECES if one in sets]
+        first = cells[0]
+        rows = []
+        for language in first["settings"]["languages"]:
+            each = [sets[one][0]["each"][language] for one in names]
+            values = [fmean(one["test"]["by_language"][language] for one in sets[name]) for name in names]
+            told = [*(f"{one['pieces']:.2f}" for one in each), *(f"{one['unknown']:.1f}" for one in each)]
+            rows.append([language, *told, *(f"{one:.1f}" for one in values)])
+        rows.append(["mean", *[""] * (2 * len(names)), *(mean(sets[one]) for one in names)])
+        about = (
+            f"What English pieces without capitals cost: {' / '.join(names)}, the same number each. Pieces a word and "
+            f"% of words unknown (dev), and mean entity F1 on test (n = {first['test']['n']:,}) of students "
+            f"({first['settings']['embedding']}x{first['settings']['units']}) that learn from the labels of "
+            f"{first['settings']['transfer']:,} sentences alone and start at random; {each_fit(first)}, "
+            f"{seeds_of(cells)}, {where(cells)}: {commands(cells)}."
+        )
+        head = ["", *(f"{what}, {one}" for what in ("pieces", "unknown", "F1") for one in names)]
+        parts += [paragraph(about), table(head, rows)]
+    return "\n\n".join(parts)
 
 
 def _second(section: Callable[..., str]) -> Callable[[Cell], str]:
@@ -180,7 +212,7 @@ def _task_transfer(result: Cell) -> str:
     about = (
         f"Task transfer: a narrow Transformer of {first['parameters'] / 1e6:.1f} M parameters, fine-tuned on "
         f"{first['settings']['target']} after {first['settings']['source']}, or from its word table alone; mean entity "
-        f"F1 of {len(first['settings']['languages'])} languages on test (n = {first['test']['n']:,}), {where(first)}: "
+        f"F1 of {len(first['settings']['languages'])} languages on test (n = {first['test']['n']:,}), {where(cells)}: "
         f"{commands(cells)}."
     )
     return f"{paragraph(about)}\n\n{table(['start', 'sentences', 'seeds', 'test F1'], rows)}"
@@ -196,7 +228,7 @@ def _classification(result: Cell) -> str:
         size = f"{settings['embedding']}x{settings['units']}" if "units" in settings else ""
         row = [settings["data"], settings["strategy"], size, f"{settings['train']:,}", str(len(values))]
         rows.append([*row, spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
-    about = f"Classification: test accuracy, ± the deviation over seeds, {where(cells[0])}: {commands(cells)}."
+    about = f"Classification: test accuracy, ± the deviation over seeds, {where(cells)}: {commands(cells)}."
     head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]
     parts = [paragraph(about), table(head, rows)]
     timed = [
@@ -208,7 +240,7 @@ def _classification(result: Cell) -> str:
         runs = [one for one in result["cells"] if "graphs" in one]
         told = (
             f"Their graphs beside the teacher in transformers, fp32, tokenizer included ({commands(runs)}, "
-            f"{where(runs[0])}):"
+            f"{where(runs)}):"
         )
         head = ["data", "graph", "MB", "test accuracy", "x batches of 32", "x all at once", "x one"]
         parts += [paragraph(told), table(head, timed)]
@@ -217,6 +249,7 @@ def _classification(result: Cell) -> str:
 
 SECTIONS: dict[str, Callable[[Cell], str]] = {
     "teacher": _teacher,
+    "pieces": _pieces,
     "rates": _rates,
     "strategies": _strategies,
     "sizes": sizes,

@@ -47,7 +47,7 @@ def _timed(cells: list[Cell], speed: Cell) -> str:
         f"teacher ({teacher['parameters'] / 1e6:.1f} M parameters, F1 {teacher['dev']['mean_f1']:.1f} and "
         f"{teacher['test']['mean_f1']:.1f}) in transformers, fp32, tokenizer included; all at once means batches by "
         f"length, and is set beside the teacher's batches of 32. {speed['rates']['texts']:,} sentences, "
-        f"{speed['settings']['rounds']} interleaved rounds, int8 by the engine {_engines(speed)}, {where(speed)}: "
+        f"{speed['settings']['rounds']} interleaved rounds, int8 by the engine {_engines(speed)}, {where([speed])}: "
         f"{commands([speed])}."
     )
     return f"{paragraph(about)}\n\n{table(head, rows)}"
@@ -114,7 +114,7 @@ def in_short(results: Path) -> str:
         f"({test['mean_f1']:.1f} of {teacher['test']['mean_f1']:.1f} on test, n = {test['n']:,}) at "
         f"{graph['times_all_at_once']:.0f} times its throughput in transformers (padded batches of 32; "
         f"{graph['times_batches_of_32']:.0f} times in the same batches) and {graph['times_one']:.0f} times as fast for "
-        f"one sentence ({ms:.2f} ms), tokenizer included ({commands([speed])}, {where(speed)}; "
+        f"one sentence ({ms:.2f} ms), tokenizer included ({commands([speed])}, {where([speed])}; "
         "[all tables](docs/xtremedistil.md))."
     )
     return paragraph(about)

@@ -16,17 +16,24 @@ def orderings(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The published orderings, with the mean test figure of both sides over the seeds that both have."""
     alike: dict[str, list[dict[str, Any]]] = {}
     for cell in cells:
-        # A language's own students (D0) have fewer sentences each, and so more epochs, by the same rule.
-        passed = ("strategy", "seed", "least_steps")
+        # A language's own students (D0) have fewer sentences each, and so more epochs, by the same rule. Students of a
+        # teacher that was trained again, on another machine, are set beside each other, as those of a seed are.
+        passed = ("strategy", "seed", "least_steps", "teacher")
         rest = {name: value for name, value in cell["settings"].items() if name not in passed}
         alike.setdefault(sha256_json(rest), []).append(cell)
     for group in alike.values():
-        figures = {(one["settings"]["strategy"], one["settings"]["seed"]): one["test"]["mean_f1"] for one in group}
+        figures = {(one["settings"]["strategy"], _alike(one["settings"])): one["test"]["mean_f1"] for one in group}
         for above, below in ORDERINGS:
-            seeds = sorted({seed for name, seed in figures if name == above and (below, seed) in figures})
-            if seeds:
-                means = [round(statistics.fmean(figures[one, seed] for seed in seeds), 2) for one in (above, below)]
+            pairs = sorted({pair for name, pair in figures if name == above and (below, pair) in figures})
+            if pairs:
+                seeds = [seed for seed, _ in pairs]
+                means = [round(statistics.fmean(figures[one, pair] for pair in pairs), 2) for one in (above, below)]
                 yield {
                     **{name: group[0]["settings"][name] for name in ("transfer", "embedding", "units", "epochs")},
                     "above": above, "below": below, "seeds": seeds, "means": means, "holds": means[0] > means[1],
                 }  # fmt: skip
+
+
+def _alike(settings: dict[str, Any]) -> tuple[int, str]:
+    """What two students must share for one to be set beside the other: seed and teacher."""
+    return settings["seed"], str(settings.get("teacher", ""))

@@ -35,6 +35,9 @@ def test_what_was_not_made_is_left_out(tmp_path: Path) -> None:
     assert made(tmp_path) == ""
     text = made(tmp_path, teacher={"cells": [cell(70, train=500)]})
     assert "| 60.0 | 80.0 |" in text and "mean 70.0" in text and "500 sentences of 2 languages" in text
+    again = cell(71, train=500) | {"machine": {"threads": 2, "cpu": "another"}}
+    text = " ".join(made(tmp_path, teacher={"cells": [cell(70, train=500), again]}).split())
+    assert "mean 70.0 and 71.0" in text and "1 thread of a CPU and 2 threads of another" in text
 
 
 def test_strategies_are_means_over_seeds_in_the_order_of_the_paper(tmp_path: Path) -> None:
@@ -60,7 +63,11 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
     low = {"cells": [cell(50, strategy="teacher", labels_each=100), cell(40, labels_each=100)]}
     starts = {"cells": [cell(50, start="random"), cell(60), cell(61, seed=2)]}
     transfer = {"cells": [cell(30, source="s", target="t", train=9, start=one) for one in ("none", "transfer")]}
-    text = made(tmp_path, rates=rates, low_resource=low, starts=starts, task_transfer=transfer)
+    pieces = {"cells": [cell(50, pieces="learnt, cased"), cell(40, pieces="the teacher's")]}
+    for one, count in zip(pieces["cells"], (1.25, 2.5), strict=True):
+        one["each"] = {language: {"pieces": count, "unknown": 0.4} for language in LANGUAGES}
+    text = made(tmp_path, rates=rates, low_resource=low, starts=starts, task_transfer=transfer, pieces=pieces)
+    assert "| aa | 2.50 | 1.25 | 0.4 | 0.4 | 60.0 | 60.0 |" in text and "| mean |  |  |  |  | 40.0 | 50.0 |" in text
     assert text.index("| 32 | 0.001 | 50.0 |") < text.index("| 64 | 0.006 | 60.0 |")
     assert "| teacher |  |  | 50.0 |" in text and "| D1 | 1,000 | 2 epochs a fit, 1 seed | 40.0 |" in text
     assert "| D1 | 1,000 | svd | kld | 4 | 2 epochs a fit, 2 seeds | 60.5 ± 0.7 |" in text

@@ -91,6 +91,15 @@ def test_orderings_compare_equal_settings() -> None:
     (found,) = orderings([*cells, cell("D2", 1, 99, transfer=50)])
     assert (found["above"], found["below"], found["seeds"], found["means"]) == ("D4.2", "D1", [1, 2], [85.0, 84.0])
     assert found["holds"] is True and found["transfer"] == 10
+    again = [cell("D4.2", 1, 60), cell("D1", 3, 50)]
+    for one in again:
+        one["settings"]["teacher"] = "trained again"
+    (found,) = orderings([*cells, *again])  # each has no pair of the same seed and teacher
+    assert (found["seeds"], found["means"]) == ([1, 2], [85.0, 84.0])
+    again.append(cell("D4.2", 3, 70))
+    again[-1]["settings"]["teacher"] = "trained again"
+    (found,) = orderings([*cells, *again])
+    assert (found["seeds"], found["means"]) == ([1, 2, 3], [80.0, 72.67])
     alone = cell("D0", 1, 70)
     alone["settings"]["least_steps"] = 500  # fewer sentences each, so more epochs
     (found,) = orderings([cell("D0-S", 1, 60), alone])
