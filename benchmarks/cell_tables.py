@@ -9,7 +9,8 @@ from typing import Any
 
 Cell = dict[str, Any]
 
-PIECES = ("the teacher's", "learnt, uncased", "learnt, cased")  # of pieces.py
+# Of pieces.py, and what they are.
+VOCABULARIES = {"seen": "the teacher's", "uncased": "learnt, uncased", "cased": "learnt, cased"}
 
 
 def mean(cells: Iterable[Cell]) -> str:
@@ -46,6 +47,12 @@ def where(cells: Iterable[Cell]) -> str:
 def seeds_of(cells: Iterable[Cell]) -> str:
     count = len({one["settings"]["seed"] for one in cells})
     return f"{count} seed{'s' * (count > 1)}"
+
+
+def its_own(settings: Cell) -> str:
+    """Pieces that a student has of its own."""
+    vocabulary = settings.get("vocabulary", "seen")
+    return "" if vocabulary == "seen" else f", {vocabulary} pieces of its own"
 
 
 def each_fit(cell: Cell) -> str:

@@ -14,7 +14,7 @@ from leanformer.files import sha256_json, write_json
 from leanformer.machine import fingerprint
 
 # What tells most cells apart.
-_TOLD = ("pieces", "strategy", "embedding", "units", "start", "representation", "layer", "crf", "transfer", "seed")
+_TOLD = ("vocabulary", "strategy", "embedding", "units", "start", "representation", "layer", "crf", "transfer", "seed")
 
 
 class Cells:

@@ -7,7 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
-from cell_tables import PIECES, Cell, commands, each_fit, grouped, mean, paragraph, seeds_of, spread, table, where
+from cell_tables import (
+    VOCABULARIES,
+    Cell,
+    commands,
+    each_fit,
+    grouped,
+    its_own,
+    mean,
+    paragraph,
+    seeds_of,
+    spread,
+    table,
+    where,
+)
 from distilled_sizes import sizes
 
 from leanformer.train.strategies import STRATEGIES
@@ -44,7 +57,8 @@ def _each(tests: list[Cell], name: str) -> str:
 
 def _strategies(result: Cell, what: str = "WikiANN") -> str:
     cells = result["cells"]
-    columns = grouped(cells, "transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf")
+    told = ("transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf", "vocabulary", "pieces")
+    columns = grouped(cells, *told)
     made = {_strategy(one) for one in cells}
     head = ["strategy", *(_column(group) for group in columns.values())]
     rows = [[name, *(_of(group, name) for group in columns.values())] for name in STRATEGIES if name in made]
@@ -67,7 +81,8 @@ def _column(group: list[Cell]) -> str:
     settings = group[0]["settings"]
     crf = ", CRF" if settings.get("crf") else ""
     size = f"{settings['embedding']}x{settings['units']}"
-    return f"{size}{crf}, {settings['transfer']:,} sentences, {each_fit(group[0])}, {seeds_of(group)}"
+    about = f"{size}{crf}{its_own(settings)}, {settings['transfer']:,} sentences"
+    return f"{about}, {each_fit(group[0])}, {seeds_of(group)}"
 
 
 def _remade(group: list[Cell]) -> str:
@@ -79,11 +94,13 @@ def _remade(group: list[Cell]) -> str:
     size = f"{settings['embedding']}x{settings['units']}"
     made = {_strategy(one) for one in group}
     some = "" if made == set(STRATEGIES) else f" --strategies {' '.join(s for s in STRATEGIES if s in made)}"
+    own = "" if settings.get("vocabulary", "seen") == "seen" else f" --vocabulary {settings['vocabulary']}"
+    own += f" --pieces {settings['pieces']}" if "pieces" in settings else ""
     steps = f" --batch-size {settings['batch_size']} --learning-rate {settings['learning_rate']:g}"
     return (
         f"python benchmarks/xtremedistil.py strategies --transfer {settings['transfer']} --epochs "
         f"{settings['epochs']}{steps} --seeds {seeds}{'' if size == '100x200' else f' --size {size}'}"
-        f"{' --crf' if settings.get('crf') else ''}{some}"
+        f"{' --crf' if settings.get('crf') else ''}{own}{some}"
     )
 
 
@@ -97,8 +114,8 @@ def _orderings(found: list[Cell]) -> list[str]:
         return []
     rows = [
         [
-            f"{one['above']} above {one['below']}", f"{one['embedding']}x{one['units']}, {one['transfer']:,}",
-            f"{one['means'][0]:.1f} and {one['means'][1]:.1f}", str(len(one["seeds"])),
+            f"{one['above']} above {one['below']}", f"{one['embedding']}x{one['units']}{its_own(one)}, "
+            f"{one['transfer']:,}", f"{one['means'][0]:.1f} and {one['means'][1]:.1f}", str(len(one["seeds"])),
             "yes" if one["holds"] else "**no**",
         ]
         for one in found
@@ -171,27 +188,31 @@ def _starts(result: Cell) -> str:
 
 def _pieces(result: Cell) -> str:
     parts = []
-    for cells in grouped(result["cells"], "transfer", "epochs").values():
-        sets = {key[0]: group for key, group in grouped(cells, "pieces").items()}
-        names = [one for one in PIECES if one in sets]
-        first = cells[0]
-        rows = []
+    for cells in grouped(result["cells"], "transfer", "epochs", "strategy", "start", "crf").values():
+        sets = {key[0]: group for key, group in grouped(cells, "vocabulary").items()}
+        names = [one for one in VOCABULARIES if one in sets]
+        first, rows = cells[0], []
         for language in first["settings"]["languages"]:
             each = [sets[one][0]["each"][language] for one in names]
             values = [fmean(one["test"]["by_language"][language] for one in sets[name]) for name in names]
             told = [*(f"{one['pieces']:.2f}" for one in each), *(f"{one['unknown']:.1f}" for one in each)]
             rows.append([language, *told, *(f"{one:.1f}" for one in values)])
         rows.append(["mean", *[""] * (2 * len(names)), *(mean(sets[one]) for one in names)])
+        parameters = " / ".join(f"{sets[one][0]['parameters'] / 1e6:.2f}" for one in names)
+        settings = first["settings"]
         about = (
-            f"What English pieces without capitals cost: {' / '.join(names)}, the same number each. Pieces a word and "
-            f"% of words unknown (dev), and mean entity F1 on test (n = {first['test']['n']:,}) of students "
-            f"({first['settings']['embedding']}x{first['settings']['units']}) that learn from the labels of "
-            f"{first['settings']['transfer']:,} sentences alone and start at random; {each_fit(first)}, "
-            f"{seeds_of(cells)}, {where(cells)}: {commands(cells)}."
+            f"Vocabularies of a student ({settings['embedding']}x{settings['units']}, "
+            f"{parameters} M parameters): {' / '.join(VOCABULARIES[one] for one in names)}. Pieces a word and % of "
+            f"words unknown (dev), and mean entity F1 on test (n = {first['test']['n']:,}); strategy "
+            f"{_strategy(first)}, {settings['transfer']:,} sentences, {each_fit(first)}, embeddings started "
+            f"{START[settings['start']]}, {seeds_of(cells)}, {where(cells)}: {commands(cells)}."
         )
-        head = ["", *(f"{what}, {one}" for what in ("pieces", "unknown", "F1") for one in names)]
+        head = ["", *(f"{what}, {VOCABULARIES[one]}" for what in ("pieces", "unknown", "F1") for one in names)]
         parts += [paragraph(about), table(head, rows)]
     return "\n\n".join(parts)
+
+
+START = {"svd": "from the teacher's", "random": "at random"}
 
 
 def _second(section: Callable[..., str]) -> Callable[[Cell], str]:
@@ -249,12 +270,12 @@ def _classification(result: Cell) -> str:
 
 SECTIONS: dict[str, Callable[[Cell], str]] = {
     "teacher": _teacher,
-    "pieces": _pieces,
     "rates": _rates,
     "strategies": _strategies,
     "sizes": sizes,
     "low_resource": _low_resource,
     "starts": _starts,
+    "pieces": _pieces,
     "masakhaner2-teacher": _second(_teacher),
     "masakhaner2-strategies": _second(_strategies),
     "task_transfer": _task_transfer,

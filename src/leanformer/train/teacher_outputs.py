@@ -30,7 +30,7 @@ from leanformer.models.writing import TOKENIZER
 from leanformer.tagging.windows import nothing_left
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.rows import Slots, encode
+from leanformer.train.rows import Pairs, Slots, encode
 
 _CHUNK_ROWS = 2048
 
@@ -45,6 +45,8 @@ class TeacherOutputs:
         hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16.
         attention: layer index from 0 -> the flattened `[heads, tokens, tokens]` of all rows, float16.
         heads: attention heads of each layer in `attention`.
+        pairs: for a student that reads other pieces, which of its tokens have which states beside them; rows are then
+            the student's, but for `lengths`.
     """
 
     logits: np.ndarray
@@ -52,15 +54,29 @@ class TeacherOutputs:
     hidden: dict[int, np.ndarray]
     attention: dict[int, np.ndarray]
     heads: dict[int, int]
+    pairs: Pairs | None = None
 
     def hidden_block(self, index: int, rows: np.ndarray, width: int) -> Tensor:
-        """Hidden states of some rows, padded with zeros: `[len(rows), width, hidden]`, float32."""
+        """Hidden states of some rows, zeros where there are none: `[len(rows), width, hidden]`, float32."""
         source, starts = self.hidden[index], self._token_starts()
         block = np.zeros((len(rows), width, source.shape[1]), dtype=np.float32)
+        if self.pairs is not None:
+            for i, row in enumerate(rows):
+                block[i, self.pairs.places[row]] = source[self.pairs.theirs[row]]
+            return torch.from_numpy(block)
         for i, row in enumerate(rows):
             n = self.lengths[row]
             block[i, :n] = source[starts[row] : starts[row] + n]
         return torch.from_numpy(block)
+
+    def compared(self, rows: np.ndarray, mask: Tensor) -> Tensor:
+        """Which tokens of some rows, `[len(rows), width]`, have a state: all that are real (`mask`), or some."""
+        if self.pairs is None:
+            return mask
+        there = torch.zeros_like(mask)
+        for i, row in enumerate(rows):
+            there[i, torch.from_numpy(self.pairs.places[row])] = 1
+        return there
 
     def attention_block(self, index: int, rows: np.ndarray, width: int) -> Tensor:
         """Attention probabilities of some rows, padded with zeros: `[len(rows), heads, width, width]`, float32."""

@@ -48,13 +48,13 @@ def attention_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str
 
 
 def mean_over_rows(distance: Tensor, mask: Tensor) -> Tensor:
-    """Mean over rows of the mean over a row's real tokens, of distances `[B, S]`.
+    """Mean over rows of the mean over a row's real tokens, of distances `[B, S]`; a row of none counts as 0.
 
     Not the mean over all tokens: a step that is split into blocks would then have another gradient than the
     same step in one block, because blocks count by their rows.
     """
     real = mask.to(distance.dtype)
-    return ((distance * real).sum(dim=1) / real.sum(dim=1)).mean()
+    return ((distance * real).sum(dim=1) / real.sum(dim=1).clamp_min(1)).mean()
 
 
 @dataclass(frozen=True)

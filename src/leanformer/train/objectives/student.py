@@ -1,7 +1,8 @@
 """What a recurrent student is trained with: the teacher's inner states, its raw logits, labels; alone or together.
 
 After Mukherjee and Awadallah 2020 (arXiv 2004.05686). The teacher may be of any architecture: the student's projection
-is as wide as the teacher's states, and both read the same pieces.
+is as wide as the teacher's states. Where both read the same pieces, states are compared at every token; else at the
+first pieces of words, or at the first token of a text.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class StudentLoss(Objective):
 
     Args:
         parts: which; never empty.
-        answer: the form of the task's answer. Of tags, states are compared at every token and logits at words' first
-            pieces; of other answers, the student's pooled state with the teacher's first token.
+        answer: the form of the task's answer. Of tags, states are compared at every token that has one beside it and
+            logits at words' first pieces; of other answers, the student's pooled state with the teacher's first token.
         outputs: the teacher's, on the rows that are trained on, logits as `Encoded.of_rows` gives them; None where
             labels alone are asked for. layer: which of its hidden states; kind: one of `KINDS`.
         chain: learn labels as whole sequences of tags, and what it holds with them (see `objectives.chain`); it has a
@@ -105,4 +106,5 @@ class StudentLoss(Objective):
         target = self._outputs.hidden_block(self._layer, batch.rows, batch.ids.shape[1]).to(states.device)
         if states.ndim == 2:
             return representation_distance(states, target[:, 0], self._kind).mean()
-        return mean_over_rows(representation_distance(states, target, self._kind), batch.mask)
+        compared = self._outputs.compared(batch.rows, batch.mask)
+        return mean_over_rows(representation_distance(states, target, self._kind), compared)

@@ -1,0 +1,56 @@
+"""Which token of one tokenizer stands beside which of another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leanformer.compress.learnt_pieces import learn_pieces
+from leanformer.tagging.words import join_words, words_of
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.rows import encode, paired
+from tests.tagged import TASK, tagged_examples
+from tests.tiny import TASK as TEXT_TASK
+from tests.tiny import tiny_tokenizer
+
+
+@pytest.fixture
+def tokenizers(tmp_path: Path) -> tuple[Path, Path]:
+    """Of a teacher and of a student."""
+    path = tmp_path / "student.json"
+    path.write_text(learn_pieces(tagged_examples(200, 1).texts, 100, cased=True).to_str(), encoding="utf-8")
+    return tiny_tokenizer(tmp_path), path
+
+
+@pytest.mark.parametrize("limits", [(64, 64), (12, 20)])
+def test_first_pieces_of_the_same_words(tokenizers: tuple[Path, Path], limits: tuple[int, int]) -> None:
+    """Also where one reads a sentence in more windows than the other."""
+    texts = (*tagged_examples(30, 5).texts, join_words(["song", "\u200b\u0001", "zebra"]))
+    teacher, student = (
+        encode(Tokenizer(path, most), TASK, texts) for path, most in zip(tokenizers, limits, strict=True)
+    )
+    pairs = paired(student, teacher)
+    theirs = np.concatenate(teacher.rows)
+    assert len(pairs.places) == len(student.rows)
+    windows = [(number, one) for number, each in enumerate(student.windows or ()) for one in each]
+    told = 0
+    for row, (sentence, window) in enumerate(windows):
+        words = words_of(texts[sentence])
+        numbers = [int(window.words[list(window.places).index(place)]) for place in pairs.places[row]]
+        for number, token in zip(numbers, pairs.theirs[row], strict=True):
+            first = Tokenizer(tokenizers[0], 64).encode([words[number]])[0][1]
+            assert theirs[token] == first
+            told += 1
+    # All words but the one that the tokenizers leave nothing of.
+    assert told == sum(len(words_of(text)) for text in texts) - 1
+
+
+def test_first_tokens_of_the_same_texts(tokenizers: tuple[Path, Path]) -> None:
+    texts = ["a song", "the match of the day was quite long", ""]
+    teacher, student = (encode(Tokenizer(path, 32), TEXT_TASK, texts) for path in tokenizers)
+    pairs = paired(student, teacher)
+    assert [one.tolist() for one in pairs.places] == [[0], [0], [0]]
+    starts = [0, len(teacher.rows[0]), len(teacher.rows[0]) + len(teacher.rows[1])]
+    assert [one.tolist() for one in pairs.theirs] == [[one] for one in starts]
