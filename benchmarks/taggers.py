@@ -187,7 +187,7 @@ def parser_of(about: str) -> argparse.ArgumentParser:
         help="of the table rates, in place of both",
     )  # fmt: skip
     parser.add_argument("--vocabulary", choices=VOCABULARIES, default="seen", help="the students' pieces")
-    parser.add_argument("--pieces", type=int, default=30000, help="of a learnt vocabulary, at most")
+    parser.add_argument("--pieces", type=int, default=18000, help="of a learnt vocabulary, at most")
     parser.add_argument("--crf", action="store_true", help="students learn which tag follows which, too")
     parser.add_argument("--few", type=int, default=100, help="labels of each language, of the table low_resource")
     parser.add_argument("--few-epochs", type=int, default=20, help="of its teacher")

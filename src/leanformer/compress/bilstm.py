@@ -51,10 +51,8 @@ class BiLstmStudent:
     embedding: int = 100  # width of the embeddings (E)
     units: int = 200  # units of the LSTM in each direction (H)
     start: str = "svd"  # embeddings: the teacher's, reduced by "svd", or "random"
-    vocabulary: str = (
-        "seen"  # pieces: those "seen" in training and unlabelled texts, "all", or learnt: "cased", "uncased"
-    )
-    pieces: int = 30000  # at most so many where they are learnt
+    vocabulary: str = "seen"  # pieces: "all"; those "seen" in the texts; or learnt from these, "cased" or "uncased"
+    pieces: int = 18000  # of a learnt vocabulary, at most
     keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
     layer: int | None = None  # teacher's layer to follow, from 1; null: for tags 7/12 of its depth, else the last
     representation: str = "kld"  # distance of states: "kld" or "mse"

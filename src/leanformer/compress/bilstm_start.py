@@ -68,7 +68,7 @@ def start_student(
     vocabulary: str,
     keep_characters: bool,
     work: Path,
-    pieces: int = 30000,
+    pieces: int = 18000,
 ) -> Start:
     """A student for the task of `artifact`, drawn with the present seed.
 
