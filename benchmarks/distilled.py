@@ -241,13 +241,19 @@ def _task_transfer(result: Cell) -> str:
 
 def _classification(result: Cell) -> str:
     cells = [one for one in result["cells"] if "test" in one]
-    groups = grouped(cells, "data", "strategy", "embedding", "units", "train", "epochs")
+    groups = grouped(cells, "data", "strategy", "vocabulary", "embedding", "units", "train", "epochs")
     rows = []
     for group in groups.values():
         settings = group[0]["settings"]
         values = [one["test"]["accuracy"] for one in group]
         size = f"{settings['embedding']}x{settings['units']}" if "units" in settings else ""
-        row = [settings["data"], settings["strategy"], size, f"{settings['train']:,}", str(len(values))]
+        row = [
+            settings["data"],
+            settings["strategy"] + its_own(settings),
+            size,
+            f"{settings['train']:,}",
+            str(len(values)),
+        ]
         rows.append([*row, spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
     about = f"Classification: test accuracy, ± the deviation over seeds, {where(cells)}: {commands(cells)}."
     head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]

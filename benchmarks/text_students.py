@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cell_tables import VOCABULARIES
 from cells import Cells
 from kept import Shelf, told
 from ladder import HERE, TEACHERS, open_named, teacher_of
@@ -81,7 +82,7 @@ class Line:
         embedding, units = (int(one) for one in size.split("x"))
         return BiLstmStudent(
             strategy=strategy, embedding=embedding, units=units, epochs=self.given.epochs,
-            batch_size=self.given.batch_size, learning_rate=self.given.learning_rate,
+            batch_size=self.given.batch_size, learning_rate=self.given.learning_rate, vocabulary=self.given.vocabulary,
         )  # fmt: skip
 
     def settings(self, strategy: str, size: str, seed: int) -> dict[str, Any]:
@@ -128,6 +129,8 @@ def fill(cells: Cells, line: Line, given: argparse.Namespace) -> None:
     cells.get({**line.shared, "strategy": "teacher"}, line.of_teacher)
     for size, strategy, seed in product(given.sizes, given.strategies, given.seeds):
         cells.get(line.settings(strategy, size, seed), partial(line.trained, strategy, size, seed))
+    if not given.rounds:
+        return
     last, seed = given.strategies[-1], given.seeds[0]
     students = [line.settings(last, size, seed) for size in given.sizes]
     timing = {"timed": given.timed, "rounds": given.rounds, "threads": line.threads, "students": students}
@@ -145,8 +148,9 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=6e-3, help="of each fit; as xtremedistil.py has it")
     parser.add_argument("--texts", type=int, default=None, help="at most so many training texts")
-    parser.add_argument("--rounds", type=int, default=5, help="of timing")
+    parser.add_argument("--rounds", type=int, default=5, help="of timing; 0: none")
     parser.add_argument("--timed", type=int, default=1000, help="texts that are timed")
+    parser.add_argument("--vocabulary", choices=VOCABULARIES, default="seen", help="the students' pieces")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--work", type=Path, default=HERE / "work" / "xtremedistil" / "texts")
     parser.add_argument("--results", type=Path, default=HERE / "results" / "xtremedistil")
