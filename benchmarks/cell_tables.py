@@ -52,7 +52,7 @@ def seeds_of(cells: Iterable[Cell]) -> str:
 def its_own(settings: Cell) -> str:
     """Pieces that a student has of its own."""
     vocabulary = settings.get("vocabulary", "seen")
-    return "" if vocabulary == "seen" else f", {vocabulary} pieces of its own"
+    return "" if vocabulary == "seen" else f", {settings['pieces']:,} {vocabulary} pieces of its own"
 
 
 def each_fit(cell: Cell) -> str:

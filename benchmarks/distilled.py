@@ -126,7 +126,7 @@ def _orderings(found: list[Cell]) -> list[str]:
 
 def _rates(result: Cell) -> str:
     parts = []
-    for cells in grouped(result["cells"], "strategy", "transfer", "epochs").values():
+    for cells in grouped(result["cells"], "strategy", "transfer", "epochs", "vocabulary", "pieces").values():
         rising = sorted(cells, key=lambda one: one["dev"]["mean_f1"])
         rows = [
             [
@@ -138,8 +138,9 @@ def _rates(result: Cell) -> str:
         ]
         first = rising[0]["settings"]
         about = (
-            f"Batches and learning rates on dev alone (n = {rising[0]['dev']['n']:,}), strategy {first['strategy']}, "
-            f"{first['transfer']:,} sentences, {each_fit(rising[0])}, one seed ({commands(cells)}, {where(rising)}):"
+            f"Batches and learning rates on dev alone (n = {rising[0]['dev']['n']:,}), strategy {first['strategy']}"
+            f"{its_own(first)}, {first['transfer']:,} sentences, {each_fit(rising[0])}, one seed ({commands(cells)}, "
+            f"{where(rising)}):"
         )
         parts += [paragraph(about), table(["sentences a step", "rate", "mean F1 on dev"], rows)]
     return "\n\n".join(parts)
@@ -148,12 +149,14 @@ def _rates(result: Cell) -> str:
 def _low_resource(result: Cell) -> str:
     cells = result["cells"]
     teachers = [one for one in cells if _strategy(one) == "teacher"]
-    students = grouped([one for one in cells if _strategy(one) != "teacher"], "transfer", "strategy", "epochs")
+    students = grouped(
+        [one for one in cells if _strategy(one) != "teacher"], "transfer", "strategy", "epochs", "vocabulary"
+    )
     few, n = cells[0]["settings"]["labels_each"], cells[0]["test"]["n"]
     rows = [["teacher", "", "", mean(teachers)]]
     rows += [
         [
-            _strategy(group[0]),
+            _strategy(group[0]) + its_own(group[0]["settings"]),
             f"{group[0]['settings']['transfer']:,}",
             f"{each_fit(group[0])}, {seeds_of(group)}",
             mean(group),
@@ -169,10 +172,11 @@ def _low_resource(result: Cell) -> str:
 
 def _starts(result: Cell) -> str:
     cells = result["cells"]
-    groups = grouped(cells, "transfer", "strategy", "epochs", "start", "representation", "layer")
+    groups = grouped(cells, "transfer", "strategy", "epochs", "start", "representation", "layer", "vocabulary")
     rows = [
         [
-            _strategy(group[0]), f"{group[0]['settings']['transfer']:,}", group[0]["settings"]["start"],
+            _strategy(group[0]) + its_own(group[0]["settings"]), f"{group[0]['settings']['transfer']:,}",
+            group[0]["settings"]["start"],
             group[0]["settings"]["representation"], str(group[0]["layer"]), f"{each_fit(group[0])}, {seeds_of(group)}",
             mean(group),
         ]
@@ -188,7 +192,9 @@ def _starts(result: Cell) -> str:
 
 def _pieces(result: Cell) -> str:
     parts = []
-    for cells in grouped(result["cells"], "transfer", "epochs", "strategy", "start", "crf").values():
+    for cells in grouped(
+        result["cells"], "transfer", "epochs", "strategy", "start", "crf", "embedding", "units"
+    ).values():
         sets = {key[0]: group for key, group in grouped(cells, "vocabulary").items()}
         names = [one for one in VOCABULARIES if one in sets]
         first, rows = cells[0], []

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.compress.bilstm import LATER, BiLstmStudent
+from leanformer.compress.bilstm import BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.files import remove_folder, sha256_json
-from leanformer.step import Context, defaults, options
+from leanformer.step import Context, options
 
 
 def told(step: BiLstmStudent) -> dict[str, Any]:
     """The options that tell a student; later ones where they are used, so that what was made before them is found."""
-    usual = defaults(step)
-    return {name: value for name, value in options(step).items() if name not in LATER or value != usual[name]}
+    return {name: value for name, value in options(step).items() if name not in step.unused()}
 
 
 def progress(line: str) -> None:

@@ -12,7 +12,6 @@ benchmarks/results/xtremedistil/pieces.json.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -28,7 +27,6 @@ from leanformer.compress.bilstm_start import plain_tokenizer
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.models.writing import TOKENIZER
-from leanformer.step import defaults
 from leanformer.tagging.words import words_of
 
 
@@ -66,8 +64,6 @@ def main() -> None:
         data = bench.transfer(total)
         for seed, strategy, vocabulary in product(given.seeds, given.strategies, VOCABULARIES):
             step = bench.step(total, strategy=strategy, start=given.start, vocabulary=vocabulary)
-            if vocabulary == "seen":
-                step = replace(step, pieces=defaults(step)["pieces"])
             cells.get(bench.settings(step, teacher, total, seed), partial(measured, bench, step, teacher, data, seed))
     bench.write("pieces")
 

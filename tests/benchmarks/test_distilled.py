@@ -57,10 +57,15 @@ def test_strategies_are_means_over_seeds_in_the_order_of_the_paper(tmp_path: Pat
     assert "500 steps at least" in joined
     command = "strategies --transfer 1000 --epochs 2 --batch-size 32 --learning-rate 0.006 --seeds 1 2 --size 50x100"
     assert f"{command} --strategies D0 D1 D4.2`" in joined
-    text = made(tmp_path, strategies={"cells": [*cells, own], "orderings": [ordering | {"vocabulary": "cased"}]})
-    assert "50x100, cased pieces of its own, 3,000 sentences" in text and "| D4.2 | 72.0 ± 2.8 | 81.0 | 85.0 |" in text
+    text = made(
+        tmp_path, strategies={"cells": [*cells, own], "orderings": [ordering | {"vocabulary": "cased", "pieces": 9000}]}
+    )
+    assert (
+        "50x100, 9,000 cased pieces of its own, 3,000 sentences" in text
+        and "| D4.2 | 72.0 ± 2.8 | 81.0 | 85.0 |" in text
+    )
     assert "--size 50x100 --vocabulary cased --pieces 9000 --strategies D4.2`" in " ".join(text.split())
-    assert "| 50x100, cased pieces of its own, 1,000 |" in text
+    assert "| 50x100, 9,000 cased pieces of its own, 1,000 |" in text
 
 
 def test_every_other_table_has_its_section(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from leanformer.tokenizer import Tokenizer
 from leanformer.train.strategies import STRATEGIES
 from leanformer.train.teacher_outputs import teacher_outputs
 from tests.export.making import folder_bytes, make_context
-from tests.tagged import TASK, tagged_examples, tagger_artifact
+from tests.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
 from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_kind_dataset, tiny_tokenizer
 
 QUICK = {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32, "learning_rate": 1e-2}
@@ -125,6 +125,24 @@ def test_states_of_words_are_followed_across_pieces(teacher: Artifact, tmp_path:
                             representation_epochs=epochs, units=24, embedding=24, dropout=0.0)  # fmt: skip
         losses.append(-max(student.history[-1]["result"]["fits"][0]["scores"]))
     assert 0 < losses[1] < 0.9 * losses[0]
+
+
+def test_it_may_come_from_another_model_than_its_teacher(teacher: Artifact, tmp_path: Path) -> None:
+    """One of another width, that reads in other windows; and each has fits of its own in a cache that they share."""
+    given, fits = data(), []
+    for tokens in (32, 12):
+        other = tagger_artifact(
+            tmp_path / f"other-{tokens}", model=tiny_tagger(hidden=16, head_size=4), max_tokens=tokens
+        )
+        for vocabulary in ("seen", "cased"):
+            context = make_context(tmp_path / "shared", teacher, data=given)
+            context = replace(context, work=tmp_path / f"work-{tokens}-{vocabulary}")
+            step = BiLstmStudent(**{**QUICK, "strategy": "D3.1", "vocabulary": vocabulary, "pieces": 100})
+            student = step(other, context, tmp_path / f"student-{tokens}-{vocabulary}")
+            assert read_bilstm(student).config.projection == read_model(teacher).config.hidden
+            assert student.max_tokens == tokens
+            fits.append(student.history[-1]["result"]["fits"][0]["scores"])
+    assert len({tuple(one) for one in fits}) == 4
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

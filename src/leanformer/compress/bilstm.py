@@ -28,7 +28,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
-from leanformer.step import Context, defaults, options, record
+from leanformer.step import Context, options, record
 from leanformer.task import Task
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 _LABELS_ALONE = ("D0", "D0-S")
 _VOCABULARIES = ("seen", "all", "cased", "uncased")
-LATER = ("crf", "least_steps", "pieces")  # options that there were none of at first: not told where not used
+_LEARNT = ("cased", "uncased")
 _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
 @dataclass(frozen=True)
 class BiLstmStudent:
-    """Distil the artifact `teacher` into a recurrent student; tokenizer and embeddings are those of the one given."""
+    """Distil the artifact `teacher` into a recurrent student; its pieces and embeddings come from the one given."""
 
     strategy: str = "D4.2"  # D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2
     embedding: int = 100  # width of the embeddings (E)
@@ -53,7 +53,7 @@ class BiLstmStudent:
     start: str = "svd"  # embeddings: the teacher's, reduced by "svd", or "random"
     vocabulary: str = "seen"  # pieces: "all"; those "seen" in the texts; or learnt from these, "cased" or "uncased"
     pieces: int = 18000  # of a learnt vocabulary, at most
-    keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
+    keep_characters: bool = True  # "seen": keep single characters unseen, so that a new word comes apart, not unknown
     layer: int | None = None  # teacher's layer to follow, from 1; null: for tags 7/12 of its depth, else the last
     representation: str = "kld"  # distance of states: "kld" or "mse"
     representation_weight: float = 1.0  # where several losses are summed
@@ -121,13 +121,13 @@ class BiLstmStudent:
         chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None
         pool, judges, dev = self._pools(context.data, task)
         teacher = context.artifacts["teacher"]
-        layer = self._layer(artifact, teacher) if needs(self.strategy, "representation") else None
+        layer, width = self._followed(artifact, teacher) if needs(self.strategy, "representation") else (None, None)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
         start = start_student(
             read_model(artifact), artifact, pool.inputs, embedding=self.embedding, units=self.units,
             dropout=self.dropout, start=self.start, vocabulary=self.vocabulary, keep_characters=self.keep_characters,
-            work=context.work, pieces=self.pieces,
+            work=context.work, pieces=self.pieces, projection=width,
         )  # fmt: skip
         model, tokenizer = start.model, Tokenizer(start.tokenizer, artifact.max_tokens)
         before, after = start.notes["pieces"]
@@ -155,10 +155,13 @@ class BiLstmStudent:
 
         # What the strategy is, its stages tell; those that strategies have in common are fitted once.
         # Where options that came later are not used, what was fitted before them is found.
-        passed = {"strategy", *(one for one in LATER if getattr(self, one) == defaults(self)[one])}
+        passed = {"strategy", *self.unused()}
         own = {name: value for name, value in options(self).items() if name not in passed}
         identity = sha256_json(
-            [own, layer, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)]
+            [
+                *(own, layer, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)),
+                *([] if self._reads_alike(artifact, teacher) else [sha256_file(start.tokenizer), artifact.max_tokens]),
+            ]
         )
         stages = STRATEGIES[self.strategy]
         weights = StudentWeights(self.representation_weight, self.logit_weight, self.label_weight)
@@ -178,13 +181,18 @@ class BiLstmStudent:
             history=[*artifact.history, entry],
         )  # fmt: skip
 
+    def unused(self) -> frozenset[str]:
+        """Options that there were none of at first, as far as they make no difference; identities leave them out."""
+        used = {"crf": self.crf, "least_steps": self.least_steps, "pieces": self.vocabulary in _LEARNT}
+        return frozenset(name for name, value in used.items() if not value)
+
     def _epochs(self, stage: Stage, rows: int) -> int:
         alone = stage.losses == ("representation",)
         given = self.representation_epochs or self.epochs if alone else self.epochs
         return max(given, -(-self.least_steps // -(-rows // self.batch_size)))
 
-    def _layer(self, artifact: Artifact, teacher: Artifact) -> int:
-        """The teacher's layer to follow, from 1."""
+    def _followed(self, artifact: Artifact, teacher: Artifact) -> tuple[int, int]:
+        """The teacher's layer to follow, from 1, and how wide its states are."""
         from leanformer.models.store import read_model
 
         if teacher.format != "encoder":
@@ -192,12 +200,21 @@ class BiLstmStudent:
                 f"compress.bilstm: {self.strategy} follows the teacher's states; that needs a teacher of a mapped "
                 "family\n  remedy: strategy D1"
             )
-        depth = len(read_model(teacher).config.layers)
+        config = read_model(teacher).config
+        depth = len(config.layers)
         if self.layer is not None and self.layer > depth:
             raise RecipeError(f"compress.bilstm: layer {self.layer}, but the teacher has only {depth}")
         # Tokens differ from the first layer on. The one that stands for a whole text is nearly the same in all texts
         # until the last layers, and a student learns nothing from a constant.
-        return self.layer or (max(1, round(7 * depth / 12)) if artifact.task.answer == "tags" else depth)
+        usual = max(1, round(7 * depth / 12)) if artifact.task.answer == "tags" else depth
+        return self.layer or usual, config.hidden
+
+    def _reads_alike(self, artifact: Artifact, teacher: Artifact) -> bool:
+        """Whether student and teacher have the same tokens of every text, but for their numbers."""
+        from leanformer.models.writing import TOKENIZER
+
+        same = sha256_file(artifact.file(TOKENIZER)) == sha256_file(teacher.file(TOKENIZER))
+        return self.vocabulary not in _LEARNT and same and artifact.max_tokens == teacher.max_tokens
 
     def _pools(self, data: Dataset, task: Task) -> tuple[Pool, Pool, Examples]:
         """The texts to train on, train then unlabelled ones; the dev texts, as a pool and as examples."""

@@ -69,6 +69,7 @@ def start_student(
     keep_characters: bool,
     work: Path,
     pieces: int = 18000,
+    projection: int | None = None,
 ) -> Start:
     """A student for the task of `artifact`, drawn with the present seed.
 
@@ -78,9 +79,10 @@ def start_student(
     Args:
         source: the model of `artifact`. texts: those that make the vocabulary, unless it is "all": by their pieces
             where it is "seen", or as what `pieces` new ones are learnt from, "cased" or "uncased".
+        projection: its width, that of the states to follow; None: of those of `source`.
 
-    Raises `RecipeError` where the embeddings are wider than the teacher's, `GateError` for a tokenizer that cannot be
-    cut down.
+    Raises `RecipeError` where the embeddings are wider than the table of its pieces, `GateError` for a tokenizer that
+    cannot be cut down.
     """
     config, table = source.config, source.encoder.embeddings.word.weight.detach()
     padding, path = config.padding_id, artifact.file(TOKENIZER)
@@ -105,7 +107,7 @@ def start_student(
         table, padding = table[torch.as_tensor(order)], order.index(padding)
         notes["pieces"] = [cut.before, len(order)]
     shape = BiLstmConfig(
-        vocabulary=len(table), embedding=embedding, units=units, projection=config.hidden,
+        vocabulary=len(table), embedding=embedding, units=units, projection=projection or config.hidden,
         labels=artifact.task.outputs, padding_id=padding, dropout=dropout,
         pooling="none" if artifact.task.answer == "tags" else "ends",
     )  # fmt: skip
@@ -113,7 +115,7 @@ def start_student(
     if start == "svd":
         if embedding > min(table.shape):
             raise RecipeError(
-                f"compress.bilstm: embedding {embedding} is more than the teacher's table {list(table.shape)} has\n"
+                f"compress.bilstm: embedding {embedding} is more than the table {list(table.shape)} of its pieces has\n"
                 "  remedy: a smaller `embedding`, or start: random"
             )
         reduced = reduced_table(table, embedding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from tokenizers import Tokenizer as RustTokenizer
@@ -18,14 +18,14 @@ def learn_pieces(texts: Sequence[str], count: int, *, cased: bool) -> RustTokeni
     """At most `count` word pieces as BERT has them (Schuster and Nakajima 2012), learnt from `texts`; always alike.
 
     Args:
-        count: special ones, of which padding is the first, and single characters included. The rarest characters are
-            left out where these would take more than half of it.
+        count: special ones, of which padding is the first, and single characters included, of which the rarest are left
+            out where they would take more than half of it.
         cased: keep capitals and accents.
     """
     trained = _bert(models.WordPiece(unk_token="[UNK]"), cased)
     # The library numbers characters inside words in the order of a hash table, and pieces that are as frequent as each
     # other in the order of these numbers. Named beforehand, they are numbered by us.
-    known = [*SPECIAL, *_characters(trained, texts, (count - len(SPECIAL)) // 4)]
+    known = [*SPECIAL, *_characters(trained, texts, (count - len(SPECIAL)) // 2)]
     # What one word has once is no piece: a student learns nothing of it.
     trainer = trainers.WordPieceTrainer(
         vocab_size=count, min_frequency=2, special_tokens=known, limit_alphabet=0, show_progress=False
@@ -45,41 +45,83 @@ def _bert(model: models.WordPiece, cased: bool) -> RustTokenizer:
 
 
 def _characters(tokenizer: RustTokenizer, texts: Sequence[str], most: int) -> list[str]:
-    """The most frequent characters, as pieces that begin a word and, where they do, as such that go on."""
-    each, inside = Counter[str](), set[str]()
+    """Single characters as pieces: as they begin a word and, unless they always stand alone, as they go on.
+
+    The most frequent ones come first, then those of ASCII that no text has; at most `most` pieces.
+    """
+    each = Counter[str]()
     for text in texts:
         for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)):
             each.update(word)
-            inside.update(word[1:])
-    kept = sorted(each, key=lambda one: (-each[one], one))[: max(1, most)]
-    return [*kept, *(_CONTINUING + one for one in kept if one in inside)]
+    order = sorted(each, key=lambda one: (-each[one], one))
+    order += [one for one in _ASCII if one not in each and tokenizer.normalizer.normalize_str(one) == one]
+    kept: list[str] = []
+    for one in order:
+        joined = tokenizer.normalizer.normalize_str(f"a{one}")
+        goes_on = len(tokenizer.pre_tokenizer.pre_tokenize_str(joined)) == 1
+        if len(kept) + 1 + goes_on > most:
+            break
+        kept += [one, _CONTINUING + one] if goes_on else [one]
+    return sorted(kept, key=lambda one: one.startswith(_CONTINUING))
 
 
 def carried_over(table: Tensor, old: RustTokenizer, new: RustTokenizer, *, padding_id: int) -> Tensor:
     """A table `[pieces of new, width]` from one of another tokenizer, `[pieces of old, width]`.
 
     Each new piece has the mean of the old pieces that it comes apart into (fast vocabulary transfer; Gee et al. 2022,
-    arXiv 2402.09977); one that nothing is left of, and the unknown one, the mean of all. The special ones are those of
-    the same use.
+    arXiv 2402.09977), where it begins a word or goes on with one; one that nothing is left of, and the unknown one, the
+    mean of all. The special ones are those of the same use.
 
     Args:
         old: without truncation and padding. padding_id: of the old table.
     """
     pieces = [str(new.id_to_token(number)) for number in range(new.get_vocab_size())]
-    bare = [one.removeprefix(_CONTINUING) for one in pieces]
     ends = old.encode("").ids
     special = {"[PAD]": [padding_id], "[UNK]": [], "[CLS]": ends[:1], "[SEP]": ends[-1:]}
     result = table.mean(dim=0, keepdim=True).repeat(len(pieces), 1)
-    for number, (piece, apart) in enumerate(zip(pieces, old.encode_batch(bare, add_special_tokens=False), strict=True)):
-        ids = special.get(piece, apart.ids)
-        if piece.startswith(_CONTINUING):
-            ids = _continuing(ids, old)
+    known = old.get_vocab()
+    for number, piece in enumerate(pieces):
+        if piece in special:
+            ids = special[piece]
+        elif piece.startswith(_CONTINUING):
+            ids = _going_on(piece.removeprefix(_CONTINUING), old, known)
+        else:
+            ids = _beginning(piece, old)
         if ids:
             result[number] = table[torch.as_tensor(ids)].mean(dim=0)
     return result
 
 
-def _continuing(ids: list[int], old: RustTokenizer) -> list[int]:
-    """Pieces of a part of a word: the first is one that goes on, if the tokenizer tells these apart."""
-    inside = old.token_to_id(f"{_CONTINUING}{old.id_to_token(ids[0])}") if ids else None
-    return ids if inside is None else [inside, *ids[1:]]
+def _beginning(word: str, old: RustTokenizer) -> list[int]:
+    """The pieces of a word that others stand before, for many tokenizers write the space with it."""
+    before = "x "
+    apart = old.encode(before + word, add_special_tokens=False)
+    return [one for one, (_, end) in zip(apart.ids, apart.offsets, strict=True) if end > len(before)]
+
+
+def _going_on(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[int]:
+    """The pieces of a part of a word: where the tokenizer marks such ones, the longest from the left."""
+    text = old.normalizer.normalize_str(part).strip() if old.normalizer is not None else part
+    ids, start = [], 0
+    while start < len(text):
+        ends = (end for end in range(len(text), start, -1) if _CONTINUING + text[start:end] in known)
+        end = next(ends, None)
+        if end is None:
+            return _unmarked(part, old, known)
+        ids.append(known[_CONTINUING + text[start:end]])
+        start = end
+    return ids
+
+
+def _unmarked(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[int]:
+    """The pieces of a part of a word where the beginnings of words are what is marked; no mark is left."""
+    ids = old.encode(part, add_special_tokens=False).ids
+    first = str(old.id_to_token(ids[0])) if ids else ""
+    if first[:1] in _SPACES:
+        bare = known.get(first[1:])
+        ids = [*([] if bare is None else [bare]), *ids[1:]] if bare is not None or first[1:] == "" else ids
+    return ids
+
+
+_SPACES = ("\u2581", "\u0120")  # how SentencePiece and byte-level BPE write the space before a word
+_ASCII = "".join(map(chr, range(33, 127)))
