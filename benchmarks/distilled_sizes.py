@@ -109,9 +109,9 @@ def in_short(results: Path) -> str:
         f"Names in {len(languages)} languages: a recurrent student ({size}, {precision}, "
         f"{graph['bytes'] / 1e6:.1f} MB, "
         f"{100 * graph['share_of_parameters']:.1f} % of the teacher's parameters), distilled by strategy "
-        f"{settings['strategy']}{_with(settings)} from {settings['transfer']:,} sentences of WikiANN that its "
-        f"MiniLM-L6 teacher was not "
-        f"trained on, keeps {100 * graph['share']['test']:.1f} % of the teacher's mean entity F1 "
+        f"{settings['strategy']}{_with(settings)} from {settings['transfer']:,} {_labelled(settings)}sentences "
+        f"of WikiANN that its MiniLM-L6 teacher was not trained on, keeps {100 * graph['share']['test']:.1f} % of the "
+        f"teacher's mean entity F1 "
         f"({test['mean_f1']:.1f} of {teacher['test']['mean_f1']:.1f} on test, n = {test['n']:,}) at "
         f"{graph['times_all_at_once']:.0f} times its throughput in transformers (padded batches of 32; "
         f"{graph['times_batches_of_32']:.0f} times in the same batches) and {graph['times_one']:.0f} times as fast for "
@@ -119,6 +119,10 @@ def in_short(results: Path) -> str:
         "[all tables](docs/xtremedistil.md))."
     )
     return paragraph(about)
+
+
+def _labelled(settings: Cell) -> str:
+    return "labelled " if settings["labels"] == "transfer" else ""
 
 
 def _with(settings: Cell) -> str:

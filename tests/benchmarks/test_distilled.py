@@ -98,7 +98,7 @@ def timed(**graphs: dict[str, Any]) -> dict[str, Any]:
     return {
         "settings": {
             "rounds": 5, "strategy": "D1", "learning_rate": 0.006, "transfer": 1000, "epochs": 2, "seed": 1,
-            "engines": {name.replace("_", " "): "native" for name in graphs},
+            "labels": "transfer", "engines": {name.replace("_", " "): "native" for name in graphs},
         },
         "teacher": {"parameters": 22_000_000, "dev": {"mean_f1": 80.0}, "test": {"mean_f1": 80.0}},
         "graphs": {name.replace("_", " "): one for name, one in graphs.items()},
@@ -121,6 +121,7 @@ def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
     assert "The fastest with 95% of the teacher's F1 on dev is 9x100 fp32" in line
     short = " ".join(in_short(tmp_path).split())
     assert "Names in 2 languages: a recurrent student (9x100, fp32, 2.0 MB, 10.0 % of" in short
+    assert "from 1,000 labelled sentences of WikiANN that its MiniLM-L6 teacher was not trained on" in short
     assert "keeps 87.5 % of the teacher's mean entity F1 (70.0 of 80.0 on test, n = 40) at 30 times" in short
     assert "10 times as fast for one sentence (0.30 ms)" in short
     worse = timed(**{"50x100_fp32": graph(50.0)})
