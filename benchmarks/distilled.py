@@ -230,19 +230,24 @@ def _task_transfer(result: Cell) -> str:
     groups = grouped(cells, "source", "target", "train", "epochs", "start")
     rows = [
         [
-            {"transfer": "distilled on the source before", "none": "no more than the word table"}[key[-1]],
-            f"{group[0]['settings']['train']:,}", seeds_of(group), mean(group),
+            group[0]["settings"]["target"], f"{len(group[0]['settings']['languages'])}",
+            f"{group[0]['settings']['train']:,}", WHENCE[key[-1]], seeds_of(group), mean(group),
+            f"{group[0]['test']['n']:,}",
         ]
         for key, group in groups.items()
     ]  # fmt: skip
     first = cells[0]
     about = (
-        f"Task transfer: a narrow Transformer of {first['parameters'] / 1e6:.1f} M parameters, fine-tuned on "
-        f"{first['settings']['target']} after {first['settings']['source']}, or from its word table alone; mean entity "
-        f"F1 of {len(first['settings']['languages'])} languages on test (n = {first['test']['n']:,}), {where(cells)}: "
-        f"{commands(cells)}."
+        f"Task transfer: a narrow Transformer of {first['parameters'] / 1e6:.1f} M parameters, fine-tuned on another "
+        f"corpus after {first['settings']['source']}, or from its word table alone; mean entity F1 over languages on "
+        f"test, {where(cells)}: {commands(cells)}."
     )
-    return f"{paragraph(about)}\n\n{table(['start', 'sentences', 'seeds', 'test F1'], rows)}"
+    return (
+        f"{paragraph(about)}\n\n{table(['target', 'languages', 'sentences', 'start', 'seeds', 'test F1', 'n'], rows)}"
+    )
+
+
+WHENCE = {"transfer": "distilled on the source before", "none": "no more than the word table"}
 
 
 def _classification(result: Cell) -> str:

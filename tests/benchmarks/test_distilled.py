@@ -81,7 +81,7 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
     assert text.index("| 32 | 0.001 | 50.0 |") < text.index("| 64 | 0.006 | 60.0 |")
     assert "| teacher |  |  | 50.0 |" in text and "| D1 | 1,000 | 2 epochs a fit, 1 seed | 40.0 |" in text
     assert "| D1 | 1,000 | svd | kld | 4 | 2 epochs a fit, 2 seeds | 60.5 ± 0.7 |" in text
-    assert "| no more than the word table | 9 | 1 seed | 30.0 |" in text
+    assert "| t | 2 | 9 | no more than the word table | 1 seed | 30.0 | 40 |" in text
 
 
 def graph(dev: float, parameters: float = 0.1) -> dict[str, Any]:
