@@ -9,8 +9,9 @@ Paper: Mukherjee and Awadallah 2020, XtremeDistil (arXiv 2004.05686); for learnt
     Transfer (arXiv 2402.09977).
 Helps: where a tagger must be tens of times smaller and faster than a Transformer, and unlabelled text is at hand: tens
     of thousands of sentences. `embedding` saves memory, `units` time.
-Hurts: it stays behind its teacher, the more the less text it sees; in the paper Transformers of three layers and more
-    do better where they are fast enough. A word that no counted text had comes apart into smaller pieces.
+Hurts: with its teacher's pieces it stays behind the teacher, the more the less text it sees; in the paper Transformers
+    of three layers and more do better where they are fast enough. A word that no counted text had comes apart into
+    smaller pieces.
 Needs: torch; a fine-tuned teacher of a mapped family; the task's own text; labels for all strategies.
 Example: {step: compress.bilstm, embedding: 100, units: 200, epochs: 10}
 """
