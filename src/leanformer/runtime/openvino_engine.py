@@ -65,6 +65,9 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
             # Two processes that pin to the same cores starve each other.
             "ENABLE_CPU_PINNING": False,
+            # On a CPU with products of bfloat16 (AMX) it takes these unasked, and what was fp32 is wrong from the third
+            # digit on. What is not int8 in a graph is meant to be fp32.
+            "INFERENCE_PRECISION_HINT": "f32",
         }
         if saturates(instruction_sets()):
             self._settings |= _WITHOUT_DOT_PRODUCTS
