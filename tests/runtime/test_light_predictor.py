@@ -211,6 +211,13 @@ def test_openvino_answers_in_every_shape(artifact: Artifact, alone: np.ndarray):
     np.testing.assert_allclose(logits(predictor, TEXTS[:1]), alone[:1], atol=1e-5, rtol=0)
 
 
+def test_openvino_computes_in_fp32(artifact: Artifact):
+    """It takes bfloat16 unasked where a CPU has it; on others nothing but this tells."""
+    openvino = pytest.importorskip("openvino")
+    compiled, _ = OpenVinoEngine(artifact.file("model.onnx"), 1)._compiled(32, 1)
+    assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+
+
 FIRST_ANSWERS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
