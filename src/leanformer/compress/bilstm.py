@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from leanformer.train.strategies import Stage
 
 _LABELS_ALONE = ("D0", "D0-S")
-_VOCABULARIES = ("seen", "all", "cased", "uncased")
-_LEARNT = ("cased", "uncased")
+LEARNT = ("cased", "uncased")  # vocabularies of pieces that the student has of its own
+_VOCABULARIES = ("seen", "all", *LEARNT)
 _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
@@ -184,7 +184,7 @@ class BiLstmStudent:
 
     def unused(self) -> frozenset[str]:
         """Options that there were none of at first, as far as they make no difference; identities leave them out."""
-        used = {"crf": self.crf, "least_steps": self.least_steps, "pieces": self.vocabulary in _LEARNT}
+        used = {"crf": self.crf, "least_steps": self.least_steps, "pieces": self.vocabulary in LEARNT}
         return frozenset(name for name, value in used.items() if not value)
 
     def _epochs(self, stage: Stage, rows: int) -> int:
@@ -215,7 +215,7 @@ class BiLstmStudent:
         from leanformer.models.writing import TOKENIZER
 
         same = sha256_file(artifact.file(TOKENIZER)) == sha256_file(teacher.file(TOKENIZER))
-        return self.vocabulary not in _LEARNT and same and artifact.max_tokens == teacher.max_tokens
+        return self.vocabulary not in LEARNT and same and artifact.max_tokens == teacher.max_tokens
 
     def _pools(self, data: Dataset, task: Task) -> tuple[Pool, Pool, Examples]:
         """The texts to train on, train then unlabelled ones; the dev texts, as a pool and as examples."""

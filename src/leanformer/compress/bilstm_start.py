@@ -12,6 +12,7 @@ from tokenizers import Tokenizer as RustTokenizer
 from torch import Tensor
 
 from leanformer.artifact import Artifact
+from leanformer.compress.bilstm import LEARNT
 from leanformer.compress.learnt_pieces import SPECIAL, carried_over, learn_pieces
 from leanformer.compress.seen_pieces import seen_pieces
 from leanformer.errors import RecipeError
@@ -136,6 +137,5 @@ def plain_tokenizer(path: Path) -> RustTokenizer:
     return made
 
 
-LEARNT = ("cased", "uncased")  # vocabularies
 # Of the embeddings at the start.
 SPREAD = 0.25

@@ -117,9 +117,10 @@ def _unmarked(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[i
     """The pieces of a part of a word where the beginnings of words are what is marked; no mark is left."""
     ids = old.encode(part, add_special_tokens=False).ids
     first = str(old.id_to_token(ids[0])) if ids else ""
-    if first[:1] in _SPACES:
-        bare = known.get(first[1:])
-        ids = [*([] if bare is None else [bare]), *ids[1:]] if bare is not None or first[1:] == "" else ids
+    if first in _SPACES:
+        return ids[1:]
+    if first[:1] in _SPACES and first[1:] in known:
+        return [known[first[1:]], *ids[1:]]
     return ids
 
 
