@@ -9,6 +9,7 @@ import pytest
 
 from leanformer.measure.candidates import changed_answers
 from leanformer.predictor import decide, softmax, to_spans
+from leanformer.tagging.chain import _blocks
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.schemes import tag_names
 from leanformer.tagging.viterbi import Transitions, best_legal, decode, is_legal, shares, word_scores
@@ -118,3 +119,17 @@ def test_a_near_tie_is_one_by_the_whole_score() -> None:
     far = near.copy()
     far[1, 1] += 5
     assert changed_answers(ragged([moved]), ragged([far]), task) == 1
+
+
+def test_one_long_sentence_leaves_its_company_short() -> None:
+    """Sentences go through together, padded to the longest; with one of very many words that must not be all."""
+    generator = np.random.default_rng(8)
+    transitions = drawn(generator)
+    long = generator.normal(size=(140_000, COUNT)).astype(np.float32)
+    short = [generator.normal(size=(n, COUNT)).astype(np.float32) for n in (1, 6, 0, 4) * 40]
+    together = [*short[:80], long, *short[80:]]
+    assert [len(one.rows) for one in _blocks(together)] == [1, 120]
+    found = decode(together, LABELS, transitions)
+    assert len(found[80]) == 140_000
+    for one, tags in zip(short, [*found[:80], *found[81:]], strict=True):
+        assert tags.tolist() == best_legal(one, LABELS, transitions).tolist()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import CheckpointError, DataError
-from leanformer.tagging.windows import SentenceTokenizer, to_words, window_starts
+from leanformer.tagging.windows import SentenceTokenizer, _owners, to_words, window_starts
 from leanformer.tagging.words import join_words, words_of
 from leanformer.tokenizer import Tokenizer
 from tests.tagged import TAGS, tagged_sentences
@@ -72,6 +75,44 @@ def test_windows_cover_every_token(length: int, room: int, data: st.DataObject) 
     starts = window_starts(length, room, overlap)
     covered = {i for start in starts for i in range(start, start + room)}
     assert covered == set(range(length)) and starts == sorted(set(starts))
+
+
+@settings(max_examples=200)
+@given(st.integers(2, 400), st.integers(1, 40), st.data())
+def test_each_word_is_asked_where_its_shorter_side_is_longest(length: int, room: int, data: st.DataObject) -> None:
+    """Against the rule as it is written down: every place held against every window."""
+    if length <= room:
+        return
+    starts = window_starts(length, room, data.draw(st.integers(0, room - 1)))
+    places = np.array(sorted(data.draw(st.sets(st.integers(0, length - 1)))), dtype=np.int64)
+    begins = np.asarray(starts)[:, None]
+    sides = np.minimum(places[None, :] - begins, begins + room - 1 - places[None, :])
+    assert _owners(places, starts, room).tolist() == sides.argmax(axis=0).tolist()
+
+
+_LONG_LINE = """
+import resource, sys
+from leanformer.tagging.windows import SentenceTokenizer
+tokenizer = SentenceTokenizer(sys.argv[1], int(sys.argv[3]))
+tokenizer.windows(["the goal"])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 1200 * 2**20,) * 2)
+[windows] = tokenizer.windows([" ".join(["the", "goal", "of", "it"] * (int(sys.argv[2]) // 4))])
+assert sum(len(one.words) for one in windows) == int(sys.argv[2])
+print(len(windows))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("words", "max_tokens"), [(400_000, 512), (400_000, 32), (200_000, 8)])
+def test_a_line_of_very_many_words_takes_linear_memory(path: Path, words: int, max_tokens: int) -> None:
+    """One table of all words and all windows would take gigabytes, and its like for 400,000 words 100 of them."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LONG_LINE, str(path), str(words), str(max_tokens)],
+        capture_output=True, text=True, env=os.environ | {"TOKENIZERS_PARALLELISM": "false"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > words // max_tokens
 
 
 def test_words_that_nothing_is_left_of_are_outside(path: Path) -> None:

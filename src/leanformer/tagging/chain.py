@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Sentences that are worked on together: enough to hide Python, few enough to stay small with many tags.
-_TOGETHER = 256
+# Sentences that are worked on together: enough to hide Python, few enough to stay small with many tags; and the most
+# words, padding included, so that one very long sentence does not make all its company as long.
+_TOGETHER, _WORDS = 256, 1 << 17
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ def _blocks(sentences: Sequence[np.ndarray]) -> Iterator[_Block]:
     lengths = np.array([len(one) for one in sentences], dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 0]
-    for start in range(0, len(order), _TOGETHER):
-        rows = order[start : start + _TOGETHER]
+    start = 0
+    while start < len(order):
+        together = min(_TOGETHER, max(1, _WORDS // int(lengths[order[start]])))
+        rows = order[start : start + together]
+        start += together
         values = np.zeros((len(rows), int(lengths[rows[0]]), sentences[rows[0]].shape[1]))
         for place, row in enumerate(rows):
             values[place, : lengths[row]] = sentences[row]

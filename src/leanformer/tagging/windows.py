@@ -104,15 +104,16 @@ class SentenceTokenizer:
         room = self.max_tokens - len(head) - len(tail)
         starts = window_starts(len(ids) - len(head) - len(tail), room, self._overlap)
         inside = places - len(head)
-        owner = _owners(inside, starts, room)
+        # Places rise, and so do their windows: those of each are a slice.
+        bounds = np.searchsorted(_owners(inside, starts, room), np.arange(len(starts) + 1))
         return [
             Window(
                 np.concatenate([head, ids[len(head) + start : len(head) + start + room], tail]),
-                inside[owner == number] - start + len(head),
-                np.minimum(ends[owner == number] - start, len(head) + room),
-                words[owner == number],
+                inside[begin:end] - start + len(head),
+                np.minimum(ends[begin:end] - start, len(head) + room),
+                words[begin:end],
             )
-            for number, start in enumerate(starts)
+            for start, begin, end in zip(starts, bounds[:-1], bounds[1:], strict=True)
         ]
 
 
@@ -122,10 +123,14 @@ def window_starts(length: int, room: int, overlap: int) -> list[int]:
 
 
 def _owners(places: np.ndarray, starts: Sequence[int], room: int) -> np.ndarray:
-    """For each place the number of the window where the shorter of its two sides is longest; the first of equals."""
-    begins = np.asarray(starts)[:, None]
-    left, right = places[None, :] - begins, begins + room - 1 - places[None, :]
-    return np.asarray(np.minimum(left, right).argmax(axis=0))
+    """For each place the number of the window where the shorter of its two sides is longest; the first of equals.
+
+    That window is the one whose middle is nearest, so that two neighbours meet half-way between their middles. Places
+    and starts rise; memory is linear in both.
+    """
+    begins = np.asarray(starts, dtype=np.int64)
+    twice_the_border = begins[:-1] + begins[1:] + room - 1
+    return np.searchsorted(twice_the_border, 2 * np.asarray(places, dtype=np.int64), side="left")
 
 
 def first_pieces(text: str, encoding: Encoding) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
