@@ -41,7 +41,8 @@ class Step(Protocol):
 
     `consumes` and `produces` name artifact formats; `reads_data` says whether the result depends on the data
     (and so whether the cache key must cover it). A technique that reads further artifacts of the recipe lists the
-    options that name them in a class variable `names` (see `named_artifacts`).
+    options that name them in a class variable `names` (see `named_artifacts`), and one that reads files or folders of
+    the user's lists the options that are their paths in `paths` (see `path_options`).
     """
 
     consumes: ClassVar[tuple[str, ...]]
@@ -56,6 +57,12 @@ class Step(Protocol):
 def named_artifacts(step: Any) -> dict[str, str]:
     """Option -> name of the artifact that it stands for, beside the one that the step is given."""
     return {option: getattr(step, option) for option in getattr(step, "names", ())}
+
+
+def path_options(step: Any) -> dict[str, str]:
+    """Option -> path of a file or folder that the step reads; options that name none are left out."""
+    given = {option: getattr(step, option) for option in getattr(step, "paths", ())}
+    return {option: path for option, path in given.items() if path}
 
 
 def options(step: Any) -> dict[str, Any]:

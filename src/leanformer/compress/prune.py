@@ -52,6 +52,7 @@ class Prune:
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
     reads_data: ClassVar[bool] = True
+    paths: ClassVar[tuple[str, ...]] = ("table",)
 
     def __post_init__(self) -> None:
         self._budget.check(_NAME)

@@ -37,6 +37,7 @@ class TrimVocabulary:
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
     reads_data: ClassVar[bool] = True
+    paths: ClassVar[tuple[str, ...]] = ("extra_texts",)
 
     def __post_init__(self) -> None:
         if self.min_count < 1:

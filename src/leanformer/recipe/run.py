@@ -13,7 +13,7 @@ from leanformer.files import alone, remove_folder, sha256_file, sha256_json
 from leanformer.measure.energy import EnergySettings
 from leanformer.recipe.effort import Effort, read_effort, recorded
 from leanformer.recipe.spec import Recipe, RecipeStep
-from leanformer.step import Context, defaults, named_artifacts, options
+from leanformer.step import Context, defaults, named_artifacts, options, path_options
 
 # Raised whenever a technique would write other bytes for the same inputs, so that older results are not taken for
 # new ones; 1 where none is given. Another default of an option is such a change, since the key leaves defaults out.
@@ -119,11 +119,12 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
         "data": context.data.training_hash if one.step.reads_data else None,
         "seed": context.seed,
     }
-    # An option that names a folder (another model to start from) or a file (a table) stands for what is in it.
+    # A path of a folder (another model to start from) or a file (a table) stands for what is in it. Any other text is
+    # what it says, also where a file of that name happens to lie in the folder that we are in.
     folders = {
         name: sha256_file(Path(v)) if Path(v).is_file() else _folder_hash(Path(v))
-        for name, v in chosen.items()
-        if v and isinstance(v, str) and Path(v).exists()
+        for name, v in path_options(one.step).items()
+        if name in chosen and Path(v).exists()
     }
     return sha256_json(key | ({"folders": folders} if folders else {}) | ({"artifacts": named} if named else {}))
 
