@@ -9,6 +9,8 @@ import pytest
 
 # Also when pytest is started by hand: a test that would download something fails at once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Some tests import ONNX Runtime before anything of ours.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def data_folder() -> Path | None:

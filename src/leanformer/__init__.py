@@ -6,10 +6,20 @@ The names below are imported when they are first used, so that `import leanforme
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Nothing is sent or written unless the user asks for it. Each of these libraries reads its switch when it is imported,
+# in whichever process that is, and that process has imported this package before.
+for _switch, _off in {
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id and an event database in the home folder, and an upload
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, datasets, transformers
+}.items():
+    os.environ.setdefault(_switch, _off)
 
 _NAMES = {
     "load": "leanformer.loading",

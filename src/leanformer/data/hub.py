@@ -59,7 +59,10 @@ def _load(name: str, config: str | None, where: str) -> Mapping[str, Any]:
     except ImportError as error:
         raise MissingExtraError("reading a hub data set", "train") from error
     # A path is made absolute so that the library cannot take it for the name of a data set on the hub.
-    place = str(Path(name).expanduser().resolve()) if _is_path(name) else name
+    try:
+        place = str(Path(name).expanduser().resolve()) if _is_path(name) else name
+    except RuntimeError as error:  # "~" where there is no home folder, or "~name" of nobody
+        raise DataError("'~' stands for no home folder here", path=where, remedy="write the whole path") from error
     if _is_path(name) and not Path(place).is_dir():
         raise DataError("no such folder", path=where, remedy="check the path, or leave out './' for the hub")
     try:

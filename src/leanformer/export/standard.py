@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 
 from leanformer.artifact import Artifact
 from leanformer.batching import pad
@@ -92,6 +91,9 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
         feeds["token_type_ids"], given = types, torch.from_numpy(types)
     with torch.inference_mode():
         reference = made.model(torch.from_numpy(ids), torch.from_numpy(mask), given).numpy()
+    # Here, because other engines do without.
+    import onnxruntime as ort
+
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = np.asarray(session.run(["logits"], feeds)[0])
     if found.ndim == 3:  # what padding gets means nothing

@@ -84,8 +84,12 @@ def _folder() -> Path:
 
     Raises `MissingCompilerError` when somebody else could put a library there.
     """
+    remedy = "set LEANFORMER_CACHE to a folder that you can write to"
     named = os.environ.get("LEANFORMER_CACHE")
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leanformer"
+    try:
+        base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leanformer"
+    except RuntimeError as error:  # no HOME, and a user that the system does not know, as in many containers
+        raise MissingCompilerError("no folder for the compiled engine: this user has no home folder", remedy) from error
     folder = base / "native"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +97,7 @@ def _folder() -> Path:
     except OSError as error:
         raise MissingCompilerError(
             f"{folder}: no folder for the compiled engine ({error.strerror})",
-            "set LEANFORMER_CACHE to a folder that you can write to",
+            remedy,
         ) from error
     if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
         raise MissingCompilerError(
