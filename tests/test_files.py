@@ -40,7 +40,7 @@ def test_a_folder_appears_when_the_block_ends_well(tmp_path: Path):
     with new_folder(tmp_path / "deep" / "folder") as temporary:
         (temporary / "a.txt").write_text("a")
         assert not (tmp_path / "deep" / "folder").exists()
-        assert temporary.parent == tmp_path / "deep", "a rename must not cross file systems"
+        assert temporary.parents[1] == tmp_path / "deep", "a rename must not cross file systems"
     assert (tmp_path / "deep" / "folder" / "a.txt").read_text() == "a"
     assert [one.name for one in (tmp_path / "deep").iterdir()] == ["folder"]
 
@@ -124,30 +124,47 @@ def test_hashes_are_of_the_content(tmp_path: Path):
     assert len({sha256_json(one) for one in ({"a": 1}, {"a": "1"}, {"a": [1]}, {"b": 1})}) == 4
 
 
-def dead_process() -> int:
-    """The number of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+def killed(code: str, *arguments: object, at: str = "") -> None:
+    """Run `code` in a process that dies by itself, or at the first renaming of a path that ends with `at`."""
+    hook = (
+        "import os, sys; from pathlib import Path; from leanformer.files import *\n"
+        "def dies(event, given):\n"
+        f"    if event == 'os.rename' and {at!r} and str(given[0]).endswith({at!r}): os._exit(9)\n"
+        "sys.addaudithook(dies)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", hook + code, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 9, done.stderr
+
+
+HALF_A_FOLDER = """
+with new_folder(Path(sys.argv[1])) as temporary:
+    (temporary / "b.txt").write_text("half")
+    if len(sys.argv) > 2: os._exit(9)
+"""
+HALF_A_TEXT = """
+with new_file(Path(sys.argv[1])) as temporary:
+    temporary.write_text('{"half')
+    os._exit(9)
+"""
 
 
 def test_a_folder_lost_between_two_renames_comes_back(tmp_path: Path):
     """What a kill in the last moment of `new_folder` leaves: the old folder set aside, the new one not yet in place."""
-    number = dead_process()
-    for ending in ("old", "partial"):
-        (tmp_path / f".folder.{number}.abc_1.{ending}").mkdir()
-    (tmp_path / f".folder.{number}.abc_1.old" / "a.txt").write_text("old")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("old")
+    killed(HALF_A_FOLDER, tmp_path / "folder", at="/new")
+    assert not (tmp_path / "folder").exists()
     restore_folder(tmp_path / "folder")
     assert (tmp_path / "folder" / "a.txt").read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["folder"]
 
 
 def test_leftovers_do_not_stand_in_the_way(tmp_path: Path):
-    for number in (dead_process(), os.getpid()):
-        left = tmp_path / f".folder.{number}.abc_1.old"
-        left.mkdir()
-        (left / "a.txt").write_text("older")
     (tmp_path / "folder").mkdir()
+    killed(HALF_A_FOLDER, tmp_path / "folder", at="/new")
+    killed(HALF_A_FOLDER, tmp_path / "folder", "half")
+    killed(HALF_A_FOLDER, tmp_path / "folder", at="/.old")
+    assert len(list(tmp_path.iterdir())) > 1
     with new_folder(tmp_path / "folder") as temporary:
         (temporary / "b.txt").write_text("new")
     assert [one.name for one in tmp_path.iterdir()] == ["folder"]
@@ -156,15 +173,126 @@ def test_leftovers_do_not_stand_in_the_way(tmp_path: Path):
 
 def test_half_a_text_does_not_stay(tmp_path: Path):
     """What a kill between writing and renaming leaves is gone once the text is written again."""
-    left, others = (
-        tmp_path / f".a.json.{dead_process()}.text.partial",
-        tmp_path / f".a.json.{os.getppid()}.text.partial",
-    )
-    for one in (left, others):
-        one.write_text('{"half')
-    write_json(tmp_path / "a.json", [1])
-    assert sorted(one.name for one in tmp_path.iterdir()) == sorted([others.name, "a.json"])
+    killed(HALF_A_TEXT, tmp_path / "a.json")
+    with files._temporary(tmp_path / "a.json") as others:  # of another thread, at work on it as well
+        others.write_text('{"half')
+        write_json(tmp_path / "a.json", [1])
+        assert sorted(one.name for one in tmp_path.iterdir()) == sorted([others.name, "a.json"])
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [1]
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path):
+    name = "ü" * 120 + ".json"
+    killed(HALF_A_TEXT, tmp_path / name)
+    write_json(tmp_path / name, [1])
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def neighbours(name: str) -> list[str]:
+    """Hidden names that somebody else may have given, dead processes' numbers among them."""
+    number, machine = dead_process(), files._machine()
+    with files._temporary(Path(name)) as ours:
+        other = "0" if ours.name[-9] != "0" else "1"
+        nearly = ours.name[:-9] + other + ".partial"
+    return [
+        f".{name}.old", f".{name}.partial", f".{name}.removed.partial", f".{name}.photos.old", f".{name}.1.x.partial",
+        f".{name}.{number}.text.partial", f".{name}.{number}-{machine}.text.partial", f".{name}.{number}.abc_1.old",
+        f".{name}.{number}-{machine}.abc_1.partial", f".{name}.{number}-{machine}.abc_1.old",
+        f".{name}.{number}-{machine}.0123abcd-0123abcd.partial", nearly,
+    ]  # fmt: skip
+
+
+def dead_process() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("folders", [True, False])
+def test_hidden_neighbours_of_somebody_else_stay(folders: bool, tmp_path: Path):
+    for name in neighbours("x"):
+        if folders:
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "thesis.txt").write_text(name)
+        else:
+            (tmp_path / name).write_text(name)
+    theirs = {one: one.read_text() for one in tmp_path.rglob("*") if one.is_file()}
+    write_text(tmp_path / "x", "ours")
+    (tmp_path / "x").unlink()
+    for _ in range(2):
+        with new_folder(tmp_path / "x"):
+            pass
+        restore_folder(tmp_path / "x")
+    remove_folder(tmp_path / "x")
+    assert {one: one.read_text() for one in tmp_path.rglob("*") if one.is_file()} == theirs
+
+
+def test_threads_write_the_same_file(tmp_path: Path):
+    """Each time it is whole, and no thread takes another's temporary file for a leftover."""
+    failed: list[Exception] = []
+
+    def write(number: int) -> None:
+        try:
+            for _ in range(20):
+                write_json(tmp_path / "a.json", [number] * 50)
+                assert len(set(json.loads((tmp_path / "a.json").read_text()))) == 1
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_the_umask_is_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It belongs to the process: another thread's files would be open to everybody for that moment."""
+
+    def changed(mask: int) -> int:
+        raise AssertionError("the umask was changed")
+
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", changed)
+            with new_folder(tmp_path / "folder") as temporary:
+                write_json(temporary / "a.json", [1])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o750
+    assert stat.S_IMODE((tmp_path / "folder" / "a.json").stat().st_mode) == 0o640
+
+
+def test_behind_a_link(tmp_path: Path):
+    """A link to what is written stays one, also where there is nothing behind it yet."""
+    (tmp_path / "disk").mkdir()
+    for name in ("folder", "a.json"):
+        (tmp_path / name).symlink_to(tmp_path / "disk" / name)
+    for text in ("old", "new"):
+        write_text(tmp_path / "a.json", text)
+        with new_folder(tmp_path / "folder") as temporary:
+            (temporary / "a.txt").write_text(text)
+        assert (tmp_path / "folder").is_symlink() and (tmp_path / "a.json").is_symlink()
+        assert (
+            (tmp_path / "disk" / "folder" / "a.txt").read_text() == (tmp_path / "disk" / "a.json").read_text() == text
+        )
+    assert sorted(one.name for one in tmp_path.rglob("*") if not one.is_symlink()) == [
+        "a.json",
+        "a.txt",
+        "disk",
+        "folder",
+    ]
+
+
+def test_a_file_is_no_folder_to_replace(tmp_path: Path):
+    (tmp_path / "folder").write_text("a file")
+    with pytest.raises(NotADirectoryError), new_folder(tmp_path / "folder"):
+        raise AssertionError("said before the work")
+    assert (tmp_path / "folder").read_text() == "a file"
 
 
 def test_a_folder_is_removed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -173,34 +301,33 @@ def test_a_folder_is_removed_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     folder.mkdir()
     (folder / "a.txt").write_text("a")
 
-    def killed(path: Path, *arguments: object) -> None:
-        raise KeyboardInterrupt
+    def dies(path: Path, *arguments: object, **options: object) -> None:
+        os._exit(9)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", killed)
-        with pytest.raises(KeyboardInterrupt):
-            remove_folder(folder)
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(shutil, "rmtree", dies)
+        remove_folder(folder)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert not folder.exists(), "half a folder would be taken for a whole one"
     assert len(list(tmp_path.iterdir())) == 1
     remove_folder(folder)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_of_a_running_process_are_left_alone(tmp_path: Path):
-    others = tmp_path / f".folder.{os.getppid()}.abc_1.partial"
+@pytest.mark.parametrize("machine", [files._machine(), "00000000"])
+def test_folders_of_a_running_process_are_left_alone(machine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Of another machine it cannot be seen whether its process runs, which matters on shared storage."""
+    number = os.getppid() if machine == files._machine() else dead_process()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: number)
+        patch.setattr(files, "_machine", lambda: machine)
+        with files._temporary(tmp_path / "folder") as others:
+            pass
     others.mkdir()
     restore_folder(tmp_path / "folder")
     assert others.is_dir()
-
-
-def test_what_another_machine_writes_is_left_alone(tmp_path: Path):
-    """On shared storage: whether its process runs cannot be seen from here."""
-    number = dead_process()
-    theirs, ours = (tmp_path / f".folder.{number}-{one}.abc_1.partial" for one in ("00000000", files._machine()))
-    for one in (theirs, ours):
-        one.mkdir()
-    restore_folder(tmp_path / "folder")
-    assert theirs.is_dir() and not ours.exists()
 
 
 def test_only_one_is_alone(tmp_path: Path):

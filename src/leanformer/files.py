@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
 import os
 import platform
+import re
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` under a temporary name in the same folder, then rename it to `path`.
-
-    What a killed process left behind under such a name is cleared away first.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_partial(path)
-    temporary = path.with_name(f".{path.name}.{_owner()}.text.partial")
-    try:
-        with open(temporary, "w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write `text` as UTF-8 by way of `new_file`."""
+    with new_file(path) as temporary, open(temporary, "w", encoding="utf-8") as handle:
+        handle.write(text)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -39,34 +29,54 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Hand out a temporary folder beside `path`; it becomes `path` only when the block ends well.
+def new_file(path: Path) -> Iterator[Path]:
+    """Hand out a temporary name beside `path`; what the block writes there becomes `path` when it ends well.
 
-    A folder that stood at `path` is replaced in that last moment; after an error it is still there, whole. What a
-    killed process left behind is cleared away first (see `restore_folder`).
+    Of a symbolic link it is the file behind it that is replaced. Any number of threads may write the same file: the
+    last one stands. What a killed process left behind is cleared away first.
     """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in _leftovers(path):
+        _remove(left)
+    with _temporary(path) as temporary:
+        yield temporary
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+
+
+@contextmanager
+def new_folder(path: Path, keep: Callable[[Path, Path], object] = lambda old, new: None) -> Iterator[Path]:
+    """Hand out a temporary folder on the storage of `path`; it becomes `path` only when the block ends well.
+
+    A folder that stood at `path` is replaced in that last moment; after an error it is still there, whole. Of a
+    symbolic link it is the folder behind it that is replaced. What a killed process left behind is cleared away first
+    (see `restore_folder`).
+
+    Args:
+        keep: called with the old folder, if there is one, and the new, just before one takes the other's place: to
+            take over what is to stay.
+
+    Raises `NotADirectoryError` where a file stands at `path`.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     restore_folder(path)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.{_owner()}.", suffix=".partial", dir=path.parent))
-    # mkdtemp makes folders that only their owner may enter; an artifact is to be read by others too.
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o777 & ~umask)
-    try:
-        yield temporary
-        if path.exists():
-            old = temporary.with_suffix(".old")
-            path.rename(old)
-            try:
-                temporary.rename(path)
-            except OSError:
-                old.rename(path)
-                raise
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _temporary(path) as place:
+        (place / _NEW).mkdir(parents=True)
+        try:
+            yield place / _NEW
+            if path.exists():
+                keep(path, place / _NEW)
+                path.rename(place / _OLD)
+            (place / _NEW).rename(path)
+            if (place / _OLD).exists():
+                (place / _OLD).rename(place / _REMOVED)  # half of it must never come back
+        finally:
+            _put_back(place, path)
 
 
 def restore_folder(path: Path) -> None:
@@ -74,13 +84,10 @@ def restore_folder(path: Path) -> None:
 
     Only leftovers of processes that no longer run are touched.
     """
-    for left in sorted(path.parent.glob(f".{glob.escape(path.name)}.*.old")):
-        if not _is_running(left):
-            if path.exists():
-                shutil.rmtree(left)
-            else:
-                left.rename(path)
-    _clear_partial(path)
+    path = Path(os.path.realpath(path))
+    for left in _leftovers(path):
+        _put_back(left, path)
+        _remove(left)
 
 
 def remove_folder(path: Path) -> None:
@@ -90,49 +97,93 @@ def remove_folder(path: Path) -> None:
     """
     restore_folder(path)
     if path.exists():
-        doomed = path.with_name(f".{path.name}.{_owner()}.removed.partial")
-        path.rename(doomed)
-        shutil.rmtree(doomed)
+        with _temporary(path) as place:
+            place.mkdir()
+            path.rename(place / _REMOVED)
 
 
-def _clear_partial(path: Path) -> None:
-    """Remove what processes that no longer run left half-written, or half-removed, of `path`."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        if not _is_running(left):
-            if left.is_dir():
-                shutil.rmtree(left)
-            else:
-                left.unlink(missing_ok=True)
+def _put_back(place: Path, path: Path) -> None:
+    """Give `path` back the folder that was set aside in `place`, if nothing took its place."""
+    if (place / _OLD).is_dir() and not os.path.lexists(path):
+        (place / _OLD).rename(path)
 
 
-def _owner() -> str:
-    """This process, as temporary names have it: its number, and its machine, for storage may be shared."""
-    return f"{os.getpid()}-{_machine()}"
+# What a temporary folder holds: the new folder, and the one that was at its place.
+_NEW, _OLD, _REMOVED = "new", ".old", ".removed"
+_used: set[str] = set()
+"""Names of the temporary files and folders that this process is at work on."""
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A name beside `path` that no other call has; what is there in the end is removed."""
+    name = f".{_stem(path)}.{os.getpid()}-{_machine()}.{secrets.token_hex(4)}"
+    temporary = path.with_name(f"{name}-{_seal(name)}.partial")
+    _used.add(temporary.name)
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+        _used.discard(temporary.name)
+
+
+def _leftovers(path: Path) -> list[Path]:
+    """Temporary files and folders of `path` whose process has ended.
+
+    A name alone is not enough to remove a file by: whoever keeps a `.report.json.old` wants it. So ours carry a seal.
+    """
+    found = []
+    for left in sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*.partial")):
+        parts = _TEMPORARY.fullmatch(left.name)
+        if parts and _seal(parts["name"]) == parts["seal"] and not _is_running(left, parts["number"], parts["machine"]):
+            found.append(left)
+    return found
+
+
+_TEMPORARY = re.compile(
+    r"(?P<name>\..*\.(?P<number>\d+)-(?P<machine>[0-9a-f]{8})\.[0-9a-f]{8})-(?P<seal>[0-9a-f]{8})\.partial", re.DOTALL
+)
+
+
+def _stem(path: Path) -> str:
+    """The name, or what stands for it where a temporary one made of it would be too long for a file system."""
+    return path.name if len(os.fsencode(path.name)) <= 180 else sha256_json(path.name)[:32]
+
+
+def _seal(name: str) -> str:
+    """What nobody else would write into a name."""
+    return hashlib.sha256(b"a temporary name of leanformer: " + os.fsencode(name)).hexdigest()[:8]
 
 
 def _machine() -> str:
+    """Storage may be shared, and a process number means something on its own machine alone."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
-def _is_running(left: Path) -> bool:
-    """Whether the process that made this temporary file or folder is another one that still runs.
+def _is_running(left: Path, number: str, machine: str) -> bool:
+    """Whether the process that made this temporary file or folder still runs.
 
     One of another machine may run: whether it does cannot be seen from here.
     """
-    number, _, machine = left.name.split(".")[-3].partition("-")
-    if not number.isdigit():
-        return False
-    if machine and machine != _machine():
+    if machine != _machine():
         return True
     if int(number) == os.getpid():
-        return False
+        return left.name in _used
     try:
         os.kill(int(number), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass  # it runs, and belongs to somebody else
     return True
+
+
+def _remove(path: Path) -> None:
+    """Remove a temporary file or folder, as far as another process has not done so already."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

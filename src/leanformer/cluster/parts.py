@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.errors import LeanformerError
-from leanformer.files import remove_folder, write_json
+from leanformer.files import new_file, remove_folder, write_json
 from leanformer.predictor import Question
 
 JOB, FORMAT_VERSION = "job.json", 1
@@ -105,7 +105,7 @@ def join(folder: Path, output: Path, chunks: Iterable[Sequence[Question]]) -> in
 
     Raises `LeanformerError` for a part that does not answer its chunk; nothing is then written.
     """
-    temporary, count = output.with_name(f".{output.name}.partial"), 0
+    count = 0
 
     def lines() -> Iterator[str]:
         for number, chunk in enumerate(chunks):
@@ -118,15 +118,9 @@ def join(folder: Path, output: Path, chunks: Iterable[Sequence[Question]]) -> in
                     "  remedy: remove that file and give the same command again"
                 ) from error
 
-    try:
-        with open(temporary, "w", encoding="utf-8") as handle:
-            for line in lines():
-                handle.write(line + "\n")
-                count += 1
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(output) as temporary, open(temporary, "w", encoding="utf-8") as handle:
+        for line in lines():
+            handle.write(line + "\n")
+            count += 1
     remove_folder(folder)
     return count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from leanformer.artifact import Artifact
 from leanformer.batching import pad
 from leanformer.errors import ArtifactError, GateError
+from leanformer.files import new_file
 from leanformer.runtime.engine import OnnxEngine
 from leanformer.tagging.ragged import ragged
 
@@ -27,9 +27,7 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
     graph that was made without,
     `GateError` when the new graph does not give PyTorch's logits.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with new_file(path) as temporary:
         if artifact.format == "onnx":
             if token_types and not OnnxEngine(artifact.file("model.onnx"), 1).takes_types:
                 raise ArtifactError(
@@ -44,9 +42,6 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
             _padded(artifact.file("model.onnx"), temporary)
         else:
             _export(artifact, temporary, token_types or artifact.task.pairs)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _padded(source: Path, path: Path) -> None:
