@@ -135,9 +135,13 @@ def test_found_without_being_told(tmp_path: Path) -> None:
 
 def test_unlabelled_texts_are_split_into_words(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("a\tO\nb\tB-X\n\nc\tO\n")
-    (tmp_path / "unlabelled.txt").write_text("Hello, world!\n\nno more\n")
+    (tmp_path / "unlabelled.txt").write_text("Hello, world!\n\nno more\nAnna's/l’Italie\n")
     data = open_dataset(str(tmp_path), kind="tokens")
-    assert data.unlabelled is not None and data.unlabelled.texts == ("Hello , world !", "no more")
+    assert data.unlabelled is not None and data.unlabelled.texts == (
+        "Hello , world !",
+        "no more",
+        "Anna 's / l’ Italie",
+    )
 
 
 def test_dev_is_taken_from_every_language(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_sentences_in_chunks_are_the_sentences(made: tuple[Artifact, ...], threa
 
 def test_predict_in_chunks_is_predict(made: tuple[Artifact, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = LightPredictor(made[1], threads=2)
-    questions = [*TEXTS, ["the", "goal"], "«the goal»"]
+    questions = [*TEXTS, ["the", "goal"], "«the goal»", "the song's/l’album"]
     whole = predictor.predict(questions)
     monkeypatch.setattr(predictor_module, "CHUNK", 17)
     assert [one.tags for one in predictor.predict(iter(questions))] == [one.tags for one in whole]

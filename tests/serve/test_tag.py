@@ -27,6 +27,7 @@ ODD = [
     "\U0001f3b8\U0001f3b8 the song\U0001f468\u200d\U0001f469\u200d\U0001f467 band, guitar!",
     "cafe\u0301 song\u00a0band\tgoal\r\n match\n\n  team ",
     "(song) \u201cgoal\u201d ... drum-drum's",
+    "the song's drum\u2019s l'album song/goal don't \U0001f3b8's",
     "!!! ---",
     "\u0634\u0639\u0631 song \u05e9\u05d9\u05e8",
     "\u6771\u4eac\u3067song\u3092",

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from leanformer.tagging.parts import parts
+
 SEPARATOR, _INNER = " ", "\u00a0"
 _CHUNK = re.compile(r"\S+")
 
@@ -62,33 +64,22 @@ def as_sentence(text: str | Sequence[str]) -> Sentence:
 def split_words(text: str) -> tuple[tuple[int, int], ...]:
     """Where the words of a plain text are: first character and end (exclusive) of each.
 
-    White space separates words. Punctuation and symbols at the beginning and the end of what stands between are words
-    of their own, one for each character; inside they stay ("3.14", "l'Iran", "e-mail"). So is each Han, kana and
-    bopomofo character, as in the data sets. Scripts that separate words by nothing else (Thai) need a list of words.
+    White space separates words, and what stands between comes apart as the corpora of taggers have it (see `parts`):
+    marks at its ends, clitics ("anna's"), elided words ("l'Iran"), words with a slash between. Each Han, kana and
+    bopomofo character is a word, as in the data sets. Scripts that separate words by nothing else (Thai) need a list
+    of words.
     """
     places: list[tuple[int, int]] = []
     for match in _CHUNK.finditer(text):
-        start, end = match.span()
-        inner_start, inner_end = start, end
-        while inner_start < end and _is_mark(text[inner_start]):
-            inner_start += 1
-        while inner_end > inner_start and _is_mark(text[inner_end - 1]):
-            inner_end -= 1
-        places += [(i, i + 1) for i in range(start, inner_start)]
-        begun = inner_start
-        for i in range(inner_start, inner_end):
-            if _stands_alone(text[i]):
-                places += [(begun, i)] if begun < i else []
-                places.append((i, i + 1))
-                begun = i + 1
-        places += [(begun, inner_end)] if begun < inner_end else []
-        places += [(i, i + 1) for i in range(inner_end, end)]
+        for start, end in [match.span()] if match[0].isalnum() else parts(text, *match.span()):
+            begun = start
+            for i in range(start, end):
+                if _stands_alone(text[i]):
+                    places += [(begun, i)] if begun < i else []
+                    places.append((i, i + 1))
+                    begun = i + 1
+            places += [(begun, end)] if begun < end else []
     return tuple(places)
-
-
-@lru_cache(maxsize=65536)
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character)[0] in "PS"
 
 
 @lru_cache(maxsize=65536)
