@@ -40,14 +40,22 @@ class _Model:
     """A model in C++, for as long as this object lives."""
 
     def __init__(self, weights: Weights, functions: _Level) -> None:
-        arrays = weights.arrays
+        tables = [None if one is None else _apart(one) for one in weights.arrays[: weights.tables]]
+        arrays = tables + weights.arrays[weights.tables :]
         pointers = (_POINTER * len(arrays))(*(None if one is None else one.ctypes.data for one in arrays))
         layers = (LayerShape * len(weights.layers))(*weights.layers)
         self.pointer = functions.make(ctypes.addressof(weights.shape), layers, ctypes.cast(pointers, _POINTER))
         if not self.pointer:
             raise MemoryError("not enough memory for the weights of the engine native")
-        self._tables = arrays[: weights.tables]  # those of the embeddings are read where they lie
+        self._tables = tables  # those of the embeddings are read where they lie
         weakref.finalize(self, functions.discard, self.pointer)
+
+
+def _apart(array: np.ndarray) -> np.ndarray:
+    """In memory of its own. What shares the file's would keep all of it, and lies at any address: C++ must not read
+    floats there.
+    """
+    return array.copy() if array.base is not None or not array.flags.aligned else array
 
 
 class NativeEngine:

@@ -30,7 +30,8 @@ struct RecurrentShape {
 enum Outcome : int32_t { DONE, NO_MEMORY, OUT_OF_RANGE };
 
 // One instruction set's functions, for encoders, or for recurrent models, which do not look at `layers`. `make` returns
-// null when there is not enough memory.
+// null when there is not enough memory. The tables of embeddings, which come first among the arrays, are read where they
+// lie: they must be aligned as their type, and stay as long as the model.
 struct Level {
     void* (*make)(const void* shape, const LayerShape*, const void* const* arrays);
     void (*discard)(void* model);
