@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # `typing` would be most of what `import leanformer` takes
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,8 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from leanformer.artifact import Artifact, open_artifact
     from leanformer.data.dataset import Dataset, open_dataset
     from leanformer.data.examples import Examples

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from leanformer.cli.main import app
+from leanformer.cli.app import app
 
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "leanformer"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")

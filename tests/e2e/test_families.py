@@ -13,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from typer.testing import CliRunner
 
 from leanformer.artifact import Artifact
-from leanformer.cli.main import app
+from leanformer.cli.app import app
 from leanformer.compress.distil import Distil
 from leanformer.errors import ArtifactError
 from leanformer.export.int8 import Int8

@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.cli.main import app
+from leanformer.cli.app import app
 from leanformer.errors import ArtifactError, CheckpointError, DataError, LeanformerError
 from leanformer.export.embedder import make_embedder
 from leanformer.export.standard import write_standard_onnx

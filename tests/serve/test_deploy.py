@@ -11,7 +11,7 @@ import pytest
 import typer.main
 import yaml
 
-from leanformer.cli.main import app
+from leanformer.cli.app import app
 from leanformer.cli.serve import KEY_VARIABLE
 from leanformer.serve.guard import OPEN_ROUTES
 from leanformer.serve.settings import Limits

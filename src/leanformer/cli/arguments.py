@@ -70,6 +70,18 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def as_text(argument: str) -> str:
+    """A text from the command line. Bytes that the locale has no letters for arrive as halves of surrogate pairs; read
+    as UTF-8 where they are that, and else left as they are.
+    """
+    if not any("\udc80" <= letter <= "\udcff" for letter in argument):
+        return argument
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        return argument
+
+
 def command_line() -> str:
     """What was typed, for the report."""
     return shlex.join(["leanformer", *sys.argv[1:]])

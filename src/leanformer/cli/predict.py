@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanformer.cli.arguments import ThreadsOption, TuningOption, say
+from leanformer.cli.arguments import ThreadsOption, TuningOption, as_text, say
 from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task, Text
 
@@ -121,8 +121,8 @@ def _say_routes(predictor: Predictor) -> None:
 
 
 def _given(texts: list[str], seconds: list[str] | None) -> Iterator[Text]:
+    texts, seconds = [as_text(one) for one in texts], None if seconds is None else [as_text(one) for one in seconds]
     for text in [*texts, *(seconds or ())]:
-        # A byte of the command line that is not UTF-8 arrives as half of a surrogate pair.
         if not text.strip() or any("\ud800" <= one <= "\udfff" for one in text):
             raise LeanformerError(f"{text!r} is no text\n  remedy: give at least one word, in UTF-8")
     yield from zip(texts, seconds, strict=True) if seconds else texts
