@@ -15,7 +15,6 @@ Readable with the standard library alone; nothing is ever unpickled.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +22,15 @@ from typing import Any
 
 from leanformer.errors import ArtifactError
 from leanformer.files import sha256_file, sha256_json, write_json
+from leanformer.manifest import FORMATS as FORMATS
+from leanformer.manifest import MOST_BYTES, check_manifest
+from leanformer.schema import shown
+from leanformer.strict_json import read_json
 from leanformer.task import Task
 
 MANIFEST = "leanformer.json"
 FORMAT_VERSION = 1
-FORMATS = ("encoder", "bilstm", "onnx", "transformers", "cascade")
+AGAIN = "\n  remedy: copy or make the artifact again"
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Artifact:
         """Path of a listed file. Raises `ArtifactError` for a name that the manifest does not list."""
         if name not in self.files:
             raise ArtifactError(
-                f"{self.path}: the artifact has no file {name!r}; it has {', '.join(sorted(self.files))}"
+                f"{self.path}: the artifact has no file {name!r}; it has {', '.join(sorted(self.files)[:20])}{AGAIN}"
             )
         return self.path / name
 
@@ -89,13 +92,9 @@ class Artifact:
         for name, entry in self.files.items():
             path = self.path / name
             if not path.is_file():
-                raise ArtifactError(
-                    f"{path}: listed in {MANIFEST} but missing\n  remedy: copy or make the artifact again"
-                )
+                raise ArtifactError(f"{path}: listed in {MANIFEST} but missing{AGAIN}")
             if path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
-                raise ArtifactError(
-                    f"{path}: content differs from the hash in {MANIFEST}\n  remedy: copy or make the artifact again"
-                )
+                raise ArtifactError(f"{path}: content differs from the hash in {MANIFEST}{AGAIN}")
 
 
 def write_manifest(
@@ -151,32 +150,28 @@ def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
             "  remedy: give the folder that `leanformer train` or `leanformer compress` wrote"
         )
     try:
-        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        version = manifest["format_version"]
-        if version != FORMAT_VERSION:
+        manifest = read_json(manifest_path, most_bytes=MOST_BYTES)
+        version = manifest.get("format_version") if isinstance(manifest, dict) else None
+        if type(version) is int and version > FORMAT_VERSION:
             raise ArtifactError(
-                f"{manifest_path}: format version {version}, but this Leanformer reads version {FORMAT_VERSION}\n"
+                f"{manifest_path}: format version {shown(version)}, but this Leanformer reads version "
+                f"{FORMAT_VERSION}\n"
                 "  remedy: upgrade Leanformer, or make the artifact again with this one"
             )
+        check_manifest(manifest)
         artifact = _from_manifest(folder, manifest)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{manifest_path}: not a valid manifest ({type(error).__name__}: {error})") from error
+    except (ValueError, OSError, RuntimeError) as error:
+        # A loop of symbolic links is a RuntimeError, or an OSError, as Python's version has it.
+        raise ArtifactError(f"{manifest_path}: not a valid manifest ({error}){AGAIN}") from error
     if verify:
         artifact.verify()
     return artifact
 
 
 def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
-    if manifest["format"] not in FORMATS:
-        raise ValueError(f"unknown format {manifest['format']!r}")
-    kinds = {"files": dict, "history": list, "properties": dict}
-    for key, kind in kinds.items():
-        if not isinstance(manifest[key], kind):
-            raise ValueError(f"{key!r} is not a {kind.__name__}")
+    """Raises `ValueError` for a task whose parts do not go together, and for a file that lies elsewhere."""
     root = folder.resolve()
-    for name, entry in manifest["files"].items():
-        if not isinstance(entry["sha256"], str) or not isinstance(entry["bytes"], int):
-            raise ValueError(f"file {name!r} has no hash or no size")
+    for name in manifest["files"]:
         # A manifest may come from anywhere; it must not make us read outside its own folder.
         if not (folder / name).resolve().is_relative_to(root):
             raise ValueError(f"file {name!r} lies outside the artifact")
@@ -184,7 +179,7 @@ def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
         path=folder,
         format=manifest["format"],
         task=Task.from_json(manifest["task"]),
-        max_tokens=int(manifest["max_tokens"]),
+        max_tokens=manifest["max_tokens"],
         files=manifest["files"],
         history=tuple(manifest["history"]),
         properties=manifest["properties"],

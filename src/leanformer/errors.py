@@ -32,6 +32,16 @@ class CheckpointError(LeanformerError):
     """A model checkpoint that cannot be mapped or read."""
 
 
+class TokenizerFileError(ArtifactError, CheckpointError):
+    """A `tokenizer.json`, of an artifact or of a checkpoint, that cannot be used."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(
+            f"{path}: {problem}\n  remedy: copy or make the artifact again, or save the tokenizer again with "
+            "`save_pretrained`"
+        )
+
+
 class GateError(LeanformerError):
     """A step whose result strays too far from what it was made from."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tokenizers import Encoding
-from tokenizers import Tokenizer as RustTokenizer
 
-from leanformer.errors import CheckpointError, DataError
+from leanformer.errors import DataError, TokenizerFileError
 from leanformer.task import Text
+from leanformer.tokenizer_file.read import read_tokenizer
 from leanformer.words.cache import WordCache
 
 
@@ -25,17 +26,18 @@ class Tokenizer:
             the threads of the library, as many as the process has cores ($RAYON_NUM_THREADS, read at their first use).
         cache: keep the ids of words (`words.cache`), where the tokenizer allows it; the ids are the same without.
 
-    Raises `CheckpointError` when the file cannot be read as a tokenizer.
+    Raises `TokenizerFileError` when the file cannot be read as a tokenizer, or leaves no room for a text.
     """
 
     def __init__(
         self, path: Path | str, max_tokens: int, *, overlap: int = 0, one_core: bool = False, cache: bool = True
     ) -> None:
-        try:
-            self._tokenizer = RustTokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception for every kind of broken file
-            raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
+        self._file = read_tokenizer(path)
+        self._tokenizer = self._file.library
         self.path, self.max_tokens = path, max_tokens
+        special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        if special > max_tokens:
+            raise TokenizerFileError(path, f"it sets {special} tokens around a text, and the model reads {max_tokens}")
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap)
         self._one_core = one_core
@@ -45,7 +47,8 @@ class Tokenizer:
         """Token ids of each text, special tokens included: one int32 array `[tokens]` per text.
 
         Of a pair of texts the array is `[tokens, 2]`: token ids, and token types, which tell its two texts apart.
-        Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair.
+        Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair, and
+        for a text that is too long (`tokenizer_file.read.MOST_CHARACTERS`).
         """
         return [one[0] for one in self._windows(texts, whole=False)]
 
@@ -61,6 +64,7 @@ class Tokenizer:
         """The windows of each text, or the first alone unless `whole`."""
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts; wrap one text in a list")
+        self._file.check_lengths(texts)
         found: list[list[np.ndarray] | None] = (
             [None] * len(texts) if self._words is None else self._words.windows(texts, whole=whole)
         )
@@ -68,6 +72,8 @@ class Tokenizer:
         for number, one in zip(rest, self._encodings(texts, rest), strict=True):
             # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
             found[number] = [_row(texts[number], part) for part in (one, *(one.overflowing if whole else ()))]
+            if len(one.ids) > self.max_tokens:
+                raise TokenizerFileError(self.path, f"it does not cut texts at {self.max_tokens} tokens")
         return [one for one in found if one is not None]
 
     def _encodings(self, texts: Sequence[Text], chosen: Sequence[int]) -> list[Encoding]:
@@ -76,9 +82,7 @@ class Tokenizer:
             return []
         try:
             wanted = [one if isinstance(one, str) else tuple(one) for one in (texts[number] for number in chosen)]
-            if self._one_core:
-                return [self._tokenizer.encode_batch_fast([one])[0] for one in wanted]
-            return list(self._tokenizer.encode_batch_fast(wanted))
+            return self._file.run(lambda: self._asked(wanted), wanted)
         except TypeError:
             for number, text in enumerate(texts, start=1):
                 parts = (text,) if isinstance(text, str) else text
@@ -90,6 +94,21 @@ class Tokenizer:
                         remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
                     ) from None
             raise
+
+    def _asked(self, texts: Sequence[Any]) -> list[Encoding]:
+        if self._one_core:
+            return [self._tokenizer.encode_batch_fast([one])[0] for one in texts]
+        return list(self._tokenizer.encode_batch_fast(texts))
+
+    @property
+    def special_ids(self) -> tuple[int, ...]:
+        """The ids that stand around every text."""
+        return self._file.parts.special_ids
+
+    @property
+    def largest_id(self) -> int:
+        """The largest that any text can have."""
+        return self._file.parts.largest_id
 
     @property
     def remembers_words(self) -> bool:

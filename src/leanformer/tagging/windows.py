@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from tokenizers import Encoding
-from tokenizers import Tokenizer as RustTokenizer
 
-from leanformer.errors import CheckpointError, DataError
+from leanformer.errors import DataError, TokenizerFileError
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.schemes import OUTSIDE
 from leanformer.tagging.words import SEPARATOR, words_of
+from leanformer.tokenizer_file.read import read_tokenizer
 
 # The logits of a word that the tokenizer leaves nothing of: O, and nothing else.
 _CERTAIN = 20.0
@@ -51,22 +51,20 @@ class SentenceTokenizer:
         overlap: tokens that a window repeats of the one before; None: a quarter of what a window holds.
         one_core: never take more than the core that calls (see `tokenizer.Tokenizer`).
 
-    Raises `CheckpointError` when the file cannot be read as a tokenizer, or leaves no room for a token.
+    Raises `TokenizerFileError` when the file cannot be read as a tokenizer, or leaves no room for a token.
     """
 
     def __init__(
         self, path: Path | str, max_tokens: int, *, overlap: int | None = None, one_core: bool = False
     ) -> None:
-        try:
-            self._tokenizer = RustTokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception for every kind of broken file
-            raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})") from error
+        self._file = read_tokenizer(path)
+        self._tokenizer = self._file.library
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self.max_tokens, self._one_core = max_tokens, one_core
         room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
         if room < 1:
-            raise CheckpointError(f"{path}: {max_tokens} tokens are all special ones; no word has room")
+            raise TokenizerFileError(path, f"{max_tokens} tokens are all special ones; no word has room")
         self._overlap = min(room // 4 if overlap is None else overlap, room - 1)
 
     def windows(self, sentences: Sequence[str]) -> list[list[Window]]:
@@ -79,11 +77,9 @@ class SentenceTokenizer:
         for number, one in enumerate(sentences, start=1):
             if not isinstance(one, str):
                 raise TypeError(f"sentence {number} is no string, but {one!r:.60}")
+        self._file.check_lengths(sentences, "sentence")
         try:
-            if self._one_core:
-                encodings = [self._tokenizer.encode_batch([one])[0] for one in sentences]
-            else:
-                encodings = self._tokenizer.encode_batch(list(sentences))
+            encodings = self._file.run(lambda: self._encodings(sentences), sentences)
         except TypeError:
             for number, one in enumerate(sentences, start=1):
                 if any("\ud800" <= letter <= "\udfff" for letter in one):
@@ -93,6 +89,11 @@ class SentenceTokenizer:
                     ) from None
             raise
         return [self._cut(one, *first_pieces(text, one)) for text, one in zip(sentences, encodings, strict=True)]
+
+    def _encodings(self, sentences: Sequence[str]) -> list[Encoding]:
+        if self._one_core:
+            return [self._tokenizer.encode_batch([one])[0] for one in sentences]
+        return list(self._tokenizer.encode_batch(list(sentences)))
 
     def _cut(self, encoding: Encoding, places: np.ndarray, ends: np.ndarray, words: np.ndarray) -> list[Window]:
         ids = np.asarray(encoding.ids, dtype=np.int32)

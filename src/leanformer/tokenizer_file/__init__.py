@@ -1,0 +1,1 @@
+"""A `tokenizer.json` that may come from anywhere, looked through before the library `tokenizers` gets it."""
