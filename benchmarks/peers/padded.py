@@ -14,6 +14,7 @@ import onnxruntime as ort
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from leanformer.runtime.openvino_engine import import_openvino
 from leanformer.task import Task
 
 
@@ -86,8 +87,7 @@ class OpenVino(Padded):
     """
 
     def __init__(self, folder: Path, task: Task, limit: int, batch: int, graph: Any, threads: int) -> None:
-        import openvino
-
+        openvino = import_openvino()
         super().__init__(folder, task, limit, batch)
         compiled = openvino.compile_model(
             graph, "CPU", {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from leanformer.errors import LeanformerError, MissingExtraError
 LOCAL = "local"
 # Chunks of text are small; Ray would take a third of the memory of the machine.
 _STORE_BYTES = 128 << 20
+# What names the token by which the processes of a cluster know each other, or says that there is none.
+_TOKEN_NAMES = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
 @contextmanager
@@ -26,8 +29,9 @@ def connected(address: str, *, local_cores: int) -> Iterator[Any]:
 
     Raises `MissingExtraError` without Ray, and `LeanformerError` for a cluster that cannot be reached.
     """
-    # Read by Ray when it is imported: it would tell its makers of every start.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == LOCAL and not _TOKEN_NAMES & set(os.environ):
+        # Ray would write one into the home folder. Its processes inherit this one, and it ends with ours.
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         import ray
     except ImportError as error:

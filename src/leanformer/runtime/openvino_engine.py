@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,6 +16,38 @@ from leanformer.machine import instruction_sets
 from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
 
 _FIRST_USE = Lock()
+_TELEMETRY = "openvino_telemetry"
+
+
+def import_openvino() -> Any:
+    """The module `openvino`, without the telemetry that its import starts, unless the user has agreed to that.
+
+    It has no switch but a file in the home folder (written by its command `opt_in_out`), and counts no file as consent:
+    importing it would write a client id there and tell Google Analytics. Where its package `openvino_telemetry` is not
+    installed it does without, so that is what it is shown. A process that has imported it before has chosen already.
+
+    Raises `MissingExtraError` without OpenVINO.
+    """
+    hidden = _TELEMETRY not in sys.modules and not _has_agreed()
+    with _FIRST_USE:
+        if hidden:
+            sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # what `import` takes for "not there"
+        try:
+            import openvino
+        except ImportError as error:
+            raise MissingExtraError("the engine openvino", "openvino") from error
+        finally:
+            if hidden:
+                sys.modules.pop(_TELEMETRY, None)
+    return openvino
+
+
+def _has_agreed() -> bool:
+    """Whether the user has said yes to OpenVINO's telemetry."""
+    try:
+        return (Path.home() / "intel" / "openvino_telemetry").read_text(encoding="utf-8").strip() == "1"
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 # Of a CPU on which `saturates`: multiply in fp32, and do without generated code for chains of small operators, which
@@ -50,10 +83,7 @@ class OpenVinoEngine:
     _TOKENS_PER_SEQUENCE = 4
 
     def __init__(self, path: Path, threads: int, *, streams: int = 1) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtraError("the engine openvino", "openvino") from error
+        openvino = import_openvino()
         with _FIRST_USE:
             # Its bindings set up their use of numpy at the first `data`, and two threads that come to it together wait
             # for each other for ever (one holds Python's lock, the other that of the set-up). So one comes first.
