@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.bilstm import BiLstm, BiLstmConfig
+from leanformer.models.finite import check_finite
 from leanformer.models.writing import WEIGHTS, write_module
 from leanformer.task import Task
 
@@ -49,5 +50,7 @@ def read_bilstm(artifact: Artifact) -> BiLstm:
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r} holds no recurrent classifier")
     config = BiLstmConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
     model = BiLstm(config)
-    model.load_state_dict(load_file(artifact.file(WEIGHTS)))
+    weights = load_file(artifact.file(WEIGHTS))
+    check_finite(weights, artifact.file(WEIGHTS), ArtifactError, "make the artifact again")
+    model.load_state_dict(weights)
     return model.eval()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.bilstm_store import read_bilstm
+from leanformer.models.finite import check_answers, check_finite
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
@@ -67,8 +68,11 @@ class TorchPredictor:
         return self._sentences.windows(sentences)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
-        return score_rows(
+        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`.
+
+        Raises `ArtifactError` where they are not finite.
+        """
+        values = score_rows(
             self._model,
             rows,
             padding_id=self._padding_id,
@@ -76,6 +80,8 @@ class TorchPredictor:
             batch_tokens=self.batch_tokens,
             pad_to=self.pad_to,
         )
+        check_answers(values, self.artifact.path)
+        return values
 
 
 class _Foreign(nn.Module):
@@ -111,5 +117,6 @@ def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
     foreign = stock.from_pretrained(
         artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True
     )
+    check_finite(dict(foreign.named_parameters()), artifact.path, ArtifactError)
     positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))
     return _Foreign(foreign), int(foreign.config.pad_token_id or 0), positions

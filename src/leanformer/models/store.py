@@ -22,15 +22,19 @@ from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, M
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.config import EncoderConfig, HeadShape
+from leanformer.models.finite import check_finite
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
     check_tags,
+    classifier_config,
     kind_of,
-    label_names,
+    logits_of,
     read_classifier,
     read_config_file,
     usable_positions,
 )
+from leanformer.models.hf.folders import check_config, check_file, check_folder
+from leanformer.models.hf.labels import label_names
 from leanformer.models.writing import TOKENIZER, WEIGHTS, write_module
 from leanformer.task import BUILT, Task
 
@@ -66,17 +70,20 @@ def read_model(artifact: Artifact) -> Classifier:
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r} holds no encoder weights to train or change")
     config = EncoderConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
     model = Classifier(config)
-    model.load_state_dict(load_file(artifact.file(WEIGHTS)))
+    weights = load_file(artifact.file(WEIGHTS))
+    check_finite(weights, artifact.file(WEIGHTS), ArtifactError, "make the artifact again")
+    model.load_state_dict(weights)
     return model.eval()
 
 
 def find_checkpoint(name: str) -> Path:
     """A local folder for `name`: itself if it is one, else the hub repository of that name, fetched.
 
-    Raises `CheckpointError` when it is neither.
+    Raises `CheckpointError` when it is neither, and for a file.
     """
     if Path(name).is_dir():
         return Path(name)
+    check_file(Path(name))
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise CheckpointError(f"{name}: no such folder\n  remedy: give a model folder or a hub name such as org/model")
     try:
@@ -148,13 +155,15 @@ def import_checkpoint(
     if is_artifact(name):
         return open_artifact(name)
     source = find_checkpoint(name)
-    config = read_config_file(source)
-    own = label_names(config)
-    if own is None:
+    check_folder(source, classifier=True)
+    given = read_config_file(source)
+    check_config(source, given, classifier=True)
+    if (config := classifier_config(source, given)) is None:
         raise CheckpointError(
-            f"{source}: not a fine-tuned sequence classifier (architectures: {config.get('architectures')})\n"
+            f"{source}: not a fine-tuned sequence classifier (architectures: {given.get('architectures')})\n"
             "  remedy: fine-tune it first: leanformer train DATA --encoder " + str(name) + " --output teacher"
         )
+    own = label_names(config, source, logits_of(source, config))
     kind = kind_of(config, len(own), pairs=pairs, source=source)
     task = Task(kind, () if BUILT[kind].answer == "score" else _reconcile(own, labels, source))
     if task.answer == "tags":
@@ -165,7 +174,7 @@ def import_checkpoint(
     origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens)
     if config["model_type"] in FAMILIES:
-        model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags")
+        model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags", config=config)
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
         tokenizer = tokenizer_file(source, _scratch(source))
@@ -226,6 +235,8 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
             return fresh, artifact.file(TOKENIZER), ["head"], model.config.positions
         return model, artifact.file(TOKENIZER), [], model.config.positions
     source = find_checkpoint(name)
+    check_folder(source, classifier=False)
+    check_config(source, read_config_file(source), classifier=False)
     model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags")
     return model, tokenizer_file(source, _scratch(source)), missing, model.config.positions
 

@@ -23,6 +23,7 @@ from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import CheckpointError
 from leanformer.files import alone, sha256_json, write_json
 from leanformer.models.classifier import Classifier
+from leanformer.models.finite import check_answers
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import to_tensors
 from leanformer.models.store import read_model
@@ -148,7 +149,9 @@ def _computed(
             for i, each in enumerate(np.split(values, ends[:-1])):
                 slots.put(arrays["logits"], start + i, each)
         else:
-            _fill(arrays, heads, model.to(predictor.device), chunk, start, lengths, slots, predictor.device)
+            _fill(
+                arrays, heads, model.to(predictor.device), chunk, start, lengths, slots, predictor.device, teacher.path
+            )
         for array in arrays.values():
             array.flush()
         write_json(done_file, {"rows": start + len(chunk)})
@@ -220,6 +223,7 @@ def _fill(
     lengths: np.ndarray,
     slots: Slots,
     device: torch.device,
+    source: Path,
 ) -> None:
     """Compute one chunk of rows, the first of which is row number `first`, into all arrays."""
     tokens = np.concatenate([[0], np.cumsum(lengths)])
@@ -231,6 +235,7 @@ def _fill(
             for i, row in enumerate(batch):
                 n, at = len(rows[row]), first + row
                 values = output.logits[i].float().cpu().numpy()
+                check_answers(values, source)
                 slots.put(arrays["logits"], at, values if slots.places else values[None])
                 for name, array in arrays.items():
                     kind, _, index = name.partition("_")

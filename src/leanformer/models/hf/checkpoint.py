@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from leanformer.errors import CheckpointError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
+from leanformer.models.hf.weights import read_weights, unwrapped, weight_shapes
 from leanformer.tagging.schemes import types_of
 from leanformer.task import BUILT, Kind, Task
 
@@ -22,8 +24,11 @@ _MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
 FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind in module.MODEL_TYPES}
 # What a checkpoint of a bare encoder does not have; it starts at random, as in transformers.
 _HEAD = "head."
+_LAST = "head.classifier."
 # How stock classes end that classify texts, and their tokens.
 _SEQUENCES, _TOKENS = "ForSequenceClassification", "ForTokenClassification"
+# The last weight of classifiers of other families.
+_FOREIGN_LAST = ("classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight")
 
 
 def read_config_file(folder: Path) -> dict[str, Any]:
@@ -33,9 +38,9 @@ def read_config_file(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder}: no config.json\n  remedy: give a folder saved by `save_pretrained`")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(value, dict) or "model_type" not in value:
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not valid JSON ({error})\n  remedy: save or fetch it again") from error
+    if not isinstance(value, dict) or not isinstance(value.get("model_type"), str):
         raise CheckpointError(f"{path}: no model_type\n  remedy: give a folder saved by `save_pretrained`")
     return value
 
@@ -56,13 +61,61 @@ def check_tags(labels: Sequence[str], source: object) -> None:
         ) from None
 
 
-def label_names(config: dict[str, Any]) -> tuple[str, ...] | None:
-    """The label names of a fine-tuned classifier, in the order of its logits; None for a bare encoder."""
-    if not any(one.endswith(_SEQUENCES) or one.endswith(_TOKENS) for one in config.get("architectures") or ()):
+def classifier_config(folder: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The folder's `config.json` if it holds a fine-tuned classifier; None for a bare encoder.
+
+    Where it names no class, the weights decide: a mapped family's classifier has all weights of one, and its class is
+    then named in what is returned.
+    """
+    given = config.get("architectures")
+    if given:
+        return dict(config) if any(name.endswith((_SEQUENCES, _TOKENS)) for name in given) else None
+    family = FAMILIES.get(config["model_type"])
+    if family is None:
+        raise CheckpointError(
+            f"{folder}/config.json: it names no class (architectures), and the family {config['model_type']!r} is not "
+            "mapped\n"
+            '  remedy: write the class that was saved, such as "architectures": ["DebertaV2ForSequenceClassification"]'
+        )
+    spelled = _spelled(family, config, weight_shapes(folder))
+    have = set(spelled.values())
+    theirs = family.names(family.read_config(config, 2))
+    head = {name for name, ours in theirs.items() if _as_tuple(ours)[0].startswith(_HEAD)}
+    last = {name for name, ours in theirs.items() if _as_tuple(ours)[0].startswith(_LAST)}
+    if not last & have and "classifier.weight" not in have:
         return None
-    # `save_pretrained` leaves id2label out where it is the default: two placeholders.
-    names = config.get("id2label") or {str(index): f"LABEL_{index}" for index in range(config.get("num_labels", 2))}
-    return tuple(str(names[key]) for key in sorted(names, key=int))
+    tags = bool(head - have) or (getattr(family, "DENSE_TOKEN_HEAD", False) and _are_tags(config))
+    return {**config, "architectures": [f"{family.MODEL_TYPES[0]}{_TOKENS if tags else _SEQUENCES}"]}
+
+
+def _are_tags(config: Mapping[str, Any]) -> bool:
+    names = config.get("id2label")
+    try:
+        return isinstance(names, dict) and bool(types_of([str(name) for name in names.values()]))
+    except ValueError:
+        return False
+
+
+def logits_of(folder: Path, config: Mapping[str, Any]) -> int | None:
+    """How many logits the classifier in the folder has, by its weights; None where that cannot be told."""
+    family, shapes = FAMILIES.get(config["model_type"]), weight_shapes(folder)
+    if family is None:
+        known = {shape[0] for name, shape in shapes.items() if name.endswith(_FOREIGN_LAST) and len(shape) == 2}
+        return known.pop() if len(known) == 1 else None
+    names = family.names(family.read_config(config, 2)) if not tags_words(config) else _token_names({})
+    last = {name for name, ours in names.items() if _as_tuple(ours)[0] == f"{_LAST}weight"}
+    return next((shapes[raw][0] for raw, name in _spelled(family, config, shapes).items() if name in last), None)
+
+
+def _spelled(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]) -> dict[str, str | None]:
+    """Each weight's name -> the name that the family's file knows it by, None for what is passed over."""
+    return {name: family.normalise(short) for name, short in _unwrapped(family, config, raw)[0].items()}
+
+
+def _unwrapped(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]) -> tuple[dict[str, str], str]:
+    theirs = family.names(family.read_config(config, 2))
+    known = {None, *theirs, *_token_names(theirs)}
+    return unwrapped(raw, lambda name: family.normalise(name) in known)
 
 
 def usable_positions(config: dict[str, Any], default: int) -> int:
@@ -102,69 +155,54 @@ def kind_of(config: Mapping[str, Any], logits: int, *, pairs: bool, source: obje
     return kind
 
 
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the folder's safetensors file or files. Raises `CheckpointError` when there are none."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{index}: not an index of safetensors files ({error!r})") from error
-    else:
-        shards = ["model.safetensors"]
-    tensors: dict[str, torch.Tensor] = {}
-    for shard in shards:
-        path = folder / shard
-        if Path(shard).name != shard:  # by name, because a hub cache keeps its files behind links
-            raise CheckpointError(f"{index}: shard {shard!r} lies outside the folder")
-        if not path.is_file():
-            raise CheckpointError(
-                f"{path}: no such file; Leanformer reads safetensors only, because a .bin file is a pickle and can "
-                "run code\n  remedy: load the model with transformers in a place you trust and save it again with "
-                "`save_pretrained`, which writes safetensors"
-            )
-        try:
-            tensors |= load_file(path)
-        except Exception as error:  # the library raises its own error type without a stable base
-            raise CheckpointError(f"{path}: not a whole safetensors file ({error})") from error
-    return tensors
-
-
-def read_classifier(folder: Path, labels: int, *, tokens: bool = False) -> tuple[Classifier, list[str]]:
+def read_classifier(
+    folder: Path, labels: int, *, tokens: bool = False, config: dict[str, Any] | None = None
+) -> tuple[Classifier, list[str]]:
     """A mapped checkpoint as our `Classifier` with `labels` logits, for the whole text or for each of its `tokens`.
+
+    `config` is what stands in its `config.json`, if that has been read.
 
     Returns the model and the names of parts that the checkpoint lacks and that therefore start at random
     (the classifier of a bare encoder; its pooler, if it has none).
     Raises `CheckpointError` for an unmapped family, a missing or unknown weight, or a wrong shape.
     """
-    theirs = read_config_file(folder)
+    theirs = read_config_file(folder) if config is None else config
     family = FAMILIES.get(theirs["model_type"])
     if family is None:
         raise CheckpointError(
             f"{folder}: the family {theirs['model_type']!r} is not mapped (mapped: {', '.join(sorted(FAMILIES))})"
         )
-    config = family.read_config(theirs, labels)
-    names = family.names(config)
+    ours_config = family.read_config(theirs, labels)
+    names = family.names(ours_config)
     if tokens:
         if tags_words(theirs):
             _check_token_head(family)
         # What stands only in the head of a sequence classifier is passed over; a token classifier's has one map.
         passed_over = {name for name, ours in names.items() if _as_tuple(ours)[0].startswith(_HEAD)}
-        config, names = token_head(config), _token_names(names)
+        ours_config, names = token_head(ours_config), _token_names(names)
         passed_over -= set(names)
     else:
         passed_over = set()
-    model = Classifier(config)
+    model = Classifier(ours_config)
     state = model.state_dict()
     ours_by_theirs = names
     seen: set[str] = set()
-    for raw, tensor in read_weights(folder).items():
-        theirs_name = family.normalise(raw)
+    weights = read_weights(folder)
+    short, prefix = _unwrapped(family, theirs, weights)
+    if prefix:
+        warnings.warn(
+            f"{folder}: the weights are named without the prefix {prefix!r} of a wrapper around the model", stacklevel=2
+        )
+    for raw, tensor in weights.items():
+        theirs_name = family.normalise(short[raw])
         if theirs_name is None or theirs_name in passed_over:
             continue
         ours = _as_tuple(ours_by_theirs.get(theirs_name, ()))
         if not ours:
-            raise CheckpointError(f"{folder}: the weight {raw!r} has no place in a {theirs['model_type']} classifier")
+            raise CheckpointError(
+                f"{folder}: the weight {raw!r} has no place in a {theirs['model_type']} classifier\n"
+                "  remedy: save the model itself with `save_pretrained`, not what it was wrapped in or built into"
+            )
         rows = [state[one].shape[0] for one in ours]
         wanted = [sum(rows), *state[ours[0]].shape[1:]]
         if list(tensor.shape) != wanted:
@@ -176,7 +214,10 @@ def read_classifier(folder: Path, labels: int, *, tokens: bool = False) -> tuple
             seen.add(one)
     missing = [name for name in state if name not in seen]
     if wrong := [name for name in missing if not name.startswith(_HEAD)]:
-        raise CheckpointError(f"{folder}: weights are missing, the first is {wrong[0]}")
+        raise CheckpointError(
+            f"{folder}: weights are missing, the first is {wrong[0]}\n"
+            "  remedy: save the whole model with `save_pretrained`"
+        )
     model.load_state_dict(state)
     return model, missing
 
