@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -161,3 +164,130 @@ def test_limits_that_cannot_be_meant_are_refused():
     for wrong in ({"texts": 0}, {"timeout_seconds": -1.0}, {"queue_tokens": 10, "pack_tokens": 11}):
         with pytest.raises(LeanformerError):
             Limits(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def speak(server: Server) -> Callable[[bytes], bytes]:
+    """Send bytes as they are; all that is answered until the server closes the connection."""
+
+    def spoken(sent: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            connection.sendall(sent)
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+    return spoken
+
+
+CLOSE = b"connection: close\r\n\r\n"
+LOCAL = b"host: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /info HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n", 400),
+        (b"GET /info HTTP/1.1\r\nhost: evil.example\r\nhost: localhost\r\n", 400),
+        (b"GET /info HTTP/1.1\r\nhost: localhost\r\nHost: localhost\r\n", 400),
+        (b"GET http://evil.example/info HTTP/1.1\r\n" + LOCAL, 421),
+        (b"GET HTTP://evil.example:80/info HTTP/1.1\r\n" + LOCAL, 421),
+        (b"GET http://localhost/info HTTP/1.1\r\nhost: evil.example\r\n", 421),
+        (b"GET http://localhost@evil.example/info HTTP/1.1\r\n" + LOCAL, 400),
+        (b"GET ftp://localhost/info HTTP/1.1\r\n" + LOCAL, 400),
+        (b"GET http://localhost:8080/info HTTP/1.1\r\n" + LOCAL, 200),
+        (b"GET http://127.0.0.1/health HTTP/1.1\r\n" + LOCAL, 200),
+        (b"GET //info HTTP/1.1\r\n" + LOCAL, 400),
+        (b"GET //evil.example/info HTTP/1.1\r\n" + LOCAL, 400),
+        (b"GET /info HTTP/1.1\r\n", 421),
+        (b"CONNECT evil.example:443 HTTP/1.1\r\n" + LOCAL, 400),
+    ],
+)
+def test_every_way_to_name_a_host_is_checked(speak: Callable[[bytes], bytes], head: bytes, status: int):
+    assert speak(head + CLOSE).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_a_path_that_looks_like_a_host_does_not_keep_the_connection(speak: Callable[[bytes], bytes]):
+    assert speak(b"GET //info HTTP/1.1\r\n" + LOCAL + b"\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+BODY = b'content-type: application/json\r\ncontent-length: 18\r\n\r\n{"inputs": "rain"}'
+OFFERS = {
+    "a WebSocket": b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    # Java's HttpClient sends this with its first request.
+    "HTTP/2": b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABk\r\n",
+    "an unknown one": b"connection: keep-alive, upgrade\r\nupgrade: x/1, y/2\r\n",
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+def test_another_protocol_is_declined_and_the_request_answered(
+    server: Server, speak: Callable[[bytes], bytes], offer: str
+):
+    expected = server.predict("rain").body
+    asked = b"POST /predict HTTP/1.1\r\n" + LOCAL + OFFERS[offer] + BODY
+    # The connection goes on in HTTP/1.1, also where the next request came in the same packet.
+    answer = speak(asked + asked + b"GET /health HTTP/1.1\r\n" + LOCAL + CLOSE)
+    assert answer.count(b"HTTP/1.1 200 ") == 3
+    assert answer.count(expected) == 2
+    assert answer.endswith(b'{"status":"alive"}')
+
+
+def test_an_offer_in_pieces_is_declined_too(server: Server):
+    asked = b"POST /predict HTTP/1.1\r\n" + LOCAL + OFFERS["a WebSocket"] + b"connection: close\r\n" + BODY
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(asked), 7):
+            connection.sendall(asked[start : start + 7])
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer
+    assert answer.endswith(server.predict("rain").body)
+
+
+def test_asking_at_the_root_needs_the_key_and_the_page_does_not(locked: Server):
+    assert locked.ask("POST", "/", {"inputs": "rain"}).status == 401
+    assert locked.ask("POST", "/", {"inputs": "rain"}, bearer(KEY)).status == 200
+    assert locked.ask("GET", "/").status == 200
+    assert locked.ask("HEAD", "/").status in (200, 405)
+
+
+def test_bytes_that_are_no_http_leave_whole_lines_in_the_log(server: Server, speak: Callable[[bytes], bytes]):
+    noise = [
+        b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(range(256)) + b"\r\n\r\n",
+        b"\xff\xfe\x00G\x00E\x00T\r\n\r\n",
+        "GET /\u2028\u0085 HTTP/1.1\r\n\r\n".encode(),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b'{"event": "forged"}\n\r\n\r\n',
+        b"GET /info HTTP/1.1\r\n" + LOCAL + b'x-request-id: a"\xe2\x80\xa8{"event": "forged"}\r\n' + CLOSE,
+    ]
+    for sent in noise:
+        with contextlib.suppress(ConnectionResetError):
+            speak(sent)
+    server.ask("GET", "/info", headers={"x-request-id": "after-noise"})
+    server.event("request", request_id="after-noise")
+    text = "".join(server.raw)
+    assert text.isascii()
+    assert all(isinstance(json.loads(line), dict) for line in text.splitlines() if line)
+    assert not [event for event in server.log if event["event"] in ("forged", "failure")]
+
+
+def test_warnings_and_uncaught_exceptions_become_lines_of_the_log():
+    program = (
+        "import threading, warnings\n"
+        "from leanformer.serve.logs import Log, log_instead\n"
+        "log_instead(Log())\n"
+        "warnings.warn('one line\\nand another')\n"
+        "class Broken:\n    def __del__(self): raise ValueError('a secret')\n"
+        "Broken()\n"
+        "thread = threading.Thread(target=lambda: 1 / 0); thread.start(); thread.join()\n"
+        "raise KeyError('a secret')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["event"] for event in events] == ["library", "failure", "failure", "failure"]
+    assert events[0]["message"] == "one line\nand another"
+    assert [event["error"] for event in events[1:]] == ["ValueError", "ZeroDivisionError", "KeyError"]
+    assert "a secret" not in done.stderr

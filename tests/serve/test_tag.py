@@ -84,7 +84,7 @@ def test_words_may_be_given(tag_server: Server, tagger: LightPredictor):
         ({"inputs": [["a", 1]]}, "inputs[0][1]: not a text"),
         ({"inputs": [["a", ["b"]]]}, "inputs[0][1]: not a text"),
         ({"inputs": [["x" * 30_000, "y" * 20_000]]}, "50001 characters; the limit text_characters is 50000"),
-        ({"inputs": "a", "top_k": 1}, "unknown field 'top_k'; the fields are exact, inputs, model, parameters"),
+        ({"inputs": "a", "top_k": 1}, "unknown field 'top_k'; the fields are aggregation_strategy, exact, inputs,"),
         ({"inputs": "a", "parameters": {"truncate": True}}, "parameters: unknown field 'truncate'"),
         ({"inputs": "a", "model": "tiny"}, "tiny does not answer /tag; ask /predict"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from leanformer.serve.service import Answered, Service
 from leanformer.serve.stream import answer_lines
 from leanformer.serve.tracing import make_trace
 
+_HUB_CLIENT = "hf_hub/"
 _LINES_TYPES = ("application/x-ndjson", "application/jsonlines", "application/x-jsonlines")
 
 
@@ -45,6 +46,7 @@ def make_app(service: Service) -> ASGIApp:
             Route("/openapi.json", routes.openapi),
             Route("/docs", routes.docs),
             Route("/", routes.playground),
+            Route("/", routes.ask_any, methods=["POST"]),
         ],
         exception_handlers={Refused: _refused, HTTPException: _http},  # type: ignore[dict-item]
     )
@@ -66,9 +68,27 @@ class Routes:
         self.trace = make_trace() if service.settings.tracing else None
 
     async def ask(self, request: Request, route: str) -> Response:
+        answered = await self._answer(request, lambda value: route)
+        return _json(answered.value, headers=_told(answered))
+
+    async def ask_any(self, request: Request) -> Response:
+        """`ask` for whatever the model answers, as text-embeddings-inference and Hugging Face's endpoints have it."""
+        answered = await self._answer(request, self.service.route_of)
+        value = answered.value
+        # Hugging Face's own client takes the first item of an answer for that to its one text.
+        if (
+            answered.single
+            and answered.model.route == "predict"
+            and _HUB_CLIENT in request.headers.get("user-agent", "")
+        ):
+            value = [value]
+        return _json(value, headers=_told(answered))
+
+    async def _answer(self, request: Request, route_of: Callable[[Any], str]) -> Answered:
         need_type(request, "application/json")
         timeout = timeout_of(request, self.limits)
-        query = read_query(read_json(await read_body(request, self.limits)), self.limits, route)
+        value = read_json(await read_body(request, self.limits))
+        query = read_query(value, self.limits, route_of(value))
         start = time.time_ns()
         watch = Watch(request)
         try:
@@ -81,7 +101,7 @@ class Routes:
         )  # fmt: skip
         if self.trace is not None:
             self.trace(request.headers, start, answered)
-        return _json(answered.value, headers=_told(answered))
+        return answered
 
     async def stream(self, request: Request, route: str) -> Response:
         need_type(request, *_LINES_TYPES)

@@ -28,6 +28,8 @@ ABORT = "leanformer.abort"
 # more slowly than they come. Where neither is to be waited for no deadline need be set, which would cost more than all
 # else that is done there.
 WHOLE, BEHIND = "leanformer.whole", "leanformer.behind"
+# In a request's scope: what stands behind the method in its first line, as it came.
+TARGET = "leanformer.target"
 # In a request's scope: how many connections are open.
 CONNECTIONS = "leanformer.connections"
 _QUIET = ("/health", "/ready", "/metrics")
@@ -82,7 +84,7 @@ class Guard:
             if scope.get(CONNECTIONS, 0) > limit and scope["path"] not in ("/health", "/ready"):
                 more = {"retry-after": "1", "connection": "close"}
                 raise Refused(503, f"too many connections; the limit connections is {limit}", more)
-            self._check(scope["path"], headers)
+            self._check(scope)
             await self._app(scope, receive, mark)
         except Refused as refused:
             await _answer(refused, mark)
@@ -99,14 +101,27 @@ class Guard:
             seconds = time.perf_counter() - start
             asyncio.get_running_loop().call_soon(self._finish, scope, status, seconds, request_id, fields)
 
-    def _check(self, path: str, headers: dict[bytes, bytes]) -> None:
+    def _check(self, scope: Scope) -> None:
+        """Raise `Refused` for a request that is not for this server, or carries no key where one is needed."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        target = scope.get(TARGET, b"/")
+        # Of two readers of such requests each could take another host for the one that is meant.
+        if len(hosts) > 1:
+            raise Refused(400, "the request has more than one Host header", {"connection": "close"})
+        if scope["path"].startswith("//"):
+            raise Refused(400, "the request's path begins with two slashes", {"connection": "close"})
+        if not target.startswith((b"/", b"*")):
+            # The whole address, as proxies are asked (RFC 9112, 3.2.2): its host is the one that counts.
+            hosts.append(_host_of(target))
         if self._hosts is not None:
-            host = headers.get(b"host", b"").decode("latin-1").lower()
-            name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
-            if name not in self._hosts:
-                raise Refused(421, "this server answers to the names of the loopback address; see --allow-host")
-        if self._key is None or path in OPEN_ROUTES:
+            for host in hosts or [b""]:
+                name = host.decode("latin-1").lower()
+                name = name.rpartition(":")[0] if re.search(r":\d*$", name) else name
+                if name not in self._hosts:
+                    raise Refused(421, "this server answers to the names of the loopback address; see --allow-host")
+        if self._key is None or (scope["path"] in OPEN_ROUTES and scope["method"] in ("GET", "HEAD", "OPTIONS")):
             return
+        headers = dict(scope["headers"])
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):
             raise Refused(401, "a valid key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"})
@@ -129,6 +144,15 @@ async def _answer(refused: Refused, send: Send) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refused.status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
+
+
+def _host_of(target: bytes) -> bytes:
+    """The host, with its port if there is one, of an address like http://host:80/path. Raises `Refused` (400)."""
+    scheme, _, rest = target.partition(b"://")
+    host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+    if scheme.lower() not in (b"http", b"https") or not host or b"@" in host:
+        raise Refused(400, "the request's first line names no address of this server", {"connection": "close"})
+    return host
 
 
 def _always() -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leanformer.predictor import Question
+from leanformer.serve.dialects import FIELDS, check_switches, read_fields
 from leanformer.serve.refused import Refused
 from leanformer.serve.settings import Limits
 from leanformer.task import Task
@@ -36,6 +37,8 @@ class Query:
         truncate: cut texts that are too long; otherwise they are refused.
         exact: score each text by itself, so that its answer does not depend on what else is asked, to the last bit.
         normalize: answer with vectors of length 1.
+        truncation_direction: "right" or "left", the end of a text that is cut off; None for the tokenizer's own.
+        function_to_apply: what makes scores of logits, where the request names it: "softmax" or "sigmoid".
     """
 
     texts: list[Question]
@@ -47,6 +50,8 @@ class Query:
     truncate: bool = False
     exact: bool = False
     normalize: bool = True
+    truncation_direction: str | None = None
+    function_to_apply: str | None = None
 
 
 def is_paired(task: Task) -> bool:
@@ -71,17 +76,20 @@ def read_query(value: Any, limits: Limits, route: str = "predict") -> Query:
     """
     if not isinstance(value, dict):
         raise Refused(422, 'the body must be an object: {"inputs": "a text"}')
-    known = OPTIONS[route]
-    if unknown := sorted(set(value) - {"inputs", "model", "parameters", *known}):
-        fields = sorted({"inputs", "model", "parameters", *known})
+    known = (*OPTIONS[route], *FIELDS[route])
+    if unknown := sorted(set(value) - {"inputs", "model", "parameters", "options", *known}):
+        fields = sorted({"inputs", "model", "parameters", "options", *known})
         raise Refused(422, f"unknown field {unknown[0][:40]!a}; the fields are {', '.join(fields)}")
     parameters = value.get("parameters")
     if not isinstance(parameters, dict | None):
         raise Refused(422, "parameters: must be an object")
     if unknown := sorted(set(parameters or ()) - set(known)):
-        raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}")
+        raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}; the fields are {', '.join(sorted(known))}")
+    check_switches(value.get("options"))
     # Both places are looked at, also where one of them has the last word.
-    options = _options(parameters or {}) | _options(value)
+    options: dict[str, Any] = {}
+    for given in (parameters or {}, value):
+        options |= read_fields(route, given) | _options(given)
     if "inputs" not in value:
         raise Refused(422, "inputs: missing")
     texts, single = _texts(value["inputs"], limits, _words if route == "tag" else _pair)
@@ -97,6 +105,12 @@ def fit(query: Query, task: Task) -> Query:
     texts, single = query.texts, query.single
     if query.route == "tag":
         return query
+    if query.truncation_direction == "left":
+        raise Refused(422, "truncation_direction: texts are cut on the right")
+    function = {"label": "softmax", "labels": "sigmoid"}.get(task.answer)
+    if query.function_to_apply not in (None, function):
+        applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"
+        raise Refused(422, f'function_to_apply: {applied}; leave it out, or ask for logits with "none"')
     if is_paired(task):
         if not single and len(texts) == 2 and all(isinstance(one, str) for one in texts):
             texts, single = [(str(texts[0]), str(texts[1]))], True

@@ -11,7 +11,7 @@ from leanformer.serve.answers import NAMES
 from leanformer.serve.body import TIMEOUT_HEADER
 from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.refused import KINDS
-from leanformer.serve.schemas import QUERIES, answer_schema, schemas
+from leanformer.serve.schemas import QUERIES, answer_schema, routes_of, schemas
 from leanformer.serve.settings import Limits, Settings
 from leanformer.task import Task
 
@@ -39,6 +39,7 @@ def describe(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
             "description": "Labels, entities and vectors for texts, by small Transformer encoders.",
         },
         "paths": {
+            "/": {"get": _page(), "post": _ask_any(tasks, limits)},
             **{f"/{one}": {"post": _ask(one, limits)} for one in OPTIONS},
             **{f"/{one}/stream": {"post": _stream(one, limits)} for one in OPTIONS},
             "/info": {"get": _get("Models, their labels and versions, and all limits", "info")},
@@ -80,6 +81,28 @@ def _ask(route: str, limits: Limits) -> dict[str, Any]:
             **{str(status): _error(status) for status in (400, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)},
         },
     }
+
+
+def _ask_any(tasks: Mapping[str, Task], limits: Limits) -> dict[str, Any]:
+    """The root, where a request names no route: it is asked what its model answers."""
+    routes = routes_of(tasks)
+    operation = _ask(routes[0], limits)
+    queries = [{"$ref": f"#/components/schemas/{QUERIES[route]}"} for route in routes]
+    operation["requestBody"]["content"]["application/json"]["schema"] = {"anyOf": queries}
+    operation["responses"]["200"] = {
+        "description": "As the route of the model that is asked answers",
+        "content": {"application/json": {"schema": {"anyOf": [answer_schema(route) for route in routes]}}},
+    }
+    return operation | {
+        "operationId": "ask",
+        "summary": "The same as the route of the model that is named, or of the first model",
+    }
+
+
+def _page() -> dict[str, Any]:
+    page = _get("A page to try the models on", "page", key=False)
+    page["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
+    return page
 
 
 def _stream(route: str, limits: Limits) -> dict[str, Any]:

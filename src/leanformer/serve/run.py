@@ -16,7 +16,7 @@ import uvicorn
 from leanformer.errors import LeanformerError
 from leanformer.serve.app import make_app
 from leanformer.serve.connection import with_deadline
-from leanformer.serve.logs import Log
+from leanformer.serve.logs import Log, log_instead
 from leanformer.serve.open_files import room_for
 from leanformer.serve.pool import Pool
 from leanformer.serve.service import Service, Workers
@@ -33,6 +33,7 @@ def run(settings: Settings, make_pool: Callable[..., Workers] = Pool) -> None:
     Raises `LeanformerError` when it cannot listen or load.
     """
     log = Log()
+    log_instead(log)
     logging.basicConfig(level=logging.WARNING, handlers=[_Handler(log)])
     wanted = settings.limits.connections
     if (connections := room_for(wanted)) < wanted:

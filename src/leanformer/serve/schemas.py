@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from leanformer.serve.dialects import FIELDS, SWITCHES
 from leanformer.serve.inputs import OPTIONS, ROUTE_OF, is_paired
 from leanformer.serve.refused import KINDS
 from leanformer.serve.settings import Settings
@@ -23,6 +24,11 @@ def answer_schema(route: str) -> dict[str, Any]:
     return {"anyOf": [one, {"type": "array", "items": one}]}
 
 
+def routes_of(tasks: Mapping[str, Task]) -> list[str]:
+    """What these models can be asked for; everything as long as there are none."""
+    return list(dict.fromkeys(ROUTE_OF[task.answer] for task in tasks.values())) or list(OPTIONS)
+
+
 _OPTIONS: dict[str, Any] = {
     "raw_scores": {"type": ["boolean", "null"], "description": "Logits instead of probabilities."},
     "top_k": {"type": ["integer", "null"], "minimum": 1, "description": "How many labels, best first; null: all."},
@@ -36,6 +42,32 @@ _OPTIONS: dict[str, Any] = {
         "description": "Run each text by itself: the answer does not depend on what else is asked, to the last bit. "
         "Slower.",
     },
+}
+_DIALECTS: dict[str, Any] = {
+    "truncation_direction": {
+        "type": ["string", "null"],
+        "enum": ["Right", "Left", "right", "left", None],
+        "description": "The end that texts are cut at where `truncate` is true; null: as the model's tokenizer does.",
+    },
+    "function_to_apply": {
+        "type": ["string", "null"],
+        "enum": ["softmax", "sigmoid", "none", None],
+        "description": "The function that makes the model's scores, or none for logits; another one is refused.",
+    },
+    "aggregation_strategy": {
+        "type": ["string", "null"],
+        "enum": ["simple", "first", None],
+        "description": "Entities consist of whole words, each with the tag of its first piece; others are refused.",
+    },
+    "encoding_format": {"type": ["string", "null"], "enum": ["float", None], "description": "Numbers; the default."},
+    "prompt_name": {"type": "null", "description": "There are no prompts; put the prompt into the text."},
+    "dimensions": {"type": "null", "description": "Vectors are given whole."},
+}
+_SWITCHES = {
+    "type": ["object", "null"],
+    "additionalProperties": False,
+    "properties": {name: {"type": ["boolean", "null"]} for name in SWITCHES},
+    "description": "Switches of Hugging Face's inference API; taken, and without effect.",
 }
 _INPUTS = {
     "predict": "A text; a list of texts; for models on pairs one pair, or a list of pairs.",
@@ -96,7 +128,7 @@ def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
 
 
 def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    options = {name: _OPTIONS[name] for name in OPTIONS[route]}
+    options = {name: (_OPTIONS | _DIALECTS)[name] for name in (*OPTIONS[route], *FIELDS[route])}
     mine = {name: task for name, task in tasks.items() if ROUTE_OF[task.answer] == route}
     paired = {is_paired(task) for task in mine.values()} or {False}
     return {
@@ -107,6 +139,7 @@ def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[st
             "inputs": {"description": _INPUTS[route], "anyOf": _inputs(route, settings.limits.texts, paired)},
             "model": {"type": ["string", "null"], "enum": [*mine, None]},
             **options,
+            "options": _SWITCHES,
             "parameters": {
                 "type": ["object", "null"],
                 "additionalProperties": False,

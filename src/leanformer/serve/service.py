@@ -172,6 +172,20 @@ class Service:
         self.metrics.texts(name).inc(len(answered.answers))
         self.metrics.tokens(name).inc(answered.tokens)
 
+    def route_of(self, value: Any) -> str:
+        """What a request that names no route is taken to ask for: what the model that it names answers, or the first.
+
+        Args:
+            value: the body as a JSON value, not looked at yet.
+
+        Raises `Refused` (404) where there is no such model.
+        """
+        models = self.generation.models
+        name = value.get("model") if isinstance(value, dict) else None
+        # A name that is none is refused with the other fields.
+        model = _named(name, models) if isinstance(name, str) else next(iter(models.values()))
+        return model.route
+
     def model(self, query: Query, generation: Generation) -> Model:
         """The model that the query names, or the first that answers what it asks for.
 
@@ -183,9 +197,7 @@ class Service:
                     return one
             others = ", ".join(f"/{one}" for one in dict.fromkeys(one.route for one in generation.models.values()))
             raise Refused(404, f"no model here answers /{query.route}; ask {others}")
-        if query.model not in generation.models:
-            raise Refused(404, f"no model of that name; the models are {', '.join(generation.models)}")
-        named = generation.models[query.model]
+        named = _named(query.model, generation.models)
         if named.route != query.route:
             raise Refused(422, f"model: {named.name} does not answer /{query.route}; ask /{named.route}")
         return named
@@ -247,3 +259,9 @@ def _keep(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+
+
+def _named(name: str, models: dict[str, Model]) -> Model:
+    if name not in models:
+        raise Refused(404, f"no model of that name; the models are {', '.join(models)}")
+    return models[name]

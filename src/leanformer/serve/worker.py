@@ -22,6 +22,7 @@ from leanformer.cascade.predictor import CascadePredictor
 from leanformer.errors import LeanformerError
 from leanformer.predictor import Predictor
 from leanformer.serve.inputs import is_paired
+from leanformer.serve.logs import Log, log_instead
 from leanformer.serve.tuned import open_tuned
 from leanformer.serve.wire import LENGTH, Answer, Ask, pack_answer, read_frame, unpack_ask
 
@@ -57,6 +58,8 @@ def main() -> None:
     for one in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, one):
             signal.signal(getattr(signal, one), signal.SIG_IGN)
+    # Its standard error is the server's log.
+    log_instead(Log())
     # What a library prints must not get between our frames.
     with os.fdopen(os.dup(1), "wb", buffering=0) as output:
         os.dup2(2, 1)
