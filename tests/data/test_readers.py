@@ -145,37 +145,11 @@ def test_empty_text_in_a_table(tmp_path: Path) -> None:
     assert "line 3: 'text' is empty" in str(refusal(tmp_path / "a.csv", "text,label\na,x\n,y\n"))
 
 
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_not_utf8_names_line_and_byte(tmp_path: Path, mark: bytes) -> None:
-    first = mark + b'{"text": "caf\xc3\xa9"}\n'
-    error = refusal(tmp_path / "a.jsonl", first + b'{"text": "caf\xe9"}\n')
-    assert error.line == 2
-    assert f"not UTF-8 (byte 0xe9) at byte offset {len(first) + 13}" in str(error)
-    assert "iconv -f LATIN1 -t UTF-8 a.jsonl" in error.remedy
-    assert "iconv -f LATIN1" in refusal(tmp_path / "a.csv", b"text\ncaf\xe9\n").remedy
-
-
-def test_utf16_and_nul_bytes(tmp_path: Path) -> None:
-    error = refusal(tmp_path / "a.csv", "text\na\n".encode("utf-16"))
-    assert "UTF-16" in str(error)
-    assert "iconv -f UTF-16 -t UTF-8" in error.remedy
-    error = refusal(tmp_path / "a.csv", b"text\na\x00b\n")
-    assert "line 2: a NUL byte at byte offset 6" in str(error)
-
-
 def test_wrong_number_of_fields(tmp_path: Path) -> None:
     error = refusal(tmp_path / "a.csv", "text,label\na,x\nb, c,y\n")
     assert "line 3: the row has 3 fields, but the header has 2 (text, label)" in str(error)
     assert "quote fields" in error.remedy
     assert "line 2: the row has 1 fields" in str(refusal(tmp_path / "a.tsv", "text\tlabel\na x\n"))
-
-
-def test_stray_quote_is_not_swallowed(tmp_path: Path) -> None:
-    error = refusal(tmp_path / "a.tsv", 'text\tlabel\n"a\tx\nb\ty\n')
-    assert "line 3: not a valid table" in str(error)
-    assert "row that begins at line 2" in str(error)
-    assert 'twice ("")' in error.remedy
-    assert "line 2: not a valid table" in str(refusal(tmp_path / "a.csv", 'text,label\n"a" b,x\n'))
 
 
 def test_header_is_needed(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 from typing import Any
 
-from leanformer.data.decoding import decode_lines
 from leanformer.data.examples import Examples
+from leanformer.data.readers import read_sheet
 from leanformer.errors import DataError
 
 
@@ -43,10 +41,4 @@ def read_column(examples: Examples, name: str) -> tuple[str, ...]:
 
 def _records(path: Path) -> list[dict[str, Any]]:
     """The rows that `readers.read_rows` has read, and found to be well formed, as they stand in the file."""
-    lines = (text for _, text in decode_lines(path))
-    if path.suffix.lower() == ".jsonl":
-        return [json.loads(text) for text in lines if text.strip()]
-    reader = csv.reader(lines, delimiter="," if path.suffix.lower() == ".csv" else "\t", strict=True)
-    rows = [row for row in reader if row]
-    header = [one.strip() for one in rows[0]]
-    return [dict(zip(header, row, strict=True)) for row in rows[1:]]
+    return [record for _, record in read_sheet(path, None).records]

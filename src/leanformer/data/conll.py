@@ -13,7 +13,7 @@ from leanformer.tagging.schemes import to_iob2
 from leanformer.tagging.words import as_sentence, join_words
 
 # What people call the two lists.
-_WORDS, _TAGS = ("words", "tokens"), ("tags", "ner_tags", "labels")
+WORD_KEYS, TAG_KEYS = ("words", "tokens"), ("tags", "ner_tags", "labels")
 _LANGUAGES = ("language", "lang")
 _DOCUMENT = "-DOCSTART-"
 _REMEDY = "write a word and its tag on each line, with a tab between, and a blank line after each sentence"
@@ -76,8 +76,8 @@ def read_lines(path: Path) -> Iterator[Row]:
 
 def build_sentence(record: dict[str, Any], *, path: object, line: int | None) -> Row:
     """One record: `words` (or `tokens`), or `text` to be split; `tags` (or `ner_tags`) if known; perhaps `language`."""
-    words_key = next((key for key in _WORDS if key in record), None)
-    tags_key = next((key for key in _TAGS if record.get(key) is not None), None)
+    words_key = next((key for key in WORD_KEYS if key in record), None)
+    tags_key = next((key for key in TAG_KEYS if record.get(key) is not None), None)
     language = next((str(record[key]) for key in _LANGUAGES if record.get(key)), "")
     if words_key is None:
         text = record.get("text")
@@ -109,7 +109,7 @@ def _strings(value: object, key: str, path: object, line: int | None) -> list[st
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise DataError(
             f"{key!r} is not a list of strings", path=path, line=line,
-            remedy="write names, not numbers, in a list" if key in _TAGS else "write the words as a list of strings",
+            remedy="write names, not numbers, in a list" if key in TAG_KEYS else "write the words as a list of strings",
         )  # fmt: skip
     return value
 

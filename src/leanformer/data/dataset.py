@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,7 @@ from leanformer.errors import DataError
 from leanformer.files import sha256_json
 from leanformer.task import BUILT, Task
 
+_C1_CONTROLS = re.compile("[\x80-\x9f]")
 SPLITS = (*LABELLED_SPLITS, "unlabelled")
 _COMPARED = (("dev", "train"), ("test", "train"), ("test", "dev"), ("test", "unlabelled"))
 
@@ -143,7 +145,7 @@ def _assemble(
     task = Task(kind, _names(tables, BUILT[kind].answer, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
     keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
-    notes = notes + _describe_unread(tables)
+    notes = notes + _describe_unread(tables) + _describe_controls(tables)
     dev_rows: tuple[int, ...] | None = None
     if "train" in parts:
         train = parts["train"]
@@ -204,6 +206,19 @@ def _describe_unread(tables: Mapping[str, Table]) -> list[str]:
     if (table := tables.get("unlabelled")) and (count := sum(row.label is not None for row in table.rows)):
         return [f"{count} of {len(table.rows)} unlabelled rows have a label, which is not used"]
     return []
+
+
+def _describe_controls(tables: Mapping[str, Table]) -> list[str]:
+    """Notes on texts with control characters that CP1252 has letters for: signs of a file converted as if Latin-1."""
+    notes = []
+    for split, table in tables.items():
+        if count := sum(bool(_C1_CONTROLS.search(row.text + (row.pair or ""))) for row in table.rows):
+            notes.append(
+                f"{count} of {len(table.rows)} {split} texts hold control characters (U+0080 to U+009F), as when a "
+                "file in CP1252 was converted as if it were Latin-1; convert the original anew, or this one: "
+                "iconv -f UTF-8 -t LATIN1 FILE | iconv -f CP1252 -t UTF-8"
+            )
+    return notes
 
 
 def _describe_carving(train: Examples, dev_rows: tuple[int, ...] | None, seed: int) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePath
 
-from leanformer.data.readers import EXTENSIONS, missing_path, read_rows
+from leanformer.data.readers import EXTENSIONS, missing_path, read_sheet
 from leanformer.data.rows import Row, Table
+from leanformer.data.sheets import settle
 from leanformer.errors import DataError
 
 # Other names under which people keep a split.
@@ -30,20 +31,27 @@ def read_source(
     """
     path = Path(source)
     if path.is_dir() and kind == "tokens" and (languages := _languages(path)):
-        return path.resolve().name, _of_languages(path, languages, splits), []
+        tables = _of_languages(path, languages, splits)
+        return path.resolve().name, tables, [note for table in tables.values() for note in table.notes]
     if path.is_dir():
         files = find_splits(path, splits, kind)
-        return path.resolve().name, {split: _read(file, kind, split) for split, file in files.items()}, []
+        sheets = {split: read_sheet(file, kind, tagged=split != "unlabelled") for split, file in files.items()}
+        settle(tuple(sheets.values()), kind)
+        tables = {split: sheet.table(kind) for split, sheet in sheets.items()}
+        return path.resolve().name, tables, [note for table in tables.values() for note in table.notes]
     if not path.exists():
         raise missing_path(path)
     if splits:
         raise DataError("splits can be named only in a folder", path=path, remedy="give the folder that it lies in")
-    table = _read(path, kind, "unlabelled" if path.stem in ALIASES["unlabelled"] else "train")
+    sheet = read_sheet(path, kind, tagged=single != "train" or path.stem not in ALIASES["unlabelled"])
+    settle([sheet], kind)
+    table = sheet.table(kind)
+    notes = list(table.notes)
     labelled = sum(row.label is not None for row in table.rows)
     if labelled:
         # A few rows without a label are refused later, as for any labelled split.
         named = next((split for split, stems in ALIASES.items() if path.stem in stems), "train")
-        return path.stem, {named if single == "train" else single: table}, []
+        return path.stem, {named if single == "train" else single: table}, notes
     if single != "train":
         near = table.rows[0].near_label
         raise table.error(
@@ -53,7 +61,7 @@ def read_source(
     note = f"{path.name} has no labels, so its {len(table.rows)} rows are taken as unlabelled"
     if near := table.rows[0].near_label:
         note += f"; if {near!r} holds the label, rename it to 'label'"
-    return path.stem, {"unlabelled": table}, [note]
+    return path.stem, {"unlabelled": table}, [*notes, note]
 
 
 def _languages(folder: Path) -> list[Path]:
@@ -67,14 +75,25 @@ def _languages(folder: Path) -> list[Path]:
 
 def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, str] | None) -> dict[str, Table]:
     """The splits of all languages, one after the other; a language may lack some of them."""
+    sheets = [
+        (language.name, split, read_sheet(file, "tokens", tagged=split != "unlabelled"))
+        for language in languages
+        for split, file in find_splits(language, splits, "tokens").items()
+    ]
+    settle([sheet for _, _, sheet in sheets], "tokens")
     found: dict[str, list[Row]] = {}
-    for language in languages:
-        for split, file in find_splits(language, splits, "tokens").items():
-            rows = _read(file, "tokens", split).rows
-            found.setdefault(split, []).extend(
-                replace(row, language=row.language or language.name, file=str(file)) for row in rows
-            )
-    return {split: Table(where=str(folder), rows=found[split]) for split in ALIASES if split in found}
+    notes: dict[str, list[str]] = {}
+    for language, split, sheet in sheets:
+        rows = sheet.table("tokens").rows
+        found.setdefault(split, []).extend(
+            replace(row, language=row.language or language, file=sheet.where) for row in rows
+        )
+        notes.setdefault(split, []).extend(sheet.notes)
+    return {
+        split: Table(where=str(folder), rows=found[split], notes=tuple(notes[split]))
+        for split in ALIASES
+        if split in found
+    }
 
 
 def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str | None = None) -> dict[str, Path]:
@@ -188,7 +207,3 @@ def _two_files(folder: Path, split: str, candidates: list[Path]) -> DataError:
         path=folder,
         remedy=f"remove all but one, or name one with --split {split}={candidates[0].name}",
     )
-
-
-def _read(path: Path, kind: str | None, split: str) -> Table:
-    return Table(where=str(path), rows=read_rows(path, kind, tagged=split != "unlabelled"))

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from leanformer.data.conll import build_sentence, read_columns, read_lines
 from leanformer.data.decoding import decode_lines
-from leanformer.data.rows import LABEL_SEPARATOR, PAIR_NAMES, Row, build_row, missing_column
+from leanformer.data.rows import PAIR_NAMES, Row, build_row, missing_column
+from leanformer.data.sheets import Sheet, as_row, settle, without_labels
+from leanformer.data.tables import read_table
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import is_tag
 from leanformer.tagging.words import words_of
 from leanformer.task import BUILT
 
 EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt", ".conll")
-_CSV_FIELD_LIMIT = 2**31 - 1  # characters; the largest that a C long holds on every platform
 
 
 def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> list[Row]:
     """Read the rows of one file; the extension says the format.
 
     `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
-    same names; fields may be quoted, and quoted ones may span lines. `.txt`: one unlabelled text a line.
+    same names (see `data.tables` for separators and quotes). `.txt`: one unlabelled text a line.
     All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of
     texts have a `text_pair` as well (or both of another well-known pair of names, see `rows.PAIR_NAMES`). Any number
     of labels stands under `labels`: a list, or in a table names with "|" between them. With a `kind` every row must
@@ -35,42 +35,88 @@ def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True)
 
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
-    return list(iterate_rows(path, kind, tagged=tagged))
+    sheet = read_sheet(Path(path), kind, tagged=tagged)
+    settle([sheet], kind)
+    return list(sheet.table(kind).rows)
+
+
+def read_sheet(path: Path, kind: str | None, *, tagged: bool = True) -> Sheet:
+    """What one file holds, its labels as they stand there; raises as `read_rows` does."""
+    _check_path(path)
+    sheet = Sheet(str(path), labelled=tagged)
+    try:
+        if (rows := _plain_rows(path, kind, tagged)) is not None:
+            sheet.rows = list(rows)
+        elif path.suffix.lower() == ".jsonl":
+            sheet.records = list(_read_records(path))
+        elif table := read_table(path, lambda header, line: _check_header(header, kind, path, line)):
+            sheet.records, sheet.notes, sheet.is_table = table.rows, table.notes, True
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not sheet.rows and not sheet.records:
+        raise _empty(path)
+    return sheet
 
 
 def iterate_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> Iterator[Row]:
-    """The rows of `read_rows` one by one, and its errors where they stand; only tables are held in memory whole."""
+    """The texts of a file as rows, one by one, without their labels, whatever form these have.
+
+    Only tables are held in memory whole. Raises `DataError` where a text is not as in `read_rows`.
+    """
     path = Path(path)
+    _check_path(path)
+    empty = True
+    try:
+        rows = _plain_rows(path, kind, tagged)
+        for row in _unlabelled_rows(path, kind) if rows is None else rows:
+            empty = False
+            yield row
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if empty:
+        raise _empty(path)
+
+
+def _unlabelled_rows(path: Path, kind: str | None) -> Iterator[Row]:
+    sheet = Sheet(str(path), labelled=False)
+    if path.suffix.lower() == ".jsonl":
+        records = _read_records(path)
+    else:
+        table = read_table(path, lambda header, line: _check_header(header, kind, path, line))
+        records = iter(() if table is None else table.rows)
+    for line, record in records:
+        yield as_row(without_labels(record), kind, sheet, line)
+
+
+def _plain_rows(path: Path, kind: str | None, tagged: bool) -> Iterator[Row] | None:
+    """The rows of a file that holds nothing but words and tags, or texts; None for any other."""
     extension = path.suffix.lower()
+    if extension == ".conll" or (kind == "tokens" and (extension == ".tsv" or (extension == ".txt" and tagged))):
+        return read_columns(path)
+    if extension != ".txt":
+        return None
+    return read_lines(path) if kind == "tokens" else _read_text_lines(path, kind)
+
+
+def _check_path(path: Path) -> None:
     if not path.exists():
         raise missing_path(path)
     if path.is_dir():
         raise DataError("a folder, not a file", path=path, remedy="name a file in it")
-    if extension not in EXTENSIONS:
+    if path.suffix.lower() not in EXTENSIONS:
         raise DataError(
             f"unknown extension {path.suffix!r}; {', '.join(EXTENSIONS)} can be read",
             path=path,
             remedy='convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file',
         )
-    empty = True
-    try:
-        if extension == ".conll" or (kind == "tokens" and (extension == ".tsv" or (extension == ".txt" and tagged))):
-            rows = read_columns(path)
-        elif extension == ".txt" and kind == "tokens":
-            rows = read_lines(path)
-        elif extension == ".jsonl":
-            rows = _read_json_lines(path, kind)
-        elif extension == ".txt":
-            rows = _read_text_lines(path, kind)
-        else:
-            rows = iter(_read_table(path, kind, delimiter="," if extension == ".csv" else "\t"))
-        for row in rows:
-            empty = False
-            yield row
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions") from error
-    if empty:
-        raise DataError("the file holds no examples", path=path, remedy="add examples, or remove the file")
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"cannot be read ({error.strerror})", path=path, remedy="check its permissions")
+
+
+def _empty(path: Path) -> DataError:
+    return DataError("the file holds no examples", path=path, remedy="add examples, or remove the file")
 
 
 def missing_path(path: Path) -> DataError:
@@ -95,18 +141,10 @@ def read_questions(path: Path) -> Iterator[str | list[str]]:
         yield from (text.rstrip("\r\n") for _, text in decode_lines(path) if text.strip())
     elif extension == ".jsonl":
         for line, record in _read_records(path):
-            row = build_sentence(record, path=path, line=line)
+            row = build_sentence(without_labels(record), path=path, line=line)
             yield record["text"] if isinstance(record.get("text"), str) else words_of(row.text)
     else:
         yield from (words_of(row.text) for row in iterate_rows(path, "tokens"))
-
-
-def _read_json_lines(path: Path, kind: str | None) -> Iterator[Row]:
-    for line, record in _read_records(path):
-        if kind == "tokens" or (kind is None and "words" in record):
-            yield build_sentence(record, path=path, line=line)
-        else:
-            yield build_row(record, kind, path=path, line=line)
 
 
 def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -142,72 +180,7 @@ def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
             yield build_row({"text": text.rstrip("\r\n")}, kind, path=path, line=line)
 
 
-def _read_table(path: Path, kind: str | None, delimiter: str) -> list[Row]:
-    # The limit is one for the whole process; whoever set it before us gets it back.
-    limit = csv.field_size_limit(_CSV_FIELD_LIMIT)
-    try:
-        return list(_read_table_rows(path, kind, delimiter))
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _read_table_rows(path: Path, kind: str | None, delimiter: str) -> Iterator[Row]:
-    # Strict, because otherwise a stray quote silently makes one row of several.
-    reader = csv.reader((text for _, text in decode_lines(path)), delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    records: list[tuple[int, dict[str, Any]]] = []
-    while True:
-        first_line = reader.line_num + 1
-        try:
-            fields = next(reader, None)
-        except csv.Error as error:
-            raise DataError(
-                f"not a valid table: {error}{_begun(first_line, reader.line_num)}",
-                path=path,
-                line=reader.line_num,
-                remedy='write a quote inside a quoted field twice (""), or use JSON Lines',
-            ) from error
-        if fields is None:
-            break
-        if not fields:
-            continue
-        if header is None:
-            header = _check_header(fields, kind, path, reader.line_num)
-            continue
-        if len(fields) != len(header):
-            raise DataError(
-                f"the row has {len(fields)} fields, but the header has {len(header)} ({', '.join(header)})"
-                + _begun(first_line, reader.line_num),
-                path=path,
-                line=reader.line_num,
-                remedy="quote fields that hold a comma, a tab or a line end",
-            )
-        record: dict[str, Any] = dict(zip(header, fields, strict=True))
-        if "label" in record and not (record["label"] or "").strip():
-            # A table has no null: an empty cell is how it says that there is no label.
-            record["label"] = None
-        records.append((reader.line_num, record))
-    if header is not None and "labels" in header and "label" not in header:
-        _split_labels([record for _, record in records], kind)
-    for line, record in records:
-        yield build_row(record, kind, path=path, line=line)
-
-
-def _split_labels(records: Sequence[dict[str, Any]], kind: str | None) -> None:
-    """Turn the cells of the column `labels` into lists, unless it is a `label` by another name: no cell has several."""
-    if kind == "multilabel" or any(LABEL_SEPARATOR in record["labels"] for record in records):
-        for record in records:
-            # A table has no empty list: an empty cell is how it says that none applies.
-            cell = record["labels"].strip()
-            record["labels"] = [one.strip() for one in cell.split(LABEL_SEPARATOR)] if cell else []
-
-
-def _begun(first_line: int, line: int) -> str:
-    return "" if first_line >= line else f" (in the row that begins at line {first_line}, perhaps with a stray quote)"
-
-
-def _check_header(fields: list[str], kind: str | None, path: Path, line: int) -> list[str]:
-    header = [name.strip() for name in fields]
+def _check_header(header: list[str], kind: str | None, path: Path, line: int) -> None:
     is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
     for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
         if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):
@@ -220,4 +193,3 @@ def _check_header(fields: list[str], kind: str | None, path: Path, line: int) ->
     for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):
         if header.count(key) > 1:
             raise DataError(f"two columns are named {key!r}", path=path, line=line, remedy="rename one of them")
-    return header

@@ -75,11 +75,13 @@ class Table:
         where: a file's path, or the name of a hub data set and its split.
         rows: the rows, in order.
         is_file: whether `Row.line` is the line of a file.
+        notes: sentences on how it was read.
     """
 
     where: str
     rows: Sequence[Row]
     is_file: bool = True
+    notes: tuple[str, ...] = ()
 
     def error(self, problem: str, row: Row | None = None, *, remedy: str = "") -> DataError:
         """A `DataError` that names the source and, where `row` is given, its line."""

@@ -1,0 +1,82 @@
+"""What a file that is not UTF-8 may be, judged by its bytes: another kind of file, UTF-16, or a Western code page."""
+
+from __future__ import annotations
+
+import re
+
+# First bytes -> what the file is, and what gives a file that can be read.
+_KINDS = (
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "open it in its program and save it as CSV, UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "open it in its program and save it as CSV, UTF-8"),
+    (b"\x1f\x8b", "compressed (gzip)", "unpack it: gzip -dc {name} > unpacked{suffix}"),
+    (b"PAR1", "a Parquet file", "write it as JSON Lines with pandas: to_json(..., orient='records', lines=True)"),
+)
+# Letters of the languages that were written in Latin-1 and CP1252. Left out are those whose bytes are far oftener
+# letters of other code pages: eth, thorn, y acute (Turkish in CP1254), s and z caron (Czech in CP1250, u in Mac Roman).
+_UPPER = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒ"
+_LOWER = "ßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿœ"
+_ALONE = "ÀÉÈÔÖÅØÆàéèêóòöåøæùí"  # words of one letter
+_LETTER = rf"[A-Za-z{_UPPER}{_LOWER}]"
+# What no text in CP1252 has; one of them is enough.
+_IMPLAUSIBLE = re.compile(
+    "|".join(
+        (
+            rf"[{_UPPER}{_LOWER}]{{3}}",
+            rf"[a-z{_LOWER}][{_UPPER}]",
+            rf"(?<!{_LETTER})(?![{_ALONE}])[{_UPPER}{_LOWER}](?!{_LETTER})",
+            r"œ(?![uic])",
+            # Marks between letters or at the wrong side of one; apostrophe, long dash and ellipsis may be there.
+            rf"{_LETTER}[“”‚„†‡ˆ‰‹›•™–£¢¥§°«»¿¡®©·´½¼¾²³µ×€ªº\xa0\xad]{_LETTER}",
+            rf"{_LETTER}[¿¡„‚]",
+            r"(?<!\d)±(?!\s?\d)",
+            rf"[{_UPPER}{_LOWER}][¢£¥§°®©´½¼¾²³µ×€ªº]|[¢£¥§°®©´½¼¾²³µ×€ªº][{_UPPER}{_LOWER}]",
+            rf"[^\x00-\x7f{_UPPER}{_LOWER}“”‘’‚„†‡•…–—€™‹›‰£¢¥§°«»¿¡®©·´½¼¾²³µ×±ªº\xa0\xad]",
+        )
+    )
+)
+
+
+def other_kind(head: bytes, name: str, suffix: str) -> tuple[str, str] | None:
+    """What a file that begins with `head` is, where it is no text, and what to do about it."""
+    for begin, what, remedy in _KINDS:
+        if head.startswith(begin):
+            return what, remedy.format(name=name, suffix=suffix)
+    return None
+
+
+def utf16_without_mark(data: bytes) -> str:
+    """ "UTF-16LE" or "UTF-16BE" for bytes that are one of them without its mark, else "": every other one is zero."""
+    even, odd = data[::2], data[1::2]
+    if not odd:
+        return ""
+    zeros = (even.count(0) / len(even), odd.count(0) / len(odd))
+    if min(zeros) > 0.02 or max(zeros) < 0.2:
+        return ""
+    return "UTF-16LE" if zeros[1] > zeros[0] else "UTF-16BE"
+
+
+def western_code_page(data: bytes) -> str:
+    """ "CP1252" or, where no byte tells them apart, "LATIN1" for bytes that read well as such, else "".
+
+    Nothing is proved by it: the bytes of a short Polish or Hungarian text may read well, too.
+    """
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return ""
+    if _IMPLAUSIBLE.search(text):
+        return ""
+    return "CP1252" if any(0x80 <= byte <= 0x9F for byte in set(data)) else "LATIN1"
+
+
+def lines_by_encoding(data: bytes) -> tuple[int, int]:
+    """How many lines hold letters beyond ASCII in UTF-8, and how many are not UTF-8."""
+    good = bad = 0
+    for line in data.split(b"\n"):
+        if not line.isascii():
+            try:
+                line.decode("utf-8")
+                good += 1
+            except UnicodeDecodeError:
+                bad += 1
+    return good, bad
