@@ -1,6 +1,7 @@
 # make install   the environment in .venv, everything in it
 # make test      the fast tests, offline
 # make test-all  all tests: also slow ones, the executed docs and the base install (which needs a package index)
+# make test-rest the tests of test-all that are not in test
 # make check     lint, format, types, import rules, docs drift
 # make demo      the whole line on a small task
 # make bench     the timings, as JSON in benchmarks/
@@ -15,7 +16,7 @@ NEED_PYTHON = -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Py
 and %s is %s\n  remedy: $(1)make install PYTHON=python3.11" % (sys.executable, sys.version.split()[0]))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-all check demo bench clean
+.PHONY: help install test test-rest test-all check demo bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -33,6 +34,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not base_install and not docs"
+
+test-rest: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or base_install or docs"
 
 test-all: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
