@@ -90,6 +90,19 @@ def restore_folder(path: Path) -> None:
         _remove(left)
 
 
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Hand out a new folder beside `path`, which need not exist; it is removed when the block ends.
+
+    What a killed process left of its own is cleared away first.
+    """
+    for left in _leftovers(path):
+        _remove(left)
+    with _temporary(path) as place:
+        place.mkdir(mode=0o700)
+        yield place
+
+
 def remove_folder(path: Path) -> None:
     """Remove a folder at once under its name, so that a kill leaves it whole or gone; none is no error.
 

@@ -39,8 +39,17 @@ def _cpuinfo() -> dict[str, str]:
 
 def instruction_sets() -> list[str]:
     """The instruction sets of this CPU that matter to inference; empty where the system does not tell."""
-    flags = (_cpuinfo().get("flags") or _cpuinfo().get("Features") or "").split()
+    flags = _flags().split()
     return [name for name in _TOLD if name in flags]
+
+
+def tells_instruction_sets() -> bool:
+    """Whether the system does."""
+    return bool(_flags())
+
+
+def _flags() -> str:
+    return _cpuinfo().get("flags") or _cpuinfo().get("Features") or ""
 
 
 def fingerprint(threads: int) -> dict[str, Any]:

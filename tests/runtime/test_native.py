@@ -304,7 +304,7 @@ def test_a_compiler_that_fails_says_how_and_leaves_nothing(monkeypatch: pytest.M
             build.library()
     finally:
         build.library.cache_clear()
-    assert list((tmp_path / "cache" / "native").iterdir()) == []
+    assert [one.name for one in (tmp_path / "cache" / "native").iterdir()] == [build._LOCK]
 
 
 def test_a_cache_that_others_can_write_to_is_not_loaded_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: 
     def refuse(*arguments: object) -> None:
         raise ArtifactError("not this one")
 
-    def fail() -> Path:
+    def fail(uses: object) -> None:
         raise MissingCompilerError("no compiler after all")
 
     monkeypatch.setattr("leanformer.runtime.native_engine.weights_of", refuse)
@@ -347,7 +347,7 @@ def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: 
     predictor = LightPredictor(int8, threads=1)
     assert np.array_equal(predictor.infer(rows), expected) and predictor.engine == "onnxruntime"
     monkeypatch.undo()
-    monkeypatch.setattr("leanformer.runtime.native_engine.library", fail)
+    monkeypatch.setattr("leanformer.runtime.native_engine.load", fail)
     native_engine._loaded.cache_clear()
     with pytest.warns(UserWarning, match="slower"):
         assert np.array_equal(LightPredictor(int8, threads=1).infer(rows), expected)

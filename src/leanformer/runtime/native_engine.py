@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from leanformer.errors import ArtifactError, LeanformerError
-from leanformer.runtime.native.build import levels, library
+from leanformer.runtime.native.build import load
+from leanformer.runtime.native.levels import VARIABLE, forced_level, levels
 from leanformer.runtime.native.recurrent import is_recurrent, recurrent_weights_of
 from leanformer.runtime.native.weights import LayerShape, Weights, weights_of
 from leanformer.runtime.onnx_file import read_onnx
@@ -70,7 +71,7 @@ class NativeEngine:
         properties: the artifact's; of an encoder `layers` and `head_size` are read, of a recurrent student `embedding`,
             `units`, `projection` and `pooling`.
         threads: that work together on one call; of calls at the same time the first one has them.
-        level: an instruction set of `levels()`; None is the best that this CPU has.
+        level: an instruction set of `levels()`; None is what $LEANFORMER_LEVEL says, else the best that this CPU has.
 
     Raises `ArtifactError` for a graph that computes something else, `MissingCompilerError` without a C++ compiler.
     """
@@ -152,15 +153,28 @@ class NativeEngine:
 
 @cache
 def _loaded() -> ctypes.CDLL:
-    result = ctypes.CDLL(str(library()))
-    result.leanformer_level.restype = ctypes.POINTER(_Level)
-    return result
+    return load(_declare)
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    library.leanformer_level.restype = ctypes.POINTER(_Level)
 
 
 def _level(name: str | None, *, recurrent: bool = False) -> tuple[str, _Level]:
-    """The functions of that instruction set, or of the best."""
-    for one in levels() if name is None else (name,):
-        found = _loaded().leanformer_level(one.encode(), int(recurrent))
-        if found:
-            return one, found.contents
-    raise LeanformerError(f"this CPU cannot run the native engine for {name}\n  remedy: one of {', '.join(levels())}")
+    """The functions of that instruction set; without one, of what the environment asks for, or of the best.
+
+    Raises `LeanformerError` for one that this CPU has not, or that there is not.
+    """
+    asked = name or forced_level()
+    for level in (asked,) if asked else levels():
+        if found := _functions(level, recurrent):
+            return level, found
+    there = [level for level in levels() if _functions(level, recurrent)]
+    origin = "" if name else f"{VARIABLE}={asked}: "
+    remedy = f"one of {', '.join(there)}" + ("" if name else f", or unset {VARIABLE}")
+    raise LeanformerError(f"{origin}this CPU cannot run the native engine for {asked!r}\n  remedy: {remedy}")
+
+
+def _functions(level: str, recurrent: bool) -> _Level | None:
+    found = _loaded().leanformer_level(level.encode(errors="replace"), int(recurrent))
+    return found.contents if found else None

@@ -16,6 +16,7 @@ from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.runtime.cores import places
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.load import FreeCores
+from leanformer.runtime.native.levels import GENERIC
 from leanformer.runtime.packing import Lines, result_rows
 from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings
 from leanformer.runtime.workers import Workers
@@ -158,7 +159,12 @@ class GraphRunner:
 
             # The weights are held once, whatever the number of threads.
             made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)
-            return NativeEngine(path, self.artifact.properties, threads) if made is None else made.together(threads)
+            if made is not None:
+                return made.together(threads)
+            engine = NativeEngine(path, self.artifact.properties, threads)
+            if engine.level == GENERIC and self._chose_engine and self.tuning is None:
+                raise ArtifactError(f"{path}: this CPU has no vectors that the engine native is fast with")
+            return engine
         return OnnxEngine(path, threads, padding_id=padding_id)
 
     @cached_property

@@ -17,6 +17,7 @@ from leanformer.artifact import Artifact
 from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.native.build import can_build
+from leanformer.runtime.native.levels import is_fast
 
 FOLDER, FORMAT_VERSION = "tuning", 1
 GOALS = ("throughput", "latency")
@@ -56,12 +57,12 @@ class Settings:
 
 def default_engine(artifact: Artifact) -> str:
     """The engine that runs it where nothing was tuned: our own for packed int8 graphs and recurrent students in int8,
-    where it can be compiled. It has no vectors.
+    where it can be compiled and the CPU has vectors that it is fast with. It has no sentence vectors.
     """
     told = artifact.properties
     int8 = str(told.get("precision", "")).startswith("int8")
     known = (told.get("layout") == "packed" or "units" in told) and artifact.task.answer != "vector"
-    return "native" if int8 and known and can_build() else DEFAULT_ENGINE
+    return "native" if int8 and known and is_fast() and can_build() else DEFAULT_ENGINE
 
 
 def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:

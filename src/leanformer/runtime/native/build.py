@@ -1,19 +1,31 @@
-"""Compiles the engine with the C++ compiler of this machine, once, into the user's cache folder."""
+"""Compiles the engine with the C++ compiler of this machine, once, into the user's cache folder; and loads it."""
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import logging
 import os
 import platform
-import shlex
-import shutil
-import subprocess
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from leanformer.errors import MissingCompilerError
+from leanformer.files import alone, new_file, scratch_folder, sha256_file, write_text
+from leanformer.runtime.native.compiler import (
+    CompilerTimeoutError,
+    Job,
+    compile_all,
+    compilers_at_once,
+    find_compiler,
+    identity,
+    may_compile,
+)
+from leanformer.runtime.native.levels import LEVELS, levels
 
 _HERE = Path(__file__).parent
 _SOURCES = (
@@ -31,18 +43,33 @@ _SOURCES = (
     "vectors.h",
 )
 _FLAGS = ("-std=c++17", "-O3", "-fPIC", "-pthread", "-fno-math-errno")
-LEVELS = {
-    "avx512vnni": ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma"),
-    "avx2": ("-mavx2", "-mfma"),
-    "generic": (),
-}
-"""Instruction sets, the best first, with the flags that compile for them."""
-_X86 = ("x86_64", "AMD64")
+# For a small unit, which shows whether the program is a compiler at all, and for all others together.
+_FIRST_SECONDS, _SECONDS = 60.0, 900.0
+_LOCK = "building.lock"
+_DIGEST_LETTERS = 16
 
 
-def levels() -> tuple[str, ...]:
-    """Those of this architecture."""
-    return tuple(LEVELS) if platform.machine() in _X86 else ("generic",)
+class _Build(NamedTuple):
+    """What a library is made with, and where it goes: its name has a hash of these causes, and one of its bytes."""
+
+    compiler: list[str]
+    folder: Path
+    cause: str
+
+    def found(self) -> Path | None:
+        """The library that was made before. One whose bytes are others than its name says is removed."""
+        for path in sorted(self.folder.glob(f"native-{self.cause}-*.so")):
+            if _digest(path) == path.stem.rpartition("-")[2]:
+                return path
+            _say(f"{path} is damaged, or not ours, and is made again")
+            with suppress(OSError):
+                path.unlink()
+        return None
+
+    @property
+    def failure(self) -> Path:
+        """Where it is remembered that this compiler takes long and then gives nothing of use."""
+        return self.folder / f"native-{self.cause}.failed"
 
 
 @cache
@@ -51,32 +78,105 @@ def library() -> Path:
 
     Raises `MissingCompilerError` where there is none, where it fails, and where the result cannot be kept safely.
     """
-    compiler = _compiler()
-    cause = hashlib.sha256(repr((compiler, _FLAGS, LEVELS, platform.machine())).encode())
-    for name in _SOURCES:
-        cause.update((_HERE / name).read_bytes())
-    path = _folder() / f"native-{cause.hexdigest()[:16]}.so"
-    if not path.is_file():
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".building-") as scratch:
-            _compile(compiler, Path(scratch), path)
-    return path
+    build = _build()
+    return build.found() or _made(build)
+
+
+def load(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
+    """The library in this process, tried with `uses`. One that cannot be loaded is removed, and made again, once.
+
+    Raises as `library` does, also where a new one cannot be loaded either.
+    """
+    path = library()
+    try:
+        return _tried(path, uses)
+    except (OSError, AttributeError) as error:
+        _say(f"{path} cannot be loaded, and is made again ({error})")
+        library.cache_clear()
+        build = _build()
+        try:
+            path.unlink(missing_ok=True)
+            return _tried(_made(build), uses)
+        except (OSError, AttributeError) as again:
+            problem = f"{path}: what was compiled with {build.compiler[0]} cannot be loaded ({again})"
+            for left in build.folder.glob(f"native-{build.cause}-*.so"):
+                with suppress(OSError):
+                    left.unlink()
+            raise _remembered(build, problem) from again
 
 
 def can_build() -> bool:
-    """Whether there is a compiler."""
+    """Whether there is a compiler, or one is named; no word of whether it works."""
+    return may_compile()
+
+
+def _tried(path: Path, uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
+    result = ctypes.CDLL(str(path))
+    uses(result)
+    return result
+
+
+def _build() -> _Build:
+    compiler, libc = find_compiler(), ""
+    with suppress(AttributeError, ValueError, OSError):
+        libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    told = (compiler, identity(compiler), _FLAGS, LEVELS, platform.machine(), libc)
+    cause = hashlib.sha256(repr(told).encode())
+    for name in _SOURCES:
+        cause.update((_HERE / name).read_bytes())
+    return _Build(compiler, _folder(), cause.hexdigest()[:16])
+
+
+def _digest(path: Path) -> str:
     try:
-        return bool(_compiler())
-    except MissingCompilerError:
-        return False
+        return sha256_file(path)[:_DIGEST_LETTERS]
+    except OSError:
+        return ""
 
 
-def _compiler() -> list[str]:
-    """The command: $CXX, else a compiler on the path."""
-    named = shlex.split(os.environ.get("CXX", ""))
-    for candidate in [named] if named else [["c++"], ["g++"], ["clang++"]]:
-        if shutil.which(candidate[0]):
-            return candidate
-    raise MissingCompilerError("the engine native is compiled on the machine that runs it, and no compiler is found")
+def _made(build: _Build) -> Path:
+    """Compile it, unless another process does so at the moment: then that one's is waited for."""
+    try:
+        if hasattr(os, "statvfs") and os.statvfs(build.folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+            raise MissingCompilerError(
+                f"{build.folder}: what lies there cannot be run, because its storage is mounted noexec",
+                "set LEANFORMER_CACHE to a folder on other storage",
+            )
+        if build.failure.exists():
+            raise _remembered(build, build.failure.read_text(encoding="utf-8", errors="replace"))
+        _say("compiling the native engine for this machine, once; it takes up to a minute ...")
+        with alone(build.folder / _LOCK):
+            if (path := build.found()) is not None:
+                return path
+            with scratch_folder(build.folder / "building") as scratch:
+                built = _compile(build.compiler, scratch)
+                path = build.folder / f"native-{build.cause}-{_digest(built)}.so"
+                with new_file(path) as temporary:
+                    os.replace(built, temporary)
+            return path
+    except CompilerTimeoutError as error:
+        raise _remembered(build, str(error).partition("\n")[0]) from error
+    except OSError as error:
+        raise MissingCompilerError(
+            f"{error.filename or build.folder}: the compiled engine cannot be kept ({error.strerror})",
+            "make room there, or set LEANFORMER_CACHE to a folder that you can write to",
+        ) from error
+
+
+def _remembered(build: _Build, problem: str) -> MissingCompilerError:
+    """The same fault is not met again at every start: compiling takes a minute."""
+    with suppress(OSError):
+        write_text(build.failure, problem)
+    remedy = f"another compiler (CXX=g++); to try this one again, remove {build.failure}"
+    return MissingCompilerError(problem, remedy)
+
+
+def _say(line: str) -> None:
+    """To a person in front of a terminal; what a server or a program writes is its own."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(f"leanformer: {line}", file=sys.stderr, flush=True)
+    else:
+        logging.getLogger(__name__).info(line)
 
 
 def _folder() -> Path:
@@ -107,7 +207,7 @@ def _folder() -> Path:
     return folder
 
 
-def _compile(compiler: list[str], scratch: Path, path: Path) -> None:
+def _compile(compiler: list[str], scratch: Path) -> Path:
     # The least instruction set first: of what the standard library's templates become in every unit the linker keeps
     # the first, and it must run on every CPU.
     units = {
@@ -115,26 +215,13 @@ def _compile(compiler: list[str], scratch: Path, path: Path) -> None:
         for name in reversed(levels())
         for kind in ("encoder", "recurrent")
     }
-    units["levels.o"] = ("levels.cpp",)
 
-    def one(item: tuple[str, tuple[str, ...]]) -> None:
-        target, (source, *flags) = item
-        _call([*compiler, *_FLAGS, *flags, "-c", str(_HERE / source), "-o", str(scratch / target)])
+    def job(name: str, source: str, *flags: str) -> Job:
+        return Job([*compiler, *_FLAGS, *flags, "-c", str(_HERE / source), "-o", str(scratch / name)], scratch / name)
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(one, units.items()))
-    built = scratch / path.name
-    _call([*compiler, "-shared", "-pthread", *(str(scratch / name) for name in units), "-o", str(built)])
-    os.replace(built, path)
-
-
-def _call(command: list[str]) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise MissingCompilerError(f"{command[0]} cannot be started ({error.strerror})") from error
-    if done.returncode:
-        raise MissingCompilerError(
-            f"the native engine does not compile: {shlex.join(command)}\n{done.stderr[-2000:]}",
-            "another compiler (CXX=g++), or another engine",
-        )
+    first, built = job("levels.o", "levels.cpp"), scratch / "engine.so"
+    compile_all([first], _FIRST_SECONDS)
+    compile_all([job(name, *rest) for name, rest in units.items()], _SECONDS, compilers_at_once())
+    objects = (str(scratch / name) for name in (*units, "levels.o"))
+    compile_all([Job([*compiler, "-shared", "-pthread", *objects, "-o", str(built)], built)], _FIRST_SECONDS)
+    return built

@@ -1,0 +1,40 @@
+"""The instruction sets that the engine is compiled for, and which of them may be expected here."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from leanformer.machine import instruction_sets, tells_instruction_sets
+
+LEVELS = {
+    "avx512vnni": ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vnni", "-mfma"),
+    "avx2": ("-mavx2", "-mfma"),
+    "generic": (),
+}
+"""Instruction sets, the best first, with the flags that compile for them."""
+GENERIC = "generic"
+VARIABLE = "LEANFORMER_LEVEL"
+"""Environment variable: the level that is taken, in place of the best that the CPU has."""
+_X86 = ("x86_64", "AMD64")
+
+
+def levels() -> tuple[str, ...]:
+    """Those of this architecture."""
+    return tuple(LEVELS) if platform.machine() in _X86 else (GENERIC,)
+
+
+def forced_level() -> str | None:
+    """What the environment asks for, as it stands there; None where it does not."""
+    return os.environ.get(VARIABLE) or None
+
+
+def is_fast() -> bool:
+    """Whether a level better than the generic one can be expected, without anything compiled.
+
+    The generic one takes several times what ONNX Runtime takes. An x86 CPU of which the system does not tell the
+    instruction sets has a better one nearly always; the compiled engine asks the CPU itself.
+    """
+    if forced := forced_level():
+        return forced != GENERIC
+    return levels()[0] != GENERIC and ("avx2" in instruction_sets() or not tells_instruction_sets())
