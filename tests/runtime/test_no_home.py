@@ -15,6 +15,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.hub import open_hub
 from leanformer.errors import DataError, MissingCompilerError
 from leanformer.export.int8 import Int8
+from leanformer.runtime import native_engine
 from leanformer.runtime.native import build
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import make_context, make_onnx
@@ -40,9 +41,14 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("HOME", "XDG_CACHE_HOME", "LEANFORMER_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    build.library.cache_clear()
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
     build.library.cache_clear()
+    native_engine._loaded.cache_clear()
 
 
 @needs_compiler
