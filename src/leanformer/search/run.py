@@ -24,7 +24,7 @@ from leanformer.search.drive import drive, progress
 from leanformer.search.executor import Executor, Serial
 from leanformer.search.journal import Journal
 from leanformer.search.latency import LatencyPredictor
-from leanformer.search.local import SPEED, Runner
+from leanformer.search.local import FIGURES, SPEED, Runner
 from leanformer.search.record import describe_search
 from leanformer.search.sampler import SAMPLERS, Sampler
 from leanformer.search.space import Space
@@ -111,7 +111,9 @@ def search(
         "space": sha256_json(space.document), "data": seen.training_hash, "model": teacher.content_hash,
         "sampler": sampler, "seed": seed,
     }  # fmt: skip
-    journal = Journal(work / JOURNAL)
+    if not (work / JOURNAL).exists() and (work / FIGURES).is_dir():
+        say(f"warning: {work / JOURNAL}: missing; the search begins again, with the steps that are still there")
+    journal = Journal(work / JOURNAL, say)
     try:
         check_identity(journal, identity)
         hands = executor(runner)  # what it cannot do is said before anything is timed
