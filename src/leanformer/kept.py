@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from leanformer.files import sha256_file, sha256_json, write_json
+from leanformer.files import sha256_file, sha256_json, write_text
 
 Say = Callable[[str], None]
 CHECK = "sha256"
@@ -20,7 +20,11 @@ CHECK = "sha256"
 def keep(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON object with the hash of its content."""
     plain = json.loads(json.dumps(dict(value), allow_nan=False))
-    write_json(path, plain | {CHECK: sha256_json(plain)})
+    write_text(path, _written(plain))
+
+
+def _written(plain: Mapping[str, Any]) -> str:
+    return json.dumps({**plain, CHECK: sha256_json(plain)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def kept(path: Path, say: Say, *, again: str) -> dict[str, Any] | None:
@@ -32,9 +36,10 @@ def kept(path: Path, say: Say, *, again: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        check = value.pop(CHECK)
-        if check == sha256_json(value):
+        text = path.read_bytes().decode("utf-8")
+        value = json.loads(text)
+        # To the byte, and not just in what it says: of a file that lost anything nothing is known.
+        if value.pop(CHECK) == sha256_json(value) and text == _written(value):
             return dict(value)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass

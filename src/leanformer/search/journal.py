@@ -23,7 +23,7 @@ _CHECK = "check"
 class Journal:
     """The lines of a file, of which this is the only writer. `events` are those that were there when it was opened.
 
-    A damaged file is set aside as NAME-damaged.jsonl, and goes on after its last whole line; `say` is told.
+    A damaged file is set aside as NAME-damaged.jsonl, and the journal goes on after its last whole line; `say` is told.
     Raises `LeanformerError` where another process is writing.
     """
 
@@ -38,7 +38,9 @@ class Journal:
                 aside = _free(path.with_name(f"{path.stem}-damaged{path.suffix}"))
                 shutil.copyfile(path, aside)
                 say(f"warning: {path}, line {wrong}: damaged; done again from there on (the old file is {aside})")
-            if whole < os.path.getsize(path):  # or the last line was torn: it says nothing that is not done again
+            if whole < os.path.getsize(path):
+                if wrong is None:
+                    say(f"warning: {path}: its last line was cut off; what it told is done again")
                 self._file.truncate(whole)
         except BaseException:
             self._file.close()

@@ -96,7 +96,7 @@ def search(
         raise RecipeError("a budget in joules needs them to be metered\n  remedy: add --energy")
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
-    teacher = take_in(model, work, max_tokens, data)
+    teacher = take_in(model, work, max_tokens, data, say)
     if teacher.format == "onnx":
         raise LeanformerError(
             f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
@@ -111,9 +111,11 @@ def search(
         "space": sha256_json(space.document), "data": seen.training_hash, "model": teacher.content_hash,
         "sampler": sampler, "seed": seed,
     }  # fmt: skip
-    if not (work / JOURNAL).exists() and (work / FIGURES).is_dir():
-        say(f"warning: {work / JOURNAL}: missing; the search begins again, with the steps that are still there")
     journal = Journal(work / JOURNAL, say)
+    if not journal.events and (work / FIGURES).is_dir():
+        say(
+            f"warning: {work / JOURNAL}: missing or empty; the search begins again, with the steps that are still there"
+        )
     try:
         check_identity(journal, identity)
         hands = executor(runner)  # what it cannot do is said before anything is timed

@@ -82,8 +82,8 @@ class Teaching:
     def compute(self, chunk: int, into: Chunks) -> int:
         """Compute one chunk and note it; how many rows there are up to its end.
 
-        Raises `TooNarrowError` for states that fp16 cannot hold and that are not kept wide, `CheckpointError` for states
-        and `ArtifactError` for logits that are not finite.
+        Raises `TooNarrowError` for states that fp16 cannot hold and that are not kept wide, `CheckpointError` for
+        states and `ArtifactError` for logits that are not finite.
         """
         own = range(chunk * CHUNK_ROWS, min(len(self.lengths), (chunk + 1) * CHUNK_ROWS))
         first, last = (int(one) for one in self.layouts["logits"].borders[chunk : chunk + 2])
