@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 import leanformer
@@ -22,19 +21,20 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.recipe.work import work_of
 from leanformer.runtime.native.build import can_build
+from leanformer.runtime.native.levels import is_fast
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
 from tests.recurrent import recurrent_artifact, tiny_recurrent
+from tests.sessions import session_of
 from tests.tagged import tagged_dataset, tagged_examples
 from tests.tiny import tiny_dataset, tiny_texts
 
-ENGINE = "native" if can_build() else "onnxruntime"  # of int8
+ENGINE = "native" if is_fast() and can_build() else "onnxruntime"  # of int8
 
 
 def scored(graph: onnx.ModelProto, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])
+    return np.asarray(session_of(graph).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])
 
 
 def torch_scored(model: BiLstm, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
