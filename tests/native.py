@@ -1,8 +1,4 @@
-"""What the tests of the native engine share: whether it can be compiled here, and for which instruction sets.
-
-`LEANFORMER_LEVEL=avx2 python -m pytest tests/runtime` runs tests at that level; `python -m tests.native` prints those
-that this CPU has.
-"""
+"""What the tests of the native engine share: whether it can be compiled here, and for which instruction sets."""
 
 from __future__ import annotations
 
@@ -11,15 +7,12 @@ import pytest
 from leanformer.errors import LeanformerError, MissingCompilerError
 from leanformer.runtime import native_engine
 from leanformer.runtime.native import build
-from leanformer.runtime.native.levels import is_fast, levels
 
 try:
     build.library()
     COMPILED = True
 except MissingCompilerError:  # pragma: no cover
     COMPILED = False
-INT8_DEFAULT = "native" if COMPILED and is_fast() else "onnxruntime"
-"""The engine of int8 graphs where nobody asks for one."""
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="no C++ compiler")
 
 
@@ -33,8 +26,4 @@ def usable_levels(*, recurrent: bool = False) -> list[str]:
             return False
         return True
 
-    return [one for one in levels() if COMPILED and works(one)]
-
-
-if __name__ == "__main__":
-    print(*usable_levels())
+    return [one for one in build.levels() if COMPILED and works(one)]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leanformer.errors import DataError
+
 
 @dataclass(frozen=True)
 class Block:
@@ -15,6 +17,38 @@ class Block:
     ids: np.ndarray
     mask: np.ndarray
     types: np.ndarray | None = None
+
+
+def check_rows(rows: Sequence[np.ndarray], *, vocabulary: int | None, positions: int | None) -> None:
+    """Raise `DataError` for a row that a model with so many words and positions cannot read; None: any number.
+
+    Rows are counted from 1, as texts are: where texts have several windows, as windows.
+    """
+    if not rows:
+        return
+    lengths = [len(row) for row in rows]
+    if not min(lengths) or (positions is not None and max(lengths) > positions):
+        for number, length in enumerate(lengths, start=1):
+            if not length:
+                raise DataError(
+                    f"text {number} leaves no token to read", remedy="leave the text out, or give it a word"
+                )
+            if positions is not None and length > positions:
+                raise DataError(
+                    f"text {number} has {length} tokens, and the model has {positions} positions",
+                    remedy=f"give at most {positions} tokens",
+                )
+    ids = [row if row.ndim == 1 else row[:, 0] for row in rows]
+    together = ids[0] if len(ids) == 1 else np.concatenate(ids)
+    if together.min() < 0 or (vocabulary is not None and together.max() >= vocabulary):
+        for number, row in enumerate(ids, start=1):
+            wrong = row[(row < 0) | (row >= (vocabulary or np.iinfo(np.int64).max))]
+            if len(wrong):
+                raise DataError(
+                    f"text {number} has the token id {wrong[0]}, and the model's table has {vocabulary} words",
+                    remedy="leave the token out of the text, or make the artifact again from a model whose table has "
+                    "a row for every token (resize_token_embeddings)",
+                )
 
 
 def pad_block(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> Block:

@@ -36,8 +36,9 @@ def inspect(
         print("transitions learnt: tags are decoded as whole sequences (CRF)")
     print(f"max tokens  {one.max_tokens}")
     if "parameters" in one.properties:
-        bare = one.properties["parameters_without_embeddings"]
-        print(f"parameters  {one.properties['parameters']:,} ({bare:,} without embeddings)")
+        bare = one.properties.get("parameters_without_embeddings")
+        inner = "" if bare is None else f" ({bare:,} without embeddings)"
+        print(f"parameters  {one.properties['parameters']:,}{inner}")
     print(f"content     {one.content_hash}")
     print(f"size        {one.bytes:,} bytes, hashes checked")
     for name, entry in sorted(one.files.items()):

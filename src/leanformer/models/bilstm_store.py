@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
-
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.bilstm import BiLstm, BiLstmConfig
-from leanformer.models.finite import check_finite
-from leanformer.models.writing import WEIGHTS, write_module
+from leanformer.models.reading import BILSTM, check_agreement, read_config, read_weights
+from leanformer.models.writing import write_module
 from leanformer.task import Task
 
 FORMAT, CONFIG = "bilstm", "bilstm.json"
@@ -47,10 +44,13 @@ def write_bilstm(
 def read_bilstm(artifact: Artifact) -> BiLstm:
     """The model of an artifact of format "bilstm", in eval mode."""
     if artifact.format != FORMAT:
-        raise ArtifactError(f"{artifact.path}: format {artifact.format!r} holds no recurrent classifier")
-    config = BiLstmConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
-    model = BiLstm(config)
-    weights = load_file(artifact.file(WEIGHTS))
-    check_finite(weights, artifact.file(WEIGHTS), ArtifactError, "make the artifact again")
-    model.load_state_dict(weights)
-    return model.eval()
+        raise ArtifactError(
+            f"{artifact.path}: format {artifact.format!r} holds no recurrent classifier\n"
+            "  remedy: give an artifact of format bilstm"
+        )
+    config = read_config(artifact, CONFIG, BILSTM, BiLstmConfig.from_json)
+    check_agreement(
+        artifact, CONFIG, labels=config.labels, tags=config.pooling == "none", vectors=False,
+        padding_id=config.padding_id, vocabulary=config.vocabulary,
+    )  # fmt: skip
+    return read_weights(artifact, lambda: BiLstm(config)).eval()

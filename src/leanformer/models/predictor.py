@@ -11,13 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leanformer.artifact import Artifact
+from leanformer.artifact import AGAIN, Artifact
+from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError
+from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
+from leanformer.models.classifier import Classifier
 from leanformer.models.finite import check_answers, check_finite
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
+from leanformer.strict_json import read_json
 from leanformer.tagging.windows import SentenceTokenizer, Window
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
@@ -50,6 +54,15 @@ class TorchPredictor:
         self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
         self._model, self._padding_id, self.positions = _open(artifact)
         self._model.to(self.device).eval()
+        self._vocabulary = _vocabulary(self._model)
+        outside = [
+            one for one in self._tokenizer.special_ids if self._vocabulary is not None and one >= self._vocabulary
+        ]
+        if outside:
+            raise ArtifactError(
+                f"{artifact.file(TOKENIZER)}: it sets id {outside[0]} beside every text, and the model has "
+                f"{self._vocabulary} words{AGAIN}"
+            )
 
     @property
     def task(self) -> Task:
@@ -70,16 +83,24 @@ class TorchPredictor:
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`.
 
-        Raises `ArtifactError` where they are not finite.
+        Raises `DataError` for a row that the model cannot read (`batching.check_rows`), `ArtifactError` where it cannot
+        be run, and where the logits are not finite.
         """
-        values = score_rows(
-            self._model,
-            rows,
-            padding_id=self._padding_id,
-            device=self.device,
-            batch_tokens=self.batch_tokens,
-            pad_to=self.pad_to,
-        )
+        check_rows(rows, vocabulary=self._vocabulary, positions=self.positions)
+        try:
+            values = score_rows(
+                self._model, rows, padding_id=self._padding_id, device=self.device, batch_tokens=self.batch_tokens,
+                pad_to=self.pad_to,
+            )  # fmt: skip
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise ArtifactError(f"{self.artifact.path}: the model cannot be run ({error}){AGAIN}") from error
+        if rows and values.shape[-1] != self.task.outputs:
+            raise ArtifactError(
+                f"{self.artifact.path}: it gives {values.shape[-1]} numbers, and the manifest has {self.task.outputs} "
+                f"outputs{AGAIN}"
+            )
         check_answers(values, self.artifact.path)
         return values
 
@@ -110,13 +131,44 @@ def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
         recurrent = read_bilstm(artifact)
         return recurrent, recurrent.config.padding_id, artifact.max_tokens
     if artifact.format != "transformers":
-        raise ArtifactError(f"{artifact.path}: format {artifact.format!r} is not run by PyTorch")
+        raise ArtifactError(
+            f"{artifact.path}: format {artifact.format!r} is not run by PyTorch\n  remedy: open it with leanformer.load"
+        )
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     stock = AutoModelForTokenClassification if artifact.task.answer == "tags" else AutoModelForSequenceClassification
-    foreign = stock.from_pretrained(
-        artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True
-    )
+    _check_foreign_files(artifact)
+    try:
+        foreign = stock.from_pretrained(
+            artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True
+        )
+        positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))
+        padding_id = int(foreign.config.pad_token_id or 0)
+    except Exception as error:  # transformers raises what it meets: no JSON, no weights, sizes that differ
+        raise ArtifactError(f"{artifact.path}: transformers cannot read it ({error}){AGAIN}") from error
     check_finite(dict(foreign.named_parameters()), artifact.path, ArtifactError)
-    positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))
-    return _Foreign(foreign), int(foreign.config.pad_token_id or 0), positions
+    return _Foreign(foreign), padding_id, positions
+
+
+def _check_foreign_files(artifact: Artifact) -> None:
+    """Raise `ArtifactError` for files by which transformers would read others, outside the artifact."""
+    if "adapter_config.json" in artifact.files:
+        raise ArtifactError(f"{artifact.path}: an adapter, whose model is elsewhere{AGAIN}")
+    for name in artifact.files:
+        if not name.endswith(".index.json"):
+            continue
+        try:
+            value = read_json(artifact.file(name))
+            named = set(value["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise ArtifactError(f"{artifact.file(name)}: not an index of weights ({error}){AGAIN}") from error
+        if strange := sorted(str(one) for one in named if one not in artifact.files):
+            raise ArtifactError(f"{artifact.file(name)}: the artifact has no file {strange[0]!r:.100}{AGAIN}")
+
+
+def _vocabulary(model: nn.Module) -> int | None:
+    """Rows of the model's word table."""
+    if isinstance(model, Classifier | BiLstm):
+        return model.config.vocabulary
+    table = model.model.get_input_embeddings() if isinstance(model, _Foreign) else None
+    return getattr(table, "num_embeddings", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import tempfile
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.labelling import are_integers, sort_names
@@ -22,7 +19,6 @@ from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, M
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.config import EncoderConfig, HeadShape
-from leanformer.models.finite import check_finite
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
     check_tags,
@@ -35,8 +31,10 @@ from leanformer.models.hf.checkpoint import (
 )
 from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
-from leanformer.models.writing import TOKENIZER, WEIGHTS, write_module
+from leanformer.models.reading import ENCODER, check_agreement, read_config, read_weights
+from leanformer.models.writing import TOKENIZER, write_module
 from leanformer.task import BUILT, Task
+from leanformer.tokenizer_file.read import read_tokenizer
 
 CONFIG = "encoder.json"
 # Files of a Hugging Face folder that an artifact of format "transformers" takes along. No code, no pickles.
@@ -67,13 +65,16 @@ def write_classifier(
 def read_model(artifact: Artifact) -> Classifier:
     """The `Classifier` of an artifact of format "encoder", in eval mode."""
     if artifact.format != "encoder":
-        raise ArtifactError(f"{artifact.path}: format {artifact.format!r} holds no encoder weights to train or change")
-    config = EncoderConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
-    model = Classifier(config)
-    weights = load_file(artifact.file(WEIGHTS))
-    check_finite(weights, artifact.file(WEIGHTS), ArtifactError, "make the artifact again")
-    model.load_state_dict(weights)
-    return model.eval()
+        raise ArtifactError(
+            f"{artifact.path}: format {artifact.format!r} holds no encoder weights to train or change\n"
+            "  remedy: give an artifact of format encoder, as `leanformer train` writes"
+        )
+    config = read_config(artifact, CONFIG, ENCODER, EncoderConfig.from_json)
+    check_agreement(
+        artifact, CONFIG, labels=config.labels, tags=config.head.pooling == "none", vectors=config.head.gives_vectors,
+        padding_id=config.padding_id, vocabulary=config.vocabulary, positions=config.positions,
+    )  # fmt: skip
+    return read_weights(artifact, lambda: Classifier(config)).eval()
 
 
 def find_checkpoint(name: str) -> Path:
@@ -269,8 +270,8 @@ def device_of(name: str) -> torch.device:
 
 def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
     """Write the `tokenizer_config.json` by which stock transformers reads the `tokenizer.json` beside it."""
-    tokenizer = RustTokenizer.from_file(str(artifact.file(TOKENIZER)))
-    encoder = EncoderConfig.from_json(json.loads(artifact.file(CONFIG).read_text(encoding="utf-8")))
+    tokenizer = read_tokenizer(artifact.file(TOKENIZER)).library
+    encoder = read_config(artifact, CONFIG, ENCODER, EncoderConfig.from_json)
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": artifact.max_tokens,

@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from leanformer.artifact import AGAIN
 from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import ArtifactError
 from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
@@ -64,8 +65,8 @@ class OnnxEngine:
                 str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(self.DISABLED)
             )
         except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
-            raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error})") from error
-        self._padding_id = padding_id
+            raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error}){AGAIN}") from error
+        self._path, self._padding_id = path, padding_id
         names = {one.name for one in self._session.get_inputs()}
         self._packed, self._takes_first = "ids" in names, "first" in names
         self.takes_types = bool({"types", "token_type_ids"} & names)
@@ -76,8 +77,12 @@ class OnnxEngine:
         return [[[i] for i in batch] for batch in reversed(batches_by_length(rows, tokens or self.BATCH_TOKENS))]
 
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
-        values = np.asarray(self._session.run(["logits"], self.feed(rows, lines))[0])
-        return values if values.ndim == 2 else unpack(values, rows, lines)
+        feed = self.feed(rows, lines)
+        try:
+            values = np.asarray(self._session.run(["logits"], feed)[0])
+            return values if values.ndim == 2 else unpack(values, rows, lines)
+        except Exception as error:  # as above
+            raise ArtifactError(f"{self._path}: ONNX Runtime cannot run it ({error}){AGAIN}") from error
 
     def feed(self, rows: Sequence[np.ndarray], lines: Lines) -> dict[str, np.ndarray]:
         """The graph's inputs for these rows; token types are passed over by a graph that makes no use of them."""

@@ -7,7 +7,7 @@ TensorProto in onnx.proto), which are protocol buffers: fields of a number, a wi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,25 +33,61 @@ class Node:
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """The constants by name, which share the file's memory where they can, and the nodes in their order."""
+    """The constants by name, which share the file's memory where they can, and the nodes in their order.
+
+    `outputs` has the shape of each as it is declared, None for a side of any length; empty where it is not.
+    """
 
     constants: dict[str, np.ndarray]
     nodes: list[Node]
     inputs: list[str]
+    outputs: dict[str, list[int | None]] = field(default_factory=dict)
 
 
 def read_onnx(path: Path) -> OnnxFile:
     """Raises `ArtifactError` for a file that is no ONNX model, or keeps its tensors in other files."""
     try:
-        model = memoryview(path.read_bytes())
-        (graph,) = (value for number, value in _fields(model) if number == 7)
-        parts = list(_fields(_bytes(graph)))
-        constants = dict(_tensor(_bytes(value)) for number, value in parts if number == 5)
-        nodes = [_node(_bytes(value)) for number, value in parts if number == 1]
-        inputs = [_text(_one(_bytes(value), 1)) for number, value in parts if number == 11]
+        return parse_onnx(memoryview(path.read_bytes()))
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
-        raise ArtifactError(f"{path}: not an ONNX model that can be read here ({error})") from error
-    return OnnxFile(constants, nodes, inputs)
+        raise ArtifactError(
+            f"{path}: not an ONNX model that can be read here ({error})\n  remedy: copy or make the artifact again"
+        ) from error
+
+
+def parse_onnx(model: memoryview) -> OnnxFile:
+    """Raises `ValueError`, `IndexError`, `KeyError`, `TypeError` or `OverflowError` for bytes that are no model."""
+    parts = list(_fields(model))
+    if any(number == 25 for number, _ in parts):
+        raise ValueError("it has functions of its own")
+    (graph,) = (value for number, value in parts if number == 7)
+    parts = list(_fields(_bytes(graph)))
+    if any(number == 15 for number, _ in parts):
+        raise ValueError("it has sparse constants")
+    tensors = [_tensor(_bytes(value)) for number, value in parts if number == 5]
+    constants = dict(tensors)
+    if len(constants) != len(tensors):
+        raise ValueError("two of its constants have one name")
+    return OnnxFile(
+        constants,
+        [_node(_bytes(value)) for number, value in parts if number == 1],
+        [_text(_one(_bytes(value), 1)) for number, value in parts if number == 11],
+        dict(_declared(_bytes(value)) for number, value in parts if number == 12),
+    )
+
+
+def _declared(message: memoryview) -> tuple[str, list[int | None]]:
+    """Name and shape of a value; a side that is named or not told is None."""
+    name, shape = "", list[int | None]()
+    for number, value in _fields(message):
+        if number == 1:
+            name = _text(value)
+        elif number == 2:
+            kinds = [_bytes(tensor) for kind, tensor in _fields(_bytes(value)) if kind == 1]
+            sides = [_bytes(one) for kind in kinds for part, one in _fields(kind) if part == 2]
+            for side in (each for sizes in sides for part, each in _fields(sizes) if part == 1):
+                told = dict(_fields(_bytes(side)))
+                shape.append(_number(told[1]) if 1 in told else None)
+    return name, shape
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Value]]:
@@ -99,6 +135,8 @@ def _node(message: memoryview) -> Node:
             operator = _text(value)
         elif number == 5:
             attribute = dict(_fields(_bytes(value)))
+            if 6 in attribute or 11 in attribute:
+                raise ValueError("a node has a graph of its own")
             name = _text(attribute[1])
             if 2 in attribute:
                 attributes[name] = float(np.frombuffer(_bytes(attribute[2]), "<f4")[0])
@@ -130,6 +168,8 @@ def _tensor(message: memoryview) -> tuple[str, np.ndarray]:
         numbers = [n for one in fields.get(5, []) + fields.get(7, []) for n in _integers(one)]
         # Negative numbers are written as 64 bits, whatever the type.
         values = np.array(numbers, np.uint64).astype(np.int64).astype(kind)
+    if any(side < 0 or side >> 63 for side in shape):
+        raise ValueError(f"a tensor has the shape {shape}")
     return _text(fields[8][0]), values.reshape(shape)
 
 
@@ -146,7 +186,10 @@ def _varints(message: memoryview) -> list[int]:
 
 
 def _one(message: memoryview, wanted: int) -> Value:
-    return next(value for number, value in _fields(message) if number == wanted)
+    for number, value in _fields(message):
+        if number == wanted:
+            return value
+    raise ValueError(f"a field {wanted} is missing")
 
 
 def _bytes(value: Value) -> memoryview:

@@ -24,6 +24,7 @@ from leanformer.predictor import (
     to_predictions,
 )
 from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.graph_check import check_graph
 from leanformer.runtime.runner import GRAPH as GRAPH
 from leanformer.runtime.runner import PINNABLE as PINNABLE
 from leanformer.runtime.runner import GraphRunner
@@ -111,6 +112,7 @@ class LightPredictor(GraphRunner):
                 stacklevel=2,
             )
         self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0, one_core=True)
+        self.limits = check_graph(artifact, artifact.file(GRAPH), self._tokenizer)
 
     @property
     def task(self) -> Task:

@@ -11,10 +11,13 @@ from typing import Self
 
 import numpy as np
 
-from leanformer.artifact import Artifact
+from leanformer.artifact import AGAIN, Artifact
+from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.runtime.cores import places
 from leanformer.runtime.engine import Engine, OnnxEngine
+from leanformer.runtime.finite import first_not_finite
+from leanformer.runtime.graph_check import Limits
 from leanformer.runtime.load import FreeCores
 from leanformer.runtime.native.levels import GENERIC
 from leanformer.runtime.packing import Lines, result_rows
@@ -52,6 +55,7 @@ class GraphRunner:
         self.tuning, self._chose_engine = tuning, chose_engine
         self._engines: dict[tuple[str, int, int, int], Engine] = {}
         self._lock = threading.Lock()
+        self.limits = Limits(None, None)
 
     @property
     def engine(self) -> str:
@@ -75,7 +79,22 @@ class GraphRunner:
         return self._shared.cut(rows, self.pack_tokens)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`."""
+        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`.
+
+        Raises `DataError` for a row that the model cannot read (`batching.check_rows`), and `ArtifactError` where it
+        cannot be run, or what it gives is not finite.
+        """
+        check_rows(rows, vocabulary=self.limits.vocabulary, positions=self.limits.positions)
+        values = self._by_engine(rows)
+        if (place := first_not_finite(values)) is not None:
+            raise ArtifactError(
+                f"{self.artifact.path}: its answers are not finite ({values[place]} in row {place[0] + 1}), though its "
+                f"weights are{AGAIN}"
+            )
+        return values
+
+    def _by_engine(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """`infer` with the engine of the settings, or with the default where that one does not run here."""
         try:
             return self._infer(rows)
         except (ArtifactError, MissingExtraError) as error:
@@ -103,7 +122,13 @@ class GraphRunner:
         packs = self.packs(rows)
 
         def run(engine: Engine, lines: Lines) -> None:
-            result[result_rows(lines, starts)] = engine.run(rows, lines)
+            places, values = result_rows(lines, starts), engine.run(rows, lines)
+            if values.shape != (len(places), result.shape[1]) or values.dtype.kind != "f":
+                raise ArtifactError(
+                    f"{self.artifact.path}: its graph gives {list(values.shape)} of {values.dtype} where the manifest "
+                    f"has {[len(places), result.shape[1]]}{AGAIN}"
+                )
+            result[places] = values
 
         if self.settings.workers > 1 and len(packs) > 1:
             # Longest first, so that no worker is left alone with the largest pack at the end.

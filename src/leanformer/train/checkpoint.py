@@ -1,12 +1,8 @@
-"""Training state on disk: safetensors and JSON, never a pickle.
-
-Written so that a kill leaves the last one whole, and with a hash of each file: one that was damaged since is not taken
-up.
-"""
+"""Training state on disk: safetensors and JSON, never a pickle; written so that a kill leaves the last one whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from leanformer.files import new_folder, restore_folder
-from leanformer.kept import damaged, described, differing, keep, kept
-
-_STATE = "state.json"
-_AGAIN = "this training begins again"
+from leanformer.files import new_folder, restore_folder, write_json
 
 
 @dataclass
@@ -55,34 +47,20 @@ def save(
         if torch.cuda.is_available():
             generators["cuda"] = torch.cuda.get_rng_state()
         save_file(generators, temporary / "random.safetensors")
-        state = {"progress": asdict(progress), "optimizer": scalars, "files": described(temporary)}
-        keep(temporary / _STATE, state)
+        write_json(temporary / "state.json", {"progress": asdict(progress), "optimizer": scalars})
 
 
 def load(
-    folder: Path,
-    fingerprint: str,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    say: Callable[[str], None] = lambda line: None,
+    folder: Path, fingerprint: str, *, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
-    """Put the state saved in `folder` back; None when there is none, or when it is of another run.
-
-    None too where a file of it was damaged, of which `say` is told; nothing is put back then.
-    """
+    """Put the state saved in `folder` back; None when there is none, or when it is of another run."""
     restore_folder(folder)
-    state = kept(folder / _STATE, say, again=_AGAIN)
-    if state is None:
-        if folder.is_dir() and not (folder / _STATE).exists() and any(folder.iterdir()):
-            damaged(folder / _STATE, say, again=_AGAIN, how="missing")
+    if not (folder / "state.json").is_file():
         return None
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     progress = Progress(**state["progress"])
     progress.scores = tuple(progress.scores)
     if progress.fingerprint != fingerprint:
-        return None
-    if (wrong := differing(folder, state["files"])) is not None:
-        damaged(wrong, say, again=_AGAIN, how="damaged" if wrong.exists() else "missing")
         return None
     model.load_state_dict(load_file(folder / "model.safetensors"))
     optimizer.load_state_dict(_unflatten(load_file(folder / "optimizer.safetensors"), state["optimizer"]))

@@ -1,0 +1,133 @@
+"""Configuration and weights of our own models, from an artifact that may come from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import nn
+
+from leanformer.artifact import AGAIN, Artifact
+from leanformer.errors import ArtifactError, CheckpointError
+from leanformer.models.finite import check_finite
+from leanformer.models.writing import WEIGHTS
+from leanformer.schema import Check, fields, listed, nullable, number, text, truth, whole
+from leanformer.strict_json import read_json
+
+Config = TypeVar("Config")
+Module = TypeVar("Module", bound=nn.Module)
+
+_WIDTH = whole(1, 1 << 20)
+_ROWS = whole(1, 1 << 26)
+_SHARE = number(0, 1)
+
+ENCODER = fields(
+    {
+        "vocabulary": _ROWS, "hidden": _WIDTH, "head_size": _WIDTH, "positions": _ROWS,
+        "token_types": whole(0, 1 << 20), "activation": text(100), "norm_epsilon": _SHARE, "dropout": _SHARE,
+        "attention_dropout": _SHARE,
+        "padding_id": whole(0, 1 << 26), "labels": _WIDTH,
+        "layers": listed(
+            fields(
+                {"heads": _WIDTH, "ffn": _WIDTH},
+                {
+                    "window": nullable(whole(0, 1 << 26)), "rotary_base": nullable(number(1)), "attention_norm": truth,
+                    "bias_columns": nullable(listed(whole(0, 1 << 20))),
+                },
+                others=False,
+            ),
+            1,
+            10_000,
+        ),
+    },
+    {
+        "family": text(100), "embedding": nullable(_WIDTH), "position_table": truth,
+        "position_offset": whole(0, 1 << 20),
+        "relative_bias": nullable(fields({"buckets": _WIDTH, "max_distance": _WIDTH, "heads": _WIDTH}, others=False)),
+        "norm_first": truth, "gated_ffn": truth, "attention_bias": truth, "ffn_bias": truth, "norm_bias": truth,
+        "head": fields(
+            {},
+            {
+                "pooling": text(100), "activation": text(100), "bias": truth, "norm": truth,
+                "dropout": nullable(_SHARE), "drops_input": truth,
+            },
+            others=False,
+        ),
+    },
+    others=False,
+)  # fmt: skip
+BILSTM = fields(
+    {
+        "vocabulary": _ROWS, "embedding": _WIDTH, "units": _WIDTH, "projection": _WIDTH, "labels": _WIDTH,
+        "padding_id": whole(0, 1 << 26),
+    },
+    {"pooling": text(100), "dropout": _SHARE},
+    others=False,
+)  # fmt: skip
+
+
+def read_config(artifact: Artifact, name: str, schema: Check, make: Callable[[Mapping[str, Any]], Config]) -> Config:
+    """The configuration in that file. Raises `ArtifactError` for one that could not be meant."""
+    path = artifact.file(name)
+    try:
+        value = read_json(path, most_bytes=64 << 20)
+        schema(value, name)
+        return make(value)
+    except (ValueError, OSError, CheckpointError) as error:
+        raise ArtifactError(f"{path}: not a configuration that can be read ({error}){AGAIN}") from error
+
+
+def check_agreement(
+    artifact: Artifact,
+    name: str,
+    *,
+    labels: int,
+    tags: bool,
+    vectors: bool,
+    padding_id: int,
+    vocabulary: int,
+    positions: int | None = None,
+) -> None:
+    """Raise `ArtifactError` where a configuration does not go together with the manifest, or with itself."""
+    task = artifact.task
+    problem = None
+    if labels != task.outputs:
+        problem = f"{labels} labels, and the manifest has {task.outputs} outputs ({task.kind})"
+    elif (tags, vectors) != (task.answer == "tags", task.answer == "vector"):
+        problem = f"a head for another task than the manifest's ({task.kind})"
+    elif padding_id >= vocabulary:
+        problem = f"the padding id {padding_id}, and {vocabulary} words"
+    elif positions is not None and positions < artifact.max_tokens:
+        problem = f"{positions} positions, and the manifest allows {artifact.max_tokens} tokens"
+    if problem is not None:
+        raise ArtifactError(f"{artifact.file(name)}: it has {problem}{AGAIN}")
+
+
+def read_weights(artifact: Artifact, make: Callable[[], Module]) -> Module:
+    """The module that `make` makes, with the artifact's weights.
+
+    Names and shapes are compared before anything is made, so that a configuration cannot ask for more memory than the
+    file of weights has. Raises `ArtifactError` where they differ, and for weights that are not finite.
+    """
+    path = artifact.file(WEIGHTS)
+    with torch.device("meta"):
+        expected = {name: list(value.shape) for name, value in make().state_dict().items()}
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            found = {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+        for name in sorted({*expected, *found}):
+            if expected.get(name) != found.get(name):
+                raise ValueError(
+                    f"the weight {name:.80} has the shape {found.get(name, 'of none')}, and the configuration says "
+                    f"{expected.get(name, 'that there is none')}"
+                )
+        weights = load_file(path)
+        model = make()
+        check_finite(weights, path, ArtifactError, "make the artifact again")
+        model.load_state_dict(weights)
+    except (SafetensorError, ValueError, TypeError, RuntimeError, OSError) as error:
+        raise ArtifactError(f"{path}: not the weights of this model ({error}){AGAIN}") from error
+    return model

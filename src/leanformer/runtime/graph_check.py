@@ -1,0 +1,105 @@
+"""The graph of an artifact, looked through when it is opened: what it computes with, what goes in, what comes out.
+
+The file is mapped into memory and not read as a whole. An artifact may come from anywhere: that its weights are finite
+and its sizes go together is seen here, and not first in an answer.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+from leanformer.artifact import AGAIN, Artifact
+from leanformer.errors import ArtifactError
+from leanformer.runtime.finite import first_not_finite
+from leanformer.runtime.onnx_file import OnnxFile, parse_onnx
+from leanformer.tokenizer import Tokenizer
+
+# What exporters and quantisers write; nothing that repeats, branches, or makes large tensors of small ones.
+_OPERATORS = {
+    *("Abs", "Add", "Cast", "Clip", "Concat", "Constant", "Div", "Equal", "Erf", "Exp", "Flatten", "Gather", "Gelu"),
+    *("Gemm", "Greater", "Identity", "LayerNormalization", "Less", "Log", "LSTM", "MatMul", "Max", "Min", "Mul", "Neg"),
+    *("Not", "Pow", "Range", "Reciprocal", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape"),
+    *("Round", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose"),
+    *("Unsqueeze", "Where"),
+    *("BiasGelu", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul"),
+    *("FastGelu", "MatMulInteger", "MatMulIntegerToFloat", "QLinearMatMul", "QuantizeLinear", "SkipLayerNormalization"),
+}
+_PACKED, _PADDED = {"ids", "positions", "segments"}, {"input_ids", "attention_mask"}
+_WORDS, _POSITIONS, _TYPES = ("word_table", "word_table_int8"), "position_table", "token_type_table"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What rows may hold: ids below `vocabulary`, and at most `positions` of them; None where no table tells."""
+
+    vocabulary: int | None
+    positions: int | None
+
+
+def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> Limits:
+    """Raise `ArtifactError` for a graph that cannot be that of the artifact."""
+    try:
+        with open(path, "rb") as handle:
+            model = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
+        graph = parse_onnx(model)
+        _check_interface(graph, artifact)
+        _check_constants(graph)
+        return _check_tables(graph, artifact, tokenizer)
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, OSError) as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else f"{error}"
+        raise ArtifactError(f"{path}: not a graph that can be run ({said}){AGAIN}") from error
+
+
+def _check_interface(graph: OnnxFile, artifact: Artifact) -> None:
+    """Inputs, outputs and operators."""
+    inputs, tags = set(graph.inputs), artifact.task.answer == "tags"
+    packed = {*_PACKED, *(() if tags else ("first",))}
+    if not (packed <= inputs <= {*packed, "types"} or _PADDED <= inputs <= {*_PADDED, "token_type_ids"}):
+        raise ValueError(f"its inputs are {', '.join(sorted(inputs))[:200]}")
+    if list(graph.outputs) != ["logits"]:
+        raise ValueError(f"its outputs are {', '.join(graph.outputs)[:200]}, not logits")
+    shape = graph.outputs["logits"]
+    if shape and shape[-1] is not None and shape[-1] != artifact.task.outputs:
+        raise ValueError(f"it gives {shape[-1]} numbers, and the manifest has {artifact.task.outputs} outputs")
+    strange = sorted({node.operator for node in graph.nodes} - _OPERATORS)
+    if strange:
+        raise ValueError(f"it computes {', '.join(strange)[:200]}, which no graph of ours does")
+
+
+def _check_constants(graph: OnnxFile) -> None:
+    for name, value in graph.constants.items():
+        if not value.size:
+            raise ValueError(f"the constant {name:.60} has the shape {list(value.shape)}")
+        if value.dtype.kind == "f" and (place := first_not_finite(value)) is not None:
+            raise ValueError(f"the constant {name:.60} is not finite at {place}")
+
+
+def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> Limits:
+    """That rows of tables, labels and the tokenizer's ids go together."""
+    constants, outputs = graph.constants, artifact.task.outputs
+    for name in ("classifier.bias", "head.bias"):
+        if name in constants and constants[name].size != outputs:
+            raise ValueError(f"{name} has {constants[name].size} numbers, and the manifest has {outputs} outputs")
+    words = next((constants[name] for name in _WORDS if name in constants), None)
+    places, types = constants.get(_POSITIONS), constants.get(_TYPES)
+    for name, table in (("words", words), ("positions", places), ("token types", types)):
+        if table is not None and table.ndim != 2:
+            raise ValueError(f"its table of {name} has the shape {list(table.shape)}")
+    if places is not None and len(places) < artifact.max_tokens:
+        raise ValueError(f"it has {len(places)} positions, and the manifest allows {artifact.max_tokens} tokens")
+    if types is not None and artifact.task.pairs and len(types) < 2:
+        raise ValueError("it tells no two texts of a pair apart")
+    if words is not None:
+        needed = max((*tokenizer.special_ids, _padding(artifact)))
+        if needed >= len(words):
+            raise ValueError(f"its table has {len(words)} words, and the tokenizer sets id {needed} beside every text")
+    return Limits(None if words is None else len(words), None if places is None else len(places))
+
+
+def _padding(artifact: Artifact) -> int:
+    padding = artifact.properties.get("padding_id")
+    if padding is None:
+        raise ValueError("the manifest's properties have no padding_id")
+    return int(padding)
