@@ -83,7 +83,7 @@ def test_whole_numbers_are_scores_only_beside_fractions_or_when_said(tmp_path: P
         ([SEVERAL, {"text": "a", "labels": ["x", None]}], "line 2: 'labels' holds null"),
         ([SEVERAL, {"text": "a", "labels": ["x"], "label": "y"}], "line 2: both 'label' and 'labels'"),
         ([SEVERAL, {"text": "a"}], "line 2: a train row without a label"),
-        ([{"text": "a", "label": ["x"]}], "line 1: the label is a list"),
+        ([{"text": "a", "label": "y"}, {"text": "a", "label": ["x"]}], "line 2: the label is a list"),
         ([{**PAIR, "label": None, "labels": ["x"]}], "line 1: pairs of texts with lists of labels are not built"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

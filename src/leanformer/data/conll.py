@@ -14,7 +14,7 @@ from leanformer.tagging.words import as_sentence, join_words
 
 # What people call the two lists.
 WORD_KEYS, TAG_KEYS = ("words", "tokens"), ("tags", "ner_tags", "labels")
-_LANGUAGES = ("language", "lang")
+LANGUAGE_KEYS = ("language", "lang")
 _DOCUMENT = "-DOCSTART-"
 _REMEDY = "write a word and its tag on each line, with a tab between, and a blank line after each sentence"
 
@@ -78,7 +78,7 @@ def build_sentence(record: dict[str, Any], *, path: object, line: int | None) ->
     """One record: `words` (or `tokens`), or `text` to be split; `tags` (or `ner_tags`) if known; perhaps `language`."""
     words_key = next((key for key in WORD_KEYS if key in record), None)
     tags_key = next((key for key in TAG_KEYS if record.get(key) is not None), None)
-    language = next((str(record[key]) for key in _LANGUAGES if record.get(key)), "")
+    language = next((str(record[key]) for key in LANGUAGE_KEYS if record.get(key)), "")
     if words_key is None:
         text = record.get("text")
         if not isinstance(text, str) or not text.strip():
@@ -106,12 +106,21 @@ def build_sentence(record: dict[str, Any], *, path: object, line: int | None) ->
 
 
 def _strings(value: object, key: str, path: object, line: int | None) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
+    if key in TAG_KEYS and isinstance(value, list) and all(isinstance(each, int) for each in value):
         raise DataError(
-            f"{key!r} is not a list of strings", path=path, line=line,
-            remedy="write names, not numbers, in a list" if key in TAG_KEYS else "write the words as a list of strings",
-        )  # fmt: skip
-    return value
+            f"{key!r} is not a list of strings but of numbers, and what they stand for is not said",
+            path=path,
+            line=line,
+            remedy="write the names of the tags, such as B-PER; of a data set of the hub they are "
+            f"dataset.features[{key!r}].feature.names, in the order of the numbers",
+        )
+    raise DataError(
+        f"{key!r} is not a list of strings", path=path, line=line,
+        remedy='write the names of the tags in a list: ["O", "B-PER"]' if key in TAG_KEYS
+        else "write the words as a list of strings",
+    )  # fmt: skip
 
 
 def _sentence(words: list[str], tags: list[str], path: object, line: int, language: str = "") -> Row:

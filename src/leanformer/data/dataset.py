@@ -126,14 +126,16 @@ def open_dataset(
         )  # fmt: skip
     if source.startswith("hub:"):
         name, _, config = source.removeprefix("hub:").partition(":")
-        name, tables, notes = open_hub(name, config or None, kind=kind, splits=splits)
+        read = open_hub(name, config or None, kind=kind, splits=splits, labels=labels)
     else:
-        name, tables, notes = read_source(source, kind=kind, splits=splits, single=single)
+        read = read_source(source, kind=kind, splits=splits, single=single, labels=labels)
+    kind, notes = read.kind, read.notes
     if kind is None:
-        kind, found = detect_kind(tables, LABELLED_SPLITS)
+        kind, found = detect_kind(read.tables, LABELLED_SPLITS)
         notes = [*notes, *found]
-    check_kind(tables, kind, LABELLED_SPLITS)
-    return _assemble(tables, name=name, notes=notes, seed=seed, kind=kind, labels=labels)
+    check_kind(read.tables, kind, LABELLED_SPLITS)
+    names = read.labels if labels is None else labels
+    return _assemble(read.tables, name=read.name, notes=notes, seed=seed, kind=kind, labels=names)
 
 
 def _assemble(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from leanformer.data.locate import ALIASES, canonical_splits, named_twice
-from leanformer.data.rows import PAIR_NAMES, Row, Table, build_row
+from leanformer.data.rows import PAIR_NAMES, Row, Table
+from leanformer.data.settling import Opened, opened, settle
+from leanformer.data.sheets import Sheet
 from leanformer.errors import DataError, MissingExtraError
 from leanformer.task import BUILT
 
@@ -20,13 +23,18 @@ _UNKNOWN = -1  # what the `datasets` library stores where a class label is withh
 
 
 def open_hub(
-    name: str, config: str | None = None, *, kind: str | None = None, splits: Mapping[str, str] | None = None
-) -> tuple[str, dict[str, Table], list[str]]:
+    name: str,
+    config: str | None = None,
+    *,
+    kind: str | None = None,
+    splits: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None,
+) -> Opened:
     """Read data set `name` (or a local folder), configuration `config`.
 
     `splits` says which of its splits to take for one of ours, as in {"dev": "validation_matched"}.
 
-    Returns the name of the data set, its tables by split, and notes. Raises `MissingExtraError` without the
+    Raises `MissingExtraError` without the
     `datasets` library and `DataError` for a data set that it cannot load or whose text column cannot be told.
     """
     where = f"hub:{name}" + (f":{config}" if config else "")
@@ -34,7 +42,12 @@ def open_hub(
     loaded = _load(name, config, where)
     notes: list[str] = []
     chosen = _choose_splits(list(loaded), named, where)
-    tables = {split: _read_split(loaded[theirs], kind, f"{where}, split {theirs}") for split, theirs in chosen.items()}
+    sheets = {
+        split: _read_split(loaded[theirs], kind, f"{where}, split {theirs}", split != "unlabelled")
+        for split, theirs in chosen.items()
+    }
+    settled = settle(tuple(sheets.values()), kind, labels)
+    tables = {split: _without_withheld(sheet.table(settled.kind)) for split, sheet in sheets.items()}
     if unread := [theirs for theirs in loaded if theirs not in chosen.values()]:
         notes.append(f"splits that were not read: {', '.join(unread)}")
     test = tables.get("test")
@@ -46,7 +59,7 @@ def open_hub(
         else:
             tables["unlabelled"] = test
             notes.append(f"{note}; its texts are taken as unlabelled")
-    return (Path(name).resolve().name if _is_path(name) else name), tables, notes
+    return opened(Path(name).resolve().name if _is_path(name) else name, tables, settled, *notes)
 
 
 def _is_path(name: str) -> bool:
@@ -106,27 +119,36 @@ def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) 
     return chosen
 
 
-def _read_split(split: Any, kind: str | None, where: str) -> Table:
+def _read_split(split: Any, kind: str | None, where: str, labelled: bool) -> Sheet:
     features: Mapping[str, Any] = split.features
     columns = _text_columns(features, kind, where)
     label = _label_column(features, where)
     # A list of class labels keeps their names one level down.
     feature = getattr(features[label], "feature", features[label]) if label else None
     names: list[str] | None = getattr(feature, "names", None)
-    rows: list[Row] = []
+    sheet = Sheet(where, labelled=labelled, is_file=False)
     for number, record in enumerate(split, start=1):
         value = record[label] if label else None
         several = isinstance(value, list)
         if names is not None and value is not None:
             value = [names[i] for i in value] if several else None if value == _UNKNOWN else names[value]
-        content = {ours: record[theirs] for ours, theirs in columns.items()} | {"labels" if several else "label": value}
-        rows.append(build_row(content, kind, path=f"{where}, row {number}", line=None, number=number))
-    if not rows:
+        content = {ours: record[theirs] for ours, theirs in columns.items()}
+        if label:
+            content["labels" if several else "label"] = value
+        else:  # labels may have another form, such as a column for each
+            content = {**{key: one for key, one in record.items() if key not in columns.values()}, **content}
+        sheet.records.append((number, content))
+    if not sheet.records:
         raise DataError("the split holds no examples", path=where, remedy="name another one with --split")
-    if all(row.label in (None, str(_UNKNOWN), float(_UNKNOWN)) for row in rows):
+    return sheet
+
+
+def _without_withheld(table: Table) -> Table:
+    """The table without labels where all are the number that stands for a withheld one."""
+    if all(row.label in (None, str(_UNKNOWN), float(_UNKNOWN)) for row in table.rows):
         # Read from plain files a withheld label is not a class label but the number itself.
-        rows = [Row(line=row.line, text=row.text, pair=row.pair) for row in rows]
-    return Table(where=where, rows=rows, is_file=False)
+        return replace(table, rows=[Row(line=row.line, text=row.text, pair=row.pair) for row in table.rows])
+    return table
 
 
 def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> dict[str, str]:

@@ -23,15 +23,29 @@ def require_labels(table: Table, split: str) -> None:
     if not bare:
         return
     count = "no row has a label" if len(bare) == len(table.rows) else f"{len(bare)} of {len(table.rows)} rows without"
-    if bare[0].near_label:
-        remedy = f"rename {bare[0].near_label!r} to 'label'"
+    another = f"name a labelled file with --split {split}=FILE"
+    # To call rows unlabelled that have their labels elsewhere would throw these away.
+    if found := where_labels_may_be(table, bare[0]):
+        remedy = f"{found}; or {another}" if table.is_file and len(bare) == len(table.rows) else found
     elif not table.is_file:
-        remedy = f"name a labelled split with --split {split}=NAME, or export it to JSON Lines without these rows"
+        remedy = f"name a labelled split with --split {split}=NAME, or export it to JSON Lines and label these rows"
     elif len(bare) < len(table.rows):
         remedy = f"label them, or move them to a file of their own named 'unlabelled', beside {split}"
     else:
-        remedy = f"rename the file to 'unlabelled', or name a labelled one with --split {split}=FILE"
+        remedy = f"rename the file to 'unlabelled', or {another}"
     raise table.error(f"a {split} row without a label ({count})", bare[0], remedy=remedy)
+
+
+def where_labels_may_be(table: Table, row: Row | None = None) -> str:
+    """What to do so that labels are found that stand elsewhere than under `label`; "" where nothing else is there."""
+    near = (row or table.rows[0]).near_label
+    if table.hint:
+        return table.hint
+    if near:
+        return f"rename {near!r} to 'label'"
+    if not table.others:
+        return ""
+    return f"rename the column that holds the label to 'label' (beside the text there is {join_names(table.others)})"
 
 
 def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePath
 
+from leanformer.data.labelling import where_labels_may_be
 from leanformer.data.readers import EXTENSIONS, missing_path, read_sheet
 from leanformer.data.rows import Row, Table
-from leanformer.data.sheets import settle
+from leanformer.data.settling import Opened, opened, settle
 from leanformer.errors import DataError
 
 # Other names under which people keep a split.
@@ -23,45 +24,44 @@ ALIASES = {
 
 
 def read_source(
-    source: str, *, kind: str | None, splits: Mapping[str, str] | None = None, single: str = "train"
-) -> tuple[str, dict[str, Table], list[str]]:
-    """Read a folder of split files, or one file (see `open_dataset` for what `single` does).
-
-    Returns the name of the data set, its tables by split, and notes. Raises `DataError`.
-    """
+    source: str,
+    *,
+    kind: str | None,
+    splits: Mapping[str, str] | None = None,
+    single: str = "train",
+    labels: Sequence[str] | None = None,
+) -> Opened:
+    """Read a folder of split files, or one file (see `open_dataset` for what `single` does). Raises `DataError`."""
     path = Path(source)
     if path.is_dir() and kind == "tokens" and (languages := _languages(path)):
-        tables = _of_languages(path, languages, splits)
-        return path.resolve().name, tables, [note for table in tables.values() for note in table.notes]
+        return _of_languages(path, languages, splits)
     if path.is_dir():
         files = find_splits(path, splits, kind)
         sheets = {split: read_sheet(file, kind, tagged=split != "unlabelled") for split, file in files.items()}
-        settle(tuple(sheets.values()), kind)
-        tables = {split: sheet.table(kind) for split, sheet in sheets.items()}
-        return path.resolve().name, tables, [note for table in tables.values() for note in table.notes]
+        settled = settle(tuple(sheets.values()), kind, labels)
+        tables = {split: sheet.table(settled.kind) for split, sheet in sheets.items()}
+        return opened(path.resolve().name, tables, settled)
     if not path.exists():
         raise missing_path(path)
     if splits:
         raise DataError("splits can be named only in a folder", path=path, remedy="give the folder that it lies in")
     sheet = read_sheet(path, kind, tagged=single != "train" or path.stem not in ALIASES["unlabelled"])
-    settle([sheet], kind)
-    table = sheet.table(kind)
-    notes = list(table.notes)
+    settled = settle([sheet], kind, labels)
+    table = sheet.table(settled.kind)
     labelled = sum(row.label is not None for row in table.rows)
     if labelled:
         # A few rows without a label are refused later, as for any labelled split.
         named = next((split for split, stems in ALIASES.items() if path.stem in stems), "train")
-        return path.stem, {named if single == "train" else single: table}, notes
+        return opened(path.stem, {named if single == "train" else single: table}, settled)
+    found = where_labels_may_be(table)
     if single != "train":
-        near = table.rows[0].near_label
         raise table.error(
-            f"no row has a label, so it cannot be the {single} split",
-            remedy=f"rename {near!r} to 'label'" if near else "give every row a label",
+            f"no row has a label, so it cannot be the {single} split", remedy=found or "give every row a label"
         )
     note = f"{path.name} has no labels, so its {len(table.rows)} rows are taken as unlabelled"
-    if near := table.rows[0].near_label:
-        note += f"; if {near!r} holds the label, rename it to 'label'"
-    return path.stem, {"unlabelled": table}, [*notes, note]
+    if (near := table.rows[0].near_label) and not table.hint:
+        found = f"if {near!r} holds the label, rename it to 'label'"
+    return opened(path.stem, {"unlabelled": table}, settled, f"{note}; {found}" if found else note)
 
 
 def _languages(folder: Path) -> list[Path]:
@@ -73,14 +73,14 @@ def _languages(folder: Path) -> list[Path]:
     return [one for one in below if any(_files_of(one, stem) for stem in stems)]
 
 
-def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, str] | None) -> dict[str, Table]:
+def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, str] | None) -> Opened:
     """The splits of all languages, one after the other; a language may lack some of them."""
     sheets = [
         (language.name, split, read_sheet(file, "tokens", tagged=split != "unlabelled"))
         for language in languages
         for split, file in find_splits(language, splits, "tokens").items()
     ]
-    settle([sheet for _, _, sheet in sheets], "tokens")
+    settled = settle([sheet for _, _, sheet in sheets], "tokens")
     found: dict[str, list[Row]] = {}
     notes: dict[str, list[str]] = {}
     for language, split, sheet in sheets:
@@ -89,11 +89,12 @@ def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, 
             replace(row, language=row.language or language, file=sheet.where) for row in rows
         )
         notes.setdefault(split, []).extend(sheet.notes)
-    return {
+    tables = {
         split: Table(where=str(folder), rows=found[split], notes=tuple(notes[split]))
         for split in ALIASES
         if split in found
     }
+    return opened(folder.resolve().name, tables, settled)
 
 
 def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str | None = None) -> dict[str, Path]:

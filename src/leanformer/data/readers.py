@@ -9,10 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leanformer.data.conll import build_sentence, read_columns, read_lines
+from leanformer.data.conll import TAG_KEYS, WORD_KEYS, build_sentence, read_columns, read_lines
 from leanformer.data.decoding import decode_lines
+from leanformer.data.exports import ExportError, as_record, is_set_aside
 from leanformer.data.rows import PAIR_NAMES, Row, build_row, missing_column
-from leanformer.data.sheets import Sheet, as_row, settle, without_labels
+from leanformer.data.settling import settle
+from leanformer.data.sheets import Sheet, as_row, without_labels
 from leanformer.data.tables import read_table
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import is_tag
@@ -36,8 +38,7 @@ def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True)
     Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
     """
     sheet = read_sheet(Path(path), kind, tagged=tagged)
-    settle([sheet], kind)
-    return list(sheet.table(kind).rows)
+    return list(sheet.table(settle([sheet], kind).kind).rows)
 
 
 def read_sheet(path: Path, kind: str | None, *, tagged: bool = True) -> Sheet:
@@ -48,7 +49,10 @@ def read_sheet(path: Path, kind: str | None, *, tagged: bool = True) -> Sheet:
         if (rows := _plain_rows(path, kind, tagged)) is not None:
             sheet.rows = list(rows)
         elif path.suffix.lower() == ".jsonl":
-            sheet.records = list(_read_records(path))
+            records = list(_read_records(path))
+            sheet.records = [(line, record) for line, record in records if not is_set_aside(record)]
+            if aside := len(records) - len(sheet.records):
+                sheet.notes.append(f"{path.name}: {aside} rows passed over that the annotator rejected or ignored")
         elif table := read_table(path, lambda header, line: _check_header(header, kind, path, line)):
             sheet.records, sheet.notes, sheet.is_table = table.rows, table.notes, True
     except OSError as error:
@@ -152,24 +156,34 @@ def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         if not text.strip():
             continue
         try:
-            record = json.loads(text)
+            value = json.loads(text)
         except json.JSONDecodeError as error:
             raise DataError(
                 f"not valid JSON: {error.msg}, column {error.colno}",
                 path=path,
                 line=line,
-                remedy="write one JSON object a line",
+                remedy=_of_one_array(path) if text.lstrip().startswith("[") else "write one JSON object a line",
             ) from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"not readable as JSON: {error}", path=path, line=line, remedy="simplify it") from error
-        if not isinstance(record, dict):
+        try:
+            record = as_record(value)
+        except ExportError as error:
+            raise DataError(str(error), path=path, line=line, remedy=error.remedy) from None
+        if record is None:
+            of_objects = isinstance(value, list) and bool(value) and isinstance(value[0], dict)
             raise DataError(
-                f"a JSON {type(record).__name__}, not an object",
+                f"a JSON {type(value).__name__}, not an object",
                 path=path,
                 line=line,
-                remedy='write one object a line: {"text": ..., "label": ...}',
+                remedy=_of_one_array(path) if of_objects else 'write one object a line: {"text": ..., "label": ...}',
             )
         yield line, record
+
+
+def _of_one_array(path: Path) -> str:
+    program = f"import json; [print(json.dumps(row)) for row in json.load(open('{path.name}', encoding='utf-8'))]"
+    return f'where the file is one array, write its objects one a line: python -c "{program}" > rows.jsonl'
 
 
 def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
@@ -182,6 +196,9 @@ def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
 
 def _check_header(header: list[str], kind: str | None, path: Path, line: int) -> None:
     is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
+    has_words = "text" not in header and bool(set(header) & set(WORD_KEYS)) and bool(set(header) & set(TAG_KEYS))
+    if has_words and kind in (None, "tokens"):
+        return
     for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
         if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):
             raise DataError(

@@ -76,12 +76,16 @@ class Table:
         rows: the rows, in order.
         is_file: whether `Row.line` is the line of a file.
         notes: sentences on how it was read.
+        hint: what may have to be done where rows have no label; "" where nothing is known.
+        others: further columns that may hold the label.
     """
 
     where: str
     rows: Sequence[Row]
     is_file: bool = True
     notes: tuple[str, ...] = ()
+    hint: str = ""
+    others: tuple[str, ...] = ()
 
     def error(self, problem: str, row: Row | None = None, *, remedy: str = "") -> DataError:
         """A `DataError` that names the source and, where `row` is given, its line."""

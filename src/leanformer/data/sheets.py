@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from leanformer.data.conll import TAG_KEYS, build_sentence
-from leanformer.data.rows import LABEL_SEPARATOR, Row, Table, build_row
+from leanformer.data.conll import LANGUAGE_KEYS, TAG_KEYS, WORD_KEYS, build_sentence
+from leanformer.data.rows import PAIR_NAMES, Row, Table, build_row
 from leanformer.errors import DataError
+from leanformer.tagging.words import as_sentence
 
 Record = dict[str, Any]
+TEXT_NAMES = frozenset({"text", "text_pair", *(name for pair in PAIR_NAMES for name in pair)})
+_READ = TEXT_NAMES | {"label", "labels", *WORD_KEYS, *LANGUAGE_KEYS}
+_IDENTIFIER = re.compile(
+    r"|id|idx|index|row|number|nr|guid|uuid|uid|unnamed: \d+|.*[_\- ]id|id[_\- ].*|(?-i:.*[a-z]Id)", re.IGNORECASE
+)
+_FEW = 3
 
 
 @dataclass
@@ -25,6 +33,7 @@ class Sheet:
         is_table: whether it has columns, so that an empty cell is how it says that there is nothing.
         is_file: whether lines are lines of a file.
         notes: sentences on how it was read.
+        hint: what may have to be done where rows have no label; "" where nothing is known.
     """
 
     where: str
@@ -34,6 +43,7 @@ class Sheet:
     is_table: bool = False
     is_file: bool = True
     notes: list[str] = field(default_factory=list)
+    hint: str = ""
 
     def place(self, line: int) -> dict[str, Any]:
         """`path` and `line` for the errors of one row."""
@@ -44,8 +54,12 @@ class Sheet:
 
     def table(self, kind: str | None) -> Table:
         """The rows of a sheet that is settled, each one checked. Raises `DataError`."""
-        rows = [*self.rows, *(self._row(record, kind, line) for line, record in self.records)]
-        return Table(where=self.where, rows=rows, is_file=self.is_file, notes=tuple(self.notes))
+        plain = self.rows if kind != "tokens" else [row if row.words else _in_words(row) for row in self.rows]
+        rows = [*plain, *(self._row(record, kind, line) for line, record in self.records)]
+        return Table(
+            where=self.where, rows=rows, is_file=self.is_file, notes=tuple(self.notes), hint=self.hint,
+            others=annotation_columns([record for _, record in self.records]),
+        )  # fmt: skip
 
     def _row(self, record: Record, kind: str | None, line: int) -> Row:
         if self.labelled:
@@ -54,11 +68,47 @@ class Sheet:
         return replace(row, label="given, but not looked at") if _has_label(record) else row
 
 
+def rows_of(sheets: Sequence[Sheet]) -> list[tuple[Sheet, int, Record]]:
+    """The records of all sheets, each with its sheet and line."""
+    return [(sheet, line, record) for sheet in sheets for line, record in sheet.records]
+
+
 def as_row(record: Record, kind: str | None, sheet: Sheet, line: int) -> Row:
     place = sheet.place(line)
-    if kind == "tokens" or (kind is None and "words" in record):
+    """One record as a row, whose labels are settled. Raises `DataError`."""
+    if kind == "tokens" or (kind is None and has_words(record)):
         return build_sentence(record, path=place["path"], line=place.get("line"))
     return build_row(record, kind, path=place["path"], line=place.get("line"), number=line)
+
+
+def has_words(record: Record) -> bool:
+    """Whether a record is a sentence given as a list of words."""
+    return "words" in record or ("text" not in record and isinstance(record.get("tokens"), list))
+
+
+def _in_words(row: Row) -> Row:
+    return replace(row, text=as_sentence(row.text.strip()).joined, words=True)
+
+
+def annotation_columns(records: Sequence[Record]) -> tuple[str, ...]:
+    """Names of further keys whose values may be labels: lists, objects, truth values, or what recurs in other rows."""
+    values: dict[str, list[Any]] = {}
+    for record in records:
+        for key, value in record.items():
+            if key not in _READ and not is_identifier(key) and value not in (None, "", []):
+                values.setdefault(key, []).append(value)
+    return tuple(key for key, found in values.items() if _may_be_labels(found))
+
+
+def _may_be_labels(found: Sequence[Any]) -> bool:
+    if any(isinstance(value, list | dict | bool) for value in found):
+        return True
+    return len(found) <= _FEW or 2 * len(set(map(str, found))) <= len(found) + 1
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a column's name says that it numbers the rows."""
+    return _IDENTIFIER.fullmatch(name.strip()) is not None
 
 
 def without_labels(record: Record) -> Record:
@@ -68,24 +118,3 @@ def without_labels(record: Record) -> Record:
 
 def _has_label(record: Record) -> bool:
     return any(record.get(key) is not None and bool(str(record[key]).strip()) for key in ("label", *TAG_KEYS))
-
-
-def settle(sheets: Sequence[Sheet], kind: str | None) -> None:
-    """Bring the labels of all sheets of a data set into the form that `as_row` reads."""
-    labelled = [sheet for sheet in sheets if sheet.labelled]
-    for sheet in labelled:
-        for _, record in sheet.records:
-            # A table has no null: an empty cell is how it says that there is no label.
-            if isinstance(record.get("label"), str) and not record["label"].strip() and sheet.is_table:
-                record["label"] = None
-    _split_labels(labelled, kind)
-
-
-def _split_labels(sheets: Sequence[Sheet], kind: str | None) -> None:
-    """Turn the cells of `labels` into lists, unless it is a `label` by another name: no cell has several."""
-    records = [record for sheet in sheets for _, record in sheet.records if isinstance(record.get("labels"), str)]
-    if kind == "multilabel" or any(LABEL_SEPARATOR in record["labels"] for record in records):
-        for record in records:
-            # A table has no empty list: an empty cell is how it says that none applies.
-            cell = record["labels"].strip()
-            record["labels"] = [name.strip() for name in cell.split(LABEL_SEPARATOR)] if cell else []

@@ -1,0 +1,146 @@
+"""Any number of labels a row, in the forms people keep them: 0/1 vectors, 0/1 columns, names with a mark between."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from leanformer.data.rows import LABEL_SEPARATOR
+from leanformer.data.sheets import TEXT_NAMES, Sheet, is_identifier, rows_of
+
+_BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+
+
+def as_bit(value: Any) -> int | None:
+    """0 or 1 for a value that is one of them, however written; else None."""
+    if isinstance(value, bool | int | float):
+        return int(value) if value in (0, 1) else None
+    return _BITS.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def read_vectors(sheets: Sequence[Sheet], given: Sequence[str] | None) -> tuple[tuple[str, ...] | None, list[str]]:
+    """Turn lists of 0 and 1 under `labels` into the names at the places of the ones.
+
+    The names are the given ones where there are as many, else the numbers of the places, from 0. Returns the names,
+    None where no list is a vector, and a note. Raises `DataError` at a row that is no vector where others are.
+    """
+    lists = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("labels"), list)]
+    vectors = [record["labels"] for _, _, record in lists if _is_vector(record["labels"])]
+    if not vectors:
+        return None, []
+    size = Counter(map(len, vectors)).most_common(1)[0][0]
+    alike = sum(len(vector) == size for vector in vectors)
+    # Names cannot be given twice, nor does every row have both of two labels.
+    certain = any(len({as_bit(value) for value in vector}) < len(vector) or vector[0] == 1 for vector in vectors)
+    if 2 * alike <= len(lists) or not (certain or (size == 2 and alike == len(lists))):
+        return None, []
+    if given is not None and len(given) != size and not any(len(set(vector)) < len(vector) for vector in vectors):
+        return None, []
+    names = tuple(given) if given is not None and len(given) == size else tuple(map(str, range(size)))
+    for sheet, line, record in lists:
+        value = record["labels"]
+        if not _is_vector(value) or len(value) != size:
+            raise sheet.error(
+                line, f"'labels' is {value!r:.60}, but the labels of other rows are {size} numbers, each 0 or 1",
+                f"write {size} of them, or in every row a list of names",
+            )  # fmt: skip
+        record["labels"] = [name for name, bit in zip(names, value, strict=True) if as_bit(bit)]
+    shown = ", ".join(names[:3]) + (", ..." if size > 3 else "")
+    note = f"the labels are vectors of {size} zeros and ones, one for each label; the labels are named {shown}"
+    return names, [note if given is not None else f"{note} by their places (write lists of names to name them)"]
+
+
+def _is_vector(value: Any) -> bool:
+    # A string is a name, whatever it says.
+    return isinstance(value, list) and len(value) > 1 and all(
+        not isinstance(bit, str) and as_bit(bit) is not None for bit in value
+    )  # fmt: skip
+
+
+def read_columns(
+    sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | None
+) -> tuple[tuple[str, ...] | None, list[str], str]:
+    """Turn columns of 0 and 1, one for each label, into lists of their names under `labels`.
+
+    Done where there is no label, and the columns are all that there is beside texts and identifiers; or where they
+    are `asked` for; of more columns than labels that are `given` these alone. Returns the names or None, a note, and
+    what to do where they may be labels but this is not certain.
+    """
+    records = [record for _, _, record in rows_of(sheets)]
+    if not records or any(record.get(key) is not None for record in records for key in ("label", "labels")):
+        return None, [], ""
+    shared = [key for key in records[0] if all(key in record for record in records)]
+    columns = [key for key in shared if key not in TEXT_NAMES and not is_identifier(key)]
+    bits = tuple(key for key in columns if all(as_bit(record[key]) is not None for record in records))
+    others = [key for key in columns if key not in bits]
+    if given and set(given) <= set(bits):
+        bits, others = tuple(given), []
+    shown = ", ".join(map(repr, bits))
+    if len(bits) < 2:
+        return None, [], f"rename {bits[0]!r}, a column of 0 and 1, to 'label'" if bits and not others else ""
+    if others and not asked:
+        return None, [], f"say --kind multilabel if each of the columns of 0 and 1 is a label ({shown})"
+    for record in records:
+        record["labels"] = [key for key in bits if as_bit(record[key])]
+    return bits, [f"each column of 0 and 1 is taken as a label: {shown}"], ""
+
+
+def split_names(sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | None) -> tuple[list[str], str]:
+    """Split the cells of `labels` at the mark between names, unless it is a `label` by another name: none has several.
+
+    The mark is "|", or a semicolon or comma where the names so found are fewer than the cells that differ, where each
+    also stands alone, or where all are `given`. Returns a note, and what to do where it is not certain. Raises
+    `DataError` for an uncertain mark where several labels are `asked` for.
+    """
+    cells = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("labels"), str)]
+    values = [record["labels"].strip() for _, _, record in cells]
+    mark = next((one for one in (LABEL_SEPARATOR, ";", ",") if separates(values, one, given)), "")
+    unclear = next((one for one in ";," if any(one in value for value in values)), "") if not mark else ""
+    if given and set(values) <= {*given, ""}:
+        unclear = ""
+    if unclear and asked:
+        sheet, line, record = next(cell for cell in cells if unclear in cell[2]["labels"])
+        raise sheet.error(
+            line, f"whether {record['labels']!r} is one label or several is not certain",
+            f"write {LABEL_SEPARATOR!r} between labels; or lists in JSON Lines, whose names may hold anything",
+        )  # fmt: skip
+    if unclear:
+        return [], (
+            f"write {LABEL_SEPARATOR!r} instead of {unclear!r} where it stands between several labels; where a cell "
+            "is one label, rename 'labels' to 'label'"
+        )
+    if not mark and not asked:
+        return [], ""
+    for _, _, record in cells:
+        # A table has no empty list: an empty cell is how it says that none applies.
+        cell = record["labels"].strip()
+        parts = cell.split(mark) if mark else [cell]
+        record["labels"] = [name.strip() for name in parts] if cell else []
+    return [] if mark in ("", LABEL_SEPARATOR) else [f"the labels of a row are taken apart at {mark!r}"], ""
+
+
+def separates(values: Sequence[str], mark: str, given: Sequence[str] | None = None) -> bool:
+    """Whether a mark stands between the names of labels, rather than within one."""
+    several = {value for value in values if mark in value}
+    if not several or mark == LABEL_SEPARATOR:
+        return bool(several)
+    alone = {value for value in values if value} - several
+    parts = {part.strip() for value in several for part in value.split(mark)}
+    if given and parts <= set(given):
+        return True
+    return "" not in parts and (parts <= alone or len(parts | alone) < len(several | alone))
+
+
+def combined_names(sheets: Sequence[Sheet]) -> list[str]:
+    """A note where names under `label` look like several labels each: parts that are labels of their own."""
+    names = {record["label"].strip() for _, _, record in rows_of(sheets) if isinstance(record.get("label"), str)}
+    for mark in (LABEL_SEPARATOR, ";", ","):
+        several = sorted(name for name in names if mark in name)
+        parts = {part.strip() for name in several for part in name.split(mark)}
+        if several and parts <= names - set(several):
+            return [
+                f"labels such as {several[0]!r} look like several labels, for each part is a label, too; they are "
+                "taken as one each (for any number of labels name the column 'labels')"
+            ]
+    return []
