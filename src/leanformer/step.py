@@ -40,7 +40,8 @@ class Step(Protocol):
     """A technique applied: a frozen dataclass whose fields are its options.
 
     `consumes` and `produces` name artifact formats; `reads_data` says whether the result depends on the data
-    (and so whether the cache key must cover it). A technique that reads further artifacts of the recipe lists the
+    (and so whether the cache key must cover it). One that learns from labels has a class variable `trains`, which is
+    true. A technique that reads further artifacts of the recipe lists the
     options that name them in a class variable `names` (see `named_artifacts`), and one that reads files or folders of
     the user's lists the options that are their paths in `paths` (see `path_options`).
     """

@@ -76,6 +76,7 @@ class BiLstmStudent:
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "bilstm"
     reads_data: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         def need(holds: bool, what: str) -> None:

@@ -74,6 +74,7 @@ class Distil:
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
     produces: ClassVar[str] = "encoder"
     reads_data: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
     paths: ClassVar[tuple[str, ...]] = ("start",)
 
     def __post_init__(self) -> None:

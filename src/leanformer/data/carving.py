@@ -27,6 +27,8 @@ def strata(examples: Examples) -> tuple[int, ...]:
         return _of_tags(examples)
     targets = examples.targets
     if examples.task.answer == "labels":
+        if not examples.task.labels:
+            return (-1,) * len(examples)
         rarity = targets.sum(axis=0).argsort(kind="stable").argsort(kind="stable")
         rarest = np.where(targets == 1, rarity, len(rarity)).argmin(axis=1)
         return tuple(int(i) if row.any() else -1 for i, row in zip(rarest, targets, strict=True))

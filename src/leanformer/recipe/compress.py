@@ -14,6 +14,7 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.labelling import are_integers
+from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
 from leanformer.files import new_folder, sha256_json, write_json
 from leanformer.machine import fingerprint
@@ -94,6 +95,8 @@ def compress(
         raise RecipeError(f"usd_per_hour is a price of 0 or more, not {usd_per_hour}")
     if Path(model).exists() and output.exists() and Path(model).samefile(output):
         raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
+    if any(getattr(one.step, "trains", False) for one in recipe.steps):
+        require_variety(data)
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
     teacher = take_in(model, work, max_tokens, data)

@@ -10,6 +10,7 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
+from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json
 from leanformer.measure.energy import EnergySettings
@@ -94,6 +95,7 @@ def search(
         raise RecipeError(f"no sampler is called {sampler!r}\n  remedy: one of {', '.join(SAMPLERS)}")
     if budget.joules is not None and energy is None:
         raise RecipeError("a budget in joules needs them to be metered\n  remedy: add --energy")
+    require_variety(data)
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
     teacher = take_in(model, work, max_tokens, data)

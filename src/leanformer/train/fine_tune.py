@@ -16,6 +16,7 @@ import torch
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
+from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError
 from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.metrics.primary import metric_name, score_logits
@@ -66,13 +67,15 @@ def fine_tune(
         crf: of a model that tags words, learn which tag follows which too (see `objectives.chain`).
         work: folder of checkpoints; they are removed when the artifact is written, and it too if it is empty then.
 
-    Raises `DataError` without a labelled train and dev split, `CheckpointError` for an encoder we cannot map, and
-    `LeanformerError` where `output` would replace the encoder, the device is not there, or `crf` has no tags to learn.
+    Raises `DataError` without a labelled train and dev split or with one label alone, `CheckpointError` for an encoder
+    we cannot map, and `LeanformerError` where `output` would replace the encoder, the device is not there, or `crf` has
+    no tags to learn.
     """
     if data.train is None:
         raise DataError(
             "training needs a labelled train split", path=data.name, remedy="give a train file whose rows have labels"
         )
+    require_variety(data)
     if data.dev is None:
         raise DataError(
             "there is no dev split to choose the best epoch by, and none could be taken out of train",
