@@ -59,7 +59,9 @@ def read_columns(path: Path) -> Iterator[Row]:
         try:
             to_iob2([tag])
         except ValueError as error:
-            raise DataError(str(error), path=path, line=line, remedy="the tag is the last column; correct it") from None
+            raise DataError(
+                str(error), path=path, line=line, remedy="the tag is the last column; write O where a word has none"
+            ) from None
         words.append(fields[0])
         tags.append(tag)
     if words:
@@ -94,7 +96,7 @@ def build_sentence(record: dict[str, Any], *, path: object, line: int | None) ->
         return Row(line=line or 0, text=as_sentence(text).joined, words=True, language=language)
     words = _strings(record[words_key], words_key, path, line)
     if not words:
-        raise DataError(f"{words_key!r} is empty", path=path, line=line, remedy="remove the row")
+        raise DataError(f"{words_key!r} is empty", path=path, line=line, remedy="give the words, or remove the row")
     if tags_key is None:
         return Row(line=line or 0, text=join_words(words), words=True, language=language)
     tags = _strings(record[tags_key], tags_key, path, line)

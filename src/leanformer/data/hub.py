@@ -175,8 +175,8 @@ def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> 
                 f"its columns {first!r} and {second!r} look like pairs of texts, but these are to be single texts "
                 f"(kind {kind!r})",
                 path=where,
-                remedy="join the two texts yourself, or keep the one to classify, in a JSON Lines file with 'text' and "
-                "'label', and open that",
+                remedy="join the two texts yourself in a JSON Lines file with 'text' and 'label', and open that; or, "
+                "for pairs of texts, leave --kind out",
             )
     found = [name for name in _TEXT_COLUMNS if name in strings]
     if len(found) != 1:

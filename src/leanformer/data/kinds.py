@@ -31,7 +31,7 @@ def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple
         raise first.error(
             "pairs of texts with lists of labels are not built yet",
             first.rows[0],
-            remedy="join the two texts yourself in 'text', or keep one label a row, under 'label'",
+            remedy="join the two texts yourself in 'text'",
         )
     notes = []
     if answer == "score":

@@ -25,7 +25,13 @@ def require_labels(table: Table, split: str) -> None:
     count = "no row has a label" if len(bare) == len(table.rows) else f"{len(bare)} of {len(table.rows)} rows without"
     another = f"name a labelled file with --split {split}=FILE"
     # To call rows unlabelled that have their labels elsewhere would throw these away.
-    if found := where_labels_may_be(table, bare[0]):
+    if len(bare) < len(table.rows) and not table.hint and table.others:
+        columns = join_names(table.others)
+        remedy = (
+            f"label them, or, where nothing beside the text ({columns}) says the label, move them to a file of their "
+        )
+        remedy += f"own named 'unlabelled', beside {split}"
+    elif found := where_labels_may_be(table, bare[0]):
         remedy = f"{found}; or {another}" if table.is_file and len(bare) == len(table.rows) else found
     elif not table.is_file:
         remedy = f"name a labelled split with --split {split}=NAME, or export it to JSON Lines and label these rows"
@@ -105,8 +111,8 @@ def _index(table: Table, row: Row, name: str, index: Mapping[str, int]) -> int:
         raise table.error(
             f"the label {name!r} is not one of the {len(index)} known labels: {join_names(tuple(index))}",
             row,
-            remedy=(f"write {near[0]!r}, " if near else "correct it, ")
-            + "remove the row, or train with examples of this label",
+            remedy=(f"write {near[0]!r} if that is meant, " if near else "correct it, ")
+            + "or train with examples of this label",
         )
     return index[name]
 

@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path, PurePath
 
 from leanformer.data.labelling import where_labels_may_be
+from leanformer.data.lines import labels_in_lines
 from leanformer.data.readers import EXTENSIONS, missing_path, read_sheet
 from leanformer.data.rows import Row, Table
 from leanformer.data.settling import Opened, opened, settle
@@ -126,7 +127,8 @@ def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str
             raise DataError(
                 f"a .txt file has no labels, so it cannot be the {split} split",
                 path=file,
-                remedy="rename it to unlabelled.txt, or write .jsonl, .csv or .tsv with text and label",
+                remedy=labels_in_lines(file)
+                or "rename it to unlabelled.txt, or write .jsonl, .csv or .tsv with text and label",
             )
     if not found and kind != "tokens" and _languages(folder):
         raise DataError(
@@ -206,5 +208,5 @@ def _two_files(folder: Path, split: str, candidates: list[Path]) -> DataError:
     return DataError(
         f"more than one file for the {split} split: {' and '.join(file.name for file in candidates)}",
         path=folder,
-        remedy=f"remove all but one, or name one with --split {split}={candidates[0].name}",
+        remedy=f"name one with --split {split}={candidates[0].name}, or move the others elsewhere",
     )

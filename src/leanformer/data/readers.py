@@ -11,6 +11,7 @@ from typing import Any
 
 from leanformer.data.conll import TAG_KEYS, WORD_KEYS, build_sentence, read_columns, read_lines
 from leanformer.data.decoding import decode_lines
+from leanformer.data.encodings import other_kind
 from leanformer.data.exports import ExportError, as_record, is_set_aside
 from leanformer.data.rows import PAIR_NAMES, Row, build_row, missing_column
 from leanformer.data.settling import settle
@@ -111,8 +112,20 @@ def _check_path(path: Path) -> None:
         raise DataError(
             f"unknown extension {path.suffix!r}; {', '.join(EXTENSIONS)} can be read",
             path=path,
-            remedy='convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file',
+            remedy=_conversion(path),
         )
+
+
+def _conversion(path: Path) -> str:
+    with open(path, "rb") as handle:
+        head = handle.read(64)
+    if head.lstrip().startswith(b"["):
+        return _of_one_array(path)
+    if head.lstrip().startswith(b"{"):
+        return f"if it has one object a line, rename it to {path.stem}.jsonl"
+    if found := other_kind(head, path.name, path.suffix):
+        return found[1]
+    return 'convert it to JSON Lines: one {"text": ..., "label": ...} a line, in a .jsonl file'
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:
@@ -165,7 +178,12 @@ def _read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 remedy=_of_one_array(path) if text.lstrip().startswith("[") else "write one JSON object a line",
             ) from error
         except (ValueError, RecursionError) as error:
-            raise DataError(f"not readable as JSON: {error}", path=path, line=line, remedy="simplify it") from error
+            raise DataError(
+                f"not readable as JSON: {error}",
+                path=path,
+                line=line,
+                remedy="nest less deeply, and write large numbers as strings",
+            ) from error
         try:
             record = as_record(value)
         except ExportError as error:

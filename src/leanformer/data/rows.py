@@ -26,8 +26,8 @@ PAIR_NAMES = (
 )
 _NO_PAIRS = (
     "a second text ('text_pair'), but these are single texts (kind {!r})",
-    "remove the column 'text_pair', or join the two texts yourself in 'text'; for pairs of texts every row needs both, "
-    "and a model that was made for them",
+    "join the two texts yourself in 'text'; or, for pairs of texts, give every row both, leave --kind out, and take a "
+    "model that was made for them",
 )
 LABEL_SEPARATOR = "|"  # between the labels of one row in a table
 
@@ -145,7 +145,10 @@ def _label_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str
             'write it as a string, such as "label": "yes"; for scores: --kind similarity (pairs) or regression',
         )
     if isinstance(label, tuple):
-        return f"a list of labels, but the task is to choose one (kind {kind!r})", "write one name under 'label'"
+        return (
+            f"a list of labels, but the task is to choose one (kind {kind!r})",
+            "write one name under 'label' where there is but one; for several a row say --kind multilabel",
+        )
     return None
 
 
@@ -229,7 +232,7 @@ def _check_text(record: dict[str, Any], key: str, names: tuple[str, ...], path: 
             f"{key!r} is empty" if not text else f"{key!r} holds nothing but white space",
             path=path,
             line=line,
-            remedy="remove the row or give it a text",
+            remedy="give the row a text, or remove it",
         )
     if "\0" in text:
         raise DataError(f"{key!r} holds a NUL character", path=path, line=line, remedy="remove it")
@@ -249,12 +252,15 @@ def _read_label(record: dict[str, Any], path: object, line: int | None) -> str |
     if not isinstance(several, list | tuple):
         return _check_label(record.get("label"), path, line)
     if record.get("label") is not None:
-        raise DataError("both 'label' and 'labels'", path=path, line=line, remedy="keep one of them")
+        raise DataError("both 'label' and 'labels'", path=path, line=line, remedy="rename the one that is not meant")
     names = [_check_label(one, path, line) for one in several]
     for name in names:
         if not isinstance(name, str):
             raise DataError(
-                f"'labels' holds {_describe(name)}", path=path, line=line, remedy='write names: "labels": ["a", "b"]'
+                f"'labels' holds {_describe(name)}" + (", as probabilities are" if isinstance(name, float) else ""),
+                path=path,
+                line=line,
+                remedy='write the names of the labels that apply: "labels": ["a", "b"]',
             )
         if names.count(name) > 1:
             raise DataError(f"the label {name!r} is given twice", path=path, line=line, remedy="name every label once")
@@ -279,7 +285,9 @@ def _check_label(value: Any, path: object, line: int | None) -> str | float | No
         )
     label = str(value).strip()
     if not label:
-        raise DataError("the label is an empty string", path=path, line=line, remedy="name the label, or leave it out")
+        raise DataError(
+            "the label is an empty string", path=path, line=line, remedy="name the label; null says that there is none"
+        )
     return label
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from leanformer.data.conll import LANGUAGE_KEYS, TAG_KEYS, WORD_KEYS, build_sentence
+from leanformer.data.conll import TAG_KEYS, WORD_KEYS, build_sentence
 from leanformer.data.rows import PAIR_NAMES, Row, Table, build_row
 from leanformer.errors import DataError
 from leanformer.tagging.words import as_sentence
 
 Record = dict[str, Any]
 TEXT_NAMES = frozenset({"text", "text_pair", *(name for pair in PAIR_NAMES for name in pair)})
-_READ = TEXT_NAMES | {"label", "labels", *WORD_KEYS, *LANGUAGE_KEYS}
+_READ = TEXT_NAMES | {"label", "labels", *WORD_KEYS}
 _IDENTIFIER = re.compile(
     r"|id|idx|index|row|number|nr|guid|uuid|uid|unnamed: \d+|.*[_\- ]id|id[_\- ].*|(?-i:.*[a-z]Id)", re.IGNORECASE
 )
