@@ -2,6 +2,7 @@
 # make test      the fast tests, offline
 # make test-all  all tests: also slow ones, the executed docs and the base install (which needs a package index)
 # make test-rest the tests of test-all that are not in test
+# make test-levels  tests of runtime and export at each further instruction set of the native engine (part of test-all)
 # make check     lint, format, types, import rules, docs drift
 # make demo      the whole line on a small task
 # make bench     the timings, as JSON in benchmarks/
@@ -35,11 +36,19 @@ $(STAMP): pyproject.toml constraints.txt
 test: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not base_install and not docs"
 
-test-rest: install
+test-rest: install test-levels
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or base_install or docs"
 
-test-all: install
+test-all: install test-levels
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The first level is the one that the other tests have.
+test-levels: install
+	@for level in $$($(BIN)/python -m tests.native | cut -s -d ' ' -f 2-); do \
+		echo "at level $$level of the native engine"; \
+		HF_HUB_OFFLINE=1 LEANFORMER_LEVEL=$$level $(BIN)/python -m pytest -n 2 --dist loadfile \
+			-m "not slow and not base_install and not docs" tests/runtime tests/export tests/measure/test_tune.py || exit 1; \
+	done
 
 check: install
 	$(BIN)/ruff check .

@@ -1,4 +1,8 @@
-"""What the tests of the native engine share: whether it can be compiled here, and for which instruction sets."""
+"""What the tests of the native engine share: whether it can be compiled here, and for which instruction sets.
+
+`LEANFORMER_LEVEL=avx2 python -m pytest tests/runtime` runs tests at that level; `python -m tests.native` prints those
+that this CPU has.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,15 @@ import pytest
 from leanformer.errors import LeanformerError, MissingCompilerError
 from leanformer.runtime import native_engine
 from leanformer.runtime.native import build
+from leanformer.runtime.native.levels import is_fast, levels
 
 try:
     build.library()
     COMPILED = True
 except MissingCompilerError:  # pragma: no cover
     COMPILED = False
+INT8_DEFAULT = "native" if COMPILED and is_fast() else "onnxruntime"
+"""The engine of int8 graphs where nobody asks for one."""
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="no C++ compiler")
 
 
@@ -26,4 +33,8 @@ def usable_levels(*, recurrent: bool = False) -> list[str]:
             return False
         return True
 
-    return [one for one in build.levels() if COMPILED and works(one)]
+    return [one for one in levels() if COMPILED and works(one)]
+
+
+if __name__ == "__main__":
+    print(*usable_levels())

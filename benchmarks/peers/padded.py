@@ -104,14 +104,20 @@ class CTranslate2(Padded):
 
     Args:
         converted: what `graphs.write_ctranslate2` wrote.
+        precision: that it computes in; "default" is that of the weights as written.
     """
 
-    def __init__(self, folder: Path, task: Task, limit: int, batch: int, converted: Path, threads: int) -> None:
+    def __init__(
+        self, folder: Path, task: Task, limit: int, batch: int, converted: Path, threads: int,
+        precision: str = "default",
+    ) -> None:  # fmt: skip
         import ctranslate2
         from safetensors.numpy import load_file
 
         super().__init__(folder, task, limit, batch)
-        self.encoder = ctranslate2.Encoder(str(converted), device="cpu", inter_threads=1, intra_threads=threads)
+        self.encoder = ctranslate2.Encoder(
+            str(converted), device="cpu", compute_type=precision, inter_threads=1, intra_threads=threads
+        )
         weights = load_file(folder / "model.safetensors")
         self.weight, self.bias = weights["classifier.weight"].T, weights["classifier.bias"]
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 
 import leanformer
@@ -21,20 +20,18 @@ from leanformer.models.bilstm import BiLstm
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.recipe.work import work_of
-from leanformer.runtime.native.build import can_build
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
+from tests.native import INT8_DEFAULT
 from tests.recurrent import recurrent_artifact, tiny_recurrent
+from tests.sessions import session_of
 from tests.tagged import tagged_dataset, tagged_examples
 from tests.tiny import tiny_dataset, tiny_texts
 
-ENGINE = "native" if can_build() else "onnxruntime"  # of int8
-
 
 def scored(graph: onnx.ModelProto, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])
+    return np.asarray(session_of(graph).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0])
 
 
 def torch_scored(model: BiLstm, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -101,7 +98,7 @@ def test_int8_by_every_method(tagger: tuple[Artifact, Artifact], tmp_path: Path,
     assert int8.properties["operators"]["DynamicQuantizeLSTM"] == 1
     assert "LSTM" not in int8.properties["operators"]
     assert int8.bytes < 0.7 * graph.bytes  # the tokenizer stays as it is
-    assert open_predictor(int8, threads=1).engine == ENGINE  # type: ignore[attr-defined]
+    assert open_predictor(int8, threads=1).engine == INT8_DEFAULT  # type: ignore[attr-defined]
 
 
 def test_texts_are_classified(tmp_path: Path) -> None:

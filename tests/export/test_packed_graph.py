@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import pytest
 import torch
 
@@ -18,6 +17,7 @@ from leanformer.export.quantise import behind_norms, calibrate, linear_maps, qua
 from leanformer.models.config import ACTIVATIONS, LayerShape
 from leanformer.runtime.packing import Lines, pack
 from tests.export.test_encoder_graph import SHAPES
+from tests.sessions import session_of
 from tests.tiny import tiny_classifier, tiny_config
 
 LENGTHS = (3, 17, 9, 1, 30)
@@ -31,8 +31,7 @@ def rows_of(lengths: tuple[int, ...] = LENGTHS) -> list[np.ndarray]:
 
 
 def run(graph: onnx.ModelProto, feed: dict[str, np.ndarray]) -> Any:
-    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(["logits"], feed)[0]
+    return session_of(graph).run(["logits"], feed)[0]
 
 
 def run_packed(graph: onnx.ModelProto, rows: list[np.ndarray], lines: Lines, length: int | None = None) -> np.ndarray:
@@ -121,7 +120,7 @@ def test_ranges_hold_what_was_seen_and_percentiles_clip_it():
     watched = onnx.ModelProto()
     watched.CopyFrom(graph)
     watched.graph.output.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in names)
-    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = session_of(watched)
     values = [session.run(names, feed) for feed in feeds(rows)]
     for index, name in enumerate(names):
         seen = np.concatenate([one[index].ravel() for one in values])

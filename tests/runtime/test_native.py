@@ -323,6 +323,7 @@ def test_a_cache_that_others_can_write_to_is_not_loaded_from(monkeypatch: pytest
 def test_packed_int8_graphs_run_on_it_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, fp32 = make_onnx(tmp_path)
     int8 = int8_of(tmp_path, fp32, encoder)
+    monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
     assert LightPredictor(int8).engine == "native" and LightPredictor(fp32).engine == "onnxruntime"
     assert LightPredictor(int8, engine="onnxruntime").engine == "onnxruntime"
     monkeypatch.setattr("leanformer.runtime.tuning.can_build", lambda: False)
@@ -341,12 +342,14 @@ def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: 
     def fail(uses: object) -> None:
         raise MissingCompilerError("no compiler after all")
 
+    monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
     monkeypatch.setattr("leanformer.runtime.native_engine.weights_of", refuse)
     with pytest.raises(ArtifactError):
         LightPredictor(int8, threads=1, engine="native").infer(rows)
     predictor = LightPredictor(int8, threads=1)
     assert np.array_equal(predictor.infer(rows), expected) and predictor.engine == "onnxruntime"
     monkeypatch.undo()
+    monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
     monkeypatch.setattr("leanformer.runtime.native_engine.load", fail)
     native_engine._loaded.cache_clear()
     with pytest.warns(UserWarning, match="slower"):

@@ -23,7 +23,7 @@ from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
-from tests.native import needs_compiler, usable_levels
+from tests.native import INT8_DEFAULT, needs_compiler, usable_levels
 from tests.recurrent import recurrent_artifact, tiny_recurrent
 from tests.tagged import tagged_dataset, tagged_examples
 from tests.tiny import tiny_dataset
@@ -136,7 +136,7 @@ def test_every_kind_of_int8_file_is_run_unless_told_otherwise(tmp_path: Path, me
     fp32, int8 = made(tmp_path, method=method, **SHAPES["even"])
     texts = tagged_examples(40, 9).texts
     light = open_predictor(int8, threads=2)
-    assert isinstance(light, LightPredictor) and light.engine == "native"
+    assert isinstance(light, LightPredictor) and light.engine == INT8_DEFAULT
     assert open_predictor(fp32, threads=2).engine == "onnxruntime"  # type: ignore[attr-defined]
     exact, found = flat(logits(LightPredictor(fp32, threads=1), texts)), flat(logits(light, texts))
     assert 0 < np.abs(found - exact).mean() < 0.1 * exact.std()

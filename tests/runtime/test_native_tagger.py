@@ -22,7 +22,7 @@ from leanformer.runtime.onnx_file import Node
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
-from tests.native import needs_compiler, usable_levels
+from tests.native import INT8_DEFAULT, needs_compiler, usable_levels
 from tests.runtime.test_native import LOOSE, some_rows
 from tests.tagged import tagged_dataset, tagged_examples, tagger_artifact, tiny_tagger
 
@@ -69,7 +69,7 @@ def test_every_token_has_its_logits(tmp_path: Path, name: str) -> None:
 def test_every_kind_of_int8_file_is_run_unless_told_otherwise(tmp_path: Path, method: str) -> None:
     fp32, int8 = made(tmp_path, method, **SHAPES["even"])
     light, texts = open_predictor(int8, threads=2), tagged_examples(40, 9).texts
-    assert isinstance(light, LightPredictor) and light.engine == "native"
+    assert isinstance(light, LightPredictor) and light.engine == INT8_DEFAULT
     exact = flat(logits(LightPredictor(fp32, threads=1), texts))
     assert 0 < np.abs(flat(logits(light, texts)) - exact).mean() < 0.1 * exact.std()
 

@@ -19,13 +19,13 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers_by_chunk, chunked, logits, logits_by_chunk
 from leanformer.recipe.further import Further
 from leanformer.runtime import predictor as predictor_module
-from leanformer.runtime.native.build import can_build
 from leanformer.runtime.native.weights import UnsupportedGraphError, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.runtime.tuning import default_engine, default_settings
 from leanformer.tagging.ragged import flat, ragged
 from tests.export.making import make_tagger
+from tests.native import COMPILED, INT8_DEFAULT
 from tests.tagged import TASK, tagged_examples
 
 EXAMPLES = tagged_examples(50, 9)
@@ -75,9 +75,9 @@ def test_the_native_engine_is_the_default_for_int8_alone(made: tuple[Artifact, .
     assert default_engine(fp32) == "onnxruntime"
     with pytest.raises(UnsupportedGraphError, match="not in int8"):
         weights_of(read_onnx(fp32.file("model.onnx")), fp32.properties)
-    if not can_build():
+    if not COMPILED:
         pytest.skip("no C++ compiler")
-    assert default_engine(int8) == "native"
+    assert default_engine(int8) == INT8_DEFAULT
     ours, theirs = (LightPredictor(int8, threads=2, engine=one).predict(TEXTS) for one in (None, "onnxruntime"))
     assert [len(one.tags or ()) for one in ours] == [len(one.tags or ()) for one in theirs]
     told = LightPredictor(fp32, threads=1, engine="native")

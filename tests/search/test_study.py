@@ -19,6 +19,7 @@ from leanformer.search.read import read_space
 from leanformer.search.sampler import SAMPLERS, Sampler
 from leanformer.search.study import Study
 from leanformer.search.trial import FAILED, FINISHED, REPEATED, STOPPED
+from tests.damage import DAMAGES
 from tests.search.searching import SIMPLE, figures, option, pretended, space_of, write_space
 
 HALVED = SIMPLE.replace("steps:", "halving: {over: epochs, least: 0.33, factor: 3}\nsteps:", 1)
@@ -58,8 +59,9 @@ def run(
     seed: int = 13,
     function: Callable[[Job], Result] = pretended,
     said: list[str] | None = None,
+    warned: list[str] | None = None,
 ) -> Study:
-    journal = Journal(folder / "trials.jsonl")
+    journal = Journal(folder / "trials.jsonl", ([] if warned is None else warned).append)
     try:
         study = study_of(write_space(folder, text), journal, sampler, seed)
         lines = [] if said is None else said
@@ -157,12 +159,50 @@ def test_a_journal_of_another_search_is_refused(tmp_path: Path):
         run(tmp_path, trials=2, seed=2)
 
 
-def test_a_broken_journal_says_where(tmp_path: Path):
-    run(tmp_path, trials=2)
-    path = tmp_path / "trials.jsonl"
-    path.write_bytes(path.read_bytes().replace(b'{"event": "measured"', b"event: measured", 1))
-    with pytest.raises(LeanformerError, match=r"trials\.jsonl, line 3: not a line of a journal"):
-        run(tmp_path, trials=4)
+@pytest.mark.parametrize("line", [0, 1, 2, 5, 9, -1])
+@pytest.mark.parametrize("name", DAMAGES)
+def test_from_a_damaged_line_on_all_is_done_again(name: str, line: int, tmp_path: Path):
+    whole = run(tmp_path / "whole", HALVED, trials=6)
+    content = (tmp_path / "whole" / "trials.jsonl").read_bytes()
+    lines = content.splitlines(keepends=True)
+    (tmp_path / "one").write_bytes(lines[line])
+    DAMAGES[name](tmp_path / "one")
+    lines[line] = (tmp_path / "one").read_bytes()
+    path, said = tmp_path / "damaged" / "trials.jsonl", list[str]()
+    path.parent.mkdir()
+    path.write_bytes(b"".join(lines))
+    assert told(run(path.parent, HALVED, trials=6, warned=said)) == told(whole)
+    if (name, line) == ("emptied", -1):
+        return  # a line less than there was: what it told is done again, and nobody can know
+    assert len(said) == 1 and said[0].startswith(f"warning: {path}")
+    again: list[str] = []
+    assert told(run(path.parent, HALVED, trials=6, warned=again)) == told(whole) and again == []
+    if "cut off" not in said[0]:
+        assert (path.parent / "trials-damaged.jsonl").read_bytes() == b"".join(lines), "what was there is kept"
+
+
+def test_lines_that_are_lost_or_change_places_are_damage(tmp_path: Path):
+    whole = run(tmp_path / "whole", trials=5)
+    lines = (tmp_path / "whole" / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    for number, damaged in enumerate((lines[:3] + lines[4:], [lines[0], lines[2], lines[1], *lines[3:]], lines[1:])):
+        path, said = tmp_path / str(number) / "trials.jsonl", list[str]()
+        path.parent.mkdir()
+        path.write_bytes(b"".join(damaged))
+        assert told(run(path.parent, trials=5, warned=said)) == told(whole)
+        assert len(said) == 1
+
+
+def test_a_journal_of_an_earlier_version_is_taken_up(tmp_path: Path):
+    """Its lines have no hash."""
+    whole = run(tmp_path / "whole", HALVED, trials=8)
+    events = [json.loads(one) for one in (tmp_path / "whole" / "trials.jsonl").read_text().splitlines()]
+    assert all(one.pop("check") for one in events)
+    path, said = tmp_path / "old" / "trials.jsonl", list[str]()
+    path.parent.mkdir()
+    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in events[:9]))
+    assert told(run(path.parent, HALVED, trials=8, warned=said)) == told(whole)
+    assert told(run(path.parent, HALVED, trials=8, warned=said)) == told(whole)
+    assert said == []
 
 
 @pytest.mark.parametrize("text", [HALVED, ONE_GOAL])

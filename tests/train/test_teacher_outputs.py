@@ -18,8 +18,10 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model
 from leanformer.predictor import logits
 from leanformer.tokenizer import Tokenizer
-from leanformer.train import teacher_outputs as module
+from leanformer.train import teaching
+from leanformer.train.chunks import Chunks
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
+from leanformer.train.teaching import Teaching
 from tests.tiny import TASK, VOCABULARY, roughen, tiny_artifact, tiny_config, tiny_dataset, tiny_tokenizer
 from tests.train.running import KilledError, dying
 
@@ -79,7 +81,7 @@ def test_the_second_time_no_model_runs(teacher: Artifact, tmp_path: Path, monkey
     plain = teacher_outputs(teacher, TEXTS, cache=tmp_path, say=said.append)
     assert said == ["teacher outputs: 60 of 60 texts"] * 2
     monkeypatch.setattr(TorchPredictor, "infer", refuse)
-    monkeypatch.setattr(module, "_fill", refuse)
+    monkeypatch.setattr(Teaching, "_fill", refuse)
     assert same(teacher_outputs(teacher, TEXTS, cache=tmp_path, say=said.append, **WANTED), fresh)
     assert same(teacher_outputs(teacher, TEXTS, cache=tmp_path, say=said.append), plain)
     assert len(said) == 2
@@ -91,7 +93,7 @@ def test_other_texts_teachers_and_wishes_are_computed_anew(
 ) -> None:
     teacher_outputs(teacher, TEXTS, cache=tmp_path)
     monkeypatch.setattr(TorchPredictor, "infer", refuse)
-    monkeypatch.setattr(module, "_fill", refuse)
+    monkeypatch.setattr(Teaching, "_fill", refuse)
     other = tiny_artifact(tmp_path / "other", seed=9, config=read_model(teacher).config)
     for arguments, options in [
         ((teacher, TEXTS[:-1]), {}),
@@ -109,16 +111,16 @@ def test_other_texts_teachers_and_wishes_are_computed_anew(
 def test_a_killed_run_is_taken_up(
     chunks: int, wanted: dict[str, Any], teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr(teaching, "CHUNK_ROWS", 7)
     whole = teacher_outputs(teacher, TEXTS, cache=tmp_path / "whole", **wanted)
     with monkeypatch.context() as patch:
         patch.setattr(TorchPredictor, "infer", dying(chunks, TorchPredictor.infer))
-        patch.setattr(module, "_fill", dying(chunks, module._fill))
+        patch.setattr(Teaching, "_fill", dying(chunks, Teaching._fill))
         with pytest.raises(KilledError):
             teacher_outputs(teacher, TEXTS, cache=tmp_path / "cache", **wanted)
     [folder] = (tmp_path / "cache").iterdir()
     if chunks:
-        assert json.loads((folder / "done.json").read_text()) == {"rows": 7 * chunks}
+        assert list(json.loads((folder / "done.json").read_text())["chunks"]) == [str(i) for i in range(chunks)]
     said: list[str] = []
     assert same(teacher_outputs(teacher, TEXTS, cache=tmp_path / "cache", say=said.append, **wanted), whole)
     assert len(said) == 9 - chunks
@@ -128,10 +130,10 @@ def test_killed_between_an_arrays_rows_and_the_note_of_them(
     teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that were written but not yet counted are written again, whatever half of them there is."""
-    monkeypatch.setattr(module, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr(teaching, "CHUNK_ROWS", 7)
     whole = teacher_outputs(teacher, TEXTS, cache=tmp_path / "whole", **WANTED)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "write_json", dying(3, module.write_json))
+        patch.setattr(Chunks, "done", dying(3, Chunks.done))
         with pytest.raises(KilledError):
             teacher_outputs(teacher, TEXTS, cache=tmp_path / "cache", **WANTED)
     [folder] = (tmp_path / "cache").iterdir()

@@ -7,8 +7,7 @@ goes; see docs/decisions/0008-layers-by-trial.md.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ import torch
 
 from leanformer.compress.choose_layers import choose_layers
 from leanformer.data.examples import Examples, sampled
-from leanformer.files import remove_folder, sha256_json, write_json
+from leanformer.files import remove_folder, sha256_json
+from leanformer.kept import keep, kept
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
@@ -41,22 +41,22 @@ _DEV_TEXTS = 512
 class Trials:
     """Distances of the trials done so far, kept on disk so that a killed run does not make them again.
 
-    `identity` is a hash of what they depend on; distances of another identity are passed over.
+    `identity` is a hash of what they depend on; distances of another identity are passed over. `say` is told of a
+    damaged file, which is too.
     """
 
-    def __init__(self, path: Path, identity: str) -> None:
+    def __init__(self, path: Path, identity: str, say: Callable[[str], None] = lambda line: None) -> None:
         self._path, self._done = path, dict[str, Any](identity=identity, distances={})
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found["identity"] == identity:
-                self._done = found
+        found = kept(path, say, again="the layers are tried again")
+        if found is not None and found["identity"] == identity:
+            self._done = found
 
     def distance(self, layers: Sequence[int]) -> float | None:
         return self._done["distances"].get(_key(layers))
 
     def add(self, layers: Sequence[int], distance: float) -> None:
         self._done["distances"][_key(layers)] = distance
-        write_json(self._path, self._done)
+        keep(self._path, self._done)
 
 
 def _key(layers: Sequence[int]) -> str:
@@ -118,9 +118,11 @@ def trial_distances(
     if len(options) == 1:
         return {options[0]: 0.0}
     teacher, device = context.artifacts["teacher"], device_of(context.device)
-    outputs = teacher_outputs(teacher, texts, cache=context.cache, device=context.device)
-    answers = teacher_outputs(teacher, dev_texts, cache=context.cache, device=context.device).logits
-    target = torch.from_numpy(flat(answers).copy())
+    outputs, answers = (
+        teacher_outputs(teacher, one, cache=context.cache, device=context.device, warn=context.say)
+        for one in (texts, dev_texts)
+    )
+    target = torch.from_numpy(flat(answers.logits).copy())
     padding = source.config.padding_id
     on_train = encode(tokenizer, dev.task, texts)
     data = TrainingSet(on_train.rows, on_train.unknown(), padding)  # soft loss alone
@@ -133,6 +135,7 @@ def trial_distances(
         sha256_json(
             [encoder_hash(source), list(texts), list(dev_texts), learning_rate, context.seed, teacher.content_hash]
         ),
+        context.say,
     )
     distances: dict[tuple[int, ...], float] = {}
     for layers in options:
@@ -149,6 +152,7 @@ def trial_distances(
         fit(
             student, Distillation(outputs, LossWeights(), answer=dev.task.answer), data, settings, score=score,
             folder=folder, identity=sha256_json([source.config.to_json(), list(layers), list(texts)]), device=device,
+            warn=context.say,
         )  # fmt: skip
         distances[layers] = -score()
         trials.add(layers, distances[layers])

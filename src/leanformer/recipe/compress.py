@@ -17,6 +17,7 @@ from leanformer.data.labelling import are_integers
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
 from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.kept import keep, kept
 from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
@@ -25,6 +26,7 @@ from leanformer.recipe.effort import read_effort
 from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.further import NOTHING, Further
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
+from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.render.card import model_card
@@ -99,7 +101,7 @@ def compress(
         require_variety(data)
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
-    teacher = take_in(model, work, max_tokens, data)
+    teacher = take_in(model, work, max_tokens, data, say)
     say(
         f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
         f"{teacher.bytes / 1e6:.1f} MB"
@@ -131,7 +133,7 @@ def compress(
          usd_per_hour, prepared.metric, memory, settings.__dict__, *_asked(energy, further, data.test)]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
-    title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads)
+    title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads, say)
     if report is not None:
         say(f"measurements found in {measured}")
         report = replace(report, title=title, notes=(*data.notes, *notes))
@@ -141,10 +143,10 @@ def compress(
             speed=settings, usd_per_hour=usd_per_hour, memory=memory, energy=energy, further=further,
             seed=seed, notes=notes, say=say,
         )  # fmt: skip
-        report.write(measured)
+        keep(measured, report.to_json())
     choice = choose(report.rungs, goal=goal, max_drop=max_drop)
     report = replace(report, notes=(*report.notes, *_slow_int8(report)))
-    efforts = (read_effort(teacher.path, "teacher", "train.fine_tune"), *outcome.efforts)
+    efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts)
     report = replace(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
         training=tuple(asdict(one) for one in efforts),
@@ -197,9 +199,9 @@ def _slow_int8(report: Report) -> list[str]:
     ]
 
 
-def read_measured(path: Path, threads: int) -> Report | None:
+def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Report | None:
     """Figures taken earlier on this machine, so that a run taken up again makes the same choice; else None."""
-    if not path.is_file():
+    if kept(path, say, again="measured again") is None:
         return None
     try:
         report = Report.read(path)
@@ -208,7 +210,9 @@ def read_measured(path: Path, threads: int) -> Report | None:
     return report if report.machine == fingerprint(threads) else None
 
 
-def take_in(model: str, work: Path, max_tokens: int, data: Dataset) -> Artifact:
+def take_in(
+    model: str, work: Path, max_tokens: int, data: Dataset, say: Callable[[str], None] = lambda line: None
+) -> Artifact:
     """The model as an artifact, kept in the work folder under the name of what it was made from."""
     try:
         from leanformer.models.store import find_checkpoint, import_checkpoint
@@ -221,9 +225,11 @@ def take_in(model: str, work: Path, max_tokens: int, data: Dataset) -> Artifact:
     folder = (
         work / f"teacher-{sha256_json([str(source.resolve()), stamps, max_tokens, data.task.question.to_json()])[:16]}"
     )
-    if is_artifact(folder):
-        return open_artifact(folder)
-    return import_checkpoint(model, folder, max_tokens=max_tokens, labels=data.task.labels, pairs=data.task.pairs)
+    if (found := find_made(folder, say)) is not None:
+        return found
+    made = import_checkpoint(model, folder, max_tokens=max_tokens, labels=data.task.labels, pairs=data.task.pairs)
+    note_made(folder)
+    return made
 
 
 def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) -> list[Entry]:

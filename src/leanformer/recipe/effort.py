@@ -7,14 +7,14 @@ model is known again.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import is_artifact
-from leanformer.files import write_json
+from leanformer.kept import CHECK, damaged, keep, kept
 from leanformer.measure.energy import EnergySettings, meter
 
 EFFORT = "effort.json"
@@ -50,16 +50,30 @@ def recorded(effort: Effort, folder: Path, settings: EnergySettings | None) -> I
     finally:
         effort.energy = None if block.energy is None else asdict(block.energy)
         if is_artifact(folder):
-            write_json(folder / EFFORT, asdict(effort))
+            keep(folder / EFFORT, asdict(effort))
 
 
-def read_effort(folder: Path, step: str, technique: str) -> Effort:
-    """What is recorded beside an artifact; an effort without energy where nothing, or nothing readable, is."""
+def read_effort(folder: Path, step: str, technique: str, say: Callable[[str], None] = lambda line: None) -> Effort:
+    """What is recorded beside an artifact; an effort without energy where nothing, or nothing readable, is.
+
+    `say` is told where it was recorded and is damaged: it cannot be made again.
+    """
+    path = folder / EFFORT
     try:
-        value = json.loads((folder / EFFORT).read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if CHECK in value:  # not in those of earlier versions
+            value = kept(path, say, again=_AGAIN)
+            return (
+                Effort(step, technique) if value is None else Effort(step, technique, value["whole"], value["energy"])
+            )
         energy = value["energy"]
         if energy is not None:
             float(energy["wall_seconds"]), float(energy["cpu_seconds"])
         return Effort(step, technique, bool(value["whole"]), energy)
     except (OSError, ValueError, KeyError, TypeError):
+        if path.exists():
+            damaged(path, say, again=_AGAIN)
         return Effort(step, technique)
+
+
+_AGAIN = "what the step took is not reported"

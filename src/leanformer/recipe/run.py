@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.errors import ArtifactError, GateError
+from leanformer.errors import GateError
 from leanformer.files import alone, remove_folder, sha256_file, sha256_json
 from leanformer.measure.energy import EnergySettings
 from leanformer.recipe.effort import Effort, read_effort, recorded
+from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.spec import Recipe, RecipeStep
 from leanformer.step import Context, defaults, named_artifacts, options, path_options
 
@@ -72,11 +73,11 @@ def run_recipe(
         folder = work / "steps" / f"{one.name}-{key[:16]}"
         unfinished = work / "running" / folder.name
         with alone(work / "locks" / folder.name) if shared else nullcontext():
-            if found := _finished(folder):
+            if found := find_made(folder, context.say):
                 context.say(f"{label}: found in {folder}")
                 remove_folder(unfinished)  # left by a kill after the step was finished
                 artifacts[one.name] = found
-                efforts.append(read_effort(folder, one.name, one.technique))
+                efforts.append(read_effort(folder, one.name, one.technique, context.say))
                 continue
             context.say(f"{label}: {one.technique}")
             own = replace(
@@ -89,6 +90,7 @@ def run_recipe(
             try:
                 with recorded(efforts[-1], folder, energy):
                     artifacts[one.name] = one.step(artifacts[source], own, folder)
+                note_made(folder)
             except GateError as error:
                 left_out[one.name] = str(error)
                 context.say(f"{label}: left out: {error}")
@@ -133,15 +135,6 @@ def _folder_hash(folder: Path) -> str:
     if is_artifact(folder):
         return open_artifact(folder, verify=False).content_hash
     return sha256_json({one.name: sha256_file(one) for one in sorted(folder.iterdir()) if one.is_file()})
-
-
-def _finished(folder: Path) -> Artifact | None:
-    if not is_artifact(folder):
-        return None
-    try:
-        return open_artifact(folder)
-    except ArtifactError:
-        return None  # damaged since: make it again
 
 
 def _format_reason(one: RecipeStep, source: Artifact) -> str:

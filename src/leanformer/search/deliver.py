@@ -13,6 +13,7 @@ import yaml
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.kept import keep
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.compress import read_measured
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
@@ -103,9 +104,9 @@ def _on_test(
     title = f"{study.space.name} on {data.name}"
     key = sha256_json([[[made[one.number].content_hash, runtime] for one, runtime in zip(front, runtimes, strict=True)],
                        data.content_hash, runner.threads, asdict(speed), usd_per_hour])  # fmt: skip
-    kept = runner.work / f"front-{key[:16]}.json"
+    place_kept = runner.work / f"front-{key[:16]}.json"
     names = [name_of(one) for one in front]
-    if (report := read_measured(kept, runner.threads)) is None:
+    if (report := read_measured(place_kept, runner.threads, say)) is None:
         entries = baseline_entries(runner.teacher, runner.threads)
         first = entries[-1].name
         for name, one, runtime in zip(names, front, runtimes, strict=True):
@@ -118,7 +119,7 @@ def _on_test(
             entries, data, title=title, metric=metric, threads=runner.threads, speed=speed, usd_per_hour=usd_per_hour,
             memory=False, seed=seed, say=say,
         )  # fmt: skip
-        report.write(kept)
+        keep(place_kept, report.to_json())
     # The same models may be the front of a longer search, under other numbers.
     named = (*report.rungs[: -len(front)], *map(_renamed, report.rungs[-len(front) :], names))
     notes = (*data.notes, f"the front was found by {chosen_from(record)}; the test split was read once, at the end")

@@ -1,44 +1,76 @@
-"""A journal: a file of JSON lines that is only ever added to, and survives a kill in the middle of a line."""
+"""A journal: a file of JSON lines that is only ever added to, and survives a kill in the middle of a line.
+
+Each line carries a hash of itself and all lines before it. From the first damaged line on nothing is taken up: what the
+lost lines told is done again.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from leanformer.errors import LeanformerError
+from leanformer.files import sha256_json
 
 Event = dict[str, Any]
+_CHECK = "check"
 
 
 class Journal:
     """The lines of a file, of which this is the only writer. `events` are those that were there when it was opened.
 
-    Raises `LeanformerError` for a broken line, and where another process is writing.
+    A damaged file is set aside as NAME-damaged.jsonl, and the journal goes on after its last whole line; `say` is told.
+    Raises `LeanformerError` where another process is writing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(path, "ab")  # noqa: SIM115 (held open for the life of the journal)
         try:
             _lock(self._file, path)
-            self.events, whole = _read(path)
-        except LeanformerError:
+            self.events, self._last, whole, wrong = _read(path)
+            if wrong is not None:
+                aside = _free(path.with_name(f"{path.stem}-damaged{path.suffix}"))
+                shutil.copyfile(path, aside)
+                say(f"warning: {path}, line {wrong}: damaged; done again from there on (the old file is {aside})")
+            if whole < os.path.getsize(path):
+                if wrong is None:
+                    say(f"warning: {path}: its last line was cut off; what it told is done again")
+                self._file.truncate(whole)
+        except BaseException:
             self._file.close()
             raise
-        if whole < os.path.getsize(path):  # the last line was torn: it says nothing that is not done again
-            self._file.truncate(whole)
 
     def add(self, event: Event) -> None:
         """Write one event; when this returns, it is on the disk."""
-        self._file.write((json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        check = _checked(event, self._last)
+        line = json.dumps(event | {_CHECK: check}, ensure_ascii=False, allow_nan=False) + "\n"
+        self._file.write(line.encode())
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._last = check
 
     def close(self) -> None:
         self._file.close()
+
+
+def _checked(event: Event, last: str) -> str:
+    """The hash of a line whose predecessor has the hash `last`."""
+    return sha256_json([last, json.loads(json.dumps(event))])[:16]
+
+
+def _free(path: Path) -> Path:
+    """`path`, or the first of its kind with a number that is not there yet."""
+    found, number = path, 1
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
@@ -57,25 +89,22 @@ def _lock(file: IO[bytes], path: Path) -> None:
         pass  # a file system that knows no locks
 
 
-def _read(path: Path) -> tuple[list[Event], int]:
-    """The events, and how many bytes they take. Raises `LeanformerError` for a broken line before the last one."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return [], 0
+def _read(path: Path) -> tuple[list[Event], str, int, int | None]:
+    """The events, the hash of the last, how many bytes they take, and which line is damaged, if one is.
+
+    A journal of an earlier version has no hashes; its lines are taken as they are, up to the first that has one.
+    """
     events: list[Event] = []
-    whole = 0
-    lines = content.split(b"\n")
-    for number, line in enumerate(lines[:-1], start=1):
+    last, whole = "", 0
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
         try:
             event = json.loads(line)
-            if not isinstance(event, dict):
-                raise ValueError("not an event")
-        except ValueError as error:
-            raise LeanformerError(
-                f"{path}, line {number}: not a line of a journal ({error})\n"
-                "  remedy: another --work folder, or remove this file to begin again"
-            ) from error
+            check = event.pop(_CHECK, "")
+            if (last or check) and check != _checked(event, last):
+                return events, last, whole, number
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            return events, last, whole, number
         events.append(event)
+        last = check
         whole += len(line) + 1
-    return events, whole
+    return events, last, whole, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,8 @@ from leanformer.artifact import Artifact
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, MissingExtraError
-from leanformer.files import sha256_json, write_json
+from leanformer.files import sha256_json
+from leanformer.kept import keep, kept
 from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings, meter
@@ -31,6 +31,9 @@ from leanformer.step import Context
 
 # Enough for a p95 of one text at a time, and short beside any training.
 SPEED = SpeedSettings(rounds=3, latency_texts=300, seconds=1.0)
+FIGURES = "figures"
+"""Folder in the work folder that keeps the figures of each model."""
+_AGAIN = "measured again"
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Runner:
     def figures(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
         """All of `goals.FIGURES`, and `drop` in points against the teacher; kept, so that none is taken twice."""
         path = self._path("figures", [artifact.content_hash, dict(runtime), asdict(self.speed)])
-        if (found := _read(path)) is not None:
+        if (found := kept(path, self.say, again=_AGAIN)) is not None:
             return found
         predictor = self.open(artifact, runtime)
         quality = self.finite_quality(predictor)
@@ -136,24 +139,24 @@ class Runner:
             **self.times(predictor),
             **self.counts(artifact, predictor),
         }
-        write_json(path, figures)
+        keep(path, figures)
         return figures
 
     def untimed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
         """Those of `figures` that do not change with what else runs on the machine, and without `drop`; kept too."""
         path = self._path("untimed", [artifact.content_hash, dict(runtime)])
-        if (found := _read(path)) is None:
+        if (found := kept(path, self.say, again=_AGAIN)) is None:
             predictor = self.open(artifact, runtime)
             found = {"quality": self.finite_quality(predictor), **self.counts(artifact, predictor)}
-            write_json(path, found)
+            keep(path, found)
         return found
 
     def timed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
         """The timed ones of `figures` alone; kept too."""
         path = self._path("timed", [artifact.content_hash, dict(runtime), asdict(self.speed)])
-        if (found := _read(path)) is None:
+        if (found := kept(path, self.say, again=_AGAIN)) is None:
             found = self.times(self.open(artifact, runtime))
-            write_json(path, found)
+            keep(path, found)
         return found
 
     def counts(self, artifact: Artifact, predictor: Predictor) -> dict[str, Any]:
@@ -184,21 +187,13 @@ class Runner:
     def teacher_quality(self) -> float:
         """Of the teacher as it came, on dev."""
         path = self._path("teacher", [self.teacher.content_hash])
-        found = _read(path)
+        found = kept(path, self.say, again=_AGAIN)
         if found is None:
             found = {"quality": self.quality(open_predictor(self.teacher, threads=self.threads))}
-            write_json(path, found)
+            keep(path, found)
         return float(found["quality"])
 
     def _path(self, kind: str, key: list[Any]) -> Path:
         """Where figures are kept: they hold for this dev split and this machine."""
         whole = [*key, self.dev.content_hash, fingerprint(self.threads)]
-        return self.work / "figures" / f"{kind}-{sha256_json(whole)[:16]}.json"
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+        return self.work / FIGURES / f"{kind}-{sha256_json(whole)[:16]}.json"

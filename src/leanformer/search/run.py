@@ -25,7 +25,7 @@ from leanformer.search.drive import drive, progress
 from leanformer.search.executor import Executor, Serial
 from leanformer.search.journal import Journal
 from leanformer.search.latency import LatencyPredictor
-from leanformer.search.local import SPEED, Runner
+from leanformer.search.local import FIGURES, SPEED, Runner
 from leanformer.search.record import describe_search
 from leanformer.search.sampler import SAMPLERS, Sampler
 from leanformer.search.space import Space
@@ -98,7 +98,7 @@ def search(
     require_variety(data)
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
-    teacher = take_in(model, work, max_tokens, data)
+    teacher = take_in(model, work, max_tokens, data, say)
     if teacher.format == "onnx":
         raise LeanformerError(
             f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
@@ -113,7 +113,11 @@ def search(
         "space": sha256_json(space.document), "data": seen.training_hash, "model": teacher.content_hash,
         "sampler": sampler, "seed": seed,
     }  # fmt: skip
-    journal = Journal(work / JOURNAL)
+    journal = Journal(work / JOURNAL, say)
+    if not journal.events and (work / FIGURES).is_dir():
+        say(
+            f"warning: {work / JOURNAL}: missing or empty; the search begins again, with the steps that are still there"
+        )
     try:
         check_identity(journal, identity)
         hands = executor(runner)  # what it cannot do is said before anything is timed

@@ -39,7 +39,7 @@ def fill_table(
     Returns how many `shapes` there are, and the `seconds` that timing them took, whenever it was.
     """
     key = [runner.teacher.content_hash, runner.dev.content_hash, asdict(runner.speed), fingerprint(runner.threads)]
-    journal = Journal(runner.work / f"latency-{sha256_json(key)[:16]}.jsonl")
+    journal = Journal(runner.work / f"latency-{sha256_json(key)[:16]}.jsonl", say)
     try:
         known = {_key(event["shape"]): event for event in journal.events}
         seconds = 0.0

@@ -1,8 +1,12 @@
-"""Training state on disk: safetensors and JSON, never a pickle; written so that a kill leaves the last one whole."""
+"""Training state on disk: safetensors and JSON, never a pickle.
+
+Written so that a kill leaves the last one whole, and with a hash of each file: one that was damaged since is not taken
+up.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from leanformer.files import new_folder, restore_folder, write_json
+from leanformer.files import new_folder, restore_folder
+from leanformer.kept import damaged, described, differing, keep, kept
+
+_STATE = "state.json"
+_AGAIN = "this training begins again"
 
 
 @dataclass
@@ -47,20 +55,34 @@ def save(
         if torch.cuda.is_available():
             generators["cuda"] = torch.cuda.get_rng_state()
         save_file(generators, temporary / "random.safetensors")
-        write_json(temporary / "state.json", {"progress": asdict(progress), "optimizer": scalars})
+        state = {"progress": asdict(progress), "optimizer": scalars, "files": described(temporary)}
+        keep(temporary / _STATE, state)
 
 
 def load(
-    folder: Path, fingerprint: str, *, model: nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path,
+    fingerprint: str,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
-    """Put the state saved in `folder` back; None when there is none, or when it is of another run."""
+    """Put the state saved in `folder` back; None when there is none, or when it is of another run.
+
+    None too where a file of it was damaged, of which `say` is told; nothing is put back then.
+    """
     restore_folder(folder)
-    if not (folder / "state.json").is_file():
+    state = kept(folder / _STATE, say, again=_AGAIN)
+    if state is None:
+        if folder.is_dir() and not (folder / _STATE).exists() and any(folder.iterdir()):
+            damaged(folder / _STATE, say, again=_AGAIN, how="missing")
         return None
-    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     progress = Progress(**state["progress"])
     progress.scores = tuple(progress.scores)
     if progress.fingerprint != fingerprint:
+        return None
+    if (wrong := differing(folder, state["files"])) is not None:
+        damaged(wrong, say, again=_AGAIN, how="damaged" if wrong.exists() else "missing")
         return None
     model.load_state_dict(load_file(folder / "model.safetensors"))
     optimizer.load_state_dict(_unflatten(load_file(folder / "optimizer.safetensors"), state["optimizer"]))

@@ -95,6 +95,7 @@ def fit(
     identity: str,
     device: torch.device,
     say: Callable[[str], None] = lambda line: None,
+    warn: Callable[[str], None] | None = None,
 ) -> FitResult:
     """Train `model` (and the objective's own parameters) in place, ending with the best weights by dev score.
 
@@ -103,6 +104,7 @@ def fit(
         folder: where checkpoints go.
         identity: hash of what was handed in (data, starting weights, objective). A checkpoint of a run with
             another identity or other settings is passed over.
+        warn: is told of a damaged checkpoint, which is not taken up; None: `say`.
     """
     precision = resolve(settings.precision, device)
     model.to(device)
@@ -113,7 +115,9 @@ def fit(
     fingerprint = sha256_json([identity, precision, {**settings.__dict__, "checkpoint_seconds": None}])
     torch.manual_seed(settings.seed)
     progress, best = checkpoint.Progress(fingerprint), None
-    if restored := checkpoint.load(folder, fingerprint, model=together, optimizer=optimizer):
+    if restored := checkpoint.load(
+        folder, fingerprint, model=together, optimizer=optimizer, say=say if warn is None else warn
+    ):
         progress, best = restored
         say(f"taken up at epoch {progress.epoch + 1}, step {progress.step}")
 

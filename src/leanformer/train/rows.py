@@ -32,9 +32,21 @@ class Slots:
     of_row: list[np.ndarray]
     places: list[np.ndarray] | None
 
-    def put(self, into: np.ndarray, row: int, logits: np.ndarray) -> None:
-        """Write the logits of a row, `[1, outputs]` or of its tokens `[tokens, outputs]`, where they belong."""
-        into[self.of_row[row]] = logits if self.places is None else logits[self.places[row]]
+    def put(self, into: np.ndarray, row: int, logits: np.ndarray, first: int = 0) -> None:
+        """Write the logits of a row, `[1, outputs]` or of its tokens `[tokens, outputs]`, where they belong.
+
+        `into` holds the answers from number `first` on.
+        """
+        into[self.of_row[row] - first] = logits if self.places is None else logits[self.places[row]]
+
+    def borders(self, rows: Sequence[int]) -> np.ndarray:
+        """Of rows that chunks begin with, where the answers of each chunk begin, and the end, int64 `[chunks + 1]`.
+
+        Answers rise from row to row; those of no row (words that the tokenizer drops) go with what stands before them.
+        """
+        begins = [int(one[0]) if len(one) else self.answers for one in self.of_row]
+        nearest = np.minimum.accumulate([*begins, self.answers][::-1])[::-1]
+        return np.array([0, *(nearest[row] for row in rows[1:]), self.answers], dtype=np.int64)
 
 
 @dataclass(frozen=True)

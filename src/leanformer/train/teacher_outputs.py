@@ -2,38 +2,33 @@
 
 Logits are kept in fp32, where words are tagged those of words, so that a student with another tokenizer can learn from
 them. Hidden states and attention probabilities are kept for real tokens only and in fp16,
-whose rounding (relative error below 0.05 %) is far under the distance that a student is trained to close.
-Chunks are written as they are computed, so a killed run goes on from the last whole chunk.
+whose rounding (relative error below 0.05 %) is far under the distance that a student is trained to close. States with a
+value beyond fp16's range are kept in fp32.
+Chunks are written as they are computed (see `train.chunks`), so a killed run goes on from the last whole chunk, and one
+that was damaged on disk is computed again.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from leanformer.artifact import Artifact
-from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import CheckpointError
-from leanformer.files import alone, sha256_json, write_json
-from leanformer.models.classifier import Classifier
-from leanformer.models.finite import check_answers
-from leanformer.models.predictor import TorchPredictor
-from leanformer.models.scoring import to_tensors
-from leanformer.models.store import read_model
-from leanformer.models.writing import TOKENIZER
-from leanformer.tagging.windows import nothing_left
+from leanformer.files import alone, sha256_json
+from leanformer.kept import keep, kept
 from leanformer.task import Text
-from leanformer.tokenizer import Tokenizer
-from leanformer.train.rows import Pairs, Slots, encode
+from leanformer.train.chunks import Chunks
+from leanformer.train.rows import Pairs
+from leanformer.train.teaching import Teaching, TooNarrowError
 
-_CHUNK_ROWS = 2048
+_ABOUT = "about.json"
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,8 @@ class TeacherOutputs:
     Attributes:
         logits: `[rows, outputs]`, float32; where words are tagged a ragged array `[texts]` of `[words, outputs]`.
         lengths: `[rows]`, tokens per row.
-        hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16.
+        hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16, or float32 where
+            that is too narrow.
         attention: layer index from 0 -> the flattened `[heads, tokens, tokens]` of all rows, float16.
         heads: attention heads of each layer in `attention`.
         pairs: for a student that reads other pieces, which of its tokens have which states beside them; rows are then
@@ -102,148 +98,97 @@ def teacher_outputs(
     attention: Sequence[int] = (),
     device: str = "auto",
     say: Callable[[str], None] = lambda line: None,
+    warn: Callable[[str], None] | None = None,
 ) -> TeacherOutputs:
     """Compute, or find in the folder `cache`, the teacher's outputs on `texts`.
 
     Args:
         teacher: of format "encoder", or "transformers" when only logits are wanted.
         hidden: hidden-state indices to keep; attention: layer indices from 0 to keep.
+        warn: is told of what is damaged in the folder, and computed again; None: `say`.
 
-    Raises `CheckpointError` when hidden states or attentions of a foreign teacher are asked for.
+    Raises `CheckpointError` when hidden states or attentions of a foreign teacher are asked for, and where outputs are
+    not finite.
     """
     if teacher.format != "encoder" and (hidden or attention):
         raise CheckpointError(
             "hidden-state and attention losses need a teacher of a mapped family; this one gives logits only\n"
             "  remedy: set hidden_weight and attention_weight to 0"
         )
-    folder = _folder(cache, teacher, texts, hidden, attention)
+    warn = say if warn is None else warn
+    folder = _folder(cache, teacher, texts, hidden, attention, warn)
     # Trials that run at the same time may come to the same outputs; one computes them, the others wait.
     with alone(folder / ".lock"):
-        return _computed(folder, teacher, texts, hidden, attention, device, say)
+        while True:
+            about = _about(folder, hidden, attention, warn)
+            teaching = Teaching(teacher, texts, about, device)
+            chunks = Chunks(folder, teaching.layouts, warn)
+            try:
+                return _computed(folder, teaching, chunks, hidden, attention, say)
+            except TooNarrowError as error:
+                keep(folder / _ABOUT, about | {"wide": sorted({*about["wide"], *error.names})})
+                chunks.forget()
+                say(f"teacher outputs: {', '.join(sorted(error.names))}: beyond the range of fp16, kept in fp32")
 
 
 def _computed(
     folder: Path,
-    teacher: Artifact,
-    texts: Sequence[Text],
+    teaching: Teaching,
+    chunks: Chunks,
     hidden: Sequence[int],
     attention: Sequence[int],
-    device: str,
     say: Callable[[str], None],
 ) -> TeacherOutputs:
-    """The outputs in their folder, with what was not there yet."""
-    tokenizer = Tokenizer(teacher.file(TOKENIZER), teacher.max_tokens)
-    encoded = encode(tokenizer, teacher.task, texts)
-    rows, slots = encoded.rows, encoded.slots()
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    predictor = TorchPredictor(teacher, device=device)
-    model = read_model(teacher) if hidden or attention else None
-    arrays, heads = _arrays(folder, teacher, lengths, slots.answers, hidden, attention, model)
-    done_file = folder / "done.json"
-    done = json.loads(done_file.read_text(encoding="utf-8"))["rows"] if done_file.is_file() else 0
-    for start in range(done, len(rows), _CHUNK_ROWS):
-        chunk = rows[start : start + _CHUNK_ROWS]
-        if model is None:
-            values = predictor.infer(chunk)
-            ends = np.cumsum([len(row) if slots.places else 1 for row in chunk])
-            for i, each in enumerate(np.split(values, ends[:-1])):
-                slots.put(arrays["logits"], start + i, each)
-        else:
-            _fill(
-                arrays, heads, model.to(predictor.device), chunk, start, lengths, slots, predictor.device, teacher.path
-            )
-        for array in arrays.values():
-            array.flush()
-        write_json(done_file, {"rows": start + len(chunk)})
-        say(f"teacher outputs: {start + len(chunk)} of {len(rows)} texts")
+    """The outputs in their folder, with what was not there yet, or not whole.
+
+    The folder may hold more than is asked for; what is computed is always all of it, for the last bits of an array
+    depend on which others are computed with it.
+    """
+    wanted = ["logits", *(f"hidden_{i}" for i in hidden), *(f"attention_{i}" for i in attention)]
+    if lacking := chunks.lacking(wanted):
+        with chunks:
+            for chunk in lacking:
+                say(f"teacher outputs: {teaching.compute(chunk, chunks)} of {len(teaching.lengths)} texts")
     (folder / "complete").touch()
     return TeacherOutputs(
-        logits=encoded.per_text(np.asarray(arrays["logits"])),
-        lengths=lengths,
-        hidden={i: arrays[f"hidden_{i}"] for i in hidden},
-        attention={i: arrays[f"attention_{i}"] for i in attention},
-        heads=heads,
+        logits=teaching.encoded.per_text(np.asarray(chunks.array("logits"))),
+        lengths=teaching.lengths,
+        hidden={i: chunks.array(f"hidden_{i}") for i in hidden},
+        attention={i: chunks.array(f"attention_{i}") for i in attention},
+        heads={i: teaching.heads[i] for i in attention},
     )
 
 
 def _folder(
-    cache: Path, teacher: Artifact, texts: Sequence[Text], hidden: Sequence[int], attention: Sequence[int]
+    cache: Path,
+    teacher: Artifact,
+    texts: Sequence[Text],
+    hidden: Sequence[int],
+    attention: Sequence[int],
+    warn: Callable[[str], None],
 ) -> Path:
     """Where these outputs are kept: their own folder, or one that holds them with others and is complete."""
-    about = {"of": sha256_json([teacher.content_hash, list(texts)])}
+    of = sha256_json([teacher.content_hash, list(texts)])
     wanted = [teacher.content_hash, list(texts), sorted(hidden), sorted(attention)]
     folder = cache / f"outputs-{sha256_json(wanted)[:16]}"
     if not (folder / "done.json").is_file():
-        for other in sorted(cache.glob("outputs-*/about.json")):
-            held = json.loads(other.read_text(encoding="utf-8"))
+        for other in sorted(cache.glob(f"outputs-*/{_ABOUT}")):
+            if other.parent == folder or not (other.parent / "complete").is_file():
+                continue
+            held = kept(other, warn, again="these outputs of a teacher are passed over")
             # Attention is computed in another way where it is asked for, and logits differ in their last bits then.
-            more = {*hidden} <= {*held["hidden"]} and sorted(attention) == held["attention"]
-            if held["of"] == about["of"] and more and (other.parent / "complete").is_file():
+            if held and held["of"] == of and {*hidden} <= {*held["hidden"]} and sorted(attention) == held["attention"]:
                 return other.parent
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "about.json", about | {"hidden": sorted(hidden), "attention": sorted(attention)})
+    about = _about(folder, hidden, attention, warn)
+    if about.get("of") != of:
+        keep(folder / _ABOUT, about | {"of": of})
     return folder
 
 
-def _arrays(
-    folder: Path,
-    teacher: Artifact,
-    lengths: np.ndarray,
-    answers: int,
-    hidden: Sequence[int],
-    attention: Sequence[int],
-    model: Classifier | None,
-) -> tuple[dict[str, np.memmap], dict[int, int]]:
-    """The arrays on disk, opened if they are there and made if not."""
-    shapes: dict[str, tuple[tuple[int, ...], str]] = {"logits": ((answers, teacher.task.outputs), "float32")}
-    heads: dict[int, int] = {}
-    if model is not None:
-        heads = {i: model.config.layers[i].heads for i in attention}
-        shapes |= {f"hidden_{i}": ((int(lengths.sum()), model.config.hidden), "float16") for i in hidden}
-        squares = int((lengths**2).sum())
-        shapes |= {f"attention_{i}": ((squares * heads[i],), "float16") for i in attention}
-    done = folder / "done.json"
-    if fresh := not (done.is_file() and all((folder / f"{name}.npy").is_file() for name in shapes)):
-        for stale in (done, folder / "complete"):  # what they count as done is not all there
-            stale.unlink(missing_ok=True)
-    arrays = {}
-    for name, (shape, dtype) in shapes.items():
-        arrays[name] = open_memmap(folder / f"{name}.npy", mode="w+" if fresh else "r+", dtype=dtype, shape=shape)
-    if fresh and teacher.task.answer == "tags":
-        arrays["logits"][:] = nothing_left(teacher.task.labels)  # of words that the teacher's tokenizer drops
-    return arrays, heads
-
-
-def _fill(
-    arrays: dict[str, np.memmap],
-    heads: dict[int, int],
-    model: Classifier,
-    rows: Sequence[np.ndarray],
-    first: int,
-    lengths: np.ndarray,
-    slots: Slots,
-    device: torch.device,
-    source: Path,
-) -> None:
-    """Compute one chunk of rows, the first of which is row number `first`, into all arrays."""
-    tokens = np.concatenate([[0], np.cumsum(lengths)])
-    squares = np.concatenate([[0], np.cumsum(lengths**2)])
-    with torch.inference_mode():
-        for batch in batches_by_length(rows, 4096):
-            block = pad_block([rows[i] for i in batch], padding_id=model.config.padding_id)
-            output = model.outputs(*to_tensors(block, device), with_attentions=bool(heads))
-            for i, row in enumerate(batch):
-                n, at = len(rows[row]), first + row
-                values = output.logits[i].float().cpu().numpy()
-                check_answers(values, source)
-                slots.put(arrays["logits"], at, values if slots.places else values[None])
-                for name, array in arrays.items():
-                    kind, _, index = name.partition("_")
-                    if kind == "hidden":
-                        array[tokens[at] : tokens[at] + n] = (
-                            output.encoded.hidden_states[int(index)][i, :n].cpu().numpy()
-                        )
-                    elif kind == "attention":
-                        flat = output.encoded.attentions[int(index)][i, :, :n, :n].reshape(-1).cpu().numpy()
-                        start = squares[at] * heads[int(index)]
-                        array[start : start + len(flat)] = flat
+def _about(
+    folder: Path, hidden: Sequence[int], attention: Sequence[int], warn: Callable[[str], None]
+) -> dict[str, Any]:
+    """What a folder holds: `hidden` states and `attention` by number, and the names of arrays that are `wide`."""
+    found = kept(folder / _ABOUT, warn, again="written again")
+    return found or {"hidden": sorted(hidden), "attention": sorted(attention), "wide": []}

@@ -1,0 +1,70 @@
+"""What a work folder keeps from one run to the next, with a hash by which damage is seen before it is taken up.
+
+A power cut or a full disk may leave a file short, empty or with other bytes. Such a file is made again, with a word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from leanformer.files import sha256_file, sha256_json, write_text
+
+Say = Callable[[str], None]
+CHECK = "sha256"
+"""The key of the hash in a file that `keep` wrote; it covers all others."""
+
+
+def keep(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with the hash of its content."""
+    plain = json.loads(json.dumps(dict(value), allow_nan=False))
+    write_text(path, _written(plain))
+
+
+def _written(plain: Mapping[str, Any]) -> str:
+    return json.dumps({**plain, CHECK: sha256_json(plain)}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def kept(path: Path, say: Say, *, again: str) -> dict[str, Any] | None:
+    """What `keep` wrote, without its hash; None where there is no such file, or a damaged one, of which `say` is told.
+
+    Args:
+        again: what is done because of the damage, to be read after a semicolon: "measured again".
+    """
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_bytes().decode("utf-8")
+        value = json.loads(text)
+        # To the byte, and not just in what it says: of a file that lost anything nothing is known.
+        if value.pop(CHECK) == sha256_json(value) and text == _written(value):
+            return dict(value)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    damaged(path, say, again=again)
+    return None
+
+
+def damaged(path: Path, say: Say, *, again: str, how: str = "damaged, or of an earlier version") -> None:
+    """Tell that a file cannot be taken up."""
+    say(f"warning: {path}: {how}; {again}")
+
+
+def described(folder: Path) -> dict[str, dict[str, Any]]:
+    """Every file directly in a folder with its size and hash, for `differing` to compare."""
+    return {
+        one.name: {"bytes": one.stat().st_size, "sha256": sha256_file(one)}
+        for one in sorted(folder.iterdir())
+        if one.is_file()
+    }
+
+
+def differing(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> Path | None:
+    """The first file in a folder that is missing, or is not what `described` saw; None where all are."""
+    for name, entry in files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
+            return path
+    return None
