@@ -145,12 +145,14 @@ def _leftovers(path: Path) -> list[Path]:
 
     A name alone is not enough to remove a file by: whoever keeps a `.report.json.old` wants it. So ours carry a seal.
     """
-    found = []
-    for left in sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*.partial")):
-        parts = _TEMPORARY.fullmatch(left.name)
-        if parts and _seal(parts["name"]) == parts["seal"] and not _is_running(left, parts["number"], parts["machine"]):
-            found.append(left)
-    return found
+    found = sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*.partial"))
+    return [left for left in found if is_temporary(left) and not _is_running(left)]
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one that `new_file`, `new_folder` or `remove_folder` gave."""
+    parts = _TEMPORARY.fullmatch(path.name)
+    return parts is not None and _seal(parts["name"]) == parts["seal"]
 
 
 _TEMPORARY = re.compile(
@@ -173,11 +175,14 @@ def _machine() -> str:
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
-def _is_running(left: Path, number: str, machine: str) -> bool:
+def _is_running(left: Path) -> bool:
     """Whether the process that made this temporary file or folder still runs.
 
     One of another machine may run: whether it does cannot be seen from here.
     """
+    parts = _TEMPORARY.fullmatch(left.name)
+    assert parts is not None
+    number, machine = parts["number"], parts["machine"]
     if machine != _machine():
         return True
     if int(number) == os.getpid():

@@ -39,6 +39,28 @@ def test_parts_are_joined_in_order_and_removed(tmp_path: Path):
     assert [one.name for one in tmp_path.iterdir()] == ["out.jsonl"]
 
 
+@pytest.mark.parametrize("name", ["thesis.txt", "part-1.jsonl", "sub/photo.jpg", ".hidden", "part-000001.jsonl.old"])
+def test_what_is_no_part_is_not_removed(name: str, tmp_path: Path):
+    """Neither where the folder is somebody else's, nor where something came into ours meanwhile."""
+    output = tmp_path / "out.jsonl"
+    theirs = parts_folder(output) / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    with pytest.raises(LeanformerError, match="is no part of the answers"):
+        begin(parts_folder(output), JOB)
+    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [theirs]
+    theirs.rename(tmp_path / "aside")
+    if theirs.parent != parts_folder(output):
+        theirs.parent.rmdir()
+    folder = write_all(output)
+    theirs.parent.mkdir(exist_ok=True)
+    (tmp_path / "aside").rename(theirs)
+    for taken_up in (lambda: join(folder, output, CHUNKS), lambda: begin(folder, JOB)):
+        with pytest.raises(LeanformerError, match="remedy: move it away"):
+            taken_up()
+    assert theirs.read_text() == "years of work" and not output.exists()
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -49,6 +49,10 @@ CountryOption = Annotated[
     str | None, typer.Option(metavar="ISO3", help="With --energy: count the carbon of this country's grid, e.g. DEU.")
 ]
 
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a model in whose folder other files lie, and keep those files.")
+]
+
 SlicesOption = Annotated[
     list[str] | None,
     typer.Option("--slice", metavar="COLUMN", help="Split quality by a column of the test file, e.g. language."),
@@ -131,36 +135,16 @@ def open_data(
     )  # fmt: skip
 
 
-def output_folder(path: Path) -> Path:
+def output_folder(path: Path, *, search: bool = False, overwrite: bool = False) -> Path:
     """The folder that a command is to write, said to be impossible now rather than after the work.
 
-    Raises `LeanformerError` where it is a file, could not be made, or holds the folder we are in: what stands
-    there is replaced as a whole, and the shell would be left in a folder that is gone.
+    Raises `LeanformerError`, see `outputs.folders.check_folder`.
     """
-    whole = Path(os.path.abspath(path))
-    if Path.cwd().is_relative_to(whole.resolve()):
-        raise LeanformerError(
-            f"{path}: is or holds the folder that you are in, and would be replaced\n  remedy: name a new folder"
-        )
-    _check_place(path, whole)
+    from leanformer.outputs.folders import check_folder
+
+    check_folder(path, search=search, overwrite=overwrite, say=say)
     # "x/.." and the like have no name of their own, and the work folder is named after this one.
-    return path if path.name not in ("", "..") else whole
-
-
-def output_file(path: Path) -> Path:
-    """The file that a command is to write. Raises `LeanformerError` where it cannot be written."""
-    if path.is_dir():
-        raise LeanformerError(f"{path}: a folder; it cannot be written\n  remedy: name a file in it")
-    _check_place(path, Path(os.path.abspath(path)))
-    return path
-
-
-def _check_place(path: Path, whole: Path) -> None:
-    above = next(one for one in whole.parents if one.exists())
-    if not above.is_dir():
-        raise LeanformerError(f"{path}: cannot be made, for {above} is not a folder\n  remedy: name another place")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise LeanformerError(f"{path}: cannot be made, for {above} may not be written to\n  remedy: another place")
+    return path if path.name not in ("", "..") else Path(os.path.realpath(path))
 
 
 def need_torch(what: str) -> None:

@@ -26,7 +26,6 @@ from leanformer.cli.arguments import (
     command_line,
     energy_settings,
     open_data,
-    output_file,
     say,
 )
 from leanformer.errors import LeanformerError
@@ -73,13 +72,14 @@ def bench(
     from leanformer.loading import open_foreign, open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
+    from leanformer.outputs.written import check_file, is_bench
     from leanformer.recipe.further import Further
     from leanformer.recipe.ladder import Entry, measure_ladder
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import allowed_cores
 
     if output is not None:
-        output_file(output)
+        check_file(output, "a report of `leanformer bench`", is_bench)
     cores, metering = threads or allowed_cores(), energy_settings(energy, country)
     opened = [open_artifact(path) for path in artifacts]
     if any(one.task.question != opened[0].task.question for one in opened):

@@ -10,6 +10,7 @@ import typer
 
 from leanformer.cli.arguments import (
     DataOption,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     ThreadsOption,
@@ -53,6 +54,7 @@ def cascade(
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Ask SMALL first, and the larger models only where it is unsure; thresholds keep a promise made on held-out texts.
 
@@ -63,6 +65,8 @@ def cascade(
     from leanformer.cascade.confidence import MEASURES
     from leanformer.cascade.promise import Promise
     from leanformer.cascade.store import check_members, write_cascade
+    from leanformer.outputs.folders import new_output
+    from leanformer.outputs.place import check_apart
 
     promised = Promise(max_loss, confidence, promise)
     if measure not in (*MEASURES, "auto"):
@@ -71,11 +75,13 @@ def cascade(
         raise LeanformerError(f"--otherwise {otherwise}: one of refuse, large")
     if output is None and not forecast:
         raise LeanformerError("nowhere to write\n  remedy: --output FOLDER, or --forecast to write nothing")
-    place = None if output is None else output_folder(output)
+    place = None if output is None else output_folder(output, overwrite=overwrite)
     members = [open_artifact(path) for path in models]
     check_members(members)
     if place is not None and place.exists() and any(place.samefile(one.path) for one in members):
         raise LeanformerError(f"{place}: is one of the models; it will not be overwritten\n  remedy: another --output")
+    if place is not None:
+        check_apart(place, [one.path for one in members])
     dataset = open_data(data, split, seed, task=members[-1].task, single=_single(on))
     examples = _rows(dataset, data, on, promised.of)
     fit, held_out = parted(len(examples), fit_share, seed)
@@ -96,7 +102,9 @@ def cascade(
         plan = everything_to_the_last(measure, len(members))
     entry: dict[str, Any] = {"data": _described(dataset, examples, on), "seed": seed, "calibration": found.to_json()}
     assert place is not None
-    artifact = write_cascade(members, plan, place, entry=entry)
+    with new_output(place, say) as temporary:
+        write_cascade(members, plan, temporary, entry=entry)
+    artifact = open_artifact(place)
     if as_json:
         print(json.dumps(entry | {"content_hash": artifact.content_hash}, indent=2, ensure_ascii=False))
         return

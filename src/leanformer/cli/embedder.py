@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import SeedOption, ThreadsOption, need_torch, output_folder, say
+from leanformer.cli.arguments import OverwriteOption, SeedOption, ThreadsOption, need_torch, output_folder, say
 from leanformer.errors import LeanformerError
 
 
@@ -24,19 +24,23 @@ def embedder(
     precision: Annotated[str, typer.Option(help="int8 or fp32.")] = "int8",
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Turn CHECKPOINT into an artifact that gives vectors, for `leanformer predict` and `leanformer serve`."""
     from leanformer.export.embedder import POOLINGS, PRECISIONS, make_embedder
+    from leanformer.outputs.place import check_apart
 
     if pooling not in (None, *POOLINGS) or precision not in PRECISIONS:
         raise LeanformerError(f"--pooling is one of {', '.join(POOLINGS)}, --precision one of {', '.join(PRECISIONS)}")
+    output = output_folder(output, overwrite=overwrite)
+    check_apart(output, [checkpoint, texts])
     need_torch("making a graph of an encoder")
     from leanformer.data.readers import iterate_rows
     from leanformer.runtime.cores import allowed_cores
 
     rows = [row.text for row in iterate_rows(texts)]
     made = make_embedder(
-        checkpoint, rows, output_folder(output), pooling=pooling, max_tokens=max_tokens, precision=precision, seed=seed,
+        checkpoint, rows, output, pooling=pooling, max_tokens=max_tokens, precision=precision, seed=seed,
         threads=threads or allowed_cores(), say=say,
     )  # fmt: skip
     print(f"{output}: vectors of {made.task.width} numbers, {made.bytes / 1e6:.1f} MB")

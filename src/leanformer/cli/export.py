@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import need_torch, output_file, output_folder
+from leanformer.cli.arguments import need_torch
 from leanformer.errors import LeanformerError
 
 
 def export(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
-    output: Annotated[Path, typer.Option(help="File (onnx) or new folder (transformers) to write.")],
+    output: Annotated[Path, typer.Option(help="New file (onnx) or folder (transformers) to write.")],
     to: Annotated[
         str, typer.Option(help="onnx: one standard ONNX file; transformers: a stock Hugging Face folder.")
     ] = "onnx",
@@ -22,24 +22,25 @@ def export(
 ) -> None:
     """Write ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers."""
     from leanformer.artifact import open_artifact
+    from leanformer.outputs.folders import check_empty, foreign_output
+    from leanformer.outputs.place import file_place, folder_place
 
     one = open_artifact(artifact)
-    if output.exists():
-        raise LeanformerError(f"{output}: exists; it will not be overwritten\n  remedy: another --output")
+    check_empty(output)
     if to == "onnx":
-        output_file(output)
+        file_place(output)
         need_torch("writing an ONNX file")
         from leanformer.export.standard import write_standard_onnx
 
         write_standard_onnx(one, output, token_types=token_types)
     elif to == "transformers":
+        folder_place(output)
         need_torch("writing a transformers folder")
-        from leanformer.files import new_folder
         from leanformer.models.hf.checkpoint import write_checkpoint
         from leanformer.models.store import read_model, write_tokenizer_config
         from leanformer.models.writing import TOKENIZER
 
-        with new_folder(output_folder(output)) as folder:
+        with foreign_output(output) as folder:
             write_checkpoint(read_model(one), one.task, folder)
             shutil.copyfile(one.file(TOKENIZER), folder / TOKENIZER)
             write_tokenizer_config(one, folder)

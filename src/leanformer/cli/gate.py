@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import DataOption, SeedOption, SplitOption, ThreadsOption, open_data, output_file, say
+from leanformer.cli.arguments import DataOption, SeedOption, SplitOption, ThreadsOption, open_data, say
 from leanformer.errors import DataError, LeanformerError
 
 NOT_SHOWN = 4
@@ -52,9 +52,10 @@ def gate(
     from leanformer.artifact import open_artifact
     from leanformer.measure.gate import Bounds, forecast, judge
     from leanformer.measure.used import earlier_use
+    from leanformer.outputs.written import check_file, is_verdict
 
     if output is not None:
-        output_file(output)
+        check_file(output, "a verdict of `leanformer gate`", is_verdict)
     bounds = Bounds(max_drop, confidence, max_flips, _slice_bounds(slices, max_drop))
     lean = open_artifact(artifact)
     if lean.task.answer != "label":

@@ -49,13 +49,14 @@ def predict(
     For pairs the file has both columns, text and text_pair. With --ray, --threads are the cores of each task, 1 if not
     given; a run that was stopped goes on when the same command is given again.
     """
+    from leanformer.files import new_file
     from leanformer.loading import open_predictor
     from leanformer.predictor import answers_by_chunk, check_texts, chunked, to_record
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):
-        raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
+    if output is not None:
+        _check_output(output, input)
     if ray is not None:
         if input is None or str(input) == "-" or output is None:
             raise LeanformerError(
@@ -83,14 +84,17 @@ def predict(
             print(line)
         _say_routes(predictor)
         return
-    temporary = output.with_name(f".{output.name}.partial")
-    try:
-        with open(temporary, "w", encoding="utf-8") as handle:
-            handle.writelines(line + "\n" for line in lines())
-        temporary.replace(output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with new_file(output) as temporary, open(temporary, "w", encoding="utf-8") as handle:
+        handle.writelines(line + "\n" for line in lines())
     _say_routes(predictor)
+
+
+def _check_output(output: Path, source: Path | None) -> None:
+    from leanformer.outputs.written import check_file, is_answers
+
+    if output.is_dir() or not output.parent.is_dir():
+        raise LeanformerError(f"{output}: a folder, or in no folder; it cannot be written\n  remedy: name a file")
+    check_file(output, "answers of `leanformer predict`", is_answers, [] if source is None else [source])
 
 
 def _score_on_ray(folder: Path, source: Path, output: Path, address: str, cores: int, rows: int, tuning: bool) -> None:

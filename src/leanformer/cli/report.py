@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import SeedOption, SplitOption, command_line, open_data, output_file, say
+from leanformer.cli.arguments import SeedOption, SplitOption, command_line, open_data, say
 from leanformer.errors import LeanformerError
 
 
@@ -37,13 +37,16 @@ def report(
     """
     from leanformer.files import write_json, write_text
     from leanformer.measure.cost import read_prices
+    from leanformer.outputs.ours import is_page
+    from leanformer.outputs.written import check_file
     from leanformer.render.gathered import Gathered, gather, gathered_json
     from leanformer.render.gathered_markdown import gathered_markdown
     from leanformer.render.page import report_page
 
-    output_file(output)
     if output.suffix.lower() not in (".html", ".htm"):
         raise LeanformerError(f"{output}: the page is an .html file\n  remedy: --output {output.stem}.html")
+    for suffix in (output.suffix, ".md", ".json"):
+        check_file(output.with_suffix(suffix), "a page of `leanformer report`", is_page)
     table = read_prices(prices)
     reports = gather(folders)
     texts: tuple[str, ...] | None = None

@@ -13,6 +13,7 @@ from leanformer.cli.arguments import (
     DeviceOption,
     EnergyOption,
     KindOption,
+    OverwriteOption,
     PriceOption,
     SeedOption,
     SplitOption,
@@ -72,6 +73,7 @@ def search(
         ),
     ] = None,
     cores: Annotated[int, typer.Option(min=1, help="With --ray: cores of each trial.")] = 1,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Search for what nothing beats: try fillings of the holes in SEARCH on dev, then read the front once on test.
 
@@ -98,7 +100,7 @@ def search(
     from leanformer.search.remote import on_ray
     from leanformer.search.run import search as run
 
-    output = output_folder(output)
+    output = output_folder(output, search=True, overwrite=overwrite)
     device_of(device)
     budget = Budget(trials, minutes, joules)
     metering = energy_settings(energy, country)
@@ -111,7 +113,8 @@ def search(
         result = run(
             found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
             threads=threads, device=device, energy=metering, final_speed=SpeedSettings(rounds=rounds),
-            usd_per_hour=usd_per_hour, executor=executor, command=command_line(), say=say,
+            usd_per_hour=usd_per_hour, executor=executor, command=command_line(),
+            overwrite=overwrite, say=say,
         )  # fmt: skip
     if result.report is not None:
         print_report(result.report, Console())

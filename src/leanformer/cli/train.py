@@ -12,6 +12,7 @@ from leanformer.cli.arguments import (
     DataArgument,
     DeviceOption,
     KindOption,
+    OverwriteOption,
     SeedOption,
     SplitOption,
     ThreadsOption,
@@ -50,22 +51,23 @@ def train(
     device: DeviceOption = "auto",
     energy: Annotated[bool, typer.Option("--energy", help="Meter the training's energy (extra `energy`).")] = False,
     country: CountryOption = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Fine-tune ENCODER on DATA; the weights that are best on dev are kept. Killed, it goes on where it was."""
     need_torch("training")
     import torch
 
-    from leanformer.artifact import is_artifact
     from leanformer.metrics.primary import metric_name
+    from leanformer.outputs.work import check_work
     from leanformer.recipe.effort import Effort, recorded
     from leanformer.runtime.cores import allowed_cores
     from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings
     from leanformer.train.precision import CHOICES
 
-    output = output_folder(output)
-    if output.exists() and not is_artifact(output):
-        raise LeanformerError(f"{output}: exists and is not an artifact; it will not be overwritten")
+    output = output_folder(output, overwrite=overwrite)
+    work = output.with_name(output.name + ".work")
+    check_work(work, output)
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
     metering = energy_settings(energy, country)
@@ -77,7 +79,6 @@ def train(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
         precision=precision, seed=seed, language_temperature=language_temperature,
     )  # fmt: skip
-    work = output.with_name(output.name + ".work")
     effort = Effort("teacher", "train.fine_tune", whole=not work.exists())
     with recorded(effort, output, metering):
         artifact = fine_tune(

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from leanformer.errors import LeanformerError
-from leanformer.files import new_file, remove_folder, write_json
+from leanformer.files import is_temporary, new_file, remove_folder, write_json
 from leanformer.predictor import Question
 
 JOB, FORMAT_VERSION = "job.json", 1
@@ -37,7 +38,7 @@ def begin(folder: Path, job: dict[str, Any]) -> None:
     Args:
         job: what the parts depend on, as JSON: input, artifact, rows in a part.
 
-    Raises `LeanformerError` where the folder holds parts of another job.
+    Raises `LeanformerError` where the folder holds parts of another job, or anything else.
     """
     path, value = folder / JOB, {"format_version": FORMAT_VERSION, **job}
     if path.is_file():
@@ -51,9 +52,24 @@ def begin(folder: Path, job: dict[str, Any]) -> None:
                 f"{folder}: holds parts of another job ({differing} differ)\n"
                 "  remedy: go on with what was asked for then, or remove the folder"
             )
+        check_parts(folder)
         return
     folder.mkdir(parents=True, exist_ok=True)
+    check_parts(folder)
     write_json(path, value)
+
+
+def check_parts(folder: Path) -> None:
+    """Raise `LeanformerError` where the folder, which is removed in the end, holds what is no part."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name != JOB and not _PART.fullmatch(entry.name) and not is_temporary(entry):
+            raise LeanformerError(
+                f"{entry}: is no part of the answers, and would be removed with them\n"
+                "  remedy: move it away, or another --output"
+            )
+
+
+_PART = re.compile(r"part-\d{6,}\.jsonl|\.part-\d{6,}\.jsonl\.[0-9a-f]{32}\.partial")
 
 
 def write_part(path: Path, lines: Iterable[str]) -> None:
@@ -103,8 +119,10 @@ def is_whole(path: Path, questions: Sequence[Question]) -> bool:
 def join(folder: Path, output: Path, chunks: Iterable[Sequence[Question]]) -> int:
     """Write all parts, in order, to `output`, and remove them; the number of answers.
 
-    Raises `LeanformerError` for a part that does not answer its chunk; nothing is then written.
+    Raises `LeanformerError` for a part that does not answer its chunk, and where something else lies among them;
+    nothing is then written.
     """
+    check_parts(folder)
     count = 0
 
     def lines() -> Iterator[str]:

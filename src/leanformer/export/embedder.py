@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from leanformer.data.examples import Examples
 from leanformer.errors import CheckpointError, DataError
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
+from leanformer.outputs.folders import new_output
 from leanformer.step import Context
 from leanformer.task import Task
 
@@ -79,5 +79,7 @@ def make_embedder(
         made = Onnx()(encoder, context, place / "onnx")
         if precision == "int8":
             made = Int8(method="per_token")(made, context, place / "int8")
-        shutil.move(made.path, output)
+        with new_output(output, say) as temporary:
+            for one in made.path.iterdir():
+                one.rename(temporary / one.name)
     return open_artifact(output)

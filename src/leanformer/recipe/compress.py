@@ -16,11 +16,14 @@ from leanformer.data.examples import Examples
 from leanformer.data.labelling import are_integers
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
-from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.files import sha256_json, write_json
 from leanformer.kept import keep, kept
 from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
+from leanformer.outputs.folders import check_folder, new_output
+from leanformer.outputs.place import check_apart
+from leanformer.outputs.work import check_work
 from leanformer.recipe.choose import GOALS, Choice, choose
 from leanformer.recipe.effort import read_effort
 from leanformer.recipe.evaluation import prepare
@@ -67,6 +70,7 @@ def compress(
     energy: EnergySettings | None = None,
     further: Further = NOTHING,
     command: str | None = None,
+    overwrite: bool = False,
     say: Callable[[str], None] = print,
 ) -> Compressed:
     """Run `recipe` on `model`, measure every rung, and write the chosen one to `output` with its report and card.
@@ -74,6 +78,7 @@ def compress(
     Args:
         model: a fine-tuned model: one of our artifacts, a Hugging Face folder, or a hub name.
         output: new folder; a folder that stands there must be an artifact, and is replaced at the very end.
+        overwrite: other files may lie in that folder, and are kept.
         max_drop: most points of dev quality that the result may lose.
         goal: "throughput", "latency" or "size".
         work: where steps keep their results, so that a killed run goes on; default: `output` with `.work` added.
@@ -85,10 +90,7 @@ def compress(
     Raises `LeanformerError` for anything the user can mend.
     """
     output = Path(os.path.abspath(output))
-    if output.exists() and not is_artifact(output) and (not output.is_dir() or any(output.iterdir())):
-        raise LeanformerError(
-            f"{output}: exists and is not an artifact; it will not be overwritten\n  remedy: another --output"
-        )
+    check_folder(output, overwrite=overwrite)
     if goal not in GOALS:  # said now, not after an hour of work
         raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
     if not math.isfinite(max_drop):
@@ -97,10 +99,12 @@ def compress(
         raise RecipeError(f"usd_per_hour is a price of 0 or more, not {usd_per_hour}")
     if Path(model).exists() and output.exists() and Path(model).samefile(output):
         raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
+    check_apart(output, [model])
     if any(getattr(one.step, "trains", False) for one in recipe.steps):
         require_variety(data)
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
+    check_work(work, output)
     teacher = take_in(model, work, max_tokens, data, say)
     say(
         f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
@@ -151,7 +155,7 @@ def compress(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
         training=tuple(asdict(one) for one in efforts),
     )  # fmt: skip
-    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows)
+    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows, say)
     return Compressed(artifact, report, choice.within)
 
 
@@ -259,9 +263,11 @@ def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
     }
 
 
-def _deliver(chosen: Artifact, output: Path, report: Report, dev_rows: tuple[int, ...] | None) -> Artifact:
+def _deliver(
+    chosen: Artifact, output: Path, report: Report, dev_rows: tuple[int, ...] | None, say: Callable[[str], None]
+) -> Artifact:
     """Copy the chosen artifact to `output`, with the report in both forms, the card and the rows of a dev made here."""
-    with new_folder(output) as temporary:
+    with new_output(output, say) as temporary:
         for name in chosen.names_to_copy:
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -42,14 +42,15 @@ def recorded(effort: Effort, folder: Path, settings: EnergySettings | None) -> I
 
     Without settings only time is taken. The effort is filled also where the block fails: it was spent.
     """
-    with_codecarbon = settings is not None
+    with_codecarbon, written = settings is not None, False
     country = None if settings is None else settings.country
     try:
         with meter("training", country=country, tracked=with_codecarbon) as block:
             yield
+        written = is_artifact(folder)
     finally:
         effort.energy = None if block.energy is None else asdict(block.energy)
-        if is_artifact(folder):
+        if written:  # not beside an older model that stays, the block having failed
             keep(folder / EFFORT, asdict(effort))
 
 

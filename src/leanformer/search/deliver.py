@@ -12,9 +12,11 @@ import yaml
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.files import sha256_json, write_json
 from leanformer.kept import keep
 from leanformer.measure.speed import SpeedSettings
+from leanformer.outputs.folders import new_output
+from leanformer.outputs.ours import SEARCH
 from leanformer.recipe.compress import read_measured
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
 from leanformer.recipe.spec import Recipe
@@ -28,7 +30,7 @@ from leanformer.search.record import chosen_from
 from leanformer.search.study import Study
 from leanformer.search.trial import Trial
 
-RECORD = "search.json"
+RECORD = SEARCH
 
 
 def deliver(
@@ -56,7 +58,7 @@ def deliver(
     )
     if report is not None:
         report = replace(report, command=command)
-    with new_folder(output) as temporary:
+    with new_output(output, say) as temporary:
         for one in front:
             assert report is not None
             _write_one(temporary / place(one), study, one, made[one.number], report, record)

@@ -15,12 +15,15 @@ from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
+from leanformer.outputs.folders import check_folder
+from leanformer.outputs.place import check_apart
+from leanformer.outputs.work import check_work
 from leanformer.recipe.compress import DEFAULT_MAX_TOKENS, take_in
 from leanformer.recipe.evaluation import prepare
 from leanformer.report import Report
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.budget import Budget
-from leanformer.search.deliver import RECORD, deliver
+from leanformer.search.deliver import deliver
 from leanformer.search.drive import drive, progress
 from leanformer.search.executor import Executor, Serial
 from leanformer.search.journal import Journal
@@ -69,6 +72,7 @@ def search(
     usd_per_hour: float | None = None,
     executor: Callable[[Runner], Executor] = Serial,
     command: str | None = None,
+    overwrite: bool = False,
     say: Callable[[str], None] = print,
 ) -> Searched:
     """Search `space` within `budget` and write what nothing beats to `output`.
@@ -78,6 +82,7 @@ def search(
     Args:
         model: the teacher: one of our artifacts, a Hugging Face folder, or a hub name.
         output: new folder; one that stands there must be of an earlier search, and is replaced at the very end.
+        overwrite: other files may lie in that folder, and are kept.
         sampler: one of `SAMPLERS`.
         work: journal, steps and figures, so that a killed search goes on; default: `output` with `.work` added.
         energy: meters every trial; needed for a budget in joules.
@@ -87,10 +92,8 @@ def search(
     Raises `LeanformerError` for anything the user can mend.
     """
     output = Path(os.path.abspath(output))
-    if output.exists() and not (output / RECORD).is_file() and (not output.is_dir() or any(output.iterdir())):
-        raise LeanformerError(
-            f"{output}: exists and is not of a search; it will not be overwritten\n  remedy: another --output"
-        )
+    check_folder(output, search=True, overwrite=overwrite)
+    check_apart(output, [model])
     if sampler not in SAMPLERS:  # said before the model is read
         raise RecipeError(f"no sampler is called {sampler!r}\n  remedy: one of {', '.join(SAMPLERS)}")
     if budget.joules is not None and energy is None:
@@ -98,6 +101,7 @@ def search(
     require_variety(data)
     threads = allowed_cores() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
+    check_work(work, output)
     teacher = take_in(model, work, max_tokens, data, say)
     if teacher.format == "onnx":
         raise LeanformerError(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from leanformer.artifact import Artifact
+from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.variety import require_variety
@@ -24,6 +24,7 @@ from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, start_classifier, write_classifier
+from leanformer.outputs.folders import new_output
 from leanformer.tagging.viterbi import Transitions
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
@@ -120,18 +121,19 @@ def fine_tune(
         "result": dev_result(result, train.task),
         "data": {"name": data.name, "training_hash": data.training_hash},
     }
-    artifact = write_classifier(
-        model, output, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[entry]
-    )
-    # Time is a fact about this machine, so it lies beside the artifact and not in its content.
-    write_json(output / "training.json", {"seconds": round(result.seconds, 1), **dev_result(result, train.task)})
-    if data.dev_rows is not None:
-        write_json(output / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
+    with new_output(output, say) as temporary:
+        write_classifier(
+            model, temporary, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[entry]
+        )
+        # Time is a fact about this machine, so it lies beside the artifact and not in its content.
+        write_json(temporary / "training.json", {"seconds": round(result.seconds, 1), **dev_result(result, train.task)})
+        if data.dev_rows is not None:
+            write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
     # Only what we put there: the folder may be one that somebody keeps other things in.
     remove_folder(work / "checkpoint")
     with suppress(OSError):
         work.rmdir()
-    return artifact
+    return open_artifact(output)
 
 
 def fit_classifier(

@@ -1,0 +1,133 @@
+"""An output folder: refused before the work where something of somebody else's lies in it, and replaced after it.
+
+Nothing is removed or overwritten that is not ours. What came into the folder during the work, or was there and
+`--overwrite` was given, is in the new folder as it was in the old.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from leanformer.errors import LeanformerError
+from leanformer.files import new_folder, write_json
+from leanformer.outputs.ours import BESIDE, artifact_of, is_search, may_be_written, record, theirs
+from leanformer.outputs.place import folder_place
+
+RECORD_VERSION = 1
+_SHOWN = 3
+
+
+def check_folder(
+    path: Path, *, search: bool = False, overwrite: bool = False, say: Callable[[str], None] = lambda line: None
+) -> None:
+    """See that the new folder `path` can be written, and that nothing but ours would be replaced by it.
+
+    Args:
+        search: what may be replaced is the folder of a search; else it is an artifact.
+        overwrite: other files in the folder that is replaced are kept, which is said; else they are refused.
+
+    Raises `LeanformerError` where it cannot, naming what is in the way.
+    """
+    place = folder_place(path)
+    if not place.exists() or not any(place.iterdir()):
+        return
+    if not (is_search(place) if search else artifact_of(place)):
+        raise LeanformerError(
+            f"{path}: exists and is not {'of a search' if search else 'an artifact'}; it will not be overwritten\n"
+            "  remedy: another --output"
+        )
+    if not (found := theirs(place)):
+        return
+    if clashing := [name for name in found if may_be_written(name)]:
+        raise LeanformerError(
+            f"{path}: {_listed(clashing)} {_is(clashing)} not as Leanformer wrote it, and would be overwritten\n"
+            f"  remedy: another --output; or move {'it' if len(clashing) == 1 else 'them'} out of the folder"
+        )
+    if not overwrite:
+        raise LeanformerError(
+            f"{path}: {_listed(found)} in it {_is(found)} not of Leanformer's making; it will not be overwritten\n"
+            f"  remedy: another --output; or --overwrite, which replaces the rest and keeps "
+            f"{'this file' if len(found) == 1 else 'these files'}"
+        )
+    say(f"note: {_listed(found)} in {path} {_is(found)} not of Leanformer's making and will be kept")
+
+
+@contextmanager
+def new_output(path: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[Path]:
+    """`files.new_folder` for what a user is given: files of others in the old folder are in the new one as well.
+
+    What lies beside the manifest is recorded, so that it can be told from theirs when the folder is replaced.
+
+    Raises `LeanformerError` where one of their files has the name of a new one; the old folder then stays as it was.
+    """
+
+    def keep(old: Path, new: Path) -> None:
+        if found := theirs(old):
+            _take_over(found, old, new, path)
+            say(f"note: kept in {path}: {_listed(found)}")
+
+    with new_folder(path, keep) as temporary:
+        yield temporary
+        write_json(temporary / BESIDE, {"format_version": RECORD_VERSION, "files": record(temporary)})
+
+
+@contextmanager
+def foreign_output(path: Path) -> Iterator[Path]:
+    """The new folder `path` in another program's format, which replaces nothing but an empty folder.
+
+    Raises `LeanformerError` where something is there in the end; the folder then stays as it was.
+    """
+
+    def keep(old: Path, new: Path) -> None:
+        check_empty(old)
+
+    with new_folder(path, keep) as temporary:
+        yield temporary
+
+
+def check_empty(path: Path) -> None:
+    """Raise `LeanformerError` for a folder in which there is something, and for a file."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise LeanformerError(f"{path}: exists; it will not be overwritten\n  remedy: another --output")
+
+
+def _take_over(found: Sequence[str], old: Path, new: Path, path: Path) -> None:
+    """Give `new` the files of `old` by these names, without taking them from there: a kill must not lose any."""
+    for name in found:
+        source, target = old / name, new / name
+        above = next(one for one in target.parents if os.path.lexists(one))
+        if os.path.lexists(target) or not above.is_dir():
+            raise LeanformerError(
+                f"{path / name}: is not of Leanformer's making, and what was made has a file of that name\n"
+                "  remedy: move it out of the folder and give the same command again"
+            )
+        _make_folders(source.parent, target.parent)
+        if source.is_symlink():
+            target.symlink_to(os.readlink(source))
+        elif source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            try:
+                os.link(source, target)
+            except OSError:  # storage without a second name for a file
+                shutil.copy2(source, target)
+
+
+def _make_folders(source: Path, target: Path) -> None:
+    if not target.exists():
+        _make_folders(source.parent, target.parent)
+        target.mkdir()
+        shutil.copystat(source, target)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"

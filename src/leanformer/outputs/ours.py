@@ -1,0 +1,196 @@
+"""What in a folder is as Leanformer wrote it: the files of its manifests, and those that it puts beside them.
+
+A file is ours if a manifest, or the record `beside.json`, names it with the hash that it has. What is written later
+than that record (tuning, the effort of a step), and what earlier versions left without one, is known by its content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from leanformer.artifact import MANIFEST, Artifact, open_artifact
+from leanformer.errors import ArtifactError
+from leanformer.files import sha256_file
+
+BESIDE, SEARCH = "beside.json", "search.json"
+_LARGEST_JSON = 1 << 28
+
+
+def artifact_of(folder: Path) -> Artifact | None:
+    """The artifact in a folder, its files not compared; None where there is none."""
+    try:
+        return open_artifact(folder, verify=False)
+    except (ArtifactError, OSError, RecursionError):
+        return None
+
+
+def is_search(folder: Path) -> bool:
+    return _search(folder / SEARCH)
+
+
+def theirs(folder: Path) -> list[str]:
+    """Everything in `folder` that is not as we wrote it, by its path in there, sorted: files, links, empty folders."""
+    bases = _bases(folder)
+    hashes = _hashes(folder, bases)
+    found: list[str] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(Path(error.filename).relative_to(folder).as_posix())
+
+    for above, names, files in os.walk(folder, onerror=unreadable):
+        here = Path(above).relative_to(folder)
+        links = [name for name in names if Path(above, name).is_symlink()]
+        for name in (*files, *links):
+            path = Path(above, name)
+            if not _is_ours(path, (here / name).as_posix(), bases, hashes):
+                found.append((here / name).as_posix())
+        if not names and not files and here.as_posix() not in (".", *_OUR_FOLDERS):
+            found.append(here.as_posix())
+    return sorted(found)
+
+
+def record(folder: Path) -> dict[str, str]:
+    """The hash of every file in a new folder that none of its manifests names, and of these."""
+    bases = _bases(folder)
+    named = _named(bases)
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    found = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: sha256_file(path) for name, path in found.items() if name not in named}
+
+
+def may_be_written(name: str) -> bool:
+    """Whether a path in an output folder is one that Leanformer may write to, whatever stands there."""
+    top, _, _ = name.partition("/")
+    return top in (*_KNOWN, *_WRITTEN, *_OUR_FOLDERS) or top.endswith(".safetensors")
+
+
+_OUR_FOLDERS = ("tuning", "members", "front")
+_WRITTEN = (
+    MANIFEST, BESIDE, "encoder.json", "bilstm.json", "cascade.json", "tokenizer.json", "model.onnx",
+    "config.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt",
+)  # fmt: skip
+
+
+def _bases(folder: Path) -> dict[str, Artifact | None]:
+    """Where in the folder there are artifacts, by the beginning of their paths: itself, members, the front."""
+    whole = artifact_of(folder)
+    bases = {"": whole}
+    inside: set[str] = set()
+    if whole is not None:
+        inside = {found[0] for name in whole.files if (found := re.match(r"members/\d+/", name))}
+    elif is_search(folder):
+        numbers = json.loads((folder / SEARCH).read_text(encoding="utf-8"))["front"]
+        inside = {f"front/trial-{number:03}/" for number in numbers if isinstance(number, int)}
+    for base in sorted(inside):
+        if (member := artifact_of(folder / base)) is not None:
+            bases[base] = member
+            bases |= {base + name: one for name, one in _bases(folder / base).items() if name}
+    return bases
+
+
+def _named(bases: Mapping[str, Artifact | None]) -> dict[str, str]:
+    return {
+        base + name: str(entry["sha256"])
+        for base, artifact in bases.items()
+        if artifact is not None
+        for name, entry in artifact.files.items()
+    }
+
+
+def _hashes(folder: Path, bases: Mapping[str, Artifact | None]) -> dict[str, str]:
+    try:
+        recorded = json.loads((folder / BESIDE).read_text(encoding="utf-8"))["files"]
+        if not isinstance(recorded, dict):
+            recorded = {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        recorded = {}
+    return recorded | _named(bases)
+
+
+def _is_ours(path: Path, name: str, bases: Mapping[str, Artifact | None], hashes: Mapping[str, str]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    if name in hashes:
+        return sha256_file(path) == hashes[name]
+    base = max((base for base in bases if name.startswith(base)), key=len)
+    inner = name.removeprefix(base)
+    if inner == MANIFEST:
+        return bases[base] is not None
+    if re.fullmatch(r"tuning/[0-9a-f]{16}\.json", inner):
+        return _has(path, "format_version", "content", "machine", "choice")
+    return inner in _KNOWN and _KNOWN[inner](path)
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; None for one that holds none, or is larger than any that we write."""
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            return None
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _has(path: Path, *keys: str) -> bool:
+    value = read_json(path)
+    return isinstance(value, dict) and {*keys} <= {*value}
+
+
+def _search(path: Path) -> bool:
+    value = read_json(path)
+    return _has(path, "format_version", "trials", "spent") and isinstance(value.get("front"), list)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a report as `compress`, `search` and `bench` write it."""
+    return _has(path, "format_version", "title", "rungs", "machine")
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page of `leanformer report`, in one of its three forms."""
+    if path.suffix == ".json":
+        return _has(path, "reports", "points", "pareto_fronts")
+    text = _beginning(path, None if path.suffix == ".md" else 4096)
+    if path.suffix == ".md":
+        return text.startswith("# ") and "\n## Pareto fronts\n" in text and "\n## How each was made\n" in text
+    return text.startswith("<!doctype html>") and "content=\"default-src 'none'; style-src 'unsafe-inline'" in text
+
+
+def _beginning(path: Path, size: int | None = 4096) -> str:
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return handle.read(size or _LARGEST_JSON)
+    except (OSError, ValueError):
+        return ""
+
+
+def _is_titled(path: Path) -> bool:
+    """A report or card in words: it begins with the title of the report, or of the search, that lies beside it."""
+    titles = []
+    for name, key, before in (("report.json", "title", ""), (SEARCH, "name", "The search ")):
+        value = read_json(path.with_name(name))
+        if isinstance(value, dict) and value.get(key):
+            titles.append(f"# {before}{value[key]}\n")
+    return _beginning(path).startswith(tuple(titles))
+
+
+_KNOWN: dict[str, Callable[[Path], bool]] = {
+    "report.json": lambda path: is_report(path) or is_page(path),
+    "report.html": is_page,
+    "report.md": lambda path: is_page(path) or _is_titled(path),
+    "README.md": _is_titled,
+    "dev_rows.json": lambda path: _has(path, "taken_from", "rows"),
+    "training.json": lambda path: _has(path, "seconds", "best_epoch"),
+    "effort.json": lambda path: _has(path, "step", "technique", "whole", "energy"),
+    "recipe.yaml": lambda path: " of the search " in _beginning(path),
+    "trials.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
+    "expected.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
+    SEARCH: _search,
+    BESIDE: lambda path: _has(path, "format_version", "files"),
+}
+"""Names of what may lie beside a manifest, and by what such a file is known to be ours."""
