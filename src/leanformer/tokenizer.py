@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from tokenizers import Encoding
+from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import DataError, TokenizerFileError
 from leanformer.task import Text
@@ -17,6 +18,8 @@ from leanformer.words.cache import WordCache
 
 class Tokenizer:
     """A `tokenizer.json` with truncation to `max_tokens` and no padding; of a pair the longer text is cut first.
+
+    Texts lose their end, or, where the file says so (`truncation_side`), their beginning.
 
     Args:
         path: the file.
@@ -38,10 +41,12 @@ class Tokenizer:
         special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         if special > max_tokens:
             raise TokenizerFileError(path, f"it sets {special} tokens around a text, and the model reads {max_tokens}")
+        side = truncation_side(self._tokenizer)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap)
+        self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap, direction=side)
         self._one_core = one_core
-        self._words = WordCache.of(self._tokenizer, max_tokens, overlap=overlap, one_core=one_core) if cache else None
+        options = {"overlap": overlap, "one_core": one_core, "cut_left": side == "left"}
+        self._words = WordCache.of(self._tokenizer, max_tokens, **options) if cache else None
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text, special tokens included: one int32 array `[tokens]` per text.
@@ -118,6 +123,11 @@ class Tokenizer:
     @property
     def vocabulary_size(self) -> int:
         return self._tokenizer.get_vocab_size()
+
+
+def truncation_side(tokenizer: RustTokenizer) -> str:
+    """The side that texts too long lose: "right", or "left" where the tokenizer's file says so."""
+    return str((tokenizer.truncation or {}).get("direction", "right")).lower()
 
 
 def _row(text: Text, one: Encoding) -> np.ndarray:

@@ -18,7 +18,7 @@ from leanformer.task import Task
 from tests.parity.comparing import OPTIONS, TOLERANCE, Inputs, saved, stock_bert
 from tests.parity.families import FAMILIES, inputs_for
 from tests.tagged import TAGS, tagger_artifact, tiny_tagger
-from tests.tiny import roughen, tiny_artifact, tiny_tokenizer
+from tests.tiny import VOCABULARY, roughen, tiny_artifact, tiny_tokenizer
 
 TASK = Task("tokens", tag_names(["LOC", "PER"]))
 NAMES = ["bert", *(name for name in FAMILIES if name != "modernbert")]
@@ -76,6 +76,7 @@ def test_a_bare_encoder_and_a_sequence_classifier_start_a_tagger(name: str, tmp_
 
 def test_a_fine_tuned_tagger_is_imported_with_its_tags(tmp_path: Path) -> None:
     theirs = stock("bert")
+    theirs.resize_token_embeddings(len(VOCABULARY))
     saved(theirs, tmp_path / "stock")
     tiny_tokenizer(tmp_path / "stock")
     artifact = import_checkpoint(str(tmp_path / "stock"), tmp_path / "ours")

@@ -156,6 +156,7 @@ def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tup
                 max_tokens=lean.max_tokens,
                 labels=lean.task.labels,
                 pairs=lean.task.pairs,
+                texts=examples.inputs[:1000],
             )
         if teacher.task.question != lean.task.question:
             raise LeanformerError(

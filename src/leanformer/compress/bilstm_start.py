@@ -20,6 +20,7 @@ from leanformer.models.bilstm import BiLstm, BiLstmConfig
 from leanformer.models.classifier import Classifier
 from leanformer.models.writing import TOKENIZER
 from leanformer.task import Text
+from leanformer.tokenizer import truncation_side
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def start_student(
     flat = [part for text in texts for part in ((text,) if isinstance(text, str) else text)]
     if vocabulary in LEARNT:
         learnt = learn_pieces(flat, pieces, cased=vocabulary == "cased")
+        if (side := truncation_side(RustTokenizer.from_file(str(path)))) != "right":
+            learnt.enable_truncation(artifact.max_tokens, direction=side)
         table = carried_over(table, plain_tokenizer(path), learnt, padding_id=padding)
         path, renumbered, padding = work / TOKENIZER, None, SPECIAL.index("[PAD]")
         work.mkdir(parents=True, exist_ok=True)

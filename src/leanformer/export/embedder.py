@@ -47,7 +47,8 @@ def make_embedder(
     from leanformer.models.classifier import Classifier, vector_head
     from leanformer.models.hf.checkpoint import read_classifier
     from leanformer.models.hf.sentence import read_sentence_encoder
-    from leanformer.models.store import find_checkpoint, tokenizer_file, write_classifier
+    from leanformer.models.hf.tokenizer import tokenizer_file
+    from leanformer.models.store import find_checkpoint, write_classifier
 
     if len(set(texts)) < 20:
         raise DataError("at least 20 different texts are needed to compare the graph with PyTorch on")
@@ -69,7 +70,8 @@ def make_embedder(
             "options": {"source": source.name, "family": found.config.family, "pooling": pooling},
         }  # fmt: skip
         encoder = write_classifier(
-            model.eval(), place / "encoder", task=task, tokenizer=tokenizer_file(source, place / "tokenizer"),
+            model.eval(), place / "encoder", task=task,
+            tokenizer=tokenizer_file(source, model.config.vocabulary, place / "tokenizer", texts=texts[:1000]),
             max_tokens=tokens, history=[origin],
         )  # fmt: skip
         context = Context(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import torch
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.labelling import are_integers, sort_names
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
-from leanformer.files import new_folder, sha256_json, write_json
+from leanformer.files import new_folder, write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.hf.checkpoint import (
@@ -31,9 +29,11 @@ from leanformer.models.hf.checkpoint import (
 )
 from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
+from leanformer.models.hf.tokenizer import longest_input, tokenizer_file
 from leanformer.models.reading import ENCODER, check_agreement, read_config, read_weights
 from leanformer.models.writing import TOKENIZER, write_module
-from leanformer.task import BUILT, Task
+from leanformer.task import BUILT, Task, Text
+from leanformer.tokenizer import truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer
 
 CONFIG = "encoder.json"
@@ -100,45 +100,19 @@ def find_checkpoint(name: str) -> Path:
         ) from error
 
 
-def tokenizer_file(folder: Path, work: Path) -> Path:
-    """The folder's `tokenizer.json`, made by `transformers` in `work` when the folder has only an older form."""
-    if (folder / TOKENIZER).is_file():
-        return folder / TOKENIZER
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
-        # Without any vocabulary file transformers makes a tokenizer all the same, one that knows no words.
-        if len(tokenizer) <= len(tokenizer.all_special_ids):
-            raise ValueError("there is no vocabulary")
-        work.mkdir(parents=True, exist_ok=True)
-        tokenizer.backend_tokenizer.save(str(work / TOKENIZER))
-    except Exception as error:
-        raise CheckpointError(
-            f"{folder}: no {TOKENIZER}, and none could be made ({type(error).__name__}: {error})\n"
-            "  remedy: save the tokenizer with `save_pretrained` from a fast tokenizer"
-        ) from error
-    return work / TOKENIZER
-
-
-@cache
-def _scratch_root() -> tempfile.TemporaryDirectory[str]:
-    """Removed when the process ends."""
-    return tempfile.TemporaryDirectory(prefix="leanformer-tokenizers-")
-
-
-def _scratch(source: Path) -> Path:
-    """Where a tokenizer made for `source` goes: never into `source`, which is not ours to change."""
-    return Path(_scratch_root().name) / sha256_json(str(source.resolve()))[:16]
-
-
-def max_tokens_of(config: dict[str, Any], limit: int) -> int:
-    """The longest input to allow: `limit`, or fewer if the model has fewer positions."""
-    return min(limit, usable_positions(config, limit))
+def max_tokens_of(config: dict[str, Any], limit: int, said: int | None = None) -> int:
+    """The longest input to allow: `limit`, or fewer if the model has fewer positions, or its tokenizer `said` so."""
+    return min(limit, usable_positions(config, limit), limit if said is None else said)
 
 
 def import_checkpoint(
-    name: str, folder: Path, *, max_tokens: int = 128, labels: Sequence[str] | None = None, pairs: bool = False
+    name: str,
+    folder: Path,
+    *,
+    max_tokens: int = 128,
+    labels: Sequence[str] | None = None,
+    pairs: bool = False,
+    texts: Sequence[Text] = (),
 ) -> Artifact:
     """Take a fine-tuned sequence classifier in as an artifact in the new folder `folder`.
 
@@ -150,6 +124,7 @@ def import_checkpoint(
             where all are integers, else in this order, which nothing vouches for. Which went with which is
             kept in the history, as the option `labels_matched` of the import.
         pairs: whether it was fine-tuned on pairs of texts, which a checkpoint does not tell.
+        texts: such as it is for; that their tokens and answers are those of `transformers` is tried on them.
 
     Raises `CheckpointError` when it is not a fine-tuned classifier, or when its labels are not the data's.
     """
@@ -173,21 +148,22 @@ def import_checkpoint(
     if task.labels and _are_placeholders(own) and task.labels != own:
         options["labels_matched"] = dict(zip(own, task.labels, strict=True))
     origin = {"step": "import", "options": options, "parent": None}
-    tokens = max_tokens_of(config, max_tokens)
+    tokens = max_tokens_of(config, max_tokens, longest_input(source))
     if config["model_type"] in FAMILIES:
         model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags", config=config)
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
-        tokenizer = tokenizer_file(source, _scratch(source))
+        tokenizer = tokenizer_file(source, model.config.vocabulary, texts=texts)
         return write_classifier(model, folder, task=task, tokenizer=tokenizer, max_tokens=tokens, history=[origin])
+    rows = config.get("vocab_size")
+    tokenizer = tokenizer_file(source, rows if isinstance(rows, int) else None, texts=texts)
     with new_folder(folder) as temporary:
         for pattern in _TAKEN:
             for path in sorted(source.glob(pattern)):
                 shutil.copyfile(path, temporary / path.name)
         if not list(temporary.glob("*.safetensors")):
             raise CheckpointError(f"{source}: no safetensors weights\n  remedy: save it again with `save_pretrained`")
-        if not (temporary / TOKENIZER).is_file():
-            shutil.copyfile(tokenizer_file(source, _scratch(source)), temporary / TOKENIZER)
+        shutil.copyfile(tokenizer, temporary / TOKENIZER)
         write_manifest(temporary, format="transformers", task=task, max_tokens=tokens, history=(origin,))
     return open_artifact(folder)
 
@@ -239,7 +215,7 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
     check_folder(source, classifier=False)
     check_config(source, read_config_file(source), classifier=False)
     model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags")
-    return model, tokenizer_file(source, _scratch(source)), missing, model.config.positions
+    return model, tokenizer_file(source, model.config.vocabulary), missing, model.config.positions
 
 
 def _with_head(config: EncoderConfig, task: Task) -> EncoderConfig:
@@ -277,6 +253,8 @@ def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
         "model_max_length": artifact.max_tokens,
         "pad_token": tokenizer.id_to_token(encoder.padding_id),
     }
+    if truncation_side(tokenizer) == "left":
+        config["truncation_side"] = "left"
     # Without this a fast tokenizer leaves token types out, and stock models of other families do not take them.
     types = ["token_type_ids"] if encoder.reads_token_types else []
     config["model_input_names"] = ["input_ids", *types, "attention_mask"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import Examples
+from leanformer.data.examples import Examples, sampled
 from leanformer.data.labelling import are_integers
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
@@ -40,6 +40,10 @@ from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
 
 DEFAULT_MAX_TOKENS = 128
+# Of what a checkpoint is made into: counted up where the same files become another model.
+_IMPORT = 2
+# Texts on which an imported model's tokens and answers are compared with those of its own library.
+_TRIED = 1000
 
 
 @dataclass(frozen=True)
@@ -226,12 +230,15 @@ def take_in(
         return open_artifact(model)
     source = find_checkpoint(model)
     stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
-    folder = (
-        work / f"teacher-{sha256_json([str(source.resolve()), stamps, max_tokens, data.task.question.to_json()])[:16]}"
-    )
+    causes = [_IMPORT, str(source.resolve()), stamps, max_tokens, data.task.question.to_json()]
+    folder = work / f"teacher-{sha256_json(causes)[:16]}"
     if (found := find_made(folder, say)) is not None:
         return found
-    made = import_checkpoint(model, folder, max_tokens=max_tokens, labels=data.task.labels, pairs=data.task.pairs)
+    examples = data.dev or data.unlabelled or data.train
+    made = import_checkpoint(
+        model, folder, max_tokens=max_tokens, labels=data.task.labels, pairs=data.task.pairs,
+        texts=[] if examples is None else sampled(examples, _TRIED, seed=0),
+    )  # fmt: skip
     note_made(folder)
     return made
 

@@ -31,6 +31,7 @@ class WordCache:
         tokenizer: one of which `dependence` says nothing, with truncation on.
         max_tokens: special tokens included.
         overlap: of windows.
+        cut_left: texts too long lose their beginning; what is cut is then the tokenizer's affair.
         words: most words to remember; when there are more, the older half is forgotten.
         one_core: look unknown words up one by one; the library takes all cores for several.
     """
@@ -52,7 +53,9 @@ class WordCache:
         overlap: int = 0,
         words: int = 65_536,
         one_core: bool = False,
+        cut_left: bool = False,
     ) -> None:
+        self._cut_left = cut_left
         self._tokenizer, self._words, self._one_core = tokenizer, words, one_core
         self._known: dict[str, bytes] = {}
         self._met: set[str] = set()
@@ -91,7 +94,7 @@ class WordCache:
             flat: list[str] = []
             for text in group:
                 flat += (text,) if isinstance(text, str) else _two(text)
-            bodies = iter(self._bodies(flat, None if whole else self._enough))
+            bodies = iter(self._bodies(flat, None if whole or self._cut_left else self._enough))
             for text in group:
                 if isinstance(text, str):
                     result.append(self._cut(next(bodies), whole))
@@ -108,6 +111,8 @@ class WordCache:
         if body is None or self.single is None:
             return None
         room = self.single.room * ITEM
+        if len(body) > room and self._cut_left:
+            return None
         if len(body) <= room or not whole:
             before, behind = self.single.around
             return [np.frombuffer(bytearray().join((before, body[:room], behind)), np.int32)]

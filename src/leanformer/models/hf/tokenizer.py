@@ -1,0 +1,215 @@
+"""The tokenizer of a foreign folder: the one that `transformers` makes of all its files, as one `tokenizer.json`.
+
+`tokenizer.json` is one file of several. `transformers` reads `tokenizer_config.json` and its like as well, and where
+they say otherwise (`do_lower_case`, `strip_accents`, `add_prefix_space`, `truncation_side`, added tokens) it follows
+them. What it makes is written down and tried: the same ids for every text, or a refusal.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer as RustTokenizer
+
+from leanformer.errors import CheckpointError
+from leanformer.files import sha256_json
+from leanformer.models.writing import TOKENIZER
+from leanformer.task import Text
+from leanformer.tokenizer import Tokenizer
+
+# Capitals, accents, scripts without spaces, odd spaces, controls, compositions, long words, entities, digits, emoji.
+AWKWARD = (
+    "", " ", "a", "A Kind Host", "éàüß ÉÀÜ İstanbul ΟΔΟΣ Straße", "e\u0301 a\u030a \ufb01n \u212b \uff21\uff22",
+    "我爱北京天安门 中文 and English", "日本語のテキスト カタカナ ｶﾀｶﾅ", "한국어 문장", "สวัสดีครับ", "مرحبا بالعالم",
+    "नमस्ते दुनिया", "  two  spaces\tand a tab\nand a line \u00a0\u3000\u200b", "don't won't it's l'homme (a) [b] {c}",
+    "x" * 120, "a\u0000b\u0007c\ufffd", "3.14159 1,000,000 2024-01-31 #tag @user http://a.b/c?d=e&f",
+    "🙂👩‍👩‍👧‍👦 ✓ — … “quoted”", "UPPER lower MiXeD", "a-b_c/d\\e|f", "\u0130\u0131\u1e9e\u01c5", "word " * 40,
+)  # fmt: skip
+_SAVE = "save the tokenizer as the model was trained with it: AutoTokenizer.from_pretrained(...).save_pretrained(...)"
+# Options of transformers' tokenizers that no tokenizer.json has a place for.
+_UNWRITTEN = ("split_special_tokens",)
+_BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_LONGEST = 10**6  # `transformers` writes 1e30 where it does not know
+
+
+def tokenizer_file(folder: Path, rows: int | None, work: Path | None = None, *, texts: Sequence[Text] = ()) -> Path:
+    """A `tokenizer.json` that gives the ids of `transformers`: the folder's own where it does, else one made in `work`.
+
+    Args:
+        rows: of the model's word table; None where that is not known.
+        work: a folder to write into; None: one that goes when the process ends, never `folder`, which is not ours.
+        texts: further texts, or pairs of them, to compare ids on.
+
+    Raises `CheckpointError` where none can be made, where it would give other ids, and for a token that the table has
+    no row for.
+    """
+    path, theirs = folder / TOKENIZER, stock_tokenizer(folder)
+    if theirs is not None:
+        spec, left_out = _written(theirs), _unasked(theirs, folder, rows)
+        spec["added_tokens"] = [token for token in spec["added_tokens"] if token["content"] not in left_out]
+        if not path.is_file() or not _same(_read(path), spec):
+            path = (_scratch(folder) if work is None else work) / TOKENIZER
+            path.parent.mkdir(parents=True, exist_ok=True)
+            RustTokenizer.from_str(json.dumps(spec)).save(str(path))
+    if rows is not None:
+        check_table(path, rows, folder)
+    if theirs is not None:
+        check_ids(theirs, path, [*AWKWARD, *texts, *_with_added(theirs, left_out)], folder)
+    return path
+
+
+def longest_input(folder: Path) -> int | None:
+    """`model_max_length`, the number of tokens that `transformers` cuts texts to; None where it is not given."""
+    if (theirs := stock_tokenizer(folder)) is None:
+        return None
+    given = theirs.model_max_length
+    if isinstance(given, bool) or not isinstance(given, int | float) or not given >= 3:
+        raise CheckpointError(
+            f"{folder}/tokenizer_config.json: model_max_length is {given!r:.40}, and not a number of tokens\n"
+            "  remedy: write the longest input that the model was trained on, or leave it out"
+        )
+    return int(given) if given < _LONGEST else None
+
+
+def stock_tokenizer(folder: Path) -> Any:
+    """What `AutoTokenizer` makes of the folder; None where it fails and a `tokenizer.json` stands alone.
+
+    Raises `CheckpointError` where it fails otherwise, and where what it makes has no fast form.
+    """
+    stamps = [(path.name, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file()]
+    return _stock_tokenizer(folder.resolve(), tuple(stamps))
+
+
+@cache
+def _stock_tokenizer(folder: Path, stamps: tuple[tuple[str, int], ...]) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
+        # Without any vocabulary file transformers makes a tokenizer all the same, one that knows no words.
+        if len(tokenizer) <= len(tokenizer.all_special_ids):
+            raise ValueError("there is no vocabulary")
+        tokenizer(AWKWARD[3])
+    except Exception as error:  # of a broken or missing file it is whatever comes up there
+        if (folder / TOKENIZER).is_file() and not any((folder / name).is_file() for name in _BESIDE):
+            return None  # for a file made for another class nothing there says otherwise
+        if (folder / TOKENIZER).is_file():
+            problem = "transformers can make no tokenizer of its files"
+        else:
+            problem = f"no {TOKENIZER}, and none could be made"
+        raise CheckpointError(
+            f"{folder}: {problem} ({type(error).__name__}: {error!s:.200})\n  remedy: {_SAVE}"
+        ) from error
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise CheckpointError(
+            f"{folder}: the tokenizer {type(tokenizer).__name__} has no fast form, and only that is run here\n"
+            "  remedy: give a model whose tokenizer has one (is_fast)"
+        )
+    return tokenizer
+
+
+def _written(theirs: Any) -> dict[str, Any]:
+    """The tokenizer as a `tokenizer.json`; the side that long texts are cut on is written where it is the left."""
+    spec: dict[str, Any] = json.loads(theirs.backend_tokenizer.to_str())
+    spec["padding"] = spec["truncation"] = None
+    if theirs.truncation_side == "left":
+        longest = min(int(theirs.model_max_length), _LONGEST)
+        spec["truncation"] = {
+            "direction": "Left", "max_length": longest, "strategy": "LongestFirst", "stride": 0,
+        }  # fmt: skip
+    return spec
+
+
+def _unasked(theirs: Any, folder: Path, rows: int | None) -> set[str]:
+    """Tokens beyond the word table that no file of the folder has: classes of `transformers` bring such along."""
+    files = [folder / name for name in (TOKENIZER, *_BESIDE)]
+    said = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())
+    added = theirs.added_tokens_decoder.items()
+    beyond = {token.content for number, token in added if rows is not None and number >= rows}
+    return {token for token in beyond if json.dumps(token)[1:-1] not in said and token not in said}
+
+
+def _with_added(theirs: Any, left_out: set[str]) -> list[str]:
+    """Texts with the special and added tokens in them, each beside a letter and by itself."""
+    added = [token.content for token in theirs.added_tokens_decoder.values()][:50]
+    tokens = [token for token in dict.fromkeys([*theirs.all_special_tokens, *added]) if token not in left_out]
+    return [text for token in tokens for text in (f"a {token}b", f"A{token} c")]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(RustTokenizer.from_file(str(path)).to_str()))  # in the library's present spelling
+    except Exception as error:  # the library raises bare Exception for every kind of broken file
+        raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})\n  remedy: {_SAVE}") from error
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two give the same ids; how long texts are cut, padded and decoded is not in question, but the side is."""
+
+    def essence(spec: dict[str, Any]) -> list[Any]:
+        side = (spec.get("truncation") or {}).get("direction", "Right")
+        return [side, {key: value for key, value in spec.items() if key not in ("truncation", "padding", "decoder")}]
+
+    return essence(one) == essence(other)
+
+
+def check_ids(theirs: Any, path: Path, texts: Sequence[Text], source: object, max_tokens: int | None = None) -> None:
+    """Raise `CheckpointError` where the `tokenizer.json` at `path` gives other ids than `transformers` makes.
+
+    Args:
+        texts: single ones, or pairs.
+        max_tokens: to cut at; None tries the whole texts, and some that are cut.
+    """
+    for longest in (12, 512) if max_tokens is None else (max_tokens,):
+        ours = Tokenizer(path, longest)
+        for text, row in zip(texts, ours.encode(texts), strict=True):
+            first, second = (text, None) if isinstance(text, str) else text
+            expected = theirs(first, second, truncation=True, max_length=longest)["input_ids"]
+            ids = row if row.ndim == 1 else row[:, 0]
+            if not np.array_equal(ids, expected):
+                named = [name for name in _UNWRITTEN if getattr(theirs, name, False)]
+                raise CheckpointError(
+                    f"{source}: transformers makes other tokens of {text!r:.60} than a tokenizer.json can: "
+                    f"{_shown(theirs, expected)} there, {_shown(theirs, ids)} here"
+                    + (f"; tokenizer_config.json has {', '.join(named)}" if named else f" ({type(theirs).__name__})")
+                    + "\n  remedy: "
+                    + (f"set {named[0]} to false, if the model was not trained so" if named else _SAVE)
+                )
+
+
+def _shown(theirs: Any, ids: Any) -> str:
+    shown = [str(token) for token in theirs.convert_ids_to_tokens([int(one) for one in ids[:12]])]
+    return " ".join(shown) + (" ..." if len(ids) > 12 else "")
+
+
+def check_table(path: Path, rows: int, source: object) -> None:
+    """Raise `CheckpointError` for a tokenizer with a token that the word table, of so many rows, has no row for."""
+    vocabulary = RustTokenizer.from_file(str(path)).get_vocab(with_added_tokens=True)
+    beyond = sorted((number, token) for token, number in vocabulary.items() if number >= rows)
+    if not beyond:
+        return
+    number, token = beyond[0]
+    more = f", and {len(beyond) - 1} more like it" if beyond[1:] else ""
+    raise CheckpointError(
+        f"{source}: the token {token!r} has id {number}, and the word table has {rows} rows, for ids up to {rows - 1}"
+        f"{more}; a text with it could not be read\n"
+        "  remedy: if it was to be learnt, load model and tokenizer with transformers, "
+        "model.resize_token_embeddings(len(tokenizer)), train on, and save both; if it is not used, take it out of "
+        "added_tokens in tokenizer.json, and out of tokenizer_config.json where that names it"
+    )
+
+
+@cache
+def _scratch_root() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="leanformer-tokenizers-")
+
+
+def _scratch(source: Path) -> Path:
+    return Path(_scratch_root().name) / sha256_json(str(source.resolve()))[:16]
