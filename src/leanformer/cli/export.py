@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,9 @@ def export(
         str, typer.Option(help="onnx: one standard ONNX file; transformers: a stock Hugging Face folder.")
     ] = "onnx",
     token_types: Annotated[bool, typer.Option(help="Give the ONNX file the third input token_type_ids.")] = False,
+    portable: Annotated[
+        bool, typer.Option(help="Weights of an int8 ONNX file in 7 bits, exact on every CPU with any settings.")
+    ] = False,
 ) -> None:
     """Write ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers."""
     from leanformer.artifact import open_artifact
@@ -32,8 +36,11 @@ def export(
         need_torch("writing an ONNX file")
         from leanformer.export.standard import write_standard_onnx
 
-        write_standard_onnx(one, output, token_types=token_types)
+        if note := write_standard_onnx(one, output, token_types=token_types, portable=portable):
+            print(f"note: {note}", file=sys.stderr)
     elif to == "transformers":
+        if portable:
+            raise LeanformerError("--portable: of an ONNX file; a transformers folder is fp32\n  remedy: leave it out")
         folder_place(output)
         need_torch("writing a transformers folder")
         from leanformer.models.hf.checkpoint import write_checkpoint

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = False) -> None:
+def write_standard_onnx(
+    artifact: Artifact, path: Path, *, token_types: bool = False, portable: bool = False
+) -> str:  # fmt: skip
     """Write `path` by way of a temporary name. An artifact of format "onnx" gives its own weights, int8 ones too.
+
+    Args:
+        portable: weights in 7 bits (`export.portable`), so that no CPU cuts off sums in any session.
+
+    Returns what there is to know about the file's int8 weights, or nothing.
 
     Raises `ArtifactError` for a family that is not mapped, and for token types asked of a family that has none or of a
     graph that was made without,
@@ -42,6 +49,7 @@ def write_standard_onnx(artifact: Artifact, path: Path, *, token_types: bool = F
             _padded(artifact.file("model.onnx"), temporary)
         else:
             _export(artifact, temporary, token_types or artifact.task.pairs)
+        return _about_int8(temporary, portable)
 
 
 def _padded(source: Path, path: Path) -> None:
@@ -55,6 +63,31 @@ def _padded(source: Path, path: Path) -> None:
         onnx.save(padded_graph(graph), path)
     else:
         shutil.copyfile(source, path)
+
+
+_SETTING = (
+    "int8 weights in 8 bits: on an x86 CPU without VNNI a session of ONNX Runtime with its own settings cuts sums off, "
+    "and some answers change\n  remedy: the session setting session.x64quantprecision=1 "
+    "(docs/how-to/your-own-predictor.md), or export with --portable"
+)
+
+
+def _about_int8(path: Path, portable: bool) -> str:
+    """Make the file portable if that is wanted; a note about it."""
+    import onnx
+
+    from leanformer.export.portable import has_wide_weights, make_portable
+
+    graph = onnx.load(path)
+    if not portable:
+        return _SETTING if has_wide_weights(graph) else ""
+    if not make_portable(graph):
+        return "no weight is beyond 7 bits: the file is portable as it is"
+    onnx.save(graph, path)
+    return (
+        "int8 weights rounded to 7 bits: sums are exact on every CPU, and answers are a little farther from fp32\n"
+        "  remedy: measure them on your texts (leanformer bench --also, docs/how-to/your-own-predictor.md)"
+    )
 
 
 def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
