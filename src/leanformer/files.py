@@ -79,6 +79,17 @@ def new_folder(path: Path, keep: Callable[[Path, Path], object] = lambda old, ne
             _put_back(place, path)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an `OSError` of the block that names no file, as that of a write to a full disk, this one's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
 def restore_folder(path: Path) -> None:
     """Mend what a kill in the middle of `new_folder` left: put the old folder back, remove half-written ones.
 
@@ -134,7 +145,8 @@ def _temporary(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{name}-{_seal(name)}.partial")
     _used.add(temporary.name)
     try:
-        yield temporary
+        with naming(path):
+            yield temporary
     finally:
         _remove(temporary)
         _used.discard(temporary.name)

@@ -46,6 +46,7 @@ def _run() -> None:
 
     write_anything(sys.stdout, sys.stderr)
     from leanformer.cli.app import app
+    from leanformer.cli.full_disk import full_disk
     from leanformer.errors import LeanformerError
 
     try:
@@ -57,17 +58,24 @@ def _run() -> None:
         # The reader (head, less) has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:
-        # Of a renaming the second name is the user's; the first is a temporary one.
-        name = error.filename2 or error.filename
-        where = "" if name is None else f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: "
-        print(f"error: {where}{error.strerror or error or type(error).__name__}", file=sys.stderr)
+    except Exception as error:
+        if (message := full_disk(error, goes_on=_goes_on())) is None:
+            if not isinstance(error, OSError):
+                raise
+            # Of a renaming the second name is the user's; the first is a temporary one.
+            name = error.filename2 or error.filename
+            where = "" if name is None else f"{os.fsdecode(name) if isinstance(name, str | bytes) else name}: "
+            message = f"{where}{error.strerror or error or type(error).__name__}"
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(1)
 
 
+def _goes_on() -> bool:
+    return len(sys.argv) > 1 and sys.argv[1] in _TAKEN_UP
+
+
 def _stop() -> NoReturn:
-    goes_on = len(sys.argv) > 1 and sys.argv[1] in _TAKEN_UP
-    print("stopped" + ("; give the same command again to go on from here" if goes_on else ""), file=sys.stderr)
+    print("stopped" + ("; give the same command again to go on from here" if _goes_on() else ""), file=sys.stderr)
     sys.exit(130)
 
 

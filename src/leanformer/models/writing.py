@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.files import new_folder, write_json
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier, parameter_counts
+from leanformer.models.tensors import save_tensors
 from leanformer.task import Task
 
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
@@ -32,7 +31,7 @@ def write_module(
     """Write weights, the configuration as the file `config` and the tokenizer as an artifact of that format."""
     with new_folder(folder) as temporary:
         state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
-        save_file(state, temporary / WEIGHTS)
+        save_tensors(state, temporary / WEIGHTS)
         write_json(temporary / config, model.config.to_json())
         shutil.copyfile(tokenizer, temporary / TOKENIZER)
         write_manifest(

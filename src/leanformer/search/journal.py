@@ -10,11 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from leanformer.errors import LeanformerError
-from leanformer.files import sha256_json
+from leanformer.files import naming, sha256_json
 
 Event = dict[str, Any]
 _CHECK = "check"
@@ -50,13 +51,15 @@ class Journal:
         """Write one event; when this returns, it is on the disk."""
         check = _checked(event, self._last)
         line = json.dumps(event | {_CHECK: check}, ensure_ascii=False, allow_nan=False) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.write(line.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._last = check
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a line that a full disk had no room for; it was told when it was added
+            self._file.close()
 
 
 def _checked(event: Event, last: str) -> str:

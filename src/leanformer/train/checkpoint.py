@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leanformer.files import new_folder, restore_folder
 from leanformer.kept import damaged, described, differing, keep, kept
+from leanformer.models.tensors import save_tensors
 
 _STATE = "state.json"
 _AGAIN = "this training begins again"
@@ -46,15 +47,15 @@ def save(
 ) -> None:
     """Replace the checkpoint in `folder` by the present state, random generators included."""
     with new_folder(folder) as temporary:
-        save_file(_plain(model.state_dict()), temporary / "model.safetensors")
+        save_tensors(_plain(model.state_dict()), temporary / "model.safetensors")
         flat, scalars = _flatten(optimizer.state_dict())
-        save_file(flat, temporary / "optimizer.safetensors")
+        save_tensors(flat, temporary / "optimizer.safetensors")
         if best is not None:
-            save_file(_plain(best), temporary / "best.safetensors")
+            save_tensors(_plain(best), temporary / "best.safetensors")
         generators = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             generators["cuda"] = torch.cuda.get_rng_state()
-        save_file(generators, temporary / "random.safetensors")
+        save_tensors(generators, temporary / "random.safetensors")
         state = {"progress": asdict(progress), "optimizer": scalars, "files": described(temporary)}
         keep(temporary / _STATE, state)
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from leanformer.files import naming
 from leanformer.kept import damaged, keep, kept
 
 _NOTE = "done.json"
@@ -106,28 +108,32 @@ class Chunks:
         for name, layout in self._layouts.items():
             self._path(name).touch()
             self._files[name] = file = open(self._path(name), "rb+")
-            file.write(layout.header)
-            file.flush()
+            with naming(self._path(name)):
+                file.write(layout.header)
+                file.flush()
             os.truncate(self._path(name), len(layout.header) + layout.shape[0] * layout.row_bytes)
         return self
 
     def __exit__(self, *error: object) -> None:
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # of what a full disk had no room for; a chunk that is done was flushed
+                file.close()
         self._files = {}
 
     def write(self, name: str, place: int, values: np.ndarray) -> None:
         """Put values `[n, ...]` at a place along the first axis."""
         layout, file = self._layouts[name], self._files[name]
-        file.seek(len(layout.header) + place * layout.row_bytes)
-        file.write(np.ascontiguousarray(values, dtype=layout.dtype).tobytes())
+        with naming(self._path(name)):
+            file.seek(len(layout.header) + place * layout.row_bytes)
+            file.write(np.ascontiguousarray(values, dtype=layout.dtype).tobytes())
 
     def done(self, chunk: int) -> None:
         """Note that all of a chunk was written: when this returns, it is on the disk."""
         hashes = {}
         for name, file in self._files.items():
-            file.flush()
-            os.fsync(file.fileno())
+            with naming(self._path(name)):
+                file.flush()
+                os.fsync(file.fileno())
             hashes[name] = _digest(file, self._layouts[name], chunk)
         self._note[str(chunk)] = hashes
         self._keep()

@@ -10,13 +10,13 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from leanformer.errors import CheckpointError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
 from leanformer.models.hf.weights import read_weights, unwrapped, weight_shapes
+from leanformer.models.tensors import save_tensors
 from leanformer.tagging.schemes import types_of
 from leanformer.task import BUILT, Kind, Task
 
@@ -278,7 +278,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
         state["head.classifier.weight"] = state["head.classifier.weight"] * unit
         state["head.classifier.bias"] = state["head.classifier.bias"] * unit + offset
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(
+    save_tensors(
         {
             # A copy, since safetensors refuses weights that share memory.
             name: torch.cat([state[one] for one in _as_tuple(ours)])
