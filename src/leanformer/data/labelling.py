@@ -51,7 +51,7 @@ def where_labels_may_be(table: Table, row: Row | None = None) -> str:
         return f"rename {near!r} to 'label'"
     if not table.others:
         return ""
-    return f"rename the column that holds the label to 'label' (beside the text there is {join_names(table.others)})"
+    return f"if one of these holds the label, rename it to 'label': {join_names(table.others)}"
 
 
 def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:

@@ -73,6 +73,10 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     if settled.kind is None and labelled and all(_is_of_words(sheet) for sheet in labelled):
         settled.kind = "tokens"
     if settled.kind == "tokens":
+        if any(_is_one_label(record.get("label")) for _, _, record in rows_of(labelled)):
+            _hint(
+                labelled, "leave --task tokens out, for 'label' is one label a text; or give words and a tag for each"
+            )
         return settled
     answer = None if kind is None else BUILT[kind].answer
     _move_lists(labelled)
@@ -97,6 +101,10 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
 
 def _is_of_words(sheet: Sheet) -> bool:
     return all(row.words for row in sheet.rows) and all(has_words(record) for _, record in sheet.records)
+
+
+def _is_one_label(value: Any) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _hint(sheets: Sequence[Sheet], hint: str) -> None:
