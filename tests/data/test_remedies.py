@@ -398,6 +398,27 @@ CASES: dict[str, Case] = {
         train(TAGGED, TAGGED, {"words": ["a"], "tags": ["O"]}),
         {TAGGED_ROW, ("a", None, ("O",))},
     ),
+    "entities without places": Case(
+        "first character, end and type",
+        train({"text": "Rome now", "entities": [{"word": "Rome", "entity": "LOC"}]}),
+        train({"text": "Rome now", "entities": [{"start": 0, "end": 4, "entity": "LOC"}]}),
+        {TAGGED_ROW},
+        TOKENS,
+    ),
+    "another name for a tagged text": Case(
+        "rename 'sentence' to 'text'",
+        train({"sentence": "Rome now", "label": [[0, 4, "LOC"]]}),
+        train(SPAN),
+        {TAGGED_ROW},
+        TOKENS,
+    ),
+    "words and tags as rows of a table": Case(
+        "in a .conll file",
+        {"train.csv": "Sentence #,Word,POS,Tag\n1,Rome,NNP,B-LOC\n1,now,RB,O\n"},
+        {"train.csv": None, "train.conll": "Rome\tB-LOC\nnow\tO\n"},
+        {TAGGED_ROW},
+        TOKENS,
+    ),
     "a label for tags": Case(
         "leave --task tokens out",
         train(AX, BY),

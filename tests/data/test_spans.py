@@ -39,6 +39,7 @@ FORMS: dict[str, tuple[Any, Any]] = {
         {"text": NONE, "entities": [], "relations": []},
     ),
     "entities": ({"text": TEXT, "entities": SPANS[::-1]}, {"text": NONE, "entities": []}),
+    "type first": ({"text": TEXT, "entities": [["PER", 0, 8], ["LOC", 14, 19]]}, {"text": NONE, "entities": []}),
     "objects": ({"text": TEXT, "entities": objects("start", "end", "type")}, {"text": NONE, "entities": []}),
     "spaCy": ([TEXT, {"entities": SPANS}], [NONE, {"entities": []}]),
     "spaCy document": (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.decoding import decode_lines
-from leanformer.data.rows import Row
+from leanformer.data.rows import Row, suggest_name
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import to_iob2
 from leanformer.tagging.words import as_sentence, join_words
@@ -84,9 +84,12 @@ def build_sentence(record: dict[str, Any], *, path: object, line: int | None) ->
     if words_key is None:
         text = record.get("text")
         if not isinstance(text, str) or not text.strip():
+            near = suggest_name(tuple(map(str, record)), "text")
             raise DataError(
                 f"neither 'words' nor 'text'; the keys there are {', '.join(map(repr, record)) or 'none'}",
-                path=path, line=line, remedy='write {"words": ["a", "b"], "tags": ["O", "B-PER"]}',
+                path=path, line=line,
+                remedy=f"rename {near!r} to 'text'" if near and "text" not in record
+                else 'write {"words": ["a", "b"], "tags": ["O", "B-PER"]}',
             )  # fmt: skip
         if tags_key is not None:
             raise DataError(

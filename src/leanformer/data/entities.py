@@ -27,7 +27,17 @@ def span_key(sheets: Sequence[Sheet], kind: str | None) -> str:
         if kind is None and any(isinstance(record.get(key), str | int | float) for key in ("label", "labels")):
             return ""
     key = max(hits, key=lambda name: hits[name])
-    return key if hits[key] else ""
+    if hits[key] or kind is None:
+        return key if hits[key] else ""
+    # Tags are asked for: lists that are no spans are said to be so.
+    return next((name for name in SPAN_KEYS if _has_lists(sheets, name)), "")
+
+
+def _has_lists(sheets: Sequence[Sheet], key: str) -> bool:
+    return any(
+        isinstance(record.get(key), list) and record[key] and not any(record.get(words) for words in WORD_KEYS)
+        for _, _, record in rows_of(sheets)
+    )
 
 
 def read_spans(sheets: Sequence[Sheet], key: str) -> list[str]:

@@ -223,6 +223,11 @@ def _check_header(header: list[str], kind: str | None, path: Path, line: int) ->
                 f"no column {key!r}; the line ends with a tag ({header[-1]!r})", path=path, line=line,
                 remedy="if these are words with their tags, say --task tokens; else give the table a header",
             )  # fmt: skip
+        if key not in header and not is_known and {"word", "tag"} <= {name.lower() for name in header}:
+            raise DataError(
+                "a table with a word and its tag a row", path=path, line=line,
+                remedy="write word and tag with a tab between and a blank line after each sentence, in a .conll file",
+            )  # fmt: skip
         if key not in header and not is_known:
             raise missing_column(key, header, path=path, line=line, what="column")
     for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):

@@ -36,6 +36,7 @@ _COMMON_NAMES = {
     "text": (
         *("sentence", "content", "review", "utterance", "question", "query", "body", "message", "tweet"),
         *("document", "comment", "headline", "title", "sentence1", "premise", "question1", "text1", "text_a"),
+        *("comment_text", "review_text", "tweet_text", "full_text", "clean_text", "phrase", "sms", "description"),
     ),
     "text_pair": ("sentence2", "hypothesis", "question2", "text2", "text_b", "textpair", "pair", "passage", "answer"),
     "label": ("labels", "intent", "category", "class", "target", "sentiment", "y", "gold", "gold_label", "tag"),

@@ -53,12 +53,12 @@ def is_spans(value: object) -> bool:
 
 
 def as_span(value: object) -> Span | None:
-    """One span from `[start, end, type]` or an object with these under any of their usual names."""
+    """One span from `[start, end, type]`, `[type, start, end]` or an object with these by their usual names."""
     start: Any
     end: Any
     kind: Any
     if isinstance(value, list | tuple) and len(value) >= 3:
-        start, end, kind = value[:3]
+        start, end, kind = value[:3] if not isinstance(value[0], str) else (*value[1:3], value[0])
     elif isinstance(value, dict):
         start, end, kind = (_first(value, names) for names in (_STARTS, _ENDS, _TYPES))
         if isinstance(kind, list) and len(kind) == 1:
