@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from leanformer.errors import DataError
-from leanformer.predictor import check_texts, decide, sigmoid, to_predictions
+from leanformer.predictor import decide, sigmoid, to_predictions
+from leanformer.questions import check_texts
 from leanformer.task import Task
 
 LOGITS = np.array([[2.0, -1.0, 0.1], [-3.0, -0.5, -0.4]], dtype=np.float32)

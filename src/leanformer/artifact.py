@@ -168,6 +168,20 @@ def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
     return artifact
 
 
+def open_same(path: Path | str, content: str) -> Artifact:
+    """Open the artifact in folder `path` that is known by its content hash, in another process or on another machine.
+
+    Raises what `open_artifact` does, and `ArtifactError` when there is another one by now.
+    """
+    artifact = open_artifact(path)
+    if artifact.content_hash != content:
+        raise ArtifactError(
+            f"{path}: is another model here, or now\n"
+            "  remedy: put the artifact where all processes and machines see the same, and leave it as it is"
+        )
+    return artifact
+
+
 def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
     """Raises `ValueError` for a task whose parts do not go together, and for a file that lies elsewhere."""
     root = folder.resolve()

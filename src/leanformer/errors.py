@@ -6,9 +6,21 @@ The command line prints the message alone; anything that is not a `LeanformerErr
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class LeanformerError(Exception):
     """Base of all errors that come from what the user handed in."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Raised in another process (`multiprocessing`, Ray) they come back as what they are, whatever made them."""
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[LeanformerError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> LeanformerError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(fields)
+    return error
 
 
 class DataError(LeanformerError):

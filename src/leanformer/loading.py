@@ -46,9 +46,9 @@ def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = Non
         from leanformer.models.predictor import TorchPredictor
     except ImportError as error:
         raise MissingExtraError(f"running {artifact.path} (format {artifact.format!r})", "train") from error
-    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.cores import default_threads
 
-    torch.set_num_threads(allowed_cores() if threads is None else threads)
+    torch.set_num_threads(default_threads() if threads is None else threads)
     return TorchPredictor(artifact)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from leanformer.errors import DataError
+from leanformer.questions import Question, as_questions, check_texts
 from leanformer.tagging import viterbi
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.schemes import entities
@@ -21,9 +21,6 @@ from leanformer.task import Task, Text
 # Packs that are filled from so many texts are a few thousandths longer than if all were at hand.
 CHUNK = 4096
 _Item = TypeVar("_Item")
-
-# What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
-Question = Text | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -160,44 +157,14 @@ def answers_by_chunk(
         yield chunk, to_spans(values, sentences, predictor.task)
 
 
-def answers(predictor: Predictor, questions: Sequence[Question]) -> list[Prediction]:
+def answers(predictor: Predictor, questions: Iterable[Question]) -> list[Prediction]:
     """The answer to each question, in order: for texts, for pairs, and for a model that tags also for lists of words.
 
-    Raises what `check_texts` does.
+    Raises what `as_questions` and `check_texts` do.
     """
+    questions = as_questions(questions)
     check_texts(questions, predictor.task)
     return [one for _, found in answers_by_chunk(predictor, [questions]) for one in found]
-
-
-def check_texts(texts: Sequence[Question], task: Task) -> None:
-    """Raise `DataError` where a pair is given for a single text, or a single text for a pair; `TypeError` for others.
-
-    A bare string is a `TypeError`: it would be taken for a list of letters. Where words are tagged, a list of words is
-    as good as a text.
-    """
-    if isinstance(texts, str):
-        raise TypeError("predict takes a list of texts; wrap one text in a list")
-    if task.answer == "tags":
-        for number, text in enumerate(texts, start=1):
-            if not isinstance(text, str) and not (
-                isinstance(text, tuple | list) and all(isinstance(one, str) for one in text)
-            ):
-                raise TypeError(f"text {number} is neither a string nor a list of words, but {text!r:.60}")
-        return
-    for number, text in enumerate(texts, start=1):
-        is_pair = isinstance(text, tuple | list)
-        if not (isinstance(text, str) or (is_pair and len(text) == 2 and all(isinstance(one, str) for one in text))):
-            raise TypeError(f"text {number} is neither a string nor two of them, but {text!r:.60}")
-        if is_pair and not task.pairs:
-            raise DataError(
-                f"text {number} is a pair of texts, and the model was made for single ones ({task.kind})",
-                remedy="give strings, or a model that was trained on pairs",
-            )
-        if task.pairs and not is_pair:
-            raise DataError(
-                f"text {number} is a single text, and the model was made for pairs ({task.kind})",
-                remedy='give pairs: [("first text", "second text"), ...]',
-            )
 
 
 def softmax(values: np.ndarray) -> np.ndarray:

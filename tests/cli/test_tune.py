@@ -13,7 +13,7 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.files import write_json
 from leanformer.measure import tune as tune_module
-from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.cores import default_threads
 from leanformer.runtime.predictor import ENGINES
 from leanformer.runtime.tuning import Settings, default_settings, machine, read_tuning, to_json, tuning_path
 from tests.cli.calling import Command, is_friendly, write_lines
@@ -99,7 +99,7 @@ def test_a_broken_file_is_named_and_predicting_goes_on(command: Command, model: 
 
 
 def test_inspect_shows_it(command: Command, model: Path):
-    cores = allowed_cores()
+    cores = default_threads()
     assert "tuning      none for this machine, the default is used" in command("inspect", model)[1]
     store(model, cores + 1)
     assert "; 1 other machines or numbers of cores have theirs" in command("inspect", model)[1]

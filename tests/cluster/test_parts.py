@@ -9,7 +9,7 @@ import pytest
 
 from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, read_part, write_part
 from leanformer.errors import LeanformerError
-from leanformer.predictor import Question
+from leanformer.questions import Question
 
 CHUNKS: list[list[Question]] = [["one", "two"], [("three", "third"), ("four", "fourth")], [["five", "words"]]]
 JOB = {"input": "a", "artifact": "b", "rows": 2}

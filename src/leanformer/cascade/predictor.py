@@ -6,13 +6,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from leanformer.artifact import Artifact
+from leanformer.artifact import Artifact, open_same
 from leanformer.cascade.rows import groups_of, join, split
 from leanformer.cascade.store import read_cascade
-from leanformer.predictor import Prediction, Predictor, Question, answers, logits_by_chunk
+from leanformer.forking import tell_of_forks
+from leanformer.predictor import Prediction, Predictor, answers, logits_by_chunk
+from leanformer.questions import Question
 from leanformer.task import Task, Text
 
 
@@ -49,15 +52,24 @@ class CascadePredictor:
         self._groups = dict(zip(self._asked, groups, strict=True))
         self.members = {number: open_member(artifacts[number]) for number in self._asked}
         self.answered = [0] * len(artifacts)
+        self.begin_in_child()
+        tell_of_forks(self)
+
+    def begin_in_child(self) -> None:
+        """See `forking`."""
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as its folder and its members, which are pickled as theirs."""
+        return _opened_again, (str(self.artifact.path.resolve()), self.artifact.content_hash, self.members)
 
     @property
     def task(self) -> Task:
         return self.artifact.task
 
-    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
-        """The answer for each text, or each pair of texts, in order. Raises what `predictor.check_texts` does."""
-        return answers(self, texts if isinstance(texts, str) else list(texts))
+    def predict(self, texts: Iterable[Question]) -> list[Prediction]:
+        """The answer for each text, or each pair of texts, in order. Raises what `predictor.answers` does."""
+        return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """A row for each text; where members have different tokenizers, with the ids of each (`cascade.rows`)."""
@@ -110,3 +122,9 @@ class CascadePredictor:
         batch.left = batch.left[~stands]
         with self._lock:
             self.answered[number] += int(stands.sum())
+
+
+def _opened_again(path: str, content: str, members: dict[int, Predictor]) -> CascadePredictor:
+    """What `CascadePredictor.__reduce__` stands for, in whatever process."""
+    left = iter(members.values())
+    return CascadePredictor(open_same(path, content), lambda member: next(left))

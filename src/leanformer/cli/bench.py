@@ -76,11 +76,11 @@ def bench(
     from leanformer.recipe.further import Further
     from leanformer.recipe.ladder import Entry, measure_ladder
     from leanformer.render.terminal import print_report
-    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.cores import default_threads
 
     if output is not None:
         check_file(output, "a report of `leanformer bench`", is_bench)
-    cores, metering = threads or allowed_cores(), energy_settings(energy, country)
+    cores, metering = threads or default_threads(), energy_settings(energy, country)
     opened = [open_artifact(path) for path in artifacts]
     if any(one.task.question != opened[0].task.question for one in opened):
         raise LeanformerError("the artifacts have different kinds or labels; they cannot be measured on the same data")

@@ -36,11 +36,11 @@ def embedder(
     check_apart(output, [checkpoint, texts])
     need_torch("making a graph of an encoder")
     from leanformer.data.readers import iterate_rows
-    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.cores import default_threads
 
     rows = [row.text for row in iterate_rows(texts)]
     made = make_embedder(
         checkpoint, rows, output, pooling=pooling, max_tokens=max_tokens, precision=precision, seed=seed,
-        threads=threads or allowed_cores(), say=say,
+        threads=threads or default_threads(), say=say,
     )  # fmt: skip
     print(f"{output}: vectors of {made.task.width} numbers, {made.bytes / 1e6:.1f} MB")

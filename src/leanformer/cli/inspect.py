@@ -83,11 +83,11 @@ def _show_cascade(artifact: Artifact) -> None:
 def _show_tuning(artifact: Artifact) -> None:
     """What is stored for this machine, and for how many others."""
     from leanformer.render.tuning import tuning_lines
-    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.cores import default_threads
     from leanformer.runtime.predictor import ENGINES
     from leanformer.runtime.tuning import FOLDER, read_tuning, tuning_path
 
-    cores = allowed_cores()
+    cores = default_threads()
     found = read_tuning(artifact, cores, ENGINES)
     here = tuning_path(artifact, cores)
     others = sum(path != here for path in (artifact.path / FOLDER).glob("*.json"))

@@ -15,7 +15,8 @@ from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task, Text
 
 if TYPE_CHECKING:
-    from leanformer.predictor import Predictor, Question
+    from leanformer.predictor import Predictor
+    from leanformer.questions import Question
 
 _CHUNK = 4096
 
@@ -51,7 +52,8 @@ def predict(
     """
     from leanformer.files import new_file
     from leanformer.loading import open_predictor
-    from leanformer.predictor import answers_by_chunk, check_texts, chunked, to_record
+    from leanformer.predictor import answers_by_chunk, chunked, to_record
+    from leanformer.questions import check_texts
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")

@@ -60,7 +60,7 @@ def train(
     from leanformer.metrics.primary import metric_name
     from leanformer.outputs.work import check_work
     from leanformer.recipe.effort import Effort, recorded
-    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.cores import default_threads
     from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings
     from leanformer.train.precision import CHOICES
@@ -71,7 +71,7 @@ def train(
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
     metering = energy_settings(energy, country)
-    torch.set_num_threads(threads or allowed_cores())
+    torch.set_num_threads(threads or default_threads())
     examples = open_data(data, split, seed, kind=kind)
     for note in examples.notes:
         say(f"note: {note}")

@@ -49,12 +49,12 @@ def tune(
     from leanformer.files import write_json
     from leanformer.measure.opening import LEAST_TEXTS
     from leanformer.measure.tune import tune
-    from leanformer.runtime.cores import allowed_cores
+    from leanformer.runtime.cores import default_threads
     from leanformer.runtime.tuning import GOALS, tuning_path
 
     if goal not in GOALS:
         raise LeanformerError(f"--goal {goal}: no such goal\n  remedy: one of {', '.join(GOALS)}")
-    cores = threads or allowed_cores()
+    cores = threads or default_threads()
     one, *siblings = [open_artifact(path) for path in (artifact, *(also or ()))]
     for sibling in siblings:
         if sibling.task.question != one.task.question or sibling.max_tokens != one.max_tokens:

@@ -18,7 +18,7 @@ from typing import Any
 
 from leanformer.errors import LeanformerError
 from leanformer.files import is_temporary, new_file, remove_folder, write_json
-from leanformer.predictor import Question
+from leanformer.questions import Question
 
 JOB, FORMAT_VERSION = "job.json", 1
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from leanformer.cluster.connection import connected, slots
 from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, write_part
-from leanformer.errors import ArtifactError, LeanformerError
-from leanformer.predictor import Predictor, Question, answers, check_texts, chunked, to_record
+from leanformer.errors import LeanformerError
+from leanformer.predictor import Predictor, answers, chunked, to_record
+from leanformer.questions import Question, check_texts
 from leanformer.task import Task
 
 RETRIES = 3
@@ -117,12 +118,7 @@ def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Se
 @lru_cache(maxsize=1)
 def _opened(artifact: str, content: str, cores: int, tuning: bool) -> Predictor:
     """The model, opened once in each worker process."""
-    from leanformer.artifact import open_artifact
+    from leanformer.artifact import open_same
     from leanformer.loading import open_predictor
 
-    found = open_artifact(artifact)
-    if found.content_hash != content:
-        raise ArtifactError(
-            f"{artifact}: is another model on this machine\n  remedy: put the artifact where all machines see the same"
-        )
-    return open_predictor(found, threads=cores, tuning=tuning)
+    return open_predictor(open_same(artifact, content), threads=cores, tuning=tuning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from inspect import signature
 from typing import Any
@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leanformer.artifact import AGAIN, Artifact
+from leanformer.artifact import AGAIN, Artifact, open_same
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError
+from leanformer.forking import tell_of_forks
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.classifier import Classifier
@@ -21,6 +22,8 @@ from leanformer.models.finite import check_answers, check_finite
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
+from leanformer.predictor import Prediction, answers
+from leanformer.questions import Question
 from leanformer.strict_json import read_json
 from leanformer.tagging.windows import SentenceTokenizer, Window
 from leanformer.task import Task, Text
@@ -63,10 +66,24 @@ class TorchPredictor:
                 f"{artifact.file(TOKENIZER)}: it sets id {outside[0]} beside every text, and the model has "
                 f"{self._vocabulary} words{AGAIN}"
             )
+        tell_of_forks(self)
+
+    def begin_in_child(self) -> None:
+        """See `forking`: OpenMP would wait for threads that are not here, for ever; alone it needs none."""
+        torch.set_num_threads(1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as its folder and what it was made with, and opened again from these."""
+        given = {"pad_to": self.pad_to, "batch_tokens": self.batch_tokens, "device": str(self.device)}
+        return _opened_again, (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, given)
 
     @property
     def task(self) -> Task:
         return self.artifact.task
+
+    def predict(self, texts: Iterable[Question]) -> list[Prediction]:
+        """The answer for each text, or each pair of texts, in order. Raises what `predictor.answers` does."""
+        return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if self.task.answer == "tags":
@@ -103,6 +120,11 @@ class TorchPredictor:
             )
         check_answers(values, self.artifact.path)
         return values
+
+
+def _opened_again(kind: type[TorchPredictor], path: str, content: str, given: dict[str, Any]) -> TorchPredictor:
+    """What `TorchPredictor.__reduce__` stands for, in whatever process."""
+    return kind(open_same(path, content), **given)
 
 
 class _Foreign(nn.Module):

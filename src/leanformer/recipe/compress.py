@@ -35,7 +35,7 @@ from leanformer.recipe.spec import Recipe
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
-from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.cores import default_threads
 from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
 
@@ -106,7 +106,7 @@ def compress(
     check_apart(output, [model])
     if any(getattr(one.step, "trains", False) for one in recipe.steps):
         require_variety(data)
-    threads = allowed_cores() if threads is None else threads
+    threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
     check_work(work, output)
     teacher = take_in(model, work, max_tokens, data, say)

@@ -20,6 +20,19 @@ def allowed_cores(cgroup: Path = CGROUP, own: Path = OWN) -> int:
     return max(1, min(affinity, affinity if limit is None else math.floor(limit)))
 
 
+def default_threads() -> int:
+    """Threads where nobody says how many: those of $OMP_NUM_THREADS, but no more than `allowed_cores`.
+
+    Of a list ("4,2", for nested regions) the first number counts. What is no number from 1 is passed over, as if it
+    were not set.
+    """
+    cores = allowed_cores()
+    named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    # Longer numbers than any machine has cores are not worth reading.
+    wanted = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else 0
+    return min(cores, wanted) if wanted else cores
+
+
 def allowed_processors() -> set[int]:
     """Numbers of the logical processors that the calling thread may run on."""
     if hasattr(os, "sched_getaffinity"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -49,7 +50,13 @@ class _Model:
         if not self.pointer:
             raise MemoryError("not enough memory for the weights of the engine native")
         self._tables = tables  # those of the embeddings are read where they lie
-        weakref.finalize(self, functions.discard, self.pointer)
+        weakref.finalize(self, _discard, functions, self.pointer, os.getpid())
+
+
+def _discard(functions: _Level, pointer: int, made_in: int) -> None:
+    # It waits for the threads of the model, of which a process that was forked has none.
+    if os.getpid() == made_in:
+        functions.discard(pointer)
 
 
 def _apart(array: np.ndarray) -> np.ndarray:

@@ -7,23 +7,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from leanformer.artifact import Artifact, open_artifact
+from leanformer.artifact import Artifact, open_artifact, open_same
 from leanformer.errors import ArtifactError, DataError
 from leanformer.machine import instruction_sets
 from leanformer.predictor import (
     CHUNK,
     Prediction,
-    Question,
     answers_by_chunk,
-    check_texts,
     chunked,
     to_predictions,
 )
-from leanformer.runtime.cores import allowed_cores
+from leanformer.questions import Question, as_questions, check_texts
+from leanformer.runtime.cores import default_threads
 from leanformer.runtime.graph_check import check_graph
 from leanformer.runtime.runner import GRAPH as GRAPH
 from leanformer.runtime.runner import PINNABLE as PINNABLE
@@ -89,7 +88,11 @@ class LightPredictor(GraphRunner):
             )
         if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
-        cores, found = allowed_cores() if threads is None else threads, None
+        given: dict[str, Any] = {
+            "threads": threads, "pack_tokens": pack_tokens, "exact": exact, "engine": engine, "windows": windows,
+            "workers": workers, "tuning": tuning, "settings": settings,
+        }  # fmt: skip
+        cores, found = default_threads() if threads is None else threads, None
         chose_engine = settings is None and engine is None
         if settings is None:
             default = default_settings(cores, default_engine(artifact))
@@ -100,6 +103,7 @@ class LightPredictor(GraphRunner):
                 found = read_tuning(artifact, cores, ENGINES)
                 settings = found.settings if found else settings
         super().__init__(artifact, cores, settings, tuning=found, exact=exact, chose_engine=chose_engine)
+        self._given = given
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
@@ -114,24 +118,34 @@ class LightPredictor(GraphRunner):
         self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0, one_core=True)
         self.limits = check_graph(artifact, artifact.file(GRAPH), self._tokenizer)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as its folder and what it was made with, and opened again from these.
+
+        So threads that were not given are those of the process that opens it.
+        """
+        return _opened_again, (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, self._given)
+
     @property
     def task(self) -> Task:
         return self.artifact.task
 
-    def predict(self, texts: Sequence[Question]) -> list[Prediction]:
+    def predict(self, texts: Iterable[Question]) -> list[Prediction]:
         """The answer for each text, or each pair `(first, second)` of a model that was made for pairs, in order.
 
         A model that tags words takes texts, which `tagging.words.split_words` splits, and lists of words; it reads a
         long one whole, in windows.
 
-        Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair, and for
-        pairs where texts are wanted or the other way round.
+        Texts may come as a list, an array, a column of a table, or an iterator.
+
+        Raises `TypeError` for what is no list of texts (a bare string, a table, a mapping, a set) and for an element
+        that is no text, `DataError` for an empty text, for half a surrogate pair, and for pairs where texts are wanted
+        or the other way round; both say which it was.
         """
-        texts = texts if isinstance(texts, str) else list(texts)
+        texts = as_questions(texts)
         check_texts(texts, self.task)
         if self.task.answer == "tags":
             return self._predict_tags(texts)
-        single: Sequence[Text] = texts  # type: ignore[assignment]  # `check_texts` has looked at them
+        single: Sequence[Text] = texts  # `check_texts` has looked at them
         predictions: list[Prediction] = []
         longer = 0
         try:
@@ -228,6 +242,11 @@ class LightPredictor(GraphRunner):
     def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
         """Of a model that tags words: each sentence as the windows that it reads (see `tagging.windows`)."""
         return [each for _, each in self._begin(sentences, self._windows_of_each)()]
+
+
+def _opened_again(kind: type[LightPredictor], path: str, content: str, given: dict[str, Any]) -> LightPredictor:
+    """What `LightPredictor.__reduce__` stands for, in whatever process."""
+    return kind(open_same(path, content), **given)
 
 
 def load(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Sequence
-from copy import copy
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.forking import never_free, tell_of_forks
 from leanformer.runtime.cores import places
 from leanformer.runtime.engine import Engine, OnnxEngine
 from leanformer.runtime.finite import first_not_finite
@@ -53,9 +53,21 @@ class GraphRunner:
     ) -> None:
         self.artifact, self.threads, self.settings, self.exact = artifact, threads, settings, exact
         self.tuning, self._chose_engine = tuning, chose_engine
+        self._given: dict[str, Any] = {}
+        self.limits = Limits(None, None)
+        self._open_nothing()
+
+    def _open_nothing(self) -> None:
+        """What belongs to one process: engines and workers with their threads are made when they are first needed."""
         self._engines: dict[tuple[str, int, int, int], Engine] = {}
         self._lock = threading.Lock()
-        self.limits = Limits(None, None)
+        self.__dict__.pop("_workers", None)
+        tell_of_forks(self)
+
+    def begin_in_child(self) -> None:
+        """See `forking`: engines are opened again, because their threads are not here."""
+        never_free((*self._engines.values(), self.__dict__.get("_workers")))
+        self._open_nothing()
 
     @property
     def engine(self) -> str:
@@ -67,7 +79,10 @@ class GraphRunner:
 
     def with_settings(self, settings: Settings) -> Self:
         """The same model run otherwise; a graph that both need is loaded once."""
-        other = copy(self)
+        other = object.__new__(type(self))
+        other.__dict__ |= self.__dict__
+        tell_of_forks(other)
+        other._given = self._given | {"settings": settings}
         other.settings, other.tuning, other._chose_engine = settings, None, False
         other.__dict__.pop("_workers", None)
         return other

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class Workers:
-    """A pool of `count` threads that take work in the order given.
+    """A pool of `count` threads that take work in the order given, and end when nothing refers to it any more.
 
     Threads, not processes: engines release Python's lock while they compute, and the weights are held once
     (benchmarks/workers.py compares).
@@ -25,10 +25,18 @@ class Workers:
     """
 
     def __init__(self, count: int, places: Sequence[Iterable[int]] | None = None) -> None:
-        self._places = places
-        self._numbers = itertools.count()
-        self._local = threading.local()
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="leanformer", initializer=self._begin)
+        self._local = local = threading.local()
+        numbers = itertools.count()
+
+        # Not a method: the threads would hold the pool that they end with, and so never end.
+        def begin() -> None:
+            local.number = number = next(numbers)
+            if places is not None:
+                # The processors may have been taken away since they were counted; then it runs where it may.
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(0, places[number])
+
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="leanformer", initializer=begin)
 
     def map(self, work: Callable[[T], None], items: Iterable[T]) -> None:
         """Do `work` for each item. Raises what it raised first."""
@@ -43,10 +51,3 @@ class Workers:
     def number(self) -> int:
         """Of the worker whose thread this is; 0 on any other thread."""
         return getattr(self._local, "number", 0)
-
-    def _begin(self) -> None:
-        self._local.number = number = next(self._numbers)
-        if self._places is not None:
-            # The processors may have been taken away since they were counted; then it runs where it may.
-            with contextlib.suppress(OSError):
-                os.sched_setaffinity(0, self._places[number])

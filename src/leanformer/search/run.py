@@ -21,7 +21,7 @@ from leanformer.outputs.work import check_work
 from leanformer.recipe.compress import DEFAULT_MAX_TOKENS, take_in
 from leanformer.recipe.evaluation import prepare
 from leanformer.report import Report
-from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.cores import default_threads
 from leanformer.search.budget import Budget
 from leanformer.search.deliver import deliver
 from leanformer.search.drive import drive, progress
@@ -99,7 +99,7 @@ def search(
     if budget.joules is not None and energy is None:
         raise RecipeError("a budget in joules needs them to be metered\n  remedy: add --energy")
     require_variety(data)
-    threads = allowed_cores() if threads is None else threads
+    threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
     check_work(work, output)
     teacher = take_in(model, work, max_tokens, data, say)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from leanformer.predictor import Question
+from leanformer.questions import Question, is_empty
 from leanformer.serve.dialects import FIELDS, check_switches, read_fields
 from leanformer.serve.refused import Refused
 from leanformer.serve.settings import Limits
@@ -163,7 +163,7 @@ def _text(value: Any, where: str, limits: Limits) -> str:
         raise Refused(422, f"{where}: not a text")
     if len(value) > limits.text_characters:
         raise Refused(422, f"{where}: {len(value)} characters; the limit text_characters is {limits.text_characters}")
-    if not value.replace("\ufeff", " ").strip():  # as the pattern in our description has it
+    if is_empty(value):  # as the pattern in our description has it
         raise Refused(422, f"{where}: an empty text")
     if not value.isascii():
         try:

@@ -12,7 +12,7 @@ import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
-from leanformer.predictor import Question
+from leanformer.questions import Question
 from leanformer.serve import answers
 from leanformer.serve.figures import read_figures
 from leanformer.serve.inputs import ROUTE_OF, Query, is_paired

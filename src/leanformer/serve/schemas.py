@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from leanformer.questions import VISIBLE
 from leanformer.serve.dialects import FIELDS, SWITCHES
 from leanformer.serve.inputs import OPTIONS, ROUTE_OF, is_paired
 from leanformer.serve.refused import KINDS
@@ -84,7 +85,7 @@ def schemas(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
         "type": "string",
         "minLength": 1,
         "maxLength": limits.text_characters,
-        "pattern": r"[^\s\u001c-\u001f\u0085]",
+        "pattern": VISIBLE,
     }
     error = {
         "type": "object",

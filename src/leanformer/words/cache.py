@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer as RustTokenizer
 
+from leanformer.forking import tell_of_forks
 from leanformer.words.parts import ITEM, dependence, template
 
 # Letters of a text to look at for each id that is wanted; in English there are four or five to an id.
@@ -63,6 +64,11 @@ class WordCache:
         self.single = template(tokenizer, max_tokens, pair=False)
         self.pair = template(tokenizer, max_tokens, pair=True)
         self._overlap = overlap
+        tell_of_forks(self)
+
+    def begin_in_child(self) -> None:
+        """See `forking`: what is known stays known, and no thread of the parent holds the lock here."""
+        self._lock = Lock()
 
     @classmethod
     def of(cls, tokenizer: RustTokenizer, max_tokens: int, **options: Any) -> WordCache | None:
