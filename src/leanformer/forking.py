@@ -1,6 +1,7 @@
 """What holds threads or locks begins anew in a process that was forked: they do not go along.
 
-Servers that load a model before they fork (gunicorn --preload), `multiprocessing` and joblib with its "fork" do this.
+Servers that load a model before they fork (gunicorn with preloading), `multiprocessing` and joblib with its "fork" do
+this.
 """
 
 from __future__ import annotations
