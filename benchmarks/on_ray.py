@@ -28,6 +28,7 @@ from kept import Shelf
 from ladder import HERE, open_named, teacher_of
 
 from leanformer.artifact import Artifact
+from leanformer.bulk import numbered
 from leanformer.cluster.parts import parts_folder
 from leanformer.cluster.scoring import Scored, score_file
 from leanformer.data.dataset import Dataset
@@ -98,7 +99,7 @@ def scoring(artifact: Artifact, texts: list[str], folder: Path, *, rows: int, ki
 
     def on_two() -> Scored:
         return score_file(
-            artifact.path, artifact.content_hash, artifact.task, lambda: iter(texts), output,
+            artifact.path, artifact.content_hash, lambda: numbered(texts), output,
             source=f"{len(texts)} texts", address="local", local_cores=WORKERS, rows=rows, tuning=False,
         )  # fmt: skip
 
@@ -110,7 +111,7 @@ def scoring(artifact: Artifact, texts: list[str], folder: Path, *, rows: int, ki
     start = time.perf_counter()
     alone = list(answers(open_predictor(artifact, threads=1), texts))
     seconds_alone = time.perf_counter() - start
-    expected = [to_record(text, one) for text, one in zip(texts, alone, strict=True)]
+    expected = [{"row": row} | to_record(*one) for row, one in enumerate(zip(texts, alone, strict=True), start=1)]
     times = Counter(one["text"] for one in records)
     return {
         "texts": len(texts),

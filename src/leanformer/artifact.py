@@ -176,7 +176,7 @@ def open_same(path: Path | str, content: str) -> Artifact:
     artifact = open_artifact(path)
     if artifact.content_hash != content:
         raise ArtifactError(
-            f"{path}: is another model here, or now\n"
+            f"{path}: is another model on this machine, or by now\n"
             "  remedy: put the artifact where all processes and machines see the same, and leave it as it is"
         )
     return artifact

@@ -29,7 +29,7 @@ class DataError(LeanformerError):
     def __init__(self, problem: str, *, path: object = None, line: int | None = None, remedy: str = "") -> None:
         where = "" if path is None else f"{path}" + ("" if line is None else f", line {line}") + ": "
         super().__init__(f"{where}{problem}" + (f"\n  remedy: {remedy}" if remedy else ""))
-        self.path, self.line, self.remedy = path, line, remedy
+        self.problem, self.path, self.line, self.remedy = problem, path, line, remedy
 
 
 class ArtifactError(LeanformerError):

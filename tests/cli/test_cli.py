@@ -88,7 +88,7 @@ def test_predict_writes_all_or_nothing(command: Command, tiny_onnx_artifact: Pat
     # The first chunk is written before the bad line is reached.
     monkeypatch.setattr("leanformer.cli.predict._CHUNK", 2)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"goal\nrain\nsong\n\n")))
-    arguments = ("predict", tiny_onnx_artifact, "--input", "-", "--output", tmp_path / "out" / "out.jsonl")
+    arguments = ("predict", tiny_onnx_artifact, "--strict", "--input", "-", "--output", tmp_path / "out" / "out.jsonl")
     is_friendly(*command(*arguments))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["out.jsonl"]
     assert (tmp_path / "out" / "out.jsonl").read_text() == "older\n"
@@ -109,7 +109,7 @@ BAD_INPUT = {
 def test_bad_input_is_an_error_to_act_on(kind: str, command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
     content, said = BAD_INPUT[kind]
     (tmp_path / "in.jsonl").write_bytes(content)
-    status, out, err = command("predict", tiny_onnx_artifact, "--input", tmp_path / "in.jsonl")
+    status, out, err = command("predict", tiny_onnx_artifact, "--strict", "--input", tmp_path / "in.jsonl")
     is_friendly(status, out, err)
     assert said in err and "in.jsonl" in err and "remedy: " in err
 
@@ -119,7 +119,7 @@ def test_bad_standard_input_is_an_error_too(
     content: bytes, command: Command, tiny_onnx_artifact: Path, monkeypatch: Any
 ):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    status, out, err = command("predict", tiny_onnx_artifact, "--input", "-")
+    status, out, err = command("predict", tiny_onnx_artifact, "--strict", "--input", "-")
     is_friendly(status, out, err)
     assert "standard input, line 2" in err
 

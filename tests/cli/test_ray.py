@@ -40,9 +40,16 @@ def test_a_cluster_answers_as_this_machine_does(command: Command, tiny_onnx_arti
     )
     assert [(one["text"], one["label"]) for one in ours] == [(one["text"], one["label"]) for one in theirs]
     write_lines(path, [{"text": "rain"}, {"label": "no text"}])
-    status, out, err = command(*arguments, tmp_path / "bad.jsonl", "--ray", "local")
+    status, out, err = command(*arguments, tmp_path / "bad.jsonl", "--ray", "local", "--strict")
     is_friendly(status, out, err)
     assert "line 2" in err and not (tmp_path / "bad.jsonl").exists()
+    status, out, err = command(*arguments, tmp_path / "bad.jsonl", "--ray", "local")
+    assert (status, out) == (0, "") and "1 of 2 rows has no answer" in err
+    theirs = tmp_path / "plain.jsonl"
+    assert command(*arguments, theirs)[0] == 0
+    assert [json.loads(line).get("error") for line in (tmp_path / "bad.jsonl").read_text("utf-8").splitlines()] == [
+        json.loads(line).get("error") for line in theirs.read_text("utf-8").splitlines()
+    ]
 
 
 @pytest.mark.slow

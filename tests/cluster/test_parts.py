@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from leanformer.bulk import Asked, Tally, numbered, text_fields
 from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, read_part, write_part
-from leanformer.errors import LeanformerError
+from leanformer.errors import DataError, LeanformerError
 from leanformer.questions import Question
 
-CHUNKS: list[list[Question]] = [["one", "two"], [("three", "third"), ("four", "fourth")], [["five", "words"]]]
+QUESTIONS: list[Question] = ["one", "two", ("three", "third"), ("four", "fourth"), ["five", "words"], "lost"]
+ROWS = [replace(row, kept={"id": 10 * row.number}) for row in numbered(QUESTIONS)]
+ROWS[5] = replace(ROWS[5], problem=DataError("no question"))
+CHUNKS = [ROWS[:2], ROWS[2:4], ROWS[4:]]
 JOB = {"input": "a", "artifact": "b", "rows": 2}
 
 
-def answer(question: Question) -> str:
-    if isinstance(question, str):
-        return json.dumps({"text": question, "label": "x"})
-    if isinstance(question, tuple):
-        return json.dumps({"text": question[0], "text_pair": question[1], "label": "x"})
-    return json.dumps({"text": " ".join(question), "spans": []})
+def answer(row: Asked) -> str:
+    said = {"label": "x"} if row.problem is None else {"error": "no question"}
+    return json.dumps({"row": row.number, "id": 10 * row.number, **text_fields(row.question), **said})
+
+
+ONE, TWO = map(answer, ROWS[:2])
 
 
 def write_all(output: Path) -> Path:
@@ -34,8 +39,8 @@ def write_all(output: Path) -> Path:
 def test_parts_are_joined_in_order_and_removed(tmp_path: Path):
     output = tmp_path / "out.jsonl"
     folder = write_all(output)
-    assert join(folder, output, CHUNKS) == 5
-    assert output.read_text(encoding="utf-8").splitlines() == [answer(one) for chunk in CHUNKS for one in chunk]
+    assert join(folder, output, CHUNKS) == Tally(6, 1, "row 6: no question")
+    assert output.read_text(encoding="utf-8").splitlines() == [answer(row) for row in ROWS]
     assert [one.name for one in tmp_path.iterdir()] == ["out.jsonl"]
 
 
@@ -65,11 +70,14 @@ def test_what_is_no_part_is_not_removed(name: str, tmp_path: Path):
     "lines",
     [
         [],
-        [answer("one")],
-        [answer("one"), answer("two"), answer("two")],
-        [answer("two"), answer("one")],
-        [answer("one"), '{"text": "tw'],
-        [answer("one"), "3"],
+        [ONE],
+        [ONE, TWO, TWO],
+        [TWO, ONE],
+        [ONE, ONE],
+        [ONE, TWO.replace('"row": 2', '"row": 3')],
+        [ONE, TWO.replace('"id": 20', '"id": 21')],
+        [ONE, '{"text": "tw'],
+        [ONE, "3"],
     ],
 )
 def test_a_part_that_is_not_its_rows_is_seen(tmp_path: Path, lines: list[str]):
@@ -99,7 +107,7 @@ def test_writing_again_replaces_and_a_failure_leaves_nothing(tmp_path: Path):
     assert len(read_part(path, CHUNKS[0])) == 2
 
     def failing():
-        yield answer("one")
+        yield ONE
         raise OSError("no space")
 
     with pytest.raises(OSError, match="no space"):
@@ -110,8 +118,8 @@ def test_writing_again_replaces_and_a_failure_leaves_nothing(tmp_path: Path):
 def test_a_line_separator_in_a_text_is_no_new_line(tmp_path: Path):
     """JSON leaves some characters as they are that Python counts among the ends of lines."""
     text = "one\u2028two\x85three"
-    write_part(part_path(tmp_path, 0), [json.dumps({"text": text}, ensure_ascii=False)])
-    assert is_whole(part_path(tmp_path, 0), [text])
+    write_part(part_path(tmp_path, 0), [json.dumps({"row": 1, "text": text}, ensure_ascii=False)])
+    assert is_whole(part_path(tmp_path, 0), list(numbered([text])))
 
 
 def test_the_parts_of_another_job_are_not_taken(tmp_path: Path):
@@ -122,3 +130,14 @@ def test_the_parts_of_another_job_are_not_taken(tmp_path: Path):
     (folder / "job.json").write_text("{", encoding="utf-8")
     with pytest.raises(LeanformerError, match="not readable"):
         begin(folder, JOB)
+
+
+def test_where_no_row_has_an_answer_nothing_is_written(tmp_path: Path):
+    rows = [replace(row, problem=DataError("no question")) for row in ROWS[:2]]
+    folder = parts_folder(tmp_path / "out.jsonl")
+    begin(folder, JOB)
+    lines = [{"row": row.number, **row.kept, **text_fields(row.question), "error": "no question"} for row in rows]
+    write_part(part_path(folder, 0), map(json.dumps, lines))
+    with pytest.raises(LeanformerError, match="none of 2 rows has an answer; row 1: no question"):
+        join(folder, tmp_path / "out.jsonl", [rows])
+    assert not (tmp_path / "out.jsonl").exists()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import open_artifact
+from leanformer.bulk import Tally, numbered
 from leanformer.cluster.connection import connected, slots
 from leanformer.cluster.parts import begin, part_path, parts_folder, write_part
 from leanformer.cluster.scoring import Scored, score_file
@@ -38,7 +39,7 @@ def cluster() -> Iterator[Any]:
 def score(artifact: Path, output: Path, texts: list[str], rows: int) -> Scored:
     opened = open_artifact(artifact)
     return score_file(
-        artifact, opened.content_hash, opened.task, lambda: iter(texts), output,
+        artifact, opened.content_hash, lambda: numbered(texts), output,
         source="of these texts", address="local", local_cores=2, rows=rows,
     )  # fmt: skip
 
@@ -55,7 +56,7 @@ def test_bulk_scoring_survives_a_killed_worker(cluster: Any, tiny_onnx_artifact:
     with Killer(b"ray::_score_part", lambda: len(list(parts.glob("part-*"))) >= 3) as killer:
         done = score(tiny_onnx_artifact, output, TEXTS, rows=300)
     assert killer.killed is not None, "no worker was killed in mid-run, so this has shown nothing"
-    assert done == Scored(len(TEXTS), len(TEXTS) // 300, 0)
+    assert done == Scored(Tally(len(TEXTS)), len(TEXTS) // 300, 0)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [one["text"] for one in records] == TEXTS
     for ours, theirs in zip(records, expected(tiny_onnx_artifact, TEXTS), strict=True):
@@ -69,10 +70,11 @@ def test_finished_parts_are_not_done_again(cluster: Any, tiny_onnx_artifact: Pat
     output, texts = tmp_path / "out.jsonl", TEXTS[:25]
     folder = parts_folder(output)
     content = open_artifact(tiny_onnx_artifact).content_hash
-    begin(folder, {"input": "of these texts", "artifact": content, "rows": 10})
-    write_part(part_path(folder, 0), [json.dumps({"text": one, "label": "done before"}) for one in texts[:10]])
-    write_part(part_path(folder, 1), [json.dumps({"text": one, "label": "cut short"}) for one in texts[10:13]])
-    assert score(tiny_onnx_artifact, output, texts, rows=10) == Scored(25, 3, 1)
+    begin(folder, {"input": "of these texts", "artifact": content, "rows": 10, "kept": {}})
+    lines = [json.dumps({"row": row, "text": text, "label": "done before"}) for row, text in enumerate(texts, 1)]
+    write_part(part_path(folder, 0), lines[:10])
+    write_part(part_path(folder, 1), [line.replace("done before", "cut short") for line in lines[10:13]])
+    assert score(tiny_onnx_artifact, output, texts, rows=10) == Scored(Tally(25), 3, 1)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [one["text"] for one in records] == texts
     assert Counter(one["label"] == "done before" for one in records) == {True: 10, False: 15}
@@ -81,10 +83,9 @@ def test_finished_parts_are_not_done_again(cluster: Any, tiny_onnx_artifact: Pat
 
 @pytest.mark.slow
 def test_what_a_worker_says_reaches_the_user(cluster: Any, tiny_onnx_artifact: Path, tmp_path: Path):
-    opened = open_artifact(tiny_onnx_artifact)
     with pytest.raises(LeanformerError, match=r"part 0: .*another model on this machine"):
         score_file(
-            tiny_onnx_artifact, "0" * 64, opened.task, lambda: iter(TEXTS[:5]), tmp_path / "out.jsonl",
+            tiny_onnx_artifact, "0" * 64, lambda: numbered(TEXTS[:5]), tmp_path / "out.jsonl",
             source="x", address="local", local_cores=2,
         )  # fmt: skip
     assert not (tmp_path / "out.jsonl").exists()

@@ -35,14 +35,15 @@ def test_a_bad_line_is_told_in_its_place(server: Server):
     body = b'"rain"\n\n{"inputs": ["goal", "song"]}\r\n{oops\n3\n{"inputs": ""}\n"' + b"x " * 60 + b'"\n"last"'
     answers = ask(server, body)
     kinds = [one.get("error_type", "fine") for one in answers]
-    assert kinds == ["fine", "fine", "malformed", "validation", "validation", "validation", "fine"]
-    assert len(answers[1]["scores"]) == 2
+    assert kinds == ["fine", "validation", "fine", "malformed", "validation", "validation", "validation", "fine"]
+    assert [one["index"] for one in answers] == list(range(8)), "a blank line counts"
+    assert answers[1]["error"] == "an empty line" and len(answers[2]["scores"]) == 2
     assert answers[0]["scores"] == server.predict("rain").json
 
 
 def test_nothing_in_nothing_out(server: Server):
     assert ask(server, b"") == []
-    assert ask(server, b"\n \n") == []
+    assert [one["error_type"] for one in ask(server, b"\n \n")] == ["validation", "validation"]
 
 
 def test_an_answer_comes_before_the_next_line_is_sent(server: Server):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leanformer.cli.arguments import ThreadsOption, TuningOption, as_text, say
-from leanformer.errors import DataError, LeanformerError
-from leanformer.task import Task, Text
+from leanformer.errors import LeanformerError
+from leanformer.task import Task
 
 if TYPE_CHECKING:
+    from leanformer.bulk import Asked, Tally
     from leanformer.predictor import Predictor
-    from leanformer.questions import Question
 
 _CHUNK = 4096
 
@@ -33,6 +31,15 @@ def predict(
         Path | None, typer.Option(help="File of texts (.txt one a line, .jsonl, .csv, .tsv); - for stdin.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN[=NAME]", help="A column of the file that goes along into its answers; `id` always does."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first row that has no answer, and write nothing.")
+    ] = False,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
     ray: Annotated[
@@ -45,15 +52,18 @@ def predict(
         int, typer.Option(min=1, help="With --ray: rows in a part, which is done or not done.")
     ] = 4096,
 ) -> None:
-    """Label texts, or pairs of texts; one JSON object for each, in order.
+    """Label texts, or pairs of texts; one JSON object for each, in order, with the number of its row.
 
-    For pairs the file has both columns, text and text_pair. With --ray, --threads are the cores of each task, 1 if not
-    given; a run that was stopped goes on when the same command is given again.
+    For pairs the file has both columns, text and text_pair. A row that has no answer, such as a blank line, has an
+    `error` in its place, and a warning counts them; the exit status is 0 then, and 1 only where no row has an answer.
+
+    With --ray, --threads are the cores of each task, 1 if not given; a run that was stopped goes on when the same
+    command is given again.
     """
+    from leanformer.bulk import Tally, answer_rows, strictly, to_line
+    from leanformer.data.asked import read_asked
     from leanformer.files import new_file
     from leanformer.loading import open_predictor
-    from leanformer.predictor import answers_by_chunk, chunked, to_record
-    from leanformer.questions import check_texts
 
     if bool(texts) == (input is not None):
         raise LeanformerError("give texts, or --input FILE, and not both")
@@ -64,30 +74,34 @@ def predict(
             raise LeanformerError(
                 "--ray scores files\n  remedy: --input FILE --output FILE, on storage all machines share"
             )
-        _score_on_ray(artifact, input, output, ray, threads or 1, part_rows, tuning)
+        _score_on_ray(artifact, input, output, _columns(keep), strict, ray, threads or 1, part_rows, tuning)
         return
     predictor = open_predictor(artifact, threads=threads, tuning=tuning)
-    task = predictor.task
+    if texts and keep:
+        raise LeanformerError("--keep is for columns of a file\n  remedy: give --input FILE")
     if texts and len(pair or ()) not in (0, len(texts)):
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
-    source: Iterator[Question] = _given(texts, pair) if texts else _read(input or Path("-"), task)
-
-    def checked(chunk: list[Question]) -> list[Question]:
-        check_texts(chunk, task)
-        return chunk
+    rows = (
+        _given(texts, pair, predictor.task) if texts
+        else read_asked(input or Path("-"), predictor.task, _columns(keep))
+    )  # fmt: skip
+    tally = Tally()
 
     def lines() -> Iterator[str]:
-        for chunk, found in answers_by_chunk(predictor, map(checked, chunked(source, _CHUNK))):
-            for text, one in zip(chunk, found, strict=True):
-                yield json.dumps(to_record(text, one), ensure_ascii=False)
+        for record in answer_rows(predictor, strictly(rows) if strict else rows, _CHUNK):
+            tally.count(record)
+            yield to_line(record)
+        tally.check()
 
     if output is None:
         for line in lines():
             print(line)
+        _say_without(tally)
         _say_routes(predictor)
         return
     with new_file(output) as temporary, open(temporary, "w", encoding="utf-8") as handle:
         handle.writelines(line + "\n" for line in lines())
+    _say_without(tally)
     _say_routes(predictor)
 
 
@@ -99,22 +113,51 @@ def _check_output(output: Path, source: Path | None) -> None:
     check_file(output, "answers of `leanformer predict`", is_answers, [] if source is None else [source])
 
 
-def _score_on_ray(folder: Path, source: Path, output: Path, address: str, cores: int, rows: int, tuning: bool) -> None:
+def _say_without(tally: Tally) -> None:
+    if tally.without:
+        have, first = ("has", "") if tally.without == 1 else ("have", "first ")
+        say(
+            f'warning: {tally.without:,} of {tally.rows:,} rows {have} no answer but an "error"; {first}{tally.first}\n'
+            "  remedy: correct them; --strict stops at the first and says more"
+        )
+
+
+def _columns(keep: Sequence[str] | None) -> dict[str, str]:
+    """Column -> the name that it gets in the answer."""
+    columns = {}
+    for given in keep or ():
+        column, _, name = given.partition("=")
+        columns[column] = name or column
+    return columns
+
+
+def _score_on_ray(
+    folder: Path, source: Path, output: Path, keep: Mapping[str, str], strict: bool, address: str, cores: int,
+    rows: int, tuning: bool,
+) -> None:  # fmt: skip
     from leanformer.artifact import open_artifact
+    from leanformer.bulk import strictly
     from leanformer.cluster.scoring import score_file
+    from leanformer.data.asked import read_asked
     from leanformer.files import sha256_file
     from leanformer.runtime.cores import allowed_cores
 
     if not source.is_file():
         raise LeanformerError(f"{source}: no such file\n  remedy: name a file of texts")
     artifact = open_artifact(folder)
+
+    def read() -> Iterator[Asked]:
+        asked = read_asked(source, artifact.task, keep)
+        return strictly(asked) if strict else asked
+
     done = score_file(
-        artifact.path, artifact.content_hash, artifact.task, lambda: _read(source, artifact.task), output,
-        source=sha256_file(source), address=address, local_cores=allowed_cores(), cores=cores, rows=rows,
+        artifact.path, artifact.content_hash, read, output,
+        source=sha256_file(source), kept=keep, address=address, local_cores=allowed_cores(), cores=cores, rows=rows,
         tuning=tuning, say=say,
     )  # fmt: skip
     resumed = f", {done.resumed:,} of them from an earlier run" if done.resumed else ""
-    say(f"{output}: {done.answers:,} answers in {done.parts:,} parts{resumed}")
+    say(f"{output}: {done.tally.rows - done.tally.without:,} answers in {done.parts:,} parts{resumed}")
+    _say_without(done.tally)
 
 
 def _say_routes(predictor: Predictor) -> None:
@@ -126,46 +169,14 @@ def _say_routes(predictor: Predictor) -> None:
         say(f"note: of {sum(predictor.answered):,} texts went on: {went_on(predictor.answered)}")
 
 
-def _given(texts: list[str], seconds: list[str] | None) -> Iterator[Text]:
+def _given(texts: list[str], seconds: list[str] | None, task: Task) -> Iterator[Asked]:
+    from leanformer.bulk import numbered
+    from leanformer.questions import check_texts, is_empty
+
     texts, seconds = [as_text(one) for one in texts], None if seconds is None else [as_text(one) for one in seconds]
     for text in [*texts, *(seconds or ())]:
-        if not text.strip() or any("\ud800" <= one <= "\udfff" for one in text):
+        if is_empty(text) or any("\ud800" <= one <= "\udfff" for one in text):
             raise LeanformerError(f"{text!r} is no text\n  remedy: give at least one word, in UTF-8")
-    yield from zip(texts, seconds, strict=True) if seconds else texts
-
-
-def _read(path: Path, task: Task) -> Iterator[Question]:
-    pairs = task.pairs
-    if str(path) == "-":
-        if pairs:
-            raise LeanformerError("--input -: standard input is one text a line\n  remedy: give pairs in a .jsonl file")
-        for number, raw in enumerate(sys.stdin.buffer, 1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"not UTF-8 (byte 0x{raw[error.start]:02x})", path="standard input", line=number,
-                    remedy="convert it: iconv -f LATIN1 -t UTF-8",
-                ) from error  # fmt: skip
-            if not line.strip():
-                raise DataError("empty text", path="standard input", line=number, remedy="remove the line")
-            yield line.rstrip("\r\n")
-        return
-    from leanformer.data.readers import iterate_rows, read_questions
-
-    if task.answer == "tags":
-        yield from read_questions(path)
-        return
-    # Labels of any kind may stand in the file; nothing here looks at them.
-    for row in iterate_rows(path):
-        if pairs and row.pair is None:
-            raise DataError(
-                "no second text ('text_pair'), and the model was made for pairs", path=path, line=row.line,
-                remedy="give every row a text_pair",
-            )  # fmt: skip
-        if not pairs and row.pair is not None:
-            raise DataError(
-                "a second text ('text_pair'), and the model was made for single texts", path=path, line=row.line,
-                remedy="remove the column",
-            )  # fmt: skip
-        yield row.text if row.pair is None else (row.text, row.pair)
+    questions = list(zip(texts, seconds, strict=True)) if seconds else texts
+    check_texts(questions, task)
+    return numbered(questions)

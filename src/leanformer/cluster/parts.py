@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from leanformer.bulk import Asked, Tally, text_fields
 from leanformer.errors import LeanformerError
 from leanformer.files import is_temporary, new_file, remove_folder, write_json
-from leanformer.questions import Question
 
-JOB, FORMAT_VERSION = "job.json", 1
+JOB, FORMAT_VERSION = "job.json", 2
 
 
 def parts_folder(output: Path) -> Path:
@@ -85,45 +85,39 @@ def write_part(path: Path, lines: Iterable[str]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def text_fields(question: Question) -> dict[str, str]:
-    """The part of a line of output that says what it answers (see `predictor.to_record`)."""
-    if isinstance(question, str):
-        return {"text": question}
-    if isinstance(question, tuple):
-        return {"text": question[0], "text_pair": question[1]}
-    return {"text": " ".join(question)}
-
-
-def read_part(path: Path, questions: Sequence[Question]) -> list[str]:
-    """The lines of a part. Raises `ValueError` where they are not one answer for each question, in order."""
+def read_part(path: Path, rows: Sequence[Asked]) -> list[str]:
+    """The lines of a part. Raises `ValueError` where they are not one for each row, in order."""
     # Not splitlines(): it would also cut at characters that JSON leaves as they are within a text.
     lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    if len(lines) != len(questions):
-        raise ValueError(f"{len(lines)} answers for {len(questions)} rows")
-    for number, (line, question) in enumerate(zip(lines, questions, strict=True), start=1):
-        record, fields = json.loads(line), text_fields(question)
-        if not isinstance(record, dict) or any(record.get(key) != value for key, value in fields.items()):
+    if len(lines) != len(rows):
+        raise ValueError(f"{len(lines)} answers for {len(rows)} rows")
+    for number, (line, row) in enumerate(zip(lines, rows, strict=True), start=1):
+        record, fields = json.loads(line), {"row": row.number, **row.kept, **text_fields(row.question)}
+        # As JSON, for there may be numbers that are none.
+        if not isinstance(record, dict) or any(
+            key not in record or json.dumps(record[key]) != json.dumps(value) for key, value in fields.items()
+        ):
             raise ValueError(f"line {number} answers another text")
     return lines
 
 
-def is_whole(path: Path, questions: Sequence[Question]) -> bool:
-    """Whether a part is there and answers these questions; what else is there is to be made again."""
+def is_whole(path: Path, rows: Sequence[Asked]) -> bool:
+    """Whether a part is there and answers these rows; what else is there is to be made again."""
     try:
-        read_part(path, questions)
+        read_part(path, rows)
     except (OSError, ValueError):
         return False
     return True
 
 
-def join(folder: Path, output: Path, chunks: Iterable[Sequence[Question]]) -> int:
-    """Write all parts, in order, to `output`, and remove them; the number of answers.
+def join(folder: Path, output: Path, chunks: Iterable[Sequence[Asked]]) -> Tally:
+    """Write all parts, in order, to `output`, and remove them; counts the rows.
 
-    Raises `LeanformerError` for a part that does not answer its chunk, and where something else lies among them;
-    nothing is then written.
+    Raises `LeanformerError` for a part that does not answer its chunk, where something else lies among them, and where
+    no row has an answer; nothing is then written.
     """
     check_parts(folder)
-    count = 0
+    tally = Tally()
 
     def lines() -> Iterator[str]:
         for number, chunk in enumerate(chunks):
@@ -139,6 +133,7 @@ def join(folder: Path, output: Path, chunks: Iterable[Sequence[Question]]) -> in
     with new_file(output) as temporary, open(temporary, "w", encoding="utf-8") as handle:
         for line in lines():
             handle.write(line + "\n")
-            count += 1
+            tally.count(json.loads(line))
+        tally.check()
     remove_folder(folder)
-    return count
+    return tally

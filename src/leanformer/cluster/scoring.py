@@ -6,20 +6,18 @@ it twice is as good as once.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from leanformer.bulk import Asked, Tally, answer_rows, to_line
 from leanformer.cluster.connection import connected, slots
 from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, write_part
 from leanformer.errors import LeanformerError
-from leanformer.predictor import Predictor, answers, chunked, to_record
-from leanformer.questions import Question, check_texts
-from leanformer.task import Task
+from leanformer.predictor import Predictor, chunked
 
 RETRIES = 3
 _SAY_SECONDS = 10.0
@@ -27,9 +25,9 @@ _SAY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Scored:
-    """What was done: answers written, parts in all, and those that an earlier run had left finished."""
+    """What was done: rows counted, parts in all, and those that an earlier run had left finished."""
 
-    answers: int
+    tally: Tally
     parts: int
     resumed: int
 
@@ -37,11 +35,11 @@ class Scored:
 def score_file(
     artifact: Path,
     content: str,
-    task: Task,
-    questions: Callable[[], Iterator[Question]],
+    read: Callable[[], Iterator[Asked]],
     output: Path,
     *,
     source: str,
+    kept: Mapping[str, str] | None = None,
     address: str,
     local_cores: int,
     cores: int = 1,
@@ -49,34 +47,33 @@ def score_file(
     tuning: bool = True,
     say: Callable[[str], None] = lambda line: None,
 ) -> Scored:
-    """Answer all questions on a Ray cluster, one line of JSON each, in order, and write them to `output`.
+    """Answer all rows on a Ray cluster, one line of JSON each (`bulk.answer_rows`), and write them to `output`.
 
     Finished parts lie beside `output` until all are joined; a run that was stopped is taken up there.
 
     Args:
         artifact: its folder, at the same path on every machine. content: its content hash.
-        questions: reads the input from its beginning; called again for joining.
-        source: hash of the input, by which a stopped run is known again.
+        read: reads the input from its beginning; called again for joining.
+        source: hash of the input, by which a stopped run is known again. kept: columns that go along, likewise.
         address, local_cores: see `connection.connected`.
         cores: of each task. rows: in each part.
 
     Raises `LeanformerError` where a part cannot be answered; finished parts are kept.
     """
     folder = parts_folder(output)
-    begin(folder, {"input": source, "artifact": content, "rows": rows})
+    begin(folder, {"input": source, "artifact": content, "rows": rows, "kept": dict(kept or {})})
     arguments = str(artifact.resolve()), content, cores, tuning
     resumed = count = 0
     said = time.monotonic()
     with connected(address, local_cores=local_cores) as ray:
         work = ray.remote(num_cpus=cores, max_retries=RETRIES)(_score_part)
         pending: dict[Any, int] = {}
-        for number, chunk in enumerate(chunked(questions(), rows)):
+        for number, chunk in enumerate(chunked(read(), rows)):
             count = number + 1
             path = part_path(folder, number)
             if is_whole(path, chunk):
                 resumed += 1
                 continue
-            check_texts(chunk, task)
             # Twice as many as run at once, so that nobody waits for the next, and no more of the input is held.
             while len(pending) >= 2 * slots(ray, cores):
                 _wait(ray, pending)
@@ -86,7 +83,7 @@ def score_file(
                 say(f"{count - len(pending):,} parts of {rows:,} rows are done")
         while pending:
             _wait(ray, pending)
-    return Scored(join(folder, output, chunked(questions(), rows)), count, resumed)
+    return Scored(join(folder, output, chunked(read(), rows)), count, resumed)
 
 
 def _wait(ray: Any, pending: dict[Any, int]) -> None:
@@ -106,12 +103,11 @@ def _wait(ray: Any, pending: dict[Any, int]) -> None:
         ) from error
 
 
-def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Sequence[Question], path: str) -> int:
+def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Sequence[Asked], path: str) -> int:
     """On a worker: answer a chunk and write its part."""
     predictor = _opened(artifact, content, cores, tuning)
-    found = answers(predictor, chunk)
-    records = (to_record(question, one) for question, one in zip(chunk, found, strict=True))
-    write_part(Path(path), (json.dumps(record, ensure_ascii=False) for record in records))
+    records = answer_rows(predictor, chunk, len(chunk))
+    write_part(Path(path), map(to_line, records))
     return len(chunk)
 
 

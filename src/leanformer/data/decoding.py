@@ -14,6 +14,10 @@ _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _JUDGED_BYTES = 2**26  # how much of a file that is not UTF-8 is looked at to say what it is
 
 
+# Number and text of a line, or what is wrong with it.
+Line = tuple[int, str | DataError]
+
+
 def decode_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each line's number (from 1) and text, its line end included; a byte order mark is dropped.
 
@@ -22,7 +26,18 @@ def decode_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises `DataError` with line and byte offset (from 0, in the file) for bytes that are not UTF-8, and for
     NUL bytes.
     """
-    offset = 0
+    for line, text in try_lines(path):
+        if isinstance(text, DataError):
+            raise text
+        yield line, text
+
+
+def try_lines(path: Path) -> Iterator[Line]:
+    """`decode_lines`, with the error in the place of a line that is no text, and those after it.
+
+    Raises `DataError` for a file that is none of text, or in another encoding as a whole.
+    """
+    offset, judged = 0, False
     with open(path, "rb") as handle:
         for line, raw in enumerate(_raw_lines(handle), start=1):
             if line == 1:
@@ -31,14 +46,46 @@ def decode_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if raw.startswith(codecs.BOM_UTF8):
                     raw = raw[len(codecs.BOM_UTF8) :]
                     offset = len(codecs.BOM_UTF8)
-            try:
-                text = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise _undecodable(path, line, offset + error.start, raw[error.start]) from error
-            if "\0" in text:
-                raise _with_nul(path, line, offset + raw.index(b"\0"))
+            text = _decoded(raw, path, line)
+            if isinstance(text, DataError) and not judged:
+                # All of the file is looked at once, to say what it is.
+                judged = True
+                if b"\0" in raw and text.problem.startswith("a NUL"):
+                    text = _with_nul(path, line, offset + raw.index(b"\0"))
+                else:
+                    place = _first_bad(raw)
+                    text = _undecodable(path, line, offset + place, raw[place])
+                if text.line is None:
+                    raise text
             offset += len(raw)
             yield line, text
+
+
+def lines_of(handle: BinaryIO, name: str) -> Iterator[Line]:
+    """Lines of a stream that can be read once only, as `try_lines` gives them."""
+    for line, raw in enumerate(handle, start=1):
+        yield line, _decoded(raw.removeprefix(codecs.BOM_UTF8) if line == 1 else raw, name, line)
+
+
+def _decoded(raw: bytes, path: object, line: int) -> str | DataError:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return DataError(
+            f"not UTF-8 (byte 0x{raw[error.start]:02x})", path=path, line=line,
+            remedy="convert it: iconv -f LATIN1 -t UTF-8 (if it is not Latin-1, name its encoding instead)",
+        )  # fmt: skip
+    if "\0" in text:
+        return DataError("a NUL byte", path=path, line=line, remedy="remove it: tr -d '\\000'")
+    return text
+
+
+def _first_bad(raw: bytes) -> int:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def _raw_lines(handle: BinaryIO) -> Iterator[bytes]:

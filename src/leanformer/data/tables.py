@@ -53,13 +53,11 @@ def read_table(path: Path, check_header: Callable[[list[str], int], None]) -> Ra
     if start is None:
         return None
     lines = lines[start:]
-    if said := _SEP_LINE.fullmatch(lines[0][1]):
-        separator = said[1]
+    separator, header_follows = separator_of(lines[0][1], default)
+    if header_follows:
         lines = [line for i, line in enumerate(lines) if i > 0]
         if not lines:
             return None
-    else:
-        separator = _separator(lines[0][1], default)
     if separator != default:
         notes.append(f"{path.name}: the fields are separated by {_SEPARATORS.get(separator, repr(separator))}")
     letters = False
@@ -69,6 +67,12 @@ def read_table(path: Path, check_header: Callable[[list[str], int], None]) -> Ra
         if note := tsv_quotes_note(texts, path.name, path.stem, enclose=not letters):
             notes.append(note)
     return _collect(lines, separator, letters, path, notes, check_header)
+
+
+def separator_of(line: str, default: str) -> tuple[str, bool]:
+    """The character between the fields, by the first line of a table, and whether the header comes after that line."""
+    said = _SEP_LINE.fullmatch(line)
+    return (said[1], True) if said else (_separator(line, default), False)
 
 
 def _separator(line: str, default: str) -> str:

@@ -109,7 +109,8 @@ def _stream(route: str, limits: Limits) -> dict[str, Any]:
     return {
         "operationId": f"{route}_stream",
         "summary": f"The same as /{route} for any number of texts: a line in, a line out, in order",
-        "description": f"A line is a text as a JSON string, or an object as for /{route}. The answer begins before the "
+        "description": f"A line is a text as a JSON string, or an object as for /{route}. Every line has an answer, "
+        "a blank one an error. The answer begins before the "
         "last line has been sent, so read while you write: a client that does not is cut off. A line has at most "
         f"{limits.body_bytes:,} bytes.",
         "security": [{"key": []}],

@@ -24,13 +24,14 @@ _RETRY_SECONDS = 0.01
 async def answer_lines(
     service: Service, lines: AsyncIterator[bytes], timeout: float, route: str = "predict"
 ) -> AsyncIterator[bytes]:
-    """For each line that is not blank a line of JSON: `{"index", "scores"}`, or `{"index", "error", "error_type"}`.
+    """For each line a line of JSON: `{"index", "scores"}`, or `{"index", "error", "error_type"}`.
 
     `scores` is what `answers.NAMES` calls the answers to `route`.
 
     A line is a text as a JSON string, or an object as `POST /ROUTE` takes it. What is wrong with one line is said
-    in its place, and the stream goes on. An answer is handed out as soon as it and those before it are there, also
-    while the next line is waited for. When this generator is closed, the work that it has out is dropped.
+    in its place, and the stream goes on; a blank line is one, too, so that the n-th answer is that of the n-th line. An
+    answer is handed out as soon as it and those before it are there, also while the next line is waited for. When this
+    generator is closed, the work that it has out is dropped.
     """
     out: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW)
     tasks: set[asyncio.Task[Any]] = set()
@@ -39,9 +40,8 @@ async def answer_lines(
         index = 0
         try:
             async for line in lines:
-                if line.strip():
-                    await put(_one(service, line, index, timeout, route))
-                    index += 1
+                await put(_one(service, line, index, timeout, route))
+                index += 1
         except Refused as refused:
             if refused.status != 499:
                 await put(_refusal(index, refused))
@@ -66,6 +66,8 @@ async def answer_lines(
 
 async def _one(service: Service, line: bytes, index: int, timeout: float, route: str) -> bytes:
     try:
+        if not line.strip():
+            raise Refused(422, "an empty line")
         value = read_json(line)
         query = read_query({"inputs": value} if isinstance(value, str) else value, service.settings.limits, route)
         answered = await _patiently(service, query, timeout)
