@@ -39,6 +39,8 @@ def test_json_keeps_everything_and_adds_nothing_to_older_manifests() -> None:
     # Hashes of artifacts and caches are taken over this; another form would lose them all.
     assert Task("classification", AB).to_json() == older
     assert Task("tokens", ("O", "B-X")).to_json() == {"kind": "tokens", "labels": ["O", "B-X"]}
+    iob1 = Task("tokens", ("O", "B-X"), scheme="IOB1")
+    assert Task.from_json(iob1.to_json()) == iob1 and iob1.question == Task("tokens", ("O", "B-X"))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,8 @@ def test_json_keeps_everything_and_adds_nothing_to_older_manifests() -> None:
         {"kind": "classification", "labels": AB, "transitions": LEARNT.transitions},
         {"kind": "tokens", "labels": ("O", "B-X"), "transitions": ((0.0, 0.0), (0.0, 0.0))},
         {"kind": "tokens", "labels": ("O",), "transitions": ((0.0,), (float("inf"),))},
+        {"kind": "tokens", "labels": ("O", "B-X"), "scheme": "IOB2"},
+        {"kind": "classification", "labels": AB, "scheme": "IOB1"},
     ],
     ids=str,
 )

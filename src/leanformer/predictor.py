@@ -13,7 +13,7 @@ import numpy as np
 from leanformer.questions import Question, as_questions, check_texts
 from leanformer.tagging import viterbi
 from leanformer.tagging.ragged import ragged
-from leanformer.tagging.schemes import entities
+from leanformer.tagging.schemes import entities, to_iob2
 from leanformer.tagging.windows import Window, to_words
 from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Task, Text
@@ -52,7 +52,7 @@ class Prediction:
             they sum to 1; where any number may apply each stands for itself. Empty for a score and for tags.
         labels: the names of all labels that apply, where any number may; else None.
         score: the score on the scale of the training data, where the answer is one; else None.
-        tags: the tag of each word, where the answer is tags; else None. Never an illegal sequence.
+        tags: the tag of each word in IOB2, where the answer is tags; else None. Never an illegal sequence.
         words: the words that `tags` are of, in their order; else None.
         spans: the entities that the tags stand for, in their order, with their places in the text; else None.
         vector: the text as a vector of length 1, where the answer is one; else None.
@@ -189,10 +189,11 @@ def decide(values: np.ndarray, task: Task) -> np.ndarray:
 
     Returns class indices `[n]` for one label, whether each label applies `[n, labels]` for any number of them, scores
     `[n]`, float64, on the scale of the training data, and for tags, of a ragged array `[n]` of `[words, labels]`, one
-    `[n]` of tag indices `[words]`, the best legal sequence of each sentence; of vectors these with length 1.
+    `[n]` of tag indices `[words]`, the best legal sequence of each sentence in the model's own scheme; of vectors these
+    with length 1.
     """
     if task.answer == "tags":
-        return viterbi.decode(list(values), task.labels, task.transitions)
+        return viterbi.decode(list(values), task.labels, task.transitions, task.scheme)
     if task.answer == "label":
         return np.asarray(values.argmax(axis=1))
     if task.answer == "labels":
@@ -234,11 +235,11 @@ def _tag_shares(values: np.ndarray, task: Task) -> list[np.ndarray]:
     """The probability of each tag of each word: over all sequences where transitions were learnt, else word by word."""
     if task.transitions is None:
         return [softmax(one.astype(np.float64)) for one in values]
-    return viterbi.shares(list(values), task.labels, task.transitions)
+    return viterbi.shares(list(values), task.labels, task.transitions, task.scheme)
 
 
 def _tagged(sentence: Sentence, tags: np.ndarray, shares: np.ndarray, task: Task) -> Prediction:
-    names = tuple(task.labels[int(one)] for one in tags)
+    names = to_iob2([task.labels[int(one)] for one in tags]) if len(tags) else ()
     given = shares[np.arange(len(tags)), tags]
     spans = []
     for one in entities(names):

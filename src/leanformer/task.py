@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -33,6 +35,18 @@ BUILT = {
     "embedding": Kind(pairs=False, answer="vector"),
 }
 KINDS = (*BUILT, "span", "choice")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,5}")
+
+
+def by_number(found: Sequence[str], labels: Sequence[str]) -> list[int] | None:
+    """Which of `labels` the names `found` are the numbers of, where all are integers from 0 to one less than there are.
+
+    None where they are not, and where labels are integers themselves, for then a number is a name.
+    """
+    if not found or any(_INTEGER.fullmatch(name) for name in labels):
+        return None
+    numbers = [int(name) if _INTEGER.fullmatch(name) else -1 for name in found]
+    return numbers if min(numbers) >= 0 and max(numbers) < len(labels) else None
 
 
 @dataclass(frozen=True)
@@ -48,9 +62,11 @@ class Task:
         width: of a model that gives vectors, how many numbers one has; else None.
         transitions: of a model that tags words and has learnt which tag follows which (a CRF), what each first tag adds
             to a sequence's score, and then for each tag what every tag behind it adds; None where logits stand alone.
+        scheme: of a model that tags words, "IOB1" where it was trained on that, so that entities begin with I-; None
+            where its labels tell how they are to be read (IOB2, BIOES, BILOU).
 
-    Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds, a scale or transitions that do
-    not fit.
+    Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds, a scale, transitions or a
+    scheme that do not fit.
     """
 
     kind: str
@@ -59,6 +75,7 @@ class Task:
     scale: tuple[float, float] | None = None
     width: int | None = None
     transitions: tuple[tuple[float, ...], ...] | None = None
+    scheme: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -83,6 +100,8 @@ class Task:
                 raise ValueError(f"transitions do not fit {len(self.labels)} labels of a task of kind {self.kind!r}")
             if not all(isfinite(one) for row in self.transitions for one in row):
                 raise ValueError("transitions are finite numbers")
+        if self.scheme is not None and (answer != "tags" or self.scheme != "IOB1"):
+            raise ValueError(f"scheme {self.scheme!r} does not fit a task of kind {self.kind!r}")
 
     @property
     def answer(self) -> str:
@@ -103,8 +122,8 @@ class Task:
 
     @property
     def question(self) -> Task:
-        """What is asked, without what one model has learnt about answering it (thresholds, scale, transitions)."""
-        return replace(self, thresholds=None, scale=None, transitions=None)
+        """What is asked, without what one model has learnt about answering it (thresholds, scale, transitions, scheme)."""
+        return replace(self, thresholds=None, scale=None, transitions=None, scheme=None)
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"kind": self.kind, "labels": list(self.labels)}
@@ -117,6 +136,8 @@ class Task:
             value["width"] = self.width
         if self.transitions is not None:
             value["transitions"] = [list(row) for row in self.transitions]
+        if self.scheme is not None:
+            value["scheme"] = self.scheme
         return value
 
     @classmethod
@@ -129,4 +150,5 @@ class Task:
             scale=None if scale is None else (float(scale[0]), float(scale[1])),
             width=None if value.get("width") is None else int(value["width"]),
             transitions=None if transitions is None else tuple(tuple(float(one) for one in row) for row in transitions),
+            scheme=value.get("scheme"),
         )

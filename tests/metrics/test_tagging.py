@@ -94,8 +94,22 @@ def test_nothing_found_and_nothing_there() -> None:
     assert entity_f1(nothing, nothing, LABELS) == 0.0
     with pytest.raises(ValueError, match="different numbers of words"):
         entity_counts(nothing, ragged([np.zeros(2, np.int64), np.zeros(0, np.int64)]), LABELS)
-    with pytest.raises(ValueError, match="to_iob2"):
-        entity_counts(nothing, nothing, ("O", "S-A"))
+
+
+@pytest.mark.parametrize("prefixes", ["BIES", "BILU", "I", "IES"])
+def test_labels_of_every_scheme_are_counted_as_their_entities(prefixes: str) -> None:
+    labels = ("O", *(f"{prefix}-{kind}" for kind in ("PER", "LOC") for prefix in prefixes))
+    generator = np.random.default_rng(4)
+    gold, found = (
+        ragged([generator.choice(len(labels), size=size) for size in np.random.default_rng(5).integers(0, 12, size=60)])
+        for _ in range(2)
+    )
+    counts = entity_counts(found, gold, labels)
+    for row, both in enumerate(zip(found, gold, strict=True)):
+        ours, theirs = (entities([labels[int(i)] for i in one]) for one in both)
+        for column, kind in enumerate(types_of(labels)):
+            a, b = ({one for one in each if one.type == kind} for each in (ours, theirs))
+            assert counts[row, column].tolist() == [len(a & b), len(a), len(b)]
 
 
 def test_samples_of_sentences_are_scored_as_if_they_were_alone() -> None:

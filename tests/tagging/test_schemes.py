@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.tagging.schemes import Entity, entities, split_tag, tag_names, to_iob2, types_of
+from leanformer.tagging.schemes import Entity, entities, spelled, split_tag, tag_names, to_iob2, types_of
 
 
 def drawn_entities(generator: np.random.Generator, words: int) -> list[Entity]:
@@ -44,6 +44,25 @@ def test_every_scheme_gives_the_entities_that_were_written(scheme: str) -> None:
         tags = written(found, words, scheme)
         assert entities(tags) == found, tags
         assert list(to_iob2(tags)) == written(found, words, "iob2")
+
+
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "bioes", "bilou"])
+def test_tags_are_spelled_as_a_model_of_each_scheme_says_them(scheme: str) -> None:
+    generator = np.random.default_rng(8)
+    prefixes = {"bioes": "BIES", "bilou": "BILU"}.get(scheme, "BI")
+    labels = ("O", *(f"{prefix}-{kind}" for kind in ("A", "B-C") for prefix in prefixes))
+    for _ in range(300):
+        words = int(generator.integers(0, 12))
+        found = drawn_entities(generator, words)
+        for other in ("iob1", "iob2", "bioes", "bilou"):
+            said = spelled(written(found, words, other), labels, "IOB1" if scheme == "iob1" else None)
+            assert list(said) == written(found, words, scheme)
+
+
+def test_a_type_without_a_begin_is_spelled_with_its_inside() -> None:
+    assert spelled(["B-A", "I-A", "O", "B-A"], ("O", "I-A")) == ("I-A", "I-A", "O", "I-A")
+    with pytest.raises(ValueError, match="none of the labels O, I-A begins an entity of type X"):
+        spelled(["B-X"], ("O", "I-A"))
 
 
 def test_an_inside_that_goes_on_from_nothing_begins_an_entity() -> None:

@@ -56,6 +56,14 @@ def test_sentences_of_no_words_and_of_one() -> None:
     assert [one.tolist() for one in found] == [[], [3]]
 
 
+def test_of_iob1_each_words_own_best_tag_stands() -> None:
+    values = np.random.default_rng(2).normal(size=(400, len(LABELS))).astype(np.float32)
+    own = values.argmax(axis=1)
+    assert not is_legal(own, LABELS) and is_legal(own, LABELS, "IOB1")
+    assert best_legal(values, LABELS, scheme="IOB1").tolist() == own.tolist() != best_legal(values, LABELS).tolist()
+    assert decode([values, values[:3]], LABELS, scheme="IOB1")[0].tolist() == own.tolist()
+
+
 def test_a_type_without_a_begin_may_begin_with_its_inside() -> None:
     first, follows = legal_steps(("O", "I-A"))
     assert first.all() and follows.all()

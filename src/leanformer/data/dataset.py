@@ -24,7 +24,7 @@ from leanformer.data.overlap import count_contained, find_repeats, normalise_all
 from leanformer.data.rows import READABLE_KINDS, Table
 from leanformer.errors import DataError
 from leanformer.files import sha256_json
-from leanformer.task import BUILT, Task
+from leanformer.task import BUILT, Task, by_number
 
 _C1_CONTROLS = re.compile("[\x80-\x9f]")
 SPLITS = (*LABELLED_SPLITS, "unlabelled")
@@ -147,7 +147,7 @@ def _assemble(
     task = Task(kind, _names(tables, BUILT[kind].answer, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
     keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
-    notes = notes + _describe_unread(tables) + _describe_controls(tables)
+    notes = notes + _describe_unread(tables) + _describe_controls(tables) + _describe_numbers(tables, task, labels)
     dev_rows: tuple[int, ...] | None = None
     if "train" in parts:
         train = parts["train"]
@@ -201,6 +201,15 @@ def _shown(label: Label, task: Task) -> str:
     if isinstance(label, float):
         return f"{label:g}"
     return ", ".join(task.labels[i] for i in (label if isinstance(label, tuple) else (label,))) or "none"
+
+
+def _describe_numbers(tables: Mapping[str, Table], task: Task, labels: Sequence[str] | None) -> list[str]:
+    """A note where labels are the numbers of those that were given."""
+    found = () if labels is None or task.answer in ("score", "tags") else label_names(tables, None)
+    if set(found) & set(task.labels) or (numbers := by_number(found, task.labels)) is None:
+        return []
+    pairs = join_names([f"{name} is {task.labels[number]}" for name, number in zip(found, numbers, strict=True)])
+    return [f"the data's labels are the numbers of the model's: {pairs}"]
 
 
 def _describe_unread(tables: Mapping[str, Table]) -> list[str]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from leanformer.files import sha256_json
 from leanformer.tagging.ragged import is_ragged, ragged
+from leanformer.tagging.schemes import spelled
 from leanformer.tagging.words import words_of
-from leanformer.task import Task, Text
+from leanformer.task import Task, Text, by_number
 
 # What is known of one example: the index of its label, the indices of all its labels, its score, or of each word's tag.
 Label = int | tuple[int, ...] | float
@@ -109,13 +110,22 @@ class Examples:
         )
 
     def for_task(self, task: Task) -> Examples:
-        """The same examples with their labels numbered as in `task`, which must know all of their label names."""
-        number = [task.labels.index(name) for name in self.task.labels]
+        """The same examples with their labels numbered as in `task`, which must know all of their label names.
+
+        Names that are the numbers of the task's labels are as good (`task.by_number`), and tags are spelled in its
+        scheme.
+        """
+        numbers = by_number(self.task.labels, task.labels)
+        number = list(range(len(self.task.labels)))
+        if task.answer != "tags":
+            number = numbers or [task.labels.index(name) for name in self.task.labels]
 
         def moved(label: Label) -> Label:
+            if isinstance(label, tuple) and task.answer == "tags":
+                tags = spelled([self.task.labels[i] for i in label], task.labels, task.scheme)
+                return tuple(task.labels.index(one) for one in tags)
             if isinstance(label, tuple):
-                renamed = (number[i] for i in label)
-                return tuple(renamed if task.answer == "tags" else sorted(renamed))
+                return tuple(sorted(number[i] for i in label))
             return number[label] if isinstance(label, int) else label
 
         labels = None if self.labels is None else tuple(moved(one) for one in self.labels)

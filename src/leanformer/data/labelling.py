@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from leanformer.data.examples import Label
 from leanformer.data.rows import Row, Table, as_score
 from leanformer.errors import DataError
-from leanformer.tagging.schemes import tag_names, types_of
-from leanformer.task import Task
+from leanformer.tagging.schemes import spelled, tag_names, types_of
+from leanformer.task import Task, by_number
 
 LABELLED_SPLITS = ("train", "dev", "test")
 _SHOWN = 30  # label names in one message
@@ -94,8 +95,14 @@ def are_integers(names: Iterable[str]) -> bool:
 
 
 def index_labels(table: Table, task: Task) -> tuple[Label, ...]:
-    """Every row's label as `Examples` keeps it. Raises `DataError` at the first that is not among the task's names."""
+    """Every row's label as `Examples` keeps it. Raises `DataError` at the first that is not among the task's names.
+
+    Where all of a table are integers and the names are not, they are the numbers of the labels (`task.by_number`).
+    """
     index = {name: number for number, name in enumerate(task.labels)}
+    found = {name for row in table.rows for name in _names_of(row)} if task.labels else set()
+    if found and not found & set(index) and (numbers := by_number(sorted(found), task.labels)) is not None:
+        index |= dict(zip(sorted(found), numbers, strict=True))
     return tuple(_READERS[task.answer](table, row, index) for row in table.rows)
 
 
@@ -134,7 +141,11 @@ def _score(table: Table, row: Row, index: Mapping[str, int]) -> Label:
 
 
 def _all_tags(table: Table, row: Row, index: Mapping[str, int]) -> Label:
-    return tuple(_index(table, row, name, index) for name in _names_of(row))
+    names = _names_of(row)
+    if not set(names) <= set(index):
+        with suppress(ValueError):  # a type that is not known is said below, with the line
+            names = spelled(names, tuple(index))
+    return tuple(_index(table, row, name, index) for name in names)
 
 
 _READERS = {"label": _one_label, "labels": _all_labels, "score": _score, "tags": _all_tags}

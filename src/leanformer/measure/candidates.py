@@ -87,8 +87,10 @@ def _tags_changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> bool
     if not np.isfinite(logits).all():
         return True
     learnt = task.transitions
-    ours, theirs = (best_legal(one, task.labels, learnt) for one in (logits, reference))
-    theirs_score, ours_score = (word_scores(one, reference, task.labels, learnt) for one in (theirs, ours))
+    ours, theirs = (best_legal(one, task.labels, learnt, task.scheme) for one in (logits, reference))
+    theirs_score, ours_score = (
+        word_scores(one, reference, task.labels, learnt, task.scheme) for one in (theirs, ours)
+    )
     apart = ours != theirs
     if learnt is not None:
         apart = apart | np.concatenate([[False], apart[:-1]])

@@ -1,6 +1,6 @@
 """Entity F1: an entity is right when its type and both its ends are (Tjong Kim Sang and De Meulder 2003).
 
-The figures are seqeval's. Of sequences that are no legal IOB2, its two readings differ: by default what goes on from no
+The figures are seqeval's, for tags in any scheme. Of sequences that are no legal IOB2, its two readings differ: by default what goes on from no
 entity of its type begins one, as conlleval reads it; strict IOB2 lets only a B begin one. Our models' tags are legal.
 """
 
@@ -12,27 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanformer.tagging.ragged import flat
-from leanformer.tagging.schemes import split_tag, types_of
+from leanformer.tagging.schemes import BEGINS, ENDS, split_tag, types_of
 
 CORRECT, PREDICTED, GOLD = range(3)
 
 
 @dataclass(frozen=True)
 class _Tags:
-    """Of each tag: the number of its type, -1 for O, and whether it begins an entity."""
+    """Of each tag: the number of its type, -1 for O, and whether it begins an entity, and ends one (E, L, S, U)."""
 
     types: tuple[str, ...]
     type_of: np.ndarray
     begins: np.ndarray
+    ends: np.ndarray
 
 
 def _tags(labels: Sequence[str]) -> _Tags:
     types = types_of(labels)
     parts = [split_tag(one) for one in labels]
-    if any(prefix not in "BIO" for prefix, _ in parts):
-        raise ValueError(f"the tags {tuple(labels)} are not IOB; read them with to_iob2")
     kinds = np.array([types.index(kind) if kind else -1 for _, kind in parts])
-    return _Tags(types, kinds, np.array([prefix == "B" for prefix, _ in parts]))
+    begins, ends = (np.array([prefix in which for prefix, _ in parts]) for which in (BEGINS, ENDS))
+    return _Tags(types, kinds, begins, ends)
 
 
 def entity_counts(
@@ -71,7 +71,8 @@ def _entities(
         return (np.zeros(0, np.int64),) * 3
     kind, begins = names.type_of[tags], names.begins[tags]
     before = np.concatenate([[-1], kind[:-1]])
-    goes_on = (kind >= 0) & ~begins & (kind == before) & ~begins_sentence[:-1]
+    ended = np.concatenate([[False], names.ends[tags[:-1]]])
+    goes_on = (kind >= 0) & ~begins & ~ended & (kind == before) & ~begins_sentence[:-1]
     start = np.flatnonzero((kind >= 0) & ~goes_on)
     # An entity ends where the next word does not go on from it.
     stops = np.append(np.flatnonzero(~goes_on), len(tags))

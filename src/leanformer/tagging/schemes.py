@@ -1,4 +1,4 @@
-"""Tags of entities: IOB1, IOB2 and BIOES read as IOB2, and the entities that tags stand for.
+"""Tags of entities: IOB1, IOB2 and BIOES read as IOB2 and written again, and the entities that tags stand for.
 
 A tag is "O" or a prefix and a type, "B-PER". In IOB2 every entity begins with B; in IOB1 (Ramshaw and Marcus 1995) only
 one that follows another of its type does; BIOES and BILOU mark its last word (E, L) and an entity of one word (S, U).
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-OUTSIDE = "O"
-_BEGINS, _ENDS = frozenset("BSU"), frozenset("ESLU")
+OUTSIDE, IOB1 = "O", "IOB1"
+# Prefixes of words that an entity begins with, and ends with.
+BEGINS, ENDS = frozenset("BSU"), frozenset("ESLU")
 _PREFIXES = frozenset("BIESLU")
 
 
@@ -55,8 +56,34 @@ def to_iob2(tags: Sequence[str]) -> tuple[str, ...]:
             result.append(OUTSIDE)
             going_on = ""
             continue
-        result.append(f"{'B' if prefix in _BEGINS or kind != going_on else 'I'}-{kind}")
-        going_on = "" if prefix in _ENDS else kind
+        result.append(f"{'B' if prefix in BEGINS or kind != going_on else 'I'}-{kind}")
+        going_on = "" if prefix in ENDS else kind
+    return tuple(result)
+
+
+def spelled(tags: Sequence[str], labels: Sequence[str], scheme: str | None = None) -> tuple[str, ...]:
+    """The tags of one sentence, whichever scheme they are in, as a model with these labels was trained to say them.
+
+    With E and S (or L and U) among the labels that is BIOES (BILOU), with `scheme` "IOB1" that, else IOB2; a type that
+    has no B begins with I. Raises `ValueError` where no label says what a tag does.
+    """
+    known, result = frozenset(labels), [OUTSIDE] * len(tags)
+    before = Entity("", 0, 0)
+    for one in entities(tags):
+        touches = one.start == before.end > 0 and one.type == before.type
+        first = "IB" if scheme == IOB1 and not touches else "BI"
+        orders = ["I"] * (one.end - one.start)
+        orders[0] = first
+        if len(orders) == 1:
+            orders[0] = "SU" + first
+        else:
+            orders[-1] = "ELI"
+        for place, order in enumerate(orders, start=one.start):
+            prefix = next((each for each in order if f"{each}-{one.type}" in known), None)
+            if prefix is None:
+                raise ValueError(f"none of the labels {', '.join(labels)} begins an entity of type {one.type}")
+            result[place] = f"{prefix}-{one.type}"
+        before = one
     return tuple(result)
 
 

@@ -191,7 +191,7 @@ def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagCh
             f"{where}: a CRF learns which tag follows which, and a task of kind {task.kind!r} has none\n"
             "  remedy: leave `crf` out; or data whose words have tags (--task tokens)"
         )
-    return TagChain(task.labels, start)
+    return TagChain(task.labels, start, task.scheme)
 
 
 def with_chain(task: Task, chain: TagChain | None) -> Task:

@@ -28,6 +28,7 @@ class TagChain(nn.Module):
     Args:
         labels: the tags, which tell the legal steps (see `tagging.viterbi.legal_steps`).
         start: what an earlier model learnt, to go on from.
+        scheme: which steps are legal, see `task.Task`.
 
     At the start the best sequence is that of decoding without transitions.
     """
@@ -35,9 +36,9 @@ class TagChain(nn.Module):
     may_begin: Tensor
     may_follow: Tensor
 
-    def __init__(self, labels: Sequence[str], start: Transitions | None = None) -> None:
+    def __init__(self, labels: Sequence[str], start: Transitions | None = None, scheme: str | None = None) -> None:
         super().__init__()
-        first, follows = legal_steps(tuple(labels))
+        first, follows = legal_steps(tuple(labels), scheme)
         learnt = torch.zeros(len(first) + 1, len(first)) if start is None else torch.tensor(start)
         self.first, self.steps = nn.Parameter(learnt[0].clone()), nn.Parameter(learnt[1:].clone())
         self.register_buffer("may_begin", torch.from_numpy(first), persistent=False)
