@@ -45,6 +45,7 @@ TASK = fields(
         "scale": nullable(listed(number(), 2, 2)),
         "width": nullable(_WIDTH),
         "transitions": nullable(listed(listed(number()))),
+        "scheme": nullable(text(100, among=("IOB1",))),
     },
 )
 

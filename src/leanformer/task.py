@@ -122,7 +122,7 @@ class Task:
 
     @property
     def question(self) -> Task:
-        """What is asked, without what one model has learnt about answering it (thresholds, scale, transitions, scheme)."""
+        """What is asked, without what one model has learnt about answering it: thresholds, scale and the like."""
         return replace(self, thresholds=None, scale=None, transitions=None, scheme=None)
 
     def to_json(self) -> dict[str, Any]:

@@ -88,9 +88,7 @@ def _tags_changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> bool
         return True
     learnt = task.transitions
     ours, theirs = (best_legal(one, task.labels, learnt, task.scheme) for one in (logits, reference))
-    theirs_score, ours_score = (
-        word_scores(one, reference, task.labels, learnt, task.scheme) for one in (theirs, ours)
-    )
+    theirs_score, ours_score = (word_scores(one, reference, task.labels, learnt, task.scheme) for one in (theirs, ours))
     apart = ours != theirs
     if learnt is not None:
         apart = apart | np.concatenate([[False], apart[:-1]])

@@ -1,7 +1,8 @@
 """Entity F1: an entity is right when its type and both its ends are (Tjong Kim Sang and De Meulder 2003).
 
-The figures are seqeval's, for tags in any scheme. Of sequences that are no legal IOB2, its two readings differ: by default what goes on from no
-entity of its type begins one, as conlleval reads it; strict IOB2 lets only a B begin one. Our models' tags are legal.
+The figures are seqeval's, for tags in any scheme. Of sequences that are no legal IOB2, its two readings differ: by
+default what goes on from no entity of its type begins one, as conlleval reads it; strict IOB2 lets only a B begin one.
+Our models' tags are legal.
 """
 
 from __future__ import annotations

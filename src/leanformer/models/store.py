@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
-from leanformer.data.labelling import are_integers, sort_names
+from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, write_json
 from leanformer.models.classifier import Classifier, token_head
@@ -100,6 +100,28 @@ def find_checkpoint(name: str) -> Path:
         ) from error
 
 
+def own_labels(source: Path, *, pairs: bool = False) -> tuple[tuple[str, ...], str]:
+    """The names that a checkpoint folder has for its logits, and its kind of task.
+
+    Raises `CheckpointError` when it is not a fine-tuned classifier.
+    """
+    return _understood(source, pairs)[1:]
+
+
+def _understood(source: Path, pairs: bool) -> tuple[dict[str, Any], tuple[str, ...], str]:
+    """The `config.json` of a fine-tuned classifier, and what `own_labels` gives."""
+    check_folder(source, classifier=True)
+    given = read_config_file(source)
+    check_config(source, given, classifier=True)
+    if (config := classifier_config(source, given)) is None:
+        raise CheckpointError(
+            f"{source}: not a fine-tuned sequence classifier (architectures: {given.get('architectures')})\n"
+            f"  remedy: fine-tune it first: leanformer train DATA --encoder {source} --output teacher"
+        )
+    own = label_names(config, source, logits_of(source, config))
+    return config, own, kind_of(config, len(own), pairs=pairs, source=source)
+
+
 def max_tokens_of(config: dict[str, Any], limit: int, said: int | None = None) -> int:
     """The longest input to allow: `limit`, or fewer if the model has fewer positions, or its tokenizer `said` so."""
     return min(limit, usable_positions(config, limit), limit if said is None else said)
@@ -113,6 +135,7 @@ def import_checkpoint(
     labels: Sequence[str] | None = None,
     pairs: bool = False,
     texts: Sequence[Text] = (),
+    named: Task | None = None,
 ) -> Artifact:
     """Take a fine-tuned sequence classifier in as an artifact in the new folder `folder`.
 
@@ -121,31 +144,23 @@ def import_checkpoint(
 
     Args:
         labels: the data's label names. A checkpoint that has only placeholders (LABEL_0, ...) takes them: by number
-            where all are integers, else in this order, which nothing vouches for. Which went with which is
+            where all are integers, else in this order, which is to be that of the logits. Which went with which is
             kept in the history, as the option `labels_matched` of the import.
         pairs: whether it was fine-tuned on pairs of texts, which a checkpoint does not tell.
         texts: such as it is for; that their tokens and answers are those of `transformers` is tried on them.
+        named: its task with names that were found otherwise, which are taken as they are.
 
     Raises `CheckpointError` when it is not a fine-tuned classifier, or when its labels are not the data's.
     """
     if is_artifact(name):
         return open_artifact(name)
     source = find_checkpoint(name)
-    check_folder(source, classifier=True)
-    given = read_config_file(source)
-    check_config(source, given, classifier=True)
-    if (config := classifier_config(source, given)) is None:
-        raise CheckpointError(
-            f"{source}: not a fine-tuned sequence classifier (architectures: {given.get('architectures')})\n"
-            "  remedy: fine-tune it first: leanformer train DATA --encoder " + str(name) + " --output teacher"
-        )
-    own = label_names(config, source, logits_of(source, config))
-    kind = kind_of(config, len(own), pairs=pairs, source=source)
-    task = Task(kind, () if BUILT[kind].answer == "score" else _reconcile(own, labels, source))
+    config, own, kind = _understood(source, pairs)
+    task = named or Task(kind, () if BUILT[kind].answer == "score" else match_in_order(own, labels, source))
     if task.answer == "tags":
         check_tags(task.labels, source)
     options: dict[str, Any] = {"source": Path(name).name, "family": config["model_type"]}
-    if task.labels and _are_placeholders(own) and task.labels != own:
+    if task.labels and task.labels != own and (named is not None or are_placeholders(own)):
         options["labels_matched"] = dict(zip(own, task.labels, strict=True))
     origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens, longest_input(source))
@@ -166,32 +181,6 @@ def import_checkpoint(
         shutil.copyfile(tokenizer, temporary / TOKENIZER)
         write_manifest(temporary, format="transformers", task=task, max_tokens=tokens, history=(origin,))
     return open_artifact(folder)
-
-
-def _reconcile(own: tuple[str, ...], labels: Sequence[str] | None, source: Path) -> tuple[str, ...]:
-    """The label names to use, in the order of the checkpoint's logits."""
-    if not labels:
-        return own
-    if set(labels) <= set(own):  # a small data set need not show every label
-        return own
-    if _are_placeholders(own):
-        numbers = tuple(str(index) for index in range(len(own)))
-        if set(labels) <= set(numbers):
-            return numbers
-        if len(own) == len(labels):
-            return sort_names(labels) if are_integers(labels) else tuple(labels)
-    lowered = {name.casefold(): name for name in labels}
-    if len(own) == len(lowered) and {name.casefold() for name in own} == set(lowered):
-        return tuple(lowered[name.casefold()] for name in own)
-    raise CheckpointError(
-        f"{source}: the model's labels {list(own)} are not the data's labels {list(labels)}\n"
-        "  remedy: set id2label in the model's config.json to the names that the data uses"
-    )
-
-
-def _are_placeholders(names: tuple[str, ...]) -> bool:
-    """Whether the names say nothing but their number, as `transformers` names labels that it was not told."""
-    return all(name.upper() == f"LABEL_{index}" for index, name in enumerate(names))
 
 
 def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str], int]:

@@ -12,10 +12,9 @@ from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import Examples, sampled
-from leanformer.data.labelling import are_integers
+from leanformer.data.examples import Examples
 from leanformer.data.variety import require_variety
-from leanformer.errors import LeanformerError, MissingExtraError, RecipeError
+from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json, write_json
 from leanformer.kept import keep, kept
 from leanformer.machine import fingerprint
@@ -29,9 +28,9 @@ from leanformer.recipe.effort import read_effort
 from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.further import NOTHING, Further
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
-from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
+from leanformer.recipe.teacher import matching_notes, take_in
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
@@ -40,10 +39,6 @@ from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
 
 DEFAULT_MAX_TOKENS = 128
-# Of what a checkpoint is made into: counted up where the same files become another model.
-_IMPORT = 2
-# Texts on which an imported model's tokens and answers are compared with those of its own library.
-_TRIED = 1000
 
 
 @dataclass(frozen=True)
@@ -122,8 +117,11 @@ def compress(
         raise LeanformerError(
             f"{model}: a cascade cannot be compressed\n  remedy: compress its models, and make a cascade of the results"
         )
+    matching = matching_notes(teacher, data)
     prepared = prepare(data, teacher, seed=seed, threads=threads)
-    data = replace(prepared.data, notes=(*prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens)))
+    data = replace(
+        prepared.data, notes=(*matching, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens))
+    )
     for note in data.notes:
         say(f"note: {note}")
     if data.test is not None:
@@ -184,11 +182,6 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> 
             )
     if is_artifact(model) and max_tokens != DEFAULT_MAX_TOKENS and max_tokens != teacher.max_tokens:
         notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is passed over")
-    matched = teacher.history[0]["options"].get("labels_matched") if teacher.history else None
-    if matched:
-        pairs = ", ".join(f"{key} is {value}" for key, value in matched.items())
-        how = "matched by number" if are_integers(matched.values()) else "taken in the data's order"
-        notes.append(f"the model's labels have no names; {how}: {pairs}")
     trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history else None
     if trained_on is not None and data.dev_rows is not None and trained_on != data.training_hash:
         notes.append(
@@ -216,31 +209,6 @@ def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Repor
     except LeanformerError:
         return None  # written by another version: measure again
     return report if report.machine == fingerprint(threads) else None
-
-
-def take_in(
-    model: str, work: Path, max_tokens: int, data: Dataset, say: Callable[[str], None] = lambda line: None
-) -> Artifact:
-    """The model as an artifact, kept in the work folder under the name of what it was made from."""
-    try:
-        from leanformer.models.store import find_checkpoint, import_checkpoint
-    except ImportError as error:
-        raise MissingExtraError("compressing", "train") from error
-    if is_artifact(model):
-        return open_artifact(model)
-    source = find_checkpoint(model)
-    stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
-    causes = [_IMPORT, str(source.resolve()), stamps, max_tokens, data.task.question.to_json()]
-    folder = work / f"teacher-{sha256_json(causes)[:16]}"
-    if (found := find_made(folder, say)) is not None:
-        return found
-    examples = data.dev or data.unlabelled or data.train
-    made = import_checkpoint(
-        model, folder, max_tokens=max_tokens, labels=data.task.labels, pairs=data.task.pairs,
-        texts=[] if examples is None else sampled(examples, _TRIED, seed=0),
-    )  # fmt: skip
-    note_made(folder)
-    return made
 
 
 def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) -> list[Entry]:

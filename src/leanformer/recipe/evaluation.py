@@ -13,7 +13,25 @@ from leanformer.errors import DataError
 from leanformer.loading import open_predictor
 from leanformer.metrics.primary import metric_name
 from leanformer.predictor import decide, logits
-from leanformer.task import Task
+from leanformer.tagging.schemes import types_of
+from leanformer.task import Task, by_number
+
+# By the answers of the data and of the model: a checkpoint that does not say what it was trained for is read as
+# `transformers` reads it, and --kind is about the data.
+_KIND_REMEDIES = {
+    (
+        "labels",
+        "label",
+    ): 'if the model was trained to give any number of labels, say so in its config.json: "problem_type": '
+    '"multi_label_classification"; if not, give data with one label a row',
+    ("label", "labels"): "give data with a list of labels a row, or --kind multilabel if these are such data",
+    (
+        "score",
+        "label",
+    ): 'if the model was trained to give a score, say so in its config.json: "problem_type": "regression"; '
+    "if the numbers are classes, --kind classification",
+    ("label", "score"): "if the labels are scores, --kind regression (of pairs: --kind similarity)",
+}
 
 
 @dataclass(frozen=True)
@@ -85,9 +103,14 @@ def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
         raise DataError(
             f"the data are of kind {data.task.kind!r} and the model of kind {teacher.task.kind!r}",
             path=data.name,
-            remedy="give data of the model's kind, or say what it is with --kind",
+            remedy=_KIND_REMEDIES.get(
+                (data.task.answer, teacher.task.answer), "give data of the model's kind, or say what it is with --kind"
+            ),
         )
-    if set(data.task.labels) - set(teacher.task.labels):
+    same = by_number(data.task.labels, teacher.task.labels) is not None
+    if data.task.answer == "tags":
+        same = set(types_of(data.task.labels)) <= set(types_of(teacher.task.labels))
+    if not same and set(data.task.labels) - set(teacher.task.labels):
         raise DataError(
             f"the data's labels {list(data.task.labels)} are not the model's {list(teacher.task.labels)}",
             path=data.name,

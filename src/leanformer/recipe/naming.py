@@ -1,4 +1,4 @@
-"""Which logit of a foreign model has which label: where names do not tell, the labelled dev rows do, or nothing does."""
+"""Which logit of a foreign model has which label: where names do not tell, the labelled dev rows do, or nothing."""
 
 from __future__ import annotations
 
@@ -97,7 +97,11 @@ class _Order:
 
 
 def name_tags(
-    source: object, own: Sequence[str], labels: Sequence[str], tags: Sequence[Sequence[str]], chosen: Sequence[np.ndarray]
+    source: object,
+    own: Sequence[str],
+    labels: Sequence[str],
+    tags: Sequence[Sequence[str]],
+    chosen: Sequence[np.ndarray],
 ) -> Naming:
     """Names for the logits of a tagger, B and I of a type kept together.
 

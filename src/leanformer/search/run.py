@@ -18,8 +18,9 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import check_folder
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
-from leanformer.recipe.compress import DEFAULT_MAX_TOKENS, take_in
+from leanformer.recipe.compress import DEFAULT_MAX_TOKENS
 from leanformer.recipe.evaluation import prepare
+from leanformer.recipe.teacher import matching_notes, take_in
 from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
 from leanformer.search.budget import Budget
@@ -109,7 +110,7 @@ def search(
         )
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     space.goals.check_metric(prepared.metric)
-    for note in prepared.data.notes:
+    for note in (*matching_notes(teacher, data), *prepared.data.notes):
         say(f"note: {note}")
     seen = replace(prepared.data, test=None)
     runner = Runner(teacher, seen, work, threads, device, speed, energy, say)

@@ -1,9 +1,10 @@
 """The most probable legal tags of a sentence.
 
 A tag is chosen for each word from its own logits, under the one condition that the sequence is legal IOB2: I-X follows
-B-X or I-X only. Of a model that was trained on IOB1 every sequence is legal, for I-X begins an entity there. The best such sequence is found by dynamic programming (Viterbi 1967); with the model's own choice
-where that is legal already, which nearly all are, it costs next to nothing. Where a model has learnt which tag follows
-which (`Task.transitions`), what it learnt is added, and the search is made for every sentence.
+B-X or I-X only. Of a model that was trained on IOB1 every sequence is legal, for I-X begins an entity there. The best
+such sequence is found by dynamic programming (Viterbi 1967); with the model's own choice where that is legal already,
+which nearly all are, it costs next to nothing. Where a model has learnt which tag follows which (`Task.transitions`),
+what it learnt is added, and the search is made for every sentence.
 """
 
 from __future__ import annotations

@@ -1,0 +1,189 @@
+"""Taking in the model that is to be compressed: as an artifact, its labels by name or by what dev says of them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import sampled
+from leanformer.data.labelling import are_integers, join_names
+from leanformer.data.matching import are_placeholders, match_by_name
+from leanformer.errors import CheckpointError, MissingExtraError
+from leanformer.files import new_folder, sha256_json
+from leanformer.loading import open_predictor
+from leanformer.metrics.primary import metric_of
+from leanformer.predictor import decide, logits
+from leanformer.recipe.made import find_made, note_made
+from leanformer.recipe.naming import Naming, name_by_rows, name_tags
+from leanformer.tagging.schemes import IOB1, OUTSIDE, split_tag, types_of
+from leanformer.task import BUILT, Task, by_number
+
+# Unlabelled texts whose tags tell whether a tagger begins entities with I-.
+_ENOUGH = 1000
+# Of what a checkpoint is made into: counted up where the same files become another model.
+_IMPORT = 3
+# Texts on which an imported model's tokens and answers are compared with those of its own library.
+_TRIED = 1000
+
+
+def take_in(
+    model: str, work: Path, max_tokens: int, data: Dataset, say: Callable[[str], None] = lambda line: None
+) -> Artifact:
+    """The model as an artifact, kept in the work folder under the name of what it was made from.
+
+    A foreign model's labels are matched with the data's by name (`data.matching`). Where names do not tell, they are
+    matched by the labelled dev rows (`recipe.naming`), and so is the scheme that a tagger was trained on.
+
+    Raises `CheckpointError` where neither tells.
+    """
+    try:
+        from leanformer.models.store import find_checkpoint, import_checkpoint, own_labels
+    except ImportError as error:
+        raise MissingExtraError("compressing", "train") from error
+    if is_artifact(model):
+        return open_artifact(model)
+    source = find_checkpoint(model)
+    stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
+    own, kind = own_labels(source, pairs=data.task.pairs)
+    answer = BUILT[kind].answer
+    # Of data of another kind nothing is matched; that they are is said by `prepare`.
+    labels = data.task.labels if answer == data.task.answer else ()
+    known = match_by_name(own, labels) if labels else None
+    nameless = are_placeholders(own)
+    by_dev = bool(labels) and known is None if answer in ("label", "labels") else answer == "tags"
+    by_dev = by_dev and not (answer == "tags" and nameless and not labels)
+    key = [_IMPORT, str(source.resolve()), stamps, max_tokens, data.task.question.to_json()]
+    if by_dev and data.dev is not None:
+        key.append(data.dev.content_hash)
+    folder = work / f"teacher-{sha256_json(key)[:16]}"
+    if (kept := find_made(folder, say)) is not None:
+        return kept
+    examples = data.dev or data.unlabelled or data.train
+    texts = [] if examples is None else sampled(examples, _TRIED, seed=0)
+    if not by_dev:
+        made = import_checkpoint(
+            model, folder, max_tokens=max_tokens, labels=labels, pairs=data.task.pairs, texts=texts
+        )
+        note_made(folder)
+        return made
+    names = known or own
+    if answer == "tags" and nameless:
+        names = (OUTSIDE, *(f"B-{i}" for i in range(1, len(own))))  # tags of any kind, until they are known
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work, prefix="teacher-") as scratch:
+        bare = import_checkpoint(
+            model, Path(scratch) / "a", max_tokens=max_tokens, pairs=data.task.pairs, texts=texts,
+            named=Task(kind, names),
+        )
+        if answer == "tags" and not nameless and (known or not labels):
+            found = Naming(names, "", _scheme(bare, data))
+        else:
+            found = _by_dev(source, bare, own, data)
+        made = _named(bare, folder, own, found)
+    note_made(folder)
+    return made
+
+
+def _named(bare: Artifact, folder: Path, own: Sequence[str], found: Naming) -> Artifact:
+    """The artifact with the names that were found, and a word in its history on how they were."""
+    (origin,) = bare.history
+    options = {key: value for key, value in origin["options"].items() if key != "labels_matched"}
+    if tuple(own) != found.names:
+        options |= {"labels_matched": dict(zip(own, found.names, strict=True)), "labels_matched_how": found.how}
+    task = replace(bare.task, labels=found.names, scheme=found.scheme)
+    with new_folder(folder) as temporary:
+        for name in bare.files:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(bare.path / name, temporary / name)
+        write_manifest(
+            temporary, format=bare.format, task=task, max_tokens=bare.max_tokens,
+            history=({**origin, "options": options},), properties=bare.properties,
+        )  # fmt: skip
+    return open_artifact(folder)
+
+
+def _by_dev(source: Path, bare: Artifact, own: Sequence[str], data: Dataset) -> Naming:
+    """Names for a model's logits by its answers on dev."""
+    labels, dev = data.task.labels, data.dev
+    if dev is None:
+        raise CheckpointError(
+            f"{source}: the model's labels ({join_names(own)}) are not the data's ({join_names(labels)}), and without "
+            "a labelled dev split nothing tells which is which\n"
+            "  remedy: write the data's labels into config.json, as id2label, in the order of the logits; or give dev"
+        )
+    if data.task.answer == "tags" and not are_placeholders(own):
+        raise CheckpointError(
+            f"{source}: the model's types of entity ({join_names(types_of(own))}) are not the data's "
+            f"({join_names(types_of(labels))})\n"
+            "  remedy: write the data's types into config.json, as id2label, in the order of the logits"
+        )
+    values = logits(open_predictor(bare), dev.inputs)
+    if data.task.answer == "tags":
+        tags = [[labels[i] for i in each] for each in dev.targets]
+        return name_tags(source, own, labels, tags, [each.argmax(axis=1) for each in values])
+    answers = decide(values, bare.task)
+    if data.task.answer == "labels":
+        return name_by_rows(source, own, labels, dev.targets, answers)
+    numbers = np.arange(max(len(own), len(labels)))
+    true = dev.targets[:, None] == numbers[: len(labels)]
+    return name_by_rows(source, own, labels, true, answers[:, None] == numbers[: len(own)])
+
+
+def _scheme(tagger: Artifact, data: Dataset) -> str | None:
+    """The scheme that a tagger was trained on where its labels do not tell: "IOB1", or None for IOB2.
+
+    It is IOB1 where most of its entities begin with I-, and dev, if there is one, agrees better so.
+    """
+    prefixes = {split_tag(name)[0] for name in tagger.task.labels}
+    dev = data.dev if data.task.answer == "tags" else None
+    texts = dev or data.unlabelled
+    if texts is None or not {"B", "I"} <= prefixes or prefixes & set("ESLU"):
+        return None
+    texts = texts if texts is dev else texts.select(range(min(len(texts), _ENOUGH)))
+    values = logits(open_predictor(tagger), texts.inputs)
+    parts = [split_tag(name) for name in tagger.task.labels]
+    begun = {"B": 0, "I": 0}
+    for each in values:
+        before = ""
+        for prefix, kind in (parts[int(i)] for i in each.argmax(axis=1)):
+            if kind and kind != before:
+                begun[prefix] += 1
+            before = kind
+    if begun["I"] <= begun["B"]:
+        return None
+    if texts is not dev:
+        return IOB1
+    targets = texts.for_task(tagger.task).targets
+    score = metric_of(tagger.task)
+    as_iob1, as_iob2 = (score(decide(values, replace(tagger.task, scheme=scheme)), targets) for scheme in (IOB1, None))
+    return IOB1 if as_iob1 > as_iob2 else None
+
+
+def matching_notes(teacher: Artifact, data: Dataset) -> list[str]:
+    """What a reader must know of how the model's labels were found, one sentence each."""
+    options = teacher.history[0]["options"] if teacher.history and teacher.history[0]["step"] == "import" else {}
+    notes = []
+    if matched := options.get("labels_matched"):
+        pairs = ", ".join(f"{key} is {value}" for key, value in matched.items())
+        how = options.get("labels_matched_how")
+        if how is None:
+            how = "matched by number" if are_integers(matched.values()) else "taken in the data's order"
+        notes.append(f"the model's labels have no names of the data; {how}: {pairs}")
+    elif teacher.task.labels and not data.task.labels and options and are_placeholders(teacher.task.labels):
+        notes.append(
+            "the model's labels have no names, and there are none in the data: they stay "
+            f"{join_names(teacher.task.labels)} (write id2label into its config.json to name them)"
+        )
+    if options and (numbers := by_number(data.task.labels, teacher.task.labels)) is not None:
+        shown = [f"{name} is {teacher.task.labels[i]}" for name, i in zip(data.task.labels, numbers, strict=True)]
+        notes.append(f"the data's labels are the numbers of the model's: {join_names(shown)}")
+    if teacher.task.scheme is not None:
+        notes.append(f"the model's tags are read as {teacher.task.scheme}: most of its entities begin with I-")
+    return notes
