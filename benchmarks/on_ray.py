@@ -136,7 +136,7 @@ def searching(
     shutil.rmtree(folder, ignore_errors=True)
     settings: dict[str, Any] = {
         "budget": Budget(trials=trials), "sampler": "grid", "threads": 1, "device": "cpu", "speed": speed,
-        "final_speed": speed, "say": lambda line: None,
+        "final_speed": speed, "allow_weak_teacher": True, "say": lambda line: None,
     }  # fmt: skip
     journal = folder / "ray.work" / JOURNAL
     killer = Killer(MAKING, lambda: journal.is_file() and journal.read_text().count('"measured"') >= kill_after)

@@ -58,7 +58,8 @@ def test_a_search_on_a_cluster_finds_the_front(command: Command, folder: Path, t
     teacher = tiny_artifact(tmp_path / "teacher")
     space = write_space(tmp_path / "space", SPACE)
     given = ("search", space, "--model", teacher.path, "--data", folder, "--output", tmp_path / "found",
-             "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu", "--ray", "local")  # fmt: skip
+             "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu", "--ray", "local",
+             "--allow-weak-teacher")  # fmt: skip
     answer = command(*given, "--trials", 2, "--cores", 4096)
     is_friendly(*answer)
     assert "a task takes 4096 cores" in answer[2]

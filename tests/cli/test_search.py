@@ -77,7 +77,7 @@ def test_nothing_within_the_bounds_is_status_3(command: Command, folder: Path, t
     space = write_space(tmp_path / "space", SPACE.replace("minimise: bytes", "minimise: bytes, max_bytes: 10"))
     status, out, err = command(
         "search", space, "--model", teacher.path, "--data", folder, "--output", tmp_path / "found", "--trials", 1,
-        "--threads", 1, "--device", "cpu",
+        "--threads", 1, "--device", "cpu", "--allow-weak-teacher",
     )  # fmt: skip
     assert status == 3, err
     assert "0 on the front" in out

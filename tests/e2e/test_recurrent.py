@@ -34,7 +34,7 @@ def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> N
         "compress", teacher.path, "--data", data, "--output", tmp_path / "lean", "--recipe", "xtremedistil",
         *(word for size in sizes for word in ("--set", f"student.{size}")), "--set", "student-int8.max_flips=1",
         "--set", "student-int8.max_mean_share=9", "--threads", 1, "--rounds", 1, "--no-memory", "--max-drop", 100,
-        "--goal", "size", "--device", "cpu",
+        "--goal", "size", "--device", "cpu", "--allow-weak-teacher",
     )  # fmt: skip
     assert status == 0, err
     lean = open_artifact(tmp_path / "lean")
@@ -83,7 +83,7 @@ def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Pa
     status, _, err = command(
         "compress", recurrent.path, "--data", data, "--output", tmp_path / "y", "--recipe", "distil", "--threads", 1,
         "--device", "cpu", "--no-memory", "--rounds", 1, "--max-drop", 100, "--set", "teacher-int8.max_flips=1",
-        "--set", "teacher-int8.max_mean_share=9",
+        "--set", "teacher-int8.max_mean_share=9", "--allow-weak-teacher",
     )  # fmt: skip
     assert status == 0, err
     assert "compress.distil takes encoder or transformers, not an artifact of format 'bilstm'" in err

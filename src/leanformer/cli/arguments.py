@@ -69,6 +69,12 @@ StabilityOption = Annotated[
 ]
 
 
+WeakTeacherOption = Annotated[
+    bool,
+    typer.Option("--allow-weak-teacher", help="Go on with a teacher that an answer without reading would beat."),
+]
+
+
 def say(line: str) -> None:
     """Progress goes to standard error, so that results on standard output can be piped."""
     print(line, file=sys.stderr, flush=True)

@@ -15,6 +15,7 @@ from leanformer.cli.arguments import (
     SplitOption,
     ThreadsOption,
     TuningOption,
+    WeakTeacherOption,
     open_data,
     output_folder,
     say,
@@ -51,6 +52,7 @@ def cascade(
     forecast: Annotated[bool, typer.Option("--forecast", help="Only say what so many rows can show.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the calibration as JSON.")] = False,
     split: SplitOption = None,
+    allow_weak_teacher: WeakTeacherOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
@@ -67,6 +69,8 @@ def cascade(
     from leanformer.cascade.store import check_members, write_cascade
     from leanformer.outputs.folders import new_output
     from leanformer.outputs.place import check_apart
+    from leanformer.predictor import decide
+    from leanformer.recipe.teacher import weak_notes
 
     promised = Promise(max_loss, confidence, promise)
     if measure not in (*MEASURES, "auto"):
@@ -93,6 +97,11 @@ def cascade(
     say(f"scoring {len(examples):,} texts with {len(members)} models")
     values = _scores(members, examples, threads, tuning)
     labels = examples.targets if examples.is_labelled else None
+    if labels is not None:
+        task = members[-1].task
+        answers = decide(values[-1], task)
+        for line in weak_notes(answers, labels, task, str(members[-1].path), on, allowed=allow_weak_teacher):
+            say(f"warning: {line}")
     found = calibrate(values, labels, promised, fit, held_out, measure=measure)
     plan = found.plan
     if plan is None:

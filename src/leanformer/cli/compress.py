@@ -23,6 +23,7 @@ from leanformer.cli.arguments import (
     StabilityOption,
     ThreadsOption,
     TokensOption,
+    WeakTeacherOption,
     command_line,
     energy_settings,
     need_torch,
@@ -59,6 +60,7 @@ def compress(
     groups: GroupsOption = None,
     robustness: RobustnessOption = False,
     stability: StabilityOption = False,
+    allow_weak_teacher: WeakTeacherOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
@@ -96,7 +98,7 @@ def compress(
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
         threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        energy=metering, further=further, command=command_line(),
+        energy=metering, further=further, allow_weak_teacher=allow_weak_teacher, command=command_line(),
         overwrite=overwrite, say=say,
     )  # fmt: skip
     print_report(result.report, Console())

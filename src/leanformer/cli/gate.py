@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import DataOption, SeedOption, SplitOption, ThreadsOption, open_data, say
+from leanformer.cli.arguments import (
+    DataOption,
+    SeedOption,
+    SplitOption,
+    ThreadsOption,
+    WeakTeacherOption,
+    open_data,
+    say,
+)
 from leanformer.errors import DataError, LeanformerError
 
 NOT_SHOWN = 4
@@ -41,6 +50,7 @@ def gate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the verdict as JSON to this file.")] = None,
+    allow_weak_teacher: WeakTeacherOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
 ) -> None:
@@ -53,6 +63,7 @@ def gate(
     from leanformer.measure.gate import Bounds, forecast, judge
     from leanformer.measure.used import earlier_use
     from leanformer.outputs.written import check_file, is_verdict
+    from leanformer.recipe.teacher import weak_notes
 
     if output is not None:
         check_file(output, "a verdict of `leanformer gate`", is_verdict)
@@ -79,6 +90,9 @@ def gate(
     if forecast_only:
         return
     predicted, reference, labels = _answers(lean, against, examples, threads)
+    for note in weak_notes(reference, labels, lean.task, against, on, allowed=allow_weak_teacher):
+        say(f"warning: {note}")
+        warnings.append(note)
     verdict = judge(predicted, reference, labels, bounds, groups)
     value: dict[str, Any] = {
         "artifact": {"path": str(artifact), "content_hash": lean.content_hash},
@@ -134,6 +148,17 @@ def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[s
     return found
 
 
+def _names(lean: Any, against: str) -> dict[str, Any]:
+    """How a checkpoint's labels are found: those that `lean` was made with, if it was made from one that has them."""
+    from leanformer.models.store import find_checkpoint, own_labels
+
+    matched = (lean.history[0].get("options") or {}).get("labels_matched") if lean.history else None
+    own, kind = own_labels(find_checkpoint(against), pairs=lean.task.pairs)
+    if isinstance(matched, dict) and tuple(matched) == own and tuple(matched.values()) == lean.task.labels:
+        return {"named": replace(lean.task.question, kind=kind)}
+    return {"labels": lean.task.labels}
+
+
 def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tuple[Any, Any, Any]:
     """Classes of the model and of its teacher, and the labels, `[n]` each."""
     import numpy as np
@@ -151,13 +176,9 @@ def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tup
             from leanformer.models.store import import_checkpoint
 
             teacher = import_checkpoint(
-                against,
-                Path(folder) / "teacher",
-                max_tokens=lean.max_tokens,
-                labels=lean.task.labels,
-                pairs=lean.task.pairs,
-                texts=examples.inputs[:1000],
-            )
+                against, Path(folder) / "teacher", max_tokens=lean.max_tokens, pairs=lean.task.pairs,
+                texts=examples.inputs[:1000], **_names(lean, against),
+            )  # fmt: skip
         if teacher.task.question != lean.task.question:
             raise LeanformerError(
                 f"{against}: its labels {list(teacher.task.labels)} are not those of {lean.path} "

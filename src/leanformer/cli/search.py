@@ -19,6 +19,7 @@ from leanformer.cli.arguments import (
     SplitOption,
     ThreadsOption,
     TokensOption,
+    WeakTeacherOption,
     command_line,
     energy_settings,
     need_torch,
@@ -62,6 +63,7 @@ def search(
     rounds: Annotated[int, typer.Option(min=1, help="Timing rounds of the front on test.")] = 3,
     energy: EnergyOption = False,
     country: CountryOption = None,
+    allow_weak_teacher: WeakTeacherOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
@@ -113,8 +115,8 @@ def search(
         result = run(
             found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
             threads=threads, device=device, energy=metering, final_speed=SpeedSettings(rounds=rounds),
-            usd_per_hour=usd_per_hour, executor=executor, command=command_line(),
-            overwrite=overwrite, say=say,
+            usd_per_hour=usd_per_hour, executor=executor, allow_weak_teacher=allow_weak_teacher,
+            command=command_line(), overwrite=overwrite, say=say,
         )  # fmt: skip
     if result.report is not None:
         print_report(result.report, Console())

@@ -30,7 +30,7 @@ from leanformer.recipe.further import NOTHING, Further
 from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
-from leanformer.recipe.teacher import matching_notes, take_in
+from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
@@ -68,6 +68,7 @@ def compress(
     memory: bool = True,
     energy: EnergySettings | None = None,
     further: Further = NOTHING,
+    allow_weak_teacher: bool = False,
     command: str | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
@@ -84,6 +85,7 @@ def compress(
         usd_per_hour: price of the machine; default: see `measure.cost`.
         energy: meters every step and every rung; None takes their time alone.
         further: what is measured of every rung on request.
+        allow_weak_teacher: go on with a model that an answer without reading would beat on dev.
         command: the command line to be named in the report.
 
     Raises `LeanformerError` for anything the user can mend.
@@ -119,11 +121,13 @@ def compress(
         )
     matching = matching_notes(teacher, data)
     prepared = prepare(data, teacher, seed=seed, threads=threads)
-    data = replace(
-        prepared.data, notes=(*matching, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens))
-    )
-    for note in data.notes:
+    for note in matching:  # before the check, whose outcome they may explain
         say(f"note: {note}")
+    weak = check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher)
+    notes = [*weak, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens)]
+    for note in notes:
+        say(f"note: {note}")
+    data = replace(prepared.data, notes=(*matching, *notes))
     if data.test is not None:
         further.columns(data.test)  # a column that is not there is said now, not after an hour of work
     context = Context(

@@ -16,6 +16,7 @@ from leanformer.predictor import decide, logits
 from leanformer.tagging.schemes import types_of
 from leanformer.task import Task, by_number
 
+_WITH_TEACHER = " with the teacher"
 # By the answers of the data and of the model: a checkpoint that does not say what it was trained for is read as
 # `transformers` reads it, and --kind is about the data.
 _KIND_REMEDIES = {
@@ -41,6 +42,11 @@ class Prepared:
     data: Dataset
     metric: str
 
+    @property
+    def labelled_dev(self) -> Examples | None:
+        """Dev, where its labels are known otherwise than from the teacher."""
+        return None if self.metric.endswith(_WITH_TEACHER) else self.data.dev
+
 
 def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Prepared:
     """Data in the teacher's label order; labelled by the teacher where there are only unlabelled texts.
@@ -58,9 +64,8 @@ def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Pre
     if data.train is None and data.dev is None and data.test is None:
         if data.unlabelled is None or len(data.unlabelled) < 20:
             raise DataError("at least 20 unlabelled texts are needed to compare models on", path=data.name)
-        metric = "agreement with the teacher"
-        if teacher.task.answer != "label":
-            metric = f"{metric_name(teacher.task)} with the teacher"
+        agreement = "agreement" if teacher.task.answer == "label" else metric_name(teacher.task)
+        metric = agreement + _WITH_TEACHER
         return Prepared(_from_teacher(data.unlabelled, data, teacher, seed, threads), metric)
     # Said before the recipe runs, not after it.
     for split, purpose in (("dev", "choose by"), ("test", "report on")):

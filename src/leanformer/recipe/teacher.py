@@ -12,13 +12,14 @@ import numpy as np
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import sampled
+from leanformer.data.examples import Examples, sampled
 from leanformer.data.labelling import are_integers, join_names
 from leanformer.data.matching import are_placeholders, match_by_name
-from leanformer.errors import CheckpointError, MissingExtraError
+from leanformer.errors import CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json
 from leanformer.loading import open_predictor
 from leanformer.metrics.primary import metric_of
+from leanformer.metrics.trivial import beaten_by
 from leanformer.predictor import decide, logits
 from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.naming import Naming, name_by_rows, name_tags
@@ -174,8 +175,9 @@ def matching_notes(teacher: Artifact, data: Dataset) -> list[str]:
         pairs = ", ".join(f"{key} is {value}" for key, value in matched.items())
         how = options.get("labels_matched_how")
         if how is None:
-            how = "matched by number" if are_integers(matched.values()) else "taken in the data's order"
-        notes.append(f"the model's labels have no names of the data; {how}: {pairs}")
+            how = "matched by number" if are_integers(matched.values()) else "the same but for their case"
+        lacking = "have no names" if are_placeholders(tuple(matched)) else "are not called what the data call them"
+        notes.append(f"the model's labels {lacking}; {how}: {pairs}")
     elif teacher.task.labels and not data.task.labels and options and are_placeholders(teacher.task.labels):
         notes.append(
             "the model's labels have no names, and there are none in the data: they stay "
@@ -187,3 +189,35 @@ def matching_notes(teacher: Artifact, data: Dataset) -> list[str]:
     if teacher.task.scheme is not None:
         notes.append(f"the model's tags are read as {teacher.task.scheme}: most of its entities begin with I-")
     return notes
+
+
+def check_teacher(
+    teacher: Artifact, dev: Examples | None, name: str, *, threads: int | None = None, allowed: bool = False
+) -> list[str]:
+    """Notes on a teacher that an answer without reading would beat, where that is `allowed`.
+
+    Args:
+        dev: labelled examples in the teacher's task; None checks nothing. name: what the user calls the model.
+
+    Raises `LeanformerError` for such a teacher where it is not: what is made of it would be as bad.
+    """
+    if dev is None or not dev.is_labelled:
+        return []
+    values = logits(open_predictor(teacher, threads=threads), dev.inputs)
+    return weak_notes(decide(values, teacher.task), dev.targets, teacher.task, name, "dev", allowed=allowed)
+
+
+def weak_notes(
+    answers: np.ndarray, targets: np.ndarray, task: Task, name: str, split: str, *, allowed: bool
+) -> list[str]:
+    """What `check_teacher` says, of answers that are known already."""
+    if (found := beaten_by(answers, targets, task)) is None:
+        return []
+    if allowed:
+        return [f"on {split} the teacher is beaten by an answer without reading: {found}"]
+    raise LeanformerError(
+        f"{name}: on {split} the model is beaten by an answer without reading: {found}\n"
+        "  remedy: check that its labels are in the order of its logits (id2label in config.json), that it is a model "
+        "of this kind for these data (problem_type, one text or two), and that the texts are prepared as those that it "
+        "was trained on (tokenizer, case, prefixes); --allow-weak-teacher goes on all the same"
+    )

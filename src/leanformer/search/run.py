@@ -20,7 +20,7 @@ from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
 from leanformer.recipe.compress import DEFAULT_MAX_TOKENS
 from leanformer.recipe.evaluation import prepare
-from leanformer.recipe.teacher import matching_notes, take_in
+from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
 from leanformer.search.budget import Budget
@@ -72,6 +72,7 @@ def search(
     final_speed: SpeedSettings | None = None,
     usd_per_hour: float | None = None,
     executor: Callable[[Runner], Executor] = Serial,
+    allow_weak_teacher: bool = False,
     command: str | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
@@ -89,6 +90,7 @@ def search(
         energy: meters every trial; needed for a budget in joules.
         speed: how each trial is timed, on dev texts. final_speed: how the front is, on test texts.
         executor: makes of a runner what runs the jobs; see `search.executor`.
+        allow_weak_teacher: go on with a model that an answer without reading would beat on dev.
 
     Raises `LeanformerError` for anything the user can mend.
     """
@@ -111,6 +113,8 @@ def search(
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     space.goals.check_metric(prepared.metric)
     for note in (*matching_notes(teacher, data), *prepared.data.notes):
+        say(f"note: {note}")
+    for note in check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher):
         say(f"note: {note}")
     seen = replace(prepared.data, test=None)
     runner = Runner(teacher, seen, work, threads, device, speed, energy, say)
