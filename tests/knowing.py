@@ -50,7 +50,13 @@ def save_stock(folder: Path, model: Classifier, task: Task, names: Mapping[int, 
     """The model as a stock checkpoint whose `id2label` is `names`, or is left out."""
     write_checkpoint(model, task, folder)
     tiny_tokenizer(folder)
-    edit(folder / "config.json", id2label=None if names is None else {str(i): name for i, name in names.items()})
+    return rename(folder, names)
+
+
+def rename(folder: Path, names: Mapping[int, str] | None) -> Path:
+    """Write other names, or none, into a checkpoint's configuration."""
+    wanted = None if names is None else {str(number): name for number, name in names.items()}
+    edit(folder / "config.json", id2label=wanted, label2id=None)
     return folder
 
 

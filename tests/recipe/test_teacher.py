@@ -23,7 +23,7 @@ from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.tagging.schemes import spelled, tag_names
 from leanformer.task import Task
 from tests.export.making import make_context
-from tests.knowing import knowing, named, save_stock
+from tests.knowing import knowing, named, rename, save_stock
 from tests.models.saving import edit
 from tests.tagged import TASK as TAG_TASK
 from tests.tagged import tagged_dataset
@@ -140,7 +140,7 @@ def test_what_dev_cannot_tell_is_refused_with_a_remedy_that_works(tmp_path: Path
         take_in(str(two), tmp_path / "work", 32, data)
     assert not list((tmp_path / "work").iterdir()), "nothing is left lying about"
     # The remedy, as it is given.
-    edit(source / "config.json", id2label=dict(enumerate(ORDER)))
+    rename(source, named(ORDER))
     for given in (few, replace(data, dev=None), data):
         assert take_in(str(source), tmp_path / "work", 32, given).task.labels == ORDER
 
@@ -292,7 +292,7 @@ def test_types_of_other_names_are_refused_with_a_remedy_that_works(tmp_path: Pat
         CheckpointError, match=r"(?s)types of entity \(SONG, SPO\) are not the data's.*remedy: .*id2label"
     ):
         take_in(str(source), tmp_path / "work", 32, tagged_dataset())
-    edit(source / "config.json", id2label=dict(enumerate(order)))
+    rename(source, named(order))
     assert take_in(str(source), tmp_path / "work", 32, tagged_dataset()).task.labels == order
 
 
@@ -313,7 +313,7 @@ def test_an_inverted_classifier_is_stopped_and_told_what_to_look_at(tmp_path: Pa
     assert "id2label" in str(error.value) and "--allow-weak-teacher" in str(error.value)
     (note,) = check(teacher, tiny_dataset(), allowed=True)
     assert "right for 0.0 %" in note
-    edit(source / "config.json", id2label=dict(enumerate(ORDER)))
+    rename(source, named(ORDER))
     assert check(take_in(str(source), tmp_path / "work", 32, tiny_dataset()), tiny_dataset()) == []
 
 
