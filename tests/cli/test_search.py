@@ -27,7 +27,7 @@ def test_a_search_prints_its_front_and_goes_on(command: Command, folder: Path, t
     teacher = tiny_artifact(tmp_path / "teacher")
     space = write_space(tmp_path / "space", SPACE)
     given = ("search", space, "--model", teacher.path, "--data", folder, "--output", tmp_path / "found",
-             "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu")  # fmt: skip
+             "--allow-weak-teacher", "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu")  # fmt: skip
     status, out, err = command(*given, "--trials", 1)
     assert status == 0, err
     assert "1 on the front of 1 trials on dev" in out
@@ -38,8 +38,7 @@ def test_a_search_prints_its_front_and_goes_on(command: Command, folder: Path, t
     assert record["counts"] == {"finished": 2} and record["ended"] == "nothing is left to try"
     assert all((tmp_path / "found" / f"front/trial-{i:03}" / "leanformer.json").is_file() for i in record["front"])
     again = command(*given[:-1], "cpu", "--trials", 5, "--seed", 4)
-    is_friendly(*again)
-    assert "of another search" in again[2]
+    assert again[:2] == (1, "") and "of another search" in again[2] and "Traceback" not in again[2]
 
 
 @pytest.mark.parametrize(

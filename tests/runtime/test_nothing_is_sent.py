@@ -93,7 +93,7 @@ def test_compressing_measuring_and_searching_leave_no_trace(tmp_path: Path) -> N
     lean = str(tmp_path / "lean")
     compress = (
         *("compress", str(teacher), *given, "--recipe", "quick", "--max-drop", "100", "--rounds", "1"),
-        *("--threads", "1", "--output", lean),
+        *("--threads", "1", "--output", lean, "--allow-weak-teacher"),
     )
     assert watched(tmp_path / "home1", *leanformer, *compress) == (set(), [])
     energy = ("--energy",) if importlib.util.find_spec("codecarbon") else ()
@@ -114,7 +114,7 @@ def test_compressing_measuring_and_searching_leave_no_trace(tmp_path: Path) -> N
                 "--trials",
                 "1",
             ),
-            *("--output", str(tmp_path / "found"), "--threads", "1"),
+            *("--output", str(tmp_path / "found"), "--threads", "1", "--allow-weak-teacher"),
         )
         assert watched(tmp_path / "home3", *leanformer, *search) == (set(), [])
 
