@@ -189,8 +189,7 @@ def decide(values: np.ndarray, task: Task) -> np.ndarray:
 
     Returns class indices `[n]` for one label, whether each label applies `[n, labels]` for any number of them, scores
     `[n]`, float64, on the scale of the training data, and for tags, of a ragged array `[n]` of `[words, labels]`, one
-    `[n]` of tag indices `[words]`, the best legal sequence of each sentence in the model's own scheme; of vectors these
-    with length 1.
+    `[n]` of tag indices `[words]`, the best legal sequence in the model's own scheme; of vectors these with length 1.
     """
     if task.answer == "tags":
         return viterbi.decode(list(values), task.labels, task.transitions, task.scheme)
