@@ -80,7 +80,11 @@ def take_in(
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix="teacher-") as scratch:
         bare = import_checkpoint(
-            model, Path(scratch) / "a", max_tokens=max_tokens, pairs=data.task.pairs, texts=texts,
+            model,
+            Path(scratch) / "a",
+            max_tokens=max_tokens,
+            pairs=data.task.pairs,
+            texts=texts,
             named=Task(kind, names),
         )
         if answer == "tags" and not nameless and (known or not labels):
