@@ -102,7 +102,10 @@ def checkpoint(folder: Path, **pooling: object) -> Path:
     tiny_tokenizer(folder)
     if pooling:
         kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
-        modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+        modules = [
+            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for number, (path, kind) in enumerate(kinds.items())
+        ]
         (folder / "modules.json").write_text(json.dumps(modules))
         (folder / "1_Pooling").mkdir()
         (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
@@ -112,7 +115,8 @@ def checkpoint(folder: Path, **pooling: object) -> Path:
 
 def test_a_folder_says_how_it_pools(tmp_path: Path):
     folder = checkpoint(tmp_path / "model", pooling_mode_mean_tokens=True, pooling_mode_cls_token=False)
-    assert read_sentence_encoder(folder) == ("mean", 24)
+    said = read_sentence_encoder(folder)
+    assert (said.pooling, said.longest, said.prompt, said.lower, said.unit) == ("mean", 24, "", False, True)
     made = make_embedder(str(folder), TEXTS, tmp_path / "lean")
     assert (made.task.kind, made.task.width, made.max_tokens) == ("embedding", 32, 24)
     assert made.properties["precision"] == "int8 per_token"

@@ -7,6 +7,7 @@ them. What it makes is written down and tried: the same ids for every text, or a
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import CheckpointError
 from leanformer.files import sha256_json
+from leanformer.models.hf.prompt import lowered, prompted
 from leanformer.models.writing import TOKENIZER
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
@@ -32,36 +34,70 @@ AWKWARD = (
     "🙂👩‍👩‍👧‍👦 ✓ — … “quoted”", "UPPER lower MiXeD", "a-b_c/d\\e|f", "\u0130\u0131\u1e9e\u01c5", "word " * 40,
 )  # fmt: skip
 _SAVE = "save the tokenizer as the model was trained with it: AutoTokenizer.from_pretrained(...).save_pretrained(...)"
+_NO_PROMPT = (
+    "set default_prompt_name to null in config_sentence_transformers.json, and write the prompt into your texts"
+)
 # Options of transformers' tokenizers that no tokenizer.json has a place for.
 _UNWRITTEN = ("split_special_tokens",)
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _LONGEST = 10**6  # `transformers` writes 1e30 where it does not know
 
 
-def tokenizer_file(folder: Path, rows: int | None, work: Path | None = None, *, texts: Sequence[Text] = ()) -> Path:
+def tokenizer_file(
+    folder: Path,
+    rows: int | None,
+    work: Path | None = None,
+    *,
+    texts: Sequence[Text] = (),
+    prompt: str = "",
+    lower: bool = False,
+) -> Path:
     """A `tokenizer.json` that gives the ids of `transformers`: the folder's own where it does, else one made in `work`.
 
     Args:
         rows: of the model's word table; None where that is not known.
         work: a folder to write into; None: one that goes when the process ends, never `folder`, which is not ours.
         texts: further texts, or pairs of them, to compare ids on.
+        prompt: what stands in front of every text.
+        lower: texts, with their prompt, are lowered first.
 
     Raises `CheckpointError` where none can be made, where it would give other ids, and for a token that the table has
     no row for.
     """
     path, theirs = folder / TOKENIZER, stock_tokenizer(folder)
-    if theirs is not None:
+    left_out = set[str]()
+    if theirs is None:
+        spec = _read(path)
+    else:
         spec, left_out = _written(theirs), _unasked(theirs, folder, rows)
         spec["added_tokens"] = [token for token in spec["added_tokens"] if token["content"] not in left_out]
-        if not path.is_file() or not _same(_read(path), spec):
-            path = (_scratch(folder) if work is None else work) / TOKENIZER
-            path.parent.mkdir(parents=True, exist_ok=True)
-            RustTokenizer.from_str(json.dumps(spec)).save(str(path))
+    if lower:
+        spec = lowered(spec)
+        if theirs is not None:
+            theirs = copy.deepcopy(theirs)
+            theirs.backend_tokenizer.normalizer = RustTokenizer.from_str(json.dumps(spec)).normalizer
+    if prompt:
+        spec = _with_prompt(spec, prompt, folder)
+    if not path.is_file() or not _same(_read(path), spec):
+        path = (_scratch(folder) if work is None else work) / TOKENIZER
+        path.parent.mkdir(parents=True, exist_ok=True)
+        RustTokenizer.from_str(json.dumps(spec)).save(str(path))
     if rows is not None:
         check_table(path, rows, folder)
     if theirs is not None:
-        check_ids(theirs, path, [*AWKWARD, *texts, *_with_added(theirs, left_out)], folder)
+        check_ids(theirs, path, [*AWKWARD, *texts, *_with_added(theirs, left_out)], folder, prompt)
     return path
+
+
+def _with_prompt(spec: dict[str, Any], prompt: str, folder: Path) -> dict[str, Any]:
+    one = RustTokenizer.from_str(json.dumps(spec)).encode(prompt, add_special_tokens=False)
+    changed = prompted(spec, one.ids, one.tokens)
+    if changed is None:
+        raise CheckpointError(
+            f"{folder}: the prompt {prompt!r} (default_prompt_name) cannot be set before texts of such a tokenizer\n"
+            f"  remedy: {_NO_PROMPT}"
+        )
+    return changed
 
 
 def longest_input(folder: Path) -> int | None:
@@ -159,20 +195,27 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return essence(one) == essence(other)
 
 
-def check_ids(theirs: Any, path: Path, texts: Sequence[Text], source: object, max_tokens: int | None = None) -> None:
+def check_ids(theirs: Any, path: Path, texts: Sequence[Text], source: object, prompt: str = "") -> None:
     """Raise `CheckpointError` where the `tokenizer.json` at `path` gives other ids than `transformers` makes.
 
     Args:
         texts: single ones, or pairs.
-        max_tokens: to cut at; None tries the whole texts, and some that are cut.
+        prompt: in front of each of them there, and no part of them here.
     """
-    for longest in (12, 512) if max_tokens is None else (max_tokens,):
+    special = RustTokenizer.from_file(str(path)).num_special_tokens_to_add(is_pair=False)
+    for longest in (special + 10, special + 500):  # so that some are cut, and most are not
         ours = Tokenizer(path, longest)
         for text, row in zip(texts, ours.encode(texts), strict=True):
             first, second = (text, None) if isinstance(text, str) else text
-            expected = theirs(first, second, truncation=True, max_length=longest)["input_ids"]
+            expected = theirs(prompt + first, second, truncation=True, max_length=longest)["input_ids"]
             ids = row if row.ndim == 1 else row[:, 0]
             if not np.array_equal(ids, expected):
+                if prompt:
+                    raise CheckpointError(
+                        f"{source}: with the prompt {prompt!r} (default_prompt_name) the text {text!r:.60} has other "
+                        f"tokens than behind it: {_shown(theirs, expected)} there, {_shown(theirs, ids)} here\n"
+                        f"  remedy: {_NO_PROMPT}"
+                    )
                 named = [name for name in _UNWRITTEN if getattr(theirs, name, False)]
                 raise CheckpointError(
                     f"{source}: transformers makes other tokens of {text!r:.60} than a tokenizer.json can: "
