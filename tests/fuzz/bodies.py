@@ -40,14 +40,14 @@ class Found:
     Attributes:
         statuses: how many answers had each status; "none" where the connection was closed without one.
         findings: requests whose answer is not as described, each with why.
-        resident_mb: memory of the server and its workers, at even distances over the run.
+        resident_mb: memory of the front, and of its workers together, at even distances over the run.
     """
 
     count: int
     seed: int
     statuses: dict[str, int] = field(default_factory=dict)
     findings: list[dict[str, Any]] = field(default_factory=list)
-    resident_mb: list[float] = field(default_factory=list)
+    resident_mb: list[tuple[float, float]] = field(default_factory=list)
 
 
 def text(draw: random.Random) -> str:
@@ -177,11 +177,14 @@ def speak(port: int, sent: bytes) -> bytes:
     return answer
 
 
-def resident_mb(server: Server) -> float:
-    """Memory of the server's front and its workers."""
-    pids = [server.process.pid, *server.workers]
-    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-    return round(sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024, 1)
+def resident_mb(server: Server) -> tuple[float, float]:
+    """Memory of the server's front, and of its workers together."""
+    return _resident(server.process.pid), round(sum(map(_resident, server.workers)), 1)
+
+
+def _resident(pid: int) -> float:
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:")]
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 def run(server: Server, count: int, seed: int, *, seconds: float = math.inf, looks: int = 20) -> Found:
