@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -247,6 +248,22 @@ def test_words_are_forgotten_before_there_are_too_many(tmp_path: Path) -> None:
     for _ in range(3):
         ours.encode(["a" * 49 + " " + "b" * 48])
     assert "b" * 48 in ours._words._known and max(map(len, ours._words._known)) == WordCache.LONGEST_KEPT
+
+
+def test_long_words_of_strangers_take_no_memory(tmp_path: Path) -> None:
+    ours = Tokenizer(tiny_tokenizer(tmp_path), 64)
+    assert ours._words is not None
+    ours.encode(["a b"])
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(60):
+            ours.encode([f"{number}-{place}".ljust(1000, "x") for place in range(100)])
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert len(ours._words._met) >= 6000
+    assert held < 6000 * 200, "less than the words themselves"
 
 
 def test_several_threads_share_it(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class WordCache:
         self._cut_left = cut_left
         self._tokenizer, self._words, self._one_core = tokenizer, words, one_core
         self._known: dict[str, bytes] = {}
-        self._met: set[str] = set()
+        self._met: set[int] = set()
         self._lock = Lock()
         self.single = template(tokenizer, max_tokens, pair=False)
         self.pair = template(tokenizer, max_tokens, pair=True)
@@ -162,12 +162,13 @@ class WordCache:
 
     def _met_before(self, words: set[str]) -> set[str]:
         """Those of the unknown words that have been asked about before."""
+        # Only their hashes are kept, for words from anywhere may be long; one taken for another is learnt too soon.
         with self._lock:
-            again = words & self._met
+            again = {word for word in words if hash(word) in self._met}
             if len(self._met) > self._words:
                 self._met.clear()
-            self._met |= words - again
-            self._met -= again
+            self._met.update(map(hash, words - again))
+            self._met.difference_update(map(hash, again))
         return again
 
     def _body(self, text: str, enough: int | None, ids_of: Callable[[str], bytes]) -> bytes:
