@@ -45,8 +45,7 @@ def make_app(service: Service) -> ASGIApp:
             Route("/metrics", routes.metrics),
             Route("/openapi.json", routes.openapi),
             Route("/docs", routes.docs),
-            Route("/", routes.playground),
-            Route("/", routes.ask_any, methods=["POST"]),
+            Route("/", routes.root, methods=["GET", "POST"]),
         ],
         exception_handlers={Refused: _refused, HTTPException: _http},  # type: ignore[dict-item]
     )
@@ -146,8 +145,8 @@ class Routes:
     def _described(self) -> dict[str, Any]:
         return describe(self.service.settings, self.service.tasks)
 
-    async def playground(self, request: Request) -> Response:
-        return playground()
+    async def root(self, request: Request) -> Response:
+        return await self.ask_any(request) if request.method == "POST" else playground()
 
 
 class Lines(Response):

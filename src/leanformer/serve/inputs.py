@@ -21,6 +21,8 @@ OPTIONS = {
 }
 # Which of these a model answers, by the form of its task's answer.
 ROUTE_OF = {"label": "predict", "labels": "predict", "score": "predict", "tags": "tag", "vector": "embed"}
+# What makes scores of logits, by the form of the answer.
+FUNCTIONS = {"label": "softmax", "labels": "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def fit(query: Query, task: Task) -> Query:
         return query
     if query.truncation_direction == "left":
         raise Refused(422, "truncation_direction: texts are cut on the right")
-    function = {"label": "softmax", "labels": "sigmoid"}.get(task.answer)
+    function = FUNCTIONS.get(task.answer)
     if query.function_to_apply not in (None, function):
         applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"
         raise Refused(422, f'function_to_apply: {applied}; leave it out, or ask for logits with "none"')

@@ -11,7 +11,7 @@ from leanformer.serve.answers import NAMES
 from leanformer.serve.body import TIMEOUT_HEADER
 from leanformer.serve.inputs import OPTIONS
 from leanformer.serve.refused import KINDS
-from leanformer.serve.schemas import QUERIES, answer_schema, routes_of, schemas
+from leanformer.serve.schemas import NAMED, QUERIES, answer_schema, routes_of, schemas
 from leanformer.serve.settings import Limits, Settings
 from leanformer.task import Task
 
@@ -87,7 +87,8 @@ def _ask_any(tasks: Mapping[str, Task], limits: Limits) -> dict[str, Any]:
     """The root, where a request names no route: it is asked what its model answers."""
     routes = routes_of(tasks)
     operation = _ask(routes[0], limits)
-    queries = [{"$ref": f"#/components/schemas/{QUERIES[route]}"} for route in routes]
+    names = [QUERIES[routes[0]], *(NAMED[route] for route in routes[1:])]
+    queries = [{"$ref": f"#/components/schemas/{name}"} for name in names]
     operation["requestBody"]["content"]["application/json"]["schema"] = {"anyOf": queries}
     operation["responses"]["200"] = {
         "description": "As the route of the model that is asked answers",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from leanformer.questions import VISIBLE
 from leanformer.serve.dialects import FIELDS, SWITCHES
-from leanformer.serve.inputs import OPTIONS, ROUTE_OF, is_paired
+from leanformer.serve.inputs import FUNCTIONS, OPTIONS, ROUTE_OF, is_paired
 from leanformer.serve.refused import KINDS
 from leanformer.serve.settings import Settings
 from leanformer.task import Task
 
-# The schema of a body for each route.
+# The schema of a body for each route, and of one that has to name its model.
 QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery"}
+NAMED = {route: f"Named{name}" for route, name in QUERIES.items()}
 
 
 def answer_schema(route: str) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def answer_schema(route: str) -> dict[str, Any]:
 
 
 def routes_of(tasks: Mapping[str, Task]) -> list[str]:
-    """What these models can be asked for; everything as long as there are none."""
-    return list(dict.fromkeys(ROUTE_OF[task.answer] for task in tasks.values())) or list(OPTIONS)
+    """What these models can be asked for, that of the first one first."""
+    return list(dict.fromkeys(ROUTE_OF[task.answer] for task in tasks.values())) or ["predict"]
 
 
 _OPTIONS: dict[str, Any] = {
@@ -52,7 +53,6 @@ _DIALECTS: dict[str, Any] = {
     },
     "function_to_apply": {
         "type": ["string", "null"],
-        "enum": ["softmax", "sigmoid", "none", None],
         "description": "The function that makes the model's scores, or none for logits; another one is refused.",
     },
     "aggregation_strategy": {
@@ -109,7 +109,22 @@ def schemas(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
         },
     }
     queries = {QUERIES[route]: _query(route, settings, tasks) for route in OPTIONS}
+    # At the root the first model is asked, unless another one is named.
+    for route in routes_of(tasks)[1:]:
+        queries[NAMED[route]] = _named(queries[QUERIES[route]])
     return {"Text": text, **queries, "Score": score, "Span": span, "Error": error}
+
+
+def _named(query: dict[str, Any]) -> dict[str, Any]:
+    """A query that has to name its model."""
+    model = {"type": "string", "enum": [name for name in query["properties"]["model"]["enum"] if name is not None]}
+    return query | {"required": ["inputs", "model"], "properties": query["properties"] | {"model": model}}
+
+
+def _functions(tasks: Iterable[Task]) -> list[str | None]:
+    """What each of these models takes for `function_to_apply`."""
+    taken = [FUNCTIONS.get(task.answer) for task in tasks]
+    return [*({name for name in taken if name is not None} if len(set(taken)) == 1 else ()), "none", None]
 
 
 def _several(of: Any, least: int, most: int | None) -> dict[str, Any]:
@@ -132,6 +147,8 @@ def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[st
     options = {name: (_OPTIONS | _DIALECTS)[name] for name in (*OPTIONS[route], *FIELDS[route])}
     mine = {name: task for name, task in tasks.items() if ROUTE_OF[task.answer] == route}
     paired = {is_paired(task) for task in mine.values()} or {False}
+    if "function_to_apply" in options:
+        options["function_to_apply"] = options["function_to_apply"] | {"enum": _functions(mine.values())}
     return {
         "type": "object",
         "required": ["inputs"],
