@@ -49,3 +49,17 @@ def test_pairs_have_token_types_and_the_longer_text_is_cut_first(tmp_path: Path)
     assert [(row[:, 1] == 0).sum() for row in (first, second)] == [3, 6]
     assert len(first) == len(second) == 8 and len(third) == 5
     assert third.tolist() == whole.encode([["a", "b"]])[0].tolist()  # type: ignore[list-item]
+
+
+def test_either_side_can_be_cut(tmp_path: Path):
+    path = tiny_tokenizer(tmp_path)
+    right = Tokenizer(path, 8)
+    left = right.cutting("left")
+    words = [f"{word} " * 3 for word in ("rain", "goal", "song")]
+    long, short = "".join(words), "rain goal"
+    whole = Tokenizer(path, 64).encode([long])[0].tolist()
+    for _ in range(3):  # with and without what the words' ids are remembered by
+        assert right.encode([long])[0].tolist() == [*whole[:7], whole[-1]]
+        assert left.encode([long])[0].tolist() == [whole[0], *whole[-7:]]
+        assert left.encode([short])[0].tolist() == right.encode([short])[0].tolist()
+    assert left.cutting("left") is left and left.cutting("right").encode([long])[0].tolist() == [*whole[:7], whole[-1]]

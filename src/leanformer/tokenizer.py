@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +43,26 @@ class Tokenizer:
         special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         if special > max_tokens:
             raise TokenizerFileError(path, f"it sets {special} tokens around a text, and the model reads {max_tokens}")
-        side = truncation_side(self._tokenizer)
+        self._one_core, self._overlap, self._cache = one_core, overlap, cache
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=max_tokens, stride=overlap, direction=side)
-        self._one_core = one_core
-        options = {"overlap": overlap, "one_core": one_core, "cut_left": side == "left"}
-        self._words = WordCache.of(self._tokenizer, max_tokens, **options) if cache else None
+        self._cut(truncation_side(self._tokenizer))
+
+    def _cut(self, side: str) -> None:
+        self.side = side
+        self._tokenizer.enable_truncation(max_length=self.max_tokens, stride=self._overlap, direction=side)
+        options = {"overlap": self._overlap, "one_core": self._one_core, "cut_left": side == "left"}
+        self._words = WordCache.of(self._tokenizer, self.max_tokens, **options) if self._cache else None
+
+    def cutting(self, side: str) -> Tokenizer:
+        """The same tokenizer, but one whose texts lose this side, "right" or "left", where they are too long."""
+        if side == self.side:
+            return self
+        other = copy(self)
+        # The library's object cuts one side or the other.
+        other._file = replace(self._file, library=RustTokenizer.from_str(self._tokenizer.to_str()))
+        other._tokenizer = other._file.library
+        other._cut(side)
+        return other
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text, special tokens included: one int32 array `[tokens]` per text.

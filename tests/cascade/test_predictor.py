@@ -135,6 +135,9 @@ def test_members_may_have_tokenizers_of_their_own(tmp_path: Path, plan: Plan, by
     assert isinstance(front, CascadeTokenizer)
     assert all((one == other).all() for one, other in zip(front.encode(TEXTS), rows, strict=True))
     assert front.count_longer(["goal " * 100, "goal"]) == 1
+    long = ["goal " * 100 + "storm " * 100]
+    [cut], [expected] = front.cutting("left").encode(long), front.encode(["storm " * 100])
+    assert cut.tolist() == expected.tolist() != front.encode(long)[0].tolist()
 
 
 def test_rows_are_joined_and_split():

@@ -103,6 +103,21 @@ def test_hugging_faces_client_gets_vectors_at_the_bare_address(embedder_artifact
             client.feature_extraction(TEXT, prompt_name="query")
 
 
+@pytest.mark.parametrize("route", ["predict", "embed"])
+def test_texts_are_cut_on_the_side_that_is_asked_for(all_server: Server, route: str):
+    start, end = "goal " * 40, "storm " * 40
+    ask: Any = {"predict": all_server.predict, "embed": all_server.embed}[route]
+
+    def answer(text: str, **options: Any) -> Any:
+        reply = ask(text, truncate=True, **options)
+        assert reply.status == 200, reply.body
+        return reply.json
+
+    assert answer(start + end, truncation_direction="Left") == answer(end) != answer(start)
+    assert answer(start + end, truncation_direction="Right") == answer(start) == answer(start + end)
+    assert ask(start + end, truncation_direction="Left").status == 422, "nothing is cut unless that is asked for"
+
+
 def test_switches_of_the_inference_api_change_nothing(all_server: Server):
     plain = all_server.predict(TEXT).json
     for name in SWITCHES:

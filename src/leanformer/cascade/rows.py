@@ -7,6 +7,7 @@ it begins with the number of tokens for each tokenizer. So a row stays one array
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 
@@ -52,6 +53,12 @@ class CascadeTokenizer:
         groups = groups_of(members)
         firsts = [members[groups.index(number)] for number in range(max(groups) + 1)]
         self._tokenizers = [Tokenizer(one.file(TOKENIZER), one.max_tokens) for one in firsts]
+
+    def cutting(self, side: str) -> CascadeTokenizer:
+        """The same, but texts that are too long lose this side, "right" or "left"."""
+        other = copy(self)
+        other._tokenizers = [tokenizer.cutting(side) for tokenizer in self._tokenizers]
+        return other
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
         parts = [one.encode(texts) for one in self._tokenizers]

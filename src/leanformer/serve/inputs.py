@@ -107,8 +107,6 @@ def fit(query: Query, task: Task) -> Query:
     texts, single = query.texts, query.single
     if query.route == "tag":
         return query
-    if query.truncation_direction == "left":
-        raise Refused(422, "truncation_direction: texts are cut on the right")
     function = FUNCTIONS.get(task.answer)
     if query.function_to_apply not in (None, function):
         applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"

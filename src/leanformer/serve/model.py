@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class Model:
     max_tokens: int
     tokenizer: Tokenizer | CascadeTokenizer | SentenceTokenizer
     facts: dict[str, Any]
+    _cutting: dict[str, Tokenizer | CascadeTokenizer] = field(default_factory=dict)
 
     @property
     def route(self) -> str:
@@ -81,7 +82,13 @@ class Model:
             windows = self.tokenizer.windows([one.joined for one in sentences])
             return Reading([one.ids for each in windows for one in each], sentences, windows)
         texts: list[Any] = query.texts
-        rows = self.tokenizer.encode(texts)
+        tokenizer, side = self.tokenizer, query.truncation_direction
+        if side is not None:
+            # Made when it is first asked for, which few clients do.
+            if side not in self._cutting:
+                self._cutting[side] = tokenizer.cutting(side)
+            tokenizer = self._cutting[side]
+        rows = tokenizer.encode(texts)
         if not query.truncate:
             for index, row in enumerate(rows):
                 # Only a row that is full can have been cut; whether it was takes a second look.
