@@ -79,6 +79,12 @@ def test_what_is_not_as_we_wrote_it_is_theirs(name: str, change: Callable[[Path]
     assert theirs(delivered) == [name] or (name == "beside.json" and name in theirs(delivered))
 
 
+def test_a_link_is_theirs_also_to_the_same_content(delivered: Path):
+    (delivered / "tokenizer.json").rename(delivered / "theirs.json")
+    (delivered / "tokenizer.json").symlink_to("theirs.json")
+    assert theirs(delivered) == ["theirs.json", "tokenizer.json"]
+
+
 def test_a_cascade_with_tuned_members_is_ours(tmp_path: Path):
     from leanformer.cascade.store import write_cascade
 

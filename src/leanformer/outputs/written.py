@@ -52,18 +52,20 @@ def is_verdict(path: Path) -> bool:
 def is_answers(path: Path) -> bool:
     """Whether every line is an answer of `leanformer predict`, known by what no row of data has.
 
-    Scores do not tell: data for training have them as well. Nor do errors and texts without spans, among which there is
-    no other answer.
+    Scores do not tell without the number of the row: data for training have them as well. Nor do errors and texts
+    without spans, among which there is no other answer.
     """
     try:
         with open(path, encoding="utf-8") as lines:
-            kinds = {_answer(json.loads(line)) for line in iter(lambda: lines.readline(_LONGEST_LINE), "")}
+            each = enumerate(iter(lambda: lines.readline(_LONGEST_LINE), ""), start=1)
+            kinds = {_answer(json.loads(line), number) for number, line in each}
     except (OSError, ValueError, RecursionError):
         return False
     return "answer" in kinds and kinds <= {"answer", "none"}
 
 
-def _answer(value: Any) -> str | None:
+def _answer(value: Any, number: int) -> str | None:
+    """Whether a line, by its number, holds an answer, none, or what is not ours (None)."""
     if not isinstance(value, dict):
         return None
     spans = value.get("spans")
@@ -71,6 +73,7 @@ def _answer(value: Any) -> str | None:
         (isinstance(value.get("probabilities"), dict) and ("label" in value or "labels" in value))
         or isinstance(value.get("vector"), list)
         or (spans and isinstance(spans, list) and all(isinstance(one, dict) and "probability" in one for one in spans))
+        or (isinstance(value.get("score"), float) and next(iter(value.items())) == ("row", number))
     ):
         return "answer"
     return "none" if isinstance(value.get("error"), str) or spans == [] else None
