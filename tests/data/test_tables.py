@@ -194,7 +194,8 @@ def test_text_behind_a_closing_quote(tmp_path: Path) -> None:
 
 def test_long_texts_of_several_lines_swallow_nothing(tmp_path: Path) -> None:
     rows: list[tuple[str, object]] = [
-        ("Dear all,\nx, y and z\nyours", "x"), ("one, two\n\nthree, x", "y"), ("short", "x"), ("more", "y"),
+        ("Dear all,\nx, y and z\nyours", "x"),
+        ("He wrote\nso, x\nand no more", "y"), ("one, two\n\nthree, x", "y"), ("short", "x"), ("more", "y"),
     ]  # fmt: skip
     (tmp_path / "a.csv").write_text(written(rows, ",", "\n"))
     assert rows_of(tmp_path / "a.csv") == rows
