@@ -61,6 +61,7 @@ class Rung:
         parameters_without_embeddings: of the model, None where unknown.
         traffic_bytes_per_text: a lower estimate of what one text alone, of mean length, moves between memory and
             processor; see `measure.flops.traffic_bytes`.
+        lost: labels that the first rung finds on dev and this one does not, with counts; see `measure.lost`.
         peak_share: operations per second without the tokenizer, over `Report.peak`.
         robustness: for each perturbation what it cost, see `measure.robustness`; None where it was not asked for.
         stability: for each other way to run the model how far its answers move, see `measure.stability`.
@@ -119,6 +120,7 @@ class Rung:
     parameters_without_embeddings: int | None = None
     traffic_bytes_per_text: int | None = None
     peak_share: float | None = None
+    lost: tuple[str, ...] = ()
     robustness: dict[str, Any] | None = None
     stability: dict[str, Any] | None = None
 
@@ -185,6 +187,8 @@ class Report:
 
 def _rung(value: dict[str, Any]) -> Rung:
     """A rung as JSON has it, with its lists as tuples."""
-    listed = {key: tuple(value[key]) for key in ("latency_ms_quantiles", "lineage") if value.get(key) is not None}
+    listed = {
+        key: tuple(value[key]) for key in ("latency_ms_quantiles", "lineage", "lost") if value.get(key) is not None
+    }
     scores = {name: tuple(one) for name, one in value.get("scores", {}).items()}
     return Rung(**{**value, **listed, "scores": scores})

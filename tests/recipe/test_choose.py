@@ -108,3 +108,12 @@ def test_nothing_to_keep_is_an_error():
 def test_an_unknown_goal_names_the_known_ones():
     with pytest.raises(RecipeError, match="unknown goal 'speed'; one of throughput, latency, size"):
         choose(LADDER, goal="speed", max_drop=1)
+
+
+def test_a_rung_that_loses_a_label_is_chosen_only_when_asked():
+    blind = rung("blind", 0.893, throughput_per_second=2000, lost=("alarm (0 found where the teacher finds 5)",))
+    assert choose((*LADDER, blind), goal="throughput", max_drop=1).rung.name == "fast"
+    assert choose((*LADDER, blind), goal="throughput", max_drop=1, allow_lost=True).rung.name == "blind"
+    choice = choose((TEACHER, EXPORT, blind), goal="throughput", max_drop=1)
+    assert (choice.rung.name, choice.within) == ("onnx", False)
+    assert "'blind' loses alarm (0 found" in choice.reason and "--allow-lost-classes" in choice.reason

@@ -75,6 +75,14 @@ WeakTeacherOption = Annotated[
 ]
 
 
+LostClassesOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-lost-classes", help="Choose also a model that does not find classes which the teacher finds on dev."
+    ),
+]
+
+
 def say(line: str) -> None:
     """Progress goes to standard error, so that results on standard output can be piped."""
     print(line, file=sys.stderr, flush=True)

@@ -14,6 +14,7 @@ from leanformer.cli.arguments import (
     EnergyOption,
     GroupsOption,
     KindOption,
+    LostClassesOption,
     OverwriteOption,
     PriceOption,
     RobustnessOption,
@@ -61,6 +62,7 @@ def compress(
     robustness: RobustnessOption = False,
     stability: StabilityOption = False,
     allow_weak_teacher: WeakTeacherOption = False,
+    allow_lost_classes: LostClassesOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
@@ -98,7 +100,8 @@ def compress(
     result = run(
         model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
         threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        energy=metering, further=further, allow_weak_teacher=allow_weak_teacher, command=command_line(),
+        energy=metering, further=further, allow_weak_teacher=allow_weak_teacher,
+        allow_lost_classes=allow_lost_classes, command=command_line(),
         overwrite=overwrite, say=say,
     )  # fmt: skip
     print_report(result.report, Console())

@@ -20,12 +20,13 @@ class Choice:
     reason: str
 
 
-def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float) -> Choice:
+def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: bool = False) -> Choice:
     """Choose on dev alone.
 
     Args:
         goal: "throughput" (most texts per second), "latency" (lowest median, one at a time) or "size" (fewest bytes).
         max_drop: most points (hundredths) of dev quality that may be lost against the first rung.
+        allow_lost: also take a rung that does not find labels which the first one finds (`Rung.lost`).
 
     When no compressed rung lies within the bound, the best lossless one is kept. Raises `RecipeError` for an
     unknown goal or when there is nothing at all to keep.
@@ -48,7 +49,8 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float) -> Choice:
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
 
     # The epsilon is for the rounding of 100 * (a - b), not for mercy.
-    within = [one for one in kept if not one.lossless and drop(one) <= max_drop + 1e-9]
+    near = [one for one in kept if not one.lossless and drop(one) <= max_drop + 1e-9]
+    within = [one for one in near if allow_lost or not one.lost]
     if within:
         best = max([one for one in kept if one.lossless] + within, key=merit)
         return Choice(
@@ -68,6 +70,12 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float) -> Choice:
             f"no compressed rung stays within {max_drop:g} points of the teacher on dev; the nearest, "
             f"{nearest.name!r}, loses {drop(nearest):.2f}. Kept instead: {best.name!r}"
         )
+        if near:
+            reason = (
+                f"of the compressed rungs that stay within {max_drop:g} points each loses a label that the teacher "
+                f"finds: {near[0].name!r} loses {', '.join(near[0].lost)}. Kept instead: {best.name!r} "
+                "(--allow-lost-classes takes it all the same)"
+            )
     else:
         reason = f"no compressed rung could be made (see the notes). Kept instead: {best.name!r}"
     return Choice(best, False, reason)

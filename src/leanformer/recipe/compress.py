@@ -69,6 +69,7 @@ def compress(
     energy: EnergySettings | None = None,
     further: Further = NOTHING,
     allow_weak_teacher: bool = False,
+    allow_lost_classes: bool = False,
     command: str | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
@@ -86,6 +87,7 @@ def compress(
         energy: meters every step and every rung; None takes their time alone.
         further: what is measured of every rung on request.
         allow_weak_teacher: go on with a model that an answer without reading would beat on dev.
+        allow_lost_classes: choose also a rung that does not find labels which the teacher finds on dev.
         command: the command line to be named in the report.
 
     Raises `LeanformerError` for anything the user can mend.
@@ -140,7 +142,7 @@ def compress(
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,
-         usd_per_hour, prepared.metric, memory, settings.__dict__, *_asked(energy, further, data.test)]
+         usd_per_hour, prepared.metric, memory, settings.__dict__, "lost labels", *_asked(energy, further, data.test)]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
     title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads, say)
@@ -154,7 +156,9 @@ def compress(
             seed=seed, notes=notes, say=say,
         )  # fmt: skip
         keep(measured, report.to_json())
-    choice = choose(report.rungs, goal=goal, max_drop=max_drop)
+    choice = choose(report.rungs, goal=goal, max_drop=max_drop, allow_lost=allow_lost_classes)
+    lost = [f"{rung.name!r} loses on dev: {', '.join(rung.lost)}" for rung in report.rungs if rung.lost]
+    report = replace(report, notes=(*lost, *report.notes))
     report = replace(report, notes=(*report.notes, *_slow_int8(report)))
     efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts)
     report = replace(

@@ -18,13 +18,14 @@ from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.inference import meter_inference
 from leanformer.measure.loss import describe_loss
+from leanformer.measure.lost import lost_labels
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.peak import measure_peak
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.measure.used import texts_hash
 from leanformer.metrics.primary import score_logits
-from leanformer.predictor import Predictor, logits
+from leanformer.predictor import Predictor, decide, logits
 from leanformer.recipe.further import NOTHING, Further, further_fields, further_loss, reseeded_answers
 from leanformer.recipe.work import UNKNOWN_WORK, work_of
 from leanformer.report import Report, Rung
@@ -127,6 +128,7 @@ def measure_ladder(
     peak = measure_peak()
     metered = [_metered(one, test, energy, speed.seconds, seed, say) for one in entries]
     cost = price(usd_per_hour, threads)
+    first = id(entries[0].scorer or entries[0].predictor)
     rungs: list[Rung] = []
     peaks: dict[tuple[str, str], int | None] = {}
     for i, one in enumerate(entries):
@@ -157,6 +159,7 @@ def measure_ladder(
                 after=one.after,
                 runtime=one.runtime,
                 dev_quality=on_dev.get(scorer),
+                lost=() if dev is None else _lost(scorers, dev_scores, scorer, first, dev),
                 metric=metric,
                 n=len(test),
                 **asdict(
@@ -199,6 +202,16 @@ def measure_ladder(
         peak=asdict(peak),
         notes=(*data.notes, *notes),
     )
+
+
+def _lost(
+    scorers: dict[int, Predictor], scores: dict[int, np.ndarray], ours: int, first: int, dev: Examples
+) -> tuple[str, ...]:
+    """The labels that a rung loses on dev against the first one; of that itself none."""
+    if ours == first:
+        return ()
+    answers, reference = (decide(scores[one], scorers[one].task) for one in (ours, first))
+    return lost_labels(answers, reference, dev.targets, scorers[ours].task)
 
 
 def _loss(
