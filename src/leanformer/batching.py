@@ -19,10 +19,12 @@ class Block:
     types: np.ndarray | None = None
 
 
-def check_rows(rows: Sequence[np.ndarray], *, vocabulary: int | None, positions: int | None) -> None:
-    """Raise `DataError` for a row that a model with so many words and positions cannot read; None: any number.
+def check_rows(
+    rows: Sequence[np.ndarray], *, vocabulary: int | None, positions: int | None, types: int | None = None
+) -> None:
+    """Raise `DataError` for a row that a model with so many words, positions and token types cannot read.
 
-    Rows are counted from 1, as texts are: where texts have several windows, as windows.
+    None is any number. Rows are counted from 1, as texts are: where texts have several windows, as windows.
     """
     if not rows:
         return
@@ -38,6 +40,11 @@ def check_rows(rows: Sequence[np.ndarray], *, vocabulary: int | None, positions:
                     f"text {number} has {length} tokens, and the model has {positions} positions",
                     remedy=f"give at most {positions} tokens",
                 )
+    if types is not None and rows[0].ndim == 2 and max(int(row[:, 1].max()) for row in rows) >= types:
+        raise DataError(
+            f"a pair has the token type {max(int(row[:, 1].max()) for row in rows)}, and the model's table has {types}",
+            remedy="make the artifact again with the tokenizer of its model",
+        )
     ids = [row if row.ndim == 1 else row[:, 0] for row in rows]
     together = ids[0] if len(ids) == 1 else np.concatenate(ids)
     if together.min() < 0 or (vocabulary is not None and together.max() >= vocabulary):

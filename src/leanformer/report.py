@@ -5,14 +5,17 @@ A ladder is a list of rungs, each a model or a way to run it, measured alike. Ti
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from leanformer import schema
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
+from leanformer.schema import shown
+from leanformer.strict_json import read_json
 
 REPORT_VERSION = 1
 LATENCY_PERCENTS = (0, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
@@ -167,9 +170,14 @@ class Report:
     def read(cls, path: Path | str) -> Report:
         """Raises `LeanformerError` for a file that is not a report of this version."""
         try:
-            value = json.loads(Path(path).read_text(encoding="utf-8"))
-            if value["format_version"] != REPORT_VERSION:
-                raise LeanformerError(f"{path}: report version {value['format_version']}, this reads {REPORT_VERSION}")
+            value = read_json(Path(path))
+            version = value.get("format_version") if isinstance(value, dict) else None
+            if type(version) is int and version != REPORT_VERSION:
+                raise LeanformerError(
+                    f"{path}: report version {shown(version)}, this reads {REPORT_VERSION}\n"
+                    "  remedy: upgrade Leanformer, or measure again (leanformer bench)"
+                )
+            _SCHEMA(value, "report")
             names = {one.name for one in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
             rungs = tuple(_rung(one) for one in value["rungs"])
@@ -182,7 +190,50 @@ class Report:
                 }
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise LeanformerError(f"{path}: not a readable report ({type(error).__name__}: {error})") from error
+            raise unreadable(path, error) from error
+
+
+def unreadable(path: Path | str, error: Exception) -> LeanformerError:
+    """A report that cannot be read or shown, as an error for the user."""
+    said = f"{type(error).__name__}: {error}"[:300]
+    return LeanformerError(
+        f"{path}: not a readable report ({said})\n  remedy: measure again (leanformer bench --output)"
+    )
+
+
+@contextmanager
+def showing(path: Path | str) -> Iterator[None]:
+    """Turns what goes wrong while a report is shown, which may be anybody's, into an error that names its file."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+_OF_TYPE: dict[str, schema.Check] = {
+    "str": schema.text(), "float": schema.number(), "int": schema.whole(), "bool": schema.truth,
+    "dict[str, Any]": schema.named(), "tuple[float, ...]": schema.listed(schema.number()),
+    "tuple[dict[str, Any], ...]": schema.listed(schema.fields({"step": schema.text()})),
+    "Mapping[str, tuple[float, float, float]]": schema.named(schema.listed(schema.number(), 3, 3)),
+}  # fmt: skip
+
+
+def _of_fields(kind: type) -> schema.Check:
+    """What JSON must be for the fields of a dataclass; those with a default may be missing, others are passed over."""
+    checks: dict[bool, dict[str, schema.Check]] = {True: {}, False: {}}
+    for one in fields(kind):
+        name, _, null = str(one.type).partition(" | ")
+        if name in _OF_TYPE:
+            needed = one.default is MISSING and one.default_factory is MISSING
+            checks[needed][one.name] = schema.nullable(_OF_TYPE[name]) if null else _OF_TYPE[name]
+    return schema.fields(checks[True], checks[False])
+
+
+_DATA = schema.fields({}, {"splits": schema.named(schema.nullable(schema.text()))})
+_SCHEMA = schema.fields(
+    {"format_version": schema.whole(), "title": schema.text(), "rungs": schema.listed(_of_fields(Rung))},
+    {"notes": schema.listed(schema.text()), "machine": schema.named(), "data": _DATA},
+)
 
 
 def _rung(value: dict[str, Any]) -> Rung:

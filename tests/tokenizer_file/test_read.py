@@ -158,3 +158,12 @@ def test_ids_of_every_part_count(tmp_path: Path):
     value["post_processor"]["special_tokens"]["[SEP]"]["ids"] = [largest + 7]
     path.write_text(json.dumps(value), encoding="utf-8")
     assert Tokenizer(path, 32).largest_id == largest + 7
+
+
+def test_a_template_that_names_what_it_does_not_explain_is_refused(tmp_path: Path):
+    path = tokenizer(tmp_path)
+    value = json.loads(path.read_text(encoding="utf-8"))
+    del value["post_processor"]["special_tokens"]["[CLS]"]
+    path.write_text(json.dumps(value), encoding="utf-8")
+    with pytest.raises(TokenizerFileError, match="a piece that is not explained"):
+        Tokenizer(path, 32)

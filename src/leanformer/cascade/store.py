@@ -11,7 +11,6 @@ outside the content hash, and are compared as well.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,12 +20,21 @@ from leanformer.artifact import MANIFEST, Artifact, open_artifact, write_manifes
 from leanformer.cascade.plan import MOST_MEMBERS, Plan
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.files import new_folder, sha256_file, write_json
+from leanformer.schema import fields, listed, nullable, number, shown, text, whole
+from leanformer.strict_json import read_json
 
 FORMAT, FORMAT_VERSION = "cascade", 1
 PLAN, MEMBERS = "cascade.json", "members"
 # What `leanformer tune` stores beside an artifact is no part of it, and goes where it goes.
 _TUNING = "tuning"
 _REMEDY = "remedy: copy or make the artifact again"
+_SCHEMA = fields(
+    {
+        "format_version": whole(1, FORMAT_VERSION), "measure": text(100), "members": listed(text(128), 2, MOST_MEMBERS),
+        "temperatures": listed(number(1e-6, 1e6), 1, MOST_MEMBERS),
+        "thresholds": listed(nullable(number(0, 1)), 1, MOST_MEMBERS),
+    }
+)  # fmt: skip
 
 
 def check_members(members: Sequence[Artifact]) -> None:
@@ -123,18 +131,20 @@ def read_cascade(artifact: Artifact) -> tuple[Plan, tuple[Artifact, ...]]:
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r}, and not a cascade")
     path = artifact.file(PLAN)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        if value["format_version"] != FORMAT_VERSION:
+        value = read_json(path, most_bytes=1 << 20)
+        version = value.get("format_version") if isinstance(value, dict) else None
+        if type(version) is int and version > FORMAT_VERSION:
             raise ArtifactError(
-                f"{path}: version {value['format_version']!r:.40}, but this Leanformer reads {FORMAT_VERSION}\n"
+                f"{path}: version {shown(version)}, but this Leanformer reads {FORMAT_VERSION}\n"
                 "  remedy: upgrade Leanformer, or make the cascade again with this one"
             )
-        plan, contents = Plan.from_json(value), list(value["members"])
-        manifests = list(artifact.properties["member_manifests"])
+        _SCHEMA(value, "cascade")
+        plan, contents = Plan.from_json(value), value["members"]
+        manifests = artifact.properties.get("member_manifests", [])
         if not len(contents) == len(manifests) == plan.members:
             raise ValueError(f"{len(contents)} members, {len(manifests)} manifests and a plan for {plan.members}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{path}: not a valid plan ({type(error).__name__}: {error})\n  {_REMEDY}") from error
+    except (ValueError, OSError) as error:
+        raise ArtifactError(f"{path}: not a valid plan ({error})\n  {_REMEDY}") from error
     members = tuple(
         _member(artifact, number, content, manifest)
         for number, (content, manifest) in enumerate(zip(contents, manifests, strict=True))

@@ -83,7 +83,10 @@ def bench(
     cores, metering = threads or default_threads(), energy_settings(energy, country)
     opened = [open_artifact(path) for path in artifacts]
     if any(one.task.question != opened[0].task.question for one in opened):
-        raise LeanformerError("the artifacts have different kinds or labels; they cannot be measured on the same data")
+        raise LeanformerError(
+            "the artifacts have different kinds or labels; they cannot be measured on the same data\n"
+            "  remedy: give artifacts of one task, labels in the same order"
+        )
     others = tuple(open_artifact(path) for path in reseeded or ())
     further = Further(tuple(slices or ()), tuple(groups or ()), others, robustness, stability)
     entries: list[Entry] = []

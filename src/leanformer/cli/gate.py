@@ -70,7 +70,10 @@ def gate(
     bounds = Bounds(max_drop, confidence, max_flips, _slice_bounds(slices, max_drop))
     lean = open_artifact(artifact)
     if lean.task.answer != "label":
-        raise LeanformerError(f"{artifact}: the gate judges classifiers, not tasks of kind {lean.task.kind!r}")
+        raise LeanformerError(
+            f"{artifact}: the gate judges classifiers, not tasks of kind {lean.task.kind!r}\n"
+            "  remedy: measure both with leanformer bench"
+        )
     dataset = open_data(data, split, seed, task=lean.task, single="test")
     examples = getattr(dataset, on, None) if on in ("train", "dev", "test") else None
     if examples is None or not examples.is_labelled:

@@ -19,7 +19,7 @@ def inspect(
 
     from leanformer.artifact import open_artifact
     from leanformer.render.terminal import print_report
-    from leanformer.report import Report
+    from leanformer.report import Report, showing
 
     one = open_artifact(artifact)
     labels = ", ".join(one.task.labels[:20]) + (
@@ -62,7 +62,8 @@ def inspect(
     if one.format == "cascade":
         _show_cascade(one)
     if (artifact / "report.json").is_file():
-        print_report(Report.read(artifact / "report.json"), Console())
+        with showing(artifact / "report.json"):
+            print_report(Report.read(artifact / "report.json"), Console())
 
 
 def _show_cascade(artifact: Artifact) -> None:
@@ -76,7 +77,16 @@ def _show_cascade(artifact: Artifact) -> None:
         precision = f", {member.properties['precision']}" if "precision" in member.properties else ""
         print(f"  {number}  {member.format}{precision}, {member.bytes:,} bytes, {member.content_hash}")
     print("cascade")
-    for line in calibration_lines(plan.to_json(), artifact.history[-1].get("calibration")):
+    last = artifact.history[-1] if artifact.history else {}
+    try:
+        lines = calibration_lines(plan.to_json(), last.get("calibration"))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A history may be anybody's, and the members are what they are whatever it says.
+        lines = [
+            *calibration_lines(plan.to_json(), None)[:-1],
+            f"promise: what is told of it cannot be read ({error!r})",
+        ]
+    for line in lines:
         print(f"  {line}")
 
 

@@ -42,6 +42,7 @@ def report(
     from leanformer.render.gathered import Gathered, gather, gathered_json
     from leanformer.render.gathered_markdown import gathered_markdown
     from leanformer.render.page import report_page
+    from leanformer.report import showing
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise LeanformerError(f"{output}: the page is an .html file\n  remedy: --output {output.stem}.html")
@@ -61,8 +62,10 @@ def report(
                 "  remedy: give the data set of the reports, with the same --split; or leave --data out"
             )
         texts = tuple(one if isinstance(one, str) else " / ".join(one) for one in test.inputs)
-    gathered = Gathered(reports, table, spent_usd, texts, command_line())
-    write_text(output, report_page(gathered))
-    write_text(output.with_suffix(".md"), gathered_markdown(gathered))
-    write_json(output.with_suffix(".json"), gathered_json(gathered))
+    with showing(", ".join(map(str, folders))):
+        gathered = Gathered(reports, table, spent_usd, texts, command_line())
+        page, markdown, value = report_page(gathered), gathered_markdown(gathered), gathered_json(gathered)
+    write_text(output, page)
+    write_text(output.with_suffix(".md"), markdown)
+    write_json(output.with_suffix(".json"), value)
     say(f"{output}, {output.with_suffix('.md').name} and {output.with_suffix('.json').name} written")

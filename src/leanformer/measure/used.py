@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,11 @@ from typing import Any
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json
+from leanformer.schema import fields, named
+from leanformer.strict_json import read_json
 from leanformer.task import Text
+
+_SCHEMA = fields({}, {"data": fields({}, {"splits": named()})})
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,9 @@ def _recorded(artifact: Artifact) -> list[dict[str, Any]]:
     path = Path(artifact.path) / "report.json"
     if path.is_file():
         try:
-            data = json.loads(path.read_text(encoding="utf-8")).get("data", {})
-        except (ValueError, AttributeError):
-            data = {}
-        if isinstance(data, dict):
-            found.append(data)
+            value = read_json(path)
+            _SCHEMA(value, "report")
+            found.append(value.get("data", {}))
+        except (ValueError, OSError):
+            pass  # no report, and so nothing that it could tell
     return [one for one in found if "training_hash" in one or "content_hash" in one or "splits" in one]

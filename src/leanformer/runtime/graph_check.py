@@ -32,10 +32,14 @@ _WORDS, _POSITIONS, _TYPES = ("word_table", "word_table_int8"), "position_table"
 
 @dataclass(frozen=True)
 class Limits:
-    """What rows may hold: ids below `vocabulary`, and at most `positions` of them; None where no table tells."""
+    """What rows may hold: ids below `vocabulary`, at most `positions` of them, and token types below `types`.
+
+    None where no table tells.
+    """
 
     vocabulary: int | None
     positions: int | None
+    types: int | None = None
 
 
 def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> Limits:
@@ -95,7 +99,7 @@ def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> 
         needed = max((*tokenizer.special_ids, _padding(artifact)))
         if needed >= len(words):
             raise ValueError(f"its table has {len(words)} words, and the tokenizer sets id {needed} beside every text")
-    return Limits(None if words is None else len(words), None if places is None else len(places))
+    return Limits(*(None if table is None else len(table) for table in (words, places, types)))
 
 
 def _padding(artifact: Artifact) -> int:

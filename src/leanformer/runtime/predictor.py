@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from leanformer.artifact import Artifact, open_artifact, open_same
+from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
 from leanformer.errors import ArtifactError, DataError
 from leanformer.machine import instruction_sets
 from leanformer.predictor import (
@@ -181,6 +181,8 @@ class LightPredictor(GraphRunner):
             starts = np.cumsum([0] + [len(one) for one in parts[:-1]])
             counts = np.array([[len(one)] for one in parts], np.float32)
             values = np.add.reduceat(values, starts) / counts
+            if not np.isfinite(values).all():
+                raise ArtifactError(f"{self.artifact.path}: the mean of its answers is not finite{AGAIN}")
         return longer, values
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:

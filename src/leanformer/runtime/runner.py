@@ -99,7 +99,8 @@ class GraphRunner:
         Raises `DataError` for a row that the model cannot read (`batching.check_rows`), and `ArtifactError` where it
         cannot be run, or what it gives is not finite.
         """
-        check_rows(rows, vocabulary=self.limits.vocabulary, positions=self.limits.positions)
+        known = self.limits
+        check_rows(rows, vocabulary=known.vocabulary, positions=known.positions, types=known.types)
         values = self._by_engine(rows)
         if (place := first_not_finite(values)) is not None:
             raise ArtifactError(

@@ -6,7 +6,6 @@ depends on: the CPU, the cores that may be used, and the versions of the engines
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,6 +17,7 @@ from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.native.build import can_build
 from leanformer.runtime.native.levels import is_fast
+from leanformer.strict_json import read_json
 
 FOLDER, FORMAT_VERSION = "tuning", 1
 GOALS = ("throughput", "latency")
@@ -101,7 +101,7 @@ def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tunin
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise ValueError(f"it has more than {_LARGEST_BYTES:,} bytes")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         if not isinstance(record, dict) or record.get("format_version") != FORMAT_VERSION:
             raise ValueError(f"it is not of format version {FORMAT_VERSION}")
         if record.get("content") != artifact.content_hash:
@@ -113,7 +113,7 @@ def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tunin
         return Tuning(path, _settings(record.get("choice"), cores, engines), record)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         warnings.warn(
             f"{path}: not used, the default is ({error})\n  remedy: remove the file, or tune again (leanformer tune)",
             stacklevel=4,

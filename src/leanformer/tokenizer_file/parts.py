@@ -193,12 +193,26 @@ def _special_ids(part: Any) -> list[int]:
         if isinstance(pair, list) and len(pair) == 2:
             _ID(pair[1], f"tokenizer.post_processor.{name}")
             found.append(pair[1])
+    if part.get("type") == "TemplateProcessing":
+        _check_template(part)
     tokens = part.get("special_tokens")
     for one in tokens.values() if isinstance(tokens, dict) else ():
         if isinstance(one, dict):
             listed(_ID, most=1000)(one.get("ids"), "tokenizer.post_processor.special_tokens.ids")
             found += one["ids"]
     return found
+
+
+def _check_template(part: dict[str, Any]) -> None:
+    """Raise `ValueError` for a template that names a special token which it does not explain."""
+    place = "tokenizer.post_processor"
+    named(fields({"ids": listed(_ID, most=1000)}))(part.get("special_tokens"), f"{place}.special_tokens")
+    for name in ("single", "pair"):
+        listed(named(fields({"id": text(LONGEST_PIECE), "type_id": _ID})), most=1000)(part.get(name), f"{place}.{name}")
+        for piece in part[name]:
+            known = {"Sequence": ("A", "B"), "SpecialToken": part["special_tokens"]}
+            if len(piece) != 1 or any(kind not in known or one["id"] not in known[kind] for kind, one in piece.items()):
+                raise ValueError(f"{place}.{name} has a piece that is not explained")
 
 
 def _pieces(model: dict[str, Any]) -> int:

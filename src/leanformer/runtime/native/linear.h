@@ -39,7 +39,9 @@ void quantise(const float* x, int width, Rows& to, size_t r) {
     }
     constexpr int HIGHEST = LOWEST + 255;
     const float bottom = -largest(-low), span = largest(high) - bottom, inverse = span > 0 ? 255 / span : 0.0f;
-    const int zero = LOWEST + int(std::nearbyint(-bottom * inverse));
+    // What is no number spoils the scale, and by it the answer; as a whole number it would be undefined.
+    const float place = std::nearbyint(-bottom * inverse);
+    const int zero = LOWEST + (place >= 0 && place <= 255 ? int(place) : 0);
     uint8_t* values = to.values.get() + r * width;
     for (int i = 0; i < width; i += LANES) {
         // Rounded apart from `zero`, the ends could lie half a step outside.
