@@ -21,6 +21,7 @@ from leanformer.cli import (
     train,
     tune,
 )
+from leanformer.cli.numbers import Numbered
 
 app = typer.Typer(
     help="Make a fine-tuned Transformer small and fast, with the proof.",
@@ -29,18 +30,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train.train)
-app.command()(compress.compress)
-app.command()(search.search)
-app.command()(predict.predict)
-app.command()(cascade.cascade)
-app.command()(bench.bench)
-app.command()(gate.gate)
-app.command()(inspect.inspect)
-app.command()(report.report)
-app.command()(techniques.techniques)
-app.command()(export.export)
-app.command()(embedder.embedder)
-app.command()(demo.demo)
-app.command()(serve.serve)
-app.command()(tune.tune)
+app.command(cls=Numbered)(train.train)
+app.command(cls=Numbered)(compress.compress)
+app.command(cls=Numbered)(search.search)
+app.command(cls=Numbered)(predict.predict)
+app.command(cls=Numbered)(cascade.cascade)
+app.command(cls=Numbered)(bench.bench)
+app.command(cls=Numbered)(gate.gate)
+app.command(cls=Numbered)(inspect.inspect)
+app.command(cls=Numbered)(report.report)
+app.command(cls=Numbered)(techniques.techniques)
+app.command(cls=Numbered)(export.export)
+app.command(cls=Numbered)(embedder.embedder)
+app.command(cls=Numbered)(demo.demo)
+app.command(cls=Numbered)(serve.serve)
+app.command(cls=Numbered)(tune.tune)

@@ -120,6 +120,11 @@ def build(technique: str, values: Mapping[str, Any], where: str) -> Step:
     for name, value in given.items():
         if not _fits(value, typed[name]):
             raise RecipeError(f"{where}: {technique}.{name} is {typed[name]}, not {value!r}")
+        if (absurd := _absurd(value)) is not None:
+            raise RecipeError(
+                f"{where}: {technique}.{name}: {absurd} cannot be meant\n"
+                f"  remedy: a number between -{_MOST:,} and {_MOST:,}, or leave the option out"
+            )
     step: Step = kind(**{name: _tuples(value) for name, value in given.items()})
     return step
 
@@ -205,6 +210,23 @@ def _number(value: Any, annotation: str) -> Any:
     return value
 
 
+_MOST = 10**9
+"""More than any option can be, and little enough that no library's integers overflow."""
+
+
+def _absurd(value: Any) -> str | None:
+    """The first number in a value that no option can be; None where there is none."""
+    if isinstance(value, list | tuple):
+        return next((found for one in value if (found := _absurd(one)) is not None), None)
+    if isinstance(value, int | float) and not -_MOST <= value <= _MOST:  # not-a-number too
+        return (
+            f"{value:.6g}"
+            if isinstance(value, float)
+            else f"a whole number of some {round(0.3 * value.bit_length())} digits"
+        )
+    return None
+
+
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
 
@@ -228,5 +250,5 @@ def _fits_one(value: Any, part: str) -> bool:
     if isinstance(value, bool):
         return part == "bool"
     if part == "float":
-        return isinstance(value, int | float) and math.isfinite(value)
+        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     return (part == "int" and isinstance(value, int)) or (part == "str" and isinstance(value, str))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leanformer.artifact import Artifact
 from leanformer.render.markdown import ladder_markdown
+from leanformer.render.quoted import code, plain
 from leanformer.render.table import facts, further_scores, number
 from leanformer.report import Report
 
@@ -20,15 +21,16 @@ def model_card(artifact: Artifact, report: Report) -> str:
     """What the model is, how to run it, where it came from, and the measured figures."""
     assert report.choice is not None
     rung = next(one for one in report.rungs if one.name == report.choice["rung"])
-    labels = ", ".join(f"`{name}`" for name in artifact.task.labels[:30])
+    labels = ", ".join(code(name) for name in artifact.task.labels[:30])
     more = len(artifact.task.labels) - 30
     steps = "\n".join(
-        f"{i + 1}. `{entry['step']}`" + _said(entry.get("options", {})) for i, entry in enumerate(artifact.history)
+        f"{i + 1}. {code(str(entry['step']))}" + _said(entry.get("options", {}))
+        for i, entry in enumerate(artifact.history)
     )
     long = "read in windows" if artifact.task.answer == "tags" else "cut"
     peak = "not measured" if rung.peak_memory_bytes is None else f"{rung.peak_memory_bytes / 1e6:.0f} MB"
     parameters = "" if rung.parameters is None else f", {rung.parameters / 1e6:.1f} M parameters"
-    return f"""# {report.title}
+    return f"""# {plain(report.title)}
 
 A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanformer/), format `{artifact.format}`.
 
@@ -38,7 +40,7 @@ A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanf
 - Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text.
 - Quality: {rung.metric} {100 * rung.quality:.2f} % on {rung.n} test texts ({100 * rung.quality_low:.1f} to \
 {100 * rung.quality_high:.1f}); {"; ".join(further_scores(rung))}.
-- {report.choice["status"].capitalize()}: {report.choice["reason"]}.
+- {report.choice["status"].capitalize()}: {plain(report.choice["reason"])}.
 
 {_usage(artifact)}
 
@@ -50,7 +52,7 @@ A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanf
 
 {ladder_markdown(report)}
 
-{chr(10).join(f"- {fact}" for fact in facts(report))}
+{chr(10).join(f"- {plain(fact)}" for fact in facts(report))}
 
 ## Limits
 
@@ -86,4 +88,4 @@ def _scale(artifact: Artifact) -> str:
 
 def _said(options: dict[str, object]) -> str:
     chosen = {key: value for key, value in options.items() if value not in (None, False, [], ())}
-    return "" if not chosen else ": " + ", ".join(f"{key} {value}" for key, value in chosen.items())
+    return "" if not chosen else ": " + ", ".join(plain(f"{key} {value}") for key, value in chosen.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leanformer.render.blocks import blocks
+from leanformer.render.quoted import cell, plain
 from leanformer.render.table import HEADER, facts, further_scores, ladder_rows
 from leanformer.report import Report
 
@@ -14,9 +15,13 @@ def report_markdown(report: Report, spent_usd: float | None = None) -> str:
 
     `spent_usd` is what the compression itself cost; None takes what its steps took.
     """
-    parts = [f"# {report.title}", ladder_markdown(report), "\n".join(f"- {fact}" for fact in facts(report))]
+    parts = [
+        f"# {plain(report.title)}",
+        ladder_markdown(report),
+        "\n".join(f"- {plain(fact)}" for fact in facts(report)),
+    ]
     if report.choice is not None:
-        parts.append(f"**{report.choice['status'].capitalize()}:** {report.choice['reason']}.")
+        parts.append(f"**{report.choice['status'].capitalize()}:** {plain(report.choice['reason'])}.")
     last = report.rungs[-1]
     parts.append(
         f"Of the last rung: {', '.join(further_scores(last))}; the tokenizer takes {last.tokenizer_ms_p50:.2f} ms of "
@@ -24,7 +29,7 @@ def report_markdown(report: Report, spent_usd: float | None = None) -> str:
     )
     parts += blocks_markdown(report, spent_usd)
     if report.notes:
-        parts.append("## Notes\n\n" + "\n".join(f"- {note}" for note in report.notes))
+        parts.append("## Notes\n\n" + "\n".join(f"- {plain(note)}" for note in report.notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -41,7 +46,7 @@ def blocks_markdown(report: Report, spent_usd: float | None = None) -> list[str]
         if one.rows:
             parts.append(table_markdown(one.header, one.rows))
         if one.notes:
-            parts.append("\n".join(f"- {note}" for note in one.notes))
+            parts.append("\n".join(f"- {plain(note)}" for note in one.notes))
     return parts
 
 
@@ -49,6 +54,6 @@ def table_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table, with what would break it escaped."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+        return "| " + " | ".join(cell(one) for one in cells) + " |"
 
     return "\n".join([line(header), "|" + "---|" * len(header), *(line(one) for one in rows)])
