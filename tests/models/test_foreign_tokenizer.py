@@ -16,6 +16,7 @@ from transformers import XLMRobertaForSequenceClassification as XlmRoberta
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import CheckpointError
+from leanformer.models.hf.options import ACTIVATIONS
 from leanformer.models.hf.tokenizer import AWKWARD
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, start_classifier
@@ -221,3 +222,14 @@ def test_the_two_remedies_for_it(tmp_path: Path) -> None:
     assert [row.tolist() for row in TorchPredictor(dropped).tokenize(TEXTS)] == [
         row.tolist() for row in TorchPredictor(before).tokenize(TEXTS)
     ]
+
+
+def test_answers_are_compared_with_the_library_from_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids that were checked are no proof: a model read wrongly is refused, too."""
+    source = configure(save_bert(tmp_path / "s"), **_SPECIAL)
+    import_checkpoint(str(source), tmp_path / "a", labels=LABELS, texts=tiny_texts(40, seed=3)[0])
+    edit(source / "config.json", hidden_act="relu")
+    monkeypatch.setitem(ACTIVATIONS, "relu", "gelu")  # a mapping that is wrong
+    with pytest.raises(CheckpointError, match=r"(?s)answers .* otherwise than transformers: logits .*remedy: "):
+        import_checkpoint(str(source), tmp_path / "b", labels=LABELS)
+    assert not (tmp_path / "b").exists()

@@ -161,13 +161,19 @@ def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
     stock = AutoModelForTokenClassification if artifact.task.answer == "tags" else AutoModelForSequenceClassification
     _check_foreign_files(artifact)
     try:
-        foreign = stock.from_pretrained(
-            artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True
-        )
+        foreign, loading = stock.from_pretrained(
+            artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
+            output_loading_info=True,
+        )  # fmt: skip
         positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))
         padding_id = int(foreign.config.pad_token_id or 0)
     except Exception as error:  # transformers raises what it meets: no JSON, no weights, sizes that differ
         raise ArtifactError(f"{artifact.path}: transformers cannot read it ({error}){AGAIN}") from error
+    if missing := sorted(loading["missing_keys"]):
+        raise ArtifactError(
+            f"{artifact.path}: weights are missing, the first is {missing[0]}; transformers would draw them at random\n"
+            "  remedy: save the whole model with `save_pretrained`, not what it was wrapped in or built into"
+        )
     check_finite(dict(foreign.named_parameters()), artifact.path, ArtifactError)
     return _Foreign(foreign), padding_id, positions
 

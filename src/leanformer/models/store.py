@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,13 @@ from leanformer.models.hf.checkpoint import (
 )
 from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
-from leanformer.models.hf.tokenizer import longest_input, tokenizer_file
+from leanformer.models.hf.stock import compare_from_text, stock_model
+from leanformer.models.hf.tokenizer import AWKWARD, longest_input, stock_tokenizer, tokenizer_file
 from leanformer.models.reading import ENCODER, check_agreement, read_config, read_weights
+from leanformer.models.scoring import score_rows
 from leanformer.models.writing import TOKENIZER, write_module
 from leanformer.task import BUILT, Task, Text
-from leanformer.tokenizer import truncation_side
+from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer
 
 CONFIG = "encoder.json"
@@ -169,6 +172,7 @@ def import_checkpoint(
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
         tokenizer = tokenizer_file(source, model.config.vocabulary, texts=texts)
+        _compare(model.eval(), tokenizer, texts, task, tokens, source)
         return write_classifier(model, folder, task=task, tokenizer=tokenizer, max_tokens=tokens, history=[origin])
     rows = config.get("vocab_size")
     tokenizer = tokenizer_file(source, rows if isinstance(rows, int) else None, texts=texts)
@@ -181,6 +185,24 @@ def import_checkpoint(
         shutil.copyfile(tokenizer, temporary / TOKENIZER)
         write_manifest(temporary, format="transformers", task=task, max_tokens=tokens, history=(origin,))
     return open_artifact(folder)
+
+
+def _compare(
+    model: Classifier, tokenizer: Path, texts: Sequence[Text], task: Task, max_tokens: int, source: Path
+) -> None:
+    """Compare answers with those of the checkpoint's own library, where that reads the folder whole."""
+    theirs = stock_tokenizer(source)
+    stock = None if theirs is None else stock_model(source, tags=task.answer == "tags")
+    if stock is None:
+        return
+    ours = Tokenizer(tokenizer, max_tokens)
+    compare_from_text(
+        lambda chosen: score_rows(
+            model, ours.encode(chosen), padding_id=model.config.padding_id, device=torch.device("cpu")
+        ),
+        stock, theirs, texts or (list(pairwise(AWKWARD)) if task.pairs else AWKWARD),
+        max_tokens=max_tokens, source=source,
+    )  # fmt: skip
 
 
 def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str], int]:
