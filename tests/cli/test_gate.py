@@ -11,7 +11,8 @@ from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from tests.cli.calling import Command, is_friendly, write_lines
-from tests.tiny import LABELS, tiny_artifact, tiny_texts
+from tests.knowing import knowing
+from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,18 @@ def test_other_labels_are_no_match(command: Command, place: Path, tmp_path: Path
     status, out, err = command("gate", place / "first", "--against", other, "--data", place / "fresh.jsonl")
     assert (status, out) == (1, "")
     assert "error: " in err and "its labels" in err
+
+
+def test_a_model_that_loses_a_class_is_held_back_unless_asked(command: Command, folder: Path, tmp_path: Path):
+    words = [TOPICS[name] for name in LABELS]
+    teacher, blind = knowing(words), knowing(words)
+    blind.head.classifier.bias.data[2] = -9
+    arguments = (
+        "gate", tiny_artifact(tmp_path / "lean", model=blind).path, "--max-drop", 70, "--data", folder, "--against",
+        tiny_artifact(tmp_path / "teacher", model=teacher).path,
+    )  # fmt: skip
+    status, _, err = command(*arguments)
+    assert status == 4 and "it loses weather (0 found where the teacher finds 20)" in err and "HOLD" in err
+    status, out, _ = command(*arguments, "--json")
+    assert status == 4 and json.loads(out)["ships"] is False
+    assert command(*arguments, "--allow-lost-classes")[0] == 0

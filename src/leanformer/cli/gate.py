@@ -13,6 +13,7 @@ import typer
 
 from leanformer.cli.arguments import (
     DataOption,
+    LostClassesOption,
     SeedOption,
     SplitOption,
     ThreadsOption,
@@ -51,6 +52,7 @@ def gate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the verdict as JSON to this file.")] = None,
     allow_weak_teacher: WeakTeacherOption = False,
+    allow_lost_classes: LostClassesOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
 ) -> None:
@@ -61,6 +63,7 @@ def gate(
     """
     from leanformer.artifact import open_artifact
     from leanformer.measure.gate import Bounds, forecast, judge
+    from leanformer.measure.lost import lost_labels
     from leanformer.measure.used import earlier_use
     from leanformer.outputs.written import check_file, is_verdict
     from leanformer.recipe.teacher import weak_notes
@@ -96,7 +99,12 @@ def gate(
     for note in weak_notes(reference, labels, lean.task, against, on, allowed=allow_weak_teacher):
         say(f"warning: {note}")
         warnings.append(note)
+    lost = lost_labels(predicted, reference, labels, lean.task)
+    for each in lost:
+        say(f"warning: it loses {each}")
+        warnings.append(f"it loses {each}")
     verdict = judge(predicted, reference, labels, bounds, groups)
+    ships = verdict.ships and (allow_lost_classes or not lost)
     value: dict[str, Any] = {
         "artifact": {"path": str(artifact), "content_hash": lean.content_hash},
         "against": against,
@@ -104,6 +112,7 @@ def gate(
         "warnings": warnings,
         "forecast": outlook,
         **verdict.to_json(),
+        "ships": ships,
     }
     if output is not None:
         from leanformer.files import write_json
@@ -115,7 +124,9 @@ def gate(
         from leanformer.render.verdict import verdict_lines
 
         print("\n".join(verdict_lines(verdict)))
-    if not verdict.ships:
+    if lost and not allow_lost_classes:
+        say("HOLD: a class that the teacher finds is lost (--allow-lost-classes ships it if the bounds hold)")
+    if not ships:
         raise typer.Exit(NOT_SHOWN)
 
 

@@ -124,7 +124,12 @@ def _on_test(
         keep(place_kept, report.to_json())
     # The same models may be the front of a longer search, under other numbers.
     named = (*report.rungs[: -len(front)], *map(_renamed, report.rungs[-len(front) :], names))
-    notes = (*data.notes, f"the front was found by {chosen_from(record)}; the test split was read once, at the end")
+    lost = [f"{one.name!r} loses on dev: {', '.join(one.lost)}" for one in named if one.lost]
+    notes = (
+        *lost,
+        *data.notes,
+        f"the front was found by {chosen_from(record)}; the test split was read once, at the end",
+    )
     return replace(report, title=title, rungs=named, notes=notes)
 
 
