@@ -73,11 +73,11 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     ),
     "compress": lambda parts, place: (
         "compress", parts.encoder, "--data", parts.data, "--output", place, "--rounds", 1, "--no-memory",
-        "--threads", 1, "--max-drop", 100,
+        "--threads", 1, "--max-drop", 100, "--allow-weak-teacher",
     ),
     "search": lambda parts, place: (
         "search", parts.space, "--model", parts.encoder, "--data", parts.data, "--output", place, "--trials", 1,
-        "--rounds", 1, "--threads", 1, "--device", "cpu", "--sampler", "grid",
+        "--rounds", 1, "--threads", 1, "--device", "cpu", "--sampler", "grid", "--allow-weak-teacher",
     ),
     "cascade": lambda parts, place: (
         "cascade", *(one.path for one in parts.members), "--data", parts.data, "--output", place, "--otherwise", "large"
