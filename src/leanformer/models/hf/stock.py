@@ -58,12 +58,15 @@ def compare_from_text(
 
 
 def stock_model(folder: Any, *, tags: bool) -> Any | None:
-    """The classifier in the folder as `transformers` reads it; None where it would draw some weights at random."""
+    """The classifier in the folder as `transformers` reads it; None where it cannot, or would draw weights."""
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     stock = AutoModelForTokenClassification if tags else AutoModelForSequenceClassification
-    model, loading = stock.from_pretrained(
-        folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
-        output_loading_info=True,
-    )  # fmt: skip
+    try:
+        model, loading = stock.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    except Exception:  # of files that it does not read, such as an index without metadata, there is nothing to compare
+        return None
     return None if loading["missing_keys"] else model.eval()
