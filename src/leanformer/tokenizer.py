@@ -51,7 +51,9 @@ class Tokenizer:
         self.side = side
         self._tokenizer.enable_truncation(max_length=self.max_tokens, stride=self._overlap, direction=side)
         options = {"overlap": self._overlap, "one_core": self._one_core, "cut_left": side == "left"}
-        self._words = WordCache.of(self._tokenizer, self.max_tokens, **options) if self._cache else None
+        self._words: WordCache | None = None
+        if self._cache:
+            self._words = self._file.run(lambda: WordCache.of(self._tokenizer, self.max_tokens, **options), ())
 
     def cutting(self, side: str) -> Tokenizer:
         """The same tokenizer, but one whose texts lose this side, "right" or "left", where they are too long."""
@@ -87,7 +89,9 @@ class Tokenizer:
             raise TypeError("texts must be a list of texts; wrap one text in a list")
         self._file.check_lengths(texts)
         found: list[list[np.ndarray] | None] = (
-            [None] * len(texts) if self._words is None else self._words.windows(texts, whole=whole)
+            [None] * len(texts)
+            if (words := self._words) is None
+            else self._file.run(lambda: words.windows(texts, whole=whole), texts)
         )
         rest = [number for number, one in enumerate(found) if one is None]
         for number, one in zip(rest, self._encodings(texts, rest), strict=True):

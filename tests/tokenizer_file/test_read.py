@@ -144,10 +144,11 @@ def test_patterns_are_bounded_by_time(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(Tokenizer(path, 32).encode(["song team"])[0]) == len(plain[0]) + 1, "a space is a piece there"
 
 
-def test_what_the_library_cannot_do_with_a_text_is_said_with_the_file(tmp_path: Path):
+@pytest.mark.parametrize("cache", [False, True])
+def test_what_the_library_cannot_do_with_a_text_is_said_with_the_file(tmp_path: Path, cache: bool):
     path = tokenizer(tmp_path, model={"unk_token": "[NONE]"})
     with pytest.raises(TokenizerFileError, match=r"(?s)tokenizer\.json: cannot be used \(.*remedy"):
-        Tokenizer(path, 32, cache=False).encode(["Ω"])
+        Tokenizer(path, 32, cache=cache).encode(["Ω"])
 
 
 def test_ids_of_every_part_count(tmp_path: Path):
