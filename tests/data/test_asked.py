@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,63 @@ def test_a_long_table_is_not_held(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
+
+
+REMEDIES: dict[str, tuple[str, str, str, str, Task, dict[str, str]]] = {
+    # What is asked, the remedy, and the file after it: name, content and what is kept.
+    "an empty line": ("a.txt", "one\n\n", "give the row a text", "one\ntwo\n", SINGLE, {}),
+    "an empty cell": ("a.csv", "id,text\n1,one\n2,\n", "give the row a text", "id,text\n1,one\n2,two\n", SINGLE, {}),
+    "no JSON": ("a.jsonl", '{"text": "one"}\n{"text": two}\n', "one JSON object a line",
+                '{"text": "one"}\n{"text": "two"}\n', SINGLE, {}),
+    "deep JSON": ("a.jsonl", '{"text": "one"}\n{"text": ' + "[" * 100_000 + "\n", "simplify it",
+                  '{"text": "one"}\n{"text": "two"}\n', SINGLE, {}),
+    "a JSON list": ("a.jsonl", '{"text": "one"}\n["two"]\n', 'write one object a line: {"text": ...}',
+                    '{"text": "one"}\n{"text": "two"}\n', SINGLE, {}),
+    "one text of two": ("a.jsonl", '{"text": "a", "text_pair": "b"}\n{"text": "c"}\n', "give every row a text_pair",
+                        '{"text": "a", "text_pair": "b"}\n{"text": "c", "text_pair": "d"}\n', PAIRS, {}),
+    "two texts of one": ("a.jsonl", '{"text": "one"}\n{"text": "two", "text_pair": "b"}\n', "remove the column",
+                         '{"text": "one"}\n{"text": "two"}\n', SINGLE, {}),
+    "a NUL": ("a.txt", "one\nt\0wo\n", "tr -d", "one\ntwo\n", SINGLE, {}),
+    "a key to keep that is nowhere": ("a.jsonl", '{"text": "one", "key": 1}\n', "correct --keep",
+                                      '{"text": "one", "kez": 1}\n', SINGLE, {"kez": "kez"}),
+    "a column to keep that is nowhere": ("a.csv", "text,key\none,1\n", "correct --keep", "text,kez\none,1\n", SINGLE,
+                                         {"kez": "kez"}),
+    "two columns of one name": ("a.csv", "text,id,id\none,1,2\n", "rename one", "text,id,key\none,1,2\n", SINGLE, {}),
+    "an empty table": ("a.csv", "", "give a file with at least one", "text\none\n", SINGLE, {}),
+    "a field too many": ("a.csv", "text,id\none,1\ntwo, three,2\n", "quote fields", 'text,id\none,1\n"two, three",2\n',
+                         SINGLE, {}),
+    "a quote that stays open": ("a.csv", 'text,id\none,1\n"two,2\n', "quote", 'text,id\none,1\n"""two",2\n', SINGLE,
+                                {}),
+    "no texts at all": ("a.txt", "", "give a file with at least one", "one\n", SINGLE, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_the_remedy_leads_to_a_question_in_every_row(tmp_path: Path, name: str) -> None:
+    file, before, remedy, after, task, keep = REMEDIES[name]
+    try:
+        problems = [row.problem for row in read(tmp_path / file, before, task, **keep) if row.problem is not None]
+    except DataError as error:
+        problems = [error]
+    assert len(problems) == 1 and remedy in problems[0].remedy
+    assert problems[0].path is not None and str(problems[0]).startswith(str(tmp_path / file))
+    rows = read(tmp_path / file, after, task, **keep)
+    assert len(rows) == len(after.splitlines()) - file.endswith(".csv")
+    assert all(row.problem is None and row.question for row in rows)
+
+
+def test_remedies_that_name_another_file(tmp_path: Path) -> None:
+    for task, name, remedy in ((PAIRS, "a.txt", "use .jsonl, .csv or .tsv"), (SINGLE, "a.xlsx", "JSON Lines")):
+        (tmp_path / name).write_text("a\tb\n")
+        with pytest.raises(DataError, match=re.escape(remedy)):
+            list(read_asked(tmp_path / name, task))
+        record = {"text": "a"} | ({"text_pair": "b"} if task.pairs else {})
+        (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
+        [row] = read_asked(tmp_path / "a.jsonl", task)
+        assert row.problem is None
+    with pytest.raises(DataError, match="name a file in it"):
+        list(read_asked(tmp_path, SINGLE))
+    with pytest.raises(LeanformerError, match=r"use \.jsonl or \.csv"):
+        read(tmp_path / "a.txt", "one\n", SINGLE, key="key")
+    [kept] = read(tmp_path / "b.jsonl", '{"text": "one", "key": 7}\n', SINGLE, key="key")
+    assert kept.kept == {"key": 7}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from leanformer.data.dataset import open_dataset
+from leanformer.data.decoding import lines_of
 from leanformer.data.readers import read_rows
 from leanformer.errors import DataError
 
@@ -150,3 +152,21 @@ def test_a_file_that_was_converted_from_the_wrong_encoding_is_noted(tmp_path: Pa
     command = note.rpartition(": ")[2].replace("FILE", "unlabelled.txt")
     subprocess.run(command + " > right.txt", shell=True, cwd=tmp_path, check=True)
     assert [row.text for row in read_rows(tmp_path / "right.txt")] == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "named"),
+    [
+        ("“façade” – 5 €", "cp1252", "CP1252"),
+        ("façade et crème", "latin-1", "LATIN1"),
+        ("привет, мир", "cp1251", "ENCODING"),
+    ],
+)
+def test_a_line_of_standard_input_names_its_encoding(text: str, encoding: str, named: str):
+    [first, (line, problem)] = lines_of(io.BytesIO(b"plain\n" + text.encode(encoding) + b"\n"), "standard input")
+    assert first == (1, "plain\n") and line == 2
+    assert isinstance(problem, DataError) and f"iconv -f {named} " in str(problem)
+    if named != "ENCODING":
+        command = problem.remedy.partition(": ")[2].partition(" (")[0]
+        done = subprocess.run(command.split(), input=text.encode(encoding), capture_output=True, check=True)
+        assert done.stdout.decode() == text

@@ -748,8 +748,9 @@ def test_every_message_has_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def _places(folder: Path) -> Iterable[tuple[str, int, int]]:
     """File, first and last line of every place in which a message about data is made."""
     for file in folder.glob("*.py"):
-        # Hub data sets need the `datasets` library (tests/data/test_hub.py); the sample is written, not read.
-        if file.name in ("hub.py", "sample.py"):
+        # Hub data sets need the `datasets` library (tests/data/test_hub.py); the sample is written, not read; remedies
+        # for what a model is asked are carried out in tests/data/test_asked.py.
+        if file.name in ("hub.py", "sample.py", "asked.py", "open_tables.py"):
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):

@@ -71,10 +71,11 @@ def _decoded(raw: bytes, path: object, line: int) -> str | DataError:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return DataError(
-            f"not UTF-8 (byte 0x{raw[error.start]:02x})", path=path, line=line,
-            remedy="convert it: iconv -f LATIN1 -t UTF-8 (if it is not Latin-1, name its encoding instead)",
-        )  # fmt: skip
+        if name := western_code_page(raw):
+            remedy = f"convert it: iconv -f {name} -t UTF-8 (if it is not {_SHOWN[name]}, name its encoding instead)"
+        else:
+            remedy = "find out which encoding it is in, and convert it: iconv -f ENCODING -t UTF-8"
+        return DataError(f"not UTF-8 (byte 0x{raw[error.start]:02x})", path=path, line=line, remedy=remedy)
     if "\0" in text:
         return DataError("a NUL byte", path=path, line=line, remedy="remove it: tr -d '\\000'")
     return text

@@ -47,7 +47,7 @@ def other_kind(head: bytes, name: str, suffix: str) -> tuple[str, str] | None:
 def utf16_without_mark(data: bytes) -> str:
     """ "UTF-16LE" or "UTF-16BE" for bytes that are one of them without its mark, else "": every other one is zero."""
     even, odd = data[::2], data[1::2]
-    if not odd:
+    if not odd or data.count(0) < 2:
         return ""
     zeros = (even.count(0) / len(even), odd.count(0) / len(odd))
     if min(zeros) > 0.02 or max(zeros) < 0.2:
