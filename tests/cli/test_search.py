@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Command, is_friendly
+from tests.cli.calling import Command, is_friendly, write_lines
+from tests.search.rare import LOST, knowing_teacher, rare_dataset
+from tests.search.rare import SPACE as RARE
 from tests.search.searching import write_space
-from tests.tiny import tiny_artifact
+from tests.tiny import LABELS, tiny_artifact
 
 SPACE = """\
 name: small
@@ -27,7 +29,8 @@ def test_a_search_prints_its_front_and_goes_on(command: Command, folder: Path, t
     teacher = tiny_artifact(tmp_path / "teacher")
     space = write_space(tmp_path / "space", SPACE)
     given = ("search", space, "--model", teacher.path, "--data", folder, "--output", tmp_path / "found",
-             "--allow-weak-teacher", "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu")  # fmt: skip
+             "--allow-weak-teacher", "--allow-lost-classes", "--sampler", "grid", "--rounds", 1, "--threads", 1,
+             "--device", "cpu")  # fmt: skip
     status, out, err = command(*given, "--trials", 1)
     assert status == 0, err
     assert "1 on the front of 1 trials on dev" in out
@@ -39,6 +42,27 @@ def test_a_search_prints_its_front_and_goes_on(command: Command, folder: Path, t
     assert all((tmp_path / "found" / f"front/trial-{i:03}" / "leanformer.json").is_file() for i in record["front"])
     again = command(*given[:-1], "cpu", "--trials", 5, "--seed", 4)
     assert again[:2] == (1, "") and "of another search" in again[2] and "Traceback" not in again[2]
+
+
+@pytest.mark.slow
+def test_where_every_model_loses_a_class_there_is_none_unless_asked(command: Command, tmp_path: Path):
+    data = rare_dataset()
+    for split in ("train", "dev", "test"):
+        part = getattr(data, split)
+        rows = [{"text": text, "label": LABELS[i]} for text, i in zip(part.texts, part.labels, strict=True)]
+        write_lines(tmp_path / "data" / f"{split}.jsonl", rows)
+    teacher = knowing_teacher(tmp_path / "teacher")
+    space = write_space(tmp_path / "space", RARE.replace("[1, 20]", "[20, 21]"))
+    given = ("search", space, "--model", teacher.path, "--data", tmp_path / "data", "--output", tmp_path / "found",
+             "--trials", 2, "--rounds", 1, "--threads", 1, "--device", "cpu")  # fmt: skip
+    status, out, err = command(*given)
+    assert status == 3 and "0 on the front" in out
+    assert f"loses on dev: {LOST}, so it is not on the front (--allow-lost-classes" in err
+    text = (tmp_path / "found" / "report.md").read_text(encoding="utf-8")
+    assert "No finished trial keeps the bounds and finds every label that the teacher finds." in text
+    status, out, err = command(*given, "--allow-lost-classes")
+    assert status == 0 and "1 on the front" in out, err
+    assert LOST in out
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def job_of(folder: Path, share: float = 1.0, over: str | None = None, **params: 
 def test_a_result_is_plain_json_with_every_figure(tmp_path: Path, runner: Runner):
     result = runner(json.loads(json.dumps(job_of(tmp_path))))
     assert json.loads(json.dumps(result)) == result
-    assert set(FIGURES) | {"drop"} == set(result["figures"])
+    assert set(FIGURES) | {"drop", "lost"} == set(result["figures"])
     assert all(value is not None for value in result["figures"].values())
     teacher = runner.teacher_quality()
     assert result["figures"]["drop"] == pytest.approx(100 * (teacher - result["figures"]["quality"]))

@@ -36,7 +36,7 @@ def test_widths_are_chosen_by_measured_latency(tmp_path: Path) -> None:
     teacher = tagger_artifact(tmp_path / "teacher")
     found = search(
         space_of(tmp_path, tiny(100)), str(teacher.path), tagged_dataset(), tmp_path / "found", budget=Budget(trials=3),
-        threads=1, device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True,
+        threads=1, device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True, allow_lost_classes=True,
         say=lambda line: None,
     )  # fmt: skip
     finished = [one for one in found.record["trials"] if one["state"] == "finished"]

@@ -175,7 +175,7 @@ def searched(folder: Path, teacher: Artifact, executor: Any, said: list[str], tr
     return search(
         space_of(folder, SPACE), str(teacher.path), tiny_dataset(), folder / "found", budget=Budget(trials=trials),
         sampler="grid", threads=1, device="cpu", speed=QUICK, final_speed=QUICK, executor=executor,
-        allow_weak_teacher=True, say=said.append,
+        allow_weak_teacher=True, allow_lost_classes=True, say=said.append,
     )  # fmt: skip
 
 

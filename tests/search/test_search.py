@@ -46,7 +46,8 @@ def run(folder: Path, teacher: Artifact, text: str = TINY, **changes: Any) -> Se
     budget = Budget(trials=given.pop("trials"))
     return search(
         space_of(folder, text), str(teacher.path), given.pop("data"), folder / "found", budget=budget, threads=1,
-        device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True, say=said.append, **given,
+        device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True, allow_lost_classes=True,
+        say=said.append, **given,
     )  # fmt: skip
 
 

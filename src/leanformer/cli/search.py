@@ -13,6 +13,7 @@ from leanformer.cli.arguments import (
     DeviceOption,
     EnergyOption,
     KindOption,
+    LostClassesOption,
     OverwriteOption,
     PriceOption,
     SeedOption,
@@ -64,6 +65,7 @@ def search(
     energy: EnergyOption = False,
     country: CountryOption = None,
     allow_weak_teacher: WeakTeacherOption = False,
+    allow_lost_classes: LostClassesOption = False,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
@@ -84,7 +86,8 @@ def search(
     With --ray the work folder is on storage that all machines share. Trials are made on them, and timed on this one
     with --threads cores, one after another, while none is made here.
 
-    Exit status 3: no trial kept the bounds; the trials are reported, and there is no model.
+    Exit status 3: no trial kept the bounds and every label that the teacher finds; the trials are reported, and there
+    is no model.
     """
     need_torch("searching")
     from contextlib import nullcontext
@@ -116,7 +119,7 @@ def search(
             found, model, examples, output, budget=budget, sampler=sampler, work=work, max_tokens=max_tokens, seed=seed,
             threads=threads, device=device, energy=metering, final_speed=SpeedSettings(rounds=rounds),
             usd_per_hour=usd_per_hour, executor=executor, allow_weak_teacher=allow_weak_teacher,
-            command=command_line(), overwrite=overwrite, say=say,
+            allow_lost_classes=allow_lost_classes, command=command_line(), overwrite=overwrite, say=say,
         )  # fmt: skip
     if result.report is not None:
         print_report(result.report, Console())

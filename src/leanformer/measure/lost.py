@@ -9,6 +9,8 @@ from leanformer.metrics.tagging import CORRECT, entity_counts
 from leanformer.tagging.schemes import types_of
 from leanformer.task import Task
 
+ANSWERS = ("label", "labels", "tags")
+"""Forms of answer that have labels which can be lost; see `task.Task.answer`."""
 # The reference must find a label so often before its loss means anything.
 _FEWEST = 3
 # Of a label that is found less than half as often: chance at most that the two models are equally good at it.
@@ -21,7 +23,7 @@ def lost_labels(answers: np.ndarray, reference: np.ndarray, targets: np.ndarray,
     None of those that the reference finds at least three times, or less than half of them where that is no chance.
     Each is told with its counts. Arguments are as `predictor.decide` and `Examples.targets` give them.
     """
-    if task.answer not in ("label", "labels", "tags"):
+    if task.answer not in ANSWERS:
         return ()
     names = types_of(task.labels) if task.answer == "tags" else task.labels
     ours, theirs = (_found(one, targets, task) for one in (answers, reference))

@@ -23,8 +23,10 @@ def search_markdown(record: Record, chosen_from: str) -> str:
     goals = [one["figure"] for one in record["goals"]]
     spent, counts = record["spent"], record["counts"]
     states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    lost_lines = [f"**Note: {line}.**" for line in (*_lost_on_front(record), *kept_off_words(record))]
     parts = [
         f"# The search {record['name']}",
+        *lost_lines,
         "\n".join(
             [
                 f"- Goals: {', '.join(_goal(one) for one in record['goals'])}"
@@ -44,7 +46,11 @@ def search_markdown(record: Record, chosen_from: str) -> str:
         rows = [_row(record["trials"][i], goals) for i in record["front"]]
         parts += [table_markdown(("trial", *goals, "points lost", "values"), rows)]
     else:
-        parts.append("No finished trial keeps the bounds.")
+        parts.append(
+            "No finished trial keeps the bounds and finds every label that the teacher finds."
+            if record.get("kept_off")
+            else "No finished trial keeps the bounds."
+        )
     parts += _expected(record)
     if record.get("predictor"):
         parts += ["## The latency predictor", "\n".join(f"- {one}" for one in predictor_words(record))]
@@ -53,6 +59,26 @@ def search_markdown(record: Record, chosen_from: str) -> str:
     header = ("trial", *goals, "points lost", "values", "state", "seconds")
     parts += ["## All trials on dev", table_markdown(header, rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def kept_off_words(record: Record) -> list[str]:
+    """Which trials only a lost label keeps off the front, and what they lose on dev."""
+    return [
+        f"{_loses(record, number)}, so it is not on the front (--allow-lost-classes leaves it there)"
+        for number in record.get("kept_off", ())
+    ]
+
+
+def _lost_on_front(record: Record) -> list[str]:
+    return [
+        f"{_loses(record, number)}, and is on the front all the same"
+        for number in record["front"]
+        if record["trials"][number]["figures"].get("lost")
+    ]
+
+
+def _loses(record: Record, number: int) -> str:
+    return f"trial {number} loses on dev: {', '.join(record['trials'][number]['figures']['lost'])}"
 
 
 def predictor_words(record: Record) -> list[str]:

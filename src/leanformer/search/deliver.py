@@ -22,7 +22,7 @@ from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
 from leanformer.recipe.spec import Recipe
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
-from leanformer.render.search import expected_chart, search_markdown, trials_chart
+from leanformer.render.search import expected_chart, kept_off_words, search_markdown, trials_chart
 from leanformer.report import Report
 from leanformer.search.holes import describe
 from leanformer.search.local import Runner
@@ -104,8 +104,8 @@ def _on_test(
     """The teacher as it comes and the front, measured together; figures that were taken once are kept."""
     runtimes = [study.filled[one.number].runtime for one in front]
     title = f"{study.space.name} on {data.name}"
-    key = sha256_json([[[made[one.number].content_hash, runtime] for one, runtime in zip(front, runtimes, strict=True)],
-                       data.content_hash, runner.threads, asdict(speed), usd_per_hour])  # fmt: skip
+    models = [[made[one.number].content_hash, runtime] for one, runtime in zip(front, runtimes, strict=True)]
+    key = sha256_json(["lost", models, data.content_hash, runner.threads, asdict(speed), usd_per_hour])
     place_kept = runner.work / f"front-{key[:16]}.json"
     names = [name_of(one) for one in front]
     if (report := read_measured(place_kept, runner.threads, say)) is None:
@@ -127,6 +127,7 @@ def _on_test(
     lost = [f"{one.name!r} loses on dev: {', '.join(one.lost)}" for one in named if one.lost]
     notes = (
         *lost,
+        *kept_off_words(record),
         *data.notes,
         f"the front was found by {chosen_from(record)}; the test split was read once, at the end",
     )

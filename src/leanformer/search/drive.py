@@ -110,6 +110,8 @@ def _decide(study: Study, trial: Trial, say: Callable[[str], None]) -> None:
     share = "" if study.shares[rung] == 1 else f" with {study.shares[rung]:.0%} of the training"
     say(f"trial {trial.number}: {'goes on' if goes_on else trial.state}{share}: {shown}")
     if trial.state == FINISHED:
+        if lost := trial.figures.get("lost"):
+            say(f"trial {trial.number} loses on dev: {', '.join(lost)}")
         say(f"  {progress(study)}")
 
 
@@ -122,8 +124,12 @@ def progress(study: Study) -> str:
     stopped, spent = len(study.of_state(STOPPED)), study.now()
     return (
         f"{study.count} trials, {stopped} stopped early, {spent.wall_seconds / 60:.1f} min; "
-        f"front: {front or 'nothing keeps the bounds yet'}"
+        f"front: {front or _nothing(study)}"
     )
+
+
+def _nothing(study: Study) -> str:
+    return "what keeps the bounds loses a label yet" if study.kept_off() else "nothing keeps the bounds yet"
 
 
 def _check_failures(study: Study) -> None:

@@ -60,12 +60,15 @@ class Goals:
         names: figures (`FIGURES`). maximised: for each, whether more is better.
         bounds: "max_drop" is in points of dev quality against the teacher; the others are in the figure's unit.
         written: a metric's own name, where quality was called by one; checked against the task.
+        allow_lost: labels that the teacher finds on dev may be lost. Else that is a bound too, and a finished model
+            that loses one (its figure "lost") passes it. In journals of earlier versions there is no such figure.
     """
 
     names: tuple[str, ...]
     maximised: tuple[bool, ...]
     bounds: tuple[Bound, ...] = ()
     written: str | None = None
+    allow_lost: bool = False
 
     def costs(self, figures: Figures) -> tuple[float, ...]:
         """The figures so that less is better in each; infinite where there is none."""
@@ -77,10 +80,14 @@ class Goals:
 
     def violations(self, figures: Figures, *, whole: bool = True) -> dict[str, float]:
         """For each bound how far it is passed. Bounds on quality count for a `whole` training only: before it, a model
-        says little of how good it will be, and what it costs to run is known already."""
-        return {
+        says little of how good it will be, and what it costs to run is known already. Nor does it of what it will find.
+        """
+        found = {
             one.name: one.violation(figures) for one in self.bounds if whole or one.figure not in ("drop", "quality")
         }
+        if whole and not self.allow_lost and (lost := figures.get("lost")):
+            found["lost"] = float(len(lost))
+        return found
 
     def violation(self, figures: Figures, *, whole: bool = True) -> float:
         """The sum of what passes the bounds; 0 where all are kept."""

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from leanformer.artifact import Artifact
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.data.dataset import Dataset
@@ -17,9 +19,10 @@ from leanformer.kept import keep, kept
 from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings, meter
+from leanformer.measure.lost import ANSWERS, lost_labels
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.metrics.primary import score_logits
-from leanformer.predictor import Predictor, logits
+from leanformer.predictor import Predictor, decide, logits
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.work import work_of
@@ -28,6 +31,7 @@ from leanformer.search.executor import Job, Result
 from leanformer.search.goals import TIMED
 from leanformer.search.halving import share_of_data
 from leanformer.step import Context
+from leanformer.tagging.ragged import ragged
 
 # Enough for a p95 of one text at a time, and short beside any training.
 SPEED = SpeedSettings(rounds=3, latency_texts=300, seconds=1.0)
@@ -127,15 +131,16 @@ class Runner:
         return self.data.dev
 
     def figures(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
-        """All of `goals.FIGURES`, and `drop` in points against the teacher; kept, so that none is taken twice."""
-        path = self._path("figures", [artifact.content_hash, dict(runtime), asdict(self.speed)])
+        """All of `goals.FIGURES`, `drop` in points and the labels `lost` against the teacher; kept, so that none is
+        taken twice."""
+        path = self._path("figures", ["lost", artifact.content_hash, dict(runtime), asdict(self.speed)])
         if (found := kept(path, self.say, again=_AGAIN)) is not None:
             return found
         predictor = self.open(artifact, runtime)
-        quality = self.finite_quality(predictor)
+        judged = self.judged(predictor)
         figures = {
-            "quality": quality,
-            "drop": 100 * (self.teacher_quality() - quality),
+            **judged,
+            "drop": 100 * (self.teacher_quality() - judged["quality"]),
             **self.times(predictor),
             **self.counts(artifact, predictor),
         }
@@ -144,10 +149,10 @@ class Runner:
 
     def untimed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
         """Those of `figures` that do not change with what else runs on the machine, and without `drop`; kept too."""
-        path = self._path("untimed", [artifact.content_hash, dict(runtime)])
+        path = self._path("untimed", ["lost", artifact.content_hash, dict(runtime)])
         if (found := kept(path, self.say, again=_AGAIN)) is None:
             predictor = self.open(artifact, runtime)
-            found = {"quality": self.finite_quality(predictor), **self.counts(artifact, predictor)}
+            found = {**self.judged(predictor), **self.counts(artifact, predictor)}
             keep(path, found)
         return found
 
@@ -168,30 +173,48 @@ class Runner:
             "flops_per_text": work_of(artifact, predictor, lengths)["flops_per_text"],
         }
 
-    def finite_quality(self, predictor: Predictor) -> float:
-        """`quality`. Raises `LeanformerError` where it is not a number."""
-        quality = self.quality(predictor)
+    def judged(self, predictor: Predictor) -> dict[str, Any]:
+        """`quality`, the task's metric on dev, and the labels that are `lost` (see `measure.lost`).
+
+        Raises `LeanformerError` where the quality is not a number.
+        """
+        values, task = logits(predictor, self.dev.inputs), predictor.task
+        quality = score_logits(values, self.dev.targets, task)
         if not math.isfinite(quality):
             raise LeanformerError("its quality on dev is not a number: it gives every text the same answer")
-        return quality
+        if task.answer not in ANSWERS:
+            return {"quality": quality, "lost": []}
+        lost = lost_labels(decide(values, task), self.teacher_answers(), self.dev.targets, task)
+        return {"quality": quality, "lost": list(lost)}
 
     def times(self, predictor: Predictor) -> dict[str, float]:
         """The timed ones of `goals.FIGURES`, on the dev texts."""
         (found,) = measure_speed([predictor], self.dev.inputs, self.speed)
         return {name: float(getattr(found, name)) for name in TIMED}
 
-    def quality(self, predictor: Predictor) -> float:
-        """The task's metric on dev."""
-        return score_logits(logits(predictor, self.dev.inputs), self.dev.targets, predictor.task)
-
     def teacher_quality(self) -> float:
         """Of the teacher as it came, on dev."""
         path = self._path("teacher", [self.teacher.content_hash])
         found = kept(path, self.say, again=_AGAIN)
         if found is None:
-            found = {"quality": self.quality(open_predictor(self.teacher, threads=self.threads))}
+            found = {"quality": score_logits(self._teacher_logits(), self.dev.targets, self.teacher.task)}
             keep(path, found)
         return float(found["quality"])
+
+    def teacher_answers(self) -> np.ndarray:
+        """The teacher's on dev, as `decide` gives them; kept: it answers once, and all machines have the same."""
+        key = sha256_json([self.teacher.content_hash, self.dev.content_hash])
+        path = self.work / FIGURES / f"answers-{key[:16]}.json"
+        found = kept(path, self.say, again=_AGAIN)
+        if found is None:
+            found = {"answers": [one.tolist() for one in decide(self._teacher_logits(), self.teacher.task)]}
+            keep(path, found)
+        if self.teacher.task.answer == "tags":
+            return ragged([np.asarray(one, dtype=np.int64) for one in found["answers"]])
+        return np.asarray(found["answers"])
+
+    def _teacher_logits(self) -> np.ndarray:
+        return logits(open_predictor(self.teacher, threads=self.threads), self.dev.inputs)
 
     def _path(self, kind: str, key: list[Any]) -> Path:
         """Where figures are kept: they hold for this dev split and this machine."""

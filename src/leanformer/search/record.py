@@ -31,6 +31,7 @@ def describe_search(study: Study, budget: Budget, why: str, facts: dict[str, Any
         "spent": asdict(study.now()),
         "counts": dict(Counter(one.state for one in study.trials)),
         "front": [one.number for one in study.front()],
+        "kept_off": [one.number for one in study.kept_off()],
         "expected": expected(study),
         "trials": [one.to_json() for one in study.trials],
     }

@@ -24,6 +24,7 @@ from leanformer.cluster.connection import connected
 from leanformer.cluster.pool import RETRIES, DiedError, Pool
 from leanformer.data.dataset import Dataset
 from leanformer.errors import ArtifactError, LeanformerError
+from leanformer.measure.lost import ANSWERS
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.executor import Job, Result
 from leanformer.search.local import Runner
@@ -75,6 +76,8 @@ class ClusterExecutor:
         }  # fmt: skip
         # Sent once and not with every trial. It has no test split: `Runner` refuses one.
         self._given = setting, ray.put(runner.data)
+        if runner.teacher.task.answer in ANSWERS:
+            runner.teacher_answers()  # kept, before all workers would ask for them at once
         self._jobs: dict[int, Job] = {}
         self._untimed: deque[tuple[Job, Result]] = deque()
 

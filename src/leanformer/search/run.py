@@ -21,6 +21,7 @@ from leanformer.outputs.work import check_work
 from leanformer.recipe.compress import DEFAULT_MAX_TOKENS
 from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
+from leanformer.render.search import kept_off_words
 from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
 from leanformer.search.budget import Budget
@@ -73,6 +74,7 @@ def search(
     usd_per_hour: float | None = None,
     executor: Callable[[Runner], Executor] = Serial,
     allow_weak_teacher: bool = False,
+    allow_lost_classes: bool = False,
     command: str | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
@@ -91,6 +93,7 @@ def search(
         speed: how each trial is timed, on dev texts. final_speed: how the front is, on test texts.
         executor: makes of a runner what runs the jobs; see `search.executor`.
         allow_weak_teacher: go on with a model that an answer without reading would beat on dev.
+        allow_lost_classes: a model may be on the front that does not find labels which the teacher finds on dev.
 
     Raises `LeanformerError` for anything the user can mend.
     """
@@ -105,6 +108,7 @@ def search(
     threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else work
     check_work(work, output)
+    space = replace(space, goals=replace(space.goals, allow_lost=allow_lost_classes))
     teacher = take_in(model, work, max_tokens, data, say)
     if teacher.format == "onnx":
         raise LeanformerError(
@@ -140,6 +144,8 @@ def search(
     say(f"the search ends, for {why}: {progress(study)}")
     record = describe_search(study, budget, why, {"sampler": sampler, "seed": seed, "metric": prepared.metric,
                              "teacher_quality": runner.teacher_quality(), "table": table})  # fmt: skip
+    for line in kept_off_words(record):
+        say(f"note: {line}")
     return Searched(
         *deliver(
             study, runner, prepared.data, record, output, metric=prepared.metric, seed=seed,

@@ -16,11 +16,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from leanformer.errors import RecipeError
 from leanformer.metrics.pareto import nondominated_ranks
 from leanformer.search.budget import Spent
+from leanformer.search.goals import Goals
 from leanformer.search.halving import in_front
 from leanformer.search.journal import Event, Journal
 from leanformer.search.sampler import Sampler
@@ -114,7 +116,15 @@ class Study:
 
         With one goal that is the best one. Of trials that made the same model only the first is there.
         """
-        goals, models = self.space.goals, set[str]()
+        return self._front(self.space.goals)
+
+    def kept_off(self) -> list[Trial]:
+        """The trials that would be on the front if labels that the teacher finds might be lost."""
+        goals = self.space.goals
+        return [one for one in self._front(replace(goals, allow_lost=True)) if goals.violation(one.figures) > 0]
+
+    def _front(self, goals: Goals) -> list[Trial]:
+        models = set[str]()
         kept = []
         for one in self.of_state(FINISHED):
             model = json.dumps([one.results[-1].get("content_hash", one.number), self.filled[one.number].runtime])
