@@ -181,3 +181,27 @@ def test_questions_are_texts_as_they_are_written(tmp_path: Path) -> None:
 def test_the_hub_is_refused() -> None:
     with pytest.raises(DataError, match="not read from the hub"):
         open_dataset("hub:x/y", kind="tokens")
+
+
+def test_comments_before_a_sentence_between_spaces(tmp_path: Path) -> None:
+    content = "# id 7 domain=en\nRome _ _ B-LOC\nnow _ _ O\n\n# id 8 domain=en\n# _ _ O\n"
+    assert read(tmp_path / "a.conll", content) == [(["Rome", "now"], ("B-LOC", "O")), (["#"], ("O",))]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "# sent_id = 1\n# text = Rome now\n1\tRome\t_\tB-LOC\n2\tnow\t_\tO\n\n1\tSo\t_\tO\n",
+        "-DOCSTART- -X- O\n\n0 Rome B-LOC\n1 now O\n",
+    ],
+)
+def test_numbers_of_words_are_not_taken_for_the_words(tmp_path: Path, content: str) -> None:
+    said = refusal(tmp_path / "a.conll", content)
+    assert "a.conll, line 3: the first column numbers the words" in said and "cut" in said
+
+
+@pytest.mark.parametrize(
+    "content", ["1\tX\tB-N\n0\tX\tO\n", "1\tB-N\n2\tO\n", "1\tX\tO\n\n2\tX\tO\n", "1\tX\tO\n\n1\tX\tO\n"]
+)
+def test_words_that_are_numbers_stay_words(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path / "a.conll", content)

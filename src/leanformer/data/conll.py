@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from leanformer.data.decoding import decode_lines
 from leanformer.data.rows import Row, suggest_name
 from leanformer.errors import DataError
-from leanformer.tagging.schemes import to_iob2
+from leanformer.tagging.schemes import is_tag, to_iob2
 from leanformer.tagging.words import as_sentence, join_words
 
 # What people call the two lists.
@@ -22,17 +23,19 @@ _REMEDY = "write a word and its tag on each line, with a tab between, and a blan
 def read_columns(path: Path) -> Iterator[Row]:
     """The sentences of a file of columns: a word a line, the word first and its tag last, a blank line between.
 
-    Columns stand between tabs or, where most lines have none, between spaces. -DOCSTART- lines and, in files with tabs,
-    comments ("# ...") are passed over. Tags may be IOB1, IOB2, BIOES or BILOU and become IOB2; what a tag may be is in
-    `tagging.schemes`. Raises `DataError` with the line.
+    Columns stand between tabs or, where most lines have none, between spaces. -DOCSTART- lines and comments ("# ...",
+    which in files without tabs stand before a sentence and end with no tag) are passed over. Tags may be IOB1, IOB2,
+    BIOES or BILOU and become IOB2; what a tag may be is in `tagging.schemes`. Raises `DataError` with the line, also
+    where the first column numbers the words.
     """
     first = begun = 0
     words: list[str] = []
     tags: list[str] = []
     columns = 0
     lines = [(line, raw.rstrip("\r\n")) for line, raw in decode_lines(path)]
-    full = [text for _, text in lines if text.strip()]
+    full = [text for _, text in lines if text.strip() and not text.startswith("# ")]
     separator = "\t" if 2 * sum("\t" in text for text in full) > len(full) else None
+    _refuse_numbered(lines, separator, path)
     for line, text in lines:
         if not text.strip() or text.startswith(_DOCUMENT):
             if words:
@@ -42,6 +45,8 @@ def read_columns(path: Path) -> Iterator[Row]:
         if separator and text.startswith("#") and separator not in text:
             continue
         fields = text.rstrip().split(separator) if separator is None else text.split(separator)
+        if text.startswith("# ") and not words and not is_tag(fields[-1].strip()):
+            continue
         if len(fields) < 2:
             raise DataError(
                 f"one column only ({text[:40]!r}); a word and its tag are wanted", path=path, line=line, remedy=_REMEDY
@@ -60,12 +65,45 @@ def read_columns(path: Path) -> Iterator[Row]:
             to_iob2([tag])
         except ValueError as error:
             raise DataError(
-                str(error), path=path, line=line, remedy="the tag is the last column; write O where a word has none"
+                str(error),
+                path=path,
+                line=line,
+                remedy="the tag is the last column; write O where a word has none"
+                + (", and remove the line if it is a header" if line == first else ""),
             ) from None
         words.append(fields[0])
         tags.append(tag)
     if words:
         yield _sentence(words, tags, path, begun)
+
+
+def _refuse_numbered(lines: Sequence[tuple[int, str]], separator: str | None, path: Path) -> None:
+    """Raise `DataError` where the first column counts the words of each sentence: they would be taken for the words."""
+    counting = longest = first = begun = expected = 0
+    for line, text in lines:
+        fields = text.split(separator)
+        if not text.strip() or text.startswith(("#", _DOCUMENT)):
+            begun = 0
+            continue
+        number = fields[0].strip()
+        if not begun:
+            if number not in ("0", "1") or len(fields) < 3:
+                return
+            begun, expected, first = line, int(number), first or line
+        if number != str(expected):
+            return
+        expected += 1
+        counting += 1
+        longest = max(longest, line - begun + 1)
+    if longest > 1:
+        cut = "cut -f2,3" if separator else "cut -d' ' -f2,3"
+        name = shlex.quote(path.name)
+        raise DataError(
+            f"the first column numbers the words (all {counting} of them), and the words are expected there",
+            path=path, line=first,
+            remedy=f"keep the columns of the words and of their tags alone; if these are the second and the third: "
+            f"grep -v '^#' {name} | {cut} > words.conll",
+        )  # fmt: skip
 
 
 def read_lines(path: Path) -> Iterator[Row]:
