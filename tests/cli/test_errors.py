@@ -147,7 +147,7 @@ def test_second_texts_are_refused(
     status, out, err = command(arguments[0], tiny_onnx_artifact, "--data", folder, *output, *arguments[1:])
     is_friendly(status, out, err)
     assert "test.jsonl, line 1: a second text ('text_pair')" in err
-    is_friendly(*command("predict", tiny_onnx_artifact, "--input", folder / "test.jsonl"))
+    is_friendly(*command("predict", tiny_onnx_artifact, "--strict", "--input", folder / "test.jsonl"))
 
 
 def test_matched_labels_are_shown(command: Command, encoder: Path, tmp_path: Path):

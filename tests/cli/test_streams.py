@@ -93,3 +93,39 @@ def test_json_of_a_report(tiny_onnx_artifact: Path, tmp_path: Path):
     done = run("strict ascii", "bench", tiny_onnx_artifact, *map(os.fsdecode, arguments))
     assert done.returncode == 0, done.stderr
     assert "donn\u00e9es" in json.loads(done.stdout.decode("ascii"))["title"]
+
+
+def shell(line: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell in which `$0` is Python and "$@" are the arguments."""
+    return subprocess.run(
+        ["bash", "-c", line, sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+
+
+def test_a_closed_standard_input_is_said(tiny_onnx_artifact: Path):
+    done = shell('"$0" -m leanformer predict "$@" --input - <&-', tiny_onnx_artifact)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: standard input is closed\n  remedy: ")
+
+
+def test_answers_do_not_vanish_in_a_closed_standard_output(tiny_onnx_artifact: Path, tmp_path: Path):
+    done = shell('"$0" -m leanformer predict "$@" >&-', tiny_onnx_artifact, "rain")
+    assert done.returncode == 1
+    assert "standard output is closed" in done.stderr and "--output FILE" in done.stderr
+    done = shell('"$0" -m leanformer predict "$@" >&-', tiny_onnx_artifact, "rain", "--output", tmp_path / "a.jsonl")
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "a.jsonl").read_text())["text"] == "rain"
+
+
+def test_a_pipe_has_no_extension(tiny_onnx_artifact: Path):
+    done = shell('printf "rain\\n" | "$0" -m leanformer predict "$@" --input /dev/stdin', tiny_onnx_artifact)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("remedy: pass lines of text on standard input: --input -")
+
+
+def test_a_reader_that_goes_is_no_error(tiny_onnx_artifact: Path, tmp_path: Path):
+    (tmp_path / "many.txt").write_text("rain\n" * 20_000)
+    line = '"$0" -m leanformer predict "$@" | head -n 1; exit ${PIPESTATUS[0]}'
+    done = shell(line, tiny_onnx_artifact, "--input", tmp_path / "many.txt", "--threads", 1)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert json.loads(done.stdout)["row"] == 1

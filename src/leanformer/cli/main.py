@@ -38,6 +38,12 @@ def main() -> None:
             _stop()
 
 
+def _end_without_reader() -> NoReturn:
+    """The reader (head, less) has gone; there is nobody left to tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(141)
+
+
 def _run() -> None:
     # Progress bars of libraries would mix with our own lines.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -55,9 +61,11 @@ def _run() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
-        # The reader (head, less) has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _end_without_reader()
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # out of which typer makes a status of 1
+            _end_without_reader()
+        raise
     except Exception as error:
         if (message := full_disk(error, goes_on=_goes_on())) is None:
             if not isinstance(error, OSError):

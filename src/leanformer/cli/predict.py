@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,6 +95,8 @@ def predict(
         tally.check()
 
     if output is None:
+        if sys.stdout is None:
+            raise LeanformerError("standard output is closed, and would lose the answers\n  remedy: give --output FILE")
         for line in lines():
             print(line)
         _say_without(tally)

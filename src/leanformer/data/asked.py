@@ -42,6 +42,8 @@ def read_asked(path: Path, task: Task, keep: Mapping[str, str] | None = None) ->
     keep = dict(keep or {})
     check_kept(keep.values())
     if str(path) == "-":
+        if sys.stdin is None:
+            raise LeanformerError("standard input is closed\n  remedy: give texts, or --input FILE")
         return _from_lines(lines_of(sys.stdin.buffer, STANDARD_INPUT), STANDARD_INPUT, task, keep)
     if not path.exists():
         raise missing_path(path)
@@ -51,7 +53,8 @@ def read_asked(path: Path, task: Task, keep: Mapping[str, str] | None = None) ->
     if extension not in EXTENSIONS:
         raise DataError(
             f"unknown extension {path.suffix!r}; {', '.join(EXTENSIONS)} can be read", path=path,
-            remedy='convert it to JSON Lines: one {"text": ...} a line, in a .jsonl file',
+            remedy='convert it to JSON Lines: one {"text": ...} a line, in a .jsonl file' if path.is_file()
+            else "pass lines of text on standard input: --input -",
         )  # fmt: skip
     if extension == ".txt":
         rows = _from_lines(try_lines(path), path, task, keep)
