@@ -296,3 +296,46 @@ def test_an_unlabelled_split_may_have_labels_of_any_form(tmp_path: Path) -> None
     )
     data = opened(tmp_path)
     assert "2 of 2 unlabelled rows have a label, which is not used" in data.notes
+
+
+@pytest.mark.parametrize("mark", [" ", ",", ";", ", "])
+def test_vectors_without_brackets(tmp_path: Path, mark: str) -> None:
+    cells = [mark.join(bits) for bits in ("011", "100", "000")]
+    write_table(tmp_path / "train.csv", ["text", "labels"], [[f"t{i}", cell] for i, cell in enumerate(cells)])
+    assert names(opened(tmp_path).train) == [("1", "2"), ("0",), ()]
+
+
+def test_numbers_with_commas_are_vectors_only_where_all_are(tmp_path: Path) -> None:
+    write_table(tmp_path / "train.csv", ["text", "labels"], [["a", "0,1"], ["b", "1"], ["c", "0"]])
+    assert names(opened(tmp_path).train) == [("0", "1"), ("1",), ("0",)]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("WAHR", "FALSCH"), ("VRAI", "FAUX"), ("VERDADERO", "FALSO"), ("VERO", "FALSO")]
+)
+def test_columns_of_truth_values_as_spreadsheets_write_them(tmp_path: Path, yes: str, no: str) -> None:
+    write_table(tmp_path / "train.csv", ["text", "rude", "loud"], [["a", yes, no], ["b", yes, yes], ["c", no, no]])
+    assert names(opened(tmp_path).train) == [("rude",), ("rude", "loud"), ()]
+
+
+def test_choices_of_label_studio(tmp_path: Path) -> None:
+    several = {"choices": ["good", "long"]}
+    write_lines(tmp_path / "train.jsonl", [{"text": "a", "label": several}, {"text": "b", "label": "good"}])
+    assert names(opened(tmp_path).train) == [("good", "long"), ("good",)]
+    (tmp_path / "train.jsonl").unlink()
+    (tmp_path / "dev.jsonl").unlink()
+    write_table(tmp_path / "train.csv", ["text", "label"], [["a", json.dumps(several)], ["b", "good"]])
+    assert names(opened(tmp_path).train) == [("good", "long"), ("good",)]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("__label__x a\n__label__y b\n", "behind __label__"),
+        ("-DOCSTART- -X- O\n\nRome NNP B-LOC\nnow RB O\n", "--task tokens"),
+        ("a\tx\nb\ty\nc\tx\nd\ty\n", "name the file notes.tsv"),
+    ],
+)
+def test_one_file_of_lines_that_hold_labels_says_so(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "notes.txt").write_text(content, encoding="utf-8")
+    assert any(said in note for note in open_dataset(str(tmp_path / "notes.txt")).notes)

@@ -87,6 +87,21 @@ CASES: dict[str, Case] = {
     "one column": columns("Rome\nnow\n", "Rome\tB-LOC\nnow\tO\n", "a word and its tag on each line"),
     "columns differ": columns("Rome x B-LOC\nnow O\n", "Rome x B-LOC\nnow x O\n", "the same columns"),
     "no tag": columns("Rome\tB-LOC\nnow\t_\n", "Rome\tB-LOC\nnow\tO\n", "write O where a word has none"),
+    "words that are numbered": Case(
+        "grep -v '^#' train.conll | cut -f2,3 ",
+        {"train.conll": "#\thttp://x [2009]\n1\tRome\tB-LOC\tO\n2\tnow\tO\tO\n\n#\thttp://y\n1\tSo\tO\tO\n"},
+        {},
+        {TAGGED_ROW, ("So", None, ("O",))},
+        command="words.conll",
+    ),
+    "words that are numbered, between spaces": Case(
+        "cut -d' ' -f2,3 ",
+        {"train.conll": "0 Rome B-LOC\n1 now O\n\n0 So O\n"},
+        {},
+        {TAGGED_ROW, ("So", None, ("O",))},
+        command="words.conll",
+    ),
+    "a header over words": columns("word\ttag\nRome\tB-LOC\nnow\tO\n", "Rome\tB-LOC\nnow\tO\n", "if it is a header"),
     "neither words nor text": tagged(
         {"q": "Rome now"}, {"words": ["Rome", "now"], "tags": ["B-LOC", "O"]}, 'write {"words"'
     ),
@@ -419,6 +434,56 @@ CASES: dict[str, Case] = {
         {TAGGED_ROW},
         TOKENS,
     ),
+    "words as rows of a table for simpletransformers": Case(
+        "in a .conll file",
+        {"train.csv": "sentence_id,words,labels\n0,Rome,B-LOC\n0,now,O\n"},
+        {"train.csv": None, "train.conll": "Rome\tB-LOC\nnow\tO\n"},
+        {TAGGED_ROW},
+        TOKENS,
+    ),
+    "columns of 0 and 1 with rows that were not scored": Case(
+        "leave rows out where that is not known; ",
+        {"train.csv": "text,rude,loud\na,0,1\nb,1,1\n", "test.csv": "text,rude,loud\nc,-1,-1\nd,0,0\n"},
+        {"test.csv": "text,rude,loud\nd,0,0\n"},
+        {("a", None, ("loud",)), ("b", None, ("rude", "loud")), ("d", None, ())},
+    ),
+    "a column of 0 and 1 in one split only": Case(
+        "has no such column ('loud')",
+        {"train.csv": "text,rude,loud\na,0,1\nb,1,1\n", "test.csv": "text,rude\nd,0\n"},
+        {"test.csv": "text,rude,loud\nd,0,0\n"},
+        {("a", None, ("loud",)), ("b", None, ("rude", "loud")), ("d", None, ())},
+    ),
+    "columns of yes and no": Case(
+        "write 1 there for yes and 0 for no, in place of 'ja' and 'nein'",
+        {"train.csv": "text,rude,loud\na,nein,ja\nb,ja,ja\n", "test.csv": "text,rude,loud\nd,nein,nein\n"},
+        {"train.csv": "text,rude,loud\na,0,1\nb,1,1\n", "test.csv": "text,rude,loud\nd,0,0\n"},
+        {("a", None, ("loud",)), ("b", None, ("rude", "loud")), ("d", None, ())},
+    ),
+    "columns of crosses": Case(
+        "write 1 there for yes and 0 for no, in place of '' and 'x'",
+        {"train.csv": "text,rude,loud\na,,x\nb,x,x\nc,,\n", "test.csv": "text,rude,loud\nd,,\n"},
+        {"train.csv": "text,rude,loud\na,0,1\nb,1,1\nc,0,0\n", "test.csv": "text,rude,loud\nd,0,0\n"},
+        {("a", None, ("loud",)), ("b", None, ("rude", "loud")), ("c", None, ()), ("d", None, ())},
+    ),
+    "labels that are not known": Case(
+        "rename the file to 'unlabelled'",
+        {"train.jsonl": lines(text("a", 0), text("b", 1)), "test.jsonl": lines(text("c", -1), text("d", -1))},
+        {"test.jsonl": None, "unlabelled.jsonl": lines(text("c", -1), text("d", -1))},
+        {("a", None, "0"), ("b", None, "1"), ("c", None, None), ("d", None, None)},
+    ),
+    "some labels that are not known": Case(
+        "move such rows to a file of their own named 'unlabelled'",
+        {"train.jsonl": lines(text("a", 0), text("b", 1)), "test.jsonl": lines(text("c", -1), text("d", 1))},
+        {"test.jsonl": lines(text("d", 1)), "unlabelled.jsonl": lines(text("c", -1))},
+        {("a", None, "0"), ("b", None, "1"), ("c", None, None), ("d", None, "1")},
+    ),
+    "a table in columns, by pandas": Case(
+        "to_json(FILE, orient='records', lines=True)",
+        train({"text": {"0": "a", "1": "b"}, "label": {"0": "x", "1": "y"}}),
+        train(AX, BY),
+        GOOD,
+    ),
+    "no header": table("a,x\nb,y\n", "text,label\na,x\nb,y\n", "is no header, write one above it"),
     "a label for tags": Case(
         "leave --task tokens out",
         train(AX, BY),
@@ -697,7 +762,11 @@ def test_the_remedy_works_and_loses_nothing(tmp_path: Path, name: str) -> None:
     remedy = refused(folder, case)
     assert case.said in remedy
     if case.command:
-        begin = min(at for tool in ("iconv -f", "tr -d", "gzip -dc", "python -c") if (at := remedy.find(tool)) >= 0)
+        begin = min(
+            at
+            for tool in ("iconv -f", "tr -d", "gzip -dc", "python -c", "grep -v", "cut -d")
+            if (at := remedy.find(tool)) >= 0
+        )
         command = remedy[begin:].partition(" (if it is not")[0].replace("python -c", f"{sys.executable} -c")
         subprocess.run(command, shell=True, cwd=folder, check=True)
         if case.source_after is None:

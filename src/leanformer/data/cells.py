@@ -38,6 +38,18 @@ def parse_list(cell: str, *, bare: bool = False) -> list[Any] | None:
     return None
 
 
+def as_choices(value: object) -> list[str] | None:
+    """The names in `{"choices": [...]}`, an object or one that is written out; None for anything else."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not (isinstance(value, dict) and value.keys() == {"choices"} and isinstance(value["choices"], list)):
+        return None
+    return value["choices"] if all(isinstance(name, str) for name in value["choices"]) else None
+
+
 def _flat(inside: str) -> list[Any] | None:
     """The items of a list of strings, numbers and truth values, with commas between them or, as in numpy, without."""
     items: list[Any] = []

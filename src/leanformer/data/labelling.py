@@ -115,6 +115,10 @@ def _names_of(row: Row) -> tuple[str, ...]:
 def _index(table: Table, row: Row, name: str, index: Mapping[str, int]) -> int:
     if name not in index:
         near = difflib.get_close_matches(name, index, n=1)
+        if name == "-1":
+            raise table.error(
+                "the label -1, as data sets mark rows whose label is not known", row, remedy=_without_unknown(table)
+            )
         raise table.error(
             f"the label {name!r} is not one of the {len(index)} known labels: {join_names(tuple(index))}",
             row,
@@ -122,6 +126,14 @@ def _index(table: Table, row: Row, name: str, index: Mapping[str, int]) -> int:
             + "or train with examples of this label",
         )
     return index[name]
+
+
+def _without_unknown(table: Table) -> str:
+    if not table.is_file:
+        return "name a split whose labels are known with --split, such as --split test=validation"
+    if all(set(_names_of(row)) == {"-1"} for row in table.rows):
+        return "rename the file to 'unlabelled', or move it elsewhere"
+    return "move such rows to a file of their own named 'unlabelled'; or train with examples of this label"
 
 
 def _one_label(table: Table, row: Row, index: Mapping[str, int]) -> Label:

@@ -54,7 +54,7 @@ def read_source(
         # A few rows without a label are refused later, as for any labelled split.
         named = next((split for split, stems in ALIASES.items() if path.stem in stems), "train")
         return opened(path.stem, {named if single == "train" else single: table}, settled)
-    found = where_labels_may_be(table)
+    found = where_labels_may_be(table) or (labels_in_lines(path) if path.suffix.lower() == ".txt" else "")
     if single != "train":
         raise table.error(
             f"no row has a label, so it cannot be the {single} split", remedy=found or "give every row a label"

@@ -22,6 +22,7 @@ from leanformer.tagging.schemes import is_tag
 from leanformer.tagging.words import words_of
 from leanformer.task import BUILT
 
+_SENTENCE_NUMBERS = ("sentence_id", "sentence #", "sentence_idx")
 EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt", ".conll")
 
 
@@ -212,10 +213,16 @@ def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
             yield build_row({"text": text.rstrip("\r\n")}, kind, path=path, line=line)
 
 
+def _is_word_a_row(header: list[str]) -> bool:
+    """Whether each row of a table is a word with its tag, as of the GMB corpus and for simpletransformers."""
+    names = {name.lower() for name in header}
+    return {"word", "tag"} <= names or bool(names & set(_SENTENCE_NUMBERS) and names & set(WORD_KEYS))
+
+
 def _check_header(header: list[str], kind: str | None, path: Path, line: int) -> None:
     is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
     has_words = "text" not in header and bool(set(header) & set(WORD_KEYS)) and bool(set(header) & set(TAG_KEYS))
-    if has_words and kind in (None, "tokens"):
+    if has_words and kind in (None, "tokens") and not set(header) & set(_SENTENCE_NUMBERS):
         return
     for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
         if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):
@@ -223,7 +230,7 @@ def _check_header(header: list[str], kind: str | None, path: Path, line: int) ->
                 f"no column {key!r}; the line ends with a tag ({header[-1]!r})", path=path, line=line,
                 remedy="if these are words with their tags, say --task tokens; else give the table a header",
             )  # fmt: skip
-        if key not in header and not is_known and {"word", "tag"} <= {name.lower() for name in header}:
+        if key not in header and not is_known and _is_word_a_row(header):
             raise DataError(
                 "a table with a word and its tag a row", path=path, line=line,
                 remedy="write word and tag with a tab between and a blank line after each sentence, in a .conll file",

@@ -29,6 +29,7 @@ _NO_PAIRS = (
     "join the two texts yourself in 'text'; or, for pairs of texts, give every row both, leave --kind out, and take a "
     "model that was made for them",
 )
+_OF_PANDAS = "where pandas wrote it, write one row a line: to_json(FILE, orient='records', lines=True)"
 LABEL_SEPARATOR = "|"  # between the labels of one row in a table
 
 # What people commonly call these keys, likeliest first.
@@ -207,7 +208,8 @@ def missing_column(key: str, names: Iterable[str], *, path: object, line: int | 
     found = tuple(names)
     near = suggest_name(found, key)
     there = f"the {what}s there are {', '.join(map(repr, found))}" if found else f"there are no {what}s at all"
-    remedy = f"rename {near!r} to {key!r}" if near else f"give every example a {what} {key!r}"
+    header = "; where the first line is no header, write one above it" if what == "column" else ""
+    remedy = f"rename {near!r} to {key!r}" if near else f"give every example a {what} {key!r}{header}"
     return DataError(f"no {what} {key!r}; {there}", path=path, line=line, remedy=remedy)
 
 
@@ -227,14 +229,13 @@ def _check_text(record: dict[str, Any], key: str, names: tuple[str, ...], path: 
         raise missing_column(key, names, path=path, line=line)
     text = record[key]
     if not isinstance(text, str):
-        raise DataError(f"{key!r} is {_describe(text)}, not a string", path=path, line=line, remedy="quote the text")
+        remedy = _OF_PANDAS if isinstance(text, dict) and "0" in text else "quote the text"
+        raise DataError(f"{key!r} is {_describe(text)}, not a string", path=path, line=line, remedy=remedy)
     if not text.strip():
         raise DataError(
-            f"{key!r} is empty" if not text else f"{key!r} holds nothing but white space",
-            path=path,
-            line=line,
+            f"{key!r} is empty" if not text else f"{key!r} holds nothing but white space", path=path, line=line,
             remedy="give the row a text, or remove it",
-        )
+        )  # fmt: skip
     if "\0" in text:
         raise DataError(f"{key!r} holds a NUL character", path=path, line=line, remedy="remove it")
     if any("\ud800" <= character <= "\udfff" for character in text):

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from leanformer.data.cells import parse_list
+from leanformer.data.cells import as_choices, parse_list
 from leanformer.data.conll import TAG_KEYS, WORD_KEYS
 from leanformer.data.entities import SPAN_KEYS, read_spans, refuse_spans_of_words, span_key
 from leanformer.data.rows import Table
-from leanformer.data.several import as_bit, combined_names, read_columns, read_vectors, split_names
+from leanformer.data.several import as_bit, combined_names, parse_bits, read_columns, read_vectors, split_names
 from leanformer.data.sheets import Sheet, has_words, rows_of
 from leanformer.task import BUILT
 
@@ -62,6 +62,7 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     labelled = [sheet for sheet in sheets if sheet.labelled]
     for sheet in labelled:
         _clear_empty_cells(sheet)
+    _read_choices(labelled)
     _parse_words(sheets)
     settled.notes += _parse_cells(labelled)
     if kind in (None, "tokens"):
@@ -133,6 +134,19 @@ def _parse_words(sheets: Sequence[Sheet]) -> None:
                 record[key] = value
 
 
+def _read_choices(sheets: Sequence[Sheet]) -> None:
+    """Lists in place of `{"choices": [...]}`, as Label Studio writes several labels beside names of one."""
+    for key in ("label", "labels"):
+        records = [record for _, _, record in rows_of(sheets) if record.get(key) is not None]
+        found = [as_choices(record[key]) for record in records]
+        if any(choices is not None for choices in found):
+            for record, choices in zip(records, found, strict=True):
+                if choices is not None:
+                    record[key] = choices
+                elif _is_filled(record[key]):
+                    record[key] = [record[key].strip()]
+
+
 def _parse_cells(sheets: Sequence[Sheet]) -> list[str]:
     """Turn labels that write out lists into lists, where most of those under a key do."""
     notes = []
@@ -142,7 +156,8 @@ def _parse_cells(sheets: Sequence[Sheet]) -> list[str]:
             continue
         bracketed = all(record[key].strip()[0] == "[" and record[key].strip()[-1] == "]" for _, _, record in strings)
         bare = bracketed and any("," in record[key] for _, _, record in strings)
-        lists = [parse_list(record[key], bare=bare) for _, _, record in strings]
+        cells = [record[key] for _, _, record in strings]
+        lists: list[list[Any] | None] = [*(parse_bits(cells) or (parse_list(cell, bare=bare) for cell in cells))]
         if 2 * sum(each is not None for each in lists) <= len(lists):
             continue
         shown = next(row[key] for (_, _, row), each in zip(strings, lists, strict=True) if each is not None)

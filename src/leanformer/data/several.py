@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 from leanformer.data.rows import LABEL_SEPARATOR
 from leanformer.data.sheets import TEXT_NAMES, Sheet, is_identifier, rows_of
 
-_BITS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+_BITS = {
+    **{"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1},
+    # As spreadsheets write truth values in German, French, Italian, Spanish, Portuguese and Dutch.
+    **{"falsch": 0, "wahr": 1, "faux": 0, "vrai": 1, "falso": 0, "vero": 1, "verdadero": 1, "verdadeiro": 1},
+    **{"onwaar": 0, "waar": 1},
+}
+_VECTOR = re.compile(r"[01](?:(?:\s*[,;|]\s*|\s+)[01])+")
 
 
 def as_bit(value: Any) -> int | None:
@@ -77,6 +84,8 @@ def read_columns(
     if given and set(given) <= set(bits):
         bits, others = tuple(given), []
     shown = ", ".join(map(repr, bits))
+    if hint := "" if given and bits == tuple(given) else _broken_columns(sheets, few=len(bits) < 2):
+        return None, [], hint
     if len(bits) < 2:
         return None, [], f"rename {bits[0]!r}, a column of 0 and 1, to 'label'" if bits and not others else ""
     if others and not asked:
@@ -84,6 +93,51 @@ def read_columns(
     for record in records:
         record["labels"] = [key for key in bits if as_bit(record[key])]
     return bits, [f"each column of 0 and 1 is taken as a label: {shown}"], ""
+
+
+def _broken_columns(sheets: Sequence[Sheet], few: bool) -> str:
+    """What to do where several columns may each be a label, but not every row has 0 or 1 there; "" where none are.
+
+    With `few` also where they have two other values.
+    """
+    names = dict.fromkeys(key for _, _, record in rows_of(sheets) for key in record)
+    names = {key: None for key in names if key not in TEXT_NAMES and not is_identifier(key)}
+    values = {key: [record.get(key) for _, _, record in rows_of(sheets)] for key in names}
+    of_bits = [
+        key for key in names
+        if any(sheet.records and all(as_bit(record.get(key)) is not None for _, record in sheet.records)
+               for sheet in sheets)
+    ]  # fmt: skip
+    if len(of_bits) > 1:
+        for sheet, line, record in rows_of(sheets):
+            for key in of_bits:
+                if as_bit(record.get(key)) is None:
+                    what = f"has {record[key]!r:.40} there" if key in record else "has no such column"
+                    shown = ", ".join(map(repr, of_bits))
+                    return (
+                        f"if each of {shown} is a label, write 0 or 1 under all of them in every row, and leave rows "
+                        f"out where that is not known; {sheet.where}, line {line}, {what} ({key!r})"
+                    )
+    if not few:
+        return ""
+    marks = {key: frozenset(str(value).strip().lower() for value in found) for key, found in values.items()}
+    alike = [key for key in names if len(marks[key]) == 2 and list(marks.values()).count(marks[key]) > 1]
+    alike = [key for key in alike if marks[key] == marks[alike[0]]]
+    if alike and any(as_bit(mark) is None for mark in marks[alike[0]]):
+        one, other = sorted(marks[alike[0]])
+        shown = ", ".join(map(repr, alike))
+        return f"if each of {shown} is a label, write 1 there for yes and 0 for no, in place of {one!r} and {other!r}"
+    return ""
+
+
+def parse_bits(cells: Sequence[str]) -> list[list[int]] | None:
+    """Vectors of 0 and 1 that stand in cells without brackets ("0 1 1", "0,1,1"); None where they may be names."""
+    if not cells or not all(_VECTOR.fullmatch(cell.strip()) for cell in cells):
+        return None
+    vectors = [[int(bit) for bit in re.findall("[01]", cell)] for cell in cells]
+    # Nothing has the same label twice.
+    certain = any(len(set(vector)) < len(vector) for vector in vectors)
+    return vectors if certain and len(set(map(len, vectors))) == 1 else None
 
 
 def split_names(sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | None) -> tuple[list[str], str]:
