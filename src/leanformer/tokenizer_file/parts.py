@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leanformer.schema import anything, fields, listed, named, nullable, number, text, whole
-from leanformer.tokenizer_file.patterns import check_pattern
+from leanformer.tokenizer_file.patterns import check_pattern, is_plain
 
 MOST_PARTS, MOST_REPLACED = 64, 64
 LONGEST_PIECE = 10_000
@@ -60,7 +60,7 @@ class Parts:
         normalizers: in their order, as JSON.
         growth: how many times as many characters they can make of a text.
         added: how many further ones they can set in front of it.
-        has_patterns: whether it has regular expressions.
+        has_patterns: whether it has regular expressions that may go back over a text.
         largest_id: the largest that any part can give.
         special_ids: those that stand around every text.
     """
@@ -101,7 +101,7 @@ def parts_of(value: Any) -> Parts:
     special = _special_ids(value.get("post_processor"))
     pieces = _pieces(value["model"])
     ids = [*(one["id"] for one in value.get("added_tokens", ())), *special, pieces]
-    return Parts(normalizers, growth, added, bool(patterns), max(ids), tuple(special))
+    return Parts(normalizers, growth, added, not all(map(is_plain, patterns)), max(ids), tuple(special))
 
 
 def replaced(part: dict[str, Any]) -> tuple[str | None, str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
-LONGEST, MOST_TIMES, MOST_REPEATED = 10_000, 1000, 4
+LONGEST, MOST_TIMES, MOST_EXACT, MOST_REPEATED = 10_000, 1000, 16, 4
 _TIMES = re.compile(r"\{(\d*)(,?)(\d*)\}")
+_PLAIN = re.compile(r"(?:[^\\()\[\]{}|*+?^$]|\\[a-zA-Z])(?:[*+]|\{\d{1,3}(?:,\d{0,3})?\})?", re.DOTALL)
 
 
 class _Group:
@@ -58,7 +59,7 @@ def check_pattern(pattern: str) -> None:
             continue
         else:
             at += 1
-        at, most = _quantifier(pattern, at)
+        at, most, exact = _quantifier(pattern, at)
         here = groups[-1]
         if done is not None:
             if most > 1 and (done.repeats or done.chooses):
@@ -66,7 +67,8 @@ def check_pattern(pattern: str) -> None:
             here.repeats |= done.repeats
             here.branch += done.most
         if most > 1:
-            here.repeats = True
+            # As many times as it says and no others, as in groups of digits, `(\d{3})+`: there is one way to do that.
+            here.repeats |= not exact or done is not None or most > MOST_EXACT
             here.branch += most > MOST_TIMES
         if here.branch > MOST_REPEATED:
             raise _refused(pattern, f"more than {MOST_REPEATED} repeats follow one another")
@@ -74,10 +76,19 @@ def check_pattern(pattern: str) -> None:
         raise _refused(pattern, "a parenthesis is not closed")
 
 
-def _quantifier(pattern: str, at: int) -> tuple[int, int]:
-    """Behind the quantifiers that stand here, and the most times that they allow; without end: `MOST_TIMES` + 1."""
-    most = 1
+def is_plain(pattern: str) -> bool:
+    """Whether it is one letter, or one kind of letters, and how often: what is never gone back over."""
+    return _PLAIN.fullmatch(pattern) is not None
+
+
+def _quantifier(pattern: str, at: int) -> tuple[int, int, bool]:
+    """Behind the quantifiers that stand here, the most times that they allow, and whether they allow no other number.
+
+    Without end the most times are `MOST_TIMES` + 1.
+    """
+    most, count, exact = 1, 0, False
     while at < len(pattern):
+        count += 1
         if pattern[at] in "*+":
             # A plus behind another quantifier makes that one possessive, or repeats it: the same for what may happen.
             most, at = MOST_TIMES + 1, at + 1
@@ -88,9 +99,10 @@ def _quantifier(pattern: str, at: int) -> tuple[int, int]:
             if max(int(times[1] or 0), int(last or 0)) > MOST_TIMES:
                 raise _refused(pattern, f"it repeats something more than {MOST_TIMES:,} times")
             most, at = max(most, int(last) if last else MOST_TIMES + 1), times.end()
+            exact = count == 1 and times[1] == last and not pattern.startswith(("*", "+", "?", "{"), at)
         else:
             break
-    return at, most
+    return at, most, exact
 
 
 def _behind_class(pattern: str, at: int) -> int:
