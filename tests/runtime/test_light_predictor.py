@@ -17,7 +17,7 @@ import pytest
 
 import leanformer
 from leanformer.artifact import Artifact, open_artifact, write_manifest
-from leanformer.errors import ArtifactError, CheckpointError, DataError, MissingExtraError
+from leanformer.errors import ArtifactError, CheckpointError, DataError, LeanformerError, MissingExtraError
 from leanformer.export.standard import write_standard_onnx
 from leanformer.predictor import Predictor, logits, softmax
 from leanformer.runtime.openvino_engine import OpenVinoEngine
@@ -307,3 +307,29 @@ def test_prediction_needs_no_torch(tiny_onnx_artifact: Path):
     label, heavy = json.loads(done.stdout)
     assert label in LABELS
     assert heavy == []
+
+
+def test_what_openvino_says_while_it_runs_is_a_message(artifact: Artifact):
+    pytest.importorskip("openvino")
+    engine = OpenVinoEngine(artifact.file("model.onnx"), 1)
+    ids = np.full(5, 10**6, np.int32)
+    engine._path = artifact.path / "gone.onnx"
+    with pytest.raises(ArtifactError, match=r"OpenVINO cannot compile it(.|\n)*remedy"):
+        engine.run([ids], [[0]])
+    engine._path = artifact.file("model.onnx")
+    engine._takes_first = False
+    with pytest.raises(ArtifactError, match=r"OpenVINO cannot run it(.|\n)*remedy"):
+        engine.run([np.arange(5, dtype=np.int32)], [[0]])
+
+
+def test_too_little_memory_is_a_message(artifact: Artifact):
+    predictor = LightPredictor(artifact, threads=1)
+
+    def cut(rows: object, tokens: object = None) -> None:
+        raise MemoryError("not enough memory for 40 tokens")
+
+    predictor.predict(["goal"])
+    for engine in predictor._engines.values():
+        engine.cut = cut  # type: ignore[assignment, method-assign]
+    with pytest.raises(LeanformerError, match=r"not enough memory for 40 tokens, with 2 texts(.|\n)*fewer texts"):
+        predictor.predict(["goal", "match"])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.artifact import AGAIN
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.machine import instruction_sets
 from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
@@ -130,7 +131,10 @@ class OpenVinoEngine:
         one = pack(rows, lines, width)
         first = np.zeros(places, np.int64)
         first[: len(line)] = one.first
-        compiled, idle = self._compiled(width, places)
+        try:
+            compiled, idle = self._compiled(width, places)
+        except Exception as error:  # as at loading
+            raise ArtifactError(f"{self._path}: OpenVINO cannot compile it ({error}){AGAIN}") from error
         try:
             request = idle.get_nowait()
         except Empty:
@@ -140,6 +144,10 @@ class OpenVinoEngine:
             request.infer(feed | {"first": first} if self._takes_first else feed)
             values = request.get_output_tensor().data
             return np.array(values[: len(line)] if self._takes_first else unpack(values, rows, lines))
+        except MemoryError:
+            raise
+        except Exception as error:  # as at loading
+            raise ArtifactError(f"{self._path}: OpenVINO cannot run it ({error}){AGAIN}") from error
         finally:
             idle.put(request)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.batching import check_rows
-from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
 from leanformer.forking import never_free, tell_of_forks
 from leanformer.runtime.cores import places
 from leanformer.runtime.engine import Engine, OnnxEngine
@@ -97,11 +97,17 @@ class GraphRunner:
         """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`.
 
         Raises `DataError` for a row that the model cannot read (`batching.check_rows`), and `ArtifactError` where it
-        cannot be run, or what it gives is not finite.
+        cannot be run, or what it gives is not finite. Without enough memory it is a `LeanformerError`.
         """
         known = self.limits
         check_rows(rows, vocabulary=known.vocabulary, positions=known.positions, types=known.types)
-        values = self._by_engine(rows)
+        try:
+            values = self._by_engine(rows)
+        except MemoryError as error:
+            raise LeanformerError(
+                f"{self.artifact.path}: {str(error) or 'not enough memory'}, with {len(rows):,} texts or windows of "
+                f"{sum(map(len, rows)):,} tokens\n  remedy: give fewer texts at a time, or make memory free"
+            ) from error
         if (place := first_not_finite(values)) is not None:
             raise ArtifactError(
                 f"{self.artifact.path}: its answers are not finite ({values[place]} in row {place[0] + 1}), though its "
