@@ -191,3 +191,22 @@ def test_a_member_of_another_format(members: list[Artifact], tmp_path: Path):
     made = write_cascade([members[0], large], PLAN, tmp_path / "cascade")
     assert [one.format for one in read_cascade(made)[1]] == ["onnx", "encoder"]
     assert len(open_predictor(made, threads=1).infer([]).shape) == 2
+
+
+@pytest.mark.parametrize("kind", ["somebody's folder", "a file of theirs in it", "a file"])
+def test_from_python_nothing_of_somebody_elses_is_replaced(kind: str, members: list[Artifact], tmp_path: Path):
+    place = tmp_path / "place"
+    if kind == "a file of theirs in it":
+        write_cascade(members, PLAN, place)
+    if kind == "a file":
+        place.write_text("mine", encoding="utf-8")
+        mine = place
+    else:
+        mine = place / "thesis.txt"
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(LeanformerError, match="will not be overwritten"):
+        write_cascade(members, PLAN, place)
+    assert mine.read_text(encoding="utf-8") == "mine"
+    mine.unlink()
+    assert write_cascade(members, PLAN, place).content_hash == write_cascade(members, PLAN, place).content_hash

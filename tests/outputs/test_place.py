@@ -90,3 +90,12 @@ def test_an_input_in_the_output(tmp_path: Path):
         with pytest.raises(LeanformerError, match="which is read"):
             check_apart(tmp_path / "lean", [given])
     check_apart(tmp_path / "lean", [tmp_path, "org/model", tmp_path / "lean2"])
+
+
+def test_an_input_in_an_output_that_is_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "lean" / "members" / "0").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for given in ("lean", "lean/members/0", tmp_path / "lean" / "members"):
+        with pytest.raises(LeanformerError, match="which is read"):
+            check_apart(Path("lean"), [given])
+    check_apart(Path("lean"), ["other", "lean2"])

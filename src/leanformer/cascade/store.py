@@ -19,7 +19,8 @@ from typing import Any
 from leanformer.artifact import MANIFEST, Artifact, open_artifact, write_manifest
 from leanformer.cascade.plan import MOST_MEMBERS, Plan
 from leanformer.errors import ArtifactError, LeanformerError
-from leanformer.files import new_folder, sha256_file, write_json
+from leanformer.files import sha256_file, write_json
+from leanformer.outputs.folders import new_artifact
 from leanformer.schema import fields, listed, nullable, number, shown, text, whole
 from leanformer.strict_json import read_json
 
@@ -72,12 +73,13 @@ def write_cascade(
     Args:
         entry: further fields of its line in the history, such as what was promised and on which rows.
 
-    Raises `LeanformerError` for members that do not go together, and `ValueError` for a plan of another number.
+    Raises `LeanformerError` for members that do not go together and for a folder that is not to be replaced
+    (`outputs.folders.new_artifact`), and `ValueError` for a plan of another number.
     """
     check_members(members)
     if plan.members != len(members):
         raise ValueError(f"a plan for {plan.members} models, and {len(members)} of them")
-    with new_folder(folder) as temporary:
+    with new_artifact(folder) as temporary:
         hashes = []
         for number, member in enumerate(members):
             place = temporary / MEMBERS / str(number)

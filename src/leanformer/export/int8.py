@@ -29,7 +29,7 @@ import numpy as np
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
-from leanformer.files import new_folder
+from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
@@ -111,7 +111,7 @@ class Int8:
             "checked_on": _instructions(),
         }
         entry = record("export.int8", self, artifact)
-        with new_folder(output) as temporary:
+        with new_artifact(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
             shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)
             draft = write_manifest(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
-from leanformer.files import new_folder
+from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.step import Context, record
@@ -68,7 +68,7 @@ class Onnx:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
         properties = {**artifact.properties, **facts, "precision": "fp32", "operators": counts}
         entry = record("export.onnx", self, artifact)
-        with new_folder(output) as temporary:
+        with new_artifact(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
             shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)
             draft = write_manifest(

@@ -15,7 +15,7 @@ import torch
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
-from leanformer.files import new_folder, write_json
+from leanformer.files import write_json
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.hf.checkpoint import (
@@ -35,6 +35,7 @@ from leanformer.models.hf.tokenizer import AWKWARD, longest_input, stock_tokeniz
 from leanformer.models.reading import ENCODER, check_agreement, read_config, read_weights
 from leanformer.models.scoring import score_rows
 from leanformer.models.writing import TOKENIZER, write_module
+from leanformer.outputs.folders import new_artifact
 from leanformer.task import BUILT, Task, Text
 from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer
@@ -176,7 +177,7 @@ def import_checkpoint(
         return write_classifier(model, folder, task=task, tokenizer=tokenizer, max_tokens=tokens, history=[origin])
     rows = config.get("vocab_size")
     tokenizer = tokenizer_file(source, rows if isinstance(rows, int) else None, texts=texts)
-    with new_folder(folder) as temporary:
+    with new_artifact(folder) as temporary:
         for pattern in _TAKEN:
             for path in sorted(source.glob(pattern)):
                 shutil.copyfile(path, temporary / path.name)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact, open_artifact, write_manifest
-from leanformer.files import new_folder, write_json
+from leanformer.files import write_json
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.models.tensors import save_tensors
+from leanformer.outputs.folders import new_artifact
 from leanformer.task import Task
 
 WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
@@ -29,7 +30,7 @@ def write_module(
     history: Sequence[Mapping[str, Any]],
 ) -> Artifact:
     """Write weights, the configuration as the file `config` and the tokenizer as an artifact of that format."""
-    with new_folder(folder) as temporary:
+    with new_artifact(folder) as temporary:
         state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
         save_tensors(state, temporary / WEIGHTS)
         write_json(temporary / config, model.config.to_json())

@@ -76,6 +76,25 @@ def new_output(path: Path, say: Callable[[str], None] = lambda line: None) -> It
 
 
 @contextmanager
+def new_artifact(path: Path) -> Iterator[Path]:
+    """`files.new_folder` for an artifact, which replaces an empty folder, or an artifact without files of others.
+
+    Raises `LeanformerError` before the block for anything else that stands there, which is left as it is.
+    """
+    if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or _is_ours_alone(path))):
+        raise LeanformerError(
+            f"{path}: exists, and is not an artifact as Leanformer wrote it; it will not be overwritten\n"
+            "  remedy: another folder"
+        )
+    with new_folder(path) as temporary:
+        yield temporary
+
+
+def _is_ours_alone(path: Path) -> bool:
+    return artifact_of(path) is not None and not theirs(path)
+
+
+@contextmanager
 def foreign_output(path: Path) -> Iterator[Path]:
     """The new folder `path` in another program's format, which replaces nothing but an empty folder.
 

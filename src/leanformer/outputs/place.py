@@ -62,9 +62,10 @@ def file_place(path: Path) -> Path:
 
 def check_apart(place: Path, inputs: Iterable[str | Path]) -> None:
     """Raise `LeanformerError` for an input that is the folder to be replaced, or lies in it; hub names are passed."""
+    target = Path(os.path.realpath(place))
     for given in inputs:
-        if os.path.exists(given) and Path(os.path.realpath(given)).is_relative_to(place):
-            where = "is" if Path(os.path.realpath(given)) == place else "holds"
+        if os.path.exists(given) and Path(os.path.realpath(given)).is_relative_to(target):
+            where = "is" if Path(os.path.realpath(given)) == target else "holds"
             raise LeanformerError(
                 f"{place}: {where} {given}, which is read; it will not be overwritten\n  remedy: another --output"
             )
