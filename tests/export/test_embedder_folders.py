@@ -19,7 +19,7 @@ from leanformer.runtime.predictor import LightPredictor
 from tests.export.test_embedder import TEXTS, checkpoint
 from tests.models.saving import edit
 
-ASKED = [*TEXTS[:5], "The Rude SONG", "", "É [SEP] rain", "song " * 60, "  two  words\n", "ΟΔΟΣ x", "query: the goal"]
+ASKED = [*TEXTS[:5], "The Rude SONG", "a", "É [SEP] rain", "song " * 60, "  two  words\n", "ΟΔΟΣ x", "query: the goal"]
 _TOKENS = {
     "tokenizer_class": "BertTokenizer", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
     "pad_token": "[PAD]", "mask_token": "[MASK]",
