@@ -339,3 +339,13 @@ def test_choices_of_label_studio(tmp_path: Path) -> None:
 def test_one_file_of_lines_that_hold_labels_says_so(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "notes.txt").write_text(content, encoding="utf-8")
     assert any(said in note for note in open_dataset(str(tmp_path / "notes.txt")).notes)
+
+
+@pytest.mark.parametrize("flags", [("yes", "no"), ("1", "0")])
+def test_a_column_called_as_labels_are_is_named_before_columns_of_two_values(tmp_path: Path, flags: tuple[str, str]):
+    rows = [[f"t{i}", "xyz"[i % 3], flags[i % 2], flags[i // 2 % 2]] for i in range(6)]
+    for split in ("train", "test"):
+        write_table(tmp_path / f"{split}.csv", ["text", "intent", "spam", "new"], rows)
+    said = refusal(tmp_path)
+    assert "remedy: rename 'intent' to 'label' if it holds the one label of a text; or" in said
+    assert "'spam', 'new'" in said

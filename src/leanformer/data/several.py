@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from leanformer.data.rows import LABEL_SEPARATOR
+from leanformer.data.rows import LABEL_SEPARATOR, suggest_name
 from leanformer.data.sheets import TEXT_NAMES, Sheet, is_identifier, rows_of
 
 _BITS = {
@@ -89,7 +89,8 @@ def read_columns(
     if len(bits) < 2:
         return None, [], f"rename {bits[0]!r}, a column of 0 and 1, to 'label'" if bits and not others else ""
     if others and not asked:
-        return None, [], f"say --kind multilabel if each of the columns of 0 and 1 is a label ({shown})"
+        hint = f"say --kind multilabel if each of the columns of 0 and 1 is a label ({shown})"
+        return None, [], f"{_renaming(others)}{hint}"
     for record in records:
         record["labels"] = [key for key in bits if as_bit(record[key])]
     return bits, [f"each column of 0 and 1 is taken as a label: {shown}"], ""
@@ -126,8 +127,15 @@ def _broken_columns(sheets: Sequence[Sheet], few: bool) -> str:
     if alike and any(as_bit(mark) is None for mark in marks[alike[0]]):
         one, other = sorted(marks[alike[0]])
         shown = ", ".join(map(repr, alike))
-        return f"if each of {shown} is a label, write 1 there for yes and 0 for no, in place of {one!r} and {other!r}"
+        hint = f"if each of {shown} is a label, write 1 there for yes and 0 for no, in place of {one!r} and {other!r}"
+        return f"{_renaming([key for key in names if key not in alike])}{hint}"
     return ""
+
+
+def _renaming(others: Sequence[str]) -> str:
+    """To rename the one of further columns that is called as labels are; "" where none is."""
+    near = suggest_name(tuple(others), "label")
+    return f"rename {near!r} to 'label' if it holds the one label of a text; or " if near else ""
 
 
 def parse_bits(cells: Sequence[str]) -> list[list[int]] | None:
