@@ -40,3 +40,16 @@ def test_any_number_of_labels_and_types_of_entities() -> None:
     blind = ragged([np.array([1, 2, 0, 0])] * 5)
     assert lost_labels(blind, gold, gold, tags) == ("Y (0 found where the teacher finds 5)",)
     assert lost_labels(np.zeros(3), np.ones(3), np.ones(3), Task("regression", ())) == ()
+
+
+def test_three_that_the_teacher_finds_are_enough() -> None:
+    targets = np.array([0] * 60 + [1] * 3)
+    assert lost_labels(np.zeros(63, np.int64), targets, targets, AB) == ("alarm (0 found where the teacher finds 3)",)
+
+
+def test_a_label_that_is_said_in_the_wrong_places_is_not_found() -> None:
+    targets = np.array([0] * 20 + [1] * 5)
+    assert lost_labels(1 - targets, targets, targets, AB)[1:] == ("alarm (0 found where the teacher finds 5)",)
+    several = Task("multilabel", ("a", "b"))
+    both = np.array([[1, 0]] * 9 + [[1, 1]] * 4)
+    assert lost_labels(both ^ (0, 1), both, both, several) == ("b (0 found where the teacher finds 4)",)

@@ -81,3 +81,22 @@ def test_several_labels_of_a_text() -> None:
 def test_more_labels_than_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="3 rows for 2 columns"):
         best_assignment(np.zeros((3, 2)))
+
+
+def test_a_column_that_is_nearly_always_given_is_not_taken_for_the_most_frequent_label() -> None:
+    rows = np.arange(100)
+    true = np.stack([rows < 80, rows >= 80], axis=1)
+    given = np.stack([(rows < 70) | (rows >= 80), rows < 40], axis=1)
+    assert assign(true, given).columns == (1, 0), "by what they have in common beyond chance"
+
+
+def test_the_more_assignments_there_are_the_better_the_best_must_agree() -> None:
+    two, ten = (Assignment(tuple(range(n)), 25, 100, 10.0, 20, ()) for n in (2, 10))
+    assert two.beats_chance(2) and not ten.beats_chance(10)
+    assert Assignment(tuple(range(10)), 40, 100, 10.0, 20, ()).beats_chance(10)
+
+
+def test_a_label_may_be_a_column_that_no_other_label_has() -> None:
+    true = one_hot(np.array([0] * 30 + [1] * 30), 2)
+    found = assign(true, one_hot(np.array([0] * 30 + [1] * 16 + [2] * 14), 3))
+    assert found.columns == (0, 1) and found.unclear == (1,) and found.runner_up == found.right - 2

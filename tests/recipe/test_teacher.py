@@ -18,7 +18,7 @@ from leanformer.loading import open_predictor
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import answers, logits
 from leanformer.recipe.evaluation import prepare
-from leanformer.recipe.naming import name_by_rows
+from leanformer.recipe.naming import name_by_rows, name_tags
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.tagging.schemes import spelled, tag_names
 from leanformer.task import Task
@@ -152,6 +152,16 @@ def test_labels_that_too_few_dev_rows_have_are_named():
         name_by_rows("model", list("wxyz"), list("abcd"), np.eye(4, dtype=bool)[true], given)
 
 
+def test_another_dev_is_asked_anew(tmp_path: Path):
+    source = save_stock(tmp_path / "s", knowing(by_topic()), TASK, PLACEHOLDERS)
+    data = tiny_dataset()
+    assert take_in(str(source), tmp_path / "work", 32, data).task.labels == ORDER
+    assert data.dev is not None and data.dev.labels is not None
+    moved = replace(data.dev, labels=tuple((int(each) + 1) % 3 for each in data.dev.labels))  # type: ignore[call-overload]
+    again = take_in(str(source), tmp_path / "work", 32, replace(data, dev=moved))
+    assert again.task.labels == ("music", "sport", "weather")
+
+
 def test_without_labels_the_placeholders_stay_and_that_is_said(tmp_path: Path):
     source = save_stock(tmp_path / "s", knowing(by_topic()), TASK, PLACEHOLDERS)
     unlabelled = tiny_dataset().unlabelled
@@ -219,6 +229,34 @@ def test_tags_without_names_are_matched_by_dev(order: tuple[str, ...], tmp_path:
     assert teacher.task.labels == order and teacher.task.scheme is None
     assert quality(teacher, data) == 1
     assert "dev words" in matching_notes(teacher, data)[0] and "LABEL_0 is" in matching_notes(teacher, data)[0]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("O", "B-SPO", "B-MUS", "I-SPO", "I-MUS"),
+        ("B-SPO", "B-MUS", "I-SPO", "I-MUS", "O"),
+        ("B-SPO", "I-SPO", "B-MUS", "I-MUS", "O"),
+    ],
+)
+def test_tags_that_dev_does_not_have_follow_from_the_order_of_the_others(order: tuple[str, ...]):
+    tags = [["O", f"B-{kind}", "O", "O"] for kind in ("MUS", "SPO")] * 20  # entities of one word alone
+    chosen = [np.array([order.index(tag) for tag in sentence]) for sentence in tags]
+    assert name_tags("model", [f"LABEL_{i}" for i in range(5)], TAG_TASK.labels, tags, chosen).names == order
+
+
+def test_a_tagger_that_begins_with_i_is_one_of_iob1_only_where_dev_agrees_better_so(tmp_path: Path):
+    order = ORDERS["as run_ner has it"]
+    model = knowing([_FIRST[name[2:]] if name != "O" else [] for name in order], tokens=True)
+    for number, name in enumerate(order):
+        if name.startswith("I"):
+            model.head.classifier.weight.data[number] *= 1.01  # said before B, which would do as well
+    source = save_stock(tmp_path / "s", model, Task("tokens", order), named(order))
+    texts = [f"the {word} was" for kind in ("MUS", "SPO") for word in _FIRST[kind]] * 5
+    labels = [(0, TAG_TASK.labels.index(f"B-{kind}"), 0) for kind in ("MUS", "SPO") for _ in _FIRST[kind]] * 5
+    dev = Examples(TAG_TASK, tuple(texts), tuple(labels))
+    teacher = take_in(str(source), tmp_path / "work", 32, Dataset(TAG_TASK, dev=dev))
+    assert teacher.task.scheme is None
 
 
 @pytest.mark.parametrize("nameless", [False, True])
