@@ -66,6 +66,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "figures of dev that are texts": ("history", '[{"step": "train", "result": {"dev_accuracy": "high"}}]'),
     "figures of dev that are null": ("history", '[{"step": "train", "result": {"dev_accuracy": [null]}}]'),
     "splits of another shape": ("history", '[{"step": "train", "data": {"splits": 1}}]'),
+    "a label that is no tag": ("task", '{"kind": "tokens", "labels": ["O", "encoder", "I-PER"]}'),
     "padding as a text": ("properties", '{"padding_id": "0"}'),
     "padding below zero": ("properties", '{"padding_id": -1}'),
     "layers that are one number": ("properties", '{"layers": 12}'),

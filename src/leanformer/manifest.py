@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from leanformer.schema import Check, fields, listed, named, nullable, number, text, truth, whole
+from leanformer.tagging.schemes import is_tag
 from leanformer.task import BUILT
 
 FORMATS = ("encoder", "bilstm", "onnx", "transformers", "cascade")
@@ -112,3 +113,5 @@ def check_manifest(value: Any) -> None:
     answer, labels = BUILT[value["task"]["kind"]].answer, value["task"]["labels"]
     if answer in ("label", "labels", "tags") and not labels:
         raise ValueError(f"manifest.task.labels is empty, and the answer of a {value['task']['kind']} model is a label")
+    if answer == "tags" and (wrong := [label for label in labels if not is_tag(label)]):
+        raise ValueError(f"manifest.task.labels has {wrong[0]!r:.60}, which is no tag of words")

@@ -187,7 +187,11 @@ def fuzz(
                 repair(case)
             runs = runs_of(name, case, folder, seeds, draw, seldom, sanitized)
             outcomes = worker.ask(runs)
+            before = len(summary.findings)
             _take(summary, number, name, said, runs, outcomes)
+            for finding in summary.findings[before:]:
+                if say is not None:
+                    say(json.dumps(finding))
             if keep is not None and any(one["outcome"] not in ("answer", "error") for one in outcomes):
                 shutil.copytree(case, keep / str(number), symlinks=True, dirs_exist_ok=True)
             if say is not None and (number + 1 - first) % 100 == 0:
