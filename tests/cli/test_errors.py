@@ -147,7 +147,10 @@ def test_second_texts_are_refused(
     status, out, err = command(arguments[0], tiny_onnx_artifact, "--data", folder, *output, *arguments[1:])
     is_friendly(status, out, err)
     assert "test.jsonl, line 1: a second text ('text_pair')" in err
-    is_friendly(*command("predict", tiny_onnx_artifact, "--strict", "--input", folder / "test.jsonl"))
+    is_friendly(*command("predict", tiny_onnx_artifact, "--input", folder / "test.jsonl", "--strict"))
+    status, out, err = command("predict", tiny_onnx_artifact, "--input", folder / "test.jsonl")
+    assert status == 1 and err.startswith("error: none of 4 rows has an answer")
+    assert all("second text" in json.loads(line)["error"] for line in out.splitlines()) and len(out.splitlines()) == 4
 
 
 def test_matched_labels_are_shown(command: Command, encoder: Path, tmp_path: Path):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ class Telling(interrupts.Interrupts):
 interrupts.Interrupts = Telling
 main.main()
 """
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Programs in the background of a shell are born deaf to Ctrl-C, and so are those that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("delay", [0, 0.02, 0.06, 0.12, 0.25, 0.5, 1.0])

@@ -95,6 +95,7 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     ),
     "gate": lambda parts, place: (
         "gate", parts.members[0].path, "--against", parts.members[1].path, "--data", parts.data, "--max-drop", 99,
+        "--allow-lost-classes",
         "--output", place,
     ),
     "report": lambda parts, place: ("report", parts.report, "--output", place),

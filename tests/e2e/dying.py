@@ -75,7 +75,7 @@ def run_compress(folder: Path) -> None:
     compress(
         str(folder / "teacher"), tiny_dataset(), folder / "lean", recipe=read_recipe(folder / "recipe.yaml"),
         goal="size", max_drop=100, threads=1, device="cpu", memory=False, allow_weak_teacher=True,
-        say=lambda line: None,
+        allow_lost_classes=True, say=lambda line: None,
         speed=speed.SpeedSettings(rounds=1, latency_texts=4, seconds=0.01),
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ def run_search(folder: Path) -> None:
     search(
         read_space(folder / "search.yaml"), str(folder / "teacher"), tiny_dataset(), folder / "found",
         budget=Budget(trials=6), threads=1, device="cpu", speed=quick, final_speed=quick,
-        allow_weak_teacher=True, say=lambda line: None,
+        allow_weak_teacher=True, allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip
 
 

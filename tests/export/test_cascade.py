@@ -169,7 +169,8 @@ def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeyp
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace("LARGE", "large"), encoding="utf-8")
     done = compress(
         str(teacher.path), tiny_dataset(), tmp_path / "lean", recipe=find_recipe(tmp_path / "recipe.yaml"), threads=1,
-        max_drop=100.0, speed=quick, memory=False, device="cpu", allow_weak_teacher=True, say=lambda line: None,
+        max_drop=100.0, speed=quick, memory=False, device="cpu", allow_weak_teacher=True,
+        allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip
     assert done.artifact.format == "cascade"
     texts = ["goal match team.", "rain and storm."]
@@ -178,7 +179,8 @@ def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeyp
     found = search(
         space_of(tmp_path / "space", SPACE), str(teacher.path), tiny_dataset(), tmp_path / "found",
         budget=Budget(trials=5), sampler="grid", threads=1, device="cpu", speed=quick, final_speed=quick,
-        allow_weak_teacher=True, say=lambda line: None,
+        allow_weak_teacher=True,
+        allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip
     by_loss = {json.dumps(one["params"], sort_keys=True): one for one in found.record["trials"]}
     assert len(by_loss) == 5
