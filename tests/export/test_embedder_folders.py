@@ -127,6 +127,7 @@ def test_an_encoder_in_a_folder_of_its_own(tmp_path: Path) -> None:
         ),
         ({"prompts": {"prompts": PROMPTS, "default_prompt_name": "nobody"}}, "default_prompt_name is 'nobody'"),
         ({"prompts": {"prompts": PROMPTS, "default_prompt_name": 3}}, "default_prompt_name is 3"),
+        ({"prompts": {"truncate_dim": 8}}, "truncate_dim is 8, which is not built"),
         ({"prompts": {"prompts": ["query: "]}}, "prompts are not names with texts"),
         ({"prompts": {"prompts": {"q": 5}}}, "prompts are not names with texts"),
         ({"tokenizer_args": {"do_lower_case": False}}, "tokenizer_args .* is not built"),

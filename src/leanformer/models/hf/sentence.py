@@ -129,6 +129,11 @@ def _prompts(folder: Path) -> tuple[str, tuple[str, ...]]:
     """The prompt that `encode` takes unasked, and the names of the others that are not empty."""
     path = folder / "config_sentence_transformers.json"
     config = _object(path) if path.is_file() else {}
+    if (kept := config.get("truncate_dim")) is not None:
+        raise CheckpointError(
+            f"{path}: truncate_dim is {kept!r:.60}, which is not built: encode() gives the first {kept!r:.60} numbers "
+            "of each vector alone\n  remedy: write null, and cut the vectors yourself (bring them to length 1 again)"
+        )
     prompts, name = config.get("prompts") or {}, config.get("default_prompt_name")
     if not isinstance(prompts, Mapping) or not all(isinstance(one, str | None) for one in prompts.values()):
         raise CheckpointError(f"{path}: prompts are not names with texts\n  remedy: write them so, or leave them out")
