@@ -278,3 +278,10 @@ def test_on_a_cluster_the_same_trials_lose_the_same_labels(tmp_path: Path, monke
     assert len(asked) == 2, "for its quality and for its answers, whatever the number of trials"
     events = [json.loads(line) for line in (tmp_path / "found.work" / JOURNAL).read_text().splitlines()]
     assert [LOST] in [one["result"]["figures"]["lost"] for one in events if one["event"] == "measured"]
+
+
+def test_the_teacher_is_asked_before_all_workers_would_ask_it(tmp_path: Path):
+    teacher, data = knowing_teacher(tmp_path / "t"), replace(rare_dataset(), test=None)
+    runner = Runner(teacher, data, tmp_path / "w", 1, "cpu", QUICK)
+    ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
+    assert len(list((tmp_path / "w" / FIGURES).glob("answers-*.json"))) == 1
