@@ -205,3 +205,7 @@ def test_numbers_of_words_are_not_taken_for_the_words(tmp_path: Path, content: s
 )
 def test_words_that_are_numbers_stay_words(tmp_path: Path, content: str) -> None:
     assert read(tmp_path / "a.conll", content)
+
+
+def test_a_line_amid_a_sentence_is_no_comment_without_tabs(tmp_path: Path) -> None:
+    assert "line 2: 'one' is no tag" in refusal(tmp_path / "a.conll", "Rome B-LOC\n# one\nnow O\n")

@@ -349,3 +349,9 @@ def test_a_column_called_as_labels_are_is_named_before_columns_of_two_values(tmp
     said = refusal(tmp_path)
     assert "remedy: rename 'intent' to 'label' if it holds the one label of a text; or" in said
     assert "'spam', 'new'" in said
+
+
+def test_two_numbers_a_cell_may_be_labels_as_well_as_a_vector(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        write_table(tmp_path / f"{split}.csv", ["text", "labels"], [["a", "0,1"], ["b", "1,0"]])
+    assert "write '|' instead of ','" in refusal(tmp_path)
