@@ -171,6 +171,10 @@ def _half_the_shards(source: Path) -> Path:
         (_renamed("flax_model.msgpack"), r"flax_model.msgpack is Flax's.*from_flax=True"),
         (_renamed("model-q4.gguf"), r"model-q4.gguf is GGUF.*remedy: give the checkpoint"),
         (_renamed("onnx/model.onnx"), r"onnx/model.onnx is an ONNX graph.*remedy: give the checkpoint"),
+        (
+            _renamed("openvino_model.bin", "openvino_model.xml"),
+            r"openvino_model.bin is a model of OpenVINO's.*remedy: give the checkpoint",
+        ),
         (_renamed("weights.safetensors"), r"there is weights.safetensors\n.*remedy: .*rename it to model.safetensors"),
         (_renamed("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"), r"2 parts and no .*index"),
         (_half_the_shards, r"model-00002-of-00002.safetensors: no such file"),

@@ -130,6 +130,8 @@ def no_weights(folder: Path) -> CheckpointError:
         )
     if others:
         what, remedy = _OTHER_WEIGHTS[others[0].suffix.lower()]
+        if others[0].suffix == ".bin" and others[0].with_suffix(".xml").is_file():
+            what, remedy = "a model of OpenVINO's", "give the checkpoint that it was exported from"
         return CheckpointError(
             f"{folder}: no safetensors weights; {others[0].relative_to(folder)} is {what}; Leanformer reads "
             f"safetensors only\n  remedy: {remedy}"
