@@ -16,7 +16,8 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.search.read import read_space
 from tests.search.searching import pretended, space_of
 from tests.search.test_study import BRANCHES, HALVED, run
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.taught import make_teacher
+from tests.tiny import tiny_dataset
 
 SPACE = """\
 name: tiny
@@ -81,9 +82,11 @@ def test_a_search_is_run_replayed_and_set_beside_a_fixed_recipe(tmp_path: Path, 
     monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
     quick = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
 
+    teacher = make_teacher(tmp_path)
+
     def once() -> dict[str, Any]:
         return benchmark.compare(
-            tiny_dataset(), tiny_artifact(tmp_path / "teacher"), space_of(tmp_path, SPACE), tmp_path / "work", trials=5,
+            tiny_dataset(), teacher, space_of(tmp_path, SPACE), tmp_path / "searched", trials=5,
             sampler="random", speed=quick, final_speed=quick, fixed=("quick",), say=lambda line: None,
         )  # fmt: skip
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from leanformer.data.dataset import Dataset
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.taught import make_teacher
+from tests.tiny import tiny_dataset
 
 pytestmark = [pytest.mark.docs, pytest.mark.slow]
 
@@ -57,7 +58,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the pages take for granted: data/, teacher/, lean/ and other/."""
     folder = tmp_path_factory.mktemp("documented")
     write_data(tiny_dataset(), folder / "data")
-    tiny_artifact(folder / "teacher")
+    make_teacher(tmp_path_factory.mktemp("taught")).path.rename(folder / "teacher")
     command = "compress teacher --data data --recipe quick --max-drop 100 --rounds 1 --no-memory --output"
     for name in ("lean", "other"):
         run(f"leanformer {command} {name}", folder)

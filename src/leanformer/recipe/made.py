@@ -22,7 +22,7 @@ def find_made(folder: Path, say: Callable[[str], None]) -> Artifact | None:
     """The artifact in a folder of the work folder; None where there is none, or a damaged one, which is removed.
 
     One without a note (of an earlier version, or of a run that was killed before it wrote one) is known by the hashes
-    in its manifest alone.
+    in its manifest alone, and gets its note.
     """
     if not folder.exists():
         return None
@@ -31,7 +31,9 @@ def find_made(folder: Path, say: Callable[[str], None]) -> Artifact | None:
         if not is_artifact(folder):
             damaged(folder / MANIFEST, say, again=again, how="missing")
         elif not (folder / CHECK).exists():
-            return open_artifact(folder)
+            artifact = open_artifact(folder)
+            note_made(folder)
+            return artifact
         elif (note := kept(folder / CHECK, say, again=again)) is not None:
             if note["manifest"] == sha256_file(folder / MANIFEST):
                 return open_artifact(folder)
