@@ -10,7 +10,8 @@ import pytest
 from tests.cli.calling import Command, is_friendly, write_lines
 from tests.cli.test_search import SPACE
 from tests.search.searching import write_space
-from tests.tiny import tiny_artifact, tiny_texts
+from tests.taught import make_teacher
+from tests.tiny import tiny_texts
 
 
 def test_only_files_are_scored_on_a_cluster(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
@@ -55,7 +56,7 @@ def test_a_cluster_answers_as_this_machine_does(command: Command, tiny_onnx_arti
 @pytest.mark.slow
 def test_a_search_on_a_cluster_finds_the_front(command: Command, folder: Path, tmp_path: Path):
     pytest.importorskip("ray")
-    teacher = tiny_artifact(tmp_path / "teacher")
+    teacher = make_teacher(tmp_path)
     space = write_space(tmp_path / "space", SPACE)
     given = ("search", space, "--model", teacher.path, "--data", folder, "--output", tmp_path / "found",
              "--sampler", "grid", "--rounds", 1, "--threads", 1, "--device", "cpu", "--ray", "local",
