@@ -22,12 +22,12 @@ def caused(outer: Exception, inner: Exception) -> Exception:
 
 
 FULL = [
-    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/work/x.work/done.json"),
-    OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), b"/work/x.work/done.json"),
+    OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x.work/done.json"),
+    OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), b"/data/x.work/done.json"),
     OSError(errno.EFBIG, os.strerror(errno.EFBIG)),
     Exception("No space left on device (os error 28)"),  # tokenizers
     RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos; No space left on device"),
-    caused(RuntimeError("could not be written"), OSError(errno.ENOSPC, "No space left on device", "/work/x.work/a")),
+    caused(RuntimeError("could not be written"), OSError(errno.ENOSPC, "No space left on device", "/data/x.work/a")),
 ]
 
 
@@ -40,7 +40,7 @@ def test_it_is_known_for_what_it_is(error: Exception, command: Command, monkeypa
     status, out, err = command("techniques")
     is_friendly(status, out, err)
     assert "\n  remedy: " in err and "give the same command again\n" in err
-    assert ("/work/x.work/" in err) == bool("x.work" in str(error) or error.__cause__)
+    assert ("/data/x.work/" in err) == bool("x.work" in str(error) or error.__cause__)
     assert "; it goes on from what is there" in str(full_disk(error, goes_on=True))
 
 
