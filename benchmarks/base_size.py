@@ -26,14 +26,14 @@ from leanformer.data.dataset import open_dataset
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.files import write_json
+from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.store import write_classifier
 from leanformer.models.surgery import keep_layers, largest_heads, largest_units, narrow
-from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder
 from leanformer.runtime.cores import allowed_cores
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 from leanformer.step import Context
 from leanformer.task import Task
 

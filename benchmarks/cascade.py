@@ -28,12 +28,12 @@ from leanformer.cascade.promise import Promise
 from leanformer.cascade.store import write_cascade
 from leanformer.data.dataset import Dataset
 from leanformer.files import write_json
+from leanformer.ladder.ladder import baseline_entries, measure_ladder, open_entry
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.paired import compare
 from leanformer.metrics.primary import metric_name
 from leanformer.predictor import logits
-from leanformer.recipe.ladder import baseline_entries, measure_ladder, open_entry
 from leanformer.render.cascade import calibration_lines, went_on
 from leanformer.runtime.cores import allowed_cores
 

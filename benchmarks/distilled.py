@@ -23,7 +23,7 @@ from cell_tables import (
 )
 from distilled_sizes import sizes
 
-from leanformer.train.strategies import STRATEGIES
+from leanformer.compress.recurrent.strategies import STRATEGIES
 
 
 def distilled(results: Path) -> str:

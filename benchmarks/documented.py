@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from leanformer.data.sample import write_sample
+from leanformer.data.sample.sample import write_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"<!-- bench -->\n```sh\n(.*?)```", re.S)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx

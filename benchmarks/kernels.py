@@ -20,14 +20,14 @@ import onnx
 import torch
 from torch import nn
 
-from leanformer.export.packed_graph import packed_graph
+from leanformer.export.graphs.packed_graph import packed_graph
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.dropout import Dropout
 from leanformer.runtime.cores import allowed_cores
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 ROUNDS = 20
 MINILM = EncoderConfig(

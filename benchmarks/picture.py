@@ -15,7 +15,7 @@ from pathlib import Path
 
 from leanformer.files import write_text
 from leanformer.render.charts import MEASURES, pareto_chart
-from leanformer.render.gathered import Gathered
+from leanformer.render.several_reports import Gathered
 from leanformer.render.svg import standalone
 from leanformer.report import Report
 

@@ -22,8 +22,8 @@ from cell_tables import VOCABULARIES
 from taggers import Bench, parser_of
 
 from leanformer.artifact import Artifact
-from leanformer.compress.bilstm import BiLstmStudent
-from leanformer.compress.bilstm_start import plain_tokenizer
+from leanformer.compress.recurrent.distil import BiLstmStudent
+from leanformer.compress.recurrent.start import plain_tokenizer
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.models.writing import TOKENIZER

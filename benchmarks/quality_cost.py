@@ -24,7 +24,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import open_dataset
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
-from leanformer.measure.loss import describe_loss
+from leanformer.measure.lost_quality import describe_loss
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.robustness import robustness
 from leanformer.predictor import logits

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.metrics.pareto import nondominated_ranks
-from leanformer.search.executor import Job
-from leanformer.search.goals import Goals
-from leanformer.search.halving import Halving, in_front, with_share
-from leanformer.search.journal import Journal
-from leanformer.search.local import Runner
-from leanformer.search.space import Space
+from leanformer.search.jobs.executor import Job
+from leanformer.search.jobs.local import Runner
+from leanformer.search.space.goals import Goals
+from leanformer.search.space.halving import Halving, in_front, with_share
+from leanformer.search.space.space import Space
+from leanformer.search.study.journal import Journal
 
 FINISHED = "finished"
 

@@ -39,7 +39,7 @@ from ways import Peers, prepare
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.data.readers import read_rows
+from leanformer.data.reading.readers import read_rows
 from leanformer.files import write_json, write_text
 from leanformer.machine import fingerprint
 from leanformer.metrics.paired import compare, loss_interval

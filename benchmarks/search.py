@@ -28,21 +28,21 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
+from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder, open_entry
+from leanformer.ladder.splits import prepare
 from leanformer.machine import fingerprint
 from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.pareto import dominates, hypervolume
-from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.find import find_recipe
-from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.runtime.cores import allowed_cores
-from leanformer.search.budget import Budget
-from leanformer.search.goals import Goals
-from leanformer.search.halving import share_of_data
-from leanformer.search.local import SPEED, Runner
-from leanformer.search.read import read_space
-from leanformer.search.record import chosen_from
+from leanformer.search.jobs.local import SPEED, Runner
 from leanformer.search.run import Searched, search
-from leanformer.search.space import Space
+from leanformer.search.space.goals import Goals
+from leanformer.search.space.halving import share_of_data
+from leanformer.search.space.read import read_space
+from leanformer.search.space.space import Space
+from leanformer.search.study.budget import Budget
+from leanformer.search.study.record import chosen_from
 
 HERE = Path(__file__).resolve().parent
 FIXED = ("quick", "fastformers")

@@ -16,14 +16,14 @@ from kept import Shelf, progress, told
 from multilingual import LARGE, Corpus, open_corpus, scores, unlabelled
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.recurrent.distil import BiLstmStudent
+from leanformer.compress.recurrent.strategies import STRATEGIES
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json, write_json
 from leanformer.models.predictor import TorchPredictor
 from leanformer.runtime.cores import allowed_cores
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
-from leanformer.train.strategies import STRATEGIES
 
 HERE = Path(__file__).resolve().parent
 RATES = ((64, 1e-3), (64, 3e-3), (32, 2e-3), (32, 4e-3), (32, 8e-3), (16, 3e-3))  # texts a step, learning rate

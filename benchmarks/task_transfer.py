@@ -19,7 +19,7 @@ from multilingual import open_corpus
 from taggers import Bench, parser_of
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json
 from leanformer.models import surgery

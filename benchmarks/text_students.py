@@ -30,7 +30,8 @@ from ladder import HERE, TEACHERS, open_named, teacher_of
 from latency import WAYS, batch_rates
 
 from leanformer.artifact import Artifact
-from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.recurrent.distil import BiLstmStudent
+from leanformer.compress.recurrent.strategies import STRATEGIES
 from leanformer.data.dataset import Dataset
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
@@ -38,7 +39,6 @@ from leanformer.metrics.primary import score_logits
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import Predictor, logits
 from leanformer.runtime.cores import allowed_cores
-from leanformer.train.strategies import STRATEGIES
 
 
 def drawn(data: Dataset, texts: int | None) -> Dataset:

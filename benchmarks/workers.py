@@ -31,7 +31,7 @@ from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores, physical_cores, places
 from leanformer.runtime.predictor import ENGINES, LightPredictor
-from leanformer.runtime.tuning import Settings, default_settings
+from leanformer.runtime.settings import Settings, default_settings
 
 HERE = Path(__file__).resolve().parent
 

@@ -31,7 +31,7 @@ from orderings import orderings
 from taggers import Bench, parser_of
 
 from leanformer.artifact import Artifact
-from leanformer.compress.bilstm import BiLstmStudent
+from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.loading import open_predictor
 from leanformer.models.predictor import TorchPredictor

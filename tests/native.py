@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from leanformer.errors import LeanformerError, MissingCompilerError
-from leanformer.runtime import native_engine
+from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build
 from leanformer.runtime.native.levels import is_fast, levels
 

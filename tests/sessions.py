@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import onnxruntime as ort
 
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
 
 
 def session_of(graph: onnx.ModelProto | Path) -> ort.InferenceSession:

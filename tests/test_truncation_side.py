@@ -11,8 +11,8 @@ import torch
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.artifact import Artifact
-from leanformer.compress.bilstm_start import start_student
-from leanformer.compress.trim_vocabulary import TrimVocabulary
+from leanformer.compress.recurrent.start import start_student
+from leanformer.compress.vocabulary.trim_vocabulary import TrimVocabulary
 from leanformer.export.onnx import Onnx
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model, write_classifier, write_tokenizer_config

@@ -23,8 +23,8 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.store import write_classifier
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 from leanformer.task import Task
 
 # Threads only wait for one another on tensors this small; and equal bytes need an equal number of threads.

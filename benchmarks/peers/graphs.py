@@ -23,7 +23,7 @@ from leanformer.artifact import Artifact
 from leanformer.batching import pad
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.models.store import read_model, write_tokenizer_config
-from leanformer.runtime.openvino_engine import import_openvino
+from leanformer.runtime.engines.openvino_engine import import_openvino
 
 
 def write_stock(teacher: Artifact, folder: Path) -> None:

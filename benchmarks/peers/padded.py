@@ -14,7 +14,7 @@ import onnxruntime as ort
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from leanformer.runtime.openvino_engine import import_openvino
+from leanformer.runtime.engines.openvino_engine import import_openvino
 from leanformer.task import Task
 
 

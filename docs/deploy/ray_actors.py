@@ -29,12 +29,12 @@ import numpy as np
 import ray
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.jobs import Pack
 from leanformer.serve.run import run
-from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Settings
-from leanformer.serve.wire import Answer, Ask
-from leanformer.serve.worker import open_models, score
+from leanformer.serve.workers.jobs import Pack
+from leanformer.serve.workers.scheduler import Scheduler
+from leanformer.serve.workers.wire import Answer, Ask
+from leanformer.serve.workers.worker import open_models, score
 
 _LONGEST_PAUSE_SECONDS = 10.0
 _START_SECONDS = 300.0
@@ -88,7 +88,7 @@ class RayWorker:
 
 @dataclass(eq=False)
 class RayPool:
-    """Keeps `count` actors at work for a scheduler; the fields are those of `leanformer.serve.pool.Pool`."""
+    """Keeps `count` actors at work for a scheduler; the fields are those of `leanformer.serve.workers.pool.Pool`."""
 
     folders: Sequence[str]
     contents: Sequence[str]

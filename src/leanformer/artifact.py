@@ -4,7 +4,7 @@
     tokenizer.json     the tokenizer, as the `tokenizers` library reads it
     encoder.json, model.safetensors      format "encoder": our own Transformer encoder
     bilstm.json, model.safetensors       format "bilstm": a recurrent classifier (`models/bilstm.py`)
-    model.onnx                           format "onnx": a graph over packs (`export/packed_graph.py`), or a padded one
+    model.onnx                           format "onnx": a graph over packs (`export/graphs/packed_graph.py`) or padded
     (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
     cascade.json, members/0/, ...        format "cascade": whole artifacts, asked one after the other (`cascade/`)
 

@@ -14,12 +14,12 @@ from typing import Any
 from leanformer.errors import RecipeError
 
 TECHNIQUES = {
-    "compress.bilstm": "leanformer.compress.bilstm:BiLstmStudent",
-    "compress.distil": "leanformer.compress.distil:Distil",
-    "compress.prune": "leanformer.compress.prune:Prune",
-    "compress.prune_post_training": "leanformer.compress.prune_post_training:PrunePostTraining",
-    "compress.trim_vocabulary": "leanformer.compress.trim_vocabulary:TrimVocabulary",
-    "export.cascade": "leanformer.export.cascade:Cascade",
+    "compress.bilstm": "leanformer.compress.recurrent.distil:BiLstmStudent",
+    "compress.distil": "leanformer.compress.distil.distil:Distil",
+    "compress.prune": "leanformer.compress.prune.prune:Prune",
+    "compress.prune_post_training": "leanformer.compress.prune.prune_post_training:PrunePostTraining",
+    "compress.trim_vocabulary": "leanformer.compress.vocabulary.trim_vocabulary:TrimVocabulary",
+    "export.cascade": "leanformer.combine.cascade:Cascade",
     "export.onnx": "leanformer.export.onnx:Onnx",
     "export.int8": "leanformer.export.int8:Int8",
 }

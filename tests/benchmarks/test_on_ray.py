@@ -11,7 +11,7 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
-from leanformer.search.read import read_space
+from leanformer.search.space.read import read_space
 from tests.search.searching import space_of
 from tests.tiny import tiny_artifact, tiny_dataset, tiny_texts
 

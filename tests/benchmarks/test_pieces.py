@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pieces import counts
 
-from leanformer.compress.learnt_pieces import learn_pieces
+from leanformer.compress.vocabulary.learnt_pieces import learn_pieces
 from leanformer.data.examples import Examples
 from tests.tagged import TASK
 

@@ -13,9 +13,9 @@ import searched
 
 from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
-from leanformer.search.read import read_space
+from leanformer.search.space.read import read_space
 from tests.search.searching import pretended, space_of
-from tests.search.test_study import BRANCHES, HALVED, run
+from tests.search.study.test_study import BRANCHES, HALVED, run
 from tests.taught import make_teacher
 from tests.tiny import tiny_dataset
 

@@ -14,12 +14,12 @@ from leanformer.cascade.plan import Plan
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.cascade.rows import CascadeTokenizer, join, split, tokenizer_of
 from leanformer.cascade.store import write_cascade
+from leanformer.ladder.variants import ways_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor, chunked, logits, logits_by_chunk
-from leanformer.recipe.ways import ways_of
-from leanformer.serve.inputs import Query
+from leanformer.serve.http.inputs import Query
 from leanformer.serve.model import open_model
-from leanformer.serve.tuned import open_tuned
+from leanformer.serve.workers.tuned import open_tuned
 from tests.cascade.making import make_members, other_tokenizer
 from tests.export.making import make_onnx
 from tests.tiny import tiny_texts

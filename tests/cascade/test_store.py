@@ -11,7 +11,7 @@ import pytest
 from leanformer.artifact import MANIFEST, Artifact, open_artifact
 from leanformer.cascade.plan import Plan
 from leanformer.cascade.store import MEMBERS, check_members, read_cascade, write_cascade
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.export.standard import write_standard_onnx
 from leanformer.files import sha256_file

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import open_artifact
-from leanformer.data.columns import read_column
 from leanformer.data.dataset import open_dataset
+from leanformer.data.reading.columns import read_column
 from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
-from leanformer.measure.loss import slices_json
+from leanformer.measure.lost_quality import slices_json
 from leanformer.metrics.exemplars import exemplars
 from leanformer.metrics.fairness import group_gaps
 from leanformer.predictor import logits

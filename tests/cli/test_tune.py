@@ -12,10 +12,10 @@ import pytest
 
 from leanformer.artifact import open_artifact
 from leanformer.files import write_json
-from leanformer.measure import tune as tune_module
 from leanformer.runtime.cores import default_threads
 from leanformer.runtime.predictor import ENGINES
-from leanformer.runtime.tuning import Settings, default_settings, machine, read_tuning, to_json, tuning_path
+from leanformer.runtime.settings import Settings, default_settings, machine, read_tuning, to_json, tuning_path
+from leanformer.tune import tune as tune_module
 from tests.cli.calling import Command, is_friendly, write_lines
 from tests.tiny import tiny_artifact, tiny_texts
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.compress.distil import Distil
-from leanformer.compress.prune import Prune
+from leanformer.compress.distil.distil import Distil
+from leanformer.compress.prune.prune import Prune
 from leanformer.errors import RecipeError
-from leanformer.models.config import LayerShape
 from leanformer.models.store import read_model
 from leanformer.recipe.spec import build
+from leanformer.shapes.encoder import LayerShape
 from leanformer.step import options
-from tests.compress.test_distil import context, distance
+from tests.compress.distil.test_distil import context, distance
 from tests.tiny import tiny_artifact, tiny_config
 
 DEEP = tiny_config(layers=(LayerShape(4, 48),) * 4)

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from leanformer.artifact import Artifact
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
 from leanformer.errors import RecipeError
-from leanformer.models.config import LayerShape
 from leanformer.models.store import read_model
 from leanformer.recipe.find import find_recipe
+from leanformer.shapes.encoder import LayerShape
 from leanformer.train.objectives.distillation import attention_distance, last_maps
-from tests.compress.test_distil import DEEP, context
+from tests.compress.distil.test_distil import DEEP, context
 from tests.tiny import tiny_artifact, tiny_config
 
 INNER: dict[str, Any] = {
@@ -61,7 +61,7 @@ def test_inner_states_alone_are_followed_and_judged_by_their_distance(teacher: A
 def test_a_frozen_word_table_keeps_every_bit(
     teacher: Artifact, tmp_path: Path, frozen: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leanformer.compress import student as students
+    from leanformer.compress.distil import student as students
 
     kept: list[torch.Tensor] = []
     cut = students.cut_student

@@ -12,27 +12,27 @@ import torch
 from torch import Tensor
 
 from leanformer.artifact import Artifact
-from leanformer.compress import mask_tuning
-from leanformer.compress.costs import flop_costs, parameter_costs
-from leanformer.compress.distil import Distil
-from leanformer.compress.importance import first_order_scores, gate_gradients
-from leanformer.compress.latency_table import measure_latency_table, read_latency_table
-from leanformer.compress.mask_tuning import Moments, norm_behind, residual_sum, tune
-from leanformer.compress.prune import Prune
-from leanformer.compress.prune_post_training import PrunePostTraining
-from leanformer.compress.scoring_set import batches_of
+from leanformer.compress.distil.distil import Distil
+from leanformer.compress.prune import mask_tuning
+from leanformer.compress.prune.costs import flop_costs, parameter_costs
+from leanformer.compress.prune.importance import first_order_scores, gate_gradients
+from leanformer.compress.prune.latency_table import measure_latency_table, read_latency_table
+from leanformer.compress.prune.mask_tuning import Moments, norm_behind, residual_sum, tune
+from leanformer.compress.prune.prune import Prune
+from leanformer.compress.prune.prune_post_training import PrunePostTraining
+from leanformer.compress.prune.scoring_set import batches_of
 from leanformer.errors import RecipeError
 from leanformer.export.onnx import Onnx
 from leanformer.models import encoder
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig
 from leanformer.models.flops import encoder_flops
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.models.surgery import narrow
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.train.batches import Batch, TrainingSet
+from leanformer.shapes.encoder import EncoderConfig
+from leanformer.train.feeds.batches import Batch, TrainingSet
 from tests.compress.family_models import CASES, family_artifact, family_classifier
 from tests.export.making import make_context
 from tests.parity.families import inputs_for

@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 
 from leanformer.artifact import Artifact
-from leanformer.compress.importance import gate_gradients, row_losses
-from leanformer.compress.prune import Prune
-from leanformer.compress.prune_post_training import PrunePostTraining
-from leanformer.compress.scoring_set import batches_of, draw, scoring_set
+from leanformer.compress.prune.importance import gate_gradients, row_losses
+from leanformer.compress.prune.prune import Prune
+from leanformer.compress.prune.prune_post_training import PrunePostTraining
+from leanformer.compress.prune.scoring_set import batches_of, draw, scoring_set
 from leanformer.data.dataset import Dataset
 from leanformer.loading import open_predictor
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model, write_classifier
 from leanformer.predictor import logits, sigmoid, softmax
 from leanformer.task import Task
-from leanformer.train.batches import Batch
+from leanformer.train.feeds.batches import Batch
 from leanformer.train.targets import labels_of
 from tests.export.making import make_context
 from tests.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer

@@ -11,7 +11,7 @@ import pytest
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.artifact import Artifact
-from leanformer.compress.trim_vocabulary import TrimVocabulary
+from leanformer.compress.vocabulary.trim_vocabulary import TrimVocabulary
 from leanformer.data.dataset import Dataset
 from leanformer.export.onnx import Onnx
 from leanformer.models.hf.checkpoint import read_classifier, write_checkpoint

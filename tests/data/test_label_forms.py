@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from leanformer.data.cells import parse_list
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
+from leanformer.data.reading.cells import parse_list
 from leanformer.task import Task
 from tests.data.opening import refusal
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import leanformer.data
-from leanformer.data.columns import read_column
 from leanformer.data.dataset import Dataset, open_dataset
-from leanformer.data.exports import ExportError
-from leanformer.data.readers import read_rows
-from leanformer.data.spans import SpanError
+from leanformer.data.reading.columns import read_column
+from leanformer.data.reading.exports import ExportError
+from leanformer.data.reading.readers import read_rows
+from leanformer.data.reading.spans import SpanError
 from leanformer.data.variety import require_variety
 from leanformer.errors import DataError
 
@@ -789,7 +789,7 @@ def test_every_message_has_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
         def noting(self: Exception, *values: Any, **named: Any) -> None:
             frame = sys._getframe(1)
-            while frame is not None and Path(frame.f_code.co_filename).parent == folder:
+            while frame is not None and Path(frame.f_code.co_filename).is_relative_to(folder):
                 met.add((Path(frame.f_code.co_filename).name, frame.f_lineno))
                 frame = frame.f_back  # type: ignore[assignment]
             made(self, *values, **named)
@@ -816,9 +816,9 @@ def test_every_message_has_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def _places(folder: Path) -> Iterable[tuple[str, int, int]]:
     """File, first and last line of every place in which a message about data is made."""
-    for file in folder.glob("*.py"):
-        # Hub data sets need the `datasets` library (tests/data/test_hub.py); the sample is written, not read; remedies
-        # for what a model is asked are carried out in tests/data/test_asked.py.
+    for file in folder.rglob("*.py"):
+        # Hub data sets need the `datasets` library (reading/test_hub.py); the sample is written, not read; remedies
+        # for what a model is asked are carried out in reading/test_asked.py.
         if file.name in ("hub.py", "sample.py", "asked.py", "open_tables.py"):
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from leanformer.artifact import Artifact
 from leanformer.cli.app import app
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
 from leanformer.errors import ArtifactError
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from leanformer.artifact import Artifact
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.models.classifier import Classifier

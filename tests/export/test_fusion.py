@@ -10,8 +10,8 @@ import onnxruntime as ort
 import pytest
 
 from leanformer.export.int8 import Int8
-from leanformer.models.config import LayerShape
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.shapes.encoder import LayerShape
 from tests.export.making import make_context, make_onnx
 from tests.tiny import tiny_config
 

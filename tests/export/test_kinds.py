@@ -13,9 +13,9 @@ import torch
 
 from leanformer.artifact import Artifact
 from leanformer.errors import GateError
-from leanformer.export.gate import check, compare
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
+from leanformer.export.parity import check, compare
 from leanformer.export.standard import write_standard_onnx
 from leanformer.loading import open_predictor
 from leanformer.measure.memory import measure_memory
@@ -62,7 +62,7 @@ def test_pairs_go_through_graph_and_int8(method: str, tmp_path: Path) -> None:
 
 
 def test_a_graph_that_drops_the_types_does_not_pass_the_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from leanformer.runtime.engine import OnnxEngine
+    from leanformer.runtime.engines.engine import OnnxEngine
 
     source, run = encoder(tmp_path), OnnxEngine.run
     monkeypatch.setattr(OnnxEngine, "run", lambda self, rows, lines: run(self, [row[:, 0] for row in rows], lines))

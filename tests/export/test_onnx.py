@@ -16,15 +16,15 @@ from onnx import numpy_helper
 
 from leanformer.artifact import open_artifact
 from leanformer.errors import ArtifactError, DataError, GateError, RecipeError
-from leanformer.export import encoder_graph as graphs
-from leanformer.export import packed_graph as packed
-from leanformer.export.gate import check, compare
+from leanformer.export.graphs import encoder_graph as graphs
+from leanformer.export.graphs import packed_graph as packed
 from leanformer.export.onnx import Onnx
+from leanformer.export.parity import check, compare
 from leanformer.export.standard import write_standard_onnx
-from leanformer.models.config import LayerShape
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.shapes.encoder import LayerShape
 from tests.export.making import folder_bytes, make_context, make_onnx
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 

@@ -13,22 +13,22 @@ import pytest
 from leanformer.artifact import Artifact
 from leanformer.batching import pad
 from leanformer.errors import GateError
-from leanformer.export.encoder_graph import encoder_graph, expected_operators
-from leanformer.export.gate import check, compare
-from leanformer.export.graph import operator_counts
-from leanformer.export.packed_graph import expected_packed_operators, packed_graph, padded_graph
+from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
+from leanformer.export.graphs.graph import operator_counts
+from leanformer.export.graphs.packed_graph import expected_packed_operators, packed_graph, padded_graph
+from leanformer.export.parity import check, compare
 from leanformer.export.quantise import calibrate, linear_maps, quantise
 from leanformer.export.standard import write_standard_onnx
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import LayerShape
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import score_rows
 from leanformer.predictor import answers, logits
 from leanformer.runtime.packing import Lines, pack, result_rows, unpack
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.shapes.encoder import LayerShape
 from leanformer.tagging.ragged import flat
+from tests.export.graphs.test_packed_graph import LENGTHS, WAYS, rows_of, run
 from tests.export.making import make_tagger
-from tests.export.test_packed_graph import LENGTHS, WAYS, rows_of, run
 from tests.tagged import TASK, tagged_examples, tiny_tagger
 
 STARTS = np.cumsum([0, *LENGTHS])

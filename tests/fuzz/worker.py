@@ -88,7 +88,7 @@ def _engine(folder: str, engine: str, texts: str) -> None:
 def _native(folder: str) -> None:
     """The native engine by itself, with nothing before it that looks at the graph, on rows that may be out of range."""
     from leanformer.artifact import open_artifact
-    from leanformer.runtime.native_engine import NativeEngine
+    from leanformer.runtime.engines.native_engine import NativeEngine
 
     artifact = open_artifact(folder)
     engine = NativeEngine(artifact.path / "model.onnx", artifact.properties)
@@ -106,10 +106,10 @@ def _native(folder: str) -> None:
 
 def _serve(folder: str, texts: str) -> None:
     """What a server's worker does with the artifact, and its front."""
-    from leanformer.serve.inputs import is_paired
+    from leanformer.serve.http.inputs import is_paired
     from leanformer.serve.model import open_model
-    from leanformer.serve.wire import Ask
-    from leanformer.serve.worker import open_models, score
+    from leanformer.serve.workers.wire import Ask
+    from leanformer.serve.workers.worker import open_models, score
 
     open_model("m", 0, folder)
     (predictor,), _ = open_models([folder], tuning=False)

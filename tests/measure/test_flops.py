@@ -12,10 +12,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from leanformer.batching import batches_by_length
-from leanformer.flops import Shape, encoder_flops, lstm_flops
 from leanformer.measure.flops import shape_of, traffic_bytes, work
-from leanformer.measure.peak import measure_peak
-from leanformer.models.config import LayerShape
+from leanformer.measure.machine_peak import measure_peak
+from leanformer.shapes.encoder import LayerShape
+from leanformer.shapes.flops import Shape, encoder_flops, lstm_flops
 from tests.tiny import tiny_classifier, tiny_config
 
 SHAPES = {

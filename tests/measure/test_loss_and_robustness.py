@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from leanformer.measure.loss import LISTED, describe_loss
+from leanformer.measure.lost_quality import LISTED, describe_loss
 from leanformer.measure.robustness import lower, robustness, typos, upper
 from leanformer.task import Task
 

@@ -10,10 +10,10 @@ import pytest
 
 from leanformer.data.examples import Examples
 from leanformer.errors import ArtifactError, LeanformerError
+from leanformer.ladder.on_request import Further
 from leanformer.measure.robustness import robustness, typos
 from leanformer.measure.stability import Alone, OtherCompany, stability
 from leanformer.predictor import Predictor
-from leanformer.recipe.further import Further
 from leanformer.task import Task, Text
 from tests.tiny import tiny_dataset
 

@@ -9,7 +9,7 @@ import pytest
 from seqeval.metrics import f1_score
 from tokenizers import Tokenizer as RustTokenizer
 
-from leanformer.measure.pieces import piece_f1, piece_tags
+from leanformer.measure.piece_f1 import piece_f1, piece_tags
 from leanformer.measure.quality import measure_quality
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import decide, logits

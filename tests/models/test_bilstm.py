@@ -13,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leanformer.artifact import open_artifact
 from leanformer.errors import ArtifactError, CheckpointError
-from leanformer.flops import LstmShape, recurrent_flops
 from leanformer.models.bilstm import PARTS, BiLstm, BiLstmConfig, both_ways
 from leanformer.models.bilstm_store import read_bilstm, write_bilstm
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
+from leanformer.shapes.flops import LstmShape, recurrent_flops
 from leanformer.task import Task
 from tests.recurrent import recurrent_artifact, tiny_recurrent
 from tests.tagged import TASK, tagged_examples

@@ -10,7 +10,7 @@ import torch
 
 from leanformer.errors import CheckpointError
 from leanformer.models.classifier import Classifier, parameter_counts
-from leanformer.models.config import EncoderConfig, LayerShape
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 from tests.tiny import VOCABULARY, tiny_classifier, tiny_config
 
 IDS = torch.tensor([[2, 70, 71, 72, 3], [2, 75, 3, 0, 0]])

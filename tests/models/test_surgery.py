@@ -11,7 +11,6 @@ from torch import Tensor
 
 from leanformer.errors import CheckpointError
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import LayerShape
 from leanformer.models.store import read_model
 from leanformer.models.surgery import (
     fresh_with_reduced_embeddings,
@@ -20,6 +19,7 @@ from leanformer.models.surgery import (
     largest_units,
     narrow,
 )
+from leanformer.shapes.encoder import LayerShape
 from tests.tiny import tiny_artifact, tiny_classifier, tiny_config
 
 DEEP = tiny_config(layers=(LayerShape(4, 48), LayerShape(4, 40), LayerShape(4, 48), LayerShape(4, 36)))

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from leanformer.errors import CheckpointError
-from leanformer.export.encoder_graph import encoder_graph, expected_operators
-from leanformer.export.graph import operator_counts
+from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
+from leanformer.export.graphs.graph import operator_counts
 from leanformer.models.classifier import Classifier
 from leanformer.models.hf.checkpoint import read_classifier, write_checkpoint
 from leanformer.models.surgery import (

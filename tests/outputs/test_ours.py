@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from leanformer.artifact import open_artifact
+from leanformer.measure.effort import Effort, recorded
 from leanformer.outputs.folders import new_output
 from leanformer.outputs.ours import BESIDE, theirs
-from leanformer.recipe.effort import Effort, recorded
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from tests.cascade.making import PLAN, make_members

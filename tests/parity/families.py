@@ -8,7 +8,7 @@ from typing import Any
 import transformers
 from transformers import PreTrainedModel
 
-from leanformer.models.config import EncoderConfig
+from leanformer.shapes.encoder import EncoderConfig
 from tests.parity.comparing import Inputs, mixed_inputs, scale_tables
 from tests.tiny import roughen
 

@@ -15,8 +15,8 @@ from transformers import AutoModelForSequenceClassification, BertForMaskedLM, Be
 
 from leanformer.errors import CheckpointError
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import LayerShape
 from leanformer.models.hf.checkpoint import read_classifier, write_checkpoint
+from leanformer.shapes.encoder import LayerShape
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 from tests.parity.comparing import TOLERANCE, Inputs, assert_parity, mixed_inputs, saved, stock_bert

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from leanformer.models import encoder as encoder_module
 from leanformer.models.classifier import Classifier, PooledHead
-from leanformer.models.config import LayerShape
 from leanformer.models.encoder import Encoder, Layer
 from leanformer.models.hf import bert
 from leanformer.models.hf.checkpoint import read_classifier
+from leanformer.shapes.encoder import LayerShape
 from tests.parity.comparing import assert_parity, mixed_inputs, saved, stock_bert
 
 # Every matrix 32 x 32 and every table 32 rows long, so that any two can be exchanged without a shape error.

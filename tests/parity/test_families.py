@@ -12,11 +12,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
-from leanformer.export.encoder_graph import encoder_graph, expected_operators
-from leanformer.export.graph import operator_counts
+from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
+from leanformer.export.graphs.graph import operator_counts
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig
 from leanformer.models.hf.checkpoint import read_classifier, usable_positions, write_checkpoint
+from leanformer.shapes.encoder import EncoderConfig
 from leanformer.task import Task
 from tests.parity.comparing import Inputs, assert_parity, saved
 from tests.parity.families import CASES, FAMILIES, LENGTH, inputs_for

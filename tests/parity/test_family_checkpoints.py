@@ -12,9 +12,9 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from leanformer.errors import CheckpointError
-from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.hf import modernbert
 from leanformer.models.hf.checkpoint import read_classifier
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 from tests.parity.comparing import assert_parity, saved
 from tests.parity.families import FAMILIES, inputs_for
 from tests.tiny import roughen, tiny_config

@@ -18,11 +18,11 @@ import torch
 from transformers import PreTrainedModel
 from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
 
-from leanformer.export.encoder_graph import encoder_graph
-from leanformer.models.attention_bias import bucket_of_distances, relative_buckets
+from leanformer.export.graphs.encoder_graph import encoder_graph
+from leanformer.models.attention.bias import bucket_of_distances, relative_buckets
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig, RelativeBias
 from leanformer.models.hf.checkpoint import read_classifier
+from leanformer.shapes.encoder import EncoderConfig, RelativeBias
 from tests.parity.comparing import assert_parity, saved
 from tests.parity.families import FAMILIES, inputs_for
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.compress.distil import Distil
-from leanformer.compress.prune import Prune
+from leanformer.compress.distil.distil import Distil
+from leanformer.compress.prune.prune import Prune
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.recipe.run import Outcome, run_recipe
@@ -178,7 +178,7 @@ class KilledError(BaseException):
 
 
 def test_a_killed_step_leaves_no_artifact_and_is_run_again(runs: Runs, monkeypatch: pytest.MonkeyPatch):
-    import leanformer.export.gate as gate
+    import leanformer.export.parity as gate
 
     expected = hashes(runs(recipe()))
     for folder in (runs.folder / "steps").iterdir():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
 from leanformer.errors import RecipeError
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx

@@ -14,10 +14,10 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import CheckpointError, DataError, LeanformerError
 from leanformer.export.onnx import Onnx
+from leanformer.ladder.splits import prepare
 from leanformer.loading import open_predictor
 from leanformer.metrics.primary import score_logits
 from leanformer.predictor import answers, logits
-from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.naming import name_by_rows, name_tags
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.tagging.schemes import spelled, tag_names

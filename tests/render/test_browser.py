@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from leanformer.render.gathered import Gathered
 from leanformer.render.page import report_page
+from leanformer.render.several_reports import Gathered
 from tests.render.test_page import TEXTS, detailed
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(

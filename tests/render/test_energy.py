@@ -8,10 +8,10 @@ import pytest
 
 from leanformer.render.blocks import blocks
 from leanformer.render.energy import break_even, effort_rows, energy_notes, energy_rows, spent
-from leanformer.render.gathered import Gathered
-from leanformer.render.gathered_markdown import gathered_markdown
 from leanformer.render.markdown import report_markdown
 from leanformer.render.page import report_page
+from leanformer.render.several_markdown import gathered_markdown
+from leanformer.render.several_reports import Gathered
 from leanformer.report import Report
 from tests.render.reports import make_report, make_rung
 

@@ -14,13 +14,13 @@ import pytest
 
 from leanformer.errors import LeanformerError
 from leanformer.measure.cost import Price
-from leanformer.measure.loss import describe_loss
+from leanformer.measure.lost_quality import describe_loss
 from leanformer.metrics.pareto import pareto_front
-from leanformer.render import gathered as gathered_module
+from leanformer.render import several_reports as gathered_module
 from leanformer.render.charts import drawable, latency_chart, pareto_chart
-from leanformer.render.gathered import Gathered, gather, gathered_json
-from leanformer.render.gathered_markdown import gathered_markdown
 from leanformer.render.page import report_page
+from leanformer.render.several_markdown import gathered_markdown
+from leanformer.render.several_reports import Gathered, gather, gathered_json
 from leanformer.render.svg import Axis, axis_for, spread
 from leanformer.report import LATENCY_PERCENTS, Report
 from leanformer.task import Task

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leanformer.models.config import LayerShape
-from leanformer.runtime import native_engine
-from leanformer.runtime.native_engine import NativeEngine
+from leanformer.runtime.engines import native_engine
+from leanformer.runtime.engines.native_engine import NativeEngine
+from leanformer.shapes.encoder import LayerShape
 from tests.native import needs_compiler
 from tests.runtime import test_native, test_native_recurrent
 

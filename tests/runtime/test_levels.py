@@ -12,10 +12,10 @@ from leanformer import machine
 from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
 from leanformer.export.int8 import Int8
-from leanformer.measure.candidates import candidates
+from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native import levels
-from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.tune.candidates import candidates
 from tests.export.making import make_context, make_onnx
 from tests.native import needs_compiler, usable_levels
 
@@ -89,7 +89,7 @@ def test_the_generic_level_is_no_default(int8: Artifact, monkeypatch: pytest.Mon
     expected = LightPredictor(int8, threads=1, engine="onnxruntime").predict(TEXTS)
     monkeypatch.setenv(levels.VARIABLE, "generic")
     if told == "found out":
-        monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
+        monkeypatch.setattr("leanformer.runtime.settings.is_fast", lambda: True)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         predictor = LightPredictor(int8, threads=1)
@@ -108,7 +108,7 @@ def test_tuning_may_find_otherwise(goal: str) -> None:
 @needs_compiler
 def test_a_tuned_generic_level_is_taken(int8: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     from leanformer.files import write_json
-    from leanformer.runtime import tuning
+    from leanformer.runtime import settings as tuning
 
     monkeypatch.setenv(levels.VARIABLE, "generic")
     path = tuning.tuning_path(int8, 1)

@@ -20,7 +20,7 @@ from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.errors import ArtifactError, CheckpointError, DataError, LeanformerError, MissingExtraError
 from leanformer.export.standard import write_standard_onnx
 from leanformer.predictor import Predictor, logits, softmax
-from leanformer.runtime.openvino_engine import OpenVinoEngine
+from leanformer.runtime.engines.openvino_engine import OpenVinoEngine
 from leanformer.runtime.predictor import LightPredictor, load
 from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
 
@@ -222,7 +222,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 import numpy as np
 from leanformer.artifact import open_artifact
-from leanformer.runtime.openvino_engine import OpenVinoEngine
+from leanformer.runtime.engines.openvino_engine import OpenVinoEngine
 
 class Meeting:
     # A request that waits for the others between its work and the first look at the result.

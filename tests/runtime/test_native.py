@@ -15,13 +15,13 @@ from leanformer.errors import ArtifactError, LeanformerError, MissingCompilerErr
 from leanformer.export import quantise
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
-from leanformer.models.config import HeadShape, LayerShape
 from leanformer.predictor import logits, softmax
-from leanformer.runtime import native_engine
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines import native_engine
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native import build
-from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.shapes.encoder import HeadShape, LayerShape
 from leanformer.task import Task
 from tests.export.making import make_context, make_onnx
 from tests.native import needs_compiler, usable_levels
@@ -323,10 +323,10 @@ def test_a_cache_that_others_can_write_to_is_not_loaded_from(monkeypatch: pytest
 def test_packed_int8_graphs_run_on_it_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, fp32 = make_onnx(tmp_path)
     int8 = int8_of(tmp_path, fp32, encoder)
-    monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
+    monkeypatch.setattr("leanformer.runtime.settings.is_fast", lambda: True)
     assert LightPredictor(int8).engine == "native" and LightPredictor(fp32).engine == "onnxruntime"
     assert LightPredictor(int8, engine="onnxruntime").engine == "onnxruntime"
-    monkeypatch.setattr("leanformer.runtime.tuning.can_build", lambda: False)
+    monkeypatch.setattr("leanformer.runtime.settings.can_build", lambda: False)
     assert LightPredictor(int8).engine == "onnxruntime"
 
 
@@ -342,15 +342,15 @@ def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: 
     def fail(uses: object) -> None:
         raise MissingCompilerError("no compiler after all")
 
-    monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
-    monkeypatch.setattr("leanformer.runtime.native_engine.weights_of", refuse)
+    monkeypatch.setattr("leanformer.runtime.settings.is_fast", lambda: True)
+    monkeypatch.setattr("leanformer.runtime.engines.native_engine.weights_of", refuse)
     with pytest.raises(ArtifactError):
         LightPredictor(int8, threads=1, engine="native").infer(rows)
     predictor = LightPredictor(int8, threads=1)
     assert np.array_equal(predictor.infer(rows), expected) and predictor.engine == "onnxruntime"
     monkeypatch.undo()
-    monkeypatch.setattr("leanformer.runtime.tuning.is_fast", lambda: True)
-    monkeypatch.setattr("leanformer.runtime.native_engine.load", fail)
+    monkeypatch.setattr("leanformer.runtime.settings.is_fast", lambda: True)
+    monkeypatch.setattr("leanformer.runtime.engines.native_engine.load", fail)
     native_engine._loaded.cache_clear()
     with pytest.warns(UserWarning, match="slower"):
         assert np.array_equal(LightPredictor(int8, threads=1).infer(rows), expected)

@@ -21,7 +21,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import LeanformerError, MissingCompilerError
 from leanformer.export.int8 import Int8
 from leanformer.files import alone
-from leanformer.runtime import native_engine
+from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build, compiler
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import make_context, make_onnx

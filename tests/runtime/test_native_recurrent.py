@@ -16,10 +16,10 @@ from leanformer.export.int8 import METHODS, Int8
 from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from leanformer.runtime import native_engine
-from leanformer.runtime.engine import Engine, OnnxEngine
+from leanformer.runtime.engines import native_engine
+from leanformer.runtime.engines.engine import Engine, OnnxEngine
+from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native.recurrent import recurrent_weights_of
-from leanformer.runtime.native_engine import NativeEngine
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context

@@ -13,13 +13,13 @@ from leanformer.artifact import Artifact
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
-from leanformer.models.config import LayerShape
 from leanformer.predictor import logits
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.runtime.engines.native_engine import NativeEngine, read_onnx
 from leanformer.runtime.native.weights import weights_of
-from leanformer.runtime.native_engine import NativeEngine, read_onnx
 from leanformer.runtime.onnx_file import Node
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.shapes.encoder import LayerShape
 from leanformer.tagging.ragged import flat
 from tests.export.making import make_context
 from tests.native import INT8_DEFAULT, needs_compiler, usable_levels

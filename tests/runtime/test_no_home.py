@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.data.hub import open_hub
+from leanformer.data.reading.hub import open_hub
 from leanformer.errors import DataError, MissingCompilerError
 from leanformer.export.int8 import Int8
-from leanformer.runtime import native_engine
+from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import make_context, make_onnx

@@ -166,7 +166,7 @@ def test_our_engine_alone_imports_no_other(int8: Path) -> None:
 
 
 def test_openvino_is_told_nothing_but_with_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from leanformer.runtime import openvino_engine
+    from leanformer.runtime.engines import openvino_engine
 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert not openvino_engine._has_agreed()

@@ -10,9 +10,9 @@ import pytest
 from leanformer.export.int8 import Int8
 from leanformer.machine import instruction_sets
 from leanformer.predictor import logits, softmax
-from leanformer.runtime import openvino_engine
-from leanformer.runtime.engine import OnnxEngine
-from leanformer.runtime.openvino_engine import OpenVinoEngine, saturates
+from leanformer.runtime.engines import openvino_engine
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.runtime.engines.openvino_engine import OpenVinoEngine, saturates
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import make_context, make_onnx
 from tests.tiny import tiny_texts

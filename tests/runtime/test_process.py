@@ -29,7 +29,7 @@ from leanformer.loading import open_predictor
 from leanformer.predictor import answers
 from leanformer.runtime import cores
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.tuning import Settings
+from leanformer.runtime.settings import Settings
 from tests.cascade.making import PLAN, make_members
 from tests.export.making import make_context, make_onnx, make_tagger
 from tests.native import COMPILED

@@ -10,20 +10,20 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError, DataError, LeanformerError
+from leanformer.ladder.on_request import Further
 from leanformer.loading import open_foreign
-from leanformer.measure import opening
-from leanformer.measure import tune as tune_module
-from leanformer.measure.candidates import changed_answers
-from leanformer.measure.tune import tune
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers_by_chunk, chunked, logits, logits_by_chunk
-from leanformer.recipe.further import Further
 from leanformer.runtime import predictor as predictor_module
 from leanformer.runtime.native.weights import UnsupportedGraphError, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.tuning import default_engine, default_settings
+from leanformer.runtime.settings import default_engine, default_settings
 from leanformer.tagging.ragged import flat, ragged
+from leanformer.tune import opening
+from leanformer.tune import tune as tune_module
+from leanformer.tune.candidates import changed_answers
+from leanformer.tune.tune import tune
 from tests.export.making import make_tagger
 from tests.native import COMPILED, INT8_DEFAULT
 from tests.tagged import TASK, tagged_examples

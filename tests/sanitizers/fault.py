@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leanformer.runtime import native_engine
+from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native.weights import LayerShape, Shape, Weights
 
 WIDTH = 16

@@ -12,8 +12,8 @@ import numpy as np
 
 from leanformer.artifact import open_artifact
 from leanformer.errors import LeanformerError
+from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native.levels import levels
-from leanformer.runtime.native_engine import NativeEngine
 
 LENGTHS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leanformer.search.executor import Job, Result
-from leanformer.search.read import read_space
-from leanformer.search.space import Space
+from leanformer.search.jobs.executor import Job, Result
+from leanformer.search.space.read import read_space
+from leanformer.search.space.space import Space
 
 SIMPLE = """\
 name: simple

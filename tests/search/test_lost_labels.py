@@ -18,25 +18,25 @@ from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.models.store import write_classifier
 from leanformer.predictor import decide, logits
-from leanformer.search import local
-from leanformer.search.budget import Budget
-from leanformer.search.drive import drive
-from leanformer.search.executor import Job, Result, Serial
-from leanformer.search.journal import Journal
-from leanformer.search.latency import LatencyPredictor
-from leanformer.search.local import FIGURES, Runner
-from leanformer.search.remote import ClusterExecutor
+from leanformer.search.jobs import local
+from leanformer.search.jobs.executor import Job, Result, Serial
+from leanformer.search.jobs.latency import LatencyPredictor
+from leanformer.search.jobs.local import FIGURES, Runner
+from leanformer.search.jobs.remote import ClusterExecutor
 from leanformer.search.run import JOURNAL, Searched, search
-from leanformer.search.sampler import Sampler
-from leanformer.search.study import Study
-from leanformer.search.trial import FINISHED
+from leanformer.search.study.budget import Budget
+from leanformer.search.study.drive import drive
+from leanformer.search.study.journal import Journal
+from leanformer.search.study.sampler import Sampler
+from leanformer.search.study.study import Study
+from leanformer.search.study.trial import FINISHED
 from leanformer.task import Task
 from tests.cluster.pretending import PretendedRay, placed
 from tests.damage import DAMAGES
 from tests.knowing import knowing
 from tests.search.rare import LOST, SPACE, WORDS, knowing_teacher, rare_dataset
 from tests.search.searching import SIMPLE, figures, option, pretended, space_of
-from tests.search.test_study import HALVED, told
+from tests.search.study.test_study import HALVED, told
 from tests.tagged import tagged_dataset, tagger_artifact
 from tests.tiny import LABELS, tiny_tokenizer
 

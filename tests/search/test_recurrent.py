@@ -11,8 +11,8 @@ import yaml
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.find import find_recipe
 from leanformer.recipe.library import recipe_path
-from leanformer.search.budget import Budget
 from leanformer.search.run import search
+from leanformer.search.study.budget import Budget
 from tests.search.searching import space_of
 from tests.tagged import tagged_dataset, tagger_artifact
 

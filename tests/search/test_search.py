@@ -14,9 +14,9 @@ from leanformer.data.examples import Examples
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.find import find_recipe
 from leanformer.report import Report
-from leanformer.search.budget import Budget
-from leanformer.search.local import Runner
+from leanformer.search.jobs.local import Runner
 from leanformer.search.run import JOURNAL, Searched, search
+from leanformer.search.study.budget import Budget
 from tests.search.searching import space_of
 from tests.tiny import tiny_dataset
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leanformer.serve.answers import NAMES
-from leanformer.serve.inputs import OPTIONS
+from leanformer.serve.http.answers import NAMES
+from leanformer.serve.http.inputs import OPTIONS
 from tests.serve.conftest import MODELS
 from tests.serve.drawn import conforms, valid
 from tests.serve.serving import Reply, Server

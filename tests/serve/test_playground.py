@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import open_artifact
-from leanformer.serve.pages import PAGE
+from leanformer.serve.http.pages import PAGE
 from tests.render.reports import make_report, make_rung
 from tests.serve.serving import SECONDS, Server
 from tests.tagged import tagged_sentences

@@ -16,7 +16,7 @@ import pytest
 
 from leanformer.cli.serve import KEY_VARIABLE, named, read_key
 from leanformer.errors import LeanformerError
-from leanformer.serve.guard import OPEN_ROUTES, ROUTES
+from leanformer.serve.http.guard import OPEN_ROUTES, ROUTES
 from leanformer.serve.settings import Limits, Settings
 from tests.serve.serving import Server
 

@@ -7,7 +7,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from leanformer.measure.candidates import changed_answers
 from leanformer.predictor import decide, softmax, to_spans
 from leanformer.tagging.chain import _blocks
 from leanformer.tagging.ragged import ragged
@@ -15,6 +14,7 @@ from leanformer.tagging.schemes import tag_names
 from leanformer.tagging.viterbi import Transitions, best_legal, decode, is_legal, shares, word_scores
 from leanformer.tagging.words import as_sentence
 from leanformer.task import Task
+from leanformer.tune.candidates import changed_answers
 
 LABELS = tag_names(["A", "B"])
 COUNT = len(LABELS)

@@ -14,7 +14,7 @@ from leanformer.metrics.classification import accuracy
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import Batch, TrainingSet
+from leanformer.train.feeds.batches import Batch, TrainingSet
 from leanformer.train.loop import FitResult, FitSettings, fit
 from leanformer.train.objectives.objective import Objective
 from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_tokenizer

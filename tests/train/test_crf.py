@@ -12,8 +12,8 @@ import torch
 
 import leanformer
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.compress.bilstm import BiLstmStudent
-from leanformer.compress.distil import Distil
+from leanformer.compress.distil.distil import Distil
+from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.export.onnx import Onnx
@@ -23,7 +23,7 @@ from leanformer.predictor import answers, decide, logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import TrainingSet, to_batches
+from leanformer.train.feeds.batches import TrainingSet, to_batches
 from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from leanformer.train.rows import encode

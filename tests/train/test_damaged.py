@@ -14,7 +14,7 @@ import torch
 
 from leanformer.artifact import Artifact
 from leanformer.errors import CheckpointError
-from leanformer.models.config import LayerShape
+from leanformer.shapes.encoder import LayerShape
 from leanformer.train import teaching
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
 from tests.damage import DAMAGES

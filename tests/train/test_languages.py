@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.train.batches import TrainingSet, drawn_by_group, epoch_steps
+from leanformer.train.feeds.batches import TrainingSet, drawn_by_group, epoch_steps
 
 GROUPS = np.array([0] * 900 + [1] * 90 + [2] * 10)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leanformer.compress.learnt_pieces import learn_pieces
+from leanformer.compress.vocabulary.learnt_pieces import learn_pieces
 from leanformer.tagging.words import join_words, words_of
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.rows import encode, paired

@@ -13,10 +13,10 @@ from transformers import BertConfig, DebertaV2Config, DebertaV2ForSequenceClassi
 
 from leanformer.artifact import Artifact
 from leanformer.errors import CheckpointError
-from leanformer.models.config import LayerShape
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model
 from leanformer.predictor import logits
+from leanformer.shapes.encoder import LayerShape
 from leanformer.tokenizer import Tokenizer
 from leanformer.train import teaching
 from leanformer.train.chunks import Chunks

@@ -32,7 +32,7 @@ from leanformer.errors import LeanformerError
 from leanformer.task import Text
 
 if TYPE_CHECKING:
-    from leanformer.recipe.ladder import Entry
+    from leanformer.ladder.ladder import Entry
 
 
 def bench(
@@ -69,12 +69,12 @@ def bench(
     from rich.console import Console
 
     from leanformer.artifact import open_artifact
+    from leanformer.ladder.ladder import Entry, measure_ladder
+    from leanformer.ladder.on_request import Further
     from leanformer.loading import open_foreign, open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
     from leanformer.outputs.written import check_file, is_bench
-    from leanformer.recipe.further import Further
-    from leanformer.recipe.ladder import Entry, measure_ladder
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import default_threads
 

@@ -147,7 +147,7 @@ def _rows(dataset: Any, source: str, on: str, of: str) -> Any:
 
 def _warnings(members: Any, dataset: Any, on: str) -> list[str]:
     """What is known against the rows: each model may have been made or chosen with them."""
-    from leanformer.measure.used import earlier_use
+    from leanformer.measure.data_reuse import earlier_use
 
     lines = [note for note in dataset.notes if f"{on} texts are also in train" in note]
     for one in members:
@@ -167,7 +167,7 @@ def _scores(members: Any, examples: Any, threads: int | None, tuning: bool) -> l
 
 def _described(dataset: Any, examples: Any, on: str) -> dict[str, Any]:
     """In the form by which `leanformer gate` knows texts again that a model was made with."""
-    from leanformer.measure.used import texts_hash
+    from leanformer.measure.data_reuse import texts_hash
 
     return {"name": dataset.name, "splits": {on: texts_hash(examples.inputs)}, "rows": {on: len(examples)}}
 

@@ -75,14 +75,14 @@ def compress(
     need_torch("compressing")
     from rich.console import Console
 
+    from leanformer.ladder.on_request import Further
+    from leanformer.ladder.splits import known_task
     from leanformer.measure.speed import SpeedSettings
     from leanformer.metrics.primary import metric_name
     from leanformer.models.store import device_of
     from leanformer.outputs.place import check_apart
     from leanformer.recipe.compress import compress as run
-    from leanformer.recipe.evaluation import known_task
     from leanformer.recipe.find import find_recipe
-    from leanformer.recipe.further import Further
     from leanformer.render.terminal import print_report
 
     output = output_folder(output, overwrite=overwrite)

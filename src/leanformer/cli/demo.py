@@ -32,7 +32,7 @@ def demo(
 
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.data.dataset import open_dataset
-    from leanformer.data.sample import write_sample
+    from leanformer.data.sample.sample import write_sample
     from leanformer.loading import load
     from leanformer.measure.speed import SpeedSettings
     from leanformer.recipe.compress import compress

@@ -35,7 +35,7 @@ def embedder(
     output = output_folder(output, overwrite=overwrite)
     check_apart(output, [checkpoint, texts])
     need_torch("making a graph of an encoder")
-    from leanformer.data.readers import iterate_rows
+    from leanformer.data.reading.readers import iterate_rows
     from leanformer.runtime.cores import default_threads
 
     rows = [row.text for row in iterate_rows(texts)]

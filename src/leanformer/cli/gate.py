@@ -62,9 +62,9 @@ def gate(
     decide.
     """
     from leanformer.artifact import open_artifact
-    from leanformer.measure.gate import Bounds, forecast, judge
+    from leanformer.measure.data_reuse import earlier_use
     from leanformer.measure.lost import lost_labels
-    from leanformer.measure.used import earlier_use
+    from leanformer.measure.ship_gate import Bounds, forecast, judge
     from leanformer.outputs.written import check_file, is_verdict
     from leanformer.recipe.teacher import weak_notes
 
@@ -147,7 +147,7 @@ def _slice_bounds(values: Sequence[str] | None, max_drop: float) -> dict[str, fl
 def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The group of every example, for each grouping asked for."""
     from leanformer.cascade.rows import tokenizer_of
-    from leanformer.data.columns import read_column
+    from leanformer.data.reading.columns import read_column
     from leanformer.metrics.slices import length_groups
 
     found: dict[str, tuple[str, ...]] = {}

@@ -95,7 +95,7 @@ def _show_tuning(artifact: Artifact) -> None:
     from leanformer.render.tuning import tuning_lines
     from leanformer.runtime.cores import default_threads
     from leanformer.runtime.predictor import ENGINES
-    from leanformer.runtime.tuning import FOLDER, read_tuning, tuning_path
+    from leanformer.runtime.settings import FOLDER, read_tuning, tuning_path
 
     cores = default_threads()
     found = read_tuning(artifact, cores, ENGINES)

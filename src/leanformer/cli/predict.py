@@ -62,7 +62,7 @@ def predict(
     command is given again.
     """
     from leanformer.bulk import Tally, answer_rows, strictly, to_line
-    from leanformer.data.asked import read_asked
+    from leanformer.data.reading.asked import read_asked
     from leanformer.files import new_file
     from leanformer.loading import open_predictor
 
@@ -141,7 +141,7 @@ def _score_on_ray(
     from leanformer.artifact import open_artifact
     from leanformer.bulk import strictly
     from leanformer.cluster.scoring import score_file
-    from leanformer.data.asked import read_asked
+    from leanformer.data.reading.asked import read_asked
     from leanformer.files import sha256_file
     from leanformer.runtime.cores import allowed_cores
 

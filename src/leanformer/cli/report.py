@@ -39,9 +39,9 @@ def report(
     from leanformer.measure.cost import read_prices
     from leanformer.outputs.ours import is_page
     from leanformer.outputs.written import check_file
-    from leanformer.render.gathered import Gathered, gather, gathered_json
-    from leanformer.render.gathered_markdown import gathered_markdown
     from leanformer.render.page import report_page
+    from leanformer.render.several_markdown import gathered_markdown
+    from leanformer.render.several_reports import Gathered, gather, gathered_json
     from leanformer.report import showing
 
     if output.suffix.lower() not in (".html", ".htm"):
@@ -52,7 +52,7 @@ def report(
     reports = gather(folders)
     texts: tuple[str, ...] | None = None
     if data is not None:
-        from leanformer.measure.used import texts_hash
+        from leanformer.measure.data_reuse import texts_hash
 
         test = open_data(data, split, seed, single="test").test
         known = {one.data.get("splits", {}).get("test") for one in reports.values()}

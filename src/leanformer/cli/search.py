@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from leanformer.search.executor import Executor
-    from leanformer.search.local import Runner
+    from leanformer.search.jobs.executor import Executor
+    from leanformer.search.jobs.local import Runner
 
 
 def search(
@@ -94,16 +94,16 @@ def search(
 
     from rich.console import Console
 
+    from leanformer.ladder.splits import known_task
     from leanformer.measure.speed import SpeedSettings
     from leanformer.models.store import device_of
-    from leanformer.recipe.evaluation import known_task
     from leanformer.render.terminal import print_report
-    from leanformer.search.budget import Budget
-    from leanformer.search.executor import Serial
-    from leanformer.search.read import find_space
-    from leanformer.search.record import chosen_from
-    from leanformer.search.remote import on_ray
+    from leanformer.search.jobs.executor import Serial
+    from leanformer.search.jobs.remote import on_ray
     from leanformer.search.run import search as run
+    from leanformer.search.space.read import find_space
+    from leanformer.search.study.budget import Budget
+    from leanformer.search.study.record import chosen_from
 
     output = output_folder(output, search=True, overwrite=overwrite)
     device_of(device)

@@ -59,7 +59,7 @@ def serve(
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
     from leanformer.serve.settings import Limits, Settings
-    from leanformer.serve.tuned import worker_count
+    from leanformer.serve.workers.tuned import worker_count
 
     limits = Limits(
         body_bytes=body_bytes, texts=texts, text_characters=text_characters, queue_tokens=queue_tokens,

@@ -57,9 +57,9 @@ def train(
     need_torch("training")
     import torch
 
+    from leanformer.measure.effort import Effort, recorded
     from leanformer.metrics.primary import metric_name
     from leanformer.outputs.work import check_work
-    from leanformer.recipe.effort import Effort, recorded
     from leanformer.runtime.cores import default_threads
     from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings

@@ -47,10 +47,10 @@ def tune(
     from leanformer.artifact import open_artifact
     from leanformer.data.examples import sampled
     from leanformer.files import write_json
-    from leanformer.measure.opening import LEAST_TEXTS
-    from leanformer.measure.tune import tune
     from leanformer.runtime.cores import default_threads
-    from leanformer.runtime.tuning import GOALS, tuning_path
+    from leanformer.runtime.settings import GOALS, tuning_path
+    from leanformer.tune.opening import LEAST_TEXTS
+    from leanformer.tune.tune import tune
 
     if goal not in GOALS:
         raise LeanformerError(f"--goal {goal}: no such goal\n  remedy: one of {', '.join(GOALS)}")

@@ -9,9 +9,10 @@ from functools import cached_property
 
 from leanformer.data.carving import carve_dev, strata
 from leanformer.data.examples import Examples, Label
-from leanformer.data.hub import open_hub
-from leanformer.data.kinds import check_kind, detect_kind
-from leanformer.data.labelling import (
+from leanformer.data.overlap import count_contained, find_repeats, normalise_all
+from leanformer.data.reading.hub import open_hub
+from leanformer.data.reading.kinds import check_kind, detect_kind
+from leanformer.data.reading.labelling import (
     LABELLED_SPLITS,
     index_labels,
     join_names,
@@ -19,9 +20,8 @@ from leanformer.data.labelling import (
     require_labels,
     tags_of,
 )
-from leanformer.data.locate import read_source
-from leanformer.data.overlap import count_contained, find_repeats, normalise_all
-from leanformer.data.rows import READABLE_KINDS, Table
+from leanformer.data.reading.locate import read_source
+from leanformer.data.reading.rows import READABLE_KINDS, Table
 from leanformer.errors import DataError
 from leanformer.files import sha256_json
 from leanformer.task import BUILT, Task, by_number

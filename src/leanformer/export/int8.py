@@ -31,9 +31,9 @@ from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
 from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
-from leanformer.runtime.tuning import DEFAULT_ENGINE
+from leanformer.runtime.settings import DEFAULT_ENGINE
 from leanformer.step import Context, record
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Int8:
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import onnx
 
-        from leanformer.export.gate import check, compare, gate_examples
-        from leanformer.export.graph import operator_counts
-        from leanformer.export.lstm_graph import quantise_lstm
+        from leanformer.export.graphs.graph import operator_counts
+        from leanformer.export.graphs.lstm_graph import quantise_lstm
+        from leanformer.export.parity import check, compare, gate_examples
         from leanformer.export.quantise import behind_norms, linear_maps, quantise
 
         examples = gate_examples(context.data)

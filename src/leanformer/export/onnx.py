@@ -51,8 +51,8 @@ class Onnx:
         import onnx
         import torch
 
-        from leanformer.export.gate import check, compare, gate_examples
-        from leanformer.export.graph import operator_counts
+        from leanformer.export.graphs.graph import operator_counts
+        from leanformer.export.parity import check, compare, gate_examples
         from leanformer.models.predictor import TorchPredictor
 
         examples = gate_examples(context.data)
@@ -97,8 +97,8 @@ class Onnx:
 
 def _encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
     """The graph of an encoder, the operators that it should have, and what readers need to know of it."""
-    from leanformer.export.encoder_graph import encoder_graph, expected_operators
-    from leanformer.export.packed_graph import can_pack, expected_packed_operators, packed_graph
+    from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
+    from leanformer.export.graphs.packed_graph import can_pack, expected_packed_operators, packed_graph
     from leanformer.models.store import read_model
 
     model = read_model(artifact)
@@ -121,7 +121,7 @@ def _encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[
 
 def _recurrent(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
     """The same of a recurrent classifier."""
-    from leanformer.export.lstm_graph import expected_lstm_operators, lstm_graph
+    from leanformer.export.graphs.lstm_graph import expected_lstm_operators, lstm_graph
     from leanformer.models.bilstm_store import read_bilstm
 
     model = read_bilstm(artifact)

@@ -12,7 +12,7 @@ from leanformer.artifact import Artifact
 from leanformer.batching import pad
 from leanformer.errors import ArtifactError, GateError
 from leanformer.files import new_file
-from leanformer.runtime.engine import OnnxEngine
+from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.tagging.ragged import ragged
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _padded(source: Path, path: Path) -> None:
     """Write the padded graph of a packed one. A graph that is padded already is copied."""
     import onnx
 
-    from leanformer.export.packed_graph import INPUTS, padded_graph
+    from leanformer.export.graphs.packed_graph import INPUTS, padded_graph
 
     graph = onnx.load(source)
     if {one.name for one in graph.graph.input} >= set(INPUTS) - {"first"}:
@@ -98,8 +98,8 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
     import onnx
     import torch
 
-    from leanformer.export.gate import check, compare
-    from leanformer.export.graph import operator_counts
+    from leanformer.export.graphs.graph import operator_counts
+    from leanformer.export.parity import check, compare
 
     if artifact.format == "cascade":
         raise ArtifactError(f"{artifact.path}: a cascade is no single graph\n  remedy: export the models it is made of")
@@ -144,7 +144,7 @@ class _Made(NamedTuple):
 
 
 def _encoder(artifact: Artifact, token_types: bool) -> _Made:
-    from leanformer.export.encoder_graph import encoder_graph, expected_operators
+    from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
     from leanformer.models.store import read_model
 
     model = read_model(artifact)
@@ -161,7 +161,7 @@ def _encoder(artifact: Artifact, token_types: bool) -> _Made:
 
 
 def _recurrent(artifact: Artifact, token_types: bool) -> _Made:
-    from leanformer.export.lstm_graph import expected_lstm_operators, lstm_graph
+    from leanformer.export.graphs.lstm_graph import expected_lstm_operators, lstm_graph
     from leanformer.models.bilstm_store import read_bilstm
 
     model = read_bilstm(artifact)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leanformer.flops import LstmShape, Shape, encoder_flops, recurrent_flops
+from leanformer.shapes.flops import LstmShape, Shape, encoder_flops, recurrent_flops
 
 
 def shape_of(properties: Mapping[str, Any], labels: int, *, first_only: bool) -> Shape | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
-from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.dropout import Dropout
 from leanformer.models.encoder import Encoder, EncoderOutput, activate, norm
+from leanformer.shapes.encoder import EncoderConfig, HeadShape
 
 
 @dataclass(frozen=True)

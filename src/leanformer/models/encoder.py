@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leanformer.models.attention_bias import AttentionBias
-from leanformer.models.config import EncoderConfig, LayerShape
+from leanformer.models.attention.bias import AttentionBias
 from leanformer.models.dropout import Dropout, dropout
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""What `leanformer.flops` counts, for the shape of a configuration. Counts are per text, without padding."""
+"""What `leanformer.shapes.flops` counts, for the shape of a configuration. Counts are per text, without padding."""
 
 from __future__ import annotations
 
-from leanformer import flops
-from leanformer.flops import Shape
-from leanformer.models.config import EncoderConfig
+from leanformer.shapes import flops
+from leanformer.shapes.encoder import EncoderConfig
+from leanformer.shapes.flops import Shape
 
 
 def shape_of_config(config: EncoderConfig, *, first_token_only: bool = False) -> Shape:

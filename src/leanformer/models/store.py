@@ -17,7 +17,6 @@ from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import write_json
 from leanformer.models.classifier import Classifier, token_head
-from leanformer.models.config import EncoderConfig, HeadShape
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
     check_tags,
@@ -36,6 +35,7 @@ from leanformer.models.reading import ENCODER, check_agreement, read_config, rea
 from leanformer.models.scoring import score_rows
 from leanformer.models.writing import TOKENIZER, write_module
 from leanformer.outputs.folders import new_artifact
+from leanformer.shapes.encoder import EncoderConfig, HeadShape
 from leanformer.task import BUILT, Task, Text
 from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.encoder import Layer
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
 def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:

@@ -17,17 +17,17 @@ from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json, write_json
 from leanformer.kept import keep, kept
+from leanformer.ladder.choose import GOALS, Choice, choose
+from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder, open_entry
+from leanformer.ladder.on_request import NOTHING, Further
+from leanformer.ladder.splits import prepare
 from leanformer.machine import fingerprint
+from leanformer.measure.effort import read_effort
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import check_folder, new_output
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
-from leanformer.recipe.choose import GOALS, Choice, choose
-from leanformer.recipe.effort import read_effort
-from leanformer.recipe.evaluation import prepare
-from leanformer.recipe.further import NOTHING, Further
-from leanformer.recipe.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in

@@ -10,8 +10,8 @@ from pathlib import Path
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.errors import GateError
 from leanformer.files import alone, remove_folder, sha256_file, sha256_json
+from leanformer.measure.effort import Effort, read_effort, recorded
 from leanformer.measure.energy import EnergySettings
-from leanformer.recipe.effort import Effort, read_effort, recorded
 from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.spec import Recipe, RecipeStep
 from leanformer.step import Context, defaults, named_artifacts, options, path_options

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leanformer.render.energy import EFFORT_HEADER, ENERGY_HEADER, break_even, effort_rows, energy_notes, energy_rows
-from leanformer.render.further import (
+from leanformer.render.losses import GROUP_HEADER
+from leanformer.render.on_request import (
     GAP_HEADER,
     ROBUSTNESS_HEADER,
     STABILITY_HEADER,
@@ -21,7 +22,6 @@ from leanformer.render.further import (
     work_notes,
     work_rows,
 )
-from leanformer.render.losses import GROUP_HEADER
 from leanformer.report import Report
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from leanformer.render.blocks import blocks
 from leanformer.render.charts import Point, drawable, latency_chart, pareto_chart
 from leanformer.render.energy import chosen
-from leanformer.render.gathered import Gathered, cost_rows, step_words
 from leanformer.render.losses import FLIP_HEADER, GROUP_HEADER, flip_rows, group_rows, has_loss, summary_words
+from leanformer.render.several_reports import Gathered, cost_rows, step_words
 from leanformer.render.svg import MARKS
 from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report

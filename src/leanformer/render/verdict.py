@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leanformer.measure.gate import BROKEN, SHOWN, Check, Verdict
+from leanformer.measure.ship_gate import BROKEN, SHOWN, Check, Verdict
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:

@@ -27,8 +27,8 @@ from leanformer.runtime.graph_check import check_graph
 from leanformer.runtime.runner import GRAPH as GRAPH
 from leanformer.runtime.runner import PINNABLE as PINNABLE
 from leanformer.runtime.runner import GraphRunner
+from leanformer.runtime.settings import Settings, default_engine, default_settings, read_tuning
 from leanformer.runtime.stream import beside, spread
-from leanformer.runtime.tuning import Settings, default_engine, default_settings, read_tuning
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import as_sentence
 from leanformer.task import Task, Text

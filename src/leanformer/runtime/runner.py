@@ -15,13 +15,13 @@ from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
 from leanformer.forking import never_free, tell_of_forks
 from leanformer.runtime.cores import places
-from leanformer.runtime.engine import Engine, OnnxEngine
+from leanformer.runtime.engines.engine import Engine, OnnxEngine
 from leanformer.runtime.finite import first_not_finite
+from leanformer.runtime.free_cores import FreeCores
 from leanformer.runtime.graph_check import Limits
-from leanformer.runtime.load import FreeCores
 from leanformer.runtime.native.levels import GENERIC
 from leanformer.runtime.packing import Lines, result_rows
-from leanformer.runtime.tuning import DEFAULT_ENGINE, Settings, Tuning, default_settings
+from leanformer.runtime.settings import DEFAULT_ENGINE, Settings, Tuning, default_settings
 from leanformer.runtime.workers import Workers
 
 GRAPH = "model.onnx"
@@ -198,11 +198,11 @@ class GraphRunner:
     def _load(self, threads: int, streams: int) -> Engine:
         path, padding_id = self.artifact.file(GRAPH), int(self.artifact.properties["padding_id"])
         if self.engine == "openvino":
-            from leanformer.runtime.openvino_engine import OpenVinoEngine
+            from leanformer.runtime.engines.openvino_engine import OpenVinoEngine
 
             return OpenVinoEngine(path, threads, streams=streams)
         if self.engine == "native":
-            from leanformer.runtime.native_engine import NativeEngine
+            from leanformer.runtime.engines.native_engine import NativeEngine
 
             # The weights are held once, whatever the number of threads.
             made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)

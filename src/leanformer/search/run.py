@@ -13,29 +13,29 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json
+from leanformer.ladder.splits import prepare
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import check_folder
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
 from leanformer.recipe.compress import DEFAULT_MAX_TOKENS
-from leanformer.recipe.evaluation import prepare
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.render.search import kept_off_words
 from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
-from leanformer.search.budget import Budget
-from leanformer.search.deliver import deliver
-from leanformer.search.drive import drive, progress
-from leanformer.search.executor import Executor, Serial
-from leanformer.search.journal import Journal
-from leanformer.search.latency import LatencyPredictor
-from leanformer.search.local import FIGURES, SPEED, Runner
-from leanformer.search.record import describe_search
-from leanformer.search.sampler import SAMPLERS, Sampler
-from leanformer.search.space import Space
-from leanformer.search.study import Study, check_identity
-from leanformer.search.table import fill_table
+from leanformer.search.jobs.deliver import deliver
+from leanformer.search.jobs.executor import Executor, Serial
+from leanformer.search.jobs.latency import LatencyPredictor
+from leanformer.search.jobs.local import FIGURES, SPEED, Runner
+from leanformer.search.jobs.table import fill_table
+from leanformer.search.space.space import Space
+from leanformer.search.study.budget import Budget
+from leanformer.search.study.drive import drive, progress
+from leanformer.search.study.journal import Journal
+from leanformer.search.study.record import describe_search
+from leanformer.search.study.sampler import SAMPLERS, Sampler
+from leanformer.search.study.study import Study, check_identity
 
 JOURNAL = "trials.jsonl"
 

@@ -14,13 +14,13 @@ from dataclasses import replace
 import uvicorn
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.app import make_app
-from leanformer.serve.connection import with_deadline
+from leanformer.serve.http.app import make_app
+from leanformer.serve.http.connection import with_deadline
 from leanformer.serve.logs import Log, log_instead
-from leanformer.serve.open_files import room_for
-from leanformer.serve.pool import Pool
 from leanformer.serve.service import Service, Workers
 from leanformer.serve.settings import Settings
+from leanformer.serve.workers.open_files import room_for
+from leanformer.serve.workers.pool import Pool
 
 # Beyond the longest wait of a request: its answer has to be written, too.
 _GRACE_SECONDS = 5.0

@@ -11,15 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.inputs import Query, fit
-from leanformer.serve.jobs import Job, Pack
+from leanformer.serve.http.inputs import Query, fit
+from leanformer.serve.http.refused import Refused
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.model import Model, open_model
-from leanformer.serve.pool import Pool
-from leanformer.serve.refused import Refused
-from leanformer.serve.scheduler import Scheduler
 from leanformer.serve.settings import Settings
+from leanformer.serve.workers.jobs import Job, Pack
+from leanformer.serve.workers.pool import Pool
+from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.task import Task
 
 

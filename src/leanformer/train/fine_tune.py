@@ -28,7 +28,7 @@ from leanformer.outputs.folders import new_output
 from leanformer.tagging.viterbi import Transitions
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import TrainingSet
+from leanformer.train.feeds.batches import TrainingSet
 from leanformer.train.loop import FitResult, FitSettings, fit
 from leanformer.train.objectives.chain import TagChain
 from leanformer.train.objectives.objective import Objective, Supervised

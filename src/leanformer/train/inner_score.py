@@ -12,7 +12,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.store import device_of
 from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import TrainingSet, to_batches
+from leanformer.train.feeds.batches import TrainingSet, to_batches
 from leanformer.train.objectives.distillation import Distillation
 from leanformer.train.rows import encode
 from leanformer.train.teacher_outputs import teacher_outputs

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from leanformer.errors import LeanformerError
 from leanformer.files import sha256_json
 from leanformer.train import checkpoint
-from leanformer.train.batches import TrainingSet, epoch_steps, to_batches
+from leanformer.train.feeds.batches import TrainingSet, epoch_steps, to_batches
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.precision import autocast, resolve
 

@@ -12,7 +12,7 @@ from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import words_of
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import NOT_ASKED
+from leanformer.train.feeds.batches import NOT_ASKED
 
 Score = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Rows of token ids to a model's logits, such as `models.scoring.score_rows`."""

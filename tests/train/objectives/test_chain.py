@@ -10,7 +10,7 @@ import torch
 
 from leanformer.tagging.schemes import tag_names
 from leanformer.tagging.viterbi import best_legal, is_legal
-from leanformer.train.batches import NOT_ASKED
+from leanformer.train.feeds.batches import NOT_ASKED
 from leanformer.train.objectives.chain import ILLEGAL, TagChain, asked_words, log_partition
 
 LABELS = tag_names(["A", "B"])

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from leanformer.artifact import Artifact
 from leanformer.errors import RecipeError
-from leanformer.models.config import LayerShape
 from leanformer.models.store import read_model
 from leanformer.models.surgery import keep_layers
+from leanformer.shapes.encoder import LayerShape
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import Batch, TrainingSet, to_batches
+from leanformer.train.feeds.batches import Batch, TrainingSet, to_batches
 from leanformer.train.objectives.distillation import (
     Distillation,
     LossWeights,

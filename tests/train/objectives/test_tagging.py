@@ -14,7 +14,7 @@ from leanformer.artifact import Artifact
 from leanformer.models.store import read_model
 from leanformer.tagging.words import words_of
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.batches import NOT_ASKED, Batch, TrainingSet, to_batches
+from leanformer.train.feeds.batches import NOT_ASKED, Batch, TrainingSet, to_batches
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.objectives.objective import Supervised

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leanformer.models.config import EncoderConfig, LayerShape
 from leanformer.models.hf import options
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 MODEL_TYPES = ("bert",)
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leanformer.models.config import EncoderConfig, HeadShape, LayerShape
 from leanformer.models.hf import options
+from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape
 
 MODEL_TYPES = ("distilbert",)
 _EPSILON = 1e-12  # no option in theirs

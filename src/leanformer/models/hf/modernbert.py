@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leanformer.errors import CheckpointError
-from leanformer.models.config import EncoderConfig, HeadShape, LayerShape
 from leanformer.models.hf import options
+from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape
 
 MODEL_TYPES = ("modernbert",)
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"

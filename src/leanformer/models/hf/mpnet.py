@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leanformer.errors import CheckpointError
-from leanformer.models.config import EncoderConfig, HeadShape, LayerShape, RelativeBias
 from leanformer.models.hf import options
+from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape, RelativeBias
 
 MODEL_TYPES = ("mpnet",)
 # Fixed in theirs, whatever `pad_token_id` and `relative_attention_num_buckets` say: id 1 gets no position, the others

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from leanformer.models.config import EncoderConfig, HeadShape, LayerShape
 from leanformer.models.hf import options
+from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape
 
 MODEL_TYPES = ("roberta", "xlm-roberta", "camembert")
 _CLASSES = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"}

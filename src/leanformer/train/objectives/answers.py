@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from leanformer.train.batches import NOT_ASKED
+from leanformer.train.feeds.batches import NOT_ASKED
 
 
 @dataclass(frozen=True)

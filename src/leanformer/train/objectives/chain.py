@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from leanformer.tagging.viterbi import Transitions, legal_steps
-from leanformer.train.batches import NOT_ASKED
+from leanformer.train.feeds.batches import NOT_ASKED
 
 # What an illegal step adds, and is never trained; far below what any logits add up to.
 ILLEGAL = -1e4

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from leanformer.errors import RecipeError
 from leanformer.models.classifier import Classifier
-from leanformer.models.config import EncoderConfig
+from leanformer.shapes.encoder import EncoderConfig
 from leanformer.tagging.ragged import flat, is_ragged
-from leanformer.train.batches import NOT_ASKED, Batch
+from leanformer.train.feeds.batches import NOT_ASKED, Batch
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.answers import soft_cross_entropy as soft_cross_entropy
 from leanformer.train.objectives.objective import Objective

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
-from leanformer.train.batches import Batch
+from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.objectives.chain import RATE as CHAIN_RATE
 from leanformer.train.objectives.chain import TagChain

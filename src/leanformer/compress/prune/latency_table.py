@@ -1,0 +1,127 @@
+"""A table of measured milliseconds per number of heads and units, as a file, and how it is measured.
+
+Time is no part of a model, so it is measured apart (benchmarks/latency_table.py), written down with the machine it
+was measured on, and read by pruning. What runs the model is handed in as a function: this room knows no engine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leanformer.compress.prune.costs import CostTable, Widths
+from leanformer.errors import RecipeError
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
+
+Curve = list[list[float]]
+
+
+def measure_latency_table(
+    config: EncoderConfig,
+    milliseconds: Callable[[EncoderConfig], float],
+    *,
+    points: int = 8,
+    facts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Time models of one and two layers of `config`'s width, and take apart what heads and units add.
+
+    Args:
+        config: width and head size are those of this model, the most heads and units those of its widest layers.
+        milliseconds: the time that a model of a shape takes, for the batch that counts.
+        points: numbers of heads and of units to measure, evenly spread.
+        facts: kept in the table as they are, such as the machine and the tokens of the batch.
+
+    The last layer has curves of its own, since a graph may compute it for one token alone. All layers are timed as if
+    they were of its kind: what its window and its angles are makes little difference beside the products.
+    """
+    most = Widths(max(one.heads for one in config.layers), max(one.ffn for one in config.layers))
+    least = _of_width(config, 1, max(1, most.ffn // points))
+
+    def time(*layers: LayerShape) -> float:
+        return milliseconds(replace(config, layers=layers))
+
+    one, two = time(least), time(least, least)
+    table: dict[str, Any] = {**_measured_at(config), **(facts or {})}
+    table |= {"fixed_ms": one, "layer_ms": max(0.0, two - one), "inner": {}, "last": {}}
+    for part in ("heads", "ffn"):
+        start, end = getattr(least, part), getattr(most, part)
+        counts = sorted({round(start + (end - start) * i / (points - 1)) for i in range(points)})
+        for place, base in (("inner", two), ("last", one)):
+            curve: Curve = [[start, 0.0]]
+            for count in counts[1:]:
+                layer = _of_width(config, **{"heads": least.heads, "ffn": least.ffn, part: count})
+                taken = time(layer, least) if place == "inner" else time(layer)
+                # More work is never faster; where it was, that was noise.
+                curve.append([count, max(curve[-1][1], taken - base)])
+            table[place][part] = curve
+    return table
+
+
+def _of_width(config: EncoderConfig, heads: int, ffn: int) -> LayerShape:
+    """A layer of the kind of the last one; its heads take the first columns of a table of relative biases."""
+    columns = None if config.relative_bias is None else tuple(range(heads))
+    return replace(config.layers[-1], heads=heads, ffn=ffn, bias_columns=columns)
+
+
+def _measured_at(config: EncoderConfig) -> dict[str, Any]:
+    """What must be equal for a table to say anything of a model, apart from its depth and widths."""
+    facts: dict[str, Any] = {"hidden": config.hidden, "head_size": config.head_size}
+    # Left out of the tables of families that have neither, as tables were before there were others.
+    if config.gated_ffn:
+        facts["gated_ffn"] = True
+    if config.head.pooling != "first":
+        facts["pooling"] = config.head.pooling
+    return facts
+
+
+def read_latency_table(path: Path, config: EncoderConfig) -> CostTable:
+    """The table as costs of shapes that `config` can be narrowed to, interpolated between what was measured.
+
+    Raises `RecipeError` for a file that is no such table, or is of models of another width or kind.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        measured = {"hidden": int(table["hidden"]), "head_size": int(table["head_size"])}
+        measured |= {name: table[name] for name in ("gated_ffn", "pooling") if name in table}
+        fixed = float(table["fixed_ms"]) + float(table["layer_ms"]) * (len(config.layers) - 1)
+        curves = {
+            (place, part): np.asarray(table[place][part], dtype=np.float64).reshape(-1, 2).T
+            for place in ("inner", "last")
+            for part in ("heads", "ffn")
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecipeError(
+            f"{path}: not a latency table ({type(error).__name__}: {error})\n"
+            "  remedy: make one on this machine with benchmarks/latency_table.py"
+        ) from error
+    if measured != _measured_at(config):
+        raise RecipeError(
+            f"{path}: measured at {_shown(measured)}; the model has {_shown(_measured_at(config))}\n"
+            "  remedy: measure a table for this model"
+        )
+
+    def curve(place: str, part: str, most: int) -> np.ndarray:
+        counts, times = curves[place, part]
+        if most > counts[-1]:
+            raise RecipeError(
+                f"{path}: measured up to {counts[-1]:g} {part}, the model has {most}\n"
+                "  remedy: measure a table for this model"
+            )
+        return np.maximum.accumulate(np.interp(np.arange(most + 1), counts, times))
+
+    places = ["inner"] * (len(config.layers) - 1) + ["last"]
+    return CostTable(
+        tuple(curve(place, "heads", one.heads) for place, one in zip(places, config.layers, strict=True)),
+        tuple(curve(place, "ffn", one.ffn) for place, one in zip(places, config.layers, strict=True)),
+        fixed,
+        "ms",
+    )
+
+
+def _shown(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())

@@ -1,0 +1,109 @@
+"""The texts that heads and units are scored on: drawn from train, or from unlabelled text; never from dev or test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from leanformer.artifact import Artifact
+from leanformer.data.examples import Examples
+from leanformer.errors import DataError, RecipeError
+from leanformer.models.classifier import Classifier
+from leanformer.models.store import read_model
+from leanformer.models.writing import TOKENIZER
+from leanformer.predictor import sigmoid, softmax
+from leanformer.step import Context
+from leanformer.tagging.ragged import flat, is_ragged, ragged
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.feeds.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.rows import encode
+from leanformer.train.targets import labels_of
+from leanformer.train.teacher_outputs import teacher_outputs
+
+
+def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
+    """The model of the artifact that step `name` is to prune. Raises `RecipeError` for another format."""
+    if artifact.format != "encoder":
+        raise RecipeError(
+            f"{name}: {artifact.path}: format {artifact.format!r} has no heads and units that we know; only models of "
+            "mapped families can be pruned\n"
+            "  remedy: distil it into a student of a mapped family (compress.distil with start: ENCODER), prune that"
+        )
+    return read_model(artifact)
+
+
+def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet:
+    """At most `texts` rows with labels: those of train, or unlabelled texts with labels by the teacher (`draw`).
+
+    Raises `DataError` when there is neither.
+    """
+    data = context.data
+    tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+    padding = read_model(artifact).config.padding_id
+    if data.train is not None:
+        chosen = _drawn(data.train, texts, context.seed)
+        rows = encode(tokenizer, artifact.task, chosen.inputs)
+        return TrainingSet(rows.rows, rows.labels(labels_of(chosen.for_task(artifact.task))), padding)
+    if data.unlabelled is None:
+        raise DataError(
+            "pruning scores heads and units on training texts; there is neither a train nor an unlabelled split",
+            path=data.name,
+            remedy="give a train file, or texts without labels in a file named unlabelled",
+        )
+    chosen = _drawn(data.unlabelled, texts, context.seed)
+    teacher = context.artifacts["teacher"]
+    answers = teacher_outputs(teacher, chosen.inputs, cache=context.cache, device=context.device, say=context.say)
+    generator, rows = np.random.default_rng(context.seed), encode(tokenizer, artifact.task, chosen.inputs)
+    labels = draw(flat(answers.logits).astype(np.float64), artifact.task.answer, generator)
+    if is_ragged(answers.logits):
+        labels = ragged(np.split(labels, np.cumsum([len(one) for one in answers.logits])[:-1]))
+    return TrainingSet(rows.rows, rows.labels(labels), padding)
+
+
+def draw(logits: np.ndarray, answer: str, generator: np.random.Generator) -> np.ndarray:
+    """Labels, as `train.targets.labels_of` has them, drawn from what logits `[n, outputs]` of a teacher say.
+
+    A label from its probabilities, each of several from its own, a score from a normal distribution around it whose
+    deviation is that of the training scores. In the mean over draws the gradient is that of the soft loss, and the
+    squared gradient is what defines the Fisher information; the soft loss itself has no gradient at all where the
+    model to be pruned is the teacher. There the deviation is only a factor that all gradients share.
+    """
+    if answer == "score":
+        return np.asarray(logits[:, 0] + generator.standard_normal(len(logits)), dtype=np.float32)
+    if answer == "labels":
+        return (generator.random(logits.shape) < sigmoid(logits)).astype(np.int64)
+    cumulated = np.cumsum(softmax(logits), axis=1)
+    draws = generator.random((len(logits), 1)) * cumulated[:, -1:]
+    return np.asarray((draws >= cumulated).sum(axis=1))
+
+
+def _drawn(examples: Examples, count: int, seed: int) -> Examples:
+    if len(examples) <= count:
+        return examples
+    return examples.select(sorted(np.random.default_rng(seed).permutation(len(examples))[:count].tolist()))
+
+
+def batches_of(data: TrainingSet, *, batch_size: int, seed: int, device: torch.device) -> Iterator[Batch]:
+    """Every row once, `batch_size` rows of similar length together."""
+    longest = max(len(row) for row in data.rows)
+    for indices in epoch_steps(data, batch_size=batch_size, seed=seed, epoch=0):
+        yield from to_batches(data, indices, token_budget=batch_size * longest, device=device)
+
+
+def mean_tokens(data: TrainingSet) -> int:
+    """Mean number of tokens of a row, rounded."""
+    return max(1, round(sum(len(row) for row in data.rows) / len(data)))
+
+
+def first_tokens(batches: Sequence[Batch], most: int) -> list[Batch]:
+    """The first batches that together have at most `most` tokens, and at least one."""
+    taken: list[Batch] = []
+    tokens = 0
+    for one in batches:
+        tokens += int(one.mask.sum())
+        if taken and tokens > most:
+            break
+        taken.append(one)
+    return taken

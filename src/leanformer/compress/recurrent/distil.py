@@ -1,0 +1,294 @@
+"""Distillation of a Transformer into a bidirectional LSTM, stage by stage.
+
+What: a student of embeddings, one bidirectional LSTM and a projection as wide as the teacher's states is fitted to
+    those states, then to the teacher's raw logits, then to labels, its parts thawed one at a time from the top down
+    (strategy D4.2), or by one of seven plainer strategies. Its embeddings start as the teacher's, reduced by SVD; its
+    vocabulary is the teacher's pieces as far as the training and unlabelled texts have them, or word pieces learnt from
+    these texts, which take over the teacher's embeddings.
+Paper: Mukherjee and Awadallah 2020, XtremeDistil (arXiv 2004.05686); for learnt pieces Gee et al. 2022, Fast Vocabulary
+    Transfer (arXiv 2402.09977).
+Helps: where a tagger must be tens of times smaller and faster than a Transformer, and unlabelled text is at hand: tens
+    of thousands of sentences. `embedding` saves memory, `units` time.
+Hurts: with its teacher's pieces it stays behind the teacher, the more the less text it sees; in the paper Transformers
+    of three layers and more do better where they are fast enough. A word that no counted text had comes apart into
+    smaller pieces.
+Needs: torch; a fine-tuned teacher of a mapped family; the task's own text; labels for all strategies.
+Example: {step: compress.bilstm, embedding: 100, units: 200, epochs: 10}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.errors import DataError, RecipeError
+from leanformer.files import sha256_file, sha256_json
+from leanformer.step import Context, options, record
+from leanformer.task import Task
+
+if TYPE_CHECKING:
+    from leanformer.compress.recurrent.stages import Rows
+    from leanformer.compress.recurrent.start import Start
+    from leanformer.compress.recurrent.strategies import Stage
+    from leanformer.train.pool import Pool
+
+_LABELS_ALONE = ("D0", "D0-S")
+LEARNT = ("cased", "uncased")  # vocabularies of pieces that the student has of its own
+_VOCABULARIES = ("seen", "all", *LEARNT)
+_STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
+
+
+@dataclass(frozen=True)
+class BiLstmStudent:
+    """Distil the artifact `teacher` into a recurrent student; its pieces and embeddings come from the one given."""
+
+    strategy: str = "D4.2"  # D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2
+    embedding: int = 100  # width of the embeddings (E)
+    units: int = 200  # units of the LSTM in each direction (H)
+    start: str = "svd"  # embeddings: the teacher's, reduced by "svd", or "random"
+    vocabulary: str = "seen"  # pieces: "all"; those "seen" in the texts; or learnt from these, "cased" or "uncased"
+    pieces: int = 18000  # of a learnt vocabulary, at most
+    keep_characters: bool = True  # "seen": keep single characters unseen, so that a new word comes apart, not unknown
+    layer: int | None = None  # teacher's layer to follow, from 1; null: for tags 7/12 of its depth, else the last
+    representation: str = "kld"  # distance of states: "kld" or "mse"
+    representation_weight: float = 1.0  # where several losses are summed
+    logit_weight: float = 1.0  # where several losses are summed
+    label_weight: float = 1.0  # where several losses are summed
+    language: str | None = None  # train and choose on this language alone (D0)
+    use_unlabelled: bool = True  # train on the unlabelled split too
+    dropout: float = 0.2  # before the LSTM, the projection and the logits
+    epochs: int = 10  # of each fit
+    representation_epochs: int | None = None  # of the fit to the teacher's states; null: `epochs`
+    batch_size: int = 64  # texts per optimiser step
+    learning_rate: float = 1e-3  # at the start of each fit; it falls as a cosine to 1e-8
+    warmup: float = 0.0  # share of a fit's steps in which the rate rises
+    language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
+    token_budget: int = 16384  # most tokens per forward pass; larger steps are accumulated
+    crf: bool = False  # of a tagger: learn with the labels which tag follows which too
+    least_steps: int = 0  # more epochs than said where a fit would have fewer optimiser steps than this
+
+    consumes: ClassVar[tuple[str, ...]] = ("encoder",)
+    produces: ClassVar[str] = "bilstm"
+    reads_data: ClassVar[bool] = True
+    trains: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        def need(holds: bool, what: str) -> None:
+            if not holds:
+                raise RecipeError(f"compress.bilstm: {what}")
+
+        need(self.strategy in _STRATEGIES, f"strategy is one of {', '.join(_STRATEGIES)}, not {self.strategy!r}")
+        need(self.start in ("svd", "random"), f"start is 'svd' or 'random', not {self.start!r}")
+        need(
+            self.vocabulary in _VOCABULARIES,
+            f"vocabulary is one of {', '.join(_VOCABULARIES)}, not {self.vocabulary!r}",
+        )
+        need(self.pieces >= 100, f"pieces must be at least 100, not {self.pieces}")
+        need(self.representation in ("kld", "mse"), f"representation is 'kld' or 'mse', not {self.representation!r}")
+        need(0 <= self.dropout < 1, f"dropout is a share from 0 to below 1, not {self.dropout}")
+        need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
+        for name in ("learning_rate", "language_temperature"):
+            need(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("representation_weight", "logit_weight", "label_weight", "least_steps"):
+            need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
+        for name in ("embedding", "units", "epochs", "representation_epochs", "batch_size", "token_budget", "layer"):
+            value = getattr(self, name)
+            need(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        import torch
+
+        from leanformer.compress.recurrent.objective import StudentWeights
+        from leanformer.compress.recurrent.stages import Follow, fit_stages
+        from leanformer.compress.recurrent.start import start_student
+        from leanformer.compress.recurrent.strategies import STRATEGIES, needs
+        from leanformer.metrics.primary import score_logits
+        from leanformer.models.bilstm_store import write_bilstm
+        from leanformer.models.scoring import score_rows
+        from leanformer.models.store import device_of, read_model
+        from leanformer.tokenizer import Tokenizer
+        from leanformer.train.fine_tune import encoder_hash, tag_chain, with_chain
+        from leanformer.train.loop import FitSettings
+        from leanformer.train.rows import encode
+        from leanformer.train.targets import with_thresholds
+
+        # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
+        task, device = replace(artifact.task, transitions=None), device_of(context.device)
+        chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None
+        pool, judges, dev = self._pools(context.data, task)
+        teacher = context.artifacts["teacher"]
+        layer, width = self._followed(artifact, teacher) if needs(self.strategy, "representation") else (None, None)
+        torch.manual_seed(context.seed)
+        torch.set_num_threads(context.threads)
+        start = start_student(
+            read_model(artifact), artifact, pool.inputs, embedding=self.embedding, units=self.units,
+            dropout=self.dropout, start=self.start, vocabulary=self.vocabulary, keep_characters=self.keep_characters,
+            work=context.work, pieces=self.pieces, projection=width,
+        )  # fmt: skip
+        model, tokenizer = start.model, Tokenizer(start.tokenizer, artifact.max_tokens)
+        before, after = start.notes["pieces"]
+        context.say(
+            f"student: {sum(p.numel() for p in model.parameters()):,} parameters, "
+            f"{after} {'pieces of its own' if start.renumbered is None else f'of {before} pieces'}"
+        )
+        follows = layer is not None or needs(self.strategy, "logits")
+        train, judged = (self._rows(one, artifact, context, start, layer, follows) for one in (pool, judges))
+        settings = FitSettings(
+            batch_size=self.batch_size, token_budget=self.token_budget, learning_rate=self.learning_rate,
+            warmup=self.warmup, weight_decay=0.0, precision="fp32", seed=context.seed, schedule="cosine",
+            language_temperature=self.language_temperature,
+        )  # fmt: skip
+        asked = encode(tokenizer, task, dev.inputs)
+
+        def on_dev() -> np.ndarray:
+            padding = model.config.padding_id
+            return asked.logits(lambda rows: score_rows(model, rows, padding_id=padding, device=device))
+
+        def figure() -> float:
+            model.eval()
+            values = on_dev()
+            return score_logits(values, dev.targets, with_chain(with_thresholds(dev.task, values, dev), chain))
+
+        # What the strategy is, its stages tell; those that strategies have in common are fitted once.
+        # Where options that came later are not used, what was fitted before them is found.
+        passed = {"strategy", *self.unused()}
+        own = {name: value for name, value in options(self).items() if name not in passed}
+        identity = sha256_json(
+            [
+                *(own, layer, teacher.content_hash, encoder_hash(model), context.data.training_hash, len(pool.inputs)),
+                *([] if self._reads_alike(artifact, teacher) else [sha256_file(start.tokenizer), artifact.max_tokens]),
+            ]
+        )
+        stages = STRATEGIES[self.strategy]
+        weights = StudentWeights(self.representation_weight, self.logit_weight, self.label_weight)
+        fits = fit_stages(
+            model, stages, train, judged, Follow(task.answer, layer or 0, self.representation, weights, chain),
+            settings, epochs=self._epochs, figure=figure, work=context.work,
+            identity=identity, device=device, say=context.say,
+            shared=context.cache / f"student-{identity[:16]}" if layer is not None and len(stages) > 1 else None,
+        )  # fmt: skip
+        answered = with_chain(with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task, chain)
+        entry = record("compress.bilstm", self, artifact) | {
+            "seed": context.seed,
+            "result": {**start.notes, "layer": layer, "fits": fits},
+        }
+        return write_bilstm(
+            model.cpu(), output, task=answered, tokenizer=start.tokenizer, max_tokens=artifact.max_tokens,
+            history=[*artifact.history, entry],
+        )  # fmt: skip
+
+    def unused(self) -> frozenset[str]:
+        """Options that there were none of at first, as far as they make no difference; identities leave them out."""
+        used = {"crf": self.crf, "least_steps": self.least_steps, "pieces": self.vocabulary in LEARNT}
+        return frozenset(name for name, value in used.items() if not value)
+
+    def _epochs(self, stage: Stage, rows: int) -> int:
+        alone = stage.losses == ("representation",)
+        given = self.representation_epochs or self.epochs if alone else self.epochs
+        return max(given, -(-self.least_steps // -(-rows // self.batch_size)))
+
+    def _followed(self, artifact: Artifact, teacher: Artifact) -> tuple[int, int]:
+        """The teacher's layer to follow, from 1, and how wide its states are."""
+        from leanformer.models.store import read_model
+
+        if teacher.format != "encoder":
+            raise RecipeError(
+                f"compress.bilstm: {self.strategy} follows the teacher's states; that needs a teacher of a mapped "
+                "family\n  remedy: strategy D1"
+            )
+        config = read_model(teacher).config
+        depth = len(config.layers)
+        if self.layer is not None and self.layer > depth:
+            raise RecipeError(f"compress.bilstm: layer {self.layer}, but the teacher has only {depth}")
+        # Tokens differ from the first layer on. The one that stands for a whole text is nearly the same in all texts
+        # until the last layers, and a student learns nothing from a constant.
+        usual = max(1, round(7 * depth / 12)) if artifact.task.answer == "tags" else depth
+        return self.layer or usual, config.hidden
+
+    def _reads_alike(self, artifact: Artifact, teacher: Artifact) -> bool:
+        """Whether student and teacher have the same tokens of every text, but for their numbers."""
+        from leanformer.models.writing import TOKENIZER
+
+        same = sha256_file(artifact.file(TOKENIZER)) == sha256_file(teacher.file(TOKENIZER))
+        return self.vocabulary not in LEARNT and same and artifact.max_tokens == teacher.max_tokens
+
+    def _pools(self, data: Dataset, task: Task) -> tuple[Pool, Pool, Examples]:
+        """The texts to train on, train then unlabelled ones; the dev texts, as a pool and as examples."""
+        from leanformer.train.pool import pooled
+
+        if data.dev is None or not data.dev.is_labelled:
+            raise DataError("distillation needs a dev split to choose the best epoch by", path=data.name)
+        parts = [data.train] if data.train is not None else []
+        if self.use_unlabelled and self.strategy not in _LABELS_ALONE and data.unlabelled is not None:
+            parts.append(data.unlabelled)
+        parts, dev = [self._spoken(part) for part in parts], self._spoken(data.dev).for_task(task)
+        if not any(len(part) for part in parts) or not len(dev):
+            raise DataError(
+                f"nothing to distil on: no train, unlabelled or dev text{self._of_language}", path=data.name,
+                remedy="give the texts, or another `language`",
+            )  # fmt: skip
+        if not any(part.is_labelled and len(part) for part in parts):
+            raise RecipeError(f"compress.bilstm: {self.strategy} learns from labels too, and no training text has one")
+        if self.strategy == "D0" and len({one for part in parts for one in part.languages or ()}) > 1:
+            raise RecipeError(
+                "compress.bilstm: D0 learns from the labels of one language, and the data have several\n"
+                "  remedy: name one by `language`, or take D0-S, which shares all"
+            )
+        return pooled(parts, task), pooled([dev], task), dev
+
+    @property
+    def _of_language(self) -> str:
+        return "" if self.language is None else f" is said to be of language {self.language!r}"
+
+    def _spoken(self, examples: Examples) -> Examples:
+        """Those of `language`."""
+        if self.language is None:
+            return examples
+        known = examples.languages or ()
+        return examples.select(i for i, one in enumerate(known) if one == self.language)
+
+    def _rows(
+        self, pool: Pool, artifact: Artifact, context: Context, start: Start, layer: int | None, follows: bool
+    ) -> Rows:
+        """The texts in the student's pieces, and the teacher's outputs on them.
+
+        Pieces that it has of the model it comes from are that one's, renumbered; one that the student has not is the
+        unknown one. Of the texts that made the vocabulary none is unknown that was not before.
+        """
+        from leanformer.compress.recurrent.stages import Rows
+        from leanformer.models.writing import TOKENIZER
+        from leanformer.tokenizer import Tokenizer
+        from leanformer.train.feeds.batches import TrainingSet
+        from leanformer.train.rows import encode, paired
+        from leanformer.train.teacher_outputs import teacher_outputs
+
+        path = artifact.file(TOKENIZER) if start.renumbered is not None else start.tokenizer
+        encoded = encode(Tokenizer(path, artifact.max_tokens), artifact.task, pool.inputs)
+        rows = [row if row.ndim == 1 else row[:, 0] for row in encoded.rows]
+        if start.renumbered is not None:
+            rows = [start.renumbered[row] for row in rows]
+        data = TrainingSet(
+            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages),
+            encoded.goes_on(),
+        )  # fmt: skip
+        if not follows:
+            return Rows(data, None)
+        teacher = context.artifacts["teacher"]
+        outputs = teacher_outputs(
+            teacher, pool.inputs, cache=context.cache, hidden=() if layer is None else (layer,), device=context.device,
+            say=context.say,
+        )  # fmt: skip
+        outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
+        theirs = teacher.file(TOKENIZER)
+        if layer is not None and (
+            sha256_file(path) != sha256_file(theirs) or artifact.max_tokens != teacher.max_tokens
+        ):
+            asked = encode(Tokenizer(theirs, teacher.max_tokens), teacher.task, pool.inputs)
+            outputs = replace(outputs, pairs=paired(encoded, asked))
+        return Rows(data, outputs)

@@ -1,0 +1,144 @@
+"""The untrained recurrent student: its vocabulary, and what its embeddings start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer as RustTokenizer
+from torch import Tensor
+
+from leanformer.artifact import Artifact
+from leanformer.compress.recurrent.distil import LEARNT
+from leanformer.compress.vocabulary.learnt_pieces import SPECIAL, carried_over, learn_pieces
+from leanformer.compress.vocabulary.seen_pieces import seen_pieces
+from leanformer.errors import RecipeError
+from leanformer.models.bilstm import BiLstm, BiLstmConfig
+from leanformer.models.classifier import Classifier
+from leanformer.models.writing import TOKENIZER
+from leanformer.task import Text
+from leanformer.tokenizer import truncation_side
+
+
+@dataclass(frozen=True)
+class Start:
+    """A student before its first step.
+
+    Attributes:
+        model: the student.
+        tokenizer: its tokenizer file.
+        renumbered: the new id of each piece of the tokenizer that it came from, int32 `[rows]`; None where its pieces
+            are learnt, and texts come apart in another way.
+        notes: what a history keeps: pieces, and how well the embeddings were kept.
+    """
+
+    model: BiLstm
+    tokenizer: Path
+    renumbered: np.ndarray | None
+    notes: dict[str, Any]
+
+
+def reduced_table(table: Tensor, width: int) -> Tensor:
+    """The best approximation of rank `width` of a table `[rows, columns]`, in its own coordinates: `[rows, width]`.
+
+    The leading left singular vectors times their singular values (Eckart and Young 1936), so that distances between
+    rows are those of the approximation. Each column's sign is that of its largest entry in the directions, which is
+    made positive, or two libraries would give mirror images.
+
+    Raises `ValueError` where the table has fewer columns, or rows, than `width`.
+    """
+    if width > min(table.shape):
+        raise ValueError(f"a table {list(table.shape)} has no {width} directions")
+    left, sizes, right = torch.linalg.svd(table.double(), full_matrices=False)
+    largest = right[:width].abs().argmax(dim=1)
+    signs = right[:width][torch.arange(width), largest].sign()
+    return (left[:, :width] * sizes[:width] * signs).to(table.dtype)
+
+
+def start_student(
+    source: Classifier,
+    artifact: Artifact,
+    texts: tuple[Text, ...],
+    *,
+    embedding: int,
+    units: int,
+    dropout: float,
+    start: str,
+    vocabulary: str,
+    keep_characters: bool,
+    work: Path,
+    pieces: int = 18000,
+    projection: int | None = None,
+) -> Start:
+    """A student for the task of `artifact`, drawn with the present seed.
+
+    Its embeddings start as the teacher's fine-tuned ones, reduced to `embedding` by SVD, or at random; of both the
+    standard deviation is `SPREAD`.
+
+    Args:
+        source: the model of `artifact`. texts: those that make the vocabulary, unless it is "all": by their pieces
+            where it is "seen", or as what `pieces` new ones are learnt from, "cased" or "uncased".
+        projection: its width, that of the states to follow; None: of those of `source`.
+
+    Raises `RecipeError` where the embeddings are wider than the table of its pieces, `GateError` for a tokenizer that
+    cannot be cut down.
+    """
+    config, table = source.config, source.encoder.embeddings.word.weight.detach()
+    padding, path = config.padding_id, artifact.file(TOKENIZER)
+    renumbered: np.ndarray | None = np.arange(config.vocabulary, dtype=np.int32)
+    notes: dict[str, Any] = {"pieces": [config.vocabulary, config.vocabulary]}
+    flat = [part for text in texts for part in ((text,) if isinstance(text, str) else text)]
+    if vocabulary in LEARNT:
+        learnt = learn_pieces(flat, pieces, cased=vocabulary == "cased")
+        if (side := truncation_side(RustTokenizer.from_file(str(path)))) != "right":
+            learnt.enable_truncation(artifact.max_tokens, direction=side)
+        table = carried_over(table, plain_tokenizer(path), learnt, padding_id=padding)
+        path, renumbered, padding = work / TOKENIZER, None, SPECIAL.index("[PAD]")
+        work.mkdir(parents=True, exist_ok=True)
+        path.write_text(learnt.to_str(), encoding="utf-8")
+        notes["pieces"] = [config.vocabulary, len(table)]
+    if vocabulary == "seen":
+        cut = seen_pieces(path.read_text(encoding="utf-8"), flat, config.vocabulary, keep_characters=keep_characters)
+        order = cut.order if padding in cut.order else [*cut.order, padding]
+        renumbered = cut.renumbered(config.vocabulary)
+        renumbered[padding] = order.index(padding)
+        path = work / TOKENIZER
+        work.mkdir(parents=True, exist_ok=True)
+        path.write_text(cut.written, encoding="utf-8")
+        table, padding = table[torch.as_tensor(order)], order.index(padding)
+        notes["pieces"] = [cut.before, len(order)]
+    shape = BiLstmConfig(
+        vocabulary=len(table), embedding=embedding, units=units, projection=projection or config.hidden,
+        labels=artifact.task.outputs, padding_id=padding, dropout=dropout,
+        pooling="none" if artifact.task.answer == "tags" else "ends",
+    )  # fmt: skip
+    model = BiLstm(shape)
+    if start == "svd":
+        if embedding > min(table.shape):
+            raise RecipeError(
+                f"compress.bilstm: embedding {embedding} is more than the table {list(table.shape)} of its pieces has\n"
+                "  remedy: a smaller `embedding`, or start: random"
+            )
+        reduced = reduced_table(table, embedding)
+        notes["kept_of_embeddings"] = round(float(reduced.pow(2).sum() / table.pow(2).sum()), 6)
+        with torch.no_grad():
+            model.embedding.weight.copy_(reduced * (SPREAD / reduced.std()))
+    else:
+        with torch.no_grad():
+            model.embedding.weight.mul_(SPREAD / model.embedding.weight.std())
+    return Start(model, path, renumbered, notes)
+
+
+def plain_tokenizer(path: Path) -> RustTokenizer:
+    """As in its file, but whole texts and nothing else."""
+    made = RustTokenizer.from_str(path.read_text(encoding="utf-8"))
+    made.no_truncation()
+    made.no_padding()
+    return made
+
+
+# Of the embeddings at the start.
+SPREAD = 0.25

@@ -1,0 +1,102 @@
+"""Drop the pieces of the vocabulary that the task's texts never use.
+
+What: counts the pieces that the tokenizer makes of the training and unlabelled texts, removes the others from
+    tokenizer and word table, and numbers the rest anew. Counted texts keep their pieces and their answers, bit for bit.
+Paper: Abdaoui, Pradel and Sigel 2020, Load What You Need (arXiv 2010.05609).
+Helps: where the word table is much of the model: small students, and multilingual models on one or few languages.
+    The files and the memory shrink; the speed stays.
+Hurts: a word that no counted text had comes apart into smaller pieces, with single characters at worst; how many dev
+    texts that touches is reported. Fewer counted texts, more of them. The vocabulary is no longer the teacher's, so
+    hidden-state and attention losses cannot follow: trim after compress.distil.
+Needs: torch; train or unlabelled texts of the kind that will be asked; a tokenizer of type WordPiece, BPE or Unigram.
+Example: {step: compress.trim_vocabulary}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from leanformer.artifact import Artifact
+from leanformer.data.dataset import Dataset, open_dataset
+from leanformer.errors import DataError, RecipeError
+from leanformer.files import write_text
+from leanformer.step import Context, record
+
+
+@dataclass(frozen=True)
+class TrimVocabulary:
+    """Keep the pieces that occur in train, unlabelled and extra texts; dev only tells what that costs elsewhere."""
+
+    min_count: int = 1  # drop pieces seen fewer times; above 1 the counted texts may change too
+    keep: int | None = None  # at most so many of the pieces seen, the most frequent; None: all of them
+    keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
+    extra_texts: str | None = None  # a file or folder of further texts to count, read like a data set
+
+    consumes: ClassVar[tuple[str, ...]] = ("encoder",)
+    produces: ClassVar[str] = "encoder"
+    reads_data: ClassVar[bool] = True
+    paths: ClassVar[tuple[str, ...]] = ("extra_texts",)
+
+    def __post_init__(self) -> None:
+        if self.min_count < 1:
+            raise RecipeError(f"compress.trim_vocabulary: min_count must be at least 1, not {self.min_count}")
+        if self.keep is not None and self.keep < 1:
+            raise RecipeError(f"compress.trim_vocabulary: keep must be at least 1, not {self.keep}")
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        from leanformer.compress.vocabulary.seen_pieces import seen_pieces
+        from leanformer.models.store import read_model, write_classifier
+        from leanformer.models.surgery import keep_words
+        from leanformer.models.writing import TOKENIZER
+
+        source = artifact.file(TOKENIZER).read_text(encoding="utf-8")
+        model = read_model(artifact)
+        rows, texts = model.config.vocabulary, self._texts(context.data)
+        cut = seen_pieces(
+            source, texts, rows, min_count=self.min_count, keep=self.keep, keep_characters=self.keep_characters
+        )
+        counted, order = cut.counted, cut.order
+        if counted.texts_changed:
+            context.say(f"{counted.texts_changed} of {counted.texts} counted texts come apart differently")
+        result = {"pieces": [cut.before, len(order)], "counted": counted.to_json()}
+        if context.data.dev is not None:
+            dev = cut.compared(_all_texts(context.data, "dev"))
+            result["dev"] = dev.to_json()
+            context.say(
+                f"{dev.texts_changed} of {dev.texts} dev texts come apart differently; "
+                f"{dev.unknown_after} of {dev.tokens_after} of their tokens are unknown, before {dev.unknown}"
+            )
+        if model.config.padding_id not in order:  # a row that the tokenizer has no piece for
+            order = [*order, model.config.padding_id]
+        trimmed = keep_words(model, order)
+        context.say(f"{len(order)} of {rows} rows of the word table kept, for {len(texts)} texts")
+        write_text(context.work / TOKENIZER, cut.written)
+        return write_classifier(
+            trimmed,
+            output,
+            task=artifact.task,
+            tokenizer=context.work / TOKENIZER,
+            max_tokens=artifact.max_tokens,
+            history=[*artifact.history, record("compress.trim_vocabulary", self, artifact) | {"result": result}],
+        )
+
+    def _texts(self, data: Dataset) -> list[str]:
+        """The texts to count: never dev, or its figure would say nothing of new text; never test."""
+        texts = _all_texts(data, "train") + _all_texts(data, "unlabelled")
+        if self.extra_texts is not None:
+            extra = open_dataset(self.extra_texts)
+            texts += [text for split in ("train", "dev", "unlabelled") for text in _all_texts(extra, split)]
+        if not texts:
+            raise DataError(
+                "there is neither a train nor an unlabelled split to count pieces in", path=data.name,
+                remedy="add unlabelled.txt with texts of the kind that will be asked",
+            )  # fmt: skip
+        return texts
+
+
+def _all_texts(data: Dataset, split: str) -> list[str]:
+    """The texts of a split, second texts of pairs included; none where there is no such split."""
+    examples = getattr(data, split)
+    return [] if examples is None else [*examples.texts, *(examples.pairs or ())]

@@ -1,0 +1,1 @@
+"""Files to rows: formats, encodings, columns, and what kind of task they hold."""

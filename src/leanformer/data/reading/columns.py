@@ -1,0 +1,44 @@
+"""Further columns of a data file, beside text and label: the groups that quality is to be looked at by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from leanformer.data.examples import Examples
+from leanformer.data.reading.readers import read_sheet
+from leanformer.errors import DataError
+
+
+def read_column(examples: Examples, name: str) -> tuple[str, ...]:
+    """The value of column `name` for each example, as text; "" where a row has none.
+
+    The file that the examples came from (`Examples.source`) is read again, and its texts are compared with theirs, so
+    that a value is never given to another row. Raises `DataError` where there is no such file or column, or where the
+    rows are not those of the file (a dev split taken out of train).
+    """
+    path = Path(examples.source)
+    if path.suffix.lower() not in (".jsonl", ".csv", ".tsv") or not path.is_file():
+        raise DataError(
+            f"no column {name!r} can be read: the examples do not come from one .jsonl, .csv or .tsv file",
+            path=examples.source or None, remedy="give the examples as a file",
+        )  # fmt: skip
+    records = _records(path)
+    if tuple(str(one.get("text", "")) for one in records) != examples.texts:
+        raise DataError(
+            f"the column {name!r} cannot be matched: the file's rows are not the examples' rows", path=path,
+            remedy="use a split that has a file of its own",
+        )  # fmt: skip
+    if not any(name in one for one in records):
+        there = sorted({key for one in records[:100] for key in one} - {"text", "label", "text_pair"})
+        raise DataError(
+            f"no column {name!r}; beside text and label there is {', '.join(there) or 'none'}", path=path,
+            remedy="name one of these, or length or class",
+        )  # fmt: skip
+    values = (one.get(name) for one in records)
+    return tuple("" if value is None else str(value).strip() for value in values)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    """The rows that `readers.read_rows` has read, and found to be well formed, as they stand in the file."""
+    return [record for _, record in read_sheet(path, None).records]

@@ -1,0 +1,58 @@
+"""Telling from the rows what kind of task they are examples of, and refusing those of another kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from leanformer.data.reading.rows import Row, Table, as_score, mismatch
+from leanformer.task import BUILT, Kind
+
+# A decimal number with something behind the point: 4.0 may be a class that a spreadsheet wrote, 4.25 is none.
+_FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
+
+
+def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple[str, list[str]]:
+    """The kind of task that most rows of the first table (in the order of `labelled`) are examples of, and notes.
+
+    Pairs are rows with a second text, and lists of words are to be tagged. Lists under `labels` mean any number of
+    labels; decimal numbers, some of them with a fraction, mean scores; all else is one label of several. Raises
+    `DataError` for a kind that is not built.
+    """
+    first = next((tables[split] for split in labelled if split in tables), None)
+    rows = (first or next(iter(tables.values()))).rows
+    if 2 * sum(row.words for row in rows) > len(rows):
+        return "tokens", []
+    pairs = 2 * sum(row.pair is not None for row in rows) > len(rows)
+    answer = "label" if first is None else _answer([row for row in rows if row.label is not None])
+    kind = next((name for name, one in BUILT.items() if one == Kind(pairs, answer)), None)
+    if kind is None:
+        assert first is not None
+        raise first.error(
+            "pairs of texts with lists of labels are not built yet",
+            first.rows[0],
+            remedy="join the two texts yourself in 'text'",
+        )
+    notes = []
+    if answer == "score":
+        notes.append(f"the labels are decimal numbers, taken as scores (kind {kind!r}; --kind says otherwise)")
+    return kind, notes
+
+
+def check_kind(tables: Mapping[str, Table], kind: str, labelled: tuple[str, ...]) -> None:
+    """Raise `DataError` at the first row that is not an example of `kind`; unlabelled rows need no fitting label."""
+    for split, table in tables.items():
+        for row in table.rows:
+            shown = row if split in labelled else Row(row.line, row.text, row.pair, words=row.words)
+            if found := mismatch(shown, kind):
+                raise table.error(found[0], row, remedy=found[1])
+
+
+def _answer(rows: list[Row]) -> str:
+    if 2 * sum(isinstance(row.label, tuple) for row in rows) > len(rows):
+        return "labels"
+    values = [row.label for row in rows if row.label is not None and not isinstance(row.label, tuple)]
+    fractions = sum(bool(_FRACTION.fullmatch(str(one))) for one in values)
+    numbers = sum(as_score(one) is not None for one in values)
+    # One stray word among thousands of scores is an error in the data, to be said as such, and no other kind of task.
+    return "score" if fractions and 2 * numbers > len(values) else "label"

@@ -1,0 +1,231 @@
+"""Bringing the labels of all splits into one form: whichever a file has, its rows are read alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from leanformer.data.reading.cells import as_choices, parse_list
+from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS
+from leanformer.data.reading.entities import SPAN_KEYS, read_spans, refuse_spans_of_words, span_key
+from leanformer.data.reading.rows import Table
+from leanformer.data.reading.several import as_bit, combined_names, parse_bits, read_columns, read_vectors, split_names
+from leanformer.data.reading.sheets import Sheet, has_words, rows_of
+from leanformer.task import BUILT
+
+_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
+_WHOLE_NUMBER = re.compile(r"[+-]?\d+")
+
+
+@dataclass
+class Settled:
+    """What was found out.
+
+    Attributes:
+        kind: the kind that was given, or "tokens" where the labels are spans.
+        labels: label names that the form of the labels says, of vectors and columns; else None.
+        notes: sentences on what was done.
+    """
+
+    kind: str | None
+    labels: tuple[str, ...] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A data set as it was read: its name, its tables by split, and what `Settled` holds, notes of the tables first."""
+
+    name: str
+    tables: dict[str, Table]
+    notes: list[str]
+    kind: str | None
+    labels: tuple[str, ...] | None
+
+
+def opened(name: str, tables: dict[str, Table], settled: Settled, *further: str) -> Opened:
+    notes = [note for table in tables.values() for note in table.notes]
+    return Opened(name, tables, [*notes, *settled.notes, *further], settled.kind, settled.labels)
+
+
+def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | None = None) -> Settled:
+    """Bring the labels of all sheets of a data set into the form that `sheets.as_row` reads.
+
+    That is a name or a number under `label`, a list of names under `labels`, or lists of `words` and `tags`. `labels`
+    are the names of the task, where it is known. Sheets that are not labelled stay as they are. A form is told from all
+    labelled sheets together. Raises `DataError` for a row of another form than the rest, and for forms that cannot be
+    meant.
+    """
+    settled = Settled(kind)
+    labelled = [sheet for sheet in sheets if sheet.labelled]
+    for sheet in labelled:
+        _clear_empty_cells(sheet)
+    _read_choices(labelled)
+    _parse_words(sheets)
+    settled.notes += _parse_cells(labelled)
+    if kind in (None, "tokens"):
+        if key := span_key(labelled, kind):
+            settled.kind = "tokens"
+            settled.notes += read_spans(labelled, key)
+        for sheet in labelled:
+            refuse_spans_of_words(sheet)
+    if settled.kind is None and labelled and all(_is_of_words(sheet) for sheet in labelled):
+        settled.kind = "tokens"
+    if settled.kind == "tokens":
+        if any(_is_one_label(record.get("label")) for _, _, record in rows_of(labelled)):
+            _hint(
+                labelled, "leave --task tokens out, for 'label' is one label a text; or give words and a tag for each"
+            )
+        return settled
+    answer = None if kind is None else BUILT[kind].answer
+    _move_lists(labelled)
+    names, notes = read_vectors(labelled, labels)
+    if names is None:
+        names, notes, hint = None, [], ""
+        if answer in (None, "labels"):
+            names, notes, hint = read_columns(labelled, asked=answer == "labels", given=labels)
+        _hint(labelled, hint)
+    settled.labels, settled.notes = names, [*settled.notes, *notes]
+    split, hint = split_names(labelled, asked=answer == "labels", given=labels)
+    _hint(labelled, hint)
+    settled.notes += split
+    if answer == "label":
+        _unwrap(labelled)
+    if answer in (None, "score"):
+        settled.notes += _read_decimal_commas(labelled)
+    if answer in (None, "label"):
+        settled.notes += combined_names(labelled)
+    return settled
+
+
+def _is_of_words(sheet: Sheet) -> bool:
+    return all(row.words for row in sheet.rows) and all(has_words(record) for _, record in sheet.records)
+
+
+def _is_one_label(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _hint(sheets: Sequence[Sheet], hint: str) -> None:
+    for sheet in sheets:
+        sheet.hint = sheet.hint or hint
+
+
+def _clear_empty_cells(sheet: Sheet) -> None:
+    if sheet.is_table:
+        for _, record in sheet.records:
+            # A table has no null: an empty cell is how it says that there is no label.
+            for key in {*WORD_KEYS, *TAG_KEYS, *SPAN_KEYS} - {"labels"}:
+                if isinstance(record.get(key), str) and not record[key].strip():
+                    record[key] = None
+
+
+def _parse_words(sheets: Sequence[Sheet]) -> None:
+    """Turn words, tags and spans that are written out as strings into lists, where all of a key's are."""
+    for key in (*WORD_KEYS, *TAG_KEYS, *SPAN_KEYS):
+        if key in ("label", "labels"):
+            continue
+        records = [record for _, _, record in rows_of(sheets) if _is_filled(record.get(key))]
+        lists = [parse_list(record[key]) for record in records]
+        if all(each is not None for each in lists):
+            for record, value in zip(records, lists, strict=True):
+                record[key] = value
+
+
+def _read_choices(sheets: Sequence[Sheet]) -> None:
+    """Lists in place of `{"choices": [...]}`, as Label Studio writes several labels beside names of one."""
+    for key in ("label", "labels"):
+        records = [record for _, _, record in rows_of(sheets) if record.get(key) is not None]
+        found = [as_choices(record[key]) for record in records]
+        if any(choices is not None for choices in found):
+            for record, choices in zip(records, found, strict=True):
+                if choices is not None:
+                    record[key] = choices
+                elif _is_filled(record[key]):
+                    record[key] = [record[key].strip()]
+
+
+def _parse_cells(sheets: Sequence[Sheet]) -> list[str]:
+    """Turn labels that write out lists into lists, where most of those under a key do."""
+    notes = []
+    for key in ("label", "labels"):
+        strings = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if _is_filled(record.get(key))]
+        if not strings:
+            continue
+        bracketed = all(record[key].strip()[0] == "[" and record[key].strip()[-1] == "]" for _, _, record in strings)
+        bare = bracketed and any("," in record[key] for _, _, record in strings)
+        cells = [record[key] for _, _, record in strings]
+        lists: list[list[Any] | None] = [*(parse_bits(cells) or (parse_list(cell, bare=bare) for cell in cells))]
+        if 2 * sum(each is not None for each in lists) <= len(lists):
+            continue
+        shown = next(row[key] for (_, _, row), each in zip(strings, lists, strict=True) if each is not None)
+        for (sheet, line, record), value in zip(strings, lists, strict=True):
+            if value is None:
+                raise sheet.error(
+                    line, f"{key!r} is {record[key]!r:.60}, but most rows have lists there, such as {shown!r:.60}",
+                    f"write a list in every row, such as {[record[key]]!r:.60} here",
+                )  # fmt: skip
+            record[key] = value
+        for _, _, record in rows_of(sheets):
+            if isinstance(record.get(key), str):  # an empty cell among lists
+                record[key] = []
+        notes.append(f"the lists that are written out under {key!r}, such as {shown!r:.60}, are read as lists")
+    return notes
+
+
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _move_lists(sheets: Sequence[Sheet]) -> None:
+    """Lists and 0/1 objects under `label` go to `labels` where all rows have such; lists of one name each are names."""
+    for key in ("label", "labels"):
+        given = [record for _, _, record in rows_of(sheets) if record.get(key) is not None]
+        if all(_is_bits(record[key]) for record in given):
+            for record in given:
+                record[key] = [name for name, bit in record[key].items() if as_bit(bit)]
+    rows = [record for _, _, record in rows_of(sheets) if record.get("label") is not None]
+    if not rows or not all(isinstance(record["label"], list) for record in rows):
+        return
+    if all(len(record["label"]) == 1 for record in rows):
+        for record in rows:
+            record["label"] = record["label"][0]
+        return
+    if any(record.get("labels") is not None for record in rows):
+        return
+    for record in rows:
+        record["labels"] = record.pop("label")
+
+
+def _is_bits(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(as_bit(bit) is not None for bit in value.values())
+
+
+def _unwrap(sheets: Sequence[Sheet]) -> None:
+    """One label a row was asked for: lists of one name each are names."""
+    rows = [record for _, _, record in rows_of(sheets) if isinstance(record.get("labels"), list)]
+    if rows and all(len(record["labels"]) == 1 for record in rows):
+        for record in rows:
+            record["label"] = record.pop("labels")[0]
+
+
+def _read_decimal_commas(sheets: Sequence[Sheet]) -> list[str]:
+    """Turn numbers with a decimal comma into numbers, where most labels are numbers."""
+    rows = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("label"), str)]
+    values = [record["label"].strip() for _, _, record in rows]
+    commas = [value for value in values if _COMMA_NUMBER.fullmatch(value)]
+    numbers = [value for value in values if _COMMA_NUMBER.fullmatch(value) or _WHOLE_NUMBER.fullmatch(value)]
+    if not commas or 2 * len(numbers) <= len(values):
+        return []
+    if all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", value) for value in commas):
+        sheet, line, record = next(row for row in rows if row[2]["label"].strip() == commas[0])
+        raise sheet.error(
+            line, f"whether the comma in {commas[0]!r} is a decimal one or one between thousands is not certain",
+            "write a point for a decimal comma, and nothing between thousands",
+        )  # fmt: skip
+    for _, _, record in rows:
+        if _COMMA_NUMBER.fullmatch(record["label"].strip()):
+            record["label"] = record["label"].strip().replace(",", ".")
+    return [f"labels such as {commas[0]!r} are taken as numbers with a decimal comma"]

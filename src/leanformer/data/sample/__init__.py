@@ -1,0 +1,1 @@
+"""The generated sample task and the grammar that writes it."""

@@ -1,0 +1,1 @@
+"""The graphs that an export writes, node by node."""

@@ -1,0 +1,71 @@
+"""How much work a rung does for a text: operations, padding, memory traffic, and the machine's own limit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.batching import batches_by_length
+from leanformer.measure.flops import Work, shape_of, shape_of_encoder, shape_of_recurrent, traffic_bytes, work
+from leanformer.predictor import Predictor
+from leanformer.runtime.engines.engine import OnnxEngine
+from leanformer.shapes.flops import LstmShape, Shape
+
+UNKNOWN_WORK: dict[str, Any] = {"flops_per_text": None, "padding_waste": None, "traffic_bytes_per_text": None}
+"""Of a predictor that tells nothing of what it computes."""
+
+
+def shape_of_artifact(artifact: Artifact) -> Shape | LstmShape | None:
+    """The shape that an artifact runs in; None for a family that is not mapped, and for graphs that do not tell."""
+    if artifact.format == "encoder":
+        config = json.loads(artifact.file("encoder.json").read_text(encoding="utf-8"))
+        return shape_of_encoder(config, artifact.task.outputs)
+    if artifact.format == "bilstm":
+        facts = json.loads(artifact.file("bilstm.json").read_text(encoding="utf-8"))
+        return shape_of_recurrent(facts, artifact.task.outputs)
+    if artifact.format == "onnx":
+        recurrent = shape_of_recurrent(artifact.properties, artifact.task.outputs)
+        return recurrent or shape_of(artifact.properties, artifact.task.outputs, first_only=True)
+    return None
+
+
+def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) -> dict[str, Any]:
+    """Fields of `report.Rung` for texts of so many tokens; None for what is not known.
+
+    The operations of packs are those of the texts' own tokens: what is computed between texts that share a line, and
+    masked, depends on the engine's cut and is counted nowhere, so that their waste is unknown rather than nought.
+    """
+    shape = shape_of_artifact(artifact)
+    if shape is None or not lengths:
+        return dict(UNKNOWN_WORK)
+    mean = round(float(np.mean(lengths)))
+    done = _batched(artifact, predictor, lengths, shape)
+    flops = work(shape, [[length] for length in lengths]).per_text if done is None else done.per_text
+    return {
+        "flops_per_text": flops,
+        "padding_waste": None if done is None else done.waste,
+        "traffic_bytes_per_text": traffic_bytes(_weights(artifact), shape, 1, mean),
+    }
+
+
+def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], shape: Shape | LstmShape) -> Work | None:
+    """The texts as they are padded in batches; None where they are packed."""
+    rows = [np.zeros(length, dtype=np.int8) for length in lengths]
+    if artifact.format != "onnx":
+        tokens = getattr(predictor, "batch_tokens", None)
+    elif artifact.properties.get("layout") == "padded":
+        tokens = getattr(predictor, "pack_tokens", None) or OnnxEngine.BATCH_TOKENS
+    else:
+        return None
+    batches = [[lengths[i] for i in batch] for batch in batches_by_length(rows, tokens)]
+    return work(shape, batches, pad_to=getattr(predictor, "pad_to", None))
+
+
+def _weights(artifact: Artifact) -> int:
+    """Bytes of the weights that every text needs: without the embedding tables, where their share is known."""
+    whole, inner = (artifact.properties.get(name) for name in ("parameters", "parameters_without_embeddings"))
+    return artifact.bytes if not whole or inner is None else round(artifact.bytes * int(inner) / int(whole))

@@ -1,0 +1,1 @@
+"""The engines that run an exported graph, behind one protocol."""

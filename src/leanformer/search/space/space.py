@@ -1,0 +1,178 @@
+"""The space of a search: a recipe some of whose values, or whole steps, are left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from leanformer import catalog
+from leanformer.errors import RecipeError
+from leanformer.recipe.spec import Recipe, RecipeStep, build
+from leanformer.search.space.goals import Goals
+from leanformer.search.space.halving import Halving
+from leanformer.search.space.holes import Choose, Hole, Range
+
+# Gives a hole's value (of a `Choose`, its label); the second argument is the technique's own default.
+Pick = Callable[[Hole, Any], Any]
+RUNTIME = ("engine", "workers", "pack_tokens")
+RESULT = "result"
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A recipe without holes, and how its result is run.
+
+    Attributes:
+        recipe: its last step makes the model that counts.
+        runtime: some of `RUNTIME`; see `runtime.predictor.LightPredictor`.
+        params: hole name -> what was picked, in the order of picking.
+    """
+
+    recipe: Recipe
+    runtime: dict[str, Any]
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StepTemplate:
+    """A step whose option values may be holes. `where` is its file and line."""
+
+    technique: str
+    keys: Mapping[str, str]
+    values: Mapping[str, Any]
+    where: str
+
+    def defaults(self) -> dict[str, Any]:
+        return {one.name: one.default for one in fields(catalog.load(self.technique))}
+
+    def fill(self, pick: Pick) -> RecipeStep:
+        defaults = self.defaults()
+        values = {name: _filled(value, defaults.get(name), pick) for name, value in self.values.items()}
+        step = build(self.technique, values, self.where)
+        name = self.keys.get("name", self.technique)
+        return RecipeStep(self.technique, step, name, self.keys.get("uses"), self.keys.get("rung"))
+
+    def holes(self) -> list[Hole]:
+        return [one for one in self.values.values() if isinstance(one, Choose | Range)]
+
+
+@dataclass(frozen=True)
+class StepChoice:
+    """One of several lists of steps, the empty one among them perhaps."""
+
+    hole: Choose
+    branches: tuple[tuple[StepTemplate, ...], ...]
+
+    def steps(self, label: Any) -> tuple[StepTemplate, ...]:
+        return self.branches[self.hole.labels.index(label)]
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """That hopeless shapes are to be skipped: how many shapes are timed first, on this machine."""
+
+    points: int
+
+    def __post_init__(self) -> None:
+        if self.points < 1:
+            raise RecipeError(f"predictor: points is a number of shapes, 1 or more, not {self.points}")
+
+
+@dataclass(frozen=True)
+class Space:
+    """All that a search file says.
+
+    Attributes:
+        steps: in order. runtime: option -> value or hole.
+        halving: how trials are stopped early; None trains every one in full.
+        predicting: None runs every trial.
+        document: the file as plain data, by which a search is known again.
+    """
+
+    name: str
+    goals: Goals
+    steps: tuple[StepTemplate | StepChoice, ...]
+    runtime: Mapping[str, Any]
+    halving: Halving | None = None
+    predicting: Predicting | None = None
+    about: str = ""
+    source: str = ""
+    document: Mapping[str, Any] | None = None
+
+    def fill(self, pick: Pick) -> Filled:
+        """The recipe with every hole filled. Raises `RecipeError` for values that do not go together."""
+        params: dict[str, Any] = {}
+
+        def noted(hole: Hole, default: Any) -> Any:
+            params[hole.name] = pick(hole, default)
+            return params[hole.name]
+
+        steps: list[RecipeStep] = []
+        for slot in self.steps:
+            templates = slot.steps(noted(slot.hole, None)) if isinstance(slot, StepChoice) else (slot,)
+            steps += [one.fill(noted) for one in templates]
+        runtime = {name: _filled(value, None, noted) for name, value in self.runtime.items()}
+        if not steps:
+            raise RecipeError(f"{self.source}: with these choices there is no step at all")
+        last = steps[-1]
+        steps[-1] = RecipeStep(last.technique, last.step, last.name, last.uses, RESULT)
+        plain = [RecipeStep(s.technique, s.step, s.name, s.uses) for s in steps[:-1]]
+        return Filled(Recipe(self.name, (*plain, steps[-1])), runtime, params)
+
+    def of(self, params: Mapping[str, Any]) -> Filled:
+        """The recipe of recorded values. Raises `RecipeError` where they are not of this space."""
+
+        def recorded(hole: Hole, default: Any) -> Any:
+            if hole.name not in params:
+                raise RecipeError(f"{self.source}: the trial says nothing of {hole.name!r}")
+            return params[hole.name]
+
+        return self.fill(recorded)
+
+    def start(self) -> dict[str, Any]:
+        """What is tried first: the techniques' defaults where the holes hold them."""
+        return self.fill(lambda hole, default: hole.start(default)).params
+
+    def grid(self) -> Iterator[dict[str, Any]]:
+        """Every combination, in order; free ranges at a few points."""
+        waiting: list[dict[str, Any]] = [{}]
+        while waiting:
+            params = waiting.pop()
+            found = self._open(params)
+            if found is None:
+                yield params
+            else:
+                waiting += [params | {found.name: value} for value in reversed(found.grid())]
+
+    def _open(self, params: Mapping[str, Any]) -> Hole | None:
+        """The first hole that these values say nothing of."""
+        for slot in self.steps:
+            if isinstance(slot, StepChoice):
+                if slot.hole.name not in params:
+                    return slot.hole
+                templates = slot.steps(params[slot.hole.name])
+            else:
+                templates = (slot,)
+            for template in templates:
+                for hole in template.holes():
+                    if hole.name not in params:
+                        return hole
+        named = (one for one in self.runtime.values() if isinstance(one, Choose | Range))
+        return next((one for one in named if one.name not in params), None)
+
+    def holes(self) -> tuple[Hole, ...]:
+        """All of them, those inside choices included."""
+        found: list[Hole] = []
+        for slot in self.steps:
+            if isinstance(slot, StepChoice):
+                found.append(slot.hole)
+            branches = slot.branches if isinstance(slot, StepChoice) else ((slot,),)
+            found += [hole for branch in branches for template in branch for hole in template.holes()]
+        return (*found, *(one for one in self.runtime.values() if isinstance(one, Choose | Range)))
+
+
+def _filled(value: Any, default: Any, pick: Pick) -> Any:
+    if isinstance(value, Choose):
+        return value.option(pick(value, default))
+    return value.value(pick(value, default)) if isinstance(value, Range) else value

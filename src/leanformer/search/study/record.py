@@ -1,0 +1,80 @@
+"""What a finished search has to tell, as plain JSON: every trial, the front, the cost, and how much was luck."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from leanformer.metrics.expected_best import expected_best_curve
+from leanformer.search.jobs.latency import LatencyPredictor
+from leanformer.search.study.budget import Budget
+from leanformer.search.study.study import Study
+from leanformer.search.study.trial import FINISHED, SKIPPED, STOPPED
+
+RECORD_VERSION = 1
+
+
+def describe_search(study: Study, budget: Budget, why: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """The content of `search.json`; `facts` are kept as they are."""
+    space = study.space
+    record: dict[str, Any] = {
+        "format_version": RECORD_VERSION,
+        "name": space.name,
+        **space.goals.to_json(),
+        **facts,
+        "space": space.document,
+        "shares": list(study.shares),
+        "budget": asdict(budget),
+        "ended": why,
+        "spent": asdict(study.now()),
+        "counts": dict(Counter(one.state for one in study.trials)),
+        "front": [one.number for one in study.front()],
+        "kept_off": [one.number for one in study.kept_off()],
+        "expected": expected(study),
+        "trials": [one.to_json() for one in study.trials],
+    }
+    if isinstance(study.judge, LatencyPredictor):
+        record["predictor"] = study.judge.errors() | {
+            "skipped": len(study.of_state(SKIPPED)),
+            "seconds_saved": _saved(study),
+        }
+    return record
+
+
+def expected(study: Study) -> dict[str, Any] | None:
+    """Expected best figure by number of trials, of those that have one; None where none has.
+
+    Of quality where that is a goal, else of the first goal, whose bounds are then left aside. A trial that was stopped
+    early counts with what it had come to.
+    """
+    goals = study.space.goals
+    at = goals.names.index("quality") if "quality" in goals.names else 0
+    trials = [one for one in study.trials if one.state in (FINISHED, STOPPED)]
+    values = [merit for one in trials if math.isfinite(merit := -goals.costs(one.figures)[at])]
+    if not values:
+        return None
+    sign = 1.0 if goals.maximised[at] else -1.0
+    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in one.results) for one in trials)
+    return {
+        "figure": goals.names[at],
+        "trials": len(values),
+        "curve": [sign * one for one in expected_best_curve(values)],
+        "seconds_per_trial": seconds / len(values),
+    }
+
+
+def chosen_from(record: dict[str, Any]) -> str:
+    """The sentence that belongs to every winner: among how many it was chosen."""
+    counts = record["counts"]
+    ran = sum(count for state, count in counts.items() if state not in (SKIPPED, "repeated"))
+    rest = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()) if state != FINISHED)
+    return f"{ran} trials on dev" + (f" ({counts.get(FINISHED, 0)} finished, {rest})" if rest else "")
+
+
+def _saved(study: Study) -> float | None:
+    """Seconds that the skipped trials would have taken, were they like the others; None where none ran."""
+    ran = [one for one in study.trials if one.results]
+    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in one.results) for one in ran)
+    return seconds / len(ran) * len(study.of_state(SKIPPED)) if ran else None

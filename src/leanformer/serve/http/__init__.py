@@ -1,0 +1,1 @@
+"""HTTP: connections, routes, bodies, and the schemas and pages that describe them."""

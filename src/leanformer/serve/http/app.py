@@ -1,0 +1,197 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from leanformer import __version__
+from leanformer.serve.http.body import TIMEOUT_HEADER, Watch, need_type, read_body, read_lines, timeout_of
+from leanformer.serve.http.guard import Guard
+from leanformer.serve.http.inputs import OPTIONS, read_json, read_query
+from leanformer.serve.http.openapi import describe, page
+from leanformer.serve.http.pages import playground
+from leanformer.serve.http.refused import KINDS, Refused
+from leanformer.serve.http.stream import answer_lines
+from leanformer.serve.metrics import CONTENT_TYPE
+from leanformer.serve.service import Answered, Service
+from leanformer.serve.tracing import make_trace
+
+_HUB_CLIENT = "hf_hub/"
+_LINES_TYPES = ("application/x-ndjson", "application/jsonlines", "application/x-jsonlines")
+
+
+def make_app(service: Service) -> ASGIApp:
+    """The ASGI application of a service."""
+    routes = Routes(service)
+    app: ASGIApp = Starlette(
+        routes=[
+            *(Route(f"/{one}", partial(routes.ask, route=one), methods=["POST"]) for one in OPTIONS),
+            *(Route(f"/{one}/stream", partial(routes.stream, route=one), methods=["POST"]) for one in OPTIONS),
+            Route("/info", routes.info),
+            Route("/health", routes.health),
+            Route("/ready", routes.ready),
+            Route("/metrics", routes.metrics),
+            Route("/openapi.json", routes.openapi),
+            Route("/docs", routes.docs),
+            Route("/", routes.root, methods=["GET", "POST"]),
+        ],
+        exception_handlers={Refused: _refused, HTTPException: _http},  # type: ignore[dict-item]
+    )
+    app = Guard(app, service.settings, service.metrics, service.log)
+    if service.settings.origins:
+        app = CORSMiddleware(
+            app, allow_origins=service.settings.origins, allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type", "x-request-id", TIMEOUT_HEADER),
+            expose_headers=("server-timing", "x-request-id", "leanformer-model", "leanformer-version"),
+        )  # fmt: skip
+    return app
+
+
+class Routes:
+    """One method for each route."""
+
+    def __init__(self, service: Service) -> None:
+        self.service, self.limits = service, service.settings.limits
+        self.trace = make_trace() if service.settings.tracing else None
+
+    async def ask(self, request: Request, route: str) -> Response:
+        answered = await self._answer(request, lambda value: route)
+        return _json(answered.value, headers=_told(answered))
+
+    async def ask_any(self, request: Request) -> Response:
+        """`ask` for whatever the model answers, as text-embeddings-inference and Hugging Face's endpoints have it."""
+        answered = await self._answer(request, self.service.route_of)
+        value = answered.value
+        # Hugging Face's own client takes the first item of an answer for that to its one text.
+        if (
+            answered.single
+            and answered.model.route == "predict"
+            and _HUB_CLIENT in request.headers.get("user-agent", "")
+        ):
+            value = [value]
+        return _json(value, headers=_told(answered))
+
+    async def _answer(self, request: Request, route_of: Callable[[Any], str]) -> Answered:
+        need_type(request, "application/json")
+        timeout = timeout_of(request, self.limits)
+        value = read_json(await read_body(request, self.limits))
+        query = read_query(value, self.limits, route_of(value))
+        start = time.time_ns()
+        watch = Watch(request)
+        try:
+            answered = await self.service.answer(query, timeout=timeout, accepted=watch.over)
+        finally:
+            watch.end()
+        request.scope["leanformer"].update(
+            model=answered.model.name, texts=len(answered.answers), tokens=answered.tokens,
+            **{f"{stage}_ms": round(value * 1000, 3) for stage, value in answered.seconds.items()},
+        )  # fmt: skip
+        if self.trace is not None:
+            self.trace(request.headers, start, answered)
+        return answered
+
+    async def stream(self, request: Request, route: str) -> Response:
+        need_type(request, *_LINES_TYPES)
+        timeout = timeout_of(request, self.limits)
+        _ = self.service.generation  # not ready is said once, and not on every line
+        return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout, route))
+
+    async def info(self, request: Request) -> Response:
+        models = [
+            {
+                "name": one.name,
+                "version": one.version,
+                # A matrix tells nobody anything here.
+                "task": {key: value for key, value in one.task.to_json().items() if key != "transitions"},
+                "max_tokens": one.max_tokens,
+                **one.facts,
+            }
+            for one in self.service.generation.models.values()
+        ]
+        settings = self.service.settings
+        limits = dict(vars(self.limits))
+        return _json({"version": __version__, "models": models, "workers": settings.workers, "limits": limits})
+
+    async def health(self, request: Request) -> Response:
+        return _json({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        if not self.service.ready:
+            raise Refused(503, "not ready: no worker is alive", {"retry-after": "1"})
+        return _json({"status": "ready"})
+
+    async def metrics(self, request: Request) -> Response:
+        self.service.gauge()
+        return Response(self.service.metrics.render(), media_type=CONTENT_TYPE)
+
+    async def openapi(self, request: Request) -> Response:
+        return _json(self._described())
+
+    async def docs(self, request: Request) -> Response:
+        return HTMLResponse(page(self._described()))
+
+    def _described(self) -> dict[str, Any]:
+        return describe(self.service.settings, self.service.tasks)
+
+    async def root(self, request: Request) -> Response:
+        return await self.ask_any(request) if request.method == "POST" else playground()
+
+
+class Lines(Response):
+    """Lines as they come. Starlette's own streaming answer listens for the client's end, and would eat its lines."""
+
+    def __init__(self, lines: AsyncIterator[bytes]) -> None:
+        super().__init__(media_type=_LINES_TYPES[0])
+        del self.headers["content-length"]
+        self._lines = lines
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Not before there is a line: a client that waits for leave to send takes an answer for a refusal.
+        start: Message | None = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        try:
+            async for line in self._lines:
+                if start is not None:
+                    await send(start)
+                    start = None
+                await send({"type": "http.response.body", "body": line, "more_body": True})
+        finally:
+            await self._lines.aclose()  # type: ignore[attr-defined]
+        if start is not None:
+            await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _told(answered: Answered) -> dict[str, str]:
+    timing = ", ".join(f"{stage};dur={value * 1000:.3f}" for stage, value in answered.seconds.items())
+    return {
+        "server-timing": timing,
+        "leanformer-model": answered.model.name,
+        "leanformer-version": answered.model.version,
+    }
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(body, status, headers, "application/json")
+
+
+async def _refused(request: Request, error: Refused) -> Response:
+    return _json(error.to_json(), error.status, error.headers)
+
+
+async def _http(request: Request, error: HTTPException) -> Response:
+    kind = KINDS.get(error.status_code, "malformed")
+    headers = None if error.headers is None else dict(error.headers)
+    return _json({"error": error.detail, "error_type": kind}, error.status_code, headers)

@@ -1,0 +1,204 @@
+"""What a request asks for, read from its JSON and checked; every refusal names the field and, if one, the limit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from leanformer.questions import Question, is_empty
+from leanformer.serve.http.dialects import FIELDS, check_switches, read_fields
+from leanformer.serve.http.refused import Refused
+from leanformer.serve.settings import Limits
+from leanformer.task import Task
+
+# What may be asked for, as `POST /NAME`, each with its options.
+OPTIONS = {
+    "predict": ("raw_scores", "top_k", "truncate", "exact"),
+    "tag": ("exact",),
+    "embed": ("normalize", "truncate", "exact"),
+}
+# Which of these a model answers, by the form of its task's answer.
+ROUTE_OF = {"label": "predict", "labels": "predict", "score": "predict", "tags": "tag", "vector": "embed"}
+# What makes scores of logits, by the form of the answer.
+FUNCTIONS = {"label": "softmax", "labels": "sigmoid"}
+
+
+@dataclass(frozen=True)
+class Query:
+    """One request for answers.
+
+    Attributes:
+        texts: the texts, pairs of texts (tuples) or, for words to be tagged, lists of words.
+        single: whether they came as one text, so that the answer is not a list of answers.
+        route: what is asked for, a key of `OPTIONS`.
+        model: name of the model; None for the first.
+        raw_scores: answer with logits instead of probabilities.
+        top_k: how many labels to answer with, best first; None for all.
+        truncate: cut texts that are too long; otherwise they are refused.
+        exact: score each text by itself, so that its answer does not depend on what else is asked, to the last bit.
+        normalize: answer with vectors of length 1.
+        truncation_direction: "right" or "left", the end of a text that is cut off; None for the tokenizer's own.
+        function_to_apply: what makes scores of logits, where the request names it: "softmax" or "sigmoid".
+    """
+
+    texts: list[Question]
+    single: bool = False
+    route: str = "predict"
+    model: str | None = None
+    raw_scores: bool = False
+    top_k: int | None = None
+    truncate: bool = False
+    exact: bool = False
+    normalize: bool = True
+    truncation_direction: str | None = None
+    function_to_apply: str | None = None
+
+
+def is_paired(task: Task) -> bool:
+    """Whether one input of the task is a pair of texts."""
+    return bool(getattr(task, "pairs", task.kind in ("pair", "similarity")))
+
+
+def read_json(body: bytes) -> Any:
+    """The JSON value of a body. Raises `Refused` (400)."""
+    try:
+        return json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # The words of the decoder name a place; those of the other errors may repeat the text.
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Refused(400, f"the body is not JSON in UTF-8{where}") from error
+
+
+def read_query(value: Any, limits: Limits, route: str = "predict") -> Query:
+    """The body of `POST /ROUTE`, as a JSON value. Raises `Refused` (422) for one that is not as described.
+
+    Options may stand beside `inputs` or, as Hugging Face's inference API has them, under `parameters`.
+    """
+    if not isinstance(value, dict):
+        raise Refused(422, 'the body must be an object: {"inputs": "a text"}')
+    known = (*OPTIONS[route], *FIELDS[route])
+    if unknown := sorted(set(value) - {"inputs", "model", "parameters", "options", *known}):
+        fields = sorted({"inputs", "model", "parameters", "options", *known})
+        raise Refused(422, f"unknown field {unknown[0][:40]!a}; the fields are {', '.join(fields)}")
+    parameters = value.get("parameters")
+    if not isinstance(parameters, dict | None):
+        raise Refused(422, "parameters: must be an object")
+    if unknown := sorted(set(parameters or ()) - set(known)):
+        raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}; the fields are {', '.join(sorted(known))}")
+    check_switches(value.get("options"))
+    # Both places are looked at, also where one of them has the last word.
+    options: dict[str, Any] = {}
+    for given in (parameters or {}, value):
+        options |= read_fields(route, given) | _options(given)
+    if "inputs" not in value:
+        raise Refused(422, "inputs: missing")
+    texts, single = _texts(value["inputs"], limits, _words if route == "tag" else _pair)
+    return Query(texts=texts, single=single, route=route, model=_name(value.get("model")), **options)
+
+
+def fit(query: Query, task: Task) -> Query:
+    """The query as the task reads it: pairs for a task on pairs, single texts (or words to tag) for the others.
+
+    A list of two strings is two texts, but to a task on pairs it is one pair, as in text-embeddings-inference; a
+    list in the list that holds one string is a text. Raises `Refused` (422) where it does not fit.
+    """
+    texts, single = query.texts, query.single
+    if query.route == "tag":
+        return query
+    function = FUNCTIONS.get(task.answer)
+    if query.function_to_apply not in (None, function):
+        applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"
+        raise Refused(422, f'function_to_apply: {applied}; leave it out, or ask for logits with "none"')
+    if is_paired(task):
+        if not single and len(texts) == 2 and all(isinstance(one, str) for one in texts):
+            texts, single = [(str(texts[0]), str(texts[1]))], True
+        for index, text in enumerate(texts):
+            if isinstance(text, str):
+                raise Refused(422, f"inputs[{index}]: one text, but the model reads pairs: [[first, second]]")
+    else:
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise Refused(422, f"inputs[{index}]: a pair, but the model reads single texts")
+    return Query(**(vars(query) | {"texts": texts, "single": single}))
+
+
+def _texts(
+    value: Any, limits: Limits, read_list: Callable[[list[Any], str, Limits], Question]
+) -> tuple[list[Question], bool]:
+    if isinstance(value, str):
+        return [_text(value, "inputs", limits)], True
+    if not isinstance(value, list) or not value:
+        raise Refused(422, "inputs: must be a text or a list of texts, and not empty")
+    if len(value) > limits.texts:
+        raise Refused(422, f"inputs: {len(value)} texts; the limit texts is {limits.texts}")
+    return [
+        read_list(one, f"inputs[{index}]", limits) if isinstance(one, list) else _text(one, f"inputs[{index}]", limits)
+        for index, one in enumerate(value)
+    ], False
+
+
+def _pair(value: list[Any], where: str, limits: Limits) -> Question:
+    if len(value) == 1:
+        return _text(value[0], f"{where}[0]", limits)
+    if len(value) == 2:
+        return _text(value[0], f"{where}[0]", limits), _text(value[1], f"{where}[1]", limits)
+    raise Refused(422, f"{where}: {len(value)} items; a pair has two texts")
+
+
+def _words(value: list[Any], where: str, limits: Limits) -> Question:
+    """The words of a sentence, which together are no longer than a text may be."""
+    if not value:
+        raise Refused(422, f"{where}: no words")
+    words = [_text(one, f"{where}[{index}]", limits) for index, one in enumerate(value)]
+    characters = sum(map(len, words)) + len(words) - 1
+    if characters > limits.text_characters:
+        raise Refused(422, f"{where}: {characters} characters; the limit text_characters is {limits.text_characters}")
+    return words
+
+
+def _text(value: Any, where: str, limits: Limits) -> str:
+    if not isinstance(value, str):
+        raise Refused(422, f"{where}: not a text")
+    if len(value) > limits.text_characters:
+        raise Refused(422, f"{where}: {len(value)} characters; the limit text_characters is {limits.text_characters}")
+    if is_empty(value):  # as the pattern in our description has it
+        raise Refused(422, f"{where}: an empty text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            # JSON can spell half of a surrogate pair, which is no character.
+            raise Refused(422, f"{where}: half of a surrogate pair at character {error.start}") from error
+    return value
+
+
+def _options(fields: dict[str, Any]) -> dict[str, Any]:
+    """The options that are given, checked; null is as good as not given."""
+    return {name: read(name, fields[name]) for name, read in _READ.items() if fields.get(name) is not None}
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(422, f"{name}: must be true or false")
+    return value
+
+
+def _count(name: str, value: Any) -> int:
+    # To JSON 3.0 is a whole number, too.
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if not whole or value < 1:
+        raise Refused(422, f"{name}: must be a whole number from 1")
+    return int(value)
+
+
+_READ: dict[str, Callable[[str, Any], Any]] = {
+    "top_k": _count, "raw_scores": _flag, "truncate": _flag, "exact": _flag, "normalize": _flag,
+}  # fmt: skip
+
+
+def _name(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise Refused(422, "model: must be a name")
+    return value

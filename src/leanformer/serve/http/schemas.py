@@ -1,0 +1,169 @@
+"""JSON schemas of what is asked and answered, with the server's limits in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from leanformer.questions import VISIBLE
+from leanformer.serve.http.dialects import FIELDS, SWITCHES
+from leanformer.serve.http.inputs import FUNCTIONS, OPTIONS, ROUTE_OF, is_paired
+from leanformer.serve.http.refused import KINDS
+from leanformer.serve.settings import Settings
+from leanformer.task import Task
+
+# The schema of a body for each route, and of one that has to name its model.
+QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery"}
+NAMED = {route: f"Named{name}" for route, name in QUERIES.items()}
+
+
+def answer_schema(route: str) -> dict[str, Any]:
+    """What is answered with status 200."""
+    if route == "embed":
+        return {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+    name = {"predict": "Score", "tag": "Span"}[route]
+    one = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return {"anyOf": [one, {"type": "array", "items": one}]}
+
+
+def routes_of(tasks: Mapping[str, Task]) -> list[str]:
+    """What these models can be asked for, that of the first one first."""
+    return list(dict.fromkeys(ROUTE_OF[task.answer] for task in tasks.values())) or ["predict"]
+
+
+_OPTIONS: dict[str, Any] = {
+    "raw_scores": {"type": ["boolean", "null"], "description": "Logits instead of probabilities."},
+    "top_k": {"type": ["integer", "null"], "minimum": 1, "description": "How many labels, best first; null: all."},
+    "truncate": {
+        "type": ["boolean", "null"],
+        "description": "Cut texts that are longer than the model's max_tokens; without it they are refused (422).",
+    },
+    "normalize": {"type": ["boolean", "null"], "description": "Vectors of length 1; the default, unless false."},
+    "exact": {
+        "type": ["boolean", "null"],
+        "description": "Run each text by itself: the answer does not depend on what else is asked, to the last bit. "
+        "Slower.",
+    },
+}
+_DIALECTS: dict[str, Any] = {
+    "truncation_direction": {
+        "type": ["string", "null"],
+        "enum": ["Right", "Left", "right", "left", None],
+        "description": "The end that texts are cut at where `truncate` is true; null: as the model's tokenizer does.",
+    },
+    "function_to_apply": {
+        "type": ["string", "null"],
+        "description": "The function that makes the model's scores, or none for logits; another one is refused.",
+    },
+    "aggregation_strategy": {
+        "type": ["string", "null"],
+        "enum": ["simple", "first", None],
+        "description": "Entities consist of whole words, each with the tag of its first piece; others are refused.",
+    },
+    "encoding_format": {"type": ["string", "null"], "enum": ["float", None], "description": "Numbers; the default."},
+    "prompt_name": {"type": "null", "description": "There are no prompts; put the prompt into the text."},
+    "dimensions": {"type": "null", "description": "Vectors are given whole."},
+}
+_SWITCHES = {
+    "type": ["object", "null"],
+    "additionalProperties": False,
+    "properties": {name: {"type": ["boolean", "null"]} for name in SWITCHES},
+    "description": "Switches of Hugging Face's inference API; taken, and without effect.",
+}
+_INPUTS = {
+    "predict": "A text; a list of texts; for models on pairs one pair, or a list of pairs.",
+    "tag": "A text; a list of texts, each of which may also be a list of its words. Long ones are read whole.",
+    "embed": "A text, or a list of texts.",
+}
+_TEXT = {"$ref": "#/components/schemas/Text"}
+
+
+def schemas(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """The components of the description of a server with these settings and models (name -> task)."""
+    limits = settings.limits
+    text = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": limits.text_characters,
+        # As a class alone, programs that make texts of schemas repeat it to the full length.
+        "pattern": r"[\s\S]*" + VISIBLE,
+    }
+    error = {
+        "type": "object",
+        "required": ["error", "error_type"],
+        "properties": {"error": {"type": "string"}, "error_type": {"enum": sorted(set(KINDS.values()))}},
+    }
+    score = {
+        "type": "object",
+        "required": ["label", "score"],
+        "properties": {"label": {"type": "string"}, "score": {"type": "number"}},
+    }
+    span = {
+        "type": "object",
+        "required": ["entity_group", "score", "word", "start", "end"],
+        "properties": {
+            "entity_group": {"type": "string", "description": "The type of the entity."},
+            "score": {"type": "number", "description": "Mean probability of the tags of its words."},
+            "word": {"type": "string", "description": "The piece of the text, letter for letter."},
+            "start": {"type": "integer", "minimum": 0, "description": "Its first character (Unicode code points)."},
+            "end": {"type": "integer", "minimum": 1, "description": "Its end, exclusive."},
+        },
+    }
+    queries = {QUERIES[route]: _query(route, settings, tasks) for route in OPTIONS}
+    # At the root the first model is asked, unless another one is named.
+    for route in routes_of(tasks)[1:]:
+        queries[NAMED[route]] = _named(queries[QUERIES[route]])
+    return {"Text": text, **queries, "Score": score, "Span": span, "Error": error}
+
+
+def _named(query: dict[str, Any]) -> dict[str, Any]:
+    """A query that has to name its model."""
+    model = {"type": "string", "enum": [name for name in query["properties"]["model"]["enum"] if name is not None]}
+    return query | {"required": ["inputs", "model"], "properties": query["properties"] | {"model": model}}
+
+
+def _functions(tasks: Iterable[Task]) -> list[str | None]:
+    """What each of these models takes for `function_to_apply`."""
+    taken = [FUNCTIONS.get(task.answer) for task in tasks]
+    return [*({name for name in taken if name is not None} if len(set(taken)) == 1 else ()), "none", None]
+
+
+def _several(of: Any, least: int, most: int | None) -> dict[str, Any]:
+    return {"type": "array", "minItems": least, "items": of} | ({} if most is None else {"maxItems": most})
+
+
+def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
+    """The forms that `inputs` may have where models on pairs (True), on single texts (False) or both are asked."""
+    if route == "tag":
+        return [_TEXT, _several({"anyOf": [_TEXT, _several(_TEXT, 1, None)]}, 1, most)]
+    forms: list[dict[str, Any]] = []
+    if False in paired:
+        forms += [_TEXT, _several({"anyOf": [_TEXT, _several(_TEXT, 1, 1)]}, 1, most)]
+    if True in paired:
+        forms += [_several(_TEXT, 2, 2), _several(_several(_TEXT, 2, 2), 1, most)]
+    return forms
+
+
+def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    options = {name: (_OPTIONS | _DIALECTS)[name] for name in (*OPTIONS[route], *FIELDS[route])}
+    mine = {name: task for name, task in tasks.items() if ROUTE_OF[task.answer] == route}
+    paired = {is_paired(task) for task in mine.values()} or {False}
+    if "function_to_apply" in options:
+        options["function_to_apply"] = options["function_to_apply"] | {"enum": _functions(mine.values())}
+    return {
+        "type": "object",
+        "required": ["inputs"],
+        "additionalProperties": False,
+        "properties": {
+            "inputs": {"description": _INPUTS[route], "anyOf": _inputs(route, settings.limits.texts, paired)},
+            "model": {"type": ["string", "null"], "enum": [*mine, None]},
+            **options,
+            "options": _SWITCHES,
+            "parameters": {
+                "type": ["object", "null"],
+                "additionalProperties": False,
+                "properties": options,
+                "description": "The options again, where Hugging Face's inference API has them.",
+            },
+        },
+    }

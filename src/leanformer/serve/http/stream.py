@@ -1,0 +1,100 @@
+"""Bulk work as newline-delimited JSON: a line in, a line out, in order, at the pace of the slowest part.
+
+A stream never finds the queue full: it takes lines only as fast as they are answered, and never more than half of it at
+once, so that single requests pass between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from leanformer.serve.http.answers import NAMES
+from leanformer.serve.http.inputs import Query, read_json, read_query
+from leanformer.serve.http.refused import Refused
+from leanformer.serve.service import Answered, Service
+
+# Lines of one stream on their way at once: enough to fill the packs of some workers, little beside the queue.
+WINDOW = 64
+_RETRY_SECONDS = 0.01
+
+
+async def answer_lines(
+    service: Service, lines: AsyncIterator[bytes], timeout: float, route: str = "predict"
+) -> AsyncIterator[bytes]:
+    """For each line a line of JSON: `{"index", "scores"}`, or `{"index", "error", "error_type"}`.
+
+    `scores` is what `answers.NAMES` calls the answers to `route`.
+
+    A line is a text as a JSON string, or an object as `POST /ROUTE` takes it. What is wrong with one line is said
+    in its place, and the stream goes on; a blank line is one, too, so that the n-th answer is that of the n-th line. An
+    answer is handed out as soon as it and those before it are there, also while the next line is waited for. When this
+    generator is closed, the work that it has out is dropped.
+    """
+    out: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW)
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def read() -> None:
+        index = 0
+        try:
+            async for line in lines:
+                await put(_one(service, line, index, timeout, route))
+                index += 1
+        except Refused as refused:
+            if refused.status != 499:
+                await put(_refusal(index, refused))
+        await out.put(None)
+
+    async def put(work: Any) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await out.put(task)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (task := await out.get()) is not None:
+            yield await task
+        await reader
+    finally:
+        reader.cancel()
+        for one in tasks:
+            one.cancel()
+
+
+async def _one(service: Service, line: bytes, index: int, timeout: float, route: str) -> bytes:
+    try:
+        if not line.strip():
+            raise Refused(422, "an empty line")
+        value = read_json(line)
+        query = read_query({"inputs": value} if isinstance(value, str) else value, service.settings.limits, route)
+        answered = await _patiently(service, query, timeout)
+    except Refused as refused:
+        return await _refusal(index, refused)
+    return _line({"index": index, NAMES[route]: answered.value})
+
+
+async def _refusal(index: int, refused: Refused) -> bytes:
+    return _line({"index": index, **refused.to_json()})
+
+
+async def _patiently(service: Service, query: Query, timeout: float) -> Answered:
+    """`Service.answer`, but it waits until at most half of the queue is taken; the deadline counts from there.
+
+    So the other half is left to single requests, and lines do not expire because the stream is ahead of itself.
+    """
+    while True:
+        scheduler = service.generation.scheduler
+        if scheduler.outstanding <= scheduler.queue_tokens // 2:
+            try:
+                return await service.answer(query, timeout=timeout)
+            except Refused as refused:
+                if refused.status != 429:
+                    raise
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"

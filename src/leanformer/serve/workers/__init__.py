@@ -1,0 +1,1 @@
+"""The processes that run the models, and how work gets to them."""

@@ -1,0 +1,202 @@
+"""The worker processes of one generation: started, listened to, replaced when they die, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from leanformer.errors import LeanformerError
+from leanformer.serve.workers.jobs import Pack
+from leanformer.serve.workers.scheduler import Scheduler
+from leanformer.serve.workers.wire import LENGTH, pack_ask, unpack_answer
+
+_START_SECONDS = 300.0
+_END_SECONDS = 5.0
+_LONGEST_PAUSE_SECONDS = 10.0
+
+Say = Callable[..., None]
+
+
+@dataclass(eq=False)
+class Worker:
+    """One process, seen from the server; `packs` is what it has not answered."""
+
+    process: asyncio.subprocess.Process
+    contents: list[str]
+    packs: dict[int, Pack] = field(default_factory=dict)
+
+    def send(self, pack: Pack) -> None:
+        assert self.process.stdin is not None
+        # A process may have died a moment ago. Its end is noticed where its output ends, and the pack is given on then;
+        # asyncio's own pipe ignores what is written after the end, and uvloop's raises.
+        with contextlib.suppress(RuntimeError, OSError):
+            self.process.stdin.write(pack_ask(pack.number, pack.model, pack.exact, pack.rows()))
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    async def end(self) -> None:
+        """Let it end by itself, and make it end where it does not."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), _END_SECONDS)
+        except TimeoutError:
+            self.kill()
+            await self.process.wait()
+
+
+async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True) -> Worker:
+    """A worker that has opened the artifacts.
+
+    Raises `LeanformerError` when it cannot, or when what it opened is not what `contents` (hashes) says.
+    """
+    threads = {name: "1" for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "leanformer.serve.workers.worker",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        env=os.environ | threads, start_new_session=True,
+    )  # fmt: skip
+    worker = Worker(process, list(contents))
+    try:
+        order = json.dumps({"artifacts": list(folders), "tuning": tuning}).encode()
+        assert process.stdin is not None
+        process.stdin.write(LENGTH.pack(len(order)) + order)
+        hello = json.loads(await asyncio.wait_for(_frame(worker), _START_SECONDS))
+        if "error" in hello:
+            raise LeanformerError(hello["error"])
+        if hello["contents"] != list(contents):
+            raise ChangedError("an artifact was changed since the server opened it\n  remedy: reload the server")
+    except (asyncio.IncompleteReadError, TimeoutError) as error:
+        worker.kill()
+        await worker.end()
+        raise LeanformerError(f"a worker ended, or did not start within {_START_SECONDS:g} s") from error
+    except BaseException:
+        worker.kill()
+        await worker.end()
+        raise
+    return worker
+
+
+class ChangedError(LeanformerError):
+    """The artifact in the folder is not the one that the server opened."""
+
+
+async def _frame(worker: Worker) -> bytes:
+    stream = worker.process.stdout
+    assert stream is not None
+    head = await stream.readexactly(LENGTH.size)
+    return await stream.readexactly(LENGTH.unpack(head)[0])
+
+
+@dataclass(eq=False)
+class Pool:
+    """Keeps `count` workers at work for a scheduler.
+
+    Attributes:
+        folders, contents: the artifacts and the content hashes that they must have.
+        tuning: run the artifacts as tuned for this machine.
+        say: told of events, by name and with fields.
+        changed: called when a folder no longer holds what was opened.
+        restarts: workers replaced so far.
+    """
+
+    folders: Sequence[str]
+    contents: Sequence[str]
+    count: int
+    stuck_seconds: float
+    scheduler: Scheduler
+    say: Say
+    changed: Callable[[], None]
+    tuning: bool = True
+    restarts: int = 0
+    workers: list[Worker] = field(default_factory=list)
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _ending: bool = False
+
+    async def start(self) -> None:
+        """Start all workers; ready when all are. Raises what the first that failed raised."""
+        started = await asyncio.gather(
+            *(start_worker(self.folders, self.contents, tuning=self.tuning) for _ in range(self.count)),
+            return_exceptions=True,
+        )
+        for one in started:
+            if isinstance(one, Worker):
+                self._take(one)
+        failures = [one for one in started if isinstance(one, BaseException)]
+        if failures:
+            await self.stop()
+            raise failures[0]
+        self._spawn(self._watch())
+
+    async def stop(self) -> None:
+        """End all workers. What they have not answered is lost; wait for `Scheduler.empty` first."""
+        self._ending = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(worker.end() for worker in self.workers), *self._tasks, return_exceptions=True)
+
+    def _take(self, worker: Worker) -> None:
+        self.workers.append(worker)
+        self.say("worker_started", pid=worker.process.pid)
+        self.scheduler.add(worker)
+        self._spawn(self._listen(worker))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _listen(self, worker: Worker) -> None:
+        try:
+            while True:
+                answer = unpack_answer(await _frame(worker))
+                if answer.failure is not None:
+                    self.say("pack_failed", level="error", error=answer.failure)
+                self.scheduler.answered(worker, answer)
+        except (asyncio.IncompleteReadError, OSError):
+            pass  # its output has ended, and so has it
+        except Exception as error:
+            # A frame that is none of ours: there is no going on with this worker.
+            self.say("worker_garbled", level="error", error=f"{type(error).__name__}: {error}")
+        worker.kill()
+        status = await worker.process.wait()
+        self.workers.remove(worker)
+        if self._ending:
+            return
+        self.restarts += 1
+        self.say("worker_lost", level="error", pid=worker.process.pid, status=status, packs=len(worker.packs))
+        self.scheduler.lost(worker)
+        await self._replace()
+
+    async def _replace(self) -> None:
+        pause = 0.1
+        while True:
+            try:
+                self._take(await start_worker(self.folders, self.contents, tuning=self.tuning))
+                return
+            except LeanformerError as error:
+                self.say("worker_not_started", level="error", error=str(error), again_seconds=pause)
+                if isinstance(error, ChangedError):
+                    self.changed()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _watch(self) -> None:
+        """Kill workers that are stuck; that they are gone is then noticed where any death is."""
+        while True:
+            await asyncio.sleep(min(1.0, self.stuck_seconds / 4))
+            now = time.perf_counter()
+            for worker in self.workers:
+                oldest = min((pack.sent for pack in worker.packs.values()), default=now)
+                if now - oldest > self.stuck_seconds:
+                    self.say("worker_stuck", level="error", pid=worker.process.pid)
+                    worker.kill()

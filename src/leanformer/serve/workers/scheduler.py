@@ -1,0 +1,241 @@
+"""Which rows go to which worker, and when: packs by token budget, taken by idle workers at once.
+
+There is no window in which requests wait for company. A worker that is idle takes what is there, at most its share
+of it and at most `pack_tokens`; while all are busy, work gathers by itself, and the packs grow with the load. Requests
+take turns within a model and models take turns among themselves, so that a list of a thousand texts delays a single
+one by a few packs at most. Everything happens in the event loop's thread; there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from leanformer.runtime.packing import result_rows
+from leanformer.serve.http.refused import Refused
+from leanformer.serve.workers.jobs import Job, Lane, Pack, Worker
+from leanformer.serve.workers.wire import Answer
+
+# Splitting a handful of tokens between workers costs more in messages than it gains.
+_SMALLEST_SHARE = 64
+_SMOOTHING = 0.1
+
+
+@dataclass(eq=False)
+class Scheduler:
+    """The queue of one generation of workers.
+
+    Attributes:
+        queue_tokens: most tokens accepted and not answered.
+        pack_tokens: most tokens in one pack (a longer row goes alone).
+        outstanding: tokens accepted and not answered.
+        waiting: tokens that no worker has yet.
+    """
+
+    queue_tokens: int
+    pack_tokens: int
+    observe: Callable[[Pack, float], None] = lambda pack, seconds: None
+    workers: list[Worker] = field(default_factory=list)
+    outstanding: int = 0
+    waiting: int = 0
+    jobs: int = 0
+    tokens_per_second: float = 0.0
+    _lanes: dict[tuple[int, bool], Lane] = field(default_factory=dict)
+    _last: int = 0
+    _emptied: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def submit(
+        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
+    ) -> Job:
+        """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens.
+
+        `by_token` is for models that give logits for every token: the job's are then `[tokens, outputs]`.
+        """
+        tokens = sum(len(row) for row in rows)
+        if tokens > self.queue_tokens:
+            raise Refused(413, f"the request has {tokens} tokens; the limit queue_tokens is {self.queue_tokens}")
+        if self.outstanding + tokens > self.queue_tokens:
+            raise self.overloaded()
+        loop = asyncio.get_running_loop()
+        job = Job(
+            model, rows, exact, tokens, time.perf_counter(), list(range(len(rows) - 1, -1, -1)), loop.create_future()
+        )
+        job.missing = len(rows)
+        if by_token:
+            job.starts = np.cumsum([0, *(len(row) for row in rows)])
+        job.timer = loop.call_later(
+            timeout, self.drop, job, Refused(504, f"no answer within {timeout:g} s; the work was dropped")
+        )
+        self.jobs += 1
+        self.outstanding += tokens
+        self.waiting += tokens
+        self._enqueue(job)
+        self.dispatch()
+        return job
+
+    def overloaded(self) -> Refused:
+        """The refusal for a full queue, with the seconds after which there should be room."""
+        seconds = math.ceil(self.outstanding / self.tokens_per_second) if self.tokens_per_second else 1
+        return Refused(
+            429,
+            f"the queue is full; the limit queue_tokens is {self.queue_tokens}",
+            {"retry-after": str(min(max(seconds, 1), 60))},
+        )
+
+    def drop(self, job: Job, reason: Refused) -> None:
+        """Give up a job: rows that wait are not computed, and those being computed are not delivered."""
+        if not job.open:
+            return
+        self.waiting -= sum(len(job.rows[index]) for index in job.todo)
+        job.todo.clear()
+        self._lanes.get((job.model, job.exact), Lane()).pop(job, None)
+        self._close(job)
+        if not job.answer.done():  # whoever waited for it may have been cancelled
+            job.answer.set_exception(reason)
+
+    def dispatch(self) -> None:
+        """Hand out what waits to the workers that can take it."""
+        while self.waiting:
+            idle = [one for one in self.workers if not one.packs]
+            if idle:
+                share = max(_SMALLEST_SHARE, math.ceil(self.waiting / len(idle)))
+                worker, budget = idle[0], min(self.pack_tokens, share)
+            else:
+                # Where a whole pack waits, a second one may lie ready with a worker, so that it need not wait for
+                # this loop between the two. Less than that is worth more here, where it may still grow.
+                ready = [one for one in self.workers if len(one.packs) == 1]
+                if not ready or self.waiting < self.pack_tokens:
+                    return
+                worker, budget = ready[0], self.pack_tokens
+            pack = self._next_pack(budget)
+            if pack is None:
+                return
+            worker.packs[pack.number] = pack
+            worker.send(pack)
+
+    def answered(self, worker: Worker, answer: Answer) -> None:
+        """Take a worker's answer to one of its packs."""
+        pack = worker.packs.pop(answer.pack)
+        if answer.logits is None:
+            self._again(pack, Refused(500, "the model failed on this input"))
+        else:
+            self._deliver(pack, answer.logits)
+            self._measure(pack, answer.seconds)
+            self.observe(pack, answer.seconds)
+        self.dispatch()
+
+    def lost(self, worker: Worker) -> None:
+        """A worker is gone: what it had is given to others, once."""
+        if worker in self.workers:
+            self.workers.remove(worker)
+        packs, worker.packs = worker.packs, {}
+        for pack in packs.values():
+            self._again(pack, Refused(503, "two workers in turn were lost on this request", {"retry-after": "1"}))
+        self.dispatch()
+
+    def add(self, worker: Worker) -> None:
+        self.workers.append(worker)
+        self.dispatch()
+
+    async def empty(self) -> None:
+        """Wait until every accepted job has its answer."""
+        while self.jobs:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    def _enqueue(self, job: Job, *, first: bool = False) -> None:
+        lane = self._lanes.setdefault((job.model, job.exact), Lane())
+        lane[job] = None
+        if first:
+            lane.move_to_end(job, last=False)
+
+    def _next_pack(self, budget: int) -> Pack | None:
+        for key in list(self._lanes):
+            lane = self._lanes.pop(key)
+            parts, tokens = _fill(lane, budget)
+            if lane:
+                self._lanes[key] = lane  # behind the others: models take turns
+            if parts:
+                break
+        else:
+            return None
+        now = time.perf_counter()
+        for job, _ in parts:
+            if job.handed_out is None:
+                job.handed_out = now
+        self.waiting -= tokens
+        self._last = (self._last + 1) % (1 << 32)
+        return Pack(self._last, *key, parts, tokens, now)
+
+    def _deliver(self, pack: Pack, logits: np.ndarray) -> None:
+        position = 0
+        for job, indices in pack.parts:
+            count = len(indices) if job.starts is None else sum(len(job.rows[index]) for index in indices)
+            values = logits[position : position + count]
+            position += count
+            if not job.open:
+                continue
+            if job.logits is None:
+                height = len(job.rows) if job.starts is None else job.tokens
+                job.logits = np.empty((height, logits.shape[1]), dtype=np.float32)
+            job.logits[result_rows([indices], job.starts)] = values
+            job.missing -= len(indices)
+            if not job.missing:
+                self._close(job)
+                if not job.answer.done():
+                    job.answer.set_result(job.logits)
+
+    def _again(self, pack: Pack, reason: Refused) -> None:
+        """Give a failed pack's jobs a second try, each by itself: one of them may be what the worker died of."""
+        for job, indices in pack.parts:
+            if not job.open:
+                continue
+            job.deaths += 1
+            if job.deaths > 1:
+                self.drop(job, reason)
+                continue
+            job.todo.extend(reversed(indices))
+            self.waiting += sum(len(job.rows[index]) for index in indices)
+            self._enqueue(job, first=True)
+
+    def _close(self, job: Job) -> None:
+        assert job.timer is not None
+        job.open = False
+        job.timer.cancel()
+        job.answered = time.perf_counter()
+        self.outstanding -= job.tokens
+        self.jobs -= 1
+        if not self.jobs:
+            self._emptied.set()
+
+    def _measure(self, pack: Pack, seconds: float) -> None:
+        rate = pack.tokens / max(seconds, 1e-6) * len(self.workers)
+        self.tokens_per_second += (rate - self.tokens_per_second) * (_SMOOTHING if self.tokens_per_second else 1)
+
+
+def _fill(lane: Lane, budget: int) -> tuple[list[tuple[Job, list[int]]], int]:
+    """Take rows from the front of a lane until the budget is reached; what is left of a job goes to the back."""
+    parts: list[tuple[Job, list[int]]] = []
+    tokens = 0
+    while lane:
+        job = next(iter(lane))
+        if parts and (job.deaths or tokens + len(job.rows[job.todo[-1]]) > budget):
+            break
+        indices = [job.todo.pop()]
+        tokens += len(job.rows[indices[0]])
+        while job.todo and tokens + len(job.rows[job.todo[-1]]) <= budget:
+            indices.append(job.todo.pop())
+            tokens += len(job.rows[indices[-1]])
+        parts.append((job, indices))
+        if job.todo:
+            lane.move_to_end(job)
+            break
+        del lane[job]
+        if job.deaths:
+            break
+    return parts, tokens

@@ -1,0 +1,99 @@
+"""A worker process: token ids in on standard input, logits out on standard output, one thread.
+
+The server starts it as `python -m leanformer.serve.workers.worker`. It is a process and not a thread so that a crash in
+native code costs one pack and not the server, and so that its Python never holds up the server's event loop. It sees
+token ids and never a text. It ends when its input ends, so none outlives the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from leanformer.artifact import open_artifact
+from leanformer.cascade.predictor import CascadePredictor
+from leanformer.errors import LeanformerError
+from leanformer.predictor import Predictor
+from leanformer.serve.http.inputs import is_paired
+from leanformer.serve.logs import Log, log_instead
+from leanformer.serve.workers.tuned import open_tuned
+from leanformer.serve.workers.wire import LENGTH, Answer, Ask, pack_answer, read_frame, unpack_ask
+
+
+def score(predictor: Predictor, ask: Ask) -> np.ndarray:
+    """Logits (see `Predictor.infer`) of the rows together or, where exact ones are asked for, of each row alone.
+
+    Alone, a row's answer cannot depend on what else was asked at the time, not even in the last bit.
+    """
+    if ask.exact:
+        return np.concatenate([predictor.infer([row]) for row in ask.rows])
+    return predictor.infer(ask.rows)
+
+
+def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor], list[str]]:
+    """A predictor for each artifact, on one thread and warm, and their content hashes.
+
+    Whatever kind of artifact there is comes through here, and is opened by `leanformer.loading`.
+    """
+    artifacts = [open_artifact(path) for path in folders]
+    predictors = [open_tuned(one, tuning=tuning) for one in artifacts]
+    for predictor in predictors:
+        # Sessions are made when they are first used; no request should pay for that.
+        for one in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
+            one.infer(one.tokenize([("a", "b") if is_paired(one.task) else "a"]))
+    return predictors, [one.content_hash for one in artifacts]
+
+
+def main() -> None:
+    """Read the list of artifacts, open them, say so, and answer until the input ends."""
+    # The server tells its workers to stop by closing their input, after they have answered everything. Signals to
+    # the whole group (Ctrl-C, systemd's stop) are for the server alone.
+    for one in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, one):
+            signal.signal(getattr(signal, one), signal.SIG_IGN)
+    # Its standard error is the server's log.
+    log_instead(Log())
+    # What a library prints must not get between our frames.
+    with os.fdopen(os.dup(1), "wb", buffering=0) as output:
+        os.dup2(2, 1)
+        serve(sys.stdin.buffer, output)
+
+
+def serve(source: BinaryIO, output: BinaryIO) -> None:
+    """`main`, with the streams given."""
+    order = read_frame(source)
+    if order is None:
+        return
+    hello: dict[str, Any]
+    try:
+        wanted = json.loads(order)
+        predictors, contents = open_models(wanted["artifacts"], tuning=bool(wanted.get("tuning")))
+        hello = {"contents": contents, "pid": os.getpid()}
+    except (LeanformerError, OSError) as error:
+        hello = {"error": str(error)}
+    body = json.dumps(hello).encode()
+    output.write(LENGTH.pack(len(body)) + body)
+    if "error" in hello:
+        return
+    while (frame := read_frame(source)) is not None:
+        ask = unpack_ask(frame)
+        start = time.perf_counter()
+        try:
+            answer = Answer(ask.pack, 0.0, score(predictors[ask.model], ask))
+        except Exception as error:  # whatever the engine raises is this pack's failure, not the worker's end
+            answer = Answer(ask.pack, 0.0, None, f"{type(error).__name__}: {error}"[:500])
+        frame = pack_answer(Answer(ask.pack, time.perf_counter() - start, answer.logits, answer.failure))
+        view = memoryview(frame)
+        while view:
+            view = view[output.write(view) :]
+
+
+if __name__ == "__main__":
+    main()

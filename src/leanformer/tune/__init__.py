@@ -1,0 +1,1 @@
+"""The race for the fastest settings of the runtime on this machine."""

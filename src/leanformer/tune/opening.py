@@ -1,0 +1,150 @@
+"""Candidates of a tuning: opened, looked at once, and dropped where they cannot run or answer otherwise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.errors import ArtifactError, MissingExtraError
+from leanformer.predictor import logits
+from leanformer.runtime.predictor import LightPredictor
+from leanformer.runtime.settings import Settings
+from leanformer.task import Text
+from leanformer.tune.candidates import changed_answers
+from leanformer.tune.race import Runner
+
+LEAST_TEXTS = 16
+# An engine whose plainest settings are slower than this, beside the fastest so far, is not looked at further.
+_HOPELESS = 2.5
+# With fewer packs for each worker, a turn would say more of who had to wait at its end than of the settings.
+_LEAST_PACKS = 3
+
+
+@dataclass(eq=False)
+class Candidate:
+    """An artifact under some settings.
+
+    Attributes:
+        changed: share of the texts that it answers otherwise than the default does; None where that was not seen.
+        left: why it is out; empty while it is not.
+        runner: its turns, once it has been opened.
+    """
+
+    artifact: Artifact
+    settings: Settings
+    changed: float | None = None
+    left: str = ""
+    runner: Runner | None = field(default=None, repr=False)
+
+    @property
+    def precision(self) -> str:
+        return str(self.artifact.properties.get("precision", "unknown precision"))
+
+
+def turn(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
+    """Milliseconds a text: of all at once, or the median of one at a time."""
+    if goal == "throughput":
+        start = time.perf_counter()
+        logits(predictor, texts)
+        return 1000 * (time.perf_counter() - start) / len(texts)
+    times = []
+    for text in texts:
+        start = time.perf_counter()
+        logits(predictor, [text])
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def answers_of(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> np.ndarray:
+    """Logits in the way that the goal asks for them."""
+    if goal == "throughput":
+        return logits(predictor, texts)
+    return np.concatenate([logits(predictor, [text]) for text in texts])
+
+
+def rate(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
+    """Texts per second, roughly."""
+    answers_of(predictor, texts, goal)
+    start = time.perf_counter()
+    answers_of(predictor, texts, goal)
+    return len(texts) / (time.perf_counter() - start)
+
+
+def open_candidate(
+    one: Candidate, predictor: LightPredictor, texts: Sequence[Text], goal: str
+) -> tuple[np.ndarray, float]:
+    """Load it, so that it can take turns; its logits, and how many seconds a turn takes when all is warm."""
+    answers = answers_of(predictor, texts, goal)
+    start = time.perf_counter()
+    turn(predictor, texts, goal)
+    took = time.perf_counter() - start
+    name = f"{one.artifact.path}: {one.settings.describe(goal)}"
+    one.runner = Runner(name, lambda: turn(predictor, texts, goal), group=str(one.artifact.path))
+    return answers, took
+
+
+def open_all(
+    artifact: Artifact, others: Sequence[Candidate], bases: dict[int, LightPredictor], texts: Sequence[Text], goal: str,
+    reference: np.ndarray, turn_seconds: float, *, end: float, max_changed: float, enough_packs: bool,
+) -> None:  # fmt: skip
+    """Open each while there is time, the plainest first, and say of those that are out why.
+
+    Args:
+        artifact: the one to be tuned; others are there to be compared with, whatever they answer.
+        bases: of each artifact by id a predictor, whose loaded graphs are shared.
+        reference, turn_seconds: the default's answers and its time.
+        end: on the clock; what is not open by then is not tried.
+        max_changed: largest share of answers in which `artifact` may depart from the reference.
+        enough_packs: leave out settings under which the texts make too few packs for the workers.
+    """
+    dead: dict[tuple[int, str], str] = {}
+    # The default has been looked at already.
+    looked, best = {(id(artifact), bases[id(artifact)].engine)}, turn_seconds
+    rows = bases[id(artifact)].tokenize(texts)
+    for one in sorted(others, key=_order(artifact, others)):
+        key = (id(one.artifact), one.settings.engine)
+        one.left = dead.get(key, "not tried: the time for opening was over" if time.perf_counter() > end else "")
+        if one.left:
+            continue
+        predictor = bases[id(one.artifact)].with_settings(one.settings)
+        try:
+            if enough_packs and (count := len(predictor.packs(rows))) < _LEAST_PACKS * one.settings.workers:
+                one.left = f"too few packs to tell ({count} in a turn of {len(rows)} texts)"
+                continue
+            answers, took = open_candidate(one, predictor, texts, goal)
+        except (MissingExtraError, ArtifactError) as error:
+            # Not of these settings but of the engine, on this file or in this installation.
+            one.left = dead[key] = f"does not run here: {str(error).splitlines()[0]}"
+        except Exception as error:  # whatever else an engine raises is the end of this candidate and not of the tuning
+            one.left = f"failed: {type(error).__name__}: {error}"[:300]
+        else:
+            one.changed = changed_answers(answers, reference, one.artifact.task)
+            best = min(best, took)
+            if key not in looked and took > _HOPELESS * best:
+                dead[key] = f"not tried: its plainest settings took {took / best:.1f} times as long as the best so far"
+            looked.add(key)
+            if one.changed > max_changed and one.artifact is artifact:
+                one.left = f"{100 * one.changed:.2f} % of the answers change, more than {100 * max_changed:.2f} %"
+
+
+def least_texts(base: LightPredictor, texts: Sequence[Text], goal: str) -> int:
+    """How many texts a turn needs at least, for the default to show what it can do."""
+    least = LEAST_TEXTS
+    if goal == "throughput":
+        rows = base.tokenize(texts)
+        while least < len(rows) and len(base.packs(rows[:least])) < _LEAST_PACKS * base.settings.workers:
+            least += LEAST_TEXTS
+    return min(least, len(texts))
+
+
+def _order(artifact: Artifact, others: Sequence[Candidate]) -> Callable[[Candidate], int]:
+    """The plainest of all first; for each one of another artifact two of this one."""
+    seen: dict[int, int] = {}
+    places: dict[int, int] = {}
+    for one in others:
+        places[id(one)] = seen[id(one.artifact)] = seen.get(id(one.artifact), 0) + 1
+    return lambda one: places[id(one)] * (1 if one.artifact is artifact else 2)

@@ -1,0 +1,213 @@
+"""The fastest way to run an artifact on this machine: candidates tried, checked, raced, and the choice with reasons."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from leanformer.artifact import Artifact
+from leanformer.errors import LeanformerError
+from leanformer.runtime.predictor import LightPredictor
+from leanformer.runtime.settings import DEFAULT_ENGINE, FORMAT_VERSION, machine, to_json
+from leanformer.task import Text
+from leanformer.tune.candidates import NEAR, candidates
+from leanformer.tune.opening import Candidate, least_texts, open_all, open_candidate, rate
+from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Verdict, race
+
+LEAST_SECONDS = 2.0
+_OPENING_SHARE, _TURNS = 0.4, 300
+
+
+def tune(
+    artifact: Artifact,
+    texts: Sequence[Text],
+    *,
+    goal: str,
+    seconds: float,
+    cores: int,
+    siblings: Sequence[Artifact] = (),
+    turn_texts: int | None = None,
+    max_changed: float = 0.01,
+    seed: int = 13,
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """Find the fastest settings for `artifact` and return the record that `runtime.tuning` reads.
+
+    Args:
+        texts: of the lengths that will be asked, in any order.
+        goal: "throughput" (all texts at once) or "latency" (one text at a time); tokenizer included in both.
+        seconds: about how long it may take; at least `LEAST_SECONDS`.
+        siblings: other artifacts of the same task, such as the fp32 graph beside the int8 one. They take part and are
+            compared with, but what is chosen is how to run `artifact`.
+        turn_texts: how many texts a turn has, and so how many are asked at once; None: any number, so that a turn is
+            as long as fits the time and has packs enough for all workers.
+        max_changed: settings under which `artifact` answers a larger share of the texts otherwise are discarded; of
+            siblings, which are another precision, the share is told.
+
+    Raises `LeanformerError` for a budget in which nothing could be told, and what opening `artifact` raises.
+    """
+    start = time.perf_counter()
+    if not seconds >= LEAST_SECONDS:
+        raise LeanformerError(f"{seconds:g} seconds are too few to tell anything\n  remedy: --seconds 60")
+    bases = {id(one): LightPredictor(one, threads=cores, tuning=False) for one in (artifact, *siblings)}
+    base = bases[id(artifact)]
+    sample = list(texts)
+    base.infer(base.tokenize(sample[:1]))  # after which it knows which engine is the default for this graph
+    default, *others = [Candidate(artifact, one) for one in candidates(goal, cores, base.engine)]
+    others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores, DEFAULT_ENGINE)]
+    if turn_texts is not None:
+        sample = sample[:turn_texts]
+    else:
+        least = least_texts(base, sample, goal)
+        sample = sample[: max(least, int(rate(base, sample[:least], goal) * seconds / _TURNS))]
+    reference, turn_seconds = open_candidate(default, base.with_settings(default.settings), sample, goal)
+    if turn_texts is None and (needed := _needed_seconds(turn_seconds)) > seconds:
+        # The first look met a moment when the machine was idle, or long texts come later.
+        sample = sample[: max(least, int(len(sample) * seconds / needed / 2))]
+        reference, turn_seconds = open_candidate(default, base.with_settings(default.settings), sample, goal)
+    _check_budget(turn_seconds, seconds)
+    say(f"{len(others) + 1} candidates; turns of {len(sample)} texts, {turn_seconds:.2f} s with the default")
+    end = start + _OPENING_SHARE * seconds
+    open_all(
+        artifact, others, bases, sample, goal, reference, turn_seconds, end=end, max_changed=max_changed,
+        enough_packs=turn_texts is None and goal == "throughput",
+    )  # fmt: skip
+    entered = [one for one in others if one.runner is not None and not one.left]
+    say(f"{len(entered)} of them run and answer alike")
+    assert default.runner is not None
+    verdict = race(
+        default.runner, [one.runner for one in entered if one.runner is not None],
+        seconds=max(0.0, start + seconds - time.perf_counter()), seed=seed, say=say,
+    )  # fmt: skip
+    for one in entered:
+        one.left = one.runner.left if one.runner is not None else ""
+    finalists = sorted(
+        (one for one in entered if one.runner in verdict.finalists), key=lambda one: -_speedup(one, default)
+    )
+    chosen, reason = _choose(default, [one for one in finalists if one.artifact is artifact], verdict, goal)
+    lengths = [len(row) for row in base.tokenize(sample)]
+    return {
+        "format_version": FORMAT_VERSION,
+        "content": artifact.content_hash,
+        "machine": machine(cores),
+        "goal": goal,
+        "choice": to_json(chosen.settings),
+        "reason": reason,
+        "precision": [
+            *_compare_precisions(chosen, finalists, verdict, default), *_uncompared(siblings, finalists, others)
+        ],
+        "default": _row(default, artifact, default),
+        "noise": verdict.noise,
+        "final_rounds": verdict.rounds,
+        "alternatives": [_row(one, artifact, default) for one in others],
+        "answers": {"largest_share_changed": max_changed, "near_tie": NEAR, "texts": len(sample)},
+        "data": {
+            "texts": len(sample), "tokens_mean": float(np.mean(lengths)), "tokens_p50": float(np.median(lengths)),
+            "tokens_p95": float(np.percentile(lengths, 95)), "tokens_max": max(lengths),
+        },
+        "seconds": round(time.perf_counter() - start, 1),
+    }  # fmt: skip
+
+
+def _needed_seconds(turn_seconds: float) -> float:
+    """A final takes no more than half of it: its fewest rounds, each with the default twice and the finalists."""
+    return FINAL_ROUNDS * (2 + FINALISTS) * turn_seconds * 2
+
+
+def _check_budget(turn_seconds: float, seconds: float) -> None:
+    if (needed := _needed_seconds(turn_seconds)) > seconds:
+        raise LeanformerError(
+            f"{seconds:g} seconds are too few: a turn of the default takes {turn_seconds:.2f} s, and a final of "
+            f"{FINAL_ROUNDS} rounds half of the time\n  remedy: --seconds {int(needed) + 1}, or fewer --texts"
+        )
+
+
+def _choose(default: Candidate, own: Sequence[Candidate], verdict: Verdict, goal: str) -> tuple[Candidate, str]:
+    """The best of `own` (the best first) that is faster than the default by more than the noise, or it; and why."""
+    noise = f"the noise is {100 * verdict.noise:.1f} % over {verdict.rounds} rounds"
+    stays = f"the default stays ({default.settings.describe(goal)})"
+    if not own:
+        return default, f"{stays}: nothing else came to the final; {noise}"
+    winner = next((one for one in own if one.runner is not None and verdict.faster(one.runner)), None)
+    best = winner or own[0]
+    figures = f"{_figure(best, goal)} against {_figure(default, goal)}"
+    share = f"{_speedup(best, default):.2f} times as fast"
+    if winner is None:
+        return default, f"{stays}: the best other, {best.settings.describe(goal)}, takes {figures}, {share}; {noise}"
+    return winner, f"{best.settings.describe(goal)}: {figures} with the default, {share}; {noise}"
+
+
+def _speedup(one: Candidate, default: Candidate) -> float:
+    return 1.0 if one is default or one.runner is None else one.runner.speedup
+
+
+def _figure(one: Candidate, goal: str) -> str:
+    assert one.runner is not None
+    return f"{one.runner.figure:.3f} ms a text" + (" (median, one at a time)" if goal == "latency" else "")
+
+
+def _compare_precisions(
+    chosen: Candidate, finalists: Sequence[Candidate], verdict: Verdict, default: Candidate
+) -> list[dict[str, Any]]:
+    """What the best of each sibling is like beside what was chosen, in figures and in words."""
+    best: dict[int, Candidate] = {}
+    for one in finalists:
+        best.setdefault(id(one.artifact), one)
+    found = []
+    for one in best.values():
+        if one.artifact is chosen.artifact:
+            continue
+        ratio = _speedup(chosen, default) / _speedup(one, default)
+        names = f"{chosen.precision} ({chosen.artifact.path.name})", f"{one.precision} ({one.artifact.path.name})"
+        if ratio > 1 + verdict.noise:
+            words = f"{names[0]} is {ratio:.2f} times as fast as {names[1]} here"
+        elif 1 / ratio > 1 + verdict.noise:
+            words = f"{names[0]} is not faster here: {names[1]} is {1 / ratio:.2f} times as fast; use that folder"
+        else:
+            words = f"{names[0]} is not faster than {names[1]} here: they differ by less than the noise"
+        if one.changed:
+            words += f"; {100 * one.changed:.1f} % of the answers are others"
+        row: dict[str, Any] = {
+            "artifact": one.artifact.path.name,
+            "content": one.artifact.content_hash,
+            "precision": one.precision,
+        }
+        found.append(row | {"ratio": ratio, "changed": one.changed, "words": words})
+    return found
+
+
+def _uncompared(
+    siblings: Sequence[Artifact], finalists: Sequence[Candidate], others: Sequence[Candidate]
+) -> list[dict[str, Any]]:
+    """Siblings of which nothing came to the final, and why: what became of their plainest settings."""
+    found = []
+    for artifact in siblings:
+        if any(one.artifact is artifact for one in finalists):
+            continue
+        first = next(one for one in others if one.artifact is artifact)
+        words = f"{first.precision} ({artifact.path.name}) was not compared: {first.left}"
+        row: dict[str, Any] = {
+            "artifact": artifact.path.name,
+            "content": artifact.content_hash,
+            "precision": first.precision,
+        }
+        found.append(row | {"ratio": None, "words": words})
+    return found
+
+
+def _row(one: Candidate, artifact: Artifact, default: Candidate) -> dict[str, Any]:
+    """A candidate as the record shows it."""
+    row: dict[str, Any] = {"artifact": one.artifact.path.name} if one.artifact is not artifact else {}
+    row |= {"precision": one.precision, **to_json(one.settings), "changed": one.changed}
+    runner = one.runner
+    if runner is not None and (runner.figures or runner.final):
+        figures = runner.final or runner.figures
+        row |= {
+            "ms_per_text": runner.figure, "ms_per_text_spread": [min(figures), max(figures)],
+            "speedup": _speedup(one, default), "rounds": len(runner.figures),
+            "final_rounds": len(runner.final),
+        }  # fmt: skip
+    return row | ({"left": one.left} if one.left else {})

@@ -1,0 +1,199 @@
+"""A cascade as a step: its promise kept or the step left out, found again by what its members compute, searched."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leanformer.artifact import Artifact, open_artifact
+from leanformer.cascade.calibrate import calibrate, parted
+from leanformer.cascade.promise import Promise
+from leanformer.cascade.store import read_cascade
+from leanformer.combine.cascade import Cascade
+from leanformer.errors import DataError, RecipeError
+from leanformer.loading import open_predictor
+from leanformer.measure import speed
+from leanformer.measure.speed import SpeedSettings
+from leanformer.predictor import logits
+from leanformer.recipe.compress import compress
+from leanformer.recipe.find import find_recipe
+from leanformer.recipe.run import Outcome, run_recipe
+from leanformer.search.run import search
+from leanformer.search.study.budget import Budget
+from tests.cascade.making import population
+from tests.export.making import make_context
+from tests.search.searching import space_of
+from tests.tiny import tiny_artifact, tiny_dataset
+
+RECIPE = """\
+name: both
+steps:
+  - {step: export.onnx, name: large, uses: teacher, max_difference: 0.01}
+  - {step: compress.distil, name: student, uses: teacher, layers: 1, epochs: 4, trial_texts: 0, learning_rate: 0.003}
+  - {step: export.onnx, name: small, max_difference: 0.01}
+  - {step: export.cascade, name: both, large: LARGE, max_loss: 20, rung: both}
+"""
+SPACE = """\
+name: cascades
+goals: {maximise: quality, minimise: bytes}
+steps:
+  - {step: export.onnx, name: large, uses: teacher, max_difference: 0.01}
+  - {step: compress.distil, name: student, uses: teacher, layers: 1, epochs: 4, trial_texts: 0, learning_rate: 0.003}
+  - {step: export.onnx, name: small, max_difference: 0.01}
+  - name: larger
+    choose:
+      - null
+      - step: export.cascade
+        name: both
+        large: large
+        max_loss: {choose: [20.0, 0.5]}
+        threshold: {choose: [null, 0.9]}
+"""
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Artifact:
+    return tiny_artifact(tmp_path / "teacher")
+
+
+def ran(folder: Path, teacher: Artifact, text: str = RECIPE, large: str = "large") -> Outcome:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yaml").write_text(text.replace("LARGE", large), encoding="utf-8")
+    context = replace(make_context(folder, teacher), cache=folder / "cache")
+    return run_recipe(find_recipe(folder / "recipe.yaml"), teacher, context, folder)
+
+
+def test_the_promise_and_its_evidence_are_in_the_artifact(tmp_path: Path, teacher: Artifact):
+    outcome = ran(tmp_path, teacher)
+    made = outcome.artifacts["both"]
+    plan, members = read_cascade(made)
+    assert [one.content_hash for one in members] == [
+        outcome.artifacts[name].content_hash for name in ("small", "large")
+    ]
+    last = made.history[-1]
+    assert last["step"] == "export.cascade" and last["options"]["large"] == "large"
+    assert last["calibration"]["promise"] == {"max_loss": 20, "confidence": 0.95, "of": "accuracy"}
+    assert last["plan"] == plan.to_json()
+    # What is written is what the calibration of these rows finds.
+    dev = tiny_dataset().dev
+    assert dev is not None
+    fit, held_out = parted(len(dev), 0.2, 13)
+    values = [logits(open_predictor(one, threads=1), dev.inputs) for one in members]
+    found = calibrate(values, dev.targets, Promise(20.0), fit, held_out)
+    assert found.plan is not None and found.plan.thresholds == pytest.approx(plan.thresholds)
+    assert found.plan.temperatures == pytest.approx(plan.temperatures)
+    ours = logits(open_predictor(made, threads=1), dev.inputs)
+    routes = plan.route(values)
+    assert np.allclose(ours, np.stack(values)[routes, np.arange(len(dev))], atol=1e-5)
+
+
+def test_a_promise_that_cannot_be_made_leaves_the_step_out(tmp_path: Path, teacher: Artifact):
+    outcome = ran(tmp_path, teacher, RECIPE.replace("max_loss: 20", "max_loss: 0.5"))
+    assert "both" not in outcome.artifacts
+    assert "the promise cannot be made" in outcome.left_out["both"] and "599 calibration" in outcome.left_out["both"]
+
+
+def test_it_is_found_again_by_what_its_members_compute(tmp_path: Path, teacher: Artifact):
+    first = ran(tmp_path, teacher).artifacts["both"].path
+    renamed = RECIPE.replace("name: large", "name: larger")
+    assert ran(tmp_path, teacher, renamed, large="larger").artifacts["both"].path == first
+    assert ran(tmp_path, teacher, large="teacher").artifacts["both"].path != first
+
+
+def test_without_its_larger_model_it_is_left_out(tmp_path: Path, teacher: Artifact):
+    # A graph that strays by nothing at all cannot be.
+    text = RECIPE.replace(
+        "uses: teacher, max_difference: 0.01", "uses: teacher, max_difference: 0.0, max_mean_share: 0.0"
+    )
+    outcome = ran(tmp_path, teacher, text)
+    assert "large" in outcome.left_out
+    assert outcome.left_out["both"] == "'large', which it builds on, was left out"
+
+
+def test_a_larger_model_that_is_no_step_is_refused(tmp_path: Path, teacher: Artifact):
+    with pytest.raises(RecipeError, match="step 'both' large 'nobody', which is no step before it"):
+        ran(tmp_path, teacher, large="nobody")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"confidence": 2.0}, "confidence"),
+        ({"promise": "speed"}, "promise"),
+        ({"measure": "mood"}, "measure"),
+        ({"on": "test"}, "on is dev or unlabelled"),
+        ({"on": "unlabelled"}, "needs labels"),
+        ({"fit_share": 1.0}, "fit_share"),
+        ({"threshold": 1.5}, "threshold"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options: dict[str, Any], said: str):
+    with pytest.raises(RecipeError, match=f"export.cascade: .*{said}"):
+        Cascade(**options)
+
+
+def test_agreement_takes_texts_without_labels(tmp_path: Path, teacher: Artifact):
+    outcome = ran(tmp_path, teacher)
+    small, large = (outcome.artifacts[name] for name in ("small", "large"))
+    context = replace(make_context(tmp_path, teacher), artifacts={"teacher": teacher, "large": large})
+    step = Cascade("large", max_loss=30.0, promise="agreement", on="unlabelled")
+    assert context.data.unlabelled is not None
+    made = step(small, context, tmp_path / "made")
+    assert made.history[-1]["calibration"]["promise"]["of"] == "agreement"
+    lacking = replace(context, data=replace(context.data, unlabelled=None))
+    with pytest.raises(DataError, match="no unlabelled split to calibrate"):
+        step(small, lacking, tmp_path / "other")
+
+
+def test_a_given_threshold_is_tested_alone():
+    values, labels = population(3000, 5)
+    fit, held_out = parted(3000, 0.2, 1)
+    for threshold in (0.0, 0.95):
+        found = calibrate(values, labels, Promise(1.0), fit, held_out, threshold=threshold)
+        assert found.steps == 1
+        kept = found.p <= 0.05
+        assert (found.plan is not None) == kept == (threshold > 0), "all answers from the small model lose too much"
+    assert found.plan is not None and found.plan.thresholds == (0.95,)
+
+
+@pytest.mark.slow
+def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeypatch: pytest.MonkeyPatch):
+    """By `compress`, and as what a search chose; each member's own manifest goes with it."""
+    monkeypatch.setattr(speed, "_SETTLE_SECONDS", 0)
+    quick = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("LARGE", "large"), encoding="utf-8")
+    done = compress(
+        str(teacher.path), tiny_dataset(), tmp_path / "lean", recipe=find_recipe(tmp_path / "recipe.yaml"), threads=1,
+        max_drop=100.0, speed=quick, memory=False, device="cpu", allow_weak_teacher=True,
+        allow_lost_classes=True, say=lambda line: None,
+    )  # fmt: skip
+    assert done.artifact.format == "cascade"
+    texts = ["goal match team.", "rain and storm."]
+    assert len(open_predictor(open_artifact(tmp_path / "lean"), threads=1).predict(texts)) == 2  # type: ignore[attr-defined]
+
+    found = search(
+        space_of(tmp_path / "space", SPACE), str(teacher.path), tiny_dataset(), tmp_path / "found",
+        budget=Budget(trials=5), sampler="grid", threads=1, device="cpu", speed=quick, final_speed=quick,
+        allow_weak_teacher=True,
+        allow_lost_classes=True, say=lambda line: None,
+    )  # fmt: skip
+    by_loss = {json.dumps(one["params"], sort_keys=True): one for one in found.record["trials"]}
+    assert len(by_loss) == 5
+    for one in found.record["trials"]:
+        impossible = one["params"].get("both.max_loss") == 0.5
+        assert (one["state"] == "failed") == impossible, one
+    cascades = [
+        one for one in found.record["trials"] if "both.max_loss" in one["params"] and one["state"] == "finished"
+    ]
+    assert cascades and all(one["figures"]["latency_ms_p50"] > 0 for one in cascades)
+    for artifact in found.front.values():
+        assert open_predictor(artifact, threads=1).tokenize(texts)
+    assert found.report is not None
+    chosen = [one.format for one in found.front.values()]
+    runtimes = [one.runtime for one in found.report.rungs[-len(chosen) :]]
+    assert all(("cascade" in runtime) == (kind == "cascade") for runtime, kind in zip(runtimes, chosen, strict=True))

@@ -1,0 +1,110 @@
+"""Running jobs here: steps and figures shared between trials, failures told, shares of data taken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanformer.artifact import Artifact
+from leanformer.compress.distil.distil import Distil
+from leanformer.measure.speed import SpeedSettings
+from leanformer.search.jobs.executor import Job, Serial
+from leanformer.search.jobs.local import Runner
+from leanformer.search.space.goals import FIGURES
+from leanformer.search.study.budget import Budget
+from leanformer.search.study.drive import drive
+from leanformer.search.study.journal import Journal
+from leanformer.search.study.sampler import Sampler
+from leanformer.search.study.study import Study
+from leanformer.search.study.trial import FAILED, FINISHED
+from tests.search.searching import space_of
+from tests.tiny import tiny_dataset
+
+SPACE = """\
+goals: {maximise: quality, minimise: bytes}
+steps:
+  - step: compress.distil
+    name: student
+    uses: teacher
+    layers: {choose: [2, 1, 5]}
+    trial_texts: 0
+    epochs: 1
+    learning_rate: 0.003
+  - {step: export.onnx, max_difference: 0.01}
+  - name: precision
+    choose: [null, {step: export.int8, max_flips: 1.0, max_mean_share: 10.0}]
+runtime:
+  engine: {choose: [onnxruntime, native]}
+"""
+
+
+@pytest.fixture
+def runner(tmp_path: Path, teacher: Artifact) -> Runner:
+    settings = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
+    return Runner(teacher, replace(tiny_dataset(), test=None), tmp_path / "work", 1, "cpu", settings)
+
+
+def job_of(folder: Path, share: float = 1.0, over: str | None = None, **params: Any) -> Job:
+    values = {"student.layers": 1, "precision": None, "runtime.engine": "onnxruntime"} | params
+    filled = space_of(folder, SPACE).of(values)
+    return {"trial": 0, "rung": 0, "share": share, "over": over, "seed": 13, "recipe": filled.recipe.to_json(),
+            "runtime": filled.runtime}  # fmt: skip
+
+
+def test_a_result_is_plain_json_with_every_figure(tmp_path: Path, runner: Runner):
+    result = runner(json.loads(json.dumps(job_of(tmp_path))))
+    assert json.loads(json.dumps(result)) == result
+    assert set(FIGURES) | {"drop", "lost"} == set(result["figures"])
+    assert all(value is not None for value in result["figures"].values())
+    teacher = runner.teacher_quality()
+    assert result["figures"]["drop"] == pytest.approx(100 * (teacher - result["figures"]["quality"]))
+    assert result["wall_seconds"] > 0 and result["joules"] is None
+
+
+def test_trials_share_steps_and_no_figure_is_taken_twice(
+    tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
+):
+    ran: list[int] = []
+    original = Distil.__call__
+
+    def noting(step: Distil, *arguments: Any) -> Artifact:
+        ran.append(1)
+        return original(step, *arguments)
+
+    monkeypatch.setattr(Distil, "__call__", noting)
+    first = runner(job_of(tmp_path))
+    other = runner(job_of(tmp_path, precision="export.int8"))
+    again = runner(job_of(tmp_path))
+    assert len(ran) == 1
+    assert again["figures"] == first["figures"], "also those that were timed"
+    assert other["content_hash"] != first["content_hash"]
+    assert len(list((tmp_path / "work" / "cache").glob("outputs-*"))) == 1, "teacher outputs are computed once"
+
+
+def test_a_share_of_data_is_another_training_on_less(tmp_path: Path, runner: Runner):
+    small, whole = runner(job_of(tmp_path, 0.2, "data")), runner(job_of(tmp_path, 1.0, "data"))
+    assert small["content_hash"] != whole["content_hash"]
+    assert whole["content_hash"] == runner(job_of(tmp_path))["content_hash"]
+
+
+def test_what_cannot_be_run_is_told(tmp_path: Path, runner: Runner):
+    assert "only has 2" in (said := runner(job_of(tmp_path, **{"student.layers": 5}))["failed"]) or "layers 5" in said
+    said = runner(job_of(tmp_path, **{"runtime.engine": "native"}))["failed"]
+    assert "native" in said, "the native engine runs int8 graphs alone"
+
+
+@pytest.mark.slow
+def test_a_search_passes_over_what_cannot_be_run(tmp_path: Path, runner: Runner):
+    space = space_of(tmp_path, SPACE)
+    study = Study(space, Sampler(space, "grid", 13), Journal(tmp_path / "trials.jsonl"), {})
+    why = drive(study, Budget(minutes=5), Serial(runner), 13, lambda line: None)
+    assert why == "nothing is left to try" and len(study.trials) == 12
+    for one in study.trials:
+        impossible = one.params["student.layers"] == 5
+        assert (one.state == FAILED) >= impossible
+        assert one.state in (FINISHED, FAILED)
+    assert study.front()

@@ -1,0 +1,134 @@
+"""Batches: every row once an epoch, within the token budget, and without effect on the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from leanformer.models.classifier import Classifier
+from leanformer.train.feeds.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.objectives.distillation import Distillation, LossWeights
+from leanformer.train.objectives.objective import CrossEntropy
+from leanformer.train.teacher_outputs import teacher_outputs
+from tests.tiny import tiny_artifact, tiny_classifier, tiny_config
+
+CPU = torch.device("cpu")
+
+
+def training_set(count: int = 97, seed: int = 0, padding_id: int = 0) -> TrainingSet:
+    generator = np.random.default_rng(seed)
+    rows = [generator.integers(5, 100, size=n).astype(np.int32) for n in generator.integers(2, 30, size=count)]
+    return TrainingSet(rows, generator.integers(0, 3, size=count), padding_id)
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(97, 8), (8, 8), (1, 8), (1000, 4), (5, 100)])
+def test_every_row_once_an_epoch(count: int, batch_size: int) -> None:
+    data = training_set(count)
+    for epoch in range(2):
+        steps = epoch_steps(data, batch_size=batch_size, seed=3, epoch=epoch)
+        assert sorted(int(row) for step in steps for row in step) == list(range(count))
+        assert len(steps) == -(-count // batch_size)
+        assert max(len(step) for step in steps) <= batch_size
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    data = training_set()
+
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        np.random.seed(seed * 100 + epoch)
+        return [step.tolist() for step in epoch_steps(data, batch_size=8, seed=seed, epoch=epoch)]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1) != order(2, 1) != order(1, 0)
+
+
+def test_rows_of_like_length_go_together_and_steps_come_mixed() -> None:
+    data = training_set(800)
+    steps = epoch_steps(data, batch_size=16, seed=1, epoch=0)
+    lengths = [[len(data.rows[row]) for row in step] for step in steps]
+    assert np.mean([max(one) - min(one) for one in lengths]) < 2
+    means = [float(np.mean(one)) for one in lengths]
+    assert means != sorted(means)
+    other = epoch_steps(data, batch_size=16, seed=1, epoch=1)
+    assert {frozenset(step.tolist()) for step in steps}.isdisjoint(frozenset(step.tolist()) for step in other)
+
+
+@pytest.mark.parametrize("budget", [1, 29, 60, 200, 10_000])
+def test_the_token_budget_holds_and_shares_sum_to_one(budget: int) -> None:
+    data = training_set(padding_id=3)
+    indices = np.arange(10, 50)
+    batches = list(to_batches(data, indices, token_budget=budget, device=CPU))
+    for batch in batches:
+        assert len(batch.rows) == 1 or batch.ids.numel() <= budget
+        assert batch.share == pytest.approx(len(batch.rows) / 40)
+        for ids, mask, label, row in zip(batch.ids, batch.mask, batch.labels, batch.rows, strict=True):
+            n = len(data.rows[row])
+            assert ids[:n].tolist() == data.rows[row].tolist() and set(ids[n:].tolist()) <= {3}
+            assert mask.tolist() == [1] * n + [0] * (len(ids) - n)
+            assert int(label) == data.labels[row]
+    assert sorted(int(row) for batch in batches for row in batch.rows) == indices.tolist()
+    assert sum(batch.share for batch in batches) == pytest.approx(1)
+    assert (len(batches) == 1) == (budget == 10_000)
+    assert (len(batches) == 40) == (budget == 1)
+    # Blocks are as full as the budget allows: no two neighbours would have fitted into one.
+    for one, other in pairwise(batches):
+        assert (len(one.rows) + 1) * len(data.rows[other.rows[0]]) > budget
+
+
+def gradient(model: Classifier, objective: Callable[[Classifier, Batch], Tensor], budget: int) -> dict[str, Tensor]:
+    model.zero_grad()
+    for batch in to_batches(TEXTS_AS_DATA, np.arange(24), token_budget=budget, device=CPU):
+        (objective(model, batch) * batch.share).backward()
+    return {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
+
+
+TEXTS_AS_DATA = training_set(24)
+TEXTS_AS_DATA.labels[::3] = -1
+
+
+@pytest.fixture(scope="module")
+def objectives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, nn.Module]:
+    folder = tmp_path_factory.mktemp("teacher")
+    texts = [" ".join(["rain"] * (len(row) - 2)) for row in TEXTS_AS_DATA.rows]
+    teacher = tiny_artifact(folder / "a", seed=5)
+    outputs = teacher_outputs(teacher, texts, cache=folder, hidden=(0, 2), attention=(0, 1))
+    assert outputs.lengths.tolist() == [len(row) for row in TEXTS_AS_DATA.rows]
+    maps = {"hidden_map": ((0, 0), (2, 2)), "attention_map": ((0, 0), (1, 1))}
+    return {
+        "soft": Distillation(outputs, LossWeights(temperature=2.0)),
+        "hard": Distillation(outputs, LossWeights(hard=0.7)),
+        "hidden mse": Distillation(outputs, LossWeights(hidden=1.0), **maps),
+        "hidden cosine": Distillation(outputs, LossWeights(hidden=1.0, hidden_kind="cosine"), **maps),
+        "attention": Distillation(outputs, LossWeights(attention=1.0), **maps),
+    }
+
+
+@pytest.mark.parametrize("name", ["soft", "hard", "hidden mse", "hidden cosine", "attention"])
+def test_blocks_add_up_to_the_whole_step(name: str, objectives: dict[str, nn.Module]) -> None:
+    model = tiny_classifier(tiny_config())
+    whole = gradient(model, objectives[name], 10_000)
+    for budget in (1, 90):
+        split = gradient(model, objectives[name], budget)
+        assert split.keys() == whole.keys()
+        for parameter, value in whole.items():
+            assert torch.allclose(split[parameter], value, atol=1e-6, rtol=1e-4), parameter
+    assert max(float(value.abs().max()) for value in whole.values()) > 1e-3
+
+
+def test_cross_entropy_adds_up_too() -> None:
+    labels = np.arange(24) % 3
+    model, data = tiny_classifier(tiny_config()), TrainingSet(TEXTS_AS_DATA.rows, labels, 0)
+    gradients = []
+    for budget in (10_000, 60):
+        model.zero_grad()
+        batches = list(to_batches(data, np.arange(24), token_budget=budget, device=CPU))
+        for batch in batches:
+            (CrossEntropy()(model, batch) * batch.share).backward()
+        gradients.append([one.grad.clone() for one in model.parameters() if one.grad is not None])
+    assert len(batches) > 3
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))
