@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("data"):
             item.add_marker(skip)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """End the run when a worker dies: pytest-xdist hands its file to another one and then may wait for ever."""
+    if error is None or "Not properly terminated" not in str(error):
+        return
+    scheduler = getattr(node.config.pluginmanager.getplugin("dsession"), "sched", None)
+    name = node.gateway.id
+    status = node.gateway._io.popen.wait(timeout=60)
+    running = [
+        test
+        for scope in getattr(scheduler, "assigned_work", {}).get(node, {}).values()
+        for test, done in scope.items()
+        if not done
+    ][:1]
+    pytest.exit(
+        f"worker {name} ended with status {status} while running {', '.join(running) or 'nothing'}", returncode=3
+    )
 
 
 @pytest.fixture(scope="session")
