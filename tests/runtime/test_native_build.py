@@ -29,7 +29,7 @@ from tests.native import COMPILED, needs_compiler
 
 pytestmark = needs_compiler
 REAL = build.library() if COMPILED else Path()
-ANSWER = "from leanformer.runtime import native_engine; native_engine._loaded()"
+ANSWER = "from leanformer.runtime.engines import native_engine; native_engine._loaded()"
 
 
 @pytest.fixture(scope="module")
