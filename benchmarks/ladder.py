@@ -26,10 +26,10 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.cli.arguments import pairs
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.recipe.compress import compress
 from leanformer.recipe.find import find_recipe
 from leanformer.runtime.cores import allowed_cores
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 
 HERE = Path(__file__).resolve().parent

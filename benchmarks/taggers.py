@@ -20,9 +20,9 @@ from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.compress.recurrent.strategies import STRATEGIES
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json, write_json
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.predictor import TorchPredictor
 from leanformer.runtime.cores import allowed_cores
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 
 HERE = Path(__file__).resolve().parent

@@ -22,11 +22,11 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models import surgery
 from leanformer.models.store import read_model, write_classifier
 from leanformer.models.writing import TOKENIZER
 from leanformer.step import Context, options
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 
 STATES: dict[str, Any] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leanformer.artifact import Artifact
-from leanformer.train.fine_tune import fine_tune
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from tests.tiny import tiny_artifact, tiny_dataset
 

@@ -25,7 +25,7 @@ for _switch, _off in {
 _NAMES = {
     "load": "leanformer.loading",
     "compress": "leanformer.recipe.compress",
-    "fine_tune": "leanformer.train.fine_tune",
+    "fine_tune": "leanformer.finetune.fine_tune",
     "open_dataset": "leanformer.data.dataset",
     "open_artifact": "leanformer.artifact",
     "find_recipe": "leanformer.recipe.find",
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from leanformer.artifact import Artifact, open_artifact
     from leanformer.data.dataset import Dataset, open_dataset
     from leanformer.data.examples import Examples
+    from leanformer.finetune.fine_tune import fine_tune
     from leanformer.loading import load
     from leanformer.recipe.compress import compress
     from leanformer.recipe.find import find_recipe
     from leanformer.recipe.spec import Recipe
     from leanformer.report import Report
     from leanformer.task import Task
-    from leanformer.train.fine_tune import fine_tune
 
 
 def __getattr__(name: str) -> Any:

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.measure import speed
 from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import read_recipe
 from leanformer.search.run import search
 from leanformer.search.space.read import read_space
 from leanformer.search.study.budget import Budget
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
 

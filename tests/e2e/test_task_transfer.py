@@ -11,12 +11,12 @@ from leanformer.artifact import Artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.classifier import Classifier
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.task import Task
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from tests.export.making import make_context
 from tests.tiny import TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts

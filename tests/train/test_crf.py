@@ -17,6 +17,7 @@ from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.export.onnx import Onnx
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers, decide, logits
@@ -24,7 +25,6 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet, to_batches
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 from leanformer.train.rows import encode
 from tests.export.making import folder_bytes, make_context

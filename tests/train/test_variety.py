@@ -11,10 +11,10 @@ import pytest
 from leanformer.data.dataset import open_dataset
 from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.recipe.compress import compress
 from leanformer.recipe.library import recipe_path
 from leanformer.recipe.spec import read_recipe
-from leanformer.train.fine_tune import fine_tune
 from leanformer.train.loop import FitSettings
 
 SAME: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {

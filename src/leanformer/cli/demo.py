@@ -33,13 +33,13 @@ def demo(
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.data.dataset import open_dataset
     from leanformer.data.sample.sample import write_sample
+    from leanformer.finetune.fine_tune import fine_tune
     from leanformer.loading import load
     from leanformer.measure.speed import SpeedSettings
     from leanformer.recipe.compress import compress
     from leanformer.recipe.find import find_recipe
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import default_threads
-    from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings
 
     started = time.monotonic()

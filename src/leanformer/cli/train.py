@@ -57,11 +57,11 @@ def train(
     need_torch("training")
     import torch
 
+    from leanformer.finetune.fine_tune import fine_tune
     from leanformer.measure.effort import Effort, recorded
     from leanformer.metrics.primary import metric_name
     from leanformer.outputs.work import check_work
     from leanformer.runtime.cores import default_threads
-    from leanformer.train.fine_tune import fine_tune
     from leanformer.train.loop import FitSettings
     from leanformer.train.precision import CHOICES
 

@@ -19,7 +19,7 @@ from leanformer.models.store import read_model
 from leanformer.predictor import logits, softmax
 from leanformer.shapes.encoder import LayerShape
 from leanformer.step import Context
-from leanformer.train.fine_tune import encoder_hash
+from leanformer.train.fit import encoder_hash
 from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
 DEEP = tiny_config(layers=(LayerShape(4, 48),) * 4)

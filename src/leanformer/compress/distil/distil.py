@@ -129,7 +129,7 @@ class Distil:
         from leanformer.models.store import write_classifier
         from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
-        from leanformer.train.fine_tune import dev_result, encoder_hash, fit_classifier
+        from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
         from leanformer.train.loop import FitSettings
         from leanformer.train.rows import encode
         from leanformer.train.teacher_outputs import teacher_outputs

@@ -28,7 +28,7 @@ from leanformer.tagging.ragged import flat
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet
-from leanformer.train.fine_tune import encoder_hash
+from leanformer.train.fit import encoder_hash
 from leanformer.train.loop import FitSettings, fit
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.objectives.distillation import Distillation, LossWeights

@@ -113,7 +113,7 @@ class BiLstmStudent:
         from leanformer.models.scoring import score_rows
         from leanformer.models.store import device_of, read_model
         from leanformer.tokenizer import Tokenizer
-        from leanformer.train.fine_tune import encoder_hash, tag_chain, with_chain
+        from leanformer.train.fit import encoder_hash, tag_chain, with_chain
         from leanformer.train.loop import FitSettings
         from leanformer.train.rows import encode
         from leanformer.train.targets import with_thresholds

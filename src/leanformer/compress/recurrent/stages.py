@@ -19,7 +19,7 @@ from leanformer.files import alone, sha256_json
 from leanformer.models.bilstm import BiLstm
 from leanformer.tagging.ragged import is_ragged
 from leanformer.train.feeds.batches import NOT_ASKED, TrainingSet, to_batches
-from leanformer.train.fine_tune import encoder_hash
+from leanformer.train.fit import encoder_hash
 from leanformer.train.loop import FitSettings, fit
 from leanformer.train.objectives.chain import TagChain
 from leanformer.train.teacher_outputs import TeacherOutputs

@@ -14,12 +14,14 @@ from transformers import BertConfig, BertModel, set_seed
 from leanformer.artifact import open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.errors import CheckpointError, DataError, LeanformerError
+from leanformer.finetune.fine_tune import fine_tune
 from leanformer.metrics.classification import accuracy
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
-from leanformer.train.fine_tune import encoder_hash, fine_tune, labels_of
+from leanformer.train.fit import encoder_hash
 from leanformer.train.loop import FitSettings
+from leanformer.train.targets import labels_of
 from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_dataset, tiny_tokenizer
 from tests.train.running import KilledError
 
