@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from leanformer.artifact import Artifact
-from leanformer.models.bilstm import BiLstm, BiLstmConfig
+from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import write_bilstm
+from leanformer.shapes.recurrent import BiLstmConfig
 from tests.tagged import TAGS
 from tests.tagged import TASK as TAGGING
 from tests.tiny import TASK, VOCABULARY, tiny_tokenizer

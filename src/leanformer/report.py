@@ -58,12 +58,12 @@ class Rung:
         loss: where quality was lost, see `measure.loss.describe_loss`.
         lineage: the steps that led to the artifact, oldest first, each {"step", "options"}.
         flops_per_text, padding_waste: operations of the matrix products for one test text on average, padding included,
-            and the share of them that is padding; see `measure.flops`.
+            and the share of them that is padding; see `shapes.flops`.
         energy: of answering, see `measure.energy.Energy`, as JSON; None where it was not asked for.
         cpu_seconds_per_1000: processor time of all threads for 1,000 texts, in the throughput rounds.
         parameters_without_embeddings: of the model, None where unknown.
         traffic_bytes_per_text: a lower estimate of what one text alone, of mean length, moves between memory and
-            processor; see `measure.flops.traffic_bytes`.
+            processor; see `shapes.flops.traffic_bytes`.
         lost: labels that the first rung finds on dev and this one does not, with counts; see `measure.lost`.
         peak_share: operations per second without the tokenizer, over `Report.peak`.
         robustness: for each perturbation what it cost, see `measure.robustness`; None where it was not asked for.

@@ -25,7 +25,6 @@ from leanformer.errors import RecipeError
 from leanformer.export.onnx import Onnx
 from leanformer.models import encoder
 from leanformer.models.classifier import Classifier
-from leanformer.models.flops import encoder_flops
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.models.surgery import narrow
@@ -130,7 +129,7 @@ def test_parameter_costs_are_what_narrowing_saves(model: Classifier):
 def test_flop_costs_are_what_narrowing_saves(model: Classifier, first_token_only: bool):
     costs, depth = flop_costs(model.config, 9, first_token_only=first_token_only), len(model.config.layers)
     smaller = narrow(model, [torch.tensor([3, 1])] * depth, [torch.arange(7)] * depth).config
-    before, after = (encoder_flops(one, 9, first_token_only=first_token_only) for one in (model.config, smaller))
+    before, after = (one.shape(first_token_only=first_token_only).flops(1, 9) for one in (model.config, smaller))
     assert before - after == costs.full - costs.of(smaller.layers) > 0
 
 
@@ -288,7 +287,7 @@ def test_equal_widths_in_every_layer(source: Artifact, tmp_path: Path):
 
 def flops_as_time(config: EncoderConfig) -> float:
     Classifier(replace(config, vocabulary=8, padding_id=0))  # a shape that can be built
-    return encoder_flops(config, 9, first_token_only=True) / 1e3
+    return config.shape(first_token_only=True).flops(1, 9) / 1e3
 
 
 def test_a_latency_table_of_every_family(model: Classifier, tmp_path: Path):

@@ -13,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leanformer.artifact import open_artifact
 from leanformer.errors import ArtifactError, CheckpointError
-from leanformer.models.bilstm import PARTS, BiLstm, BiLstmConfig, both_ways
+from leanformer.models.bilstm import BiLstm, both_ways
 from leanformer.models.bilstm_store import read_bilstm, write_bilstm
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
-from leanformer.shapes.flops import LstmShape, recurrent_flops
+from leanformer.shapes.recurrent import PARTS, BiLstmConfig
 from leanformer.task import Task
 from tests.recurrent import recurrent_artifact, tiny_recurrent
 from tests.tagged import TASK, tagged_examples
@@ -93,16 +93,13 @@ def test_operations_are_those_that_pytorch_counts(pooling: str) -> None:
     """Within one per cent; the library counts no LSTM, so its two cells are written out as products."""
     model = tiny_recurrent(pooling=pooling)
     config, rows, tokens = model.config, 3, 9
-    shape = LstmShape(
-        config.embedding, config.units, config.projection, config.labels, every_token=pooling == "none"
-    )  # fmt: skip
     x, state = torch.zeros(rows, config.embedding), torch.zeros(rows, config.units)
     read = torch.zeros(rows, tokens, 2 * config.units) if pooling == "none" else torch.zeros(rows, 2 * config.units)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         for _ in range(2 * tokens):
             x @ model.lstm.weight_ih_l0.T + state @ model.lstm.weight_hh_l0.T
         model.head(model.projection(read))
-    assert recurrent_flops(shape, rows, tokens) == pytest.approx(counter.get_total_flops(), rel=0.01)
+    assert config.shape().flops(rows, tokens) == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
 def test_an_artifact_is_read_as_it_was_written(tmp_path: Path) -> None:

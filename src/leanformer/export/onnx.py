@@ -24,6 +24,7 @@ from leanformer.errors import DataError, GateError, RecipeError
 from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
+from leanformer.shapes.of_artifact import graph_properties
 from leanformer.step import Context, record
 
 if TYPE_CHECKING:
@@ -106,16 +107,7 @@ def _encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[
     token_types = artifact.task.pairs and model.config.reads_token_types
     packed = can_pack(model.config)
     make, expect = (packed_graph, expected_packed_operators) if packed else (encoder_graph, expected_operators)
-    facts = {
-        "padding_id": model.config.padding_id,
-        "layers": [[layer.heads, layer.ffn] for layer in model.config.layers],
-        "hidden": model.config.hidden,
-        "head_size": model.config.head_size,
-        "gated_ffn": model.config.gated_ffn,
-        "embedding": model.config.embedding,
-        "pooling": model.config.head.pooling,
-        "layout": "packed" if packed else "padded",
-    }
+    facts = {**graph_properties(model.config), "layout": "packed" if packed else "padded"}
     return make(model, token_types=token_types), expect(model.config, token_types=token_types), facts
 
 
@@ -125,7 +117,5 @@ def _recurrent(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dic
     from leanformer.models.bilstm_store import read_bilstm
 
     model = read_bilstm(artifact)
-    facts = {
-        name: getattr(model.config, name) for name in ("padding_id", "embedding", "units", "projection", "pooling")
-    }
-    return lstm_graph(model), expected_lstm_operators(model.config), {**facts, "layout": "padded"}
+    config = model.config
+    return lstm_graph(model), expected_lstm_operators(config), {**graph_properties(config), "layout": "padded"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,27 +9,13 @@ import numpy as np
 
 from leanformer.artifact import Artifact
 from leanformer.batching import batches_by_length
-from leanformer.measure.flops import Work, shape_of, shape_of_encoder, shape_of_recurrent, traffic_bytes, work
 from leanformer.predictor import Predictor
 from leanformer.runtime.engines.engine import OnnxEngine
-from leanformer.shapes.flops import LstmShape, Shape
+from leanformer.shapes.flops import Shape, Work, traffic_bytes, work
+from leanformer.shapes.of_artifact import shape_of_artifact
 
 UNKNOWN_WORK: dict[str, Any] = {"flops_per_text": None, "padding_waste": None, "traffic_bytes_per_text": None}
 """Of a predictor that tells nothing of what it computes."""
-
-
-def shape_of_artifact(artifact: Artifact) -> Shape | LstmShape | None:
-    """The shape that an artifact runs in; None for a family that is not mapped, and for graphs that do not tell."""
-    if artifact.format == "encoder":
-        config = json.loads(artifact.file("encoder.json").read_text(encoding="utf-8"))
-        return shape_of_encoder(config, artifact.task.outputs)
-    if artifact.format == "bilstm":
-        facts = json.loads(artifact.file("bilstm.json").read_text(encoding="utf-8"))
-        return shape_of_recurrent(facts, artifact.task.outputs)
-    if artifact.format == "onnx":
-        recurrent = shape_of_recurrent(artifact.properties, artifact.task.outputs)
-        return recurrent or shape_of(artifact.properties, artifact.task.outputs, first_only=True)
-    return None
 
 
 def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) -> dict[str, Any]:
@@ -52,7 +37,7 @@ def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) ->
     }
 
 
-def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], shape: Shape | LstmShape) -> Work | None:
+def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], shape: Shape) -> Work | None:
     """The texts as they are padded in batches; None where they are packed."""
     rows = [np.zeros(length, dtype=np.int8) for length in lengths]
     if artifact.format != "onnx":

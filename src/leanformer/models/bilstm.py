@@ -6,63 +6,14 @@ that it can be trained to give them; what comes out of it is the student's own s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leanformer.errors import CheckpointError
 from leanformer.models.dropout import Dropout
-
-POOLINGS = ("none", "ends")
-PARTS = ("head", "projection", "lstm", "embedding")
-"""What can be trained by itself, from the top down."""
-
-
-@dataclass(frozen=True)
-class BiLstmConfig:
-    """The shape of a recurrent classifier; `bilstm.json` in an artifact of format "bilstm".
-
-    Attributes:
-        vocabulary: rows of the word table.
-        embedding: its width (E).
-        units: of the LSTM in each direction (H).
-        projection: width of the projection, that of the teacher's states.
-        labels: number of logits.
-        padding_id: id that fills up short rows; it changes nothing.
-        pooling: "none" gives logits for every token; "ends" reads where each direction ends, for a whole text.
-        dropout: before the LSTM, before the projection and before the logits; used in training only.
-    """
-
-    vocabulary: int
-    embedding: int
-    units: int
-    projection: int
-    labels: int
-    padding_id: int
-    pooling: str = "none"
-    dropout: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise CheckpointError(f"unknown pooling {self.pooling!r}; one of {', '.join(POOLINGS)}")
-        for name in ("vocabulary", "embedding", "units", "projection", "labels"):
-            if getattr(self, name) < 1:
-                raise CheckpointError(f"{name} must be at least 1, not {getattr(self, name)}")
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> BiLstmConfig:
-        """Raises `CheckpointError` on missing or unknown keys."""
-        try:
-            return cls(**value)
-        except TypeError as error:
-            raise CheckpointError(f"not the configuration of a recurrent classifier: {error}") from error
+from leanformer.shapes.recurrent import PARTS, BiLstmConfig
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
-from leanformer.models.bilstm import BiLstm, BiLstmConfig
-from leanformer.models.reading import BILSTM, check_agreement, read_config, read_weights
+from leanformer.models.bilstm import BiLstm
+from leanformer.models.reading import check_agreement, read_config, read_weights
 from leanformer.models.writing import write_module
+from leanformer.shapes.recurrent import BILSTM, BiLstmConfig
 from leanformer.task import Task
 
 FORMAT, CONFIG = "bilstm", "bilstm.json"

@@ -14,59 +14,11 @@ from leanformer.artifact import AGAIN, Artifact
 from leanformer.errors import ArtifactError, CheckpointError
 from leanformer.models.finite import check_finite
 from leanformer.models.writing import WEIGHTS
-from leanformer.schema import Check, fields, listed, nullable, number, text, truth, whole
+from leanformer.schema import Check
 from leanformer.strict_json import read_json
 
 Config = TypeVar("Config")
 Module = TypeVar("Module", bound=nn.Module)
-
-_WIDTH = whole(1, 1 << 20)
-_ROWS = whole(1, 1 << 26)
-_SHARE = number(0, 1)
-
-ENCODER = fields(
-    {
-        "vocabulary": _ROWS, "hidden": _WIDTH, "head_size": _WIDTH, "positions": _ROWS,
-        "token_types": whole(0, 1 << 20), "activation": text(100), "norm_epsilon": _SHARE, "dropout": _SHARE,
-        "attention_dropout": _SHARE,
-        "padding_id": whole(0, 1 << 26), "labels": _WIDTH,
-        "layers": listed(
-            fields(
-                {"heads": _WIDTH, "ffn": _WIDTH},
-                {
-                    "window": nullable(whole(0, 1 << 26)), "rotary_base": nullable(number(1)), "attention_norm": truth,
-                    "bias_columns": nullable(listed(whole(0, 1 << 20))),
-                },
-                others=False,
-            ),
-            1,
-            10_000,
-        ),
-    },
-    {
-        "family": text(100), "embedding": nullable(_WIDTH), "position_table": truth,
-        "position_offset": whole(0, 1 << 20),
-        "relative_bias": nullable(fields({"buckets": _WIDTH, "max_distance": _WIDTH, "heads": _WIDTH}, others=False)),
-        "norm_first": truth, "gated_ffn": truth, "attention_bias": truth, "ffn_bias": truth, "norm_bias": truth,
-        "head": fields(
-            {},
-            {
-                "pooling": text(100), "activation": text(100), "bias": truth, "norm": truth,
-                "dropout": nullable(_SHARE), "drops_input": truth,
-            },
-            others=False,
-        ),
-    },
-    others=False,
-)  # fmt: skip
-BILSTM = fields(
-    {
-        "vocabulary": _ROWS, "embedding": _WIDTH, "units": _WIDTH, "projection": _WIDTH, "labels": _WIDTH,
-        "padding_id": whole(0, 1 << 26),
-    },
-    {"pooling": text(100), "dropout": _SHARE},
-    others=False,
-)  # fmt: skip
 
 
 def read_config(artifact: Artifact, name: str, schema: Check, make: Callable[[Mapping[str, Any]], Config]) -> Config:

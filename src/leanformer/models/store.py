@@ -31,11 +31,11 @@ from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
 from leanformer.models.hf.stock import compare_from_text, stock_model
 from leanformer.models.hf.tokenizer import AWKWARD, longest_input, stock_tokenizer, tokenizer_file
-from leanformer.models.reading import ENCODER, check_agreement, read_config, read_weights
+from leanformer.models.reading import check_agreement, read_config, read_weights
 from leanformer.models.scoring import score_rows
 from leanformer.models.writing import TOKENIZER, write_module
 from leanformer.outputs.folders import new_artifact
-from leanformer.shapes.encoder import EncoderConfig, HeadShape
+from leanformer.shapes.encoder import ENCODER, EncoderConfig, HeadShape
 from leanformer.task import BUILT, Task, Text
 from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer

@@ -7,10 +7,51 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from leanformer.errors import CheckpointError
+from leanformer.schema import fields as checked
+from leanformer.schema import listed, nullable, number, text, truth, whole
+from leanformer.shapes.flops import EncoderShape
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
 HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS, "none")
 POOLINGS = ("first", "mean", "none")
+
+_WIDTH = whole(1, 1 << 20)
+_ROWS = whole(1, 1 << 26)
+_SHARE = number(0, 1)
+_LAYER = checked(
+    {"heads": _WIDTH, "ffn": _WIDTH},
+    {
+        "window": nullable(whole(0, 1 << 26)), "rotary_base": nullable(number(1)), "attention_norm": truth,
+        "bias_columns": nullable(listed(whole(0, 1 << 20))),
+    },
+    others=False,
+)  # fmt: skip
+ENCODER = checked(
+    {
+        "vocabulary": _ROWS, "hidden": _WIDTH, "head_size": _WIDTH, "positions": _ROWS,
+        "token_types": whole(0, 1 << 20), "activation": text(100), "norm_epsilon": _SHARE, "dropout": _SHARE,
+        "attention_dropout": _SHARE, "padding_id": whole(0, 1 << 26), "labels": _WIDTH,
+        "layers": listed(_LAYER, 1, 10_000),
+    },
+    {
+        "family": text(100), "embedding": nullable(_WIDTH), "position_table": truth,
+        "position_offset": whole(0, 1 << 20),
+        "relative_bias": nullable(
+            checked({"buckets": _WIDTH, "max_distance": _WIDTH, "heads": _WIDTH}, others=False)
+        ),
+        "norm_first": truth, "gated_ffn": truth, "attention_bias": truth, "ffn_bias": truth, "norm_bias": truth,
+        "head": checked(
+            {},
+            {
+                "pooling": text(100), "activation": text(100), "bias": truth, "norm": truth,
+                "dropout": nullable(_SHARE), "drops_input": truth,
+            },
+            others=False,
+        ),
+    },
+    others=False,
+)  # fmt: skip
+"""What `encoder.json` must look like, which may be anybody's."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +223,32 @@ class EncoderConfig:
         """Whether stock `transformers` can hold this shape: equal widths, and heads that span the hidden width."""
         widths = {(layer.heads, layer.ffn) for layer in self.layers}
         return len(widths) == 1 and self.layers[0].heads * self.head_size == self.hidden
+
+    @property
+    def head_parameters(self) -> int:
+        """Parameters of one attention head; the bias of the output map belongs to none."""
+        return 4 * self.hidden * self.head_size + (3 * self.head_size if self.attention_bias else 0)
+
+    @property
+    def unit_parameters(self) -> int:
+        """Parameters of one feed-forward unit, likewise."""
+        maps_in = 2 if self.gated_ffn else 1
+        return (maps_in + 1) * self.hidden + (maps_in if self.ffn_bias else 0)
+
+    def shape(self, *, first_token_only: bool = False) -> EncoderShape:
+        """What the cost depends on.
+
+        With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as
+        our graphs do; a head that averages or tags tokens needs them all, and PyTorch always computes them.
+        """
+        head = self.head
+        return EncoderShape(
+            self.hidden, self.head_size, tuple((layer.heads, layer.ffn) for layer in self.layers),
+            0 if head.gives_vectors else self.labels,
+            pooler=head.pooling != "none" and not head.gives_vectors,
+            first_only=first_token_only and head.pooling == "first",
+            gated=self.gated_ffn, embedding=self.embedding, every_token=head.pooling == "none",
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, without the options of other families that stand at their defaults."""

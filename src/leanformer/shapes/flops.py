@@ -7,12 +7,28 @@ softmax, norms, activations, tables and biases are linear in the width and small
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+from leanformer.shapes.attention import Softmax
+
+
+class Shape(Protocol):
+    """What a model's cost depends on; each kind of model counts its own."""
+
+    def flops(self, rows: int, tokens: int) -> int:
+        """Operations for a batch of `rows` rows of `tokens` tokens, padding included."""
+        ...
+
+    def elements(self, tokens: int) -> int:
+        """Entries of the inputs and outputs of all products for one row of `tokens` tokens."""
+        ...
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What the count depends on. The defaults of the later fields are those of BERT.
+class EncoderShape:
+    """What the cost of an encoder depends on. The defaults of the later fields are those of BERT.
 
     Attributes:
         hidden: width of the residual stream. head_size: width of a head, the same everywhere.
@@ -40,54 +56,69 @@ class Shape:
         """How many tokens of a layer's output are computed."""
         return 1 if self.first_only and layer == len(self.layers) - 1 else tokens
 
-    def head_flops(self, tokens: int, asked: int) -> int:
-        """One attention head: its query, key, value and output maps and its two products; `asked` tokens come out.
+    def head_flops(self, layer: int, tokens: int) -> int:
+        """One attention head of a layer: its query, key, value and output maps and its own products."""
+        asked = self.asked(layer, tokens)
+        maps = 4 * (tokens + asked) * self.hidden * self.head_size
+        return maps + Softmax().flops(tokens, asked, self.head_size)
 
-        Local attention counts in full: its products are masked, not left out.
-        """
-        return 4 * (tokens + asked) * self.hidden * self.head_size + 4 * asked * tokens * self.head_size
-
-    def unit_flops(self, asked: int) -> int:
+    def unit_flops(self, layer: int, tokens: int) -> int:
         """One feed-forward unit: its row of the first map, and of a gate, its column of the second."""
-        return (6 if self.gated else 4) * asked * self.hidden
+        return (6 if self.gated else 4) * self.asked(layer, tokens) * self.hidden
 
+    def flops(self, rows: int, tokens: int) -> int:
+        """Layers, head and the projection of narrow embeddings."""
+        total = 0 if self.embedding is None else 2 * tokens * self.embedding * self.hidden
+        for layer, (heads, ffn) in enumerate(self.layers):
+            total += heads * self.head_flops(layer, tokens) + ffn * self.unit_flops(layer, tokens)
+        if self.labels:
+            read = tokens if self.every_token else 1
+            total += 2 * read * self.hidden * ((self.hidden if self.pooler else 0) + self.labels)
+        return rows * total
 
-def encoder_flops(shape: Shape, rows: int, tokens: int) -> int:
-    """Operations for a batch of `rows` rows of `tokens` tokens, padding included."""
-    total = 0 if shape.embedding is None else 2 * tokens * shape.embedding * shape.hidden
-    for index, (heads, ffn) in enumerate(shape.layers):
-        asked = shape.asked(index, tokens)
-        total += heads * shape.head_flops(tokens, asked) + ffn * shape.unit_flops(asked)
-    if shape.labels:
-        read = tokens if shape.every_token else 1
-        total += 2 * read * shape.hidden * ((shape.hidden if shape.pooler else 0) + shape.labels)
-    return rows * total
+    def elements(self, tokens: int) -> int:
+        total = 0
+        for heads, ffn in self.layers:
+            width = heads * self.head_size
+            total += tokens * (self.hidden + 3 * width)  # into and out of queries, keys, values
+            total += 3 * tokens * width + 2 * heads * Softmax().elements(tokens, self.head_size) + tokens * width
+            total += tokens * (width + self.hidden)  # output
+            total += 2 * tokens * (self.hidden + ffn)  # feed-forward
+        return total
 
 
 @dataclass(frozen=True)
-class LstmShape:
-    """What the count depends on for embeddings, one bidirectional LSTM, a projection and logits.
+class Work:
+    """Operations for a set of texts.
 
     Attributes:
-        embedding: width of what goes into the LSTM. units: in each direction. projection: its width.
-        labels: number of logits.
-        every_token: whether each token has logits; else the projection, too, is computed for a text once.
+        real: what the texts' own tokens need. done: what is computed, padding included.
+        per_text: `done` over the number of texts.
+        waste: share of `done` that falls to padding.
     """
 
-    embedding: int
-    units: int
-    projection: int
-    labels: int
-    every_token: bool = True
+    real: int
+    done: int
+    per_text: float
+    waste: float
 
 
-def recurrent_flops(shape: LstmShape, rows: int, tokens: int) -> int:
-    """Operations for `rows` rows of `tokens` tokens."""
-    read = tokens if shape.every_token else 1
-    above = 2 * read * shape.projection * (2 * shape.units + shape.labels)
-    return lstm_flops(shape.embedding, shape.units, rows, tokens) + rows * above
+def work(shape: Shape, batches: Sequence[Sequence[int]], *, pad_to: int | None = None) -> Work:
+    """Operations for batches given as the lengths of their rows in tokens.
+
+    Every row of a batch is padded to the longest of it, and to at least `pad_to` tokens.
+    """
+    real = sum(shape.flops(1, length) for batch in batches for length in batch)
+    done = sum(shape.flops(len(batch), max(pad_to or 0, *batch)) for batch in batches)
+    texts = sum(len(batch) for batch in batches)
+    return Work(real, done, done / texts, 1 - real / done)
 
 
-def lstm_flops(width_in: int, units: int, rows: int, tokens: int, *, directions: int = 2) -> int:
-    """Operations of one LSTM layer: four gates from the input and from the state, at every token, in each direction."""
-    return directions * rows * tokens * 2 * 4 * units * (width_in + units)
+def traffic_bytes(weight_bytes: int, shape: Shape, rows: int, tokens: int, *, activation_bytes: int = 4) -> int:
+    """A lower estimate of the bytes moved between memory and processor for one batch.
+
+    The weights once (of a word table only the rows looked up: subtract the rest from `weight_bytes`), and the input
+    and output of each matrix product once. A cache makes it less, a small one more; it is an estimate, to tell whether
+    arithmetic or memory is the limit.
+    """
+    return weight_bytes + rows * shape.elements(tokens) * activation_bytes

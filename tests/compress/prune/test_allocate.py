@@ -12,7 +12,6 @@ import torch
 from leanformer.compress.prune.allocate import allocate
 from leanformer.compress.prune.costs import CostTable, Widths, flop_costs, parameter_costs
 from leanformer.errors import RecipeError
-from leanformer.models.flops import encoder_flops
 from leanformer.models.surgery import narrow
 from leanformer.shapes.encoder import LayerShape
 from tests.tiny import tiny_classifier, tiny_config
@@ -110,7 +109,7 @@ def test_flop_costs_are_the_encoders_flops(first_token_only: bool):
     head = 2 * CONFIG.hidden * (CONFIG.hidden + CONFIG.labels)
     for shape in (CONFIG.layers, (LayerShape(1, 2), LayerShape(2, 1))):
         config = tiny_config(layers=shape)
-        assert costs.of(shape) == encoder_flops(config, 9, first_token_only=first_token_only) - head
+        assert costs.of(shape) == config.shape(first_token_only=first_token_only).flops(1, 9) - head
     assert costs.full == costs.of(CONFIG.layers)
 
 

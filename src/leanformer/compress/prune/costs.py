@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leanformer.models.flops import head_flops, outputs_of_layer, unit_flops
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
@@ -56,21 +55,19 @@ def flop_costs(config: EncoderConfig, tokens: int, *, first_token_only: bool = T
     With `first_token_only` as an exported graph computes it: where the head reads the first token alone, units of the
     last layer cost next to nothing.
     """
-    asked = [outputs_of_layer(config, i, tokens, first_token_only=first_token_only) for i in range(len(config.layers))]
+    shape, layers = config.shape(first_token_only=first_token_only), range(len(config.layers))
     return _linear(
         config,
-        [head_flops(config, tokens, queries) for queries in asked],
-        [unit_flops(config, queries) for queries in asked],
+        [shape.head_flops(layer, tokens) for layer in layers],
+        [shape.unit_flops(layer, tokens) for layer in layers],
         "FLOPs",
     )
 
 
 def parameter_costs(config: EncoderConfig) -> CostTable:
     """Parameters of heads and units; embeddings, norms and the head are left out, for nothing here changes them."""
-    head = 4 * config.hidden * config.head_size + (3 * config.head_size if config.attention_bias else 0)
-    rows = 2 if config.gated_ffn else 1
-    unit = (rows + 1) * config.hidden + (rows if config.ffn_bias else 0)
-    return _linear(config, [head] * len(config.layers), [unit] * len(config.layers), "parameters")
+    depth = len(config.layers)
+    return _linear(config, [config.head_parameters] * depth, [config.unit_parameters] * depth, "parameters")
 
 
 def _linear(config: EncoderConfig, head: Sequence[int], unit: Sequence[int], name: str) -> CostTable:

@@ -16,9 +16,10 @@ from leanformer.compress.recurrent.distil import LEARNT
 from leanformer.compress.vocabulary.learnt_pieces import SPECIAL, carried_over, learn_pieces
 from leanformer.compress.vocabulary.seen_pieces import seen_pieces
 from leanformer.errors import RecipeError
-from leanformer.models.bilstm import BiLstm, BiLstmConfig
+from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.writing import TOKENIZER
+from leanformer.shapes.recurrent import BiLstmConfig
 from leanformer.task import Text
 from leanformer.tokenizer import truncation_side
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leanformer.models.bilstm import PARTS
+from leanformer.shapes.recurrent import PARTS
 
 _BELOW = ("projection", "lstm", "embedding")
 
@@ -19,7 +19,7 @@ class Stage:
     Attributes:
         name: what tells it from the others of its strategy.
         losses: of `objectives.student.PARTS`.
-        trains: of `models.bilstm.PARTS`; the others are frozen.
+        trains: of `shapes.recurrent.PARTS`; the others are frozen.
     """
 
     name: str

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from leanformer.export.graphs.graph import Graph, array
-from leanformer.models.bilstm import BiLstm, BiLstmConfig
+from leanformer.models.bilstm import BiLstm
+from leanformer.shapes.recurrent import BiLstmConfig
 
 _MICROSOFT = "com.microsoft"
 
