@@ -1,7 +1,7 @@
-"""Leanformer: a fine-tuned Transformer in, the leanest model that still does the task out, with the proof.
+"""Leanformer compresses a fine-tuned Transformer and measures what every step gains and costs.
 
-The names below are imported when they are first used, so that `import leanformer` costs next to nothing and
-`leanformer.load` needs no torch.
+The public names are imported on first use: `import leanformer` takes milliseconds, and `leanformer.load` needs no
+PyTorch for a compressed model.
 """
 
 from __future__ import annotations
@@ -24,22 +24,52 @@ for _switch, _off in {
 
 _NAMES = {
     "load": "leanformer.loading",
-    "compress": "leanformer.recipe.compress",
     "fine_tune": "leanformer.finetune.fine_tune",
     "open_dataset": "leanformer.data.dataset",
     "open_artifact": "leanformer.artifact",
     "find_recipe": "leanformer.recipe.find",
     "Artifact": "leanformer.artifact",
+    "Compressed": "leanformer.recipe.compress",
     "Dataset": "leanformer.data.dataset",
     "Examples": "leanformer.data.examples",
+    "FitSettings": "leanformer.train.loop",
+    "LeanformerError": "leanformer.errors",
+    "Prediction": "leanformer.predictor",
     "Recipe": "leanformer.recipe.spec",
     "Report": "leanformer.report",
+    "SpeedSettings": "leanformer.measure.speed",
     "Task": "leanformer.task",
 }
+# These two are functions, and packages as well: importing `leanformer.train.loop` makes `leanformer.train` the package.
+# So the packages themselves are callable.
+_CALLED = {"compress": "leanformer.recipe.compress", "train": "leanformer.recipe.train"}
 __all__ = [
-    "Artifact", "Dataset", "Examples", "Recipe", "Report", "Task", "compress", "find_recipe", "fine_tune", "load",
-    "open_artifact", "open_dataset",
+    "Artifact", "Compressed", "Dataset", "Examples", "FitSettings", "LeanformerError", "Prediction", "Recipe",
+    "Report", "SpeedSettings", "Task", "compress", "find_recipe", "fine_tune", "load", "open_artifact", "open_dataset",
+    "train",
 ]  # fmt: skip
+
+
+class _CallablePackage(type(os)):  # type: ignore[misc]
+    """A package that is called as the public function of its name."""
+
+    @property
+    def _function(self) -> Any:
+        name = self.__name__.rpartition(".")[2]
+        return getattr(import_module(_CALLED[name]), name)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self._function(*arguments, **options)
+
+    @property
+    def __signature__(self) -> Any:
+        from inspect import signature
+
+        return signature(self._function)
+
+
+for _name in _CALLED:
+    import_module(f"leanformer.{_name}").__class__ = _CallablePackage
 
 if TYPE_CHECKING:
     from typing import Any
@@ -47,13 +77,18 @@ if TYPE_CHECKING:
     from leanformer.artifact import Artifact, open_artifact
     from leanformer.data.dataset import Dataset, open_dataset
     from leanformer.data.examples import Examples
+    from leanformer.errors import LeanformerError
     from leanformer.finetune.fine_tune import fine_tune
     from leanformer.loading import load
-    from leanformer.recipe.compress import compress
+    from leanformer.measure.speed import SpeedSettings
+    from leanformer.predictor import Prediction
+    from leanformer.recipe.compress import Compressed, compress
     from leanformer.recipe.find import find_recipe
     from leanformer.recipe.spec import Recipe
+    from leanformer.recipe.train import train
     from leanformer.report import Report
     from leanformer.task import Task
+    from leanformer.train.loop import FitSettings
 
 
 def __getattr__(name: str) -> Any:

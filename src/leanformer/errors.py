@@ -6,6 +6,7 @@ The command line prints the message alone; anything that is not a `LeanformerErr
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -63,6 +64,12 @@ class MissingExtraError(LeanformerError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs more than the base install\n  remedy: pip install 'leanformer[{extra}]'")
+
+
+def need_torch(what: str) -> None:
+    """Raise `MissingExtraError` if a library of the extra `train` is not installed."""
+    if any(find_spec(name) is None for name in ("torch", "transformers", "safetensors", "onnx")):
+        raise MissingExtraError(what, "train")
 
 
 class MissingCompilerError(MissingExtraError):

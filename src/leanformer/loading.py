@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,10 +18,13 @@ from leanformer.predictor import Predictor
 
 if TYPE_CHECKING:
     from leanformer.cascade.predictor import CascadePredictor
+    from leanformer.models.predictor import TorchPredictor
     from leanformer.runtime.predictor import LightPredictor
 
+    Model: TypeAlias = LightPredictor | CascadePredictor | TorchPredictor
 
-def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> Predictor:
+
+def open_predictor(artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> Model:
     """A predictor that batches by length, whatever the artifact's format.
 
     Args:
@@ -57,23 +60,20 @@ def open_untuned(artifact: Artifact | Path | str, *, threads: int | None = None)
     return open_predictor(artifact, threads=threads, tuning=False)
 
 
-def load(path: Path | str, *, threads: int | None = None) -> LightPredictor | CascadePredictor:
-    """Open a lean model, or a cascade, for prediction, without torch.
+def load(path: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> Model:
+    """Open a model for prediction: `leanformer.load("lean/").predict(["a text"])`.
+
+    Graphs, and cascades of graphs, need no PyTorch; the other formats need the extra `train`.
 
     Args:
-        path: the folder that `leanformer compress` or `leanformer cascade` wrote.
-        threads: cores to use; None takes those that this process may use.
+        path: an artifact of any format: the folder that `compress`, `train` or another command wrote.
+        threads: number of cores to use; None takes those that this process may use.
+        tuning: use the settings that `leanformer tune` stored for this machine.
 
-    Raises `ArtifactError` when it is not a whole artifact of format "onnx" or "cascade".
+    Raises `ArtifactError` if the folder is not a complete artifact, and `MissingExtraError` if it needs PyTorch and
+    PyTorch is not installed.
     """
-    artifact = open_artifact(path)
-    if artifact.format == "cascade":
-        from leanformer.cascade.predictor import CascadePredictor
-
-        return CascadePredictor(artifact, lambda member: open_predictor(member, threads=threads))
-    from leanformer.runtime.predictor import LightPredictor
-
-    return LightPredictor(artifact, threads=threads)
+    return open_predictor(path, threads=threads, tuning=tuning)
 
 
 def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanformer.errors import LeanformerError, MissingExtraError
+from leanformer.errors import LeanformerError
+from leanformer.errors import need_torch as need_torch
 from leanformer.task import Task
 
 if TYPE_CHECKING:
@@ -141,12 +142,7 @@ def open_data(
     """
     from leanformer.data.dataset import open_dataset
 
-    if task is not None and kind not in (None, task.kind):
-        raise LeanformerError(f"--kind {kind}: the model's task is of kind {task.kind}\n  remedy: leave --kind out")
-    return open_dataset(
-        source, splits=pairs(split, "--split"), seed=seed, labels=None if task is None else task.labels, single=single,
-        kind=kind if task is None else task.kind,
-    )  # fmt: skip
+    return open_dataset(source, splits=pairs(split, "--split"), seed=seed, single=single, kind=kind, task=task)
 
 
 def output_folder(path: Path, *, search: bool = False, overwrite: bool = False) -> Path:
@@ -159,11 +155,3 @@ def output_folder(path: Path, *, search: bool = False, overwrite: bool = False) 
     check_folder(path, search=search, overwrite=overwrite, say=say)
     # "x/.." and the like have no name of their own, and the work folder is named after this one.
     return path if path.name not in ("", "..") else Path(os.path.realpath(path))
-
-
-def need_torch(what: str) -> None:
-    """Raise `MissingExtraError` where PyTorch or transformers is not installed."""
-    from importlib.util import find_spec
-
-    if any(find_spec(name) is None for name in ("torch", "transformers", "safetensors", "onnx")):
-        raise MissingExtraError(what, "train")

@@ -28,7 +28,6 @@ from leanformer.cli.arguments import (
     command_line,
     energy_settings,
     need_torch,
-    open_data,
     output_folder,
     pairs,
     say,
@@ -76,33 +75,19 @@ def compress(
     from rich.console import Console
 
     from leanformer.ladder.on_request import Further
-    from leanformer.ladder.splits import known_task
     from leanformer.measure.speed import SpeedSettings
-    from leanformer.metrics.primary import metric_name
-    from leanformer.models.store import device_of
-    from leanformer.outputs.place import check_apart
     from leanformer.recipe.compress import compress as run
-    from leanformer.recipe.find import find_recipe
     from leanformer.render.terminal import print_report
 
     output = output_folder(output, overwrite=overwrite)
-    check_apart(output, [recipe])
-    device_of(device)
-    metering = energy_settings(energy, country)
-    plan = find_recipe(recipe)
-    settings = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
-    if settings:
-        plan = plan.with_options(settings)
-    if (known := known_task(model)) is not None:
-        metric_name(known)  # says so where there is none
-    examples = open_data(data, split, seed, task=known, kind=kind)
+    options = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
     further = Further(tuple(slices or ()), tuple(groups or ()), (), robustness, stability)
     result = run(
-        model, examples, output, recipe=plan, max_drop=max_drop, goal=goal, work=work, max_tokens=max_tokens, seed=seed,
-        threads=threads, device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        energy=metering, further=further, allow_weak_teacher=allow_weak_teacher,
-        allow_lost_classes=allow_lost_classes, command=command_line(),
-        overwrite=overwrite, say=say,
+        model, data, output, recipe=recipe, options=options, max_drop=max_drop, goal=goal,
+        splits=pairs(split, "--split"), kind=kind, work=work, max_tokens=max_tokens, seed=seed, threads=threads,
+        device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
+        energy=energy_settings(energy, country), further=further, allow_weak_teacher=allow_weak_teacher,
+        allow_lost_classes=allow_lost_classes, command=command_line(), overwrite=overwrite, say=say,
     )  # fmt: skip
     print_report(result.report, Console())
     print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")

@@ -19,11 +19,10 @@ from leanformer.cli.arguments import (
     TokensOption,
     energy_settings,
     need_torch,
-    open_data,
     output_folder,
+    pairs,
     say,
 )
-from leanformer.errors import LeanformerError
 
 
 def train(
@@ -55,35 +54,16 @@ def train(
 ) -> None:
     """Fine-tune ENCODER on DATA; the weights that are best on dev are kept. Killed, it goes on where it was."""
     need_torch("training")
-    import torch
-
-    from leanformer.finetune.fine_tune import fine_tune
-    from leanformer.measure.effort import Effort, recorded
     from leanformer.metrics.primary import metric_name
-    from leanformer.outputs.work import check_work
-    from leanformer.runtime.cores import default_threads
-    from leanformer.train.loop import FitSettings
-    from leanformer.train.precision import CHOICES
+    from leanformer.recipe.train import train as run
 
     output = output_folder(output, overwrite=overwrite)
-    work = output.with_name(output.name + ".work")
-    check_work(work, output)
-    if precision not in CHOICES:
-        raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
-    metering = energy_settings(energy, country)
-    torch.set_num_threads(threads or default_threads())
-    examples = open_data(data, split, seed, kind=kind)
-    for note in examples.notes:
-        say(f"note: {note}")
-    settings = FitSettings(
-        epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, seed=seed, language_temperature=language_temperature,
+    artifact = run(
+        encoder, data, output, splits=pairs(split, "--split"), kind=kind, epochs=epochs, batch_size=batch_size,
+        token_budget=token_budget, learning_rate=learning_rate, precision=precision,
+        language_temperature=language_temperature, crf=crf, max_tokens=max_tokens, seed=seed, threads=threads,
+        device=device, energy=energy_settings(energy, country), overwrite=overwrite, say=say,
     )  # fmt: skip
-    effort = Effort("teacher", "train.fine_tune", whole=not work.exists())
-    with recorded(effort, output, metering):
-        artifact = fine_tune(
-            encoder, examples, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
-        )
     result = artifact.history[-1]["result"]
     print(
         f"{output}: {artifact.task.kind}, {len(artifact.task.labels)} labels, dev {metric_name(artifact.task)} "

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from leanformer.data.carving import carve_dev, strata
 from leanformer.data.examples import Examples, Label
@@ -22,7 +23,7 @@ from leanformer.data.reading.labelling import (
 )
 from leanformer.data.reading.locate import read_source
 from leanformer.data.reading.rows import READABLE_KINDS, Table
-from leanformer.errors import DataError
+from leanformer.errors import DataError, LeanformerError
 from leanformer.files import sha256_json
 from leanformer.task import BUILT, Task, by_number
 
@@ -85,13 +86,14 @@ class Dataset:
 
 
 def open_dataset(
-    source: str,
+    source: str | Path,
     *,
     splits: Mapping[str, str] | None = None,
     seed: int = 13,
     kind: str | None = None,
     labels: Sequence[str] | None = None,
     single: str = "train",
+    task: Task | None = None,
 ) -> Dataset:
     """Open a folder, a single file or a hub data set.
 
@@ -109,11 +111,17 @@ def open_dataset(
         labels: the label names in order; without them, the labels of train (or else of dev or test), sorted, by
             value where all are integers.
         single: the split that one labelled file is; "test" makes it that whatever its name, and demands labels.
+        task: a model's task: the data are read as its kind and with its labels.
 
     Raises `DataError` naming file, line and remedy for whatever cannot be read, and `MissingExtraError` for
     a hub data set without the `datasets` library.
     """
-    if kind is not None and kind not in READABLE_KINDS:
+    source = str(source)
+    if task is not None:
+        if kind not in (None, task.kind):
+            raise LeanformerError(f"--kind {kind}: the model's task is of kind {task.kind}\n  remedy: leave --kind out")
+        kind, labels = task.kind, task.labels
+    elif kind is not None and kind not in READABLE_KINDS:
         raise DataError(
             f"examples of kind {kind!r} cannot be read; {', '.join(READABLE_KINDS)} can",
             path=source,

@@ -5,29 +5,31 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
-from leanformer.data.dataset import Dataset
+from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
 from leanformer.data.variety import require_variety
-from leanformer.errors import LeanformerError, RecipeError
+from leanformer.errors import LeanformerError, RecipeError, need_torch
 from leanformer.files import sha256_json, write_json
 from leanformer.kept import keep, kept
 from leanformer.ladder.choose import GOALS, Choice, choose
 from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder, open_entry
 from leanformer.ladder.on_request import NOTHING, Further
-from leanformer.ladder.splits import prepare
+from leanformer.ladder.splits import known_task, prepare
 from leanformer.machine import fingerprint
 from leanformer.measure.effort import read_effort
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
+from leanformer.metrics.primary import metric_name
 from leanformer.outputs.folders import check_folder, new_output
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
+from leanformer.recipe.find import find_recipe
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
@@ -51,14 +53,17 @@ class Compressed:
 
 
 def compress(
-    model: str,
-    data: Dataset,
-    output: Path,
+    model: str | Path | Artifact,
+    data: str | Path | Dataset,
+    output: str | Path,
     *,
-    recipe: Recipe,
+    recipe: str | Path | Recipe = "quick",
+    options: Mapping[str, Any] | None = None,
     max_drop: float = 1.0,
     goal: str = "throughput",
-    work: Path | None = None,
+    splits: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    work: str | Path | None = None,
     max_tokens: int = DEFAULT_MAX_TOKENS,
     seed: int = 13,
     threads: int | None = None,
@@ -66,7 +71,7 @@ def compress(
     usd_per_hour: float | None = None,
     speed: SpeedSettings | None = None,
     memory: bool = True,
-    energy: EnergySettings | None = None,
+    energy: EnergySettings | bool | None = None,
     further: Further = NOTHING,
     allow_weak_teacher: bool = False,
     allow_lost_classes: bool = False,
@@ -74,39 +79,66 @@ def compress(
     overwrite: bool = False,
     say: Callable[[str], None] = print,
 ) -> Compressed:
-    """Run `recipe` on `model`, measure every rung, and write the chosen one to `output` with its report and card.
+    """Compress `model` with a recipe, measure every rung, and write the best one to `output` with its report and card.
 
     Args:
-        model: a fine-tuned model: one of our artifacts, a Hugging Face folder, or a hub name.
-        output: new folder; a folder that stands there must be an artifact, and is replaced at the very end.
-        overwrite: other files may lie in that folder, and are kept.
-        max_drop: most points of dev quality that the result may lose.
-        goal: "throughput", "latency" or "size".
-        work: where steps keep their results, so that a killed run goes on; default: `output` with `.work` added.
-        usd_per_hour: price of the machine; default: see `measure.cost`.
-        energy: meters every step and every rung; None takes their time alone.
-        further: what is measured of every rung on request.
-        allow_weak_teacher: go on with a model that an answer without reading would beat on dev.
-        allow_lost_classes: choose also a rung that does not find labels which the teacher finds on dev.
-        command: the command line to be named in the report.
+        model: a fine-tuned model: an artifact, a Hugging Face folder, or a hub name.
+        data: a folder with train, dev and test files, one such file, "hub:NAME", or an open data set.
+        output: folder to create. An artifact that is already there is replaced when the run has finished.
+        recipe: name of a shipped recipe, path of a YAML file, or a recipe.
+        options: changes to the recipe, such as {"student.layers": 2}.
+        max_drop: largest loss of quality on dev, in points, that the result may have.
+        goal: what to optimise: "throughput", "latency" or "size".
+        splits: split -> another file, as in `open_dataset`.
+        kind: kind of task; None takes the model's, or else the one that the data show.
+        work: folder for intermediate results, from which a killed run resumes; default: `output` plus `.work`.
+        max_tokens: longest input in tokens; longer texts are truncated. An artifact keeps its own.
+        seed: seed of everything random.
+        threads: number of cores to use; None takes those that this process may use.
+        device: "auto", "cpu" or "cuda".
+        usd_per_hour: price of the machine in USD; None takes the default of `measure.cost`.
+        speed: how long to time each rung.
+        memory: measure the peak memory of each rung in a fresh process.
+        energy: True, or settings, to meter the energy of every step and rung; otherwise only time is taken.
+        further: additional measurements of every rung.
+        allow_weak_teacher: continue with a model that scores no better on dev than a constant answer.
+        allow_lost_classes: also choose a rung that misses labels which the teacher finds on dev.
+        command: command line to record in the report.
+        overwrite: the folder may hold other files too; they are kept.
+        say: called with each line of progress.
 
-    Raises `LeanformerError` for anything the user can mend.
+    Raises `LeanformerError` for anything that the user can correct.
     """
     output = Path(os.path.abspath(output))
     check_folder(output, overwrite=overwrite)
+    if isinstance(recipe, str | Path):
+        check_apart(output, [recipe])
     if goal not in GOALS:  # said now, not after an hour of work
         raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
     if not math.isfinite(max_drop):
         raise RecipeError(f"max_drop is a number of points, not {max_drop}")
     if usd_per_hour is not None and not (math.isfinite(usd_per_hour) and usd_per_hour >= 0):
         raise RecipeError(f"usd_per_hour is a price of 0 or more, not {usd_per_hour}")
+    need_torch("compressing")
+    from leanformer.models.store import device_of
+
+    device_of(device)
+    energy = EnergySettings() if energy is True else energy or None
+    recipe = recipe if isinstance(recipe, Recipe) else find_recipe(recipe)
+    if options:
+        recipe = recipe.with_options(dict(options))
+    model = str(model.path if isinstance(model, Artifact) else model)
     if Path(model).exists() and output.exists() and Path(model).samefile(output):
         raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
     check_apart(output, [model])
+    if not isinstance(data, Dataset):
+        if (task := known_task(model)) is not None:
+            metric_name(task)  # a task that cannot be measured is refused now
+        data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
     if any(getattr(one.step, "trains", False) for one in recipe.steps):
         require_variety(data)
     threads = default_threads() if threads is None else threads
-    work = output.with_name(output.name + ".work") if work is None else work
+    work = output.with_name(output.name + ".work") if work is None else Path(work)
     check_work(work, output)
     teacher = take_in(model, work, max_tokens, data, say)
     say(

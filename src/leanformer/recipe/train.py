@@ -1,0 +1,95 @@
+"""`leanformer.train`: an encoder and data, by name or path, to a fine-tuned model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from leanformer.artifact import Artifact
+from leanformer.data.dataset import Dataset, open_dataset
+from leanformer.errors import LeanformerError, need_torch
+from leanformer.measure.effort import Effort, recorded
+from leanformer.measure.energy import EnergySettings
+from leanformer.outputs.folders import check_folder
+from leanformer.outputs.work import check_work
+from leanformer.runtime.cores import default_threads
+
+
+def train(
+    encoder: str | Path | Artifact,
+    data: str | Path | Dataset,
+    output: str | Path,
+    *,
+    splits: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    epochs: int = 3,
+    batch_size: int = 64,
+    token_budget: int = 8192,
+    learning_rate: float = 5e-5,
+    precision: str = "auto",
+    language_temperature: float = 1.0,
+    crf: bool = False,
+    max_tokens: int = 128,
+    seed: int = 13,
+    threads: int | None = None,
+    device: str = "auto",
+    energy: EnergySettings | bool | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], None] = print,
+) -> Artifact:
+    """Fine-tune `encoder` on `data` and write the model with the best dev score to `output`.
+
+    A killed run resumes from its last checkpoint, in `output` plus `.work`, when it is called again.
+
+    Args:
+        encoder: encoder to start from: a Hugging Face folder, a hub name, or an artifact.
+        data: a folder with train, dev and test files, one such file, "hub:NAME", or an open data set.
+        output: folder to create. An artifact that is already there is replaced when training has finished.
+        splits: split -> another file, as in `open_dataset`.
+        kind: kind of task; None takes the one that the data show.
+        epochs: passes over the training data.
+        batch_size: texts per optimiser step.
+        token_budget: most tokens per forward pass, padding included; larger batches are accumulated.
+        learning_rate: peak learning rate.
+        precision: "auto", "fp32" or "bf16".
+        language_temperature: 1 uses every text once per epoch; above 1, languages are sampled more evenly.
+        crf: for taggers, also learn which tag follows which, and decode with it.
+        max_tokens: longest input in tokens; longer texts are truncated.
+        seed: seed of everything random.
+        threads: number of cores to use; None takes those that this process may use.
+        device: "auto", "cpu" or "cuda".
+        energy: True, or settings, to meter the energy of the training; otherwise only time is taken.
+        overwrite: the folder may hold other files too; they are kept.
+        say: called with each line of progress.
+
+    Raises `LeanformerError` for anything that the user can correct.
+    """
+    need_torch("training")
+    import torch
+
+    from leanformer.finetune.fine_tune import fine_tune
+    from leanformer.train.loop import FitSettings
+    from leanformer.train.precision import CHOICES
+
+    output = Path(os.path.abspath(output))
+    check_folder(output, overwrite=overwrite)
+    work = output.with_name(output.name + ".work")
+    check_work(work, output)
+    if precision not in CHOICES:
+        raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
+    torch.set_num_threads(threads or default_threads())
+    if not isinstance(data, Dataset):
+        data = open_dataset(data, splits=splits, seed=seed, kind=kind)
+    for note in data.notes:
+        say(f"note: {note}")
+    settings = FitSettings(
+        epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
+        precision=precision, seed=seed, language_temperature=language_temperature,
+    )  # fmt: skip
+    encoder = str(encoder.path if isinstance(encoder, Artifact) else encoder)
+    effort = Effort("teacher", "train.fine_tune", whole=not work.exists())
+    with recorded(effort, output, EnergySettings() if energy is True else energy or None):
+        return fine_tune(
+            encoder, data, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
+        )
