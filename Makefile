@@ -5,7 +5,7 @@
 # make test-levels  tests of runtime and export at each further instruction set of the native engine (part of test-all)
 # make check     lint, format, types, import rules, docs drift
 # make demo      the whole line on a small task
-# make bench     the timings, as JSON in benchmarks/
+# make bench     everything that README and docs show, measured again (hours; goes on where it was)
 
 PYTHON ?= python3
 VENV := .venv
@@ -56,15 +56,15 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m leanformer.render.method_pages --check
-	$(BIN)/python benchmarks/readme.py --check
-	$(BIN)/python benchmarks/cost_page.py --check
-	$(BIN)/python benchmarks/picture.py sst2 --result thorough --check
+	$(BIN)/python -m benchmarks.pages.readme --check
+	$(BIN)/python -m benchmarks.pages.cost_page --check
+	$(BIN)/python -m benchmarks.pages.ladder_picture sst2 --result thorough --check
 
 demo: install
 	$(BIN)/leanformer demo
 
 bench: install
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis lean-demo

@@ -1,7 +1,7 @@
 """A load generator in a process of its own: HTTP/1.1 over loopback, closed or open loop; prints JSON.
 
-    python benchmarks/serve/load.py PORT TEXTS --connections 8 --seconds 10
-    python benchmarks/serve/load.py PORT TEXTS --rate 500 --seconds 10
+    python -m benchmarks.serve.load PORT TEXTS --connections 8 --seconds 10
+    python -m benchmarks.serve.load PORT TEXTS --rate 500 --seconds 10
 
 Closed loop: each connection sends its next request when it has the answer to its last. Open loop: requests are due at
 times drawn beforehand (Poisson), whatever the server does, and latency counts from the time that a request was due, so

@@ -18,8 +18,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from services import HERE, Service, cpu_seconds, load, ours, started
 
+from benchmarks.paths import ROOT
+from benchmarks.serve.services import Service, cpu_seconds, load, ours, started
 from leanformer.loading import load as load_light
 from leanformer.predictor import chunked, logits_by_chunk
 from leanformer.runtime.cores import allowed_cores
@@ -27,6 +28,9 @@ from leanformer.runtime.cores import allowed_cores
 Row = dict[str, Any]
 _TRUNCATE = ("--options", '{"truncate": true}')
 LIST = 32
+
+# A service beside ours, run as a program of its own.
+PLAIN = ("-m", "benchmarks.serve.plain_services")
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def overhead(setting: Setting) -> list[Row]:
         lines = setting.lines()[:1000]
         prepared = predictor.tokenize(lines)
         over, alone, stages, floor = [], [], [], []
-        constant = [str(HERE / "plain_services.py"), "constant", str(folder), "PORT"]
+        constant = [*PLAIN, "constant", str(folder), "PORT"]
         with (
             started(ours(folder), setting.texts) as service,
             started(constant, setting.texts) as nothing,
@@ -166,10 +170,10 @@ def plain(setting: Setting) -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         # In a process of its own: torch is loaded first there, and its memory is gone before anything is timed.
-        write = [sys.executable, str(HERE / "plain_services.py"), "write", str(setting.teacher), scratch]
-        subprocess.run(write, check=True)
+        write = [sys.executable, *PLAIN, "write", str(setting.teacher), scratch]
+        subprocess.run(write, check=True, cwd=ROOT)
         for kind, name in (("pipeline", "FastAPI, transformers pipeline"), ("onnx", "FastAPI, ONNX Runtime int8")):
-            command = [str(HERE / "plain_services.py"), kind, scratch, "PORT"]
+            command = [*PLAIN, kind, scratch, "PORT"]
             with started(command, setting.texts) as service:
                 rows += _closed(setting, service, name, ())
                 found = load(service.port, setting.texts, *_for(setting), "--connections", "8", "--list", str(LIST))

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measure import Row, Setting, system, told
-from services import Service, load, memory_bytes, ours, started
+from benchmarks.serve.measure import Row, Setting, system, told
+from benchmarks.serve.services import Service, load, memory_bytes, ours, started
 
 _TRUNCATE = ("--options", '{"truncate": true}')
 KILL_SECONDS, RELOAD_SECONDS = 20.0, 10.0

@@ -1,9 +1,9 @@
 """Services as people write them in an afternoon, to stand beside ours: FastAPI around a model.
 
-    python benchmarks/serve/plain_services.py pipeline FOLDER PORT
-    python benchmarks/serve/plain_services.py onnx FOLDER PORT
-    python benchmarks/serve/plain_services.py constant FOLDER PORT
-    python benchmarks/serve/plain_services.py write TEACHER FOLDER
+    python -m benchmarks.serve.plain_services pipeline FOLDER PORT
+    python -m benchmarks.serve.plain_services onnx FOLDER PORT
+    python -m benchmarks.serve.plain_services constant FOLDER PORT
+    python -m benchmarks.serve.plain_services write TEACHER FOLDER
 
 `pipeline` is the `transformers` pipeline; `onnx` is ONNX Runtime on `FOLDER/model.onnx`, each request one padded batch.
 `constant` reads a body and answers always the same: what the HTTP server alone costs (its folder is not read).
@@ -13,8 +13,8 @@ Both take and give what `POST /predict` of ours does. Endpoints are plain functi
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,9 @@ def constant(folder: Path) -> Any:
 
 def write(teacher: Path, folder: Path) -> None:
     """The teacher as a checkpoint of `transformers`, and traced and quantised as `model.onnx`."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peers"))
-    from graphs import trace, write_stock
     from onnxruntime.quantization import quantize_dynamic
 
+    from benchmarks.peers.graphs import trace, write_stock
     from leanformer.artifact import open_artifact
 
     write_stock(open_artifact(teacher), folder)
@@ -103,13 +102,20 @@ def write(teacher: Path, folder: Path) -> None:
     quantize_dynamic(folder / "traced.onnx", folder / "model.onnx")
 
 
+SERVICES = {"pipeline": with_pipeline, "onnx": with_onnx, "constant": constant}
+
+
 def main() -> None:
-    kind, first, second = sys.argv[1:]
-    if kind == "write":
-        write(Path(first), Path(second))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=[*SERVICES, "write"])
+    parser.add_argument("folder", type=Path, help="what the service reads; for `write`, the teacher")
+    parser.add_argument("target", help="the port; for `write`, the folder to write")
+    arguments = parser.parse_args()
+    if arguments.kind == "write":
+        write(arguments.folder, Path(arguments.target))
         return
-    app = {"pipeline": with_pipeline, "onnx": with_onnx, "constant": constant}[kind](Path(first))
-    uvicorn.run(app, host="127.0.0.1", port=int(second), access_log=False, log_level="warning", lifespan="off")
+    app, port = SERVICES[arguments.kind](arguments.folder), int(arguments.target)
+    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning", lifespan="off")
 
 
 if __name__ == "__main__":

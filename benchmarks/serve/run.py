@@ -1,10 +1,10 @@
 """Our server alone, beside plain ones, and under too much load: writes benchmarks/results/serve.json.
 
-    python benchmarks/serve/run.py [--only SECTION ...] [--seconds 10] [--minutes 5] [--work FOLDER]
+    python -m benchmarks.serve.run [--only SECTION ...] [--seconds 10] [--minutes 5] [--work FOLDER]
 
-Reads $LEANFORMER_DATA/sst2 (its test texts, one a line, in shuffled order) and what benchmarks/ladder.py made of it:
-MiniLM-L6 in int8 and the lean student. Load comes from another process over loopback (load.py). The sections, each of
-which is stored as soon as it is finished, over what was there of it:
+Reads $LEANFORMER_DATA/sst2 (its test texts, one a line, in shuffled order) and what benchmarks/ladders/run.py made of
+it: MiniLM-L6 in int8 and the lean student. Load comes from another process over loopback (load.py). The sections, each
+of which is stored as soon as it is finished, over what was there of it:
 
     connections   single texts at 1, 8, 64 and 256 connections
     saturation    lists of 32 against `leanformer bench` in one process (in turn), and what HTTP costs a single text
@@ -27,17 +27,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from measure import Row, Setting, by_connections, overhead, plain, saturation
-from overload import killed, overload, reloads
-
+from benchmarks.paths import RESULTS, WORK
+from benchmarks.serve.measure import Row, Setting, by_connections, overhead, plain, saturation
+from benchmarks.serve.overload import killed, overload, reloads
 from leanformer.data.dataset import open_dataset
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores
 
-BENCHMARKS = Path(__file__).resolve().parents[1]
-RESULT = BENCHMARKS / "results" / "serve.json"
+RESULT = RESULTS / "serve.json"
 SECTIONS: dict[str, Callable[[Setting], list[Row]]] = {
     "connections": by_connections,
     "saturation": saturation,
@@ -55,7 +53,7 @@ def newest(work: Path, pattern: str) -> Path:
     """The step that was made last. Raises `SystemExit` where there is none."""
     found = sorted((work / "compress" / "steps").glob(pattern), key=lambda one: one.stat().st_mtime)
     if not found:
-        raise SystemExit(f"{work}: no {pattern} in compress/steps; run benchmarks/ladder.py sst2 first")
+        raise SystemExit(f"{work}: no {pattern} in compress/steps; run python -m benchmarks.ladders.run sst2 first")
     return found[-1]
 
 
@@ -68,7 +66,7 @@ def store(path: Path, section: str, rows: list[Row]) -> None:
 
 
 def command_line() -> str:
-    return " ".join(["python", "benchmarks/serve/run.py", *(os.path.basename(one) for one in sys.argv[1:])])
+    return " ".join(["python", "-m", "benchmarks.serve.run", *(os.path.basename(one) for one in sys.argv[1:])])
 
 
 def main() -> None:
@@ -80,7 +78,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0, help="of each run under too much load")
     parser.add_argument("--rounds", type=int, default=3, help="of the section saturation")
     parser.add_argument("--queue-tokens", type=int, default=8192, help="of the server under too much load")
-    parser.add_argument("--work", type=Path, default=BENCHMARKS / "work" / "sst2", help="what ladder.py made")
+    parser.add_argument("--work", type=Path, default=WORK / "sst2", help="where benchmarks.ladders.run worked")
     parser.add_argument("--data", default=os.path.join(os.environ.get("LEANFORMER_DATA", ""), "sst2"))
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()

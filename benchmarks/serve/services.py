@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
+from benchmarks.paths import ROOT
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,7 +66,7 @@ def started(command: Sequence[str], texts: Path, *, path: str = "/predict") -> I
         with open(log, "wb") as stream:
             process = subprocess.Popen(
                 [sys.executable, *(str(port) if word == "PORT" else word for word in command)], env=environment,
-                stdout=subprocess.DEVNULL, stderr=stream,
+                cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stream,
             )  # fmt: skip
         try:
             end = time.monotonic() + 120
@@ -90,9 +91,9 @@ def started(command: Sequence[str], texts: Path, *, path: str = "/predict") -> I
 
 
 def load(port: int, texts: Path, *options: str) -> dict[str, Any]:
-    """What load.py tells, run as a process of its own."""
-    command = [sys.executable, str(HERE / "load.py"), str(port), str(texts), *options]
-    done = subprocess.run(command, capture_output=True, text=True)
+    """What `benchmarks.serve.load` prints, run as a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.serve.load", str(port), str(texts), *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise SystemExit(done.stderr)
     return json.loads(done.stdout)  # type: ignore[no-any-return]

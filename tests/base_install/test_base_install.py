@@ -77,7 +77,7 @@ def test_the_package_is_imported_from_the_wheel(base: Path, tmp_path: Path):
     )
     origin, import_ms = evaluate(base, code, tmp_path)
     assert Path(origin).is_relative_to(base.parent)
-    # Shown by `pytest -s`, never asserted: a timing is no test. benchmarks/import_time.py measures it properly.
+    # Shown by `pytest -s`, never asserted: a timing is no test. benchmarks/runtime/import_time.py measures it properly.
     print(f"import leanformer: {import_ms:.1f} ms")
 
 

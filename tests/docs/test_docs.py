@@ -1,7 +1,8 @@
 """The code blocks of README and docs are run: Python as it stands, `leanformer` commands one by one.
 
-A block after the comment `<!-- bench -->` trains or downloads; `make bench` runs it (benchmarks/documented.py). One
-after `<!-- file: NAME -->` is run, and is also the file NAME for the commands.
+A block after the comment `<!-- bench -->` trains or downloads; `make bench` runs it
+(benchmarks/resilience/documented.py). One after `<!-- file: NAME -->` is run, and is also the file NAME for the
+commands.
 """
 
 from __future__ import annotations

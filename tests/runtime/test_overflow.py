@@ -1,4 +1,4 @@
-"""Sums of int8 products do not overflow on CPUs without int8 dot products. benchmarks/other_cpu.py emulates one."""
+"""Sums of int8 products do not overflow on CPUs without int8 dot products (benchmarks/runtime/other_cpu.py)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Dropout whose random bits are drawn four elements at a time.
 
 On a CPU, PyTorch draws one Mersenne Twister number per element for dropout, a noticeable part of a training step
-(benchmarks/kernels.py measures it). Here one 64-bit draw decides four elements, 16 bits each; the probability is
-met to 1 / 65,536.
+(benchmarks/runtime/kernels.py measures it). Here one 64-bit draw decides four elements, 16 bits each; the probability
+is met to 1 / 65,536.
 """
 
 from __future__ import annotations

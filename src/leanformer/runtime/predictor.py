@@ -45,10 +45,10 @@ Result = TypeVar("Result")
 class LightPredictor(GraphRunner):
     """Scores texts with the graph of an artifact of format "onnx".
 
-    Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/kernels.py compares
-    that with one session that has all threads); one pack alone gets all threads, where other programs leave them free.
-    What `leanformer tune` found to be faster on this machine is used instead, unless engine, workers, pack size or
-    exact answers are asked for.
+    Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/runtime/kernels.py
+    compares that with one session that has all threads); one pack alone gets all threads, where other programs leave
+    them free. What `leanformer tune` found to be faster on this machine is used instead, unless engine, workers, pack
+    size or exact answers are asked for.
 
     Args:
         artifact: of format "onnx".

@@ -18,7 +18,7 @@ class Workers:
     """A pool of `count` threads that take work in the order given, and end when nothing refers to it any more.
 
     Threads, not processes: engines release Python's lock while they compute, and the weights are held once
-    (benchmarks/workers.py compares).
+    (benchmarks/runtime/workers.py compares).
 
     Args:
         places: processors for each worker, to which its thread is pinned; None leaves that to the system.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.conftest import BENCHMARKS
 from tests.serve.serving import Server
 
 resource = pytest.importorskip("resource")
@@ -65,7 +64,7 @@ def test_where_none_fits_it_is_said(tiny_onnx_artifact: Path):
 
 def answered(server: Server, texts: Path, connections: int) -> set[str]:
     """The statuses of requests on so many connections, all of them open before the first is sent."""
-    command = [sys.executable, str(BENCHMARKS / "serve" / "load.py"), str(server.port), str(texts)]
+    command = [sys.executable, "-m", "benchmarks.serve.load", str(server.port), str(texts)]
     command += ["--connections", str(connections), "--seconds", "0.1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found = json.loads(done.stdout)

@@ -1,8 +1,8 @@
 """Which layers of a teacher to keep: a few candidate subsets are trained briefly, and the one nearest on dev wins.
 
 Untrained distance alone prefers late layers, from which a student learns more slowly at first than from a first layer,
-a last one and what lies evenly between them (benchmarks/layers.py). With much text and several epochs the difference
-goes; see docs/decisions/0008-layers-by-trial.md.
+a last one and what lies evenly between them (benchmarks/ladders/layers.py). With much text and several epochs the
+difference goes; see docs/decisions/0008-layers-by-trial.md.
 """
 
 from __future__ import annotations

@@ -32,7 +32,10 @@ class Budget:
         need(0 < self.keep <= 1, f"keep is a share above 0 and at most 1, not {self.keep}")
         need(self.kind in KINDS, f"budget is one of {', '.join(KINDS)}, not {self.kind!r}")
         timed = self.kind == "latency"
-        need(not timed or self.table is not None, "budget latency needs a `table`, made by benchmarks/latency_table.py")
+        need(
+            not timed or self.table is not None,
+            "budget latency needs a `table`, made by benchmarks/runtime/latency_table.py",
+        )
         need(timed or self.table is None, "table is read for budget latency only")
         need(timed or self.latency_ms is None, "latency_ms is for budget latency only")
         need(self.latency_ms is None or self.latency_ms > 0, f"latency_ms must be above 0, not {self.latency_ms}")

@@ -1,7 +1,7 @@
 """A table of measured milliseconds per number of heads and units, as a file, and how it is measured.
 
-Time is no part of a model, so it is measured apart (benchmarks/latency_table.py), written down with the machine it
-was measured on, and read by pruning. What runs the model is handed in as a function: this room knows no engine.
+Time is no part of a model, so it is measured apart (benchmarks/runtime/latency_table.py), written down with the machine
+it was measured on, and read by pruning. What runs the model is handed in as a function: this room knows no engine.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def read_latency_table(path: Path, config: EncoderConfig) -> CostTable:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecipeError(
             f"{path}: not a latency table ({type(error).__name__}: {error})\n"
-            "  remedy: make one on this machine with benchmarks/latency_table.py"
+            "  remedy: make one on this machine with benchmarks/runtime/latency_table.py"
         ) from error
     if measured != _measured_at(config):
         raise RecipeError(

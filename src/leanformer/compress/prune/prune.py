@@ -42,7 +42,9 @@ class Prune:
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"
     heads: int | None = None  # so many heads in every layer; takes the place of `keep`
     ffn: int | None = None  # so many feed-forward units in every layer; takes the place of `keep`
-    table: str | None = None  # for "latency": a file made by benchmarks/latency_table.py on the machine that counts
+    table: str | None = (
+        None  # for "latency": a file made by benchmarks/runtime/latency_table.py on the machine that counts
+    )
     latency_ms: float | None = None  # for "latency": most milliseconds by the table; takes the place of `keep`
     ranking: str = "importance"  # "importance" by gradients, "magnitude" of weights, or "random", the control
     multiple: int = 8  # feed-forward widths under `keep` are multiples of this, so that vector units fill up

@@ -31,7 +31,9 @@ class PrunePostTraining:
 
     keep: float = 0.75  # share of the layers' cost to keep
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"
-    table: str | None = None  # for "latency": a file made by benchmarks/latency_table.py on the machine that counts
+    table: str | None = (
+        None  # for "latency": a file made by benchmarks/runtime/latency_table.py on the machine that counts
+    )
     latency_ms: float | None = None  # for "latency": most milliseconds by the table; takes the place of `keep`
     tune: str = "weights"  # least squares for the "weights" of the output maps, for "masks" as published, or "none"
     multiple: int = 8  # feed-forward widths are multiples of this, so that vector units fill up

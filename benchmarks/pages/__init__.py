@@ -1,0 +1,1 @@
+"""What people read, written from results/: tables and pictures of README and docs."""

@@ -1,0 +1,299 @@
+"""The tables of docs/xtremedistil.md, from benchmarks/results/xtremedistil/; readme.py puts them there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.pages.cell_tables import (
+    Cell,
+    commands,
+    each_fit,
+    grouped,
+    its_own,
+    mean,
+    paragraph,
+    seeds_of,
+    spread,
+    table,
+    where,
+)
+from benchmarks.pages.distilled_sizes import sizes
+from benchmarks.xtremedistil.vocabularies import VOCABULARIES
+from leanformer.compress.recurrent.strategies import STRATEGIES
+
+
+def distilled(results: Path) -> str:
+    """A section for each table that was made."""
+    sections: list[str] = []
+    for name, section in SECTIONS.items():
+        path = results / "xtremedistil" / f"{name}.json"
+        if path.is_file():
+            sections.append(section(json.loads(path.read_text(encoding="utf-8"))))
+    return "\n\n".join(sections)
+
+
+def _teacher(result: Cell, what: str = "WikiANN") -> str:
+    cells = result["cells"]
+    settings, tests = cells[0]["settings"], [one["test"] for one in cells]
+    about = (
+        f"The teacher of {what}: MiniLM-L6-H384 (uncased English pieces), fine-tuned on {settings['train']:,} "
+        f"sentences of {len(settings['languages'])} languages; entity F1 over words on test, n = {tests[0]['n']:,}: "
+        f"mean {_each(tests, 'mean_f1')}, deviation over languages {_each(tests, 'deviation')} ({commands(cells)}, "
+        f"{where(cells)})."
+    )
+    if len(cells) > 1:
+        about += " It was trained on each of these machines, and every student follows one of them."
+    rows = [[f"{one:.1f}" for one in test["by_language"].values()] for test in tests]
+    return f"{paragraph(about)}\n\n{table(list(tests[0]['by_language']), rows)}"
+
+
+def _each(tests: list[Cell], name: str) -> str:
+    return " and ".join(f"{one[name]:.1f}" for one in tests)
+
+
+def _strategies(result: Cell, what: str = "WikiANN") -> str:
+    cells = result["cells"]
+    told = ("transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf", "vocabulary", "pieces")
+    columns = grouped(cells, *told)
+    made = {_strategy(one) for one in cells}
+    head = ["strategy", *(_column(group) for group in columns.values())]
+    rows = [[name, *(_of(group, name) for group in columns.values())] for name in STRATEGIES if name in made]
+    about = (
+        f"Strategies on {what}: mean entity F1 of {len(cells[0]['settings']['languages'])} languages on test (n = "
+        f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
+        f"{where(cells)}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
+    )
+    least = max((one["settings"].get("least_steps", 0) for one in cells if _strategy(one) == "D0"), default=0)
+    if least:
+        about += f" A student of D0 has one language's sentences alone, and more epochs: {least} steps at least."
+    return "\n\n".join([paragraph(about), table(head, rows), *_orderings(result.get("orderings", []))])
+
+
+def _strategy(cell: Cell) -> str:
+    return str(cell["settings"]["strategy"])
+
+
+def _column(group: list[Cell]) -> str:
+    settings = group[0]["settings"]
+    crf = ", CRF" if settings.get("crf") else ""
+    size = f"{settings['embedding']}x{settings['units']}"
+    about = f"{size}{crf}{its_own(settings)}, {settings['transfer']:,} sentences"
+    return f"{about}, {each_fit(group[0])}, {seeds_of(group)}"
+
+
+def _remade(group: list[Cell]) -> str:
+    """One command that makes all cells of a column, which several may have made; of another corpus, theirs."""
+    settings = group[0]["settings"]
+    if settings["corpus"] != "wikiann":
+        return commands(group).strip("`")
+    seeds = " ".join(str(one) for one in sorted({cell["settings"]["seed"] for cell in group}))
+    size = f"{settings['embedding']}x{settings['units']}"
+    made = {_strategy(one) for one in group}
+    some = "" if made == set(STRATEGIES) else f" --strategies {' '.join(s for s in STRATEGIES if s in made)}"
+    own = "" if settings.get("vocabulary", "seen") == "seen" else f" --vocabulary {settings['vocabulary']}"
+    own += f" --pieces {settings['pieces']}" if "pieces" in settings else ""
+    steps = f" --batch-size {settings['batch_size']} --learning-rate {settings['learning_rate']:g}"
+    return (
+        f"python -m benchmarks.xtremedistil.run strategies --transfer {settings['transfer']} --epochs "
+        f"{settings['epochs']}{steps} --seeds {seeds}{'' if size == '100x200' else f' --size {size}'}"
+        f"{' --crf' if settings.get('crf') else ''}{own}{some}"
+    )
+
+
+def _of(group: list[Cell], strategy: str) -> str:
+    mine = [one for one in group if _strategy(one) == strategy]
+    return mean(mine) if mine else ""
+
+
+def _orderings(found: list[Cell]) -> list[str]:
+    if not found:
+        return []
+    rows = [
+        [
+            f"{one['above']} above {one['below']}", f"{one['embedding']}x{one['units']}{its_own(one)}, "
+            f"{one['transfer']:,}", f"{one['means'][0]:.1f} and {one['means'][1]:.1f}", str(len(one["seeds"])),
+            "yes" if one["holds"] else "**no**",
+        ]
+        for one in found
+    ]  # fmt: skip
+    head = ["the paper has", "student, sentences", "mean F1 here", "seeds", "holds"]
+    return [table(head, rows)]
+
+
+def _rates(result: Cell) -> str:
+    parts = []
+    for cells in grouped(result["cells"], "strategy", "transfer", "epochs", "vocabulary", "pieces").values():
+        rising = sorted(cells, key=lambda one: one["dev"]["mean_f1"])
+        rows = [
+            [
+                str(one["settings"]["batch_size"]),
+                f"{one['settings']['learning_rate']:g}",
+                f"{one['dev']['mean_f1']:.1f}",
+            ]
+            for one in rising
+        ]
+        first = rising[0]["settings"]
+        about = (
+            f"Batches and learning rates on dev alone (n = {rising[0]['dev']['n']:,}), strategy {first['strategy']}"
+            f"{its_own(first)}, {first['transfer']:,} sentences, {each_fit(rising[0])}, one seed ({commands(cells)}, "
+            f"{where(rising)}):"
+        )
+        parts += [paragraph(about), table(["sentences a step", "rate", "mean F1 on dev"], rows)]
+    return "\n\n".join(parts)
+
+
+def _low_resource(result: Cell) -> str:
+    cells = result["cells"]
+    teachers = [one for one in cells if _strategy(one) == "teacher"]
+    students = grouped(
+        [one for one in cells if _strategy(one) != "teacher"], "transfer", "strategy", "epochs", "vocabulary"
+    )
+    few, n = cells[0]["settings"]["labels_each"], cells[0]["test"]["n"]
+    rows = [["teacher", "", "", mean(teachers)]]
+    rows += [
+        [
+            _strategy(group[0]) + its_own(group[0]["settings"]),
+            f"{group[0]['settings']['transfer']:,}",
+            f"{each_fit(group[0])}, {seeds_of(group)}",
+            mean(group),
+        ]
+        for group in students.values()
+    ]
+    about = (
+        f"{few} labelled sentences of each language for the teacher, and the same for its students beside unlabelled "
+        f"ones: mean entity F1 on test (n = {n:,}), {where(cells)}: {commands(cells)}."
+    )
+    return f"{paragraph(about)}\n\n{table(['model', 'unlabelled', 'trained', 'test F1'], rows)}"
+
+
+def _starts(result: Cell) -> str:
+    cells = result["cells"]
+    groups = grouped(cells, "transfer", "strategy", "epochs", "start", "representation", "layer", "vocabulary")
+    rows = [
+        [
+            _strategy(group[0]) + its_own(group[0]["settings"]), f"{group[0]['settings']['transfer']:,}",
+            group[0]["settings"]["start"],
+            group[0]["settings"]["representation"], str(group[0]["layer"]), f"{each_fit(group[0])}, {seeds_of(group)}",
+            mean(group),
+        ]
+        for group in groups.values()
+    ]  # fmt: skip
+    about = (
+        f"Starts of the embeddings, distances of states and layers of the teacher: mean entity F1 on test (n = "
+        f"{cells[0]['test']['n']:,}), {where(cells)}: {commands(cells)}."
+    )
+    head = ["strategy", "sentences", "embeddings", "distance", "layer", "trained", "test F1"]
+    return f"{paragraph(about)}\n\n{table(head, rows)}"
+
+
+def _pieces(result: Cell) -> str:
+    parts = []
+    for cells in grouped(
+        result["cells"], "transfer", "epochs", "strategy", "start", "crf", "embedding", "units"
+    ).values():
+        sets = {key[0]: group for key, group in grouped(cells, "vocabulary").items()}
+        names = [one for one in VOCABULARIES if one in sets]
+        first, rows = cells[0], []
+        for language in first["settings"]["languages"]:
+            each = [sets[one][0]["each"][language] for one in names]
+            values = [fmean(one["test"]["by_language"][language] for one in sets[name]) for name in names]
+            told = [*(f"{one['pieces']:.2f}" for one in each), *(f"{one['unknown']:.1f}" for one in each)]
+            rows.append([language, *told, *(f"{one:.1f}" for one in values)])
+        rows.append(["mean", *[""] * (2 * len(names)), *(mean(sets[one]) for one in names)])
+        parameters = " / ".join(f"{sets[one][0]['parameters'] / 1e6:.2f}" for one in names)
+        settings = first["settings"]
+        about = (
+            f"Vocabularies of a student ({settings['embedding']}x{settings['units']}, "
+            f"{parameters} M parameters): {' / '.join(VOCABULARIES[one] for one in names)}. Pieces a word and % of "
+            f"words unknown (dev), and mean entity F1 on test (n = {first['test']['n']:,}); strategy "
+            f"{_strategy(first)}, {settings['transfer']:,} sentences, {each_fit(first)}, embeddings started "
+            f"{START[settings['start']]}, {seeds_of(cells)}, {where(cells)}: {commands(cells)}."
+        )
+        head = ["", *(f"{what}, {VOCABULARIES[one]}" for what in ("pieces", "unknown", "F1") for one in names)]
+        parts += [paragraph(about), table(head, rows)]
+    return "\n\n".join(parts)
+
+
+START = {"svd": "from the teacher's", "random": "at random"}
+
+
+def _second(section: Callable[..., str]) -> Callable[[Cell], str]:
+    return lambda result: section(result, "MasakhaNER 2")
+
+
+def _task_transfer(result: Cell) -> str:
+    cells = result["cells"]
+    groups = grouped(cells, "source", "target", "train", "epochs", "start")
+    rows = [
+        [
+            group[0]["settings"]["target"], f"{len(group[0]['settings']['languages'])}",
+            f"{group[0]['settings']['train']:,}", WHENCE[key[-1]], seeds_of(group), mean(group),
+            f"{group[0]['test']['n']:,}",
+        ]
+        for key, group in groups.items()
+    ]  # fmt: skip
+    first = cells[0]
+    about = (
+        f"Task transfer: a narrow Transformer of {first['parameters'] / 1e6:.1f} M parameters, fine-tuned on another "
+        f"corpus after {first['settings']['source']}, or from its word table alone; mean entity F1 over languages on "
+        f"test, {where(cells)}: {commands(cells)}."
+    )
+    return (
+        f"{paragraph(about)}\n\n{table(['target', 'languages', 'sentences', 'start', 'seeds', 'test F1', 'n'], rows)}"
+    )
+
+
+WHENCE = {"transfer": "distilled on the source before", "none": "no more than the word table"}
+
+
+def _classification(result: Cell) -> str:
+    cells = [one for one in result["cells"] if "test" in one]
+    groups = grouped(cells, "data", "strategy", "vocabulary", "embedding", "units", "train", "epochs")
+    rows = []
+    for group in groups.values():
+        settings = group[0]["settings"]
+        values = [one["test"]["accuracy"] for one in group]
+        size = f"{settings['embedding']}x{settings['units']}" if "units" in settings else ""
+        row = [
+            settings["data"],
+            settings["strategy"] + its_own(settings),
+            size,
+            f"{settings['train']:,}",
+            str(len(values)),
+        ]
+        rows.append([*row, spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
+    about = f"Classification: test accuracy, ± the deviation over seeds, {where(cells)}: {commands(cells)}."
+    head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]
+    parts = [paragraph(about), table(head, rows)]
+    timed = [
+        [one["settings"]["data"], name, f"{graph['bytes'] / 1e6:.1f}", f"{graph['test']['accuracy']:.1f}",
+         *(f"{graph[f'times_{way}']:.1f}" for way in ("batches_of_32", "all_at_once", "one"))]
+        for one in result["cells"] for name, graph in one.get("graphs", {}).items()
+    ]  # fmt: skip
+    if timed:
+        runs = [one for one in result["cells"] if "graphs" in one]
+        told = (
+            f"Their graphs beside the teacher in transformers, fp32, tokenizer included ({commands(runs)}, "
+            f"{where(runs)}):"
+        )
+        head = ["data", "graph", "MB", "test accuracy", "x batches of 32", "x all at once", "x one"]
+        parts += [paragraph(told), table(head, timed)]
+    return "\n\n".join(parts)
+
+
+SECTIONS: dict[str, Callable[[Cell], str]] = {
+    "teacher": _teacher,
+    "rates": _rates,
+    "strategies": _strategies,
+    "sizes": sizes,
+    "low_resource": _low_resource,
+    "starts": _starts,
+    "pieces": _pieces,
+    "masakhaner2-teacher": _second(_teacher),
+    "masakhaner2-strategies": _second(_strategies),
+    "task_transfer": _task_transfer,
+    "classification": _classification,
+}

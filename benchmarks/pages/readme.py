@@ -1,0 +1,282 @@
+"""Put the measured figures into README.md and pages of docs/, between their markers, from benchmarks/results/.
+
+With `--check` nothing is written; the exit status tells whether the pages say what the results say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.pages.distilled import distilled
+from benchmarks.pages.distilled_sizes import in_short
+from benchmarks.pages.reliability import reliability
+from benchmarks.pages.searches import searched
+from benchmarks.paths import RESULTS, ROOT
+from benchmarks.runtime.rows import QUALITY, TUNED, table
+from leanformer.files import write_text
+from leanformer.render.markdown import ladder_markdown
+from leanformer.render.table import facts, number
+from leanformer.report import Report
+
+
+def ladder() -> str:
+    report = Report.read(RESULTS / "sst2" / "thorough.json")
+    assert report.choice is not None
+    lines = [
+        "SST-2 (`python -m benchmarks.ladders.run sst2 --recipe thorough --result thorough`): MiniLM-L6-H384,",
+        "fine-tuned on 67,349 phrases, recipe `thorough`. `x` is throughput over the first rung, `x step` over the",
+        "rung that it builds on, `lost` is points of test accuracy against the teacher.",
+        "",
+        ladder_markdown(report),
+        "",
+        *[f"- {fact}" for fact in facts(report)],
+        f"- {report.choice['status'].capitalize()}: {report.choice['reason']}.",
+    ]
+    return "\n".join(lines)
+
+
+def _on(machine: dict[str, Any]) -> str:
+    return f"{machine['threads']} threads of {machine['cpu']}"
+
+
+RECIPES = ("quick-pruned", "fastformers", "thorough")
+
+
+def recipes() -> str:
+    """Every rung after the three of PyTorch, of the recipes that prune."""
+    rows: list[str] = []
+    shown: Report | None = None
+    for name in RECIPES:
+        if not (RESULTS / "sst2" / f"{name}.json").is_file():
+            continue  # not measured yet
+        report = shown = Report.read(RESULTS / "sst2" / f"{name}.json")
+        assert report.choice is not None
+        rows += [
+            f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | {rung.speedup:.1f} | "
+            f"{rung.speedup_over_unpadded or 0:.1f} | {number(rung.latency_ms_p50)} | {100 * rung.quality:.2f} "
+            f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | {100 * (rung.dev_quality or 0):.2f} | "
+            f"{number(rung.bytes / 1e6)} |"
+            for rung in report.rungs[3:]
+        ]
+    if shown is None:
+        return "No recipe that prunes has been measured yet."
+    return "\n".join(
+        [
+            "SST-2, recipes that prune (`python -m benchmarks.ladders.run sst2 --recipe fastformers --result",
+            f"fastformers` and so on; test n = {shown.rungs[0].n}, dev n = {shown.data['rows']['dev']};",
+            f"{_on(shown.machine)}):",
+            "",
+            "| recipe | rung | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
+            "|---|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def runtime() -> str:
+    if not (RESULTS / "runtime.json").is_file():
+        return "The runtime beside others has not been measured yet: `python -m benchmarks.runtime.run`."
+    rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
+    details = json.loads((RESULTS / "runtime_details.json").read_text(encoding="utf-8"))
+    machine = details["machine"]
+    return "\n".join(
+        [
+            "The teacher in int8, in our runtime and as others run it (`python -m benchmarks.runtime.run` says what",
+            f"each row is): texts per second on {machine['threads']} threads ({machine['cpu']}), tokenizer included,",
+            f"in turn, medians of {details['rounds']} rounds. The ratio is given with its smallest and largest round.",
+            "",
+            *table(rows),
+            "",
+            "![Texts per second of each way to run the same model](../benchmarks/results/runtime.svg)",
+        ]
+    )
+
+
+def students() -> str:
+    result = json.loads((RESULTS / "sst2" / "students.json").read_text(encoding="utf-8"))
+    gain = result["distilled_minus_labels_only"]
+    rows = [
+        f"| {one['name']} | {100 * one['dev_quality']:.2f} | {100 * one['quality']:.2f} "
+        f"({100 * one['quality_low']:.1f} to {100 * one['quality_high']:.1f}) |"
+        for one in result["rungs"][3:]
+    ]
+    return "\n".join(
+        [
+            "What the teacher adds, and how small the student may be (`python -m benchmarks.ladders.students sst2`,",
+            f"fp32; {_on(result['machine'])}):",
+            "",
+            f"| student | dev | test, n = {gain['n']}, 95 % interval |",
+            "|---|---|---|",
+            *rows,
+            "",
+            f"Distilled against labels alone, from the same start: {100 * gain['difference']:+.2f} points "
+            f"({100 * gain['low']:+.2f} to {100 * gain['high']:+.2f}, paired).",
+        ]
+    )
+
+
+# Data sets beside SST-2 that have a ladder, and what is asked of their models.
+SETS = {
+    "trec": "questions, 6 kinds",
+    "banking77": "requests to a bank, 77 kinds",
+    "mrpc": "pairs, paraphrase or not",
+    "stsb": "pairs, a score of likeness",
+    "afrisenti/hau": "tweets in Hausa, 3 feelings",
+}
+
+
+def sets() -> str:
+    """The last rung of each ladder, and what the recipe chose there."""
+    ladders = {("sst2", "film reviews, 2 feelings"): RESULTS / "sst2" / "fastformers.json"} | {
+        (name, what): RESULTS / name / "report.json" for name, what in SETS.items()
+    }
+    rows = []
+    for (name, what), path in ladders.items():
+        if not path.is_file():
+            continue
+        report = Report.read(path)
+        first, last = report.rungs[0], report.rungs[-1]
+        assert report.choice is not None
+        lost = 100 * (first.quality - last.quality)
+        rows.append(
+            f"| {name} ({what}; {first.n}) | {first.metric} {100 * first.quality:.1f} | {100 * last.quality:.1f} "
+            f"({lost:+.1f}) | {last.speedup:.0f} | {last.speedup_over_unpadded or 0:.0f} | "
+            f"{first.latency_ms_p50 / last.latency_ms_p50:.0f} | {number(last.latency_ms_p50)} | "
+            f"{number(last.bytes / 1e6)} | {_kept(report)} |"
+        )
+    return "\n".join(
+        [
+            "What the recipe `fastformers` (a student of 3 layers, a third of its heads and half of its units cut,",
+            "distilled again, int8) made of a fine-tuned MiniLM-L6 (`python -m benchmarks.ladders.run NAME --recipe",
+            "fastformers`): its last rung beside the first. `x` is throughput, `x latency` the median of one text at a",
+            "time, and `kept` the rung that is delivered unless more loss is allowed (1 point on dev), with its own",
+            "`x` and what it loses on test.",
+            f"All on {_on(report.machine)}.",
+            "",
+            "| data (test texts) | teacher | last rung (lost) | x | x unpadded | x latency | p50 ms | MB | kept |",
+            "|---|---|---|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def _kept(report: Report) -> str:
+    assert report.choice is not None
+    (rung,) = (one for one in report.rungs if one.name == report.choice["rung"])
+    return f"{rung.name}: {rung.speedup:.0f}x, {100 * (report.rungs[0].quality - rung.quality):+.1f}"
+
+
+def importance() -> str:
+    """What half of the teacher's FLOPs cost, by how they were chosen."""
+    path = RESULTS / "sst2" / "pruning.json"
+    if not path.is_file():
+        return "Not measured yet."
+    report = Report.read(path)
+    return "\n".join(
+        [
+            "SST-2, half of the teacher's FLOPs cut, fp32 (`python -m benchmarks.ladders.run sst2 --recipe",
+            "benchmarks/recipes/pruning.yaml --result pruning`; test n = "
+            f"{report.rungs[0].n}, dev n = {report.data['rows']['dev']}; {_on(report.machine)}):",
+            "",
+            "| which heads and units go | test, 95 % interval | dev | x unpadded |",
+            "|---|---|---|---|",
+            *(
+                f"| {'none' if rung.name == 'our ONNX graph' else rung.name} | {100 * rung.quality:.2f} "
+                f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | "
+                f"{100 * (rung.dev_quality or 0):.2f} | {rung.speedup_over_unpadded or 0:.1f} |"
+                for rung in report.rungs[3:]
+            ),
+        ]
+    )
+
+
+def compared() -> str:
+    """One line for each kind of work: the strongest peer."""
+    rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
+    machine = json.loads((RESULTS / "runtime_details.json").read_text(encoding="utf-8"))["machine"]
+    ours = [row for row in rows if row["ours_name"] == TUNED and not row.get("peer_ours") and row["work"] != QUALITY]
+    lines = []
+    for work in dict.fromkeys(row["work"] for row in ours):
+        best = min((row for row in ours if row["work"] == work), key=lambda row: row["ratio"])
+        lines.append(
+            f"| {work} | {best['ours']:,.0f}/s | {best['peer_name']} | {best['peer']:,.0f}/s | {best['ratio']:.2f} |"
+        )
+    return "\n".join(
+        [
+            f"The same MiniLM-L6 in int8, texts per second on {machine['threads']} threads ({machine['cpu']}),",
+            "tokenizer included, interleaved; the fastest peer of each kind of work",
+            "([all of them](docs/figures.md#the-runtime-beside-others)):",
+            "",
+            "| work | ours | the best of the others | | ratio |",
+            "|---|---|---|---|---|",
+            *lines,
+        ]
+    )
+
+
+def base_size() -> str:
+    result = json.loads((RESULTS / "base_size.json").read_text(encoding="utf-8"))
+    rows = [
+        f"| {one['name']} | {one['times_throughput']:.1f} | {number(one['throughput_per_second'])} | "
+        f"{number(one['latency_ms_p50'])} | {one['times_latency']:.1f} | {number(one['bytes'] / 1e6)} |"
+        for one in result["rungs"]
+    ]
+    return "\n".join(
+        [
+            "Speed alone, of a teacher of BERT-base's size whose weights are random, so that nothing can be said of",
+            f"quality (`python -m benchmarks.ladders.base_size`, {result['texts']} texts of SST-2,",
+            f"{result['machine']['cpu']}, {result['machine']['threads']} threads):",
+            "",
+            "| rung | x | texts/s | p50 ms | x latency | MB |",
+            "|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+PAGES = {
+    "README.md": {"ladder": ladder, "sets": sets, "taggers": lambda: in_short(RESULTS), "compared": compared},
+    "docs/figures.md": {
+        "recipes": recipes,
+        "importance": importance,
+        "students": students,
+        "base size": base_size,
+        "runtime": runtime,
+        "search": lambda: searched(RESULTS),
+        "reliability": lambda: reliability(RESULTS),
+    },
+    "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},
+}
+
+
+def filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
+    for name, make in parts.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin not in text or end not in text:
+            sys.exit(f"a page has no place for {name}: {begin} ... {end}")
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{make()}\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 where a page is stale")
+    check = parser.parse_args().check
+    stale = 0
+    for page, parts in PAGES.items():
+        old = (ROOT / page).read_text(encoding="utf-8")
+        new = filled(old, parts)
+        stale += old != new
+        if not check:
+            write_text(ROOT / page, new)
+    return int(check and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

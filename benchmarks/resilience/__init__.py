@@ -1,0 +1,1 @@
+"""Killed runs, the demo, and the commands that the documentation shows."""

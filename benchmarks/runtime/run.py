@@ -1,0 +1,259 @@
+"""How fast texts become labels, ours beside what people run, with the same weights: benchmarks/results/runtime.json.
+
+    python -m benchmarks.runtime.run [--texts 1024] [--rounds 4] [--seconds 1.5] [--teacher FOLDER] [--only WORK]
+
+The teacher of benchmarks/ladders/run.py (MiniLM-L6) on SST-2's test texts, and on long texts cut to 512 tokens. All get
+the same texts (whoever is too slow for all of them gets the first ones) and threads, in turn within one run, tokenizer
+included; `ours` and `peer` are medians over the rounds. How each peer is run: benchmarks/peers/. What else belongs to
+the run (machine, versions, quality of each, what was left out and why) is in runtime_details.json beside it, and the
+picture in runtime.svg. With `--only` the rows of other works stay as they were.
+
+"ours (tuned best)" is the engine that was fastest on training texts, chosen before anything that is shown was timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.ladders.run import open_named, teacher_of
+from benchmarks.paths import RESULTS
+from benchmarks.peers.runners import Peers, prepare
+from benchmarks.runtime.interleaved import Runner, in_turn, row
+from benchmarks.runtime.our_engines import graphs_of, running
+from benchmarks.runtime.rows import (
+    AS_THEY_COME,
+    LONG,
+    LONG_TOKENS,
+    QUALITY,
+    SINGLE,
+    SORTED,
+    TUNED,
+    WORKERS,
+    WORKS,
+    judged,
+    merged,
+)
+from leanformer.artifact import Artifact, open_artifact
+from leanformer.data.dataset import Dataset
+from leanformer.data.reading.readers import read_rows
+from leanformer.files import write_json
+from leanformer.machine import fingerprint
+from leanformer.metrics.paired import compare, loss_interval
+from leanformer.predictor import logits
+from leanformer.runtime.cores import allowed_cores
+from leanformer.runtime.predictor import LightPredictor
+
+# Texts of the training split on which the tuned engine is chosen.
+TRIAL_TEXTS = 256
+# As short as they are, the calls are many: fewer texts are enough where they come one by one.
+SINGLE_TEXTS = 200
+METHODS = ("mixed", "per_token")
+
+
+@dataclass
+class Side:
+    """What is measured: our engines on one machine, and everybody's peers.
+
+    Attributes:
+        candidates: int8 artifacts, the preferred one first.
+        left_out: name -> why it was not measured.
+    """
+
+    candidates: list[Artifact]
+    peers: Peers
+    threads: int
+    rounds: int
+    seconds: float
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def ours(self, *, limit: int | None = None, threads: int | None = None) -> list[Runner]:
+        found = [one if limit is None else replace(one, max_tokens=limit) for one in self.candidates]
+        engines, reasons = running(found, threads=threads or self.threads)
+        self.left_out |= {ours_name(engine): reason for engine, reason in reasons.items()}
+        return [ours(ours_name(engine), one) for engine, one in engines.items()]
+
+    def timed(
+        self, work: str, peers: Sequence[Runner], texts: Sequence[str], tuned: str, *, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """One row for each of ours beside each peer, and those of the tuned one once more under that name."""
+        mine = self.ours(limit=limit)
+        print(f"== {work}: {len(texts)} texts", flush=True)
+        rates = in_turn(
+            [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=work == SINGLE, say=print
+        )
+        pairs = [(one.name, peer.name) for one in mine for peer in peers]
+        return with_tuned([row(work, one, peer, rates) for one, peer in pairs], tuned)
+
+
+def ours_name(engine: str) -> str:
+    return f"leanformer int8, {engine}"
+
+
+def ours(name: str, predictor: LightPredictor) -> Runner:
+    return Runner(name, lambda texts: logits(predictor, texts).argmax(axis=1), predictor.tokenize, ours=True)
+
+
+def with_tuned(rows: list[dict[str, Any]], tuned: str) -> list[dict[str, Any]]:
+    """The rows, and again those of the runner named `tuned`, as what a user gets who has tuned."""
+    chosen = [one for one in rows if one["ours_name"] == tuned]
+    return rows + [one | {"ours_name": TUNED, "engine": tuned.rpartition(", ")[2]} for one in chosen]
+
+
+def fastest(side: Side, texts: Sequence[str], *, one_at_a_time: bool = False) -> str:
+    """The name of the engine with the most texts per second on texts that are not those shown."""
+    rates = in_turn(side.ours(), texts, rounds=2, seconds=1.0, one_at_a_time=one_at_a_time)
+    return max(rates, key=lambda name: max(rates[name].per_second))
+
+
+@contextmanager
+def one_tokenizer_thread() -> Iterator[None]:
+    """`tokenizers` reads this at every call."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM")
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        yield
+    finally:
+        os.environ.pop("TOKENIZERS_PARALLELISM")
+        if before is not None:
+            os.environ["TOKENIZERS_PARALLELISM"] = before
+
+
+def alone(runner: Runner) -> Runner:
+    """One worker: one thread in the tokenizer too."""
+
+    def run(texts: Sequence[str]) -> np.ndarray:
+        with one_tokenizer_thread():
+            return runner.run(texts)
+
+    return replace(runner, name=f"one worker of {runner.name}", run=run, tokenize=None)
+
+
+def workers(side: Side, texts: Sequence[str], tuned: str) -> list[dict[str, Any]]:
+    """Each engine with all its workers over itself with one."""
+    print(f"== {WORKERS}: {len(texts)} texts", flush=True)
+    many, single = side.ours(), [alone(one) for one in side.ours(threads=1)]
+    rates = in_turn([*many, *single], texts, rounds=side.rounds, seconds=side.seconds, say=print)
+    pairs = zip(many, single, strict=True)
+    return with_tuned([row(WORKERS, a.name, b.name, rates) | {"peer_ours": True} for a, b in pairs], tuned)
+
+
+def quality(
+    side: Side, fp32: Artifact, data: Dataset, tuned: str
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Accuracy on dev of everyone beside fp32 of the same model, with the bootstrap interval of the loss."""
+    assert data.dev is not None
+    labels = np.asarray(data.dev.labels)
+    engines, reasons = running([fp32], threads=side.threads)
+    side.left_out |= {f"leanformer fp32, {engine}": reason for engine, reason in reasons.items()}
+    runners = [ours(f"leanformer fp32, {engine}", one) for engine, one in engines.items()] + side.ours()
+    reference = runners[0].run(data.dev.texts)
+    rows, everyone = [], {}
+    for one in [*runners, *side.peers.for_quality()]:
+        counts = compare(one.run(data.dev.texts), reference, labels)
+        low, high = loss_interval(counts)
+        right = float((reference == labels).mean())
+        everyone[one.name] = {
+            "accuracy": right - counts.loss, "lost_points": 100 * counts.loss, "lost_low": 100 * low,
+            "lost_high": 100 * high, "changed": counts.changed, "n": counts.n,
+        }  # fmt: skip
+        if one.ours and one.name != runners[0].name:
+            rows.append(
+                {
+                    "work": QUALITY, "ours": 100 * (right - counts.loss), "ours_name": one.name, "peer": 100 * right,
+                    "peer_name": "fp32 of the same model", "unit": "per cent right", "ratio": 1 - counts.loss / right,
+                    **{name: everyone[one.name][name] for name in ("lost_points", "lost_low", "lost_high", "n")},
+                }
+            )  # fmt: skip
+        print(f"{one.name}: {100 * (right - counts.loss):.2f} %", flush=True)
+    return with_tuned(rows, tuned), everyone
+
+
+def long_texts(name: str, count: int, seed: int = 13) -> list[str]:
+    """Texts of a data set's test split, drawn by seed: the file may be ordered by class."""
+    rows = [one.text for one in read_rows(Path(os.environ["LEANFORMER_DATA"]) / name / "test.jsonl")]
+    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:count]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", type=int, default=1024, help="how many of SST-2's test texts, drawn by seed")
+    parser.add_argument("--long-texts", type=int, default=24, help="how many of each set of long texts")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
+    parser.add_argument("--only", action="append", choices=WORKS, help="these kinds of work alone")
+    parser.add_argument("--teacher", type=Path, help="an encoder artifact to use instead of the ladder's")
+    parser.add_argument("--output", type=Path, default=RESULTS / "runtime.json")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    works = arguments.only or list(WORKS)
+    threads = allowed_cores()
+    torch.set_num_threads(threads)
+    data = open_named("sst2")
+    teacher = open_artifact(arguments.teacher) if arguments.teacher else teacher_of("sst2", data)
+    assert data.train is not None and data.test is not None
+    generator = np.random.default_rng(13)
+    texts = [data.test.texts[i] for i in generator.permutation(len(data.test))[: arguments.texts]]
+    trial = [data.train.texts[i] for i in generator.permutation(len(data.train))[:TRIAL_TEXTS]]
+    rows: list[dict[str, Any]] = []
+    everyone: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        graphs = graphs_of(teacher, data, scratch, METHODS, threads=threads)
+        peers = prepare(teacher, scratch, LightPredictor(graphs["fp32"]).tokenize(trial), threads)
+        side = Side(
+            [graphs[method] for method in METHODS], peers, threads, arguments.rounds, arguments.seconds,
+            dict(peers.left_out),
+        )  # fmt: skip
+        tuned, tuned_single = fastest(side, trial), fastest(side, trial[:64], one_at_a_time=True)
+        if AS_THEY_COME in works:
+            rows += side.timed(AS_THEY_COME, peers.as_they_come(), texts, tuned)
+        if SORTED in works:
+            rows += side.timed(SORTED, peers.by_length(), texts, tuned)
+        if SINGLE in works:
+            rows += side.timed(SINGLE, peers.one_at_a_time(), texts[:SINGLE_TEXTS], tuned_single)
+        for dataset, work in LONG.items():
+            if work in works:
+                peers_long = peers.long(LONG_TOKENS)
+                some = long_texts(dataset, arguments.long_texts)
+                rows += side.timed(work, peers_long, some, tuned, limit=LONG_TOKENS)
+        if WORKERS in works:
+            rows += workers(side, texts, tuned)
+        if QUALITY in works:
+            found, everyone = quality(side, graphs["fp32"], data, tuned)
+            rows += found
+    details = arguments.output.with_stem(f"{arguments.output.stem}_details")
+    old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else []
+    rows = judged(merged(old, rows))
+    write_json(arguments.output, rows)
+    kept = json.loads(details.read_text(encoding="utf-8")) if arguments.only and details.is_file() else {}
+    write_json(
+        details,
+        {
+            "quality": everyone or kept.get("quality", {}), "left_out": side.left_out, "works": works,
+            "seconds": time.monotonic() - began, "texts": len(texts), "long_texts": arguments.long_texts,
+            "rounds": arguments.rounds, "peer_versions": peers.versions(), "machine": fingerprint(threads),
+        },
+    )  # fmt: skip
+    for one in rows:
+        if one["ours_name"] == TUNED:
+            promised = f" (floor {one['floor']:g}: {'met' if one['met'] else 'MISSED'})" if "floor" in one else ""
+            print(f"{one['work']}: {one['ours']:.2f} beside {one['peer_name']} {one['peer']:.2f}: "
+                  f"{one['ratio']:.2f}x{promised}")  # fmt: skip
+    for what, reason in side.left_out.items():
+        print(f"left out: {what}: {reason}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Searches against fixed recipes, successive halving replayed, and a search on Ray."""

@@ -1,0 +1,1 @@
+"""The HTTP server: throughput, overhead, overload, killed workers and reloads."""

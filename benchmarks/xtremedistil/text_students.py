@@ -1,0 +1,177 @@
+"""XtremeDistil's line for classification: recurrent students of texts, in benchmarks/results/xtremedistil/.
+
+    python -m benchmarks.xtremedistil.text_students sst2 trec --strategies D0-S D1 D4.2 --seeds 13 14 15
+
+writes classification.json: for each data set of $LEANFORMER_DATA the teacher's accuracy, that of its students by
+strategy and size, on dev and on test, and how fast the student of the last strategy is, in fp32 and int8, beside the
+teacher as it comes out of the box. Teachers are those of benchmarks/ladders/run.py, trained when they are not there.
+Students learn from the training texts, which their teachers were trained on, and from unlabelled ones where the data
+have some. Each cell is stored when it is made. Students are chosen on dev alone, and test is scored once for each. A
+small version, within minutes:
+
+    python -m benchmarks.xtremedistil.text_students trec banking77 --strategies D0-S D4.1 --epochs 2 --texts 1000
+    --rounds 1
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.ladders.run import TEACHERS, open_named, teacher_of
+from benchmarks.paths import RESULTS, WORK
+from benchmarks.runtime.latency import WAYS, batch_rates
+from benchmarks.xtremedistil.cell_store import Cells
+from benchmarks.xtremedistil.student_shelf import Shelf, told
+from benchmarks.xtremedistil.vocabularies import VOCABULARIES
+from leanformer.artifact import Artifact
+from leanformer.compress.recurrent.distil import BiLstmStudent
+from leanformer.compress.recurrent.strategies import STRATEGIES
+from leanformer.data.dataset import Dataset
+from leanformer.files import write_json
+from leanformer.loading import open_predictor
+from leanformer.metrics.primary import score_logits
+from leanformer.models.predictor import TorchPredictor
+from leanformer.predictor import Predictor, logits
+from leanformer.runtime.cores import allowed_cores
+
+
+def drawn(data: Dataset, texts: int | None) -> Dataset:
+    """The same data with at most so many training texts, drawn by seed."""
+    assert data.train is not None
+    if texts is None or texts >= len(data.train):
+        return data
+    rows = np.random.default_rng(13).permutation(len(data.train))[:texts]
+    return replace(data, train=data.train.select(int(i) for i in sorted(rows)))
+
+
+def accuracies(predictor: Predictor, data: Dataset) -> dict[str, Any]:
+    """Accuracy in points on dev and on test."""
+    found = {}
+    for name in ("dev", "test"):
+        examples = getattr(data, name).for_task(predictor.task)
+        value = score_logits(logits(predictor, examples.inputs), examples.targets, predictor.task)
+        found[name] = {"accuracy": round(100 * value, 2), "n": len(examples)}
+    return found
+
+
+class Line:
+    """One data set: its teacher, its students, and where their figures are kept."""
+
+    def __init__(self, name: str, given: argparse.Namespace) -> None:
+        self.name, self.given, self.threads = name, given, allowed_cores()
+        whole = open_named(name)
+        self.teacher, self.data = teacher_of(name, whole), drawn(whole, given.texts)
+        assert self.data.train is not None and self.data.test is not None
+        self.shelf = Shelf(given.work / name, given.device, self.threads)
+        self.shared = {
+            "data": name, "teacher": self.teacher.content_hash[:16], "train": len(self.data.train),
+            "unlabelled": len(self.data.unlabelled or ()),
+        }  # fmt: skip
+        torch.set_num_threads(self.threads)
+
+    def student(self, strategy: str, size: str, seed: int) -> Artifact:
+        return self.shelf.student(self.step(strategy, size), self.teacher, self.data, seed)
+
+    def step(self, strategy: str, size: str) -> BiLstmStudent:
+        embedding, units = (int(one) for one in size.split("x"))
+        return BiLstmStudent(
+            strategy=strategy, embedding=embedding, units=units, epochs=self.given.epochs,
+            batch_size=self.given.batch_size, learning_rate=self.given.learning_rate, vocabulary=self.given.vocabulary,
+        )  # fmt: skip
+
+    def settings(self, strategy: str, size: str, seed: int) -> dict[str, Any]:
+        return {**self.shared, "seed": seed, **told(self.step(strategy, size))}
+
+    def of_teacher(self) -> dict[str, Any]:
+        """The teacher's own figures."""
+        found = accuracies(TorchPredictor(self.teacher), self.data)
+        return {"parameters": self.teacher.properties["parameters"], **found}
+
+    def trained(self, strategy: str, size: str, seed: int) -> dict[str, Any]:
+        """A student and its figures."""
+        made = self.student(strategy, size, seed)
+        result = made.history[-1]["result"]
+        found = accuracies(TorchPredictor(made), self.data)
+        return {
+            "parameters": made.properties["parameters"],
+            **found,
+            "pieces": result["pieces"],
+            "fits": result["fits"],
+        }
+
+    def speed(self, strategy: str, sizes: list[str], seed: int) -> dict[str, Any]:
+        """Graphs of the students of these sizes, timed in turn beside the teacher, and what int8 costs."""
+        graphs = {}
+        for size in sizes:
+            fp32, int8 = self.shelf.graphs(self.student(strategy, size, seed), self.teacher, self.data)
+            graphs |= {f"{size} fp32": fp32, f"{size} int8": int8}
+        assert self.data.test is not None
+        texts = [str(one) for one in self.data.test.inputs[: self.given.timed]]
+        rates = batch_rates(self.teacher, graphs, texts, self.shelf.work, self.threads, self.given.rounds)
+        each = {
+            name: {
+                "bytes": one.bytes, **accuracies(open_predictor(one, threads=self.threads), self.data),
+                **{f"times_{way}": round(rates[way][name]["times_teacher"], 2) for way in WAYS},
+            }
+            for name, one in graphs.items()
+        }  # fmt: skip
+        return {"graphs": each, "rates": rates}
+
+
+def fill(cells: Cells, line: Line, given: argparse.Namespace) -> None:
+    """All cells of one data set."""
+    cells.get({**line.shared, "strategy": "teacher"}, line.of_teacher)
+    for size, strategy, seed in product(given.sizes, given.strategies, given.seeds):
+        cells.get(line.settings(strategy, size, seed), partial(line.trained, strategy, size, seed))
+    if not given.rounds:
+        return
+    last, seed = given.strategies[-1], given.seeds[0]
+    students = [line.settings(last, size, seed) for size in given.sizes]
+    timing = {"timed": given.timed, "rounds": given.rounds, "threads": line.threads, "students": students}
+    cells.get(line.shared | timing, partial(line.speed, last, given.sizes, seed))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    choices = [name for name in TEACHERS if name in ("sst2", "trec", "banking77")]
+    parser.add_argument("datasets", nargs="+", choices=choices)
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=["D0-S", "D1", "D4.2"], metavar="NAME")
+    parser.add_argument("--sizes", nargs="+", default=["100x200"], help="embedding x units")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[13])
+    parser.add_argument("--epochs", type=int, default=10, help="of each fit")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=6e-3, help="of each fit; as xtremedistil.py has it")
+    parser.add_argument("--texts", type=int, default=None, help="at most so many training texts")
+    parser.add_argument("--rounds", type=int, default=5, help="of timing; 0: none")
+    parser.add_argument("--timed", type=int, default=1000, help="texts that are timed")
+    parser.add_argument("--vocabulary", choices=VOCABULARIES, default="seen", help="the students' pieces")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--work", type=Path, default=WORK / "xtremedistil" / "texts")
+    parser.add_argument("--results", type=Path, default=RESULTS / "xtremedistil")
+    given = parser.parse_args()
+    result = given.results / "classification.json"
+    cells = Cells(given.work / "cells" / "classification", allowed_cores(), result)
+    for name in given.datasets:
+        fill(cells, Line(name, given), given)
+    write_json(result, {"table": "classification", "cells": cells.all()})
+    for cell in cells.all():
+        s = cell["settings"]
+        if "test" in cell:
+            what = [s.get(one) for one in ("data", "strategy", "embedding", "units", "train", "seed")]
+            print(*(one for one in what if one is not None), cell["test"]["accuracy"], sep="  ")
+        for graph, one in cell.get("graphs", {}).items():
+            print(
+                s["data"], graph, one["test"]["accuracy"], *(f"{way} x{one[f'times_{way}']}" for way in WAYS), sep="  "
+            )
+
+
+if __name__ == "__main__":
+    main()

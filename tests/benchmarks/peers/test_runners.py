@@ -1,0 +1,101 @@
+"""Every peer gives the answers of `transformers`: what is compared in speed computes the same thing."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.peers.graphs import fuse, onnxruntime_int8, trace, write_ctranslate2, write_stock
+from benchmarks.peers.padded import (
+    CTranslate2,
+    OnnxRuntime,
+    OpenVino,
+    SentenceTransformers,
+    Transformers,
+    in_order_of_length,
+)
+from benchmarks.peers.runners import Peers, prepare
+from leanformer.artifact import Artifact
+from leanformer.predictor import logits
+from tests.tiny import TASK, tiny_artifact, tiny_config, tiny_texts
+
+TEXTS = [*tiny_texts(30, 3)[0], "rain", "a " * 60]
+LIMIT = 32
+CONFIG = tiny_config(hidden=32, head_size=8)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return tiny_artifact(tmp_path_factory.mktemp("teacher") / "teacher", config=CONFIG, seed=11, max_tokens=LIMIT)
+
+
+@pytest.fixture(scope="module")
+def folder(teacher: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stock checkpoint, and the graphs made of it beside it."""
+    place = tmp_path_factory.mktemp("peers")
+    write_stock(teacher, place / "stock")
+    trace(place / "stock", place / "traced.onnx")
+    fuse(place / "traced.onnx", place / "fused.onnx", 4, 32)
+    for name in ("traced", "fused"):
+        onnxruntime_int8(place / f"{name}.onnx", place / f"{name}-int8.onnx")
+    return place
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> np.ndarray:
+    """One text at a time in fp32."""
+    values = logits(Transformers(folder / "stock", TASK, LIMIT, 1), TEXTS)
+    assert np.unique(values.argmax(axis=1)).size > 1
+    return values
+
+
+def test_fp32_graphs_are_the_same_model(folder: Path, expected: np.ndarray):
+    stock = folder / "stock"
+    for name in ("traced", "fused"):
+        for batch in (1, 8):
+            one = OnnxRuntime(stock, TASK, LIMIT, batch, folder / f"{name}.onnx", 1)
+            np.testing.assert_allclose(logits(one, TEXTS), expected, atol=1e-4, err_msg=name)
+            np.testing.assert_allclose(in_order_of_length(one, TEXTS), expected, atol=1e-4, err_msg=name)
+    np.testing.assert_allclose(SentenceTransformers(stock, TASK, LIMIT, 8)(TEXTS), expected, atol=1e-4)
+    half = logits(Transformers(stock, TASK, LIMIT, 8, torch.bfloat16), TEXTS)
+    assert 0 < np.abs(half - expected).mean() < 0.05 * expected.std()
+
+
+@pytest.mark.parametrize("name", ["traced", "fused"])
+def test_int8_graphs_are_close_and_not_the_same(name: str, folder: Path, expected: np.ndarray):
+    values = logits(OnnxRuntime(folder / "stock", TASK, LIMIT, 8, folder / f"{name}-int8.onnx", 1), TEXTS)
+    assert 0 < np.abs(values - expected).mean() < 0.15 * expected.std()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="no OpenVINO")
+def test_openvino_runs_the_traced_graph(folder: Path, expected: np.ndarray):
+    one = OpenVino(folder / "stock", TASK, LIMIT, 8, folder / "traced.onnx", 1)
+    np.testing.assert_allclose(logits(one, TEXTS), expected, atol=1e-2 * expected.std())
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ctranslate2") is None, reason="no CTranslate2")
+def test_ctranslate2_takes_the_encoder(folder: Path, expected: np.ndarray):
+    """What is ours is the conversion; how far its int8 products stray depends on the CPU (on AVX2 by 0.14)."""
+    assert write_ctranslate2(folder / "stock", folder / "ctranslate2")
+    converted = folder / "stock", TASK, LIMIT, 8, folder / "ctranslate2", 1
+    values = logits(CTranslate2(*converted, precision="float32"), TEXTS)
+    assert np.abs(values - expected).mean() < 0.05 * expected.std(), "but for weights rounded to 8 bits"
+    int8 = CTranslate2(*converted)
+    assert int8.encoder.compute_type.startswith("int8") and np.isfinite(logits(int8, TEXTS)).all()
+
+
+@pytest.mark.slow  # NNCF counts every channel
+def test_all_ways_label_alike(teacher: Artifact, expected: np.ndarray, tmp_path: Path):
+    rows = [np.arange(5, 5 + n) for n in range(4, 24)]
+    peers: Peers = prepare(teacher, tmp_path, rows, 1)
+    labels = expected.argmax(axis=1)
+    ways = [*peers.as_they_come(), *peers.by_length(), *peers.one_at_a_time(), *peers.long(LIMIT)]
+    assert len({one.name for one in ways}) >= 8
+    for one in ways:
+        assert (one.run(TEXTS) == labels).mean() > 0.8, one.name  # int8 of a random model is rough
+        if "fp32" in one.name or "pipeline" in one.name:
+            assert (one.run(TEXTS) == labels).all(), one.name

@@ -1,0 +1,117 @@
+"""XtremeDistil's tables: who sees what, what a score is, cells made once, and orderings between equals."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.paths import ROOT
+from benchmarks.xtremedistil.cell_store import Cells
+from benchmarks.xtremedistil.multilingual import Corpus, open_corpus, scores, unlabelled
+from benchmarks.xtremedistil.published_orderings import orderings
+from leanformer.files import write_json
+from leanformer.models.predictor import TorchPredictor
+from tests.tagged import tagger_artifact, write_columns
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
+    write_columns(tmp_path / "tagged", sizes=(60, 20, 20))
+    (tmp_path / "tagged" / "cc").mkdir()  # a language without its three splits is none
+    monkeypatch.setenv("LEANFORMER_DATA", str(tmp_path))
+    return open_corpus("tagged", None, 24)
+
+
+def test_students_see_nothing_of_the_teachers(corpus: Corpus) -> None:
+    assert corpus.languages == ("aa", "bb")
+    teachers, small, large = corpus.teachers(), corpus.transfer(20), corpus.transfer(60)
+    assert (len(teachers), len(small), len(large)) == (48, 20, 60)
+    assert len(corpus.transfer(10_000)) == 2 * (60 - 24)  # no more than there is
+    for examples in (teachers, small, large):
+        assert set(examples.languages or ()) == {"aa", "bb"}
+    # Rows, not texts: made-up sentences may repeat. A smaller sample is a part of a larger one.
+    assert set(small.texts) <= set(large.texts)
+    few = corpus.teachers(5)
+    assert len(few) == 10 and set(few.texts) <= set(teachers.texts)
+    assert unlabelled(small).labels is None and len(corpus.split("test", 7)) == 14
+    with pytest.raises(SystemExit, match="no language xx"):
+        open_corpus("tagged", ("aa", "xx"), 24)
+
+
+def test_a_teacher_has_at_most_half(corpus: Corpus) -> None:
+    whole = open_corpus("tagged", ("aa",), 10_000)
+    assert len(whole.teachers()) == 30
+    rows = whole.teachers().texts + whole.transfer(30).texts
+    assert sorted(rows) == sorted(whole.parts["aa"].train.texts)  # type: ignore[union-attr]
+
+
+def test_scores_are_by_language(corpus: Corpus, tmp_path: Path) -> None:
+    found = scores(TorchPredictor(tagger_artifact(tmp_path / "model")), corpus.split("test", 20))
+    each = found["by_language"]
+    assert set(each) == {"aa", "bb"} and found["n"] == 40
+    assert found["mean_f1"] == pytest.approx((each["aa"] + each["bb"]) / 2, abs=0.02)
+    assert found["deviation"] == pytest.approx(abs(each["aa"] - each["bb"]) / 2, abs=0.02)
+
+
+def test_a_cell_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [
+        str(ROOT / "benchmarks" / "xtremedistil" / "a.py"),
+        "--seeds",
+        "1",
+        "--results",
+        "/some/where",
+        "--work=/else/where",
+        "table",
+    ]
+    monkeypatch.setattr(sys, "argv", given)
+    made: list[int] = []
+
+    def make() -> dict[str, Any]:
+        made.append(1)
+        return {"test": {"mean_f1": 1.0}}
+
+    cells = Cells(tmp_path / "table", 1)
+    first, again = cells.get({"seed": 1}, make), Cells(tmp_path / "table", 1).get({"seed": 1}, make)
+    assert first == again and len(made) == 1
+    assert (
+        first["machine"]["threads"] == 1 and first["command"] == "python -m benchmarks.xtremedistil.a --seeds 1 table"
+    )
+    cells.get({"seed": 2}, make)
+    assert [one["settings"]["seed"] for one in cells.all()] == [1, 2]
+
+
+def test_cells_of_the_result_file_are_not_made_again(tmp_path: Path) -> None:
+    result = tmp_path / "a.json"
+    write_json(result, {"cells": [{"settings": {"seed": 1, "layers": [1, 2]}, "test": 3}], "speeds": []})
+    cells = Cells(tmp_path / "table", 1, result)
+    assert cells.get({"seed": 1, "layers": [1, 2]}, lambda: pytest.fail("made again"))["test"] == 3
+    assert len(cells.all()) == 1
+    assert Cells(tmp_path / "speed", 1, result, "speeds").all() == []
+    assert Cells(tmp_path / "other", 1, tmp_path / "none.json").all() == []
+
+
+def test_orderings_compare_equal_settings() -> None:
+    def cell(strategy: str, seed: int, value: float, transfer: int = 10) -> dict[str, Any]:
+        rest = {"transfer": transfer, "embedding": 2, "units": 3, "epochs": 4}
+        return {"settings": {"strategy": strategy, "seed": seed, **rest}, "test": {"mean_f1": value}}
+
+    cells = [cell("D4.2", 1, 80), cell("D4.2", 2, 90), cell("D1", 1, 84), cell("D1", 2, 84), cell("D1", 3, 10)]
+    (found,) = orderings([*cells, cell("D2", 1, 99, transfer=50)])
+    assert (found["above"], found["below"], found["seeds"], found["means"]) == ("D4.2", "D1", [1, 2], [85.0, 84.0])
+    assert found["holds"] is True and found["transfer"] == 10
+    again = [cell("D4.2", 1, 60), cell("D1", 3, 50)]
+    for one in again:
+        one["settings"]["teacher"] = "trained again"
+    (found,) = orderings([*cells, *again])  # each has no pair of the same seed and teacher
+    assert (found["seeds"], found["means"]) == ([1, 2], [85.0, 84.0])
+    again.append(cell("D4.2", 3, 70))
+    again[-1]["settings"]["teacher"] = "trained again"
+    (found,) = orderings([*cells, *again])
+    assert (found["seeds"], found["means"]) == ([1, 2, 3], [80.0, 72.67])
+    alone = cell("D0", 1, 70)
+    alone["settings"]["least_steps"] = 500  # fewer sentences each, so more epochs
+    (found,) = orderings([cell("D0-S", 1, 60), alone])
+    assert (found["above"], found["means"], found["holds"]) == ("D0-S", [60.0, 70.0], False)
