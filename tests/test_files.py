@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -295,21 +294,17 @@ def test_a_file_is_no_folder_to_replace(tmp_path: Path):
     assert (tmp_path / "folder").read_text() == "a file"
 
 
-def test_a_folder_is_removed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_folder_is_removed_whole_or_not_at_all(tmp_path: Path):
     folder = tmp_path / "folder"
     remove_folder(folder)  # there is none
     folder.mkdir()
     (folder / "a.txt").write_text("a")
-
-    def dies(path: Path, *arguments: object, **options: object) -> None:
-        os._exit(9)
-
-    child = os.fork()
-    if child == 0:
-        monkeypatch.setattr(shutil, "rmtree", dies)
-        remove_folder(folder)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    code = (
+        "import os, pathlib, shutil, sys; from leanformer.files import remove_folder\n"
+        "shutil.rmtree = lambda *arguments, **options: os._exit(9)\n"
+        "remove_folder(pathlib.Path(sys.argv[1]))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(folder)]).returncode == 9
     assert not folder.exists(), "half a folder would be taken for a whole one"
     assert len(list(tmp_path.iterdir())) == 1
     remove_folder(folder)

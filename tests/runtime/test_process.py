@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import gc
 import json
 import multiprocessing
 import os
 import pickle
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -37,7 +35,8 @@ from tests.tiny import tiny_texts
 
 TEXTS = tiny_texts(60, seed=4)[0]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-KINDS = ["onnxruntime", "native", "openvino", "torch", "cascade", "tagger"]
+ENGINES = ("onnxruntime", "native", "openvino")
+KINDS = (*ENGINES, "torch", "cascade", "tagger")
 
 
 @pytest.fixture(scope="module")
@@ -55,36 +54,26 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
 
 
 @pytest.fixture(params=KINDS)
-def make(request: pytest.FixtureRequest, artifacts: dict[str, Artifact]) -> Callable[[], Any]:
-    kind = request.param
-    if kind == "native" and not COMPILED:
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "native" and not COMPILED:
         pytest.skip("no C++ compiler")
-    if kind == "openvino":
+    if request.param == "openvino":
         pytest.importorskip("openvino")
-    if kind in ("torch", "cascade", "tagger"):
-        return partial(open_predictor, artifacts[kind], threads=2)
-    return partial(LightPredictor, artifacts[kind], threads=2, engine=kind)
+    return str(request.param)
 
 
-def in_a_child(work: Callable[[], Any], seconds: int = 60) -> Any:
-    """What `work` gives as JSON in a forked process that ends as a program does; it is killed after a time."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - in the other process
-        signal.alarm(seconds)
-        try:
-            os.write(writing, json.dumps(work()).encode())
-            os.close(writing)
-            # What would run when the interpreter ends, where destructors wait for threads that are not there.
-            gc.collect()
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as handle:
-        said = handle.read()
-    status = os.waitpid(child, 0)[1]
-    assert status == 0, f"the child was ended by signal {status}"
-    return json.loads(said)
+@pytest.fixture
+def make(kind: str, artifacts: dict[str, Artifact]) -> Callable[[], Any]:
+    if kind in ENGINES:
+        return partial(LightPredictor, artifacts[kind], threads=2, engine=kind)
+    return partial(open_predictor, artifacts[kind], threads=2)
+
+
+def answers_forked(check: str, artifact: Artifact, *engine: str) -> None:
+    command = [sys.executable, "-m", "tests.runtime.forking", check, str(artifact.path), *engine]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, input=json.dumps(TEXTS), capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr
 
 
 def labels(model: Any) -> list[Any]:
@@ -92,18 +81,8 @@ def labels(model: Any) -> list[Any]:
 
 
 @needs_fork
-def test_a_fork_after_a_prediction_answers(make: Callable[[], Any]) -> None:
-    model = make()
-    expected = labels(model), labels(model)[:1]
-
-    def again() -> Any:
-        alone = answers(model, TEXTS[:1])
-        return [labels(model), [one.label or list(one.tags) for one in alone]]
-
-    assert in_a_child(again) == list(expected)
-    # A child of a child, and the parent as before.
-    assert in_a_child(lambda: in_a_child(lambda: labels(model))) == expected[0]
-    assert labels(model) == expected[0]
+def test_a_fork_after_a_prediction_answers(kind: str, artifacts: dict[str, Artifact]) -> None:
+    answers_forked("predict", artifacts[kind], *([kind] if kind in ENGINES else []))
 
 
 @needs_fork
@@ -125,28 +104,11 @@ def test_a_forked_program_ends(artifacts: dict[str, Artifact], engine: str) -> N
     assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
 
 
-_MODEL: Any = None
-
-
-def _ask(texts: list[str]) -> list[str]:
-    return [one.label for one in _MODEL.predict(texts)]
-
-
 @needs_fork
-def test_a_pool_of_forked_workers_shares_a_model(artifacts: dict[str, Artifact]) -> None:
-    global _MODEL
-    _MODEL = LightPredictor(artifacts["onnxruntime"], threads=2)
-    expected = [_ask([text]) for text in TEXTS]
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        assert pool.map_async(_ask, [[text] for text in TEXTS]).get(timeout=60) == expected
-
-
-@needs_fork
-def test_settings_of_their_own_are_forked_too(artifacts: dict[str, Artifact]) -> None:
-    model = LightPredictor(artifacts["onnxruntime"], threads=2)
-    other = model.with_settings(Settings(workers=2, pack_tokens=40))
-    expected = labels(model), labels(other)
-    assert in_a_child(lambda: [labels(model), labels(other)]) == list(expected)
+@pytest.mark.parametrize("check", ["pool", "settings"])
+def test_what_a_process_has_goes_to_its_forks(check: str, artifacts: dict[str, Artifact]) -> None:
+    """A pool of forked workers shares a model; settings of their own are forked too."""
+    answers_forked(check, artifacts["onnxruntime"], "onnxruntime")
 
 
 @pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])

@@ -24,18 +24,22 @@ def main() -> None:
     """
     try:
         from leanformer.cli.interrupts import Interrupts
-    except KeyboardInterrupt:
-        _stop()
-    with Interrupts() as interrupts:
-        try:
-            _run()
-        except BaseException as error:
-            # An interrupt in the middle of an import or of foreign code may come out as any other error.
-            status = error.code if isinstance(error, SystemExit) else None
-            if status != 130 and not interrupts.seen:  # 130 is what typer makes of an interrupt
-                raise
+
+        with Interrupts(_run, _stop_at_once) as interrupts:
+            try:
+                _run()
+            except BaseException as error:
+                # An interrupt in the middle of foreign code may come out as any other error.
+                status = error.code if isinstance(error, SystemExit) else None
+                if status != 130 and not interrupts.seen:  # 130 is what typer makes of an interrupt
+                    raise
+            else:
+                if not interrupts.seen:
+                    return
             interrupts.ignore()
-            _stop()
+    except KeyboardInterrupt:  # before it could be noted
+        pass
+    _stop()
 
 
 def _end_without_reader() -> NoReturn:
@@ -83,8 +87,18 @@ def _goes_on() -> bool:
 
 
 def _stop() -> NoReturn:
-    print("stopped" + ("; give the same command again to go on from here" if _goes_on() else ""), file=sys.stderr)
+    print(_stopped(), file=sys.stderr)
     sys.exit(130)
+
+
+def _stop_at_once() -> NoReturn:
+    """From a signal handler, where the streams may be in the middle of writing and nothing may be raised."""
+    os.write(2, f"{_stopped()}\n".encode())
+    os._exit(130)
+
+
+def _stopped() -> str:
+    return "stopped" + ("; give the same command again to go on from here" if _goes_on() else "")
 
 
 if __name__ == "__main__":
