@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import decide, to_predictions
 from leanformer.errors import DataError
-from leanformer.predictor import decide, sigmoid, to_predictions
+from leanformer.metrics.probabilities import sigmoid
 from leanformer.questions import check_texts
 from leanformer.task import Task
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.ladders.run import TEACHERS, open_named
 from benchmarks.paths import RESULTS, WORK
+from leanformer.answers.forms import metric_name
 from leanformer.artifact import MANIFEST, Artifact, open_artifact
 from leanformer.cascade.calibrate import calibrate, parted
 from leanformer.cascade.predictor import CascadePredictor
@@ -32,7 +33,6 @@ from leanformer.ladder.ladder import baseline_entries, measure_ladder, open_entr
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.paired import compare
-from leanformer.metrics.primary import metric_name
 from leanformer.predictor import logits
 from leanformer.render.cascade import calibration_lines, went_on
 from leanformer.runtime.cores import allowed_cores

@@ -29,7 +29,8 @@ from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.export.standard import write_standard_onnx
 from leanformer.files import sha256_json, write_json
 from leanformer.machine import fingerprint
-from leanformer.predictor import logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import logits
 from leanformer.runtime.predictor import ENGINES, LightPredictor
 
 METHODS = ("mixed", "per_token", "static", "dynamic")

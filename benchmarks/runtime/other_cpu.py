@@ -31,7 +31,8 @@ from benchmarks.runtime.deviations import FP32_BOUND, INT8_BOUND, deviation
 from leanformer import machine
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.files import sha256_json, write_json
-from leanformer.predictor import logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import logits
 from leanformer.runtime.engines import openvino_engine
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.predictor import ENGINES, LightPredictor

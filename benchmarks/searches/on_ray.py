@@ -27,6 +27,7 @@ from typing import Any
 from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RECIPES, RESULTS, WORK
 from benchmarks.xtremedistil.student_shelf import Shelf
+from leanformer.answers.prediction import to_record
 from leanformer.artifact import Artifact
 from leanformer.bulk import numbered
 from leanformer.cluster.parts import parts_folder
@@ -36,7 +37,7 @@ from leanformer.files import write_json
 from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.speed import SpeedSettings
-from leanformer.predictor import answers, to_record
+from leanformer.predictor import answers
 from leanformer.search.jobs.remote import on_ray
 from leanformer.search.run import JOURNAL, Searched, search
 from leanformer.search.space.read import read_space

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import decide
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
 from leanformer.metrics.tagging import by_group, entity_counts, f1, mean_and_deviation
-from leanformer.predictor import Predictor, decide, logits
+from leanformer.predictor import Predictor, logits
 from leanformer.tagging.schemes import tag_names, types_of
 from leanformer.task import Task
 

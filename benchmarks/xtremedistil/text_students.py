@@ -31,13 +31,13 @@ from benchmarks.runtime.latency import WAYS, batch_rates
 from benchmarks.xtremedistil.cell_store import Cells
 from benchmarks.xtremedistil.student_shelf import Shelf, told
 from benchmarks.xtremedistil.vocabularies import VOCABULARIES
+from leanformer.answers.forms import score_logits
 from leanformer.artifact import Artifact
 from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.compress.recurrent.strategies import STRATEGIES
 from leanformer.data.dataset import Dataset
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
-from leanformer.metrics.primary import score_logits
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import Predictor, logits
 from leanformer.runtime.cores import allowed_cores

@@ -34,7 +34,7 @@ _NAMES = {
     "Examples": "leanformer.data.examples",
     "FitSettings": "leanformer.train.loop",
     "LeanformerError": "leanformer.errors",
-    "Prediction": "leanformer.predictor",
+    "Prediction": "leanformer.answers.prediction",
     "Recipe": "leanformer.recipe.spec",
     "Report": "leanformer.report",
     "SpeedSettings": "leanformer.measure.speed",
@@ -74,6 +74,7 @@ for _name in _CALLED:
 if TYPE_CHECKING:
     from typing import Any
 
+    from leanformer.answers.prediction import Prediction
     from leanformer.artifact import Artifact, open_artifact
     from leanformer.data.dataset import Dataset, open_dataset
     from leanformer.data.examples import Examples
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
     from leanformer.finetune.fine_tune import fine_tune
     from leanformer.loading import load
     from leanformer.measure.speed import SpeedSettings
-    from leanformer.predictor import Prediction
     from leanformer.recipe.compress import Compressed, compress
     from leanformer.recipe.find import find_recipe
     from leanformer.recipe.spec import Recipe

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
+from leanformer.answers.prediction import to_record
 from leanformer.errors import DataError, LeanformerError
-from leanformer.predictor import CHUNK, Predictor, answers, answers_by_chunk, chunked, to_record
-from leanformer.questions import Question, check_texts
-from leanformer.task import Task
+from leanformer.predictor import CHUNK, Predictor, answers, answers_by_chunk, chunked
+from leanformer.questions import check_texts
+from leanformer.task import Question, Task
 
 # What an answer may say of itself, so that no column of the input can go by these names.
 OWN_NAMES = (
@@ -129,7 +130,7 @@ def strictly(rows: Iterable[Asked]) -> Iterator[Asked]:
 
 
 def text_fields(question: Question | None) -> dict[str, str]:
-    """The part of a record that says what it answers (see `predictor.to_record`)."""
+    """The part of a record that says what it answers (see `prediction.to_record`)."""
     if question is None:
         return {}
     if isinstance(question, str):

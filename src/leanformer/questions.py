@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.errors import DataError
-from leanformer.task import Task, Text
-
-# What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
-Question = Text | Sequence[str]
+from leanformer.task import Question, Task
 
 # Nothing is seen of a text that holds only these: white space, control and format characters (zero-width spaces, marks
 # of direction, byte order marks, variation selectors), and the blanks among letters. Written so that it means the same
@@ -73,7 +71,7 @@ def check_texts(texts: Sequence[Question], task: Task) -> None:
     """
     if isinstance(texts, str):
         raise TypeError("predict takes a list of texts; wrap one text in a list: [text]")
-    check = _check_words if task.answer == "tags" else _check_pair if task.pairs else _check_single
+    check = _check_words if form_of(task).per_word else _check_pair if task.pairs else _check_single
     for number, text in enumerate(texts, start=1):
         check(text, f"text {number}")
 

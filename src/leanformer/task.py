@@ -11,6 +11,8 @@ from typing import Any
 # One input of a model: a text, or a first and a second text where the task is about pairs. A sentence whose words are
 # tagged is a text with single spaces between its words (see `tagging.words`).
 Text = str | tuple[str, str]
+# What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
+Question = Text | Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from leanformer.cascade.promise import Promise
 from leanformer.errors import LeanformerError
 from leanformer.metrics.noninferiority import fewest_texts
 from leanformer.metrics.paired import Paired, compare
-from leanformer.predictor import softmax
+from leanformer.metrics.probabilities import softmax
 from tests.cascade.making import population
 
 ROWS, FIT, DRAWS, NAIVE_DRAWS = 500, 60, 1000, 200

@@ -11,7 +11,7 @@ import pytest
 from leanformer.bulk import Asked, Tally, numbered, text_fields
 from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, read_part, write_part
 from leanformer.errors import DataError, LeanformerError
-from leanformer.questions import Question
+from leanformer.task import Question
 
 QUESTIONS: list[Question] = ["one", "two", ("three", "third"), ("four", "fourth"), ["five", "words"], "lost"]
 ROWS = [replace(row, kept={"id": 10 * row.number}) for row in numbered(QUESTIONS)]

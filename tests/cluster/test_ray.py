@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from leanformer.answers.prediction import to_record
 from leanformer.artifact import open_artifact
 from leanformer.bulk import Tally, numbered
 from leanformer.cluster.connection import connected, slots
@@ -19,7 +20,7 @@ from leanformer.cluster.scoring import Scored, score_file
 from leanformer.cluster.trials import Trial, result_path, run_trials, trials_as_they_finish
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.loading import open_predictor
-from leanformer.predictor import answers, to_record
+from leanformer.predictor import answers
 from tests.cluster.killing import Killer
 from tests.cluster.working import NOT_CALLABLE
 from tests.tiny import tiny_texts

@@ -10,16 +10,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from leanformer.answers.forms import FORMS
 from leanformer.artifact import Artifact
 from leanformer.compress.prune.importance import gate_gradients, row_losses
 from leanformer.compress.prune.prune import Prune
 from leanformer.compress.prune.prune_post_training import PrunePostTraining
-from leanformer.compress.prune.scoring_set import batches_of, draw, scoring_set
+from leanformer.compress.prune.scoring_set import batches_of, scoring_set
 from leanformer.data.dataset import Dataset
 from leanformer.loading import open_predictor
+from leanformer.metrics.probabilities import sigmoid, softmax
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model, write_classifier
-from leanformer.predictor import logits, sigmoid, softmax
+from leanformer.predictor import logits
 from leanformer.task import Task
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.targets import labels_of
@@ -107,12 +109,12 @@ def test_gradients_are_those_of_the_kind_s_own_loss(data: Dataset, tmp_path: Pat
 def test_labels_are_drawn_from_what_the_teacher_says():
     generator = np.random.default_rng(0)
     given = np.tile([[0.3, -1.2, 0.8]], (40_000, 1))
-    several = draw(given, "labels", generator)
+    several = FORMS["labels"].draw(given, generator)
     np.testing.assert_allclose(several.mean(axis=0), sigmoid(given[0]), atol=0.01)
     assert abs(np.corrcoef(several.T)[0, 1]) < 0.02 and set(np.unique(several)) == {0, 1}
-    one = draw(given, "label", generator)
+    one = FORMS["label"].draw(given, generator)
     np.testing.assert_allclose(np.bincount(one) / len(one), softmax(given)[0], atol=0.01)
-    score = draw(given[:, :1], "score", generator)
+    score = FORMS["score"].draw(given[:, :1], generator)
     assert score.dtype == np.float32 and score.shape == (40_000,)
     assert (score.mean(), score.std()) == (pytest.approx(0.3, abs=0.02), pytest.approx(1, abs=0.02))
 

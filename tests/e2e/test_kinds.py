@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import leanformer
+from leanformer.answers.forms import decide, metric_name, score_logits
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.loading import open_predictor
-from leanformer.metrics.primary import metric_name, score_logits
-from leanformer.predictor import decide, logits
+from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed
 from leanformer.train.loop import FitSettings
 from tests.cli.calling import make_command

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import metric_name
 from leanformer.loading import open_predictor
-from leanformer.metrics.primary import metric_name
 from tests.compress.family_models import family_artifact
 from tests.compress.test_pruning_kinds import artifact_of
 from tests.e2e.test_compress import run

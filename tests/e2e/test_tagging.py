@@ -10,10 +10,11 @@ import pytest
 from seqeval.metrics import f1_score
 
 import leanformer
+from leanformer.answers.forms import decide
 from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
 from leanformer.models.classifier import Classifier, token_head
-from leanformer.predictor import decide, logits
+from leanformer.predictor import logits
 from leanformer.tagging.viterbi import is_legal
 from tests.cli.calling import Command, make_command
 from tests.tagged import TAGS, tagger_artifact, write_columns

@@ -16,12 +16,13 @@ from leanformer.cli.app import app
 from leanformer.errors import ArtifactError, CheckpointError, DataError, LeanformerError
 from leanformer.export.embedder import make_embedder
 from leanformer.export.standard import write_standard_onnx
+from leanformer.metrics.probabilities import unit_vectors
 from leanformer.models.classifier import Classifier
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.models.hf.sentence import read_sentence_encoder
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
-from leanformer.predictor import logits, unit_vectors
+from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.task import Task
 from tests.export.making import make_embedder as make_tiny

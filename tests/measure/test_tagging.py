@@ -9,10 +9,11 @@ import pytest
 from seqeval.metrics import f1_score
 from tokenizers import Tokenizer as RustTokenizer
 
+from leanformer.answers.forms import decide
 from leanformer.measure.piece_f1 import piece_f1, piece_tags
 from leanformer.measure.quality import measure_quality
 from leanformer.models.predictor import TorchPredictor
-from leanformer.predictor import decide, logits
+from leanformer.predictor import logits
 from leanformer.tagging.ragged import ragged
 from tests.tagged import TASK, tagged_examples, tagger_artifact
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import metric_name, score_logits
 from leanformer.metrics.correlation import mean_absolute_error, pearson, spearman
-from leanformer.metrics.primary import metric_name, score_logits
 from leanformer.task import Task
 
 

@@ -8,8 +8,8 @@ from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
+from leanformer.answers.tags import TAGS
 from leanformer.metrics.bootstrap import interval
-from leanformer.metrics.primary import of_rows
 from leanformer.metrics.tagging import (
     CORRECT,
     GOLD,
@@ -115,7 +115,7 @@ def test_labels_of_every_scheme_are_counted_as_their_entities(prefixes: str) -> 
 def test_samples_of_sentences_are_scored_as_if_they_were_alone() -> None:
     """What the paired bootstrap draws, against the metric on the drawn sentences."""
     found, gold = drawn(5)
-    score = of_rows(Task("tokens", LABELS), found, gold)
+    score = TAGS.of_rows(found, gold, Task("tokens", LABELS))
     generator = np.random.default_rng(0)
     for _ in range(20):
         rows = generator.integers(0, len(gold), size=len(gold))

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from leanformer.answers.forms import to_predictions
 from leanformer.artifact import Artifact, write_manifest
 from leanformer.errors import ArtifactError
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import read_model
-from leanformer.predictor import Predictor, logits, to_predictions
+from leanformer.predictor import Predictor, logits
 from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_config, tiny_dataset, tiny_tokenizer
 
 TEXTS = tiny_dataset().test.texts  # type: ignore[union-attr]

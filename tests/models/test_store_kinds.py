@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
+from leanformer.answers.forms import decide, to_predictions
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -19,7 +20,7 @@ from leanformer.ladder.splits import prepare
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model, start_classifier
-from leanformer.predictor import decide, logits, to_predictions
+from leanformer.predictor import logits
 from leanformer.task import Task, Text
 from tests.models.saving import edit, save_bert
 from tests.tiny import LABELS, tiny_artifact, tiny_kind_dataset

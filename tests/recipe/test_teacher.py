@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import score_logits
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -16,7 +17,6 @@ from leanformer.errors import CheckpointError, DataError, LeanformerError
 from leanformer.export.onnx import Onnx
 from leanformer.ladder.splits import prepare
 from leanformer.loading import open_predictor
-from leanformer.metrics.primary import score_logits
 from leanformer.predictor import answers, logits
 from leanformer.recipe.naming import name_by_rows, name_tags
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in

@@ -12,7 +12,8 @@ from leanformer.artifact import Artifact, write_manifest
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.export.int8 import Int8
 from leanformer.export.standard import write_standard_onnx
-from leanformer.predictor import logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import logits
 from leanformer.runtime.predictor import ENGINES, LightPredictor
 from leanformer.shapes.encoder import LayerShape
 from tests.export.making import make_context, make_onnx

@@ -19,7 +19,8 @@ import leanformer
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.errors import ArtifactError, CheckpointError, DataError, LeanformerError, MissingExtraError
 from leanformer.export.standard import write_standard_onnx
-from leanformer.predictor import Predictor, logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import Predictor, logits
 from leanformer.runtime.engines.openvino_engine import OpenVinoEngine
 from leanformer.runtime.predictor import LightPredictor, load
 from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts

@@ -15,7 +15,8 @@ from leanformer.errors import ArtifactError, LeanformerError, MissingCompilerErr
 from leanformer.export import quantise
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
-from leanformer.predictor import logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import logits
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.engines.native_engine import NativeEngine

@@ -9,7 +9,8 @@ import pytest
 
 from leanformer.export.int8 import Int8
 from leanformer.machine import instruction_sets
-from leanformer.predictor import logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import logits
 from leanformer.runtime.engines import openvino_engine
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.engines.openvino_engine import OpenVinoEngine, saturates

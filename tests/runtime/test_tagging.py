@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import changed_answers
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError, DataError, LeanformerError
 from leanformer.ladder.on_request import Further
@@ -22,7 +23,6 @@ from leanformer.runtime.settings import default_engine, default_settings
 from leanformer.tagging.ragged import flat, ragged
 from leanformer.tune import opening
 from leanformer.tune import tune as tune_module
-from leanformer.tune.candidates import changed_answers
 from leanformer.tune.tune import tune
 from tests.export.making import make_tagger
 from tests.native import COMPILED, INT8_DEFAULT

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import decide
 from leanformer.artifact import Artifact
 from leanformer.cluster.pool import Pool
 from leanformer.data.dataset import Dataset
@@ -17,7 +18,7 @@ from leanformer.data.examples import Examples
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.models.store import write_classifier
-from leanformer.predictor import decide, logits
+from leanformer.predictor import logits
 from leanformer.search.jobs import local
 from leanformer.search.jobs.executor import Job, Result, Serial
 from leanformer.search.jobs.latency import LatencyPredictor

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leanformer.predictor import logits, unit_vectors
+from leanformer.metrics.probabilities import unit_vectors
+from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from tests.serve.serving import Server
 from tests.serve.test_routes import TEXTS

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leanformer.predictor import Prediction, answers, to_spans
+from leanformer.answers.forms import to_predictions
+from leanformer.answers.prediction import Prediction
+from leanformer.predictor import answers
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.windows import to_words
 from leanformer.tagging.words import as_sentence
@@ -117,7 +119,7 @@ def test_exact_answers_do_not_depend_on_company(tag_server: Server, tagger: Ligh
     windows = tagger.sentence_windows([one.joined for one in sentences])
     alone = np.concatenate([tagger.infer([one.ids]) for each in windows for one in each])
     words = to_words(alone, windows, [one.joined for one in sentences], tagger.task.labels)
-    expected = [[span.probability for span in one.spans or ()] for one in to_spans(words, sentences, tagger.task)]
+    expected = [[span.probability for span in one.spans or ()] for one in to_predictions(words, tagger.task, sentences)]
     with ThreadPoolExecutor(8) as threads:
         together = threads.submit(tag_server.tag, TEXTS, exact=True)
         noise = [threads.submit(tag_server.tag, TEXTS[i:], exact=True) for i in range(0, 50, 5)]

@@ -7,14 +7,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from leanformer.predictor import decide, softmax, to_spans
+from leanformer.answers.forms import changed_answers, decide, to_predictions
+from leanformer.metrics.probabilities import softmax
 from leanformer.tagging.chain import _blocks
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.schemes import tag_names
 from leanformer.tagging.viterbi import Transitions, best_legal, decode, is_legal, shares, word_scores
 from leanformer.tagging.words import as_sentence
 from leanformer.task import Task
-from leanformer.tune.candidates import changed_answers
 
 LABELS = tag_names(["A", "B"])
 COUNT = len(LABELS)
@@ -99,7 +99,7 @@ def test_answers_know_what_the_task_has_learnt() -> None:
     assert [LABELS[i] for i in decide(values, plain)[0]] == ["B-A", "I-A"]
     assert [LABELS[i] for i in decide(values, learnt)[0]] == ["B-A", "O"]
     sentences = [as_sentence(["one", "two"])]
-    (before,), (after,) = to_spans(values, sentences, plain), to_spans(values, sentences, learnt)
+    (before,), (after,) = to_predictions(values, plain, sentences), to_predictions(values, learnt, sentences)
     assert before.spans is not None and after.spans is not None
     assert [one.text for one in before.spans + after.spans] == ["one two", "one"]
     assert before.spans[0].probability == pytest.approx(softmax(values[0])[[0, 1], [1, 2]].mean(), abs=1e-6)

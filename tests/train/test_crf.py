@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import leanformer
+from leanformer.answers.forms import decide
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.compress.recurrent.distil import BiLstmStudent
@@ -20,7 +21,7 @@ from leanformer.export.onnx import Onnx
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.predictor import TorchPredictor
-from leanformer.predictor import answers, decide, logits
+from leanformer.predictor import answers, logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
 from leanformer.tokenizer import Tokenizer

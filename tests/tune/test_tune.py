@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leanformer.answers.forms import changed_answers
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.runtime.predictor import ENGINES, LightPredictor
@@ -19,7 +20,7 @@ from leanformer.task import Task
 from leanformer.tune import candidates as candidates_module
 from leanformer.tune import opening
 from leanformer.tune import tune as tune_module
-from leanformer.tune.candidates import candidates, changed_answers
+from leanformer.tune.candidates import candidates
 from leanformer.tune.race import Runner, Verdict
 from leanformer.tune.tune import tune
 from tests.tiny import tiny_texts

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.prediction import Prediction
 from leanformer.artifact import Artifact, open_same
 from leanformer.cascade.rows import groups_of, join, split
 from leanformer.cascade.store import read_cascade
 from leanformer.forking import tell_of_forks
-from leanformer.predictor import Prediction, Predictor, answers, logits_by_chunk
-from leanformer.questions import Question
-from leanformer.task import Task, Text
+from leanformer.predictor import Predictor, answers, logits_by_chunk
+from leanformer.task import Question, Task, Text
 
 
 @dataclass(eq=False)

@@ -68,12 +68,12 @@ def bench(
     """Measure quality, latency, throughput, size and cost of each ARTIFACT; the first is the reference."""
     from rich.console import Console
 
+    from leanformer.answers.forms import metric_name
     from leanformer.artifact import open_artifact
     from leanformer.ladder.ladder import Entry, measure_ladder
     from leanformer.ladder.on_request import Further
     from leanformer.loading import open_foreign, open_predictor
     from leanformer.measure.speed import SpeedSettings
-    from leanformer.metrics.primary import metric_name
     from leanformer.outputs.written import check_file, is_bench
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import default_threads

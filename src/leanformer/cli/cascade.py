@@ -62,6 +62,7 @@ def cascade(
 
     Exit status 4: the promise cannot be made with these rows, and nothing was written.
     """
+    from leanformer.answers.forms import decide
     from leanformer.artifact import open_artifact
     from leanformer.cascade.calibrate import calibrate, everything_to_the_last, parted
     from leanformer.cascade.confidence import MEASURES
@@ -69,7 +70,6 @@ def cascade(
     from leanformer.cascade.store import check_members, write_cascade
     from leanformer.outputs.folders import new_output
     from leanformer.outputs.place import check_apart
-    from leanformer.predictor import decide
     from leanformer.recipe.teacher import weak_notes
 
     promised = Promise(max_loss, confidence, promise)

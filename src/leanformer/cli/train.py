@@ -54,7 +54,7 @@ def train(
 ) -> None:
     """Fine-tune ENCODER on DATA; the weights that are best on dev are kept. Killed, it goes on where it was."""
     need_torch("training")
-    from leanformer.metrics.primary import metric_name
+    from leanformer.answers.forms import metric_name
     from leanformer.recipe.train import train as run
 
     output = output_folder(output, overwrite=overwrite)

@@ -6,48 +6,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
+from leanformer.answers.forms import form_of
 from leanformer.data.examples import Examples
 from leanformer.data.overlap import group_rows
-from leanformer.tagging.ragged import flat
 
 _DEV_FRACTION = 10  # one row in ten
-_BINS = 5  # of equally many scores
 
 
 def strata(examples: Examples) -> tuple[int, ...]:
     """By what to stratify: the label of each example; of several its rarest (-1 for none); or the bin of its score.
 
     Of tags the rarest of the sentence, apart for each language.
-
-    By the rarest label because it is the one that chance would leave out (Sechidis et al. 2011).
     """
-    if examples.task.answer == "tags":
-        return _of_tags(examples)
-    targets = examples.targets
-    if examples.task.answer == "labels":
-        if not examples.task.labels:
-            return (-1,) * len(examples)
-        rarity = targets.sum(axis=0).argsort(kind="stable").argsort(kind="stable")
-        rarest = np.where(targets == 1, rarity, len(rarity)).argmin(axis=1)
-        return tuple(int(i) if row.any() else -1 for i, row in zip(rarest, targets, strict=True))
-    if examples.task.answer == "score":
-        edges = np.quantile(targets, np.arange(1, _BINS) / _BINS)
-        return tuple(int(i) for i in np.searchsorted(edges, targets))
-    return tuple(int(i) for i in targets)
-
-
-def _of_tags(examples: Examples) -> tuple[int, ...]:
-    size = len(examples.task.labels)
-    counts = np.bincount(flat(examples.targets).astype(np.int64), minlength=size)
-    rank = counts.argsort(kind="stable").argsort(kind="stable")
-    languages = examples.languages or ("",) * len(examples)
-    numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
-    return tuple(
-        numbers[language] * (size + 1) + (int(rank[each].min()) + 1 if len(each) else 0)
-        for language, each in zip(languages, examples.targets, strict=True)
-    )
+    return form_of(examples.task).strata(examples.targets, examples.task.labels, examples.languages)
 
 
 def carve_dev(keys: Sequence[str], labels: Sequence[int], seed: int) -> tuple[int, ...]:

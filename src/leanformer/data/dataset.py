@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from leanformer.answers.labels_check import Label
 from leanformer.data.carving import carve_dev, strata
-from leanformer.data.examples import Examples, Label
+from leanformer.data.examples import Examples
 from leanformer.data.overlap import count_contained, find_repeats, normalise_all
 from leanformer.data.reading.hub import open_hub
 from leanformer.data.reading.kinds import check_kind, detect_kind

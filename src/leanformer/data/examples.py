@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,14 +9,10 @@ from random import Random
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
+from leanformer.answers.labels_check import Label
 from leanformer.files import sha256_json
-from leanformer.tagging.ragged import is_ragged, ragged
-from leanformer.tagging.schemes import spelled
-from leanformer.tagging.words import words_of
 from leanformer.task import Task, Text, by_number
-
-# What is known of one example: the index of its label, the indices of all its labels, its score, or of each word's tag.
-Label = int | tuple[int, ...] | float
 
 
 @dataclass(frozen=True)
@@ -48,9 +43,7 @@ class Examples:
         if self.labels is not None:
             if len(self.labels) != len(self.texts):
                 raise ValueError(f"{len(self.labels)} labels for {len(self.texts)} texts")
-            _CHECKS[self.task.answer](self.labels, len(self.task.labels))
-            if self.task.answer == "tags":
-                _check_lengths(self.texts, self.labels)
+            form_of(self.task).check(self.labels, self.texts, len(self.task.labels))
         if self.pairs is not None and len(self.pairs) != len(self.texts):
             raise ValueError(f"{len(self.pairs)} second texts for {len(self.texts)} texts")
         if self.languages is not None and len(self.languages) != len(self.texts):
@@ -80,14 +73,7 @@ class Examples:
         """
         if self.labels is None:
             raise ValueError("these examples have no labels")
-        if self.task.answer == "labels":
-            chosen = np.zeros((len(self), len(self.task.labels)), dtype=np.int64)
-            for row, each in enumerate(self.labels):
-                chosen[row, list(each)] = 1  # type: ignore[arg-type]
-            return chosen
-        if self.task.answer == "tags":
-            return ragged([np.asarray(each, dtype=np.int64) for each in self.labels])
-        return np.asarray(self.labels, dtype=np.float64 if self.task.answer == "score" else np.int64)
+        return form_of(self.task).targets(self.labels, len(self.task.labels))
 
     @cached_property
     def content_hash(self) -> str:
@@ -116,19 +102,9 @@ class Examples:
         scheme.
         """
         numbers = by_number(self.task.labels, task.labels)
-        number = list(range(len(self.task.labels)))
-        if task.answer != "tags":
-            number = numbers or [task.labels.index(name) for name in self.task.labels]
-
-        def moved(label: Label) -> Label:
-            if isinstance(label, tuple) and task.answer == "tags":
-                tags = spelled([self.task.labels[i] for i in label], task.labels, task.scheme)
-                return tuple(task.labels.index(one) for one in tags)
-            if isinstance(label, tuple):
-                return tuple(sorted(number[i] for i in label))
-            return number[label] if isinstance(label, int) else label
-
-        labels = None if self.labels is None else tuple(moved(one) for one in self.labels)
+        # Also where there are no labels, so that names which the task does not know are an error there, too.
+        moved = form_of(task).renumbered(self.labels or (), self.task, task, numbers)
+        labels = None if self.labels is None else tuple(moved)
         return Examples(task, self.texts, labels, self.pairs, self.source, self.languages)
 
 
@@ -138,46 +114,3 @@ def sampled(examples: Examples, count: int, seed: int) -> tuple[Text, ...]:
         return examples.inputs
     drawn = sorted(Random(seed).sample(range(len(examples)), count))
     return tuple(examples.inputs[i] for i in drawn)
-
-
-def from_targets(targets: np.ndarray) -> tuple[Label, ...]:
-    """Labels as `Examples` keeps them, from an array as `Examples.targets` gives it."""
-    if is_ragged(targets):
-        return tuple(tuple(int(i) for i in each) for each in targets)
-    if targets.ndim == 2:
-        return tuple(tuple(int(i) for i in np.flatnonzero(row)) for row in targets)
-    return tuple(float(one) for one in targets) if targets.dtype.kind == "f" else tuple(int(one) for one in targets)
-
-
-def _check_label(labels: tuple[Label, ...], names: int) -> None:
-    if wrong := set(labels) - set(range(names)):
-        raise ValueError(f"label {min(wrong)} is not an index into the {names} label names")
-
-
-def _check_labels(labels: tuple[Label, ...], names: int) -> None:
-    for each in labels:
-        if not isinstance(each, tuple):
-            raise ValueError(f"label {each} is not a tuple of indices")
-        if list(each) != sorted(set(each)) or not set(each) <= set(range(names)):
-            raise ValueError(f"labels {each} are not rising indices into the {names} label names")
-
-
-def _check_score(labels: tuple[Label, ...], names: int) -> None:
-    for each in labels:
-        if not isinstance(each, float) or not math.isfinite(each):
-            raise ValueError(f"score {each} is not a finite decimal number")
-
-
-def _check_tags(labels: tuple[Label, ...], names: int) -> None:
-    for each in labels:
-        if not isinstance(each, tuple) or not set(each) <= set(range(names)):
-            raise ValueError(f"tags {each!r:.60} are not a tuple of indices into the {names} label names")
-
-
-def _check_lengths(texts: tuple[str, ...], labels: tuple[Label, ...]) -> None:
-    for row, (text, each) in enumerate(zip(texts, labels, strict=True), start=1):
-        if len(words_of(text)) != len(each):  # type: ignore[arg-type]
-            raise ValueError(f"example {row} has {len(words_of(text))} words and {len(each)} tags")  # type: ignore[arg-type]
-
-
-_CHECKS = {"label": _check_label, "labels": _check_labels, "score": _check_score, "tags": _check_tags}

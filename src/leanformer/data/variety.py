@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leanformer.answers.forms import form_of
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
@@ -27,15 +28,4 @@ def require_variety(data: Dataset) -> None:
 def _same_label(examples: Examples) -> str:
     """What all examples have, in words; "" where they differ."""
     assert examples.labels is not None, "a data set checks that its splits are labelled"
-    names = examples.task.labels
-    first = examples.labels[0]
-    if examples.task.answer == "tags":
-        tags = {tag for sentence in examples.labels if isinstance(sentence, tuple) for tag in sentence}
-        return f"the tag {names[min(tags)]!r} alone" if len(tags) == 1 else ""
-    if len(set(examples.labels)) > 1:
-        return ""
-    if isinstance(first, float):
-        return f"the score {first:g}"
-    if isinstance(first, tuple):
-        return f"the labels {', '.join(names[i] for i in first)}" if first else "no label"
-    return f"the label {names[first]!r}"
+    return form_of(examples.task).the_only(examples.labels, examples.task.labels)

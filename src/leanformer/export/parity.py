@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from leanformer.answers.forms import changed
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import GateError
-from leanformer.metrics.agreement import changed
 from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import decide, score_logits
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -26,8 +27,7 @@ from leanformer.measure.machine_peak import measure_peak
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings, measure_speed
-from leanformer.metrics.primary import score_logits
-from leanformer.predictor import Predictor, decide, logits
+from leanformer.predictor import Predictor, logits
 from leanformer.report import Report, Rung
 from leanformer.task import Task
 

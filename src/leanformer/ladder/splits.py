@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from leanformer.answers.forms import decide, form_of, metric_name
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import Examples, from_targets
+from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.loading import open_predictor
-from leanformer.metrics.primary import metric_name
-from leanformer.predictor import decide, logits
+from leanformer.predictor import logits
 from leanformer.tagging.schemes import types_of
 from leanformer.task import Task, by_number
 
@@ -51,7 +51,7 @@ class Prepared:
 def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Prepared:
     """Data in the teacher's label order; labelled by the teacher where there are only unlabelled texts.
 
-    With labelled splits the metric is that of the task (see `metrics.primary`); without a dev and a test split among
+    With labelled splits the metric is that of the task (`forms.metric_name`); without a dev and a test split among
     them `DataError` is raised. With unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and as much
     test, with the teacher's answers as labels; the metric is then agreement with the teacher.
     """
@@ -86,7 +86,7 @@ def _from_teacher(texts: Examples, data: Dataset, teacher: Artifact, seed: int, 
     def labelled(rows: np.ndarray) -> Examples:
         chosen = replace(texts.select(int(i) for i in rows), task=teacher.task)
         answers = decide(logits(predictor, chosen.inputs), teacher.task)
-        return replace(chosen, labels=from_targets(answers))
+        return replace(chosen, labels=form_of(teacher.task).labels(answers))
 
     rest = replace(texts.select(int(i) for i in sorted(order[2 * size :])), task=teacher.task)
     note = f"no labels: {size} texts each were set aside as dev and test, with the teacher's answers as labels"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.metrics.binomial import at_most
-from leanformer.metrics.tagging import CORRECT, entity_counts
-from leanformer.tagging.schemes import types_of
 from leanformer.task import Task
 
 ANSWERS = ("label", "labels", "tags")
@@ -21,12 +20,10 @@ def lost_labels(answers: np.ndarray, reference: np.ndarray, targets: np.ndarray,
     """The labels (of tags: types of entity) that the reference finds and the answers do not, or hardly.
 
     None of those that the reference finds at least three times, or less than half of them where that is no chance.
-    Each is told with its counts. Arguments are as `predictor.decide` and `Examples.targets` give them.
+    Each is told with its counts. Arguments are as `answers.forms.decide` and `Examples.targets` give them.
     """
-    if task.answer not in ANSWERS:
-        return ()
-    names = types_of(task.labels) if task.answer == "tags" else task.labels
-    ours, theirs = (_found(one, targets, task) for one in (answers, reference))
+    form = form_of(task)
+    (names, ours), (_, theirs) = (form.found(given, targets, task) for given in (answers, reference))
     said = []
     for number, name in enumerate(names):
         mine, other = ours[:, number], theirs[:, number]
@@ -36,13 +33,3 @@ def lost_labels(answers: np.ndarray, reference: np.ndarray, targets: np.ndarray,
         if before >= _FEWEST and (now == 0 or hardly):
             said.append(f"{name} ({now} found where the teacher finds {before})")
     return tuple(said)
-
-
-def _found(answers: np.ndarray, targets: np.ndarray, task: Task) -> np.ndarray:
-    """How often each row has each label, and was given it, `[n, labels]`."""
-    if task.answer == "tags":
-        return np.asarray(entity_counts(answers, targets, task.labels)[..., CORRECT])
-    if task.answer == "labels":
-        return np.asarray(answers.astype(bool) & targets.astype(bool)).astype(np.int64)
-    numbers = np.arange(len(task.labels))
-    return np.asarray((answers[:, None] == numbers) & (targets[:, None] == numbers)).astype(np.int64)

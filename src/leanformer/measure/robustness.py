@@ -11,8 +11,8 @@ from random import Random
 
 import numpy as np
 
-from leanformer.metrics.primary import metric_of
-from leanformer.predictor import Predictor, decide, logits
+from leanformer.answers.forms import decide, form_of, metric_of
+from leanformer.predictor import Predictor, logits
 from leanformer.task import Text
 
 _TYPO_SHARE = 0.15  # of the words long enough to bear one
@@ -64,7 +64,7 @@ def robustness(
     """For each perturbation: quality on perturbed texts, what was lost by it, and the share of answers it changed.
 
     `texts` may be pairs, of which both are perturbed; `targets` are as in `Examples.targets`, and quality is the
-    task's own (`metrics.primary`). "changed" is None for scores. "touched" is the share of texts that it altered at
+    task's own (`forms.metric_of`). "changed" is None for scores. "touched" is the share of texts that it altered at
     all; an uncased tokenizer makes case no perturbation.
     """
     task, score = predictor.task, metric_of(predictor.task)
@@ -74,11 +74,10 @@ def robustness(
         altered = [_altered(text, change, seed) for text in texts]
         answers = decide(logits(predictor, altered), task)
         quality = float(score(answers, targets))
-        differs = (answers != plain).reshape(len(answers), -1).any(axis=1)
         found[name] = {
             "quality": quality,
             "lost": float(score(plain, targets)) - quality,
-            "changed": None if task.answer == "score" else float(differs.mean()),
+            "changed": form_of(task).flipped(answers, plain),
             "touched": float(np.mean([a != b for a, b in zip(altered, texts, strict=True)])),
         }
     return found

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.errors import LeanformerError
-from leanformer.predictor import Predictor, decide
+from leanformer.predictor import Predictor
 from leanformer.task import Task, Text
 
 
@@ -66,10 +67,10 @@ def stability(
 
 
 def _moved(values: np.ndarray, reference: np.ndarray, task: Task) -> dict[str, Any]:
-    ours, theirs = decide(values, task), decide(reference, task)
-    differs = (ours != theirs).reshape(len(ours), -1).any(axis=1)
+    form = form_of(task)
+    ours, theirs = form.decide(values, task), form.decide(reference, task)
     return {
-        "changed": None if task.answer == "score" else float(differs.mean()),
+        "changed": form.flipped(ours, theirs),
         "largest": float(np.abs(values - reference).max()),
         "identical": bool(np.array_equal(values, reference)),
     }

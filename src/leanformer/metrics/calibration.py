@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leanformer.predictor import softmax
+from leanformer.metrics.probabilities import softmax
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = 15) -> float:

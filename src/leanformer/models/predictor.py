@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_same
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError
@@ -22,11 +23,10 @@ from leanformer.models.finite import check_answers, check_finite
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
-from leanformer.predictor import Prediction, answers
-from leanformer.questions import Question
+from leanformer.predictor import answers
 from leanformer.strict_json import read_json
 from leanformer.tagging.windows import SentenceTokenizer, Window
-from leanformer.task import Task, Text
+from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from leanformer.answers.forms import metric_name
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
@@ -25,7 +26,6 @@ from leanformer.machine import fingerprint
 from leanformer.measure.effort import read_effort
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
-from leanformer.metrics.primary import metric_name
 from leanformer.outputs.folders import check_folder, new_output
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leanformer.answers.forms import beaten_by, decide, metric_of
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples, sampled
@@ -18,9 +19,7 @@ from leanformer.data.reading.labelling import are_integers, join_names
 from leanformer.errors import CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json
 from leanformer.loading import open_predictor
-from leanformer.metrics.primary import metric_of
-from leanformer.metrics.trivial import beaten_by
-from leanformer.predictor import decide, logits
+from leanformer.predictor import logits
 from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.naming import Naming, name_by_rows, name_tags
 from leanformer.tagging.schemes import IOB1, OUTSIDE, split_tag, types_of

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.quoted import code, plain
 from leanformer.render.table import facts, further_scores, number
 from leanformer.report import Report
-
-_ANSWERS = {
-    "label": "Labels: ",
-    "labels": "Labels, any number of them: ",
-    "score": "Answer: a score",
-    "tags": "Tags, one for each word: ",
-    "vector": "Answer: a vector",
-}
 
 
 def model_card(artifact: Artifact, report: Report) -> str:
@@ -27,14 +20,15 @@ def model_card(artifact: Artifact, report: Report) -> str:
         f"{i + 1}. {code(str(entry['step']))}" + _said(entry.get("options", {}))
         for i, entry in enumerate(artifact.history)
     )
-    long = "read in windows" if artifact.task.answer == "tags" else "cut"
+    form = form_of(artifact.task)
+    long = "read in windows" if form.per_word else "cut"
     peak = "not measured" if rung.peak_memory_bytes is None else f"{rung.peak_memory_bytes / 1e6:.0f} MB"
     parameters = "" if rung.parameters is None else f", {rung.parameters / 1e6:.1f} M parameters"
     return f"""# {plain(report.title)}
 
 A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanformer/), format `{artifact.format}`.
 
-- {_ANSWERS[artifact.task.answer]}{labels}{f" and {more} more" if more > 0 else ""}.{_scale(artifact)}
+- {form.card}{labels}{f" and {more} more" if more > 0 else ""}.{_scale(artifact)}
 - Longest input: {artifact.max_tokens} tokens; longer texts are {long}.
 - Size: {artifact.bytes / 1e6:.1f} MB{parameters}; peak memory of a process that uses it: {peak}.
 - Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text.

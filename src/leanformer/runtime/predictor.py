@@ -11,17 +11,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from leanformer.answers.forms import to_predictions
+from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
 from leanformer.errors import ArtifactError, DataError
 from leanformer.machine import instruction_sets
-from leanformer.predictor import (
-    CHUNK,
-    Prediction,
-    answers_by_chunk,
-    chunked,
-    to_predictions,
-)
-from leanformer.questions import Question, as_questions, check_texts
+from leanformer.predictor import CHUNK, answers_by_chunk, chunked
+from leanformer.questions import as_questions, check_texts
 from leanformer.runtime.cores import default_threads
 from leanformer.runtime.graph_check import check_graph
 from leanformer.runtime.runner import GRAPH as GRAPH
@@ -31,7 +27,7 @@ from leanformer.runtime.settings import Settings, default_engine, default_settin
 from leanformer.runtime.stream import beside, spread
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import as_sentence
-from leanformer.task import Task, Text
+from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"

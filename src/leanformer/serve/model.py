@@ -12,14 +12,13 @@ import numpy as np
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
-from leanformer.questions import Question
 from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
 from leanformer.serve.http.inputs import ROUTE_OF, Query, is_paired
 from leanformer.serve.http.refused import Refused
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import Sentence, as_sentence
-from leanformer.task import Task
+from leanformer.task import Question, Task
 from leanformer.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import metric_name, score_logits
 from leanformer.data.examples import Examples
 from leanformer.errors import LeanformerError
-from leanformer.metrics.primary import metric_name, score_logits
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows

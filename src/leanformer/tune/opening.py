@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from leanformer.answers.forms import changed_answers
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.runtime.settings import Settings
 from leanformer.task import Text
-from leanformer.tune.candidates import changed_answers
 from leanformer.tune.race import Runner
 
 LEAST_TEXTS = 16

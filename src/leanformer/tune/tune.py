@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.form import NEAR
 from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.runtime.settings import DEFAULT_ENGINE, FORMAT_VERSION, machine, to_json
 from leanformer.task import Text
-from leanformer.tune.candidates import NEAR, candidates
+from leanformer.tune.candidates import candidates
 from leanformer.tune.opening import Candidate, least_texts, open_all, open_candidate, rate
 from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Verdict, race
 

@@ -14,7 +14,8 @@ import pytest
 from benchmarks.paths import ROOT
 from benchmarks.runtime.deviations import deviation
 from benchmarks.runtime.other_cpu import answers, compared
-from leanformer.predictor import logits, softmax
+from leanformer.metrics.probabilities import softmax
+from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import make_onnx
 

@@ -14,9 +14,10 @@ from leanformer.artifact import Artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.errors import RecipeError
+from leanformer.metrics.probabilities import softmax
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
-from leanformer.predictor import logits, softmax
+from leanformer.predictor import logits
 from leanformer.shapes.encoder import LayerShape
 from leanformer.step import Context
 from leanformer.train.fit import encoder_hash

@@ -18,9 +18,10 @@ from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
 from leanformer.metrics.classification import accuracy
+from leanformer.metrics.probabilities import softmax
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model
-from leanformer.predictor import logits, softmax
+from leanformer.predictor import logits
 from leanformer.shapes.encoder import LayerShape
 from tests.export.making import folder_bytes, make_context
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model
 from leanformer.models.writing import TOKENIZER
-from leanformer.predictor import sigmoid, softmax
 from leanformer.step import Context
 from leanformer.tagging.ragged import flat, is_ragged, ragged
 from leanformer.tokenizer import Tokenizer
@@ -35,7 +35,7 @@ def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
 
 
 def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet:
-    """At most `texts` rows with labels: those of train, or unlabelled texts with labels by the teacher (`draw`).
+    """At most `texts` rows with labels: those of train, or unlabelled texts with labels drawn from a teacher's logits.
 
     Raises `DataError` when there is neither.
     """
@@ -56,27 +56,13 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     teacher = context.artifacts["teacher"]
     answers = teacher_outputs(teacher, chosen.inputs, cache=context.cache, device=context.device, say=context.say)
     generator, rows = np.random.default_rng(context.seed), encode(tokenizer, artifact.task, chosen.inputs)
-    labels = draw(flat(answers.logits).astype(np.float64), artifact.task.answer, generator)
+    # In the mean over draws the gradient is that of the soft loss, and the squared gradient is what defines the Fisher
+    # information; the soft loss itself has no gradient at all where the model to be pruned is the teacher. Of scores
+    # the deviation of the draws is only a factor that all gradients share.
+    labels = form_of(artifact.task).draw(flat(answers.logits).astype(np.float64), generator)
     if is_ragged(answers.logits):
         labels = ragged(np.split(labels, np.cumsum([len(one) for one in answers.logits])[:-1]))
     return TrainingSet(rows.rows, rows.labels(labels), padding)
-
-
-def draw(logits: np.ndarray, answer: str, generator: np.random.Generator) -> np.ndarray:
-    """Labels, as `train.targets.labels_of` has them, drawn from what logits `[n, outputs]` of a teacher say.
-
-    A label from its probabilities, each of several from its own, a score from a normal distribution around it whose
-    deviation is that of the training scores. In the mean over draws the gradient is that of the soft loss, and the
-    squared gradient is what defines the Fisher information; the soft loss itself has no gradient at all where the
-    model to be pruned is the teacher. There the deviation is only a factor that all gradients share.
-    """
-    if answer == "score":
-        return np.asarray(logits[:, 0] + generator.standard_normal(len(logits)), dtype=np.float32)
-    if answer == "labels":
-        return (generator.random(logits.shape) < sigmoid(logits)).astype(np.int64)
-    cumulated = np.cumsum(softmax(logits), axis=1)
-    draws = generator.random((len(logits), 1)) * cumulated[:, -1:]
-    return np.asarray((draws >= cumulated).sum(axis=1))
 
 
 def _drawn(examples: Examples, count: int, seed: int) -> Examples:

@@ -104,11 +104,11 @@ class BiLstmStudent:
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
 
+        from leanformer.answers.forms import score_logits
         from leanformer.compress.recurrent.objective import StudentWeights
         from leanformer.compress.recurrent.stages import Follow, fit_stages
         from leanformer.compress.recurrent.start import start_student
         from leanformer.compress.recurrent.strategies import STRATEGIES, needs
-        from leanformer.metrics.primary import score_logits
         from leanformer.models.bilstm_store import write_bilstm
         from leanformer.models.scoring import score_rows
         from leanformer.models.store import device_of, read_model

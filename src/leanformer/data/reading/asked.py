@@ -20,9 +20,9 @@ from leanformer.data.reading.readers import EXTENSIONS, iterate_rows, missing_pa
 from leanformer.data.reading.rows import build_row
 from leanformer.data.reading.sheets import without_labels
 from leanformer.errors import DataError, LeanformerError
-from leanformer.questions import Question, is_empty
+from leanformer.questions import is_empty
 from leanformer.tagging.words import words_of
-from leanformer.task import Task
+from leanformer.task import Question, Task
 
 STANDARD_INPUT = "standard input"
 ID = "id"

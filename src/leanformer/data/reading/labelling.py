@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from leanformer.data.examples import Label
+from leanformer.answers.labels_check import Label
 from leanformer.data.reading.rows import Row, Table, as_score
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import spelled, tag_names, types_of

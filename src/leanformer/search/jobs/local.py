@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import decide, score_logits
 from leanformer.artifact import Artifact
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.data.dataset import Dataset
@@ -22,8 +23,7 @@ from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings, meter
 from leanformer.measure.lost import ANSWERS, lost_labels
 from leanformer.measure.speed import SpeedSettings, measure_speed
-from leanformer.metrics.primary import score_logits
-from leanformer.predictor import Predictor, decide, logits
+from leanformer.predictor import Predictor, logits
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.runtime.predictor import LightPredictor

@@ -22,7 +22,7 @@ FIGURES = (
     "parameters",
     "flops_per_text",
 )
-# By the name of the task's own metric (`metrics.primary.metric_name`).
+# By the name of the task's own metric (`answers.forms.metric_name`).
 _METRICS = {
     "accuracy": "accuracy",
     "micro_f1": "micro-F1",

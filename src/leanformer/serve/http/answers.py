@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.predictor import Prediction, Span, to_predictions, to_spans, unit_vectors
+from leanformer.answers.forms import to_predictions
+from leanformer.answers.prediction import Prediction, Span
+from leanformer.metrics.probabilities import unit_vectors
 from leanformer.serve.http.inputs import Query
 from leanformer.tagging.words import Sentence
 from leanformer.task import Task
@@ -38,7 +40,7 @@ def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list
     Args:
         logits: of words, ragged `[sentences]` of `[words, labels]`.
     """
-    return [[_span(one) for one in each.spans or ()] for each in to_spans(logits, sentences, task)]
+    return [[_span(one) for one in each.spans or ()] for each in to_predictions(logits, task, sentences)]
 
 
 def vectors(values: np.ndarray, query: Query) -> list[list[float]]:

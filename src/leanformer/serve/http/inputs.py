@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from leanformer.questions import Question, is_empty
+from leanformer.questions import is_empty
 from leanformer.serve.http.dialects import FIELDS, check_switches, read_fields
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.settings import Limits
-from leanformer.task import Task
+from leanformer.task import Question, Task
 
 # What may be asked for, as `POST /NAME`, each with its options.
 OPTIONS = {

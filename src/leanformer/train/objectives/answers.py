@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from leanformer.answers.form import FormTable
 from leanformer.train.feeds.batches import NOT_ASKED
 
 
@@ -80,12 +81,15 @@ def _token_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return over_asked(each, labels)
 
 
-LOSSES = {
-    "label": Losses(_cross_entropy, soft_cross_entropy),
-    "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy),
-    "score": Losses(_squared_error, squared_error),
-    "tags": Losses(_token_cross_entropy, soft_cross_entropy),
-}
+LOSSES: FormTable[Losses] = FormTable(
+    "leanformer/train/objectives/answers.py",
+    {
+        "label": Losses(_cross_entropy, soft_cross_entropy),
+        "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy),
+        "score": Losses(_squared_error, squared_error),
+        "tags": Losses(_token_cross_entropy, soft_cross_entropy),
+    },
+)
 
 
 def is_labelled(labels: Tensor) -> Tensor:

@@ -1,0 +1,43 @@
+"""Labels of examples: what they may be, of each form of answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from leanformer.tagging.words import words_of
+
+# What is known of one example: the index of its label, the indices of all its labels, its score, or of each word's tag.
+Label = int | tuple[int, ...] | float
+
+
+def check_label(labels: Sequence[Label], names: int) -> None:
+    """Raise `ValueError` for a label that is not an index into so many names."""
+    if wrong := set(labels) - set(range(names)):
+        raise ValueError(f"label {min(wrong)} is not an index into the {names} label names")
+
+
+def check_labels(labels: Sequence[Label], names: int) -> None:
+    """Raise `ValueError` for labels that are not rising indices into so many names."""
+    for label in labels:
+        if not isinstance(label, tuple):
+            raise ValueError(f"label {label} is not a tuple of indices")
+        if list(label) != sorted(set(label)) or not set(label) <= set(range(names)):
+            raise ValueError(f"labels {label} are not rising indices into the {names} label names")
+
+
+def check_score(labels: Sequence[Label]) -> None:
+    """Raise `ValueError` for a score that is not a finite number."""
+    for label in labels:
+        if not isinstance(label, float) or not math.isfinite(label):
+            raise ValueError(f"score {label} is not a finite decimal number")
+
+
+def check_tags(labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
+    """Raise `ValueError` for tags that are not indices into so many names, one for each word."""
+    for label in labels:
+        if not isinstance(label, tuple) or not set(label) <= set(range(names)):
+            raise ValueError(f"tags {label!r:.60} are not a tuple of indices into the {names} label names")
+    for row, (text, label) in enumerate(zip(texts, labels, strict=True), start=1):
+        if len(words_of(text)) != len(label):  # type: ignore[arg-type]
+            raise ValueError(f"example {row} has {len(words_of(text))} words and {len(label)} tags")  # type: ignore[arg-type]

@@ -1,0 +1,73 @@
+"""The answer to one question, as Python and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from leanformer.task import Question
+
+
+@dataclass(frozen=True)
+class Span:
+    """An entity in a text.
+
+    Attributes:
+        label: its type.
+        start, end: its first character and its end (exclusive), so that it is `text[start:end]` of the text as given.
+        text: that piece.
+        probability: mean probability of the tags of its words, each word by itself; of a model that learnt which tag
+            follows which, over all sequences of tags.
+    """
+
+    label: str
+    start: int
+    end: int
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one text or pair of texts; which of the fields are filled depends on the task.
+
+    Attributes:
+        label: name of the most probable label; None where the answer is not one label.
+        probabilities: label name -> probability, in the order of the task's labels. Where one label is the answer
+            they sum to 1; where any number may apply each stands for itself. Empty for a score and for tags.
+        labels: the names of all labels that apply, where any number may; else None.
+        score: the score on the scale of the training data, where the answer is one; else None.
+        tags: the tag of each word in IOB2, where the answer is tags; else None. Never an illegal sequence.
+        words: the words that `tags` are of, in their order; else None.
+        spans: the entities that the tags stand for, in their order, with their places in the text; else None.
+        vector: the text as a vector of length 1, where the answer is one; else None.
+    """
+
+    label: str | None
+    probabilities: dict[str, float]
+    labels: tuple[str, ...] | None = None
+    score: float | None = None
+    tags: tuple[str, ...] | None = None
+    words: tuple[str, ...] | None = None
+    spans: tuple[Span, ...] | None = None
+    vector: tuple[float, ...] | None = None
+
+
+def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
+    """An answer as JSON, with what it answers: the text or texts, and what of the answer there is."""
+    if prediction.spans is not None:
+        spans = [asdict(span) | {"probability": round(span.probability, 6)} for span in prediction.spans]
+        # Of a list of words it is the text that the places are in.
+        return {"text": question if isinstance(question, str) else " ".join(question), "spans": spans}
+    record: dict[str, Any] = (
+        {"text": question} if isinstance(question, str) else {"text": question[0], "text_pair": question[1]}
+    )
+    if prediction.label is not None:
+        record["label"] = prediction.label
+    if prediction.labels is not None:
+        record["labels"] = list(prediction.labels)
+    if prediction.vector is not None:
+        return record | {"vector": [round(value, 8) for value in prediction.vector]}
+    if prediction.score is not None:
+        return record | {"score": round(prediction.score, 6)}
+    return record | {"probabilities": {name: round(value, 6) for name, value in prediction.probabilities.items()}}

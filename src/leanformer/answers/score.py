@@ -1,0 +1,126 @@
+"""A score: a number on the scale of the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from leanformer.answers.form import NEAR, Form, with_interval
+from leanformer.answers.labels_check import Label, check_score
+from leanformer.answers.prediction import Prediction
+from leanformer.metrics.correlation import mean_absolute_error, pearson, spearman
+from leanformer.task import Question, Task, Text
+
+
+class Score(Form):
+    """Answers and targets are numbers `[n]`, float64; labels are `float`."""
+
+    def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
+        offset, unit = task.scale or (0.0, 1.0)
+        return np.asarray(offset + unit * values[:, 0].astype(np.float64))
+
+    def read(self, questions: Sequence[Question]) -> Sequence[Any]:
+        return questions
+
+    def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
+        return asked
+
+    def predictions(self, values: np.ndarray, asked: Sequence[Any], task: Task) -> list[Prediction]:
+        return [Prediction(None, {}, score=float(number)) for number in self.decide(values, task)]
+
+    @property
+    def metric(self) -> str:
+        return "Spearman correlation"
+
+    def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
+        return spearman
+
+    def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
+        return lambda rows: spearman(answers[rows], targets[rows])
+
+    def further(
+        self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None
+    ) -> dict[str, Any]:
+        scores = {"Pearson correlation": pearson, "mean absolute error": mean_absolute_error}
+        return {"scores": {name: with_interval(score, answers, targets) for name, score in scores.items()}}
+
+    def beaten_by(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> str | None:
+        score = spearman(answers, targets)
+        # Not a number where one of the two never changes.
+        if score > 0 or np.ptp(targets) == 0:
+            return None
+        return f"its {self.metric} with the scores of {len(targets)} rows is {score:.3f}, and guessing has 0"
+
+    def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
+        return (), np.zeros((len(targets), 0), dtype=np.int64)
+
+    def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
+        """Pearson's correlation."""
+        return pearson(answers, reference)
+
+    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
+        return np.zeros(len(logits), dtype=bool)
+
+    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
+        return None
+
+    def distributions(self, logits: np.ndarray) -> np.ndarray | None:
+        return None
+
+    def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
+        """Where scores differ by more than the share `NEAR` of their range."""
+        ours, theirs = self.decide(logits, task), self.decide(reference, task)
+        return np.asarray(np.abs(ours - theirs) > NEAR * max(np.ptp(theirs), 1e-9))
+
+    def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
+        check_score(labels)
+
+    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
+        return np.asarray(labels, dtype=np.float64)
+
+    def labels(self, answers: np.ndarray) -> tuple[Label, ...]:
+        return tuple(float(number) for number in answers)
+
+    def renumbered(self, labels: Sequence[Label], old: Task, new: Task, numbers: Sequence[int] | None) -> list[Label]:
+        return list(labels)
+
+    def the_only(self, labels: Sequence[Label], names: Sequence[str]) -> str:
+        return f"the score {labels[0]:g}" if len(set(labels)) == 1 else ""
+
+    def strata(self, targets: np.ndarray, names: Sequence[str], languages: Sequence[str] | None) -> tuple[int, ...]:
+        """The bin of each score, of five with equally many."""
+        edges = np.quantile(targets, np.arange(1, _BINS) / _BINS)
+        return tuple(int(number) for number in np.searchsorted(edges, targets))
+
+    def learnt(self, targets: np.ndarray, task: Task) -> np.ndarray:
+        """On the scale of the task, float32."""
+        offset, unit = task.scale or (0.0, 1.0)
+        return np.asarray((targets - offset) / unit, dtype=np.float32)
+
+    def unknown(self, texts: Sequence[str], task: Task) -> np.ndarray:
+        return np.full(len(texts), np.nan, dtype=np.float32)
+
+    def before_training(self, task: Task, targets: np.ndarray) -> Task:
+        """With (mean, standard deviation) as its scale.
+
+        The loss is then 1 for a model that always says the mean, whatever the scale of the data.
+        """
+        spread = float(targets.std())
+        return replace(task, scale=(float(targets.mean()), spread if spread > 0 else 1.0))
+
+    def after_training(self, task: Task, logits: np.ndarray, targets: np.ndarray) -> Task:
+        return task
+
+    def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """From a normal distribution around the score, whose deviation is that of the training scores."""
+        return np.asarray(logits[:, 0] + generator.standard_normal(len(logits)), dtype=np.float32)
+
+
+_BINS = 5  # of equally many scores
+
+SCORE = Score(
+    name="score", route="predict", function=None, card="Answer: a score", per_word=False, taught=True, exclusive=False
+)

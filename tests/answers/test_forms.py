@@ -1,0 +1,87 @@
+"""Every form of answer has its line in every table, and one that has none is refused wherever it is met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from leanformer import task as tasks
+from leanformer.answers.forms import (
+    FORMS,
+    beaten_by,
+    changed,
+    changed_answers,
+    decide,
+    metric_name,
+    metric_of,
+    probability_agreement,
+    same_answers,
+    score_logits,
+    to_predictions,
+)  # fmt: skip
+from leanformer.data.carving import strata
+from leanformer.data.examples import Examples
+from leanformer.errors import LeanformerError
+from leanformer.export.parity import compare
+from leanformer.measure.lost import lost_labels
+from leanformer.measure.quality import measure_quality
+from leanformer.questions import check_texts
+from leanformer.task import BUILT, Kind, Task
+from leanformer.train.objectives.answers import LOSSES
+from leanformer.train.targets import labels_of, with_scale, with_thresholds
+
+LOGITS = np.zeros((3, 2), dtype=np.float32)
+ANSWERS = np.zeros(3, dtype=np.int64)
+
+
+def test_the_table_names_the_forms_of_all_kinds() -> None:
+    assert set(FORMS) == {kind.answer for kind in BUILT.values()}
+    assert all(form.name == name for name, form in FORMS.items())
+
+
+def test_losses_are_those_of_the_forms_that_can_be_taught() -> None:
+    assert set(LOSSES) == {name for name, form in FORMS.items() if form.taught}
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A task of a kind whose answers have a form that nothing knows."""
+    monkeypatch.setitem(BUILT, "made-up", Kind(False, "sorting"))
+    monkeypatch.setattr(tasks, "KINDS", (*tasks.KINDS, "made-up"))
+    return Task("made-up", ("a", "b"))
+
+
+def unlabelled(task: Task) -> Examples:
+    return Examples(task, ("x", "y", "z"), None)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda task: decide(LOGITS, task),
+        lambda task: to_predictions(LOGITS, task),
+        lambda task: metric_name(task),
+        lambda task: metric_of(task),
+        lambda task: score_logits(LOGITS, ANSWERS, task),
+        lambda task: same_answers(ANSWERS, ANSWERS, task),
+        lambda task: changed(LOGITS, LOGITS, task),
+        lambda task: probability_agreement(LOGITS, LOGITS, task),
+        lambda task: changed_answers(LOGITS, LOGITS, task),
+        lambda task: beaten_by(ANSWERS, ANSWERS, task),
+        lambda task: measure_quality(LOGITS, ANSWERS, LOGITS, task),
+        lambda task: lost_labels(ANSWERS, ANSWERS, ANSWERS, task),
+        lambda task: compare(LOGITS, LOGITS, task),
+        lambda task: check_texts(["a text"], task),
+        lambda task: Examples(task, ("x",), (0,)),
+        lambda task: strata(unlabelled(task)),
+        lambda task: labels_of(unlabelled(task)),
+        lambda task: with_scale(task, unlabelled(task)),
+        lambda task: with_thresholds(task, LOGITS, unlabelled(task)),
+        lambda task: LOSSES[task.answer],
+    ],
+)
+def test_a_form_that_is_not_built_is_refused(ask: Callable[[Task], object], made_up: Task) -> None:
+    with pytest.raises(LeanformerError, match=r"answers of the form 'sorting' are not built; .*label.* are\n.*remedy"):
+        ask(made_up)
