@@ -20,7 +20,13 @@ def data_folder() -> Path | None:
     return Path(value) if value and Path(value).is_dir() else None
 
 
+_LONG_SECONDS = 900  # for the tests that `make test` leaves out
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(map(item.get_closest_marker, ("slow", "docs", "base_install"))):
+            item.add_marker(pytest.mark.timeout(_LONG_SECONDS))
     if data_folder() is not None:
         return
     skip = pytest.mark.skip(reason="$LEANFORMER_DATA is not a folder")
