@@ -143,6 +143,6 @@ def test_a_folder_that_is_none_is_told_apart(tmp_path: Path):
 
 
 def test_an_unknown_format_is_not_written(tmp_path: Path):
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(ArtifactError, match="pickle"):
         write_manifest(tmp_path, format="pickle", task=TASK, max_tokens=8)
     assert list(tmp_path.iterdir()) == []

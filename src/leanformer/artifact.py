@@ -22,7 +22,7 @@ from typing import Any
 
 from leanformer.errors import ArtifactError
 from leanformer.files import sha256_file, sha256_json, write_json
-from leanformer.manifest import FORMATS as FORMATS
+from leanformer.formats import format_named
 from leanformer.manifest import MOST_BYTES, check_manifest
 from leanformer.schema import shown
 from leanformer.strict_json import read_json
@@ -39,7 +39,7 @@ class Artifact:
 
     Attributes:
         path: the folder.
-        format: one of `FORMATS`.
+        format: one of `formats.FORMATS`.
         task: the task kind and label names, in the order of the logits.
         max_tokens: longest input in tokens, special tokens included; longer texts are truncated.
         files: file name -> {"sha256": hex digest, "bytes": size}.
@@ -110,8 +110,7 @@ def write_manifest(
 
     The folder should still be a temporary one (see `files.new_folder`).
     """
-    if format not in FORMATS:
-        raise ValueError(f"unknown artifact format {format!r}; one of {', '.join(FORMATS)}")
+    format_named(format, folder)
     files = {
         str(path.relative_to(folder)): {"sha256": sha256_file(path), "bytes": path.stat().st_size}
         for path in sorted(folder.rglob("*"))

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from leanformer.formats import FORMATS
 from leanformer.schema import Check, fields, listed, named, nullable, number, text, truth, whole
 from leanformer.tagging.schemes import is_tag
 from leanformer.task import BUILT
 
-FORMATS = ("encoder", "bilstm", "onnx", "transformers", "cascade")
 MOST_BYTES = 64 << 20
 # The widest model has some ten thousand units, the longest input some hundred thousand tokens.
 _WIDTH = whole(1, 1 << 20)
@@ -37,6 +37,10 @@ def _files(value: Any, place: str) -> None:
 def _hash(value: Any, place: str) -> None:
     if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
         raise ValueError(f"{place} is no SHA-256 in hexadecimal digits")
+
+
+def _format(value: Any, place: str) -> None:
+    text(100, among=tuple(FORMATS))(value, place)
 
 
 TASK = fields(
@@ -97,7 +101,7 @@ PROPERTIES = fields(
 _SCHEMA: Check = fields(
     {
         "format_version": whole(1),
-        "format": text(100, among=FORMATS),
+        "format": _format,
         "task": TASK,
         "max_tokens": whole(1, 1 << 24),
         "files": _files,

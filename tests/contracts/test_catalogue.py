@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from leanformer import catalog
-from leanformer.artifact import FORMATS, Artifact
+from leanformer.artifact import Artifact
 from leanformer.errors import RecipeError
+from leanformer.formats import FORMATS
 from leanformer.recipe.spec import _STEP_KEYS, build, read_recipe
 from leanformer.step import options
 from tests.export.making import folder_bytes, make_context, make_onnx

@@ -11,8 +11,6 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertModel,
-    DebertaV2Config,
-    DebertaV2ForSequenceClassification,
 )
 
 import leanformer
@@ -20,24 +18,14 @@ from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
 from leanformer.recipe.find import find_recipe
 from tests.e2e.test_compress import distil, run
+from tests.every_format import unmapped_checkpoint
 from tests.export.making import folder_bytes
 from tests.tiny import LABELS, VOCABULARY, roughen, tiny_dataset, tiny_tokenizer
 
 
 @pytest.fixture(scope="module")
 def deberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("deberta")
-    torch.manual_seed(0)
-    config = DebertaV2Config(
-        vocab_size=len(VOCABULARY), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-        max_position_embeddings=64, relative_attention=True, pos_att_type=["p2c", "c2p"], type_vocab_size=0,
-        id2label=dict(enumerate(LABELS)), label2id={name: i for i, name in enumerate(LABELS)}, pad_token_id=0,
-    )  # fmt: skip
-    model = DebertaV2ForSequenceClassification(config)
-    roughen(model, seed=3)
-    model.save_pretrained(folder)
-    tiny_tokenizer(folder)
-    return folder
+    return unmapped_checkpoint(tmp_path_factory.mktemp("deberta"))
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from leanformer.answers.forms import changed_answers
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError, DataError, LeanformerError
+from leanformer.foreign import open_foreign
 from leanformer.ladder.on_request import Further
-from leanformer.loading import open_foreign
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers_by_chunk, chunked, logits, logits_by_chunk
 from leanformer.runtime import predictor as predictor_module

@@ -12,7 +12,8 @@ from copy import copy
 import numpy as np
 
 from leanformer.artifact import Artifact
-from leanformer.cascade.store import FORMAT, read_cascade
+from leanformer.cascade.store import read_cascade
+from leanformer.formats import format_of
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 
@@ -72,7 +73,7 @@ class CascadeTokenizer:
 
 def tokenizer_of(artifact: Artifact) -> Tokenizer | CascadeTokenizer:
     """What makes the rows of any artifact."""
-    if artifact.format == FORMAT:
+    if format_of(artifact).members:
         plan, members = read_cascade(artifact)
         return CascadeTokenizer([one for number, one in enumerate(members) if plan.asked(number)])
     return Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)

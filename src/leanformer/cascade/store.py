@@ -20,6 +20,7 @@ from leanformer.artifact import MANIFEST, Artifact, open_artifact, write_manifes
 from leanformer.cascade.plan import MOST_MEMBERS, Plan
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.files import sha256_file, write_json
+from leanformer.formats import format_of
 from leanformer.outputs.folders import new_artifact
 from leanformer.schema import fields, listed, nullable, number, shown, text, whole
 from leanformer.strict_json import read_json
@@ -44,7 +45,7 @@ def check_members(members: Sequence[Artifact]) -> None:
         raise LeanformerError(f"a cascade has 2 to {MOST_MEMBERS} models, not {len(members)}")
     first = members[0]
     for one in members:
-        if one.format == FORMAT:
+        if format_of(one).members:
             raise LeanformerError(f"{one.path}: is a cascade itself\n  remedy: give the models that it is made of")
         if one.task.answer != "label":
             raise LeanformerError(
@@ -129,7 +130,7 @@ def read_cascade(artifact: Artifact) -> tuple[Plan, tuple[Artifact, ...]]:
 
     Raises `ArtifactError` where the plan is none, or a member is not the one that the cascade was made of.
     """
-    if artifact.format != FORMAT:
+    if not format_of(artifact).members:
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r}, and not a cascade")
     path = artifact.file(PLAN)
     try:

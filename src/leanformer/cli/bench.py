@@ -70,9 +70,11 @@ def bench(
 
     from leanformer.answers.forms import metric_name
     from leanformer.artifact import open_artifact
+    from leanformer.foreign import open_foreign
+    from leanformer.formats import format_of
     from leanformer.ladder.ladder import Entry, measure_ladder
     from leanformer.ladder.on_request import Further
-    from leanformer.loading import open_foreign, open_predictor
+    from leanformer.loading import open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.outputs.written import check_file, is_bench
     from leanformer.render.terminal import print_report
@@ -92,12 +94,11 @@ def bench(
     entries: list[Entry] = []
     names = bench_names(artifacts)
     for name, artifact in zip(names, opened, strict=True):
-        runtime = {"onnx": "ONNX Runtime", "cascade": "cascade"}.get(artifact.format, "PyTorch")
         predictor = open_predictor(artifact, threads=cores, tuning=tuning)
         if (tuned := getattr(predictor, "tuning", None)) is not None:
             say(f"note: {name} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
         after = names[0] if entries else None
-        entries.append(Entry(name, after, artifact, predictor, runtime, True, False))
+        entries.append(Entry(name, after, artifact, predictor, format_of(artifact).runs, True, False))
     for foreign_name in also or ():
         foreign = open_foreign(foreign_name, opened[0], threads=cores)
         entries.append(

@@ -18,6 +18,7 @@ def inspect(
     from rich.console import Console
 
     from leanformer.artifact import open_artifact
+    from leanformer.formats import can, format_of
     from leanformer.render.terminal import print_report
     from leanformer.report import Report, showing
 
@@ -57,9 +58,9 @@ def inspect(
             for name, scores in entry["result"].items():
                 if name.startswith("dev_"):
                     print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
-    if one.format == "onnx":
+    if can(one, "light"):
         _show_tuning(one)
-    if one.format == "cascade":
+    if format_of(one).members:
         _show_cascade(one)
     if (artifact / "report.json").is_file():
         with showing(artifact / "report.json"):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
+from leanformer.formats import function_of
 from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
@@ -63,7 +64,7 @@ class Onnx:
             )
         torch.set_num_threads(context.threads)
         texts = sampled(examples, self.gate_texts, context.seed)
-        graph, expected, facts = (_recurrent if artifact.format == "bilstm" else _encoder)(artifact)
+        graph, expected, facts = function_of(artifact, "graph")(artifact)
         counts = operator_counts(graph)
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
@@ -96,7 +97,7 @@ class Onnx:
         return open_artifact(output)
 
 
-def _encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
+def graph_of_encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
     """The graph of an encoder, the operators that it should have, and what readers need to know of it."""
     from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
     from leanformer.export.graphs.packed_graph import can_pack, expected_packed_operators, packed_graph
@@ -111,7 +112,7 @@ def _encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[
     return make(model, token_types=token_types), expect(model.config, token_types=token_types), facts
 
 
-def _recurrent(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
+def graph_of_recurrent(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
     """The same of a recurrent classifier."""
     from leanformer.export.graphs.lstm_graph import expected_lstm_operators, lstm_graph
     from leanformer.models.bilstm_store import read_bilstm

@@ -12,6 +12,7 @@ from leanformer.artifact import Artifact
 from leanformer.batching import pad
 from leanformer.errors import ArtifactError, GateError
 from leanformer.files import new_file
+from leanformer.formats import function_of
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.tagging.ragged import ragged
 
@@ -35,21 +36,33 @@ def write_standard_onnx(
     `GateError` when the new graph does not give PyTorch's logits.
     """
     with new_file(path) as temporary:
-        if artifact.format == "onnx":
-            if token_types and not OnnxEngine(artifact.file("model.onnx"), 1).takes_types:
-                raise ArtifactError(
-                    f"{artifact.path}: its graph was made without token types\n"
-                    "  remedy: export the encoder artifact that it was made from"
-                )
-            if artifact.task.answer == "vector" and artifact.properties.get("pooling") == "mean":
-                raise ArtifactError(
-                    f"{artifact.path}: a packed graph that averages has no padded form yet\n"
-                    "  remedy: sentence-transformers exports the checkpoint that it was made from"
-                )
-            _padded(artifact.file("model.onnx"), temporary)
-        else:
-            _export(artifact, temporary, token_types or artifact.task.pairs)
+        function_of(artifact, "standard")(artifact, temporary, token_types)
         return _about_int8(temporary, portable)
+
+
+def write_own(artifact: Artifact, path: Path, token_types: bool) -> None:
+    """Write the padded form of a graph artifact, with its own weights."""
+    if token_types and not OnnxEngine(artifact.file("model.onnx"), 1).takes_types:
+        raise ArtifactError(
+            f"{artifact.path}: its graph was made without token types\n"
+            "  remedy: export the encoder artifact that it was made from"
+        )
+    if artifact.task.answer == "vector" and artifact.properties.get("pooling") == "mean":
+        raise ArtifactError(
+            f"{artifact.path}: a packed graph that averages has no padded form yet\n"
+            "  remedy: sentence-transformers exports the checkpoint that it was made from"
+        )
+    _padded(artifact.file("model.onnx"), path)
+
+
+def write_encoder(artifact: Artifact, path: Path, token_types: bool) -> None:
+    """Write the graph of an encoder."""
+    _export(artifact, path, _encoder(artifact, token_types or artifact.task.pairs))
+
+
+def write_recurrent(artifact: Artifact, path: Path, token_types: bool) -> None:
+    """Write the graph of a recurrent classifier."""
+    _export(artifact, path, _recurrent(artifact, token_types or artifact.task.pairs))
 
 
 def _padded(source: Path, path: Path) -> None:
@@ -90,7 +103,7 @@ def _about_int8(path: Path, portable: bool) -> str:
     )
 
 
-def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
+def _export(artifact: Artifact, path: Path, made: _Made) -> None:
     """Write the graph of a model and compare it with PyTorch on rows of random tokens.
 
     A model that has no token types gets no input for them.
@@ -101,11 +114,6 @@ def _export(artifact: Artifact, path: Path, token_types: bool) -> None:
     from leanformer.export.graphs.graph import operator_counts
     from leanformer.export.parity import check, compare
 
-    if artifact.format == "cascade":
-        raise ArtifactError(f"{artifact.path}: a cascade is no single graph\n  remedy: export the models it is made of")
-    if artifact.format not in ("encoder", "bilstm"):
-        raise ArtifactError(f"{artifact.path}: its family is not mapped, so no graph can be written")
-    made = (_encoder if artifact.format == "encoder" else _recurrent)(artifact, token_types)
     if operator_counts(made.graph) != made.expected:
         raise GateError(f"export: the graph has unexpected operators {operator_counts(made.graph)}")
     onnx.save(made.graph, path)

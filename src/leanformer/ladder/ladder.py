@@ -13,6 +13,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
+from leanformer.formats import format_of
 from leanformer.ladder.on_request import NOTHING, Further, further_fields, further_loss, reseeded_answers
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
 from leanformer.loading import open_predictor
@@ -65,26 +66,24 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
     width = min(PADDED_TO, single.positions)
     padded = TorchPredictor(teacher, pad_to=width, batch_tokens=None)
     names = (f"PyTorch, padded to {width}", UNPADDED, "batches by length")
-    module = "PyTorch fp32, " + ("transformers" if teacher.format == "transformers" else "our module")
+    foreign = format_of(teacher).foreign
+    module = "PyTorch fp32, " + ("transformers" if foreign else "our module")
     one_by_one = f"{module}, one text at a time"
-    # Only a model that cannot be exported may be kept as it came.
-    kept = teacher.format == "transformers"
+    # Only a model that cannot be exported may be chosen as it came.
     return [
         Entry(names[0], None, teacher, padded, one_by_one, chooseable=False, lossless=True, scorer=batched),
         Entry(names[1], names[0], teacher, single, one_by_one, chooseable=False, lossless=True, scorer=batched),
-        Entry(names[2], names[1], teacher, batched, f"{module}, batches", chooseable=kept, lossless=True),
+        Entry(names[2], names[1], teacher, batched, f"{module}, batches", chooseable=foreign, lossless=True),
     ]
 
 
 def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
     """A rung of an artifact that a step made, run as it will be: graphs on one-thread workers."""
     predictor = open_predictor(artifact, threads=threads)
-    runtime = "PyTorch fp32, batches"
-    if artifact.format == "onnx":
-        engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
-        runtime = f"{engine} {artifact.properties.get('precision', '')}, {threads} one-thread workers"
-    elif artifact.format == "cascade":
-        runtime = f"cascade, {threads} one-thread workers"
+    engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
+    runtime = format_of(artifact).rung.format(
+        engine=engine, precision=artifact.properties.get("precision", ""), threads=threads
+    )
     return Entry(name, after, artifact, predictor, runtime, True, lossless)
 
 

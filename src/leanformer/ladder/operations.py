@@ -9,6 +9,7 @@ import numpy as np
 
 from leanformer.artifact import Artifact
 from leanformer.batching import batches_by_length
+from leanformer.formats import can
 from leanformer.predictor import Predictor
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.shapes.flops import Shape, Work, traffic_bytes, work
@@ -40,7 +41,7 @@ def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) ->
 def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], shape: Shape) -> Work | None:
     """The texts as they are padded in batches; None where they are packed."""
     rows = [np.zeros(length, dtype=np.int8) for length in lengths]
-    if artifact.format != "onnx":
+    if not can(artifact, "light"):
         tokens = getattr(predictor, "batch_tokens", None)
     elif artifact.properties.get("layout") == "padded":
         tokens = getattr(predictor, "pack_tokens", None) or OnnxEngine.BATCH_TOKENS

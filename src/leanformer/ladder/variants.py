@@ -8,6 +8,7 @@ from pathlib import Path
 
 from leanformer.artifact import Artifact, write_manifest
 from leanformer.errors import MissingExtraError
+from leanformer.formats import can
 from leanformer.loading import open_predictor
 from leanformer.measure.stability import Alone, OtherCompany
 from leanformer.predictor import Predictor
@@ -29,7 +30,7 @@ def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
         "in other company": lambda: OtherCompany(predictor),
     }
     if not isinstance(predictor, LightPredictor):
-        return ways | ({} if artifact.format in ("onnx", "cascade") else {"padded": lambda: _padded_torch(artifact)})
+        return ways | ({"padded": lambda: _padded_torch(artifact)} if can(artifact, "module") else {})
     if artifact.properties.get("layout") != "padded":
         ways["as the padded graph"] = lambda: LightPredictor(_padded(artifact, scratch), threads=predictor.threads)
     for threads in sorted({1, 2, allowed_cores()} - {predictor.threads}):

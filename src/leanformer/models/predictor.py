@@ -16,6 +16,7 @@ from leanformer.artifact import AGAIN, Artifact, open_same
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError
 from leanformer.forking import tell_of_forks
+from leanformer.formats import function_of
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.classifier import Classifier
@@ -55,7 +56,7 @@ class TorchPredictor:
         self.artifact, self.pad_to, self.batch_tokens = artifact, pad_to, batch_tokens
         self.device = device_of(device)
         self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
-        self._model, self._padding_id, self.positions = _open(artifact)
+        self._model, self._padding_id, self.positions = function_of(artifact, "module")(artifact)
         self._model.to(self.device).eval()
         self._vocabulary = _vocabulary(self._model)
         outside = [
@@ -144,18 +145,20 @@ class _Foreign(nn.Module):
         return logits
 
 
-def _open(artifact: Artifact) -> tuple[nn.Module, int, int]:
-    """The model, its padding id and the longest input that it has positions for."""
-    if artifact.format == "encoder":
-        model = read_model(artifact)
-        return model, model.config.padding_id, model.config.positions
-    if artifact.format == "bilstm":
-        recurrent = read_bilstm(artifact)
-        return recurrent, recurrent.config.padding_id, artifact.max_tokens
-    if artifact.format != "transformers":
-        raise ArtifactError(
-            f"{artifact.path}: format {artifact.format!r} is not run by PyTorch\n  remedy: open it with leanformer.load"
-        )
+def read_encoder(artifact: Artifact) -> tuple[nn.Module, int, int]:
+    """The model of an encoder artifact, its padding id and the longest input that it has positions for."""
+    model = read_model(artifact)
+    return model, model.config.padding_id, model.config.positions
+
+
+def read_recurrent(artifact: Artifact) -> tuple[nn.Module, int, int]:
+    """The same of a recurrent classifier, which reads any length."""
+    model = read_bilstm(artifact)
+    return model, model.config.padding_id, artifact.max_tokens
+
+
+def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
+    """The same of a checkpoint kept as it came, read by `transformers`."""
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     stock = AutoModelForTokenClassification if artifact.task.answer == "tags" else AutoModelForSequenceClassification

@@ -16,6 +16,7 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact, write_mani
 from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import write_json
+from leanformer.formats import format_of
 from leanformer.models.classifier import Classifier, token_head
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
@@ -68,7 +69,7 @@ def write_classifier(
 
 def read_model(artifact: Artifact) -> Classifier:
     """The `Classifier` of an artifact of format "encoder", in eval mode."""
-    if artifact.format != "encoder":
+    if not format_of(artifact).layers:
         raise ArtifactError(
             f"{artifact.path}: format {artifact.format!r} holds no encoder weights to train or change\n"
             "  remedy: give an artifact of format encoder, as `leanformer train` writes"

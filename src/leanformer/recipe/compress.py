@@ -17,6 +17,7 @@ from leanformer.data.examples import Examples
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError, need_torch
 from leanformer.files import sha256_json, write_json
+from leanformer.formats import require
 from leanformer.kept import keep, kept
 from leanformer.ladder.choose import GOALS, Choice, choose
 from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder, open_entry
@@ -145,14 +146,7 @@ def compress(
         f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
         f"{teacher.bytes / 1e6:.1f} MB"
     )
-    if teacher.format == "onnx":
-        raise LeanformerError(
-            f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
-        )
-    if teacher.format == "cascade":
-        raise LeanformerError(
-            f"{model}: a cascade cannot be compressed\n  remedy: compress its models, and make a cascade of the results"
-        )
+    require(teacher, "teaches", model)
     matching = matching_notes(teacher, data)
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     for note in matching:  # before the check, whose outcome they may explain

@@ -10,6 +10,7 @@ from pathlib import Path
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.errors import GateError
 from leanformer.files import alone, remove_folder, sha256_file, sha256_json
+from leanformer.formats import format_of
 from leanformer.measure.effort import Effort, read_effort, recorded
 from leanformer.measure.energy import EnergySettings
 from leanformer.recipe.made import find_made, note_made
@@ -138,7 +139,7 @@ def _folder_hash(folder: Path) -> str:
 
 
 def _format_reason(one: RecipeStep, source: Artifact) -> str:
-    if source.format == "transformers":
+    if format_of(source).foreign:
         family = source.history[0]["options"].get("family", "this family") if source.history else "this family"
         return (
             f"{one.technique} needs a model of a mapped family, and {family!r} is not one; the model runs with PyTorch "

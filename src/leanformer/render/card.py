@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
+from leanformer.formats import can
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.quoted import code, plain
 from leanformer.render.table import facts, further_scores, number
@@ -56,7 +57,7 @@ machine above; on a CPU with other instruction sets compare its answers again.
 
 
 def _usage(artifact: Artifact) -> str:
-    if artifact.format != "onnx":  # `leanformer.load` runs graphs alone
+    if not can(artifact, "light"):  # `leanformer.load` needs PyTorch for it
         second = ' --pair "another text"' if artifact.task.pairs else ""
         return f'```sh\npip install "leanformer[train]"\nleanformer predict this-folder "some text"{second}\n```'
     text = '("some text", "another text")' if artifact.task.pairs else '"some text"'

@@ -15,6 +15,7 @@ from leanformer.answers.forms import to_predictions
 from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
 from leanformer.errors import ArtifactError, DataError
+from leanformer.formats import require
 from leanformer.machine import instruction_sets
 from leanformer.predictor import CHUNK, answers_by_chunk, chunked
 from leanformer.questions import as_questions, check_texts
@@ -75,13 +76,7 @@ class LightPredictor(GraphRunner):
         tuning: bool = True,
         settings: Settings | None = None,
     ) -> None:
-        if artifact.format != "onnx":
-            raise ArtifactError(
-                f"{artifact.path}: format {artifact.format!r} is not run by the light runtime\n"
-                "  remedy: make a graph of it with leanformer compress (recipe `quick` does not train)"
-                if artifact.format != "cascade"
-                else f"{artifact.path}: a cascade is run by leanformer.load; tune its models before it is made"
-            )
+        require(artifact, "light")
         if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
         given: dict[str, Any] = {

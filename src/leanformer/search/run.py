@@ -11,8 +11,9 @@ from typing import Any
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.variety import require_variety
-from leanformer.errors import LeanformerError, RecipeError
+from leanformer.errors import RecipeError
 from leanformer.files import sha256_json
+from leanformer.formats import require
 from leanformer.ladder.splits import prepare
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
@@ -110,10 +111,7 @@ def search(
     check_work(work, output)
     space = replace(space, goals=replace(space.goals, allow_lost=allow_lost_classes))
     teacher = take_in(model, work, max_tokens, data, say)
-    if teacher.format == "onnx":
-        raise LeanformerError(
-            f"{model}: an ONNX graph cannot be compressed further\n  remedy: give the model it was made from"
-        )
+    require(teacher, "teaches", model)
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     space.goals.check_metric(prepared.metric)
     for note in (*matching_notes(teacher, data), *prepared.data.notes):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from leanformer.artifact import Artifact
+from leanformer.formats import format_of, function_of
 from leanformer.shapes.encoder import EncoderConfig
 from leanformer.shapes.flops import EncoderShape, Shape
 from leanformer.shapes.recurrent import BiLstmConfig, LstmShape
@@ -28,17 +29,10 @@ def of_graph(artifact: Artifact) -> Shape | None:
     return shape_of_properties(artifact.properties, labels, first_only=True)
 
 
-_OF_FORMAT: dict[str, Callable[[Artifact], Shape | None]] = {
-    "encoder": of_encoder,
-    "bilstm": of_recurrent,
-    "onnx": of_graph,
-}
-
-
 def shape_of_artifact(artifact: Artifact) -> Shape | None:
     """The shape that an artifact runs in; None for a family that is not mapped, and for graphs that do not tell."""
-    of = _OF_FORMAT.get(artifact.format)
-    return None if of is None else of(artifact)
+    shape: Shape | None = None if format_of(artifact).shape is None else function_of(artifact, "shape")(artifact)
+    return shape
 
 
 def graph_properties(config: EncoderConfig | BiLstmConfig) -> dict[str, Any]:

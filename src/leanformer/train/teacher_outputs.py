@@ -22,6 +22,7 @@ from torch import Tensor
 from leanformer.artifact import Artifact
 from leanformer.errors import CheckpointError
 from leanformer.files import alone, sha256_json
+from leanformer.formats import format_of
 from leanformer.kept import keep, kept
 from leanformer.task import Text
 from leanformer.train.chunks import Chunks
@@ -110,7 +111,7 @@ def teacher_outputs(
     Raises `CheckpointError` when hidden states or attentions of a foreign teacher are asked for, and where outputs are
     not finite.
     """
-    if teacher.format != "encoder" and (hidden or attention):
+    if (hidden or attention) and not format_of(teacher).layers:
         raise CheckpointError(
             "hidden-state and attention losses need a teacher of a mapped family; this one gives logits only\n"
             "  remedy: set hidden_weight and attention_weight to 0"

@@ -22,6 +22,7 @@ import numpy as np
 from leanformer.artifact import Artifact
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
+from leanformer.formats import format_of
 from leanformer.step import Context, record
 from leanformer.task import Task
 
@@ -246,7 +247,7 @@ class Distil:
             last_maps,
         )
 
-        if teacher.format != "encoder" or not same_tokens:
+        if not format_of(teacher).layers or not same_tokens:
             raise RecipeError(
                 "hidden-state and attention losses compare tokens one by one: they need a teacher of a mapped family "
                 "and the same tokenizer\n  remedy: set hidden_weight and attention_weight to 0; or, where the "

@@ -9,6 +9,7 @@ from leanformer.artifact import Artifact
 from leanformer.compress.distil.try_layers import try_layers
 from leanformer.data.examples import Examples
 from leanformer.errors import RecipeError
+from leanformer.formats import format_of
 from leanformer.models import surgery
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model, start_classifier
@@ -46,7 +47,7 @@ def cut_student(shape: Shape, artifact: Artifact, trial: Trial, context: Context
     if shape.start is not None:
         source, tokenizer, _, positions = start_classifier(shape.start, artifact.task)
         tokens = min(artifact.max_tokens, positions)
-    elif artifact.format == "encoder":
+    elif format_of(artifact).layers:
         source, tokenizer, tokens = read_model(artifact), artifact.file(TOKENIZER), artifact.max_tokens
     else:
         raise RecipeError(

@@ -11,6 +11,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
+from leanformer.formats import format_of
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model
 from leanformer.models.writing import TOKENIZER
@@ -25,7 +26,7 @@ from leanformer.train.teacher_outputs import teacher_outputs
 
 def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
     """The model of the artifact that step `name` is to prune. Raises `RecipeError` for another format."""
-    if artifact.format != "encoder":
+    if not format_of(artifact).layers:
         raise RecipeError(
             f"{name}: {artifact.path}: format {artifact.format!r} has no heads and units that we know; only models of "
             "mapped families can be pruned\n"

@@ -29,6 +29,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
+from leanformer.formats import format_of
 from leanformer.step import Context, options, record
 from leanformer.task import Task
 
@@ -197,7 +198,7 @@ class BiLstmStudent:
         """The teacher's layer to follow, from 1, and how wide its states are."""
         from leanformer.models.store import read_model
 
-        if teacher.format != "encoder":
+        if not format_of(teacher).layers:
             raise RecipeError(
                 f"compress.bilstm: {self.strategy} follows the teacher's states; that needs a teacher of a mapped "
                 "family\n  remedy: strategy D1"

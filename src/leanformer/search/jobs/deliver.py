@@ -13,6 +13,7 @@ import yaml
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json, write_json
+from leanformer.formats import format_of
 from leanformer.kept import keep
 from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder
 from leanformer.measure.speed import SpeedSettings
@@ -114,7 +115,7 @@ def _on_test(
         for name, one, runtime in zip(names, front, runtimes, strict=True):
             artifact = made[one.number]
             predictor = runner.open(artifact, runtime)
-            engine = "cascade" if artifact.format == "cascade" else getattr(predictor, "engine", "PyTorch")
+            engine = getattr(predictor, "engine", format_of(artifact).runs)
             shown = f"{engine} {artifact.properties.get('precision', '')}".strip() + f", {runner.threads} threads"
             entries.append(Entry(name, first, artifact, predictor, shown, chooseable=True, lossless=False))
         report = measure_ladder(

@@ -12,7 +12,6 @@ import numpy as np
 
 from leanformer.answers.forms import decide, score_logits
 from leanformer.artifact import Artifact
-from leanformer.cascade.predictor import CascadePredictor
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.files import sha256_json
@@ -114,16 +113,16 @@ class Runner:
 
     def open(self, artifact: Artifact, runtime: Mapping[str, Any]) -> Predictor:
         """The model as a trial runs it. Raises `LeanformerError` for an engine that is not there or cannot run it."""
-        if artifact.format == "cascade":
-            return CascadePredictor(artifact, lambda member: self.open(member, runtime))
-        if artifact.format != "onnx":
-            return open_predictor(artifact, threads=self.threads)
-        try:
-            predictor = LightPredictor(artifact, threads=self.threads, tuning=False, **runtime)
-            predictor.infer(predictor.tokenize(self.dev.inputs[:1]))
-        except ImportError as error:
-            raise MissingExtraError(f"the engine {runtime.get('engine')}", str(runtime.get("engine"))) from error
-        return predictor
+
+        def graph(artifact: Artifact) -> LightPredictor:
+            try:
+                predictor = LightPredictor(artifact, threads=self.threads, tuning=False, **runtime)
+                predictor.infer(predictor.tokenize(self.dev.inputs[:1]))
+            except ImportError as error:
+                raise MissingExtraError(f"the engine {runtime.get('engine')}", str(runtime.get("engine"))) from error
+            return predictor
+
+        return open_predictor(artifact, threads=self.threads, graph=graph)
 
     @property
     def dev(self) -> Any:

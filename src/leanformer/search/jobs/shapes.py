@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from leanformer.artifact import Artifact
+from leanformer.formats import format_of
 from leanformer.recipe.spec import Recipe
 from leanformer.step import options
 
@@ -49,7 +50,7 @@ class _State:
 
 def planned_shape(recipe: Recipe, runtime: Mapping[str, Any], teacher: Artifact) -> PlannedShape | None:
     """None where a step does what is not foreseen here, or the teacher is of a family that is not mapped."""
-    if teacher.format != "encoder":
+    if not format_of(teacher).layers:
         return None
     config = json.loads(teacher.file("encoder.json").read_text(encoding="utf-8"))
     layers = [[int(one["heads"]), int(one["ffn"])] for one in config["layers"]]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.cascade.predictor import CascadePredictor
+from leanformer.formats import can
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor
 from leanformer.runtime.cores import allowed_cores
@@ -16,14 +16,16 @@ from leanformer.runtime.settings import read_tuning
 
 def open_tuned(artifact: Artifact, *, tuning: bool) -> Predictor:
     """A predictor on one thread, with the engine and the packs that were tuned for all cores of this machine."""
-    if artifact.format == "onnx" and tuning and (found := read_tuning(artifact, allowed_cores(), ENGINES)) is not None:
-        one = replace(found.settings, workers=1, worker_threads=1, lone_threads=1, pinned=False)
-        predictor = LightPredictor(artifact, threads=1, settings=one)
-        predictor.tuning = found  # so that it falls back on the default where that engine does not run any more
+
+    def graph(artifact: Artifact) -> LightPredictor:
+        if not tuning or (tuned := read_tuning(artifact, allowed_cores(), ENGINES)) is None:
+            return LightPredictor(artifact, threads=1, tuning=tuning)
+        settings = replace(tuned.settings, workers=1, worker_threads=1, lone_threads=1, pinned=False)
+        predictor = LightPredictor(artifact, threads=1, settings=settings)
+        predictor.tuning = tuned  # so that it falls back on the default where that engine does not run any more
         return predictor
-    if artifact.format == "cascade":
-        return CascadePredictor(artifact, lambda member: open_tuned(member, tuning=tuning))
-    return open_predictor(artifact, threads=1, tuning=tuning)
+
+    return open_predictor(artifact, threads=1, graph=graph)
 
 
 def worker_count(folders: Iterable[str], tuning: bool) -> int:
@@ -33,7 +35,7 @@ def worker_count(folders: Iterable[str], tuning: bool) -> int:
     for folder in folders:
         # What is wrong with an artifact is said where it is opened for good.
         artifact = open_artifact(folder, verify=False)
-        found = read_tuning(artifact, cores, ENGINES) if tuning and artifact.format == "onnx" else None
+        found = read_tuning(artifact, cores, ENGINES) if tuning and can(artifact, "light") else None
         throughput = found is not None and found.record["goal"] == "throughput"
         counts.add(found.settings.workers if found and throughput and found.settings.worker_threads == 1 else cores)
     return max(counts)
