@@ -56,6 +56,7 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m leanformer.render.method_pages --check
+	$(BIN)/python -m leanformer.render.api_page --check
 	$(BIN)/python -m benchmarks.pages.readme --check
 	$(BIN)/python -m benchmarks.pages.cost_page --check
 	$(BIN)/python -m benchmarks.pages.ladder_picture sst2 --result thorough --check

@@ -54,18 +54,19 @@ class _CallablePackage(type(os)):  # type: ignore[misc]
     """A package that is called as the public function of its name."""
 
     @property
-    def _function(self) -> Any:
+    def function(self) -> Any:
+        """The public function."""
         name = self.__name__.rpartition(".")[2]
         return getattr(import_module(_CALLED[name]), name)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return self._function(*arguments, **options)
+        return self.function(*arguments, **options)
 
     @property
     def __signature__(self) -> Any:
         from inspect import signature
 
-        return signature(self._function)
+        return signature(self.function)
 
 
 for _name in _CALLED:

@@ -78,6 +78,7 @@ def open_untuned(artifact: Artifact | Path | str, *, threads: int | None = None)
 def load(path: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> Model:
     """Open a model for prediction: `leanformer.load("lean/").predict(["a text"])`.
 
+    `predict` takes any number of texts and returns a list with a `Prediction` for each; pairs are tuples of two texts.
     Graphs, and cascades of graphs, need no PyTorch; the other formats need the extra `train`.
 
     Args:

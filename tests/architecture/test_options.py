@@ -14,7 +14,11 @@ from leanformer.cli.app import app
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "leanformer"
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 # A program of its own, for whoever works on the package: `python -m leanformer.render.method_pages`.
-OTHER_PROGRAMS = {"render/method_pages.py": {"--check"}, "cluster/connection.py": {"--head"}}
+OTHER_PROGRAMS = {
+    "render/method_pages.py": {"--check"},
+    "render/api_page.py": {"--check"},
+    "cluster/connection.py": {"--head"},
+}
 
 
 def named_options(source: str) -> list[tuple[int, str]]:
