@@ -22,26 +22,27 @@ from leanformer.cli import (
     tune,
 )
 from leanformer.cli.numbers import Numbered
+from leanformer.cli.panels import MAKE, MEASURE, USE
 
 app = typer.Typer(
-    help="Make a fine-tuned Transformer small and fast, with the proof.",
+    help="Compress a fine-tuned Transformer, and measure what every step gains and costs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Numbered)(train.train)
-app.command(cls=Numbered)(compress.compress)
-app.command(cls=Numbered)(search.search)
-app.command(cls=Numbered)(predict.predict)
-app.command(cls=Numbered)(cascade.cascade)
-app.command(cls=Numbered)(bench.bench)
-app.command(cls=Numbered)(gate.gate)
-app.command(cls=Numbered)(inspect.inspect)
-app.command(cls=Numbered)(report.report)
-app.command(cls=Numbered)(techniques.techniques)
-app.command(cls=Numbered)(export.export)
-app.command(cls=Numbered)(embedder.embedder)
-app.command(cls=Numbered)(demo.demo)
-app.command(cls=Numbered)(serve.serve)
-app.command(cls=Numbered)(tune.tune)
+app.command(cls=Numbered, rich_help_panel=MAKE)(train.train)
+app.command(cls=Numbered, rich_help_panel=MAKE)(compress.compress)
+app.command(cls=Numbered, rich_help_panel=MAKE)(search.search)
+app.command(cls=Numbered, rich_help_panel=MAKE)(cascade.cascade)
+app.command(cls=Numbered, rich_help_panel=MAKE)(embedder.embedder)
+app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(bench.bench)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(gate.gate)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(report.report)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(inspect.inspect)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(techniques.techniques)
+app.command(cls=Numbered, rich_help_panel=USE)(predict.predict)
+app.command(cls=Numbered, rich_help_panel=USE)(serve.serve)
+app.command(cls=Numbered, rich_help_panel=USE)(tune.tune)
+app.command(cls=Numbered, rich_help_panel=USE)(export.export)

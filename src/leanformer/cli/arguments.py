@@ -26,61 +26,68 @@ DataOption = Annotated[
 ]
 SplitOption = Annotated[
     list[str] | None,
-    typer.Option("--split", metavar="SPLIT=FILE", help="Take another file for a split, e.g. train=train_phrases."),
+    typer.Option("--split", metavar="SPLIT=FILE", help="Use another file for a split, e.g. train=train_phrases."),
 ]
 KindOption = Annotated[
     str | None,
     typer.Option(
         "--kind",
         "--task",
-        help="classification, pair, multilabel, similarity, regression or tokens; default: as the data are.",
+        help="classification, pair, multilabel, similarity, regression or tokens; default: detected from the data.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: those this process may use.")]
-TuningOption = Annotated[bool, typer.Option(help="Use what `leanformer tune` found for this machine, where it did.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all that this process may use.")]
+TuningOption = Annotated[
+    bool, typer.Option(help="Use the settings that `leanformer tune` stored for this machine, if any.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-TokensOption = Annotated[int, typer.Option(min=2, help="Longest input in tokens; longer texts are cut.")]
+TokensOption = Annotated[int, typer.Option(min=2, help="Longest input in tokens; longer texts are truncated.")]
 PriceOption = Annotated[float | None, typer.Option(min=0, help="Price of the machine in USD per hour.")]
 
 EnergyOption = Annotated[
-    bool, typer.Option("--energy", help="Meter energy (extra `energy`): a minute for each model that is measured.")
+    bool, typer.Option("--energy", help="Meter energy (extra `energy`); takes a minute per measured model.")
 ]
 CountryOption = Annotated[
-    str | None, typer.Option(metavar="ISO3", help="With --energy: count the carbon of this country's grid, e.g. DEU.")
+    str | None, typer.Option(metavar="ISO3", help="With --energy: estimate carbon for this country's grid, e.g. DEU.")
 ]
 
 OverwriteOption = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a model in whose folder other files lie, and keep those files.")
+    bool, typer.Option("--overwrite", help="Replace the model in a folder that also holds other files; those are kept.")
 ]
 
 SlicesOption = Annotated[
     list[str] | None,
-    typer.Option("--slice", metavar="COLUMN", help="Split quality by a column of the test file, e.g. language."),
+    typer.Option(
+        "--slice", metavar="COLUMN", help="Report quality per value of a column of the test file, e.g. language."
+    ),
 ]
 GroupsOption = Annotated[
     list[str] | None,
-    typer.Option("--group", metavar="COLUMN", help="A column that names groups of people or places: their gaps too."),
+    typer.Option(
+        "--group",
+        metavar="COLUMN",
+        help="Column that names groups of people or places: also report the gaps between them.",
+    ),
 ]
 RobustnessOption = Annotated[
-    bool, typer.Option("--robustness", help="Score the test texts again with typing errors and in other case.")
+    bool, typer.Option("--robustness", help="Also score the test texts with typos and with changed case.")
 ]
 StabilityOption = Annotated[
-    bool, typer.Option("--stability", help="Compare answers alone, packed, padded, across threads and engines.")
+    bool,
+    typer.Option("--stability", help="Compare answers for single texts, batches, padding, thread counts and engines."),
 ]
 
 
 WeakTeacherOption = Annotated[
     bool,
-    typer.Option("--allow-weak-teacher", help="Go on with a teacher that an answer without reading would beat."),
+    typer.Option("--allow-weak-teacher", help="Accept a teacher that scores no better than a constant answer."),
 ]
 
 
 LostClassesOption = Annotated[
     bool,
-    typer.Option(
-        "--allow-lost-classes", help="Choose also a model that does not find classes which the teacher finds on dev."
-    ),
+    typer.Option("--allow-lost-classes", help="Accept a model that misses classes which the teacher finds on dev."),
 ]
 
 

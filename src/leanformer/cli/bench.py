@@ -42,7 +42,7 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="MODULE:CLASS",
-            help="A predictor of your own to measure beside them, called with the first folder and threads.",
+            help="Your own predictor to measure as well, called with the first folder and threads.",
         ),
     ] = None,
     split: SplitOption = None,
@@ -57,7 +57,10 @@ def bench(
     groups: GroupsOption = None,
     reseeded: Annotated[
         list[Path] | None,
-        typer.Option(metavar="ARTIFACT", help="The reference trained with another seed: tells seed churn from harm."),
+        typer.Option(
+            metavar="ARTIFACT",
+            help="The reference trained with another seed, to tell churn between seeds from the effect of compression.",
+        ),
     ] = None,
     robustness: RobustnessOption = False,
     stability: StabilityOption = False,

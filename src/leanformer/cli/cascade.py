@@ -32,24 +32,26 @@ def cascade(
     ],
     data: DataOption,
     output: Annotated[Path | None, typer.Option(help="New folder for the cascade.")] = None,
-    max_loss: Annotated[
-        float, typer.Option(help="Most points of accuracy that may be lost against the last model.")
-    ] = 0.5,
-    confidence: Annotated[float, typer.Option(help="Chance at least that no cascade beyond that is made.")] = 0.95,
+    max_loss: Annotated[float, typer.Option(help="Largest loss of accuracy against the last model, in points.")] = 0.5,
+    confidence: Annotated[float, typer.Option(help="Confidence of that bound.")] = 0.95,
     promise: Annotated[
-        str, typer.Option(help="accuracy, or agreement: most per cent of changed answers; needs no labels.")
+        str,
+        typer.Option(help="accuracy; or agreement, a bound on the per cent of changed answers, which needs no labels."),
     ] = "accuracy",
     measure: Annotated[
-        str, typer.Option(help="How sure an answer is: probability, margin, entropy, or auto.")
+        str, typer.Option(help="Confidence score of an answer: probability, margin, entropy, or auto.")
     ] = "probability",
-    on: Annotated[str, typer.Option(help="The split to calibrate on: texts that no model was trained on.")] = "dev",
+    on: Annotated[str, typer.Option(help="Split to calibrate on; no model may have been trained on it.")] = "dev",
     fit_share: Annotated[
-        float, typer.Option(help="Share of the rows that fixes temperatures and the walk; the rest calibrates.")
+        float,
+        typer.Option(
+            help="Share of the rows used to fit temperatures and order thresholds; the rest calibrates the bound."
+        ),
     ] = 0.2,
     otherwise: Annotated[
-        str, typer.Option(help="Where the promise cannot be made: refuse, or large (everything to the last model).")
+        str, typer.Option(help="If the bound cannot be shown: refuse, or large (send every text to the last model).")
     ] = "refuse",
-    forecast: Annotated[bool, typer.Option("--forecast", help="Only say what so many rows can show.")] = False,
+    forecast: Annotated[bool, typer.Option("--forecast", help="Only report what this many rows can show.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the calibration as JSON.")] = False,
     split: SplitOption = None,
     allow_weak_teacher: WeakTeacherOption = False,
@@ -58,9 +60,9 @@ def cascade(
     tuning: TuningOption = True,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Ask SMALL first, and the larger models only where it is unsure; thresholds keep a promise made on held-out texts.
+    """Run SMALL first, and larger models only on texts it is unsure of; the loss is bounded on held-out texts.
 
-    Exit status 4: the promise cannot be made with these rows, and nothing was written.
+    Exit status 4: the bound cannot be shown with these rows; nothing was written.
     """
     from leanformer.answers.forms import decide
     from leanformer.artifact import open_artifact

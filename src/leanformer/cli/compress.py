@@ -40,12 +40,12 @@ def compress(
         str, typer.Argument(metavar="MODEL", help="Fine-tuned model: an artifact, a Hugging Face folder or name.")
     ],
     data: DataOption,
-    output: Annotated[Path, typer.Option(help="New folder for the lean model, its report and its card.")],
-    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or a YAML file.")] = "quick",
+    output: Annotated[Path, typer.Option(help="New folder for the compressed model, its report and its card.")],
+    recipe: Annotated[str, typer.Option(help="Name of a shipped recipe, or path of a YAML file.")] = "quick",
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="STEP.OPTION=VALUE", help="Change an option of a recipe step.")
     ] = None,
-    max_drop: Annotated[float, typer.Option(help="Most points of dev quality that may be lost.")] = 1.0,
+    max_drop: Annotated[float, typer.Option(help="Largest loss of dev quality, in points.")] = 1.0,
     goal: Annotated[str, typer.Option(help="throughput, latency or size.")] = "throughput",
     split: SplitOption = None,
     kind: KindOption = None,
@@ -69,7 +69,7 @@ def compress(
 ) -> None:
     """Compress MODEL for the task in DATA and measure every rung of the ladder.
 
-    Exit status 3: no compressed model lost at most --max-drop points on dev; the teacher's best safe export was kept.
+    Exit status 3: no compressed model was within --max-drop on dev, so the teacher's export was written.
     """
     need_torch("compressing")
     from rich.console import Console

@@ -13,9 +13,9 @@ from leanformer.errors import LeanformerError, MissingExtraError
 
 
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the generated data, the teacher and the lean model.")] = Path(
-        "lean-demo"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="Folder for the generated data, the teacher and the compressed model.")
+    ] = Path("lean-demo"),
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,

@@ -13,20 +13,20 @@ from leanformer.errors import LeanformerError
 
 def embedder(
     checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="Folder or hub name of a sentence encoder.")],
-    texts: Annotated[Path, typer.Option(help="File of texts such as it will be asked; the graph is checked on them.")],
+    texts: Annotated[Path, typer.Option(help="File of typical texts, on which the exported graph is checked.")],
     output: Annotated[Path, typer.Option(help="New folder for the artifact.")],
     pooling: Annotated[
-        str | None, typer.Option(help="mean or first; default: what a sentence-transformers folder says.")
+        str | None, typer.Option(help="mean or first; default: as the sentence-transformers folder says.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(min=3, help="Longest input in tokens; default: what the folder says.")
+        int | None, typer.Option(min=3, help="Longest input in tokens; default: as the folder says.")
     ] = None,
     precision: Annotated[str, typer.Option(help="int8 or fp32.")] = "int8",
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Turn CHECKPOINT into an artifact that gives vectors, for `leanformer predict` and `leanformer serve`."""
+    """Convert the sentence encoder CHECKPOINT into an artifact for `leanformer predict` and `leanformer serve`."""
     from leanformer.export.embedder import POOLINGS, PRECISIONS, make_embedder
     from leanformer.outputs.place import check_apart
 

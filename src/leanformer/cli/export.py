@@ -19,12 +19,12 @@ def export(
     to: Annotated[
         str, typer.Option(help="onnx: one standard ONNX file; transformers: a stock Hugging Face folder.")
     ] = "onnx",
-    token_types: Annotated[bool, typer.Option(help="Give the ONNX file the third input token_type_ids.")] = False,
+    token_types: Annotated[bool, typer.Option(help="Add the third input token_type_ids to the ONNX file.")] = False,
     portable: Annotated[
-        bool, typer.Option(help="Weights of an int8 ONNX file in 7 bits, exact on every CPU with any settings.")
+        bool, typer.Option(help="Store int8 weights with 7 bits, so that the file gives the same answers on every CPU.")
     ] = False,
 ) -> None:
-    """Write ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers."""
+    """Export ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers."""
     from leanformer.artifact import open_artifact
     from leanformer.outputs.folders import check_empty, foreign_output
     from leanformer.outputs.place import file_place, folder_place

@@ -27,27 +27,29 @@ NOT_SHOWN = 4
 
 
 def gate(
-    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the model to be shipped.")],
+    artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the model to ship.")],
     against: Annotated[
-        str, typer.Option(metavar="TEACHER", help="What it is held against: an artifact, or a Hugging Face folder.")
+        str, typer.Option(metavar="TEACHER", help="The reference: an artifact, or a Hugging Face folder.")
     ],
     data: DataOption,
-    on: Annotated[str, typer.Option(help="The split to judge on: texts that nothing was chosen by.")] = "test",
-    max_drop: Annotated[float, typer.Option(help="Most points of accuracy that may be lost.")] = 1.0,
-    confidence: Annotated[float, typer.Option(help="Chance at least that a worse model is held back.")] = 0.95,
-    max_flips: Annotated[float | None, typer.Option(help="Most per cent of answers that may change.")] = None,
+    on: Annotated[str, typer.Option(help="Split to judge on; nothing may have been chosen with it.")] = "test",
+    max_drop: Annotated[float, typer.Option(help="Largest loss of accuracy, in points.")] = 1.0,
+    confidence: Annotated[
+        float, typer.Option(help="Probability with which a worse model is rejected, at least.")
+    ] = 0.95,
+    max_flips: Annotated[float | None, typer.Option(help="Largest share of changed answers, in per cent.")] = None,
     slices: Annotated[
         list[str] | None,
         typer.Option(
             "--slice",
             metavar="NAME[=POINTS]",
-            help="Bound every group of a column too, or of length or class; POINTS: the bound if not --max-drop.",
+            help="Also bound every group of a column, or of length or class; POINTS: its bound, if not --max-drop.",
         ),
     ] = None,
     split: SplitOption = None,
-    used: Annotated[bool, typer.Option("--used", help="Judge on data that the model was chosen with.")] = False,
+    used: Annotated[bool, typer.Option("--used", help="Allow data that the model was chosen with.")] = False,
     forecast_only: Annotated[
-        bool, typer.Option("--forecast", help="Only say what so many texts can show; run no model.")
+        bool, typer.Option("--forecast", help="Only report what this many texts can show; run no model.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the verdict as JSON to this file.")] = None,
@@ -56,10 +58,10 @@ def gate(
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
 ) -> None:
-    """Ship ARTIFACT only if it is shown to lose at most --max-drop points against TEACHER.
+    """Test whether ARTIFACT loses at most --max-drop points against TEACHER, and so may ship.
 
-    Exit status 0: shown, it may ship. 4: not shown; the output says which bound failed, and how many more texts would
-    decide.
+    Exit status 0: shown, it may ship. 4: not shown; the output says which bound failed and how many more texts would
+    decide it.
     """
     from leanformer.artifact import open_artifact
     from leanformer.measure.data_reuse import earlier_use

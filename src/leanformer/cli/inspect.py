@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def inspect(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
 ) -> None:
-    """Show what ARTIFACT is; its files are compared with their hashes."""
+    """Describe ARTIFACT, and compare its files with their hashes."""
     from rich.console import Console
 
     from leanformer.artifact import open_artifact

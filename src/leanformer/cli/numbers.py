@@ -8,6 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from leanformer.cli.panels import in_panels
+
 _MOST = 10**12
 # Of options that more would harm: threads are started, epochs are waited for, seeds are 32 bits to some libraries.
 _MOST_OF = {"threads": 1024, "cores": 1024, "workers": 1024, "seed": 2**32 - 1, "epochs": 10**6, "rounds": 10**6}
@@ -15,7 +17,11 @@ _LEAST_OF = {"seed": 0}
 
 
 class Numbered(TyperCommand):
-    """A command that looks at its numbers before it runs."""
+    """A command that checks its numbers before it runs, and shows its options in groups."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        in_panels(self.params)
 
     def make_context(self, *arguments: Any, **named: Any) -> Any:
         context = super().make_context(*arguments, **named)

@@ -23,23 +23,23 @@ _CHUNK = 4096
 def predict(
     artifact: Annotated[Path, typer.Argument(metavar="ARTIFACT", help="Folder of the artifact.")],
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to label; of pairs the first ones.")
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to predict for; for pairs, the first texts.")
     ] = None,
     pair: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="The second text of a pair; once for each TEXT, in order.")
+        list[str] | None, typer.Option(metavar="TEXT", help="The second text of a pair; once per TEXT, in order.")
     ] = None,
     input: Annotated[
-        Path | None, typer.Option(help="File of texts (.txt one a line, .jsonl, .csv, .tsv); - for stdin.")
+        Path | None, typer.Option(help="File of texts (.txt with one per line, .jsonl, .csv, .tsv); - for stdin.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="JSON Lines file to write; default: standard output.")] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN[=NAME]", help="A column of the file that goes along into its answers; `id` always does."
+            metavar="COLUMN[=NAME]", help="Column of the file to copy into the answers; `id` is always copied."
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first row that has no answer, and write nothing.")
+        bool, typer.Option("--strict", help="Stop at the first row without an answer, and write nothing.")
     ] = False,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
@@ -50,16 +50,16 @@ def predict(
         ),
     ] = None,
     part_rows: Annotated[
-        int, typer.Option(min=1, help="With --ray: rows in a part, which is done or not done.")
+        int, typer.Option(min=1, help="With --ray: rows per part; a part is redone as a whole.")
     ] = 4096,
 ) -> None:
-    """Label texts, or pairs of texts; one JSON object for each, in order, with the number of its row.
+    """Predict for texts or pairs of texts: one JSON object per input, in order, with its row number.
 
-    For pairs the file has both columns, text and text_pair. A row that has no answer, such as a blank line, has an
-    `error` in its place, and a warning counts them; the exit status is 0 then, and 1 only where no row has an answer.
+    For pairs the file needs both columns, text and text_pair. A row without an answer, such as a blank line, gets an
+    `error` instead, and a warning counts such rows. The exit status is 0 unless no row at all has an answer.
 
-    With --ray, --threads are the cores of each task, 1 if not given; a run that was stopped goes on when the same
-    command is given again.
+    With --ray, --threads is the number of cores per task (default 1). A stopped run resumes when the same command is
+    run again.
     """
     from leanformer.bulk import Tally, answer_rows, strictly, to_line
     from leanformer.data.reading.asked import read_asked

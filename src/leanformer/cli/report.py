@@ -12,28 +12,26 @@ from leanformer.errors import LeanformerError
 
 
 def report(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Folders with a report.json, or such files themselves.")
-    ],
-    output: Annotated[Path, typer.Option(help="HTML file; the same is written as .md and .json beside it.")] = Path(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders with a report.json, or such files.")],
+    output: Annotated[Path, typer.Option(help="HTML file; .md and .json files are written next to it.")] = Path(
         "report.html"
     ),
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DATA", help="The data measured on: shows the texts whose answers changed."),
+        typer.Option("--data", metavar="DATA", help="The data measured on, to show the texts whose answers changed."),
     ] = None,
     split: SplitOption = None,
     prices: Annotated[
-        Path | None, typer.Option(help="YAML table of hourly prices, in place of the shipped one.")
+        Path | None, typer.Option(help="YAML table of hourly prices that replaces the shipped one.")
     ] = None,
     spent_usd: Annotated[
-        float | None, typer.Option(min=0, help="What compressing cost in USD: shows when it has paid for itself.")
+        float | None, typer.Option(min=0, help="Cost of compressing in USD, to compute the break-even point.")
     ] = None,
     seed: SeedOption = 13,
 ) -> None:
-    """Write what was measured in each DIR as one self-contained page.
+    """Write the measurements in each DIR as one self-contained page.
 
-    Test texts stand in the page only if --data is given; leave it out for a page that may travel.
+    Test texts appear in the page only with --data; leave it out if the page will be shared.
     """
     from leanformer.files import write_json, write_text
     from leanformer.measure.cost import read_prices

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
 def search(
     space: Annotated[
-        str, typer.Argument(metavar="SEARCH", help="A YAML file with goals and a recipe with holes, or a shipped name.")
+        str,
+        typer.Argument(
+            metavar="SEARCH", help="A YAML file with goals and a recipe with holes, or the name of a shipped search."
+        ),
     ],
     model: Annotated[
         str,
@@ -51,17 +54,19 @@ def search(
         ),
     ],
     data: DataOption,
-    output: Annotated[Path, typer.Option(help="New folder for the front, its report and all trials.")],
-    trials: Annotated[int | None, typer.Option(min=1, help="Most trials.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Most minutes, over all runs of this search.")] = None,
-    joules: Annotated[float | None, typer.Option(help="Most joules of the trials; with --energy.")] = None,
+    output: Annotated[Path, typer.Option(help="New folder for the Pareto front, its report and all trials.")],
+    trials: Annotated[int | None, typer.Option(min=1, help="Maximum number of trials.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Maximum minutes, summed over all runs of this search.")] = None,
+    joules: Annotated[
+        float | None, typer.Option(help="Maximum energy of the trials in joules; needs --energy.")
+    ] = None,
     sampler: Annotated[str, typer.Option(help="tpe, nsga2, random or grid.")] = "tpe",
     split: SplitOption = None,
     kind: KindOption = None,
     work: Annotated[Path | None, typer.Option(help="Folder for trials and their steps; default: OUTPUT.work.")] = None,
     max_tokens: TokensOption = 128,
     usd_per_hour: PriceOption = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds of the front on test.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds for the front on test.")] = 3,
     energy: EnergyOption = False,
     country: CountryOption = None,
     allow_weak_teacher: WeakTeacherOption = False,
@@ -73,21 +78,21 @@ def search(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Make the trials on a Ray cluster (extra `cluster`); local: several at once on this machine.",
+            help="Train the trials on a Ray cluster (extra `cluster`); local: several at once on this machine.",
         ),
     ] = None,
     cores: Annotated[int, typer.Option(min=1, help="With --ray: cores of each trial.")] = 1,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Search for what nothing beats: try fillings of the holes in SEARCH on dev, then read the front once on test.
+    """Search for the best trade-offs: fill the holes in SEARCH, compare on dev, score the Pareto front once on test.
 
-    A search that was stopped goes on when the same command is given again, also with a larger budget.
+    A stopped search resumes when the same command is run again, also with a larger budget.
 
-    With --ray the work folder is on storage that all machines share. Trials are made on them, and timed on this one
-    with --threads cores, one after another, while none is made here.
+    With --ray the work folder must be on storage that all machines share. Trials are trained on the cluster and timed
+    on this machine with --threads cores, one at a time, while nothing is trained here.
 
-    Exit status 3: no trial kept the bounds and every label that the teacher finds; the trials are reported, and there
-    is no model.
+    Exit status 3: no trial was within the bounds and found every label that the teacher finds. The trials are
+    reported, but there is no model.
     """
     need_torch("searching")
     from contextlib import nullcontext

@@ -26,32 +26,36 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Worker processes, one thread each; default: as tuned, or else the cores it may use."),
+        typer.Option(
+            min=1, help="Worker processes with one thread each; default: as tuned, else all cores it may use."
+        ),
     ] = None,
     key_file: Annotated[
         Path | None,
         typer.Option(help=f"File with the bearer key that requests must carry; default: ${KEY_VARIABLE}, if set."),
     ] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="A further name for the Host header while listening on loopback.")
+        list[str] | None, typer.Option(help="Additional name for the Host header when listening on loopback.")
     ] = None,
     cors_origin: Annotated[
-        list[str] | None, typer.Option(help="An origin whose pages may call from a browser; default: none.")
+        list[str] | None, typer.Option(help="Origin whose pages may call the server from a browser; default: none.")
     ] = None,
-    queue_tokens: Annotated[int, typer.Option(min=1, help="Most tokens accepted and not answered.")] = 32_768,
-    pack_tokens: Annotated[int, typer.Option(min=1, help="Most tokens handed to a worker at once.")] = 1024,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Longest wait of a request in seconds.")] = 10.0,
-    body_bytes: Annotated[int, typer.Option(min=1, help="Longest body in bytes.")] = 1 << 20,
-    texts: Annotated[int, typer.Option(min=1, help="Most texts in one request.")] = 512,
-    text_characters: Annotated[int, typer.Option(min=1, help="Longest text in characters.")] = 50_000,
-    receive_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that a request may take to arrive.")] = 10.0,
-    send_seconds: Annotated[float, typer.Option(min=0.1, help="Longest that an answer may be left unread.")] = 10.0,
-    connections: Annotated[int, typer.Option(min=1, help="Most connections open at once.")] = 1024,
-    access_log: Annotated[bool, typer.Option(help="Log a line per request; it holds no text.")] = True,
+    queue_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens in the queue.")] = 32_768,
+    pack_tokens: Annotated[int, typer.Option(min=1, help="Maximum number of tokens in a batch for a worker.")] = 1024,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Timeout of a request in seconds.")] = 10.0,
+    body_bytes: Annotated[int, typer.Option(min=1, help="Maximum size of a request body in bytes.")] = 1 << 20,
+    texts: Annotated[int, typer.Option(min=1, help="Maximum number of texts per request.")] = 512,
+    text_characters: Annotated[int, typer.Option(min=1, help="Maximum length of a text in characters.")] = 50_000,
+    receive_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds that a request may take to arrive.")] = 10.0,
+    send_seconds: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that a client may take to read an answer.")
+    ] = 10.0,
+    connections: Annotated[int, typer.Option(min=1, help="Maximum number of open connections.")] = 1024,
+    access_log: Annotated[bool, typer.Option(help="Log one line per request, without its texts.")] = True,
     tuning: TuningOption = True,
-    tracing: Annotated[bool, typer.Option(help="Hand spans to OpenTelemetry, which must be installed.")] = False,
+    tracing: Annotated[bool, typer.Option(help="Send spans to OpenTelemetry, which must be installed.")] = False,
 ) -> None:
-    """Serve each ARTIFACT over HTTP; a page to try them is at /, the routes are described at /docs."""
+    """Serve each ARTIFACT over HTTP, with a page to try them at / and API documentation at /docs."""
     # Texts come from many requests at once; threads of the tokenizer would only take the cores from the workers.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:

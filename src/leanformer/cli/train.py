@@ -31,28 +31,31 @@ def train(
     output: Annotated[Path, typer.Option(help="New folder for the fine-tuned model.")],
     split: SplitOption = None,
     kind: KindOption = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training data.")] = 3,
     batch_size: Annotated[int, typer.Option(min=1, help="Texts per optimiser step.")] = 64,
     token_budget: Annotated[
-        int, typer.Option(min=1, help="Most tokens per forward pass; more are accumulated.")
+        int, typer.Option(min=1, help="Most tokens per forward pass; larger batches are accumulated.")
     ] = 8192,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 5e-5,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 5e-5,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     language_temperature: Annotated[
-        float, typer.Option(min=0.1, help="1: every text once an epoch; above it languages are sampled more evenly.")
+        float,
+        typer.Option(min=0.1, help="1 uses every text once per epoch; above 1, languages are sampled more evenly."),
     ] = 1.0,
     crf: Annotated[
-        bool, typer.Option("--crf", help="Of tags: learn which tag follows which too, and decode by it (a CRF).")
+        bool, typer.Option("--crf", help="For taggers: also learn which tag follows which, and decode with it (a CRF).")
     ] = False,
     max_tokens: TokensOption = 128,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
-    energy: Annotated[bool, typer.Option("--energy", help="Meter the training's energy (extra `energy`).")] = False,
+    energy: Annotated[
+        bool, typer.Option("--energy", help="Meter the energy of the training (extra `energy`).")
+    ] = False,
     country: CountryOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Fine-tune ENCODER on DATA; the weights that are best on dev are kept. Killed, it goes on where it was."""
+    """Fine-tune ENCODER on DATA and keep the weights with the best dev score. A killed run resumes."""
     need_torch("training")
     from leanformer.answers.forms import metric_name
     from leanformer.recipe.train import train as run

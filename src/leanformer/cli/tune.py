@@ -25,24 +25,24 @@ def tune(
     also: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="ARTIFACT", help="The same model in another precision, to compare with, e.g. the fp32 graph."
+            metavar="ARTIFACT", help="The same model in another precision, e.g. the fp32 graph, to time as well."
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="About how long it may take.")] = 60.0,
+    seconds: Annotated[float, typer.Option(help="Approximate time budget in seconds.")] = 60.0,
     threads: ThreadsOption = None,
     texts: Annotated[
-        int | None, typer.Option(min=16, help="Texts in one turn; default: as many as fit the time.")
+        int | None, typer.Option(min=16, help="Texts per round; default: as many as fit in the time.")
     ] = None,
     max_changed: Annotated[
-        float, typer.Option(min=0, max=1, help="Discard what changes a larger share of the answers than this.")
+        float, typer.Option(min=0, max=1, help="Discard settings that change a larger share of the answers.")
     ] = 0.01,
     split: SplitOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what is stored as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the stored settings as JSON.")] = False,
     seed: SeedOption = 13,
 ) -> None:
-    """Try engines, threads, workers and sizes of packs on your own texts, and store what is fastest beside ARTIFACT.
+    """Time engines, threads, workers and batch sizes on your own texts, and store the fastest settings with ARTIFACT.
 
-    What is stored holds for this CPU, number of cores and versions of the engines; predict, bench and serve use it.
+    The settings apply to this CPU, number of cores and engine versions; predict, bench and serve use them.
     """
     from leanformer.artifact import open_artifact
     from leanformer.data.examples import sampled
