@@ -10,10 +10,10 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import leanformer
 from leanformer.files import write_text
 
 _INTRODUCTION = """# Python API
@@ -29,7 +29,8 @@ _LINE = 100
 
 def page() -> str:
     """The whole page: functions first, then classes."""
-    values = {name: getattr(leanformer, name) for name in leanformer.__all__}
+    package = import_module("leanformer")  # by name: the page is about all rooms, also those that may import this one
+    values = {name: getattr(package, name) for name in package.__all__}
     classes = {name for name, value in values.items() if isinstance(value, type)}
     functions = [_function(name, values[name]) for name in values if name not in classes]
     types = [_class(name, values[name]) for name in values if name in classes]
