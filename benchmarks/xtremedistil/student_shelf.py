@@ -13,7 +13,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.files import remove_folder, sha256_json
-from leanformer.step import Context, options
+from leanformer.options import options
+from leanformer.step import Context
 
 
 def told(step: BiLstmStudent) -> dict[str, Any]:

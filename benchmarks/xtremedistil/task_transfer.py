@@ -26,7 +26,8 @@ from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models import surgery
 from leanformer.models.store import read_model, write_classifier
 from leanformer.models.writing import TOKENIZER
-from leanformer.step import Context, options
+from leanformer.options import options
+from leanformer.step import Context
 from leanformer.train.loop import FitSettings
 
 STATES: dict[str, Any] = {

@@ -1,14 +1,17 @@
-"""The Step protocol: an artifact in, an artifact out, with all it may read handed to it in a Context."""
+"""The protocol of a step: an artifact in, an artifact out, with all it may read handed to it in a Context."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
+from leanformer.options import Options, options, options_of_type
+from leanformer.shapes.planned import PlannedShape
 
 
 @dataclass(frozen=True)
@@ -36,60 +39,50 @@ class Context:
     say: Callable[[str], None] = field(default=lambda line: None)
 
 
-class Step(Protocol):
+class Step(Options, ABC):
     """A technique applied: a frozen dataclass whose fields are its options.
 
-    `consumes` and `produces` name artifact formats; `reads_data` says whether the result depends on the data
-    (and so whether the cache key must cover it). One that learns from labels has a class variable `trains`, which is
-    true. A technique that reads further artifacts of the recipe lists the
-    options that name them in a class variable `names` (see `named_artifacts`), and one that reads files or folders of
-    the user's lists the options that are their paths in `paths` (see `path_options`).
+    What recipe, search and tests must know of a technique its class says:
+
+    Attributes:
+        technique: its name in the catalogue.
+        version: raised whenever the technique would write other bytes for the same inputs, so that older results are
+            not taken for new ones. Another default of an option is such a change, since cache keys leave defaults out.
+        consumes, produces: formats of artifacts.
+        reads_data: whether the result depends on the data, and so whether the cache key must cover it.
+        trains: whether it learns from labels.
+        lossless: whether the result computes what the artifact that it was given computes.
+
+    An option that names a further artifact of the recipe has the type `ArtifactName`, and one that names a file or
+    folder of the user's the type `FilePath`: the recipe checks the first, and cache keys cover what both stand for.
     """
 
+    version: ClassVar[int] = 1
     consumes: ClassVar[tuple[str, ...]]
     produces: ClassVar[str]
-    reads_data: ClassVar[bool]
+    reads_data: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
+    lossless: ClassVar[bool] = False
 
+    @abstractmethod
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         """Write the new artifact into the new folder `output` (by `files.new_folder`) and return it."""
-        ...
+
+    def planned(self, shape: PlannedShape) -> PlannedShape | None:
+        """The shape of the result, from that of the artifact given; None where it cannot be foreseen."""
+        return None
 
 
 def named_artifacts(step: Any) -> dict[str, str]:
     """Option -> name of the artifact that it stands for, beside the one that the step is given."""
-    return {option: getattr(step, option) for option in getattr(step, "names", ())}
+    return {option: getattr(step, option) for option in options_of_type(step, "ArtifactName")}
 
 
 def path_options(step: Any) -> dict[str, str]:
     """Option -> path of a file or folder that the step reads; options that name none are left out."""
-    given = {option: getattr(step, option) for option in getattr(step, "paths", ())}
-    return {option: path for option, path in given.items() if path}
+    return {option: path for option in options_of_type(step, "FilePath") if (path := getattr(step, option))}
 
 
-def options(step: Any) -> dict[str, Any]:
-    """The options of a step as plain JSON values, all of them, defaults included."""
-    return {one.name: _plain(getattr(step, one.name)) for one in fields(step)}
-
-
-def defaults(step: Any) -> dict[str, Any]:
-    """The defaults of a step's options as plain JSON values; an option that must be given has none."""
-    usual: dict[str, Any] = {}
-    for one in fields(step):
-        if one.default is not MISSING:
-            usual[one.name] = _plain(one.default)
-        elif one.default_factory is not MISSING:
-            usual[one.name] = _plain(one.default_factory())
-    return usual
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return value
-
-
-def record(name: str, step: Any, parent: Artifact | None) -> dict[str, Any]:
+def record(step: Step, parent: Artifact | None) -> dict[str, Any]:
     """The history entry of a step that turned `parent` into something new."""
-    return {"step": name, "options": options(step), "parent": None if parent is None else parent.content_hash}
+    return {"step": step.technique, "options": options(step), "parent": None if parent is None else parent.content_hash}

@@ -30,6 +30,11 @@ from tests.export.making import make_context
 from tests.search.searching import space_of
 from tests.tiny import tiny_artifact, tiny_dataset
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {"max_loss": 20.0}
+BAD = ({"max_loss": 0}, {"threshold": "high"})
+DEFAULTS = "1 c08d53904f01"
+
 RECIPE = """\
 name: both
 steps:

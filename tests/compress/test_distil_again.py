@@ -13,9 +13,9 @@ from leanformer.compress.distil.distil import Distil
 from leanformer.compress.prune.prune import Prune
 from leanformer.errors import RecipeError
 from leanformer.models.store import read_model
+from leanformer.options import options
 from leanformer.recipe.spec import build
 from leanformer.shapes.encoder import LayerShape
-from leanformer.step import options
 from tests.compress.distil.test_distil import context, distance
 from tests.tiny import tiny_artifact, tiny_config
 

@@ -15,41 +15,43 @@ import yaml
 from leanformer import catalog
 from leanformer.artifact import Artifact
 from leanformer.errors import RecipeError
+from leanformer.files import sha256_json
 from leanformer.formats import FORMATS
+from leanformer.options import defaults, options
 from leanformer.recipe.spec import _STEP_KEYS, build, read_recipe
-from leanformer.step import options
+from tests.contracts.own_tests import CONSTANTS, constant, constants, missing
 from tests.export.making import folder_bytes, make_context, make_onnx
 from tests.tiny import tiny_artifact, tiny_config
 
 NAMES = sorted(catalog.TECHNIQUES)
 
-# Options with which a technique runs on the tiny artifact in a second, and other ones that must change the result.
-QUICK: dict[str, dict[str, Any]] = {
-    "compress.bilstm": {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32},
-    "compress.distil": {"layers": 1, "epochs": 1, "batch_size": 32},
-    "compress.prune": {"keep": 0.6, "texts": 40},
-    "compress.prune_post_training": {"keep": 0.6, "texts": 40},
-    "compress.trim_vocabulary": {},
-    "export.cascade": {"max_loss": 20.0},
-    "export.onnx": {},
-    "export.int8": {},
-}
-# One bad value per technique of the right type and one of a wrong type.
-BAD: dict[str, tuple[dict[str, Any], ...]] = {
-    "compress.bilstm": ({"units": 0}, {"layer": "last"}),
-    "compress.distil": ({"temperature": 0}, {"layers": "all"}),
-    "compress.prune": ({"keep": 0}, {"heads": "few"}),
-    "compress.prune_post_training": ({"keep": 1.5}, {"texts": "many"}),
-    "compress.trim_vocabulary": ({"min_count": 0}, {"keep": "most"}),
-    "export.cascade": ({"max_loss": 0}, {"threshold": "high"}),
-    "export.onnx": ({"gate_texts": 0}, {"max_difference": "small"}),
-    "export.int8": ({"method": "sideways"}, {"word_table": "yes"}),
-}
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_own_test_file_says_what_the_contracts_need(name: str):
+    lacking = [what for what in CONSTANTS if what not in constants(name)]
+    assert not lacking, missing(name, lacking)
 
 
-def test_every_technique_is_tried_here():
-    """A new technique fails until it has said with what options it runs quickly and what it refuses."""
-    assert set(QUICK) == set(BAD) == set(NAMES)
+def test_what_is_missing_is_said_kindly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(catalog.TECHNIQUES, "compress.new", "leanformer.compress.new:New")
+    assert missing("compress.new", ["QUICK", "BAD"]).startswith(
+        "compress.new: tests/compress/test_new.py is not there; it is the place of QUICK, BAD ("
+    )
+    monkeypatch.setitem(catalog.TECHNIQUES, "compress.new", "leanformer.export.onnx:New")
+    assert "tests/export/test_onnx.py lacks BAD" in missing("compress.new", ["BAD"])
+    (tmp_path / "test_new.py").write_text("import numpy\nQUICK = {'epochs': 1}\n")
+    assert constants("compress.new", tmp_path / "test_new.py") == {"QUICK": {"epochs": 1}}
+    assert constants("compress.new", tmp_path / "test_old.py") == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_change_with_the_version_alone(name: str):
+    kind = catalog.load(name)
+    now = f"{kind.version} {sha256_json(defaults(kind))[:12]}"
+    assert constant(name, "DEFAULTS") == now, (
+        f"the defaults of {name} are others than its test file says: {defaults(kind)}. Where an option that there was "
+        f"has another default, raise `version`, since cache keys leave defaults out; then DEFAULTS = {now!r}"
+    )
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def inputs(tmp_path: Path) -> dict[str, Artifact]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_card_is_complete(name: str):
     card = catalog.card(name)
-    assert card.name == name
+    assert card.name == name == catalog.load(name).technique
     assert set(card.fields) == set(catalog.FIELDS)
     assert 10 < len(card.title) < 100
     assert all(len(text) > 8 for text in card.fields.values())
@@ -105,7 +107,7 @@ def test_it_is_a_frozen_dataclass_of_options(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_options_survive_json(name: str):
     kind = catalog.load(name)
-    for step in (kind(), kind(**QUICK[name])):
+    for step in (kind(), kind(**constant(name, "QUICK"))):
         written = json.loads(json.dumps(options(step), allow_nan=False))
         assert build(name, written, "here") == step
 
@@ -115,7 +117,9 @@ def test_nested_options_survive_json():
     assert build("compress.distil", json.loads(json.dumps(options(step))), "here") == step
 
 
-@pytest.mark.parametrize(("name", "values"), [(name, values) for name in NAMES for values in BAD[name]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "values"), [(name, values) for name in NAMES for values in constants(name).get("BAD", ())], ids=str
+)
 def test_a_bad_value_is_refused(name: str, values: dict[str, Any]):
     with pytest.raises(RecipeError) as caught:
         build(name, values, "recipe x, line 3")
@@ -136,7 +140,7 @@ def test_an_unknown_technique_lists_the_known_ones():
 
 
 def run(name: str, inputs: dict[str, Artifact], work: Path, output: Path, **changes: Any) -> Artifact:
-    step = build(name, QUICK[name] | changes, "here")
+    step = build(name, constant(name, "QUICK") | changes, "here")
     artifact = inputs[next(one for one in step.consumes if one in inputs)]
     return step(artifact, make_context(work, inputs["encoder"]), output)
 
@@ -163,12 +167,12 @@ def test_formats_and_history_are_honoured(name: str, inputs: dict[str, Artifact]
     assert [dict(entry) for entry in made.history[:-1]] == [dict(entry) for entry in source.history]
     last = made.history[-1]
     assert (last["step"], last["parent"]) == (name, source.content_hash)
-    assert last["options"] == options(kind(**QUICK[name]))
+    assert last["options"] == options(kind(**constant(name, "QUICK")))
 
 
 def test_another_seed_gives_other_bytes(inputs: dict[str, Artifact], tmp_path: Path):
     """Otherwise "same seed, same bytes" would say nothing about training."""
-    step = build("compress.distil", QUICK["compress.distil"], "here")
+    step = build("compress.distil", constant("compress.distil", "QUICK"), "here")
     made = [
         step(inputs["encoder"], make_context(tmp_path / str(seed), inputs["encoder"], seed=seed), tmp_path / f"m{seed}")
         for seed in (1, 2)

@@ -23,6 +23,11 @@ from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import folder_bytes, make_context, make_onnx
 from tests.tiny import tiny_dataset, tiny_texts
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {}
+BAD = ({"method": "sideways"}, {"word_table": "yes"})
+DEFAULTS = "2 fe7628b24729"
+
 TEXTS = tiny_texts(60, seed=9)[0]
 
 

@@ -28,6 +28,11 @@ from leanformer.shapes.encoder import LayerShape
 from tests.export.making import folder_bytes, make_context, make_onnx
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {}
+BAD = ({"gate_texts": 0}, {"max_difference": "small"})
+DEFAULTS = "2 b31b11628982"
+
 TEXTS = tiny_texts(25, seed=5)[0]
 
 

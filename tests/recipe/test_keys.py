@@ -5,27 +5,32 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.catalog import TECHNIQUES, load
-from leanformer.recipe.run import VERSIONS, _key
-from leanformer.recipe.spec import RecipeStep
-from leanformer.step import defaults
+from leanformer.options import options_of_type
+from leanformer.recipe.run import _key
+from leanformer.recipe.spec import RecipeStep, build
+from leanformer.step import Context, Step
 from tests.export.making import make_context
 from tests.tiny import tiny_artifact
 
-DEFAULTS = Path(__file__).with_name("defaults.json")
+KEYS = Path(__file__).with_name("keys.json")
 
 
 @dataclass(frozen=True)
-class Before:
+class Before(Step):
     amount: float = 0.5
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
     reads_data: ClassVar[bool] = False
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -52,36 +57,20 @@ def test_a_chosen_option_changes_it(teacher: Artifact, tmp_path: Path):
     assert len({key(one, teacher, tmp_path) for one in steps}) == len(steps)
 
 
-@pytest.mark.parametrize("technique", sorted(TECHNIQUES))
-def test_defaults_change_with_the_version_alone(technique: str):
-    """A default that changes needs a higher version in `VERSIONS`, and a line of its own in defaults.json."""
-    kept = json.loads(DEFAULTS.read_text(encoding="utf-8"))
-    assert kept.get(f"{technique} {VERSIONS.get(technique, 1)}") == defaults(load(technique))
-
-
-def text_options() -> list[tuple[str, str, str]]:
-    """Technique, option and a value that is not its default, of every option that takes text and is no path."""
-    values = {
-        "budget": "parameters", "ranking": "magnitude", "tune": "masks", "method": "static", "strategy": "D1",
-        "start": "random", "vocabulary": "all", "representation": "mse", "language": "static", "shape": "2x32",
-        "logit_loss": "mse", "hidden_kind": "cosine", "attention_kind": "mse", "precision": "bf16",
-        "promise": "agreement", "measure": "margin", "on": "dev",
-    }  # fmt: skip
+def text_options() -> list[tuple[str, str]]:
+    """Technique and option, of every option that takes text and names neither a file nor an artifact."""
     return [
-        (technique, one.name, values[one.name])
-        for technique in sorted(TECHNIQUES)
-        for one in fields(load(technique))
-        if "str" in str(one.type).split(" | ") and one.name not in load(technique).__dict__.get("paths", ())
-        and one.name not in load(technique).__dict__.get("names", ())
-    ]  # fmt: skip
+        (technique, option) for technique in sorted(TECHNIQUES) for option in options_of_type(load(technique), "str")
+    ]
 
 
-@pytest.mark.parametrize(("technique", "option", "value"), text_options())
+@pytest.mark.parametrize(("technique", "option"), text_options())
 def test_what_lies_in_the_folder_that_we_are_in_changes_no_key(
-    technique: str, option: str, value: str, teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    technique: str, option: str, teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """`method: static` beside a folder static/, a file, an artifact: it is still the method."""
-    step = load(technique)(**{option: value})
+    step, value = load(technique)(), "static"
+    object.__setattr__(step, option, value)  # whether or not it is one that the option takes
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     keys = [key(step, teacher, tmp_path)]
@@ -98,7 +87,7 @@ def test_what_lies_in_the_folder_that_we_are_in_changes_no_key(
     assert len(set(keys)) == 1
 
 
-PATHS = [(technique, one) for technique in sorted(TECHNIQUES) for one in getattr(load(technique), "paths", ())]
+PATHS = [(technique, one) for technique in sorted(TECHNIQUES) for one in options_of_type(load(technique), "FilePath")]
 
 
 def test_the_options_that_are_paths_are_these():
@@ -124,3 +113,18 @@ def test_a_path_stands_for_what_is_there(
     Path("given").mkdir()
     Path("given", "texts.txt").write_text("two")
     assert len({nothing, file, changed, key(step, teacher, tmp_path)}) == 4
+
+
+@pytest.mark.parametrize(("technique", "values", "expected"), json.loads(KEYS.read_text(encoding="utf-8")), ids=str)
+def test_what_earlier_versions_finished_is_found(
+    technique: str, values: dict[str, Any], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """keys.json has keys written before options had groups; a key that changes makes everybody's finished work anew."""
+    monkeypatch.chdir(tmp_path)
+    Path("table.json").write_text("{}")
+    artifacts = {name: SimpleNamespace(content_hash=name[0] * 64) for name in ("source", "teacher", "graph")}
+    context: Any = SimpleNamespace(artifacts=artifacts, data=SimpleNamespace(training_hash="d" * 64), seed=13)
+    source: Any = artifacts["source"]
+    teacher: Any = artifacts["teacher"]
+    step = RecipeStep(technique, build(technique, values, "here"), "some")
+    assert _key(step, source, teacher, context) == expected

@@ -23,17 +23,18 @@ from leanformer.cascade.confidence import MEASURES
 from leanformer.cascade.promise import Promise
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, GateError, LeanformerError, RecipeError
-from leanformer.step import Context, record
+from leanformer.options import ArtifactName
+from leanformer.step import Context, Step, record
 
 _NAME = "export.cascade"
 _SPLITS = ("dev", "unlabelled")
 
 
 @dataclass(frozen=True)
-class Cascade:
+class Cascade(Step):
     """Put the artifact before a larger one, with a threshold that keeps a promise; without one, it is left out."""
 
-    large: str = "teacher"  # name of the step whose result answers what the smaller model is unsure of
+    large: ArtifactName = "teacher"  # name of the step whose result answers what the smaller model is unsure of
     max_loss: float = 1.0  # most points of accuracy lost, or per cent of answers changed, against the larger model
     confidence: float = 0.95  # chance at least that no cascade beyond that is made
     promise: str = "accuracy"  # "accuracy", or "agreement", which needs no labels
@@ -42,26 +43,24 @@ class Cascade:
     on: str = "dev"  # the split to calibrate on: "dev" or "unlabelled"; none that a model was trained on
     fit_share: float = 0.2  # share of its rows that fixes temperatures and the walk; the rest calibrates
 
+    technique: ClassVar[str] = _NAME
     consumes: ClassVar[tuple[str, ...]] = ("onnx", "encoder")
     produces: ClassVar[str] = "cascade"
-    reads_data: ClassVar[bool] = True
-    names: ClassVar[tuple[str, ...]] = ("large",)
 
     def __post_init__(self) -> None:
         try:
             self._promise  # noqa: B018 (it checks what it is given)
         except LeanformerError as error:
             raise RecipeError(f"{_NAME}: max_loss, confidence, promise: {error}") from error
-        if self.measure not in (*MEASURES, "auto"):
-            raise RecipeError(f"{_NAME}: measure is one of {', '.join(MEASURES)}, auto, not {self.measure!r}")
-        if self.on not in _SPLITS:
-            raise RecipeError(f"{_NAME}: on is {' or '.join(_SPLITS)}, not {self.on!r}")
+        self.one_of("measure", (*MEASURES, "auto"))
+        self.one_of("on", _SPLITS)
         if self.on == "unlabelled" and self.promise == "accuracy":
             raise RecipeError(f"{_NAME}: a promise of accuracy needs labels\n  remedy: promise: agreement, or on: dev")
         if not 0 < self.fit_share < 1:
             raise RecipeError(f"{_NAME}: fit_share is a share between 0 and 1, not {self.fit_share}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise RecipeError(f"{_NAME}: threshold is a confidence from 0 to 1, not {self.threshold}")
+        super().__post_init__()
 
     @property
     def _promise(self) -> Promise:
@@ -92,7 +91,7 @@ class Cascade:
                 f"{found.counts.changed} changed of {found.rows} rows, p = {found.p:.3f}; {promise.outlook(found.rows)}"
             )
         context.say(f"{100 * (1 - found.answered[0]):.1f} % of {found.rows} calibration rows go on to {self.large}")
-        entry: dict[str, Any] = record(_NAME, self, artifact) | {
+        entry: dict[str, Any] = record(self, artifact) | {
             "plan": found.plan.to_json(), "seed": context.seed, "calibration": found.to_json(),
         }  # fmt: skip
         return write_cascade(members, found.plan, output, entry=entry)

@@ -20,7 +20,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,7 +34,8 @@ from leanformer.predictor import logits
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.runtime.settings import DEFAULT_ENGINE
-from leanformer.step import Context, record
+from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Context, Step, record
 
 if TYPE_CHECKING:
     import onnx
@@ -46,7 +47,7 @@ _HEAD = ("first_token", "pooled")
 
 
 @dataclass(frozen=True)
-class Int8:
+class Int8(Step):
     """Quantise the graph of an ONNX artifact and compare it with the graph it came from on dev."""
 
     method: str = "mixed"  # scales of activations: "mixed", "per_token", "static" or "dynamic"
@@ -59,17 +60,20 @@ class Int8:
     max_difference: float | None = None  # largest single logit difference; None for no bound
     gate_texts: int = 1000  # dev texts to compare on, at most
 
+    technique: ClassVar[str] = "export.int8"
+    version: ClassVar[int] = 2
     consumes: ClassVar[tuple[str, ...]] = ("onnx",)
     produces: ClassVar[str] = "onnx"
-    reads_data: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise RecipeError(f"export.int8: method is one of {', '.join(METHODS)}, not {self.method!r}")
+        self.one_of("method", METHODS)
         if not 50 < self.percentile <= 100:
             raise RecipeError(f"export.int8: percentile is above 50 and at most 100, not {self.percentile}")
-        if self.calibration_texts < 1 or self.gate_texts < 1:
-            raise RecipeError("export.int8: calibration_texts and gate_texts must be at least 1")
+        self.at_least(1, "calibration_texts", "gate_texts")
+        super().__post_init__()
+
+    def planned(self, shape: PlannedShape) -> PlannedShape:
+        return replace(shape, precision=f"int8 {self.method}")
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import onnx
@@ -110,7 +114,7 @@ class Int8:
             "operators": operator_counts(graph),
             "checked_on": _instructions(),
         }
-        entry = record("export.int8", self, artifact)
+        entry = record(self, artifact)
         with new_artifact(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
             shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)

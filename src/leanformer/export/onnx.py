@@ -14,26 +14,27 @@ Example: {step: export.onnx, rung: our own ONNX graph}
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
-from leanformer.errors import DataError, GateError, RecipeError
+from leanformer.errors import DataError, GateError
 from leanformer.formats import function_of
 from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.shapes.of_artifact import graph_properties
-from leanformer.step import Context, record
+from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Context, Step, record
 
 if TYPE_CHECKING:
     import onnx
 
 
 @dataclass(frozen=True)
-class Onnx:
+class Onnx(Step):
     """Write the encoder classifier as an ONNX artifact and compare the two on dev."""
 
     max_difference: float = 1e-3  # largest absolute logit difference to PyTorch
@@ -41,13 +42,18 @@ class Onnx:
     max_flips: float = 0.0  # largest share of dev labels that may change
     gate_texts: int = 1000  # dev texts to compare on, at most
 
+    technique: ClassVar[str] = "export.onnx"
+    version: ClassVar[int] = 2
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "bilstm")
     produces: ClassVar[str] = "onnx"
-    reads_data: ClassVar[bool] = True
+    lossless: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.gate_texts < 1:
-            raise RecipeError(f"export.onnx: gate_texts must be at least 1, not {self.gate_texts}")
+        self.at_least(1, "gate_texts")
+        super().__post_init__()
+
+    def planned(self, shape: PlannedShape) -> PlannedShape:
+        return replace(shape, precision="fp32")
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import onnx
@@ -69,7 +75,7 @@ class Onnx:
         if counts != expected:
             raise GateError(f"export.onnx: the graph has operators {counts}, expected {expected}")
         properties = {**artifact.properties, **facts, "precision": "fp32", "operators": counts}
-        entry = record("export.onnx", self, artifact)
+        entry = record(self, artifact)
         with new_artifact(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
             shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)

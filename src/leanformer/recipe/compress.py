@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from leanformer import catalog
 from leanformer.answers.forms import metric_name
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset, open_dataset
@@ -136,7 +137,7 @@ def compress(
         if (task := known_task(model)) is not None:
             metric_name(task)  # a task that cannot be measured is refused now
         data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
-    if any(getattr(one.step, "trains", False) for one in recipe.steps):
+    if any(one.step.trains for one in recipe.steps):
         require_variety(data)
     threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else Path(work)
@@ -255,9 +256,8 @@ def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) 
             continue
         artifact = outcome.artifacts[one.name]
         after = names.get(one.after or "", entries[-1].name)
-        lossless = artifact.properties.get("precision") == "fp32" and not any(
-            entry["step"].startswith("compress.") for entry in artifact.history[len(teacher.history) :]
-        )
+        steps = [catalog.load(entry["step"]) for entry in artifact.history[len(teacher.history) :]]
+        lossless = artifact.properties.get("precision") == "fp32" and all(step.lossless for step in steps)
         entries.append(open_entry(one.rung, after, artifact, threads, lossless=lossless))
     return entries
 

@@ -13,13 +13,10 @@ from leanformer.files import alone, remove_folder, sha256_file, sha256_json
 from leanformer.formats import format_of
 from leanformer.measure.effort import Effort, read_effort, recorded
 from leanformer.measure.energy import EnergySettings
+from leanformer.options import defaults, options
 from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.spec import Recipe, RecipeStep
-from leanformer.step import Context, defaults, named_artifacts, options, path_options
-
-# Raised whenever a technique would write other bytes for the same inputs, so that older results are not taken for
-# new ones; 1 where none is given. Another default of an option is such a change, since the key leaves defaults out.
-VERSIONS = {"export.onnx": 2, "export.int8": 2}
+from leanformer.step import Context, named_artifacts, path_options
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def _key(one: RecipeStep, source: Artifact, teacher: Artifact, context: Context)
         if name not in named and (name not in usual or v != usual[name])
     }
     key = {
-        "version": VERSIONS.get(one.technique, 1),
+        "version": one.step.version,
         "technique": one.technique,
         "options": chosen,
         "source": source.content_hash,

@@ -13,11 +13,13 @@ import yaml
 
 from leanformer import catalog
 from leanformer.errors import RecipeError
-from leanformer.step import Step, named_artifacts, options
+from leanformer.options import options, without_groups
+from leanformer.step import Step, named_artifacts
 
 _NAME = re.compile(r"[\w-][\w.-]*")
 # YAML 1.1 takes 1e-4 for text, because it lacks a point.
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+_TEXT = ("str", "FilePath", "ArtifactName")
 _STEP_KEYS = ("step", "name", "uses", "rung", "after")
 
 
@@ -95,15 +97,21 @@ class Recipe:
         return cls(str(value["name"]), tuple(steps))
 
     def with_options(self, changes: Mapping[str, Any]) -> Recipe:
-        """A copy with options changed: "step name.option" -> value. Raises `RecipeError` for what is not there."""
+        """A copy with options changed: "step.option" or "step.group.option" -> value.
+
+        Raises `RecipeError` for what is not there.
+        """
         steps = {one.name: one for one in self.steps}
         for key, value in changes.items():
             name, _, option = key.rpartition(".")
-            if name not in steps:
+            step, _, group = name.rpartition(".")
+            if name not in steps and step in steps:
+                name, value = step, {option: value}  # an option by its group: "student.fit.epochs"
+            elif name not in steps:
                 raise RecipeError(f"recipe {self.name} has no step {name!r}; there are {', '.join(steps)}")
-            old = steps[name]
-            merged = {**options(old.step), option: value}
-            steps[name] = replace(old, step=build(old.technique, merged, f"recipe {self.name}, step {name!r}"))
+            old, where = steps[name], f"recipe {self.name}, step {name!r}"
+            changed = without_groups(type(old.step), {group if name == step else option: value}, where)
+            steps[name] = replace(old, step=build(old.technique, {**options(old.step), **changed}, where))
         return replace(self, steps=tuple(steps.values()))
 
 
@@ -111,11 +119,12 @@ def build(technique: str, values: Mapping[str, Any], where: str) -> Step:
     """The technique with these options. Raises `RecipeError` that names `where` for an unknown or bad option."""
     kind = catalog.load(technique)
     known = {one.name for one in fields(kind)}
+    values = without_groups(kind, values, where)
     if unknown := [name for name in values if name not in known]:
         raise RecipeError(
             f"{where}: {technique} has no option {unknown[0]!r}\n  remedy: its options are {', '.join(sorted(known))}"
         )
-    typed = {one.name: one.type for one in catalog.card(technique).options}
+    typed = {one.name: str(one.type) for one in fields(kind)}
     given = {name: _number(value, typed[name]) for name, value in values.items()}
     for name, value in given.items():
         if not _fits(value, typed[name]):
@@ -251,4 +260,4 @@ def _fits_one(value: Any, part: str) -> bool:
         return part == "bool"
     if part == "float":
         return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-    return (part == "int" and isinstance(value, int)) or (part == "str" and isinstance(value, str))
+    return (part == "int" and isinstance(value, int)) or (part in _TEXT and isinstance(value, str))

@@ -23,6 +23,11 @@ from leanformer.step import Context
 from leanformer.train.fit import encoder_hash
 from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {"layers": 1, "epochs": 1, "batch_size": 32}
+BAD = ({"temperature": 0}, {"layers": "all"})
+DEFAULTS = "1 135ddac2af6a"
+
 DEEP = tiny_config(layers=(LayerShape(4, 48),) * 4)
 
 

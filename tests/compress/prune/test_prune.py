@@ -24,6 +24,11 @@ from leanformer.shapes.encoder import LayerShape
 from tests.export.making import make_context
 from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {"keep": 0.6, "texts": 40}
+BAD = ({"keep": 0}, {"heads": "few"})
+DEFAULTS = "1 5e6affdf7bb7"
+
 CONFIG = tiny_config(layers=(LayerShape(4, 48), LayerShape(3, 40)))
 
 

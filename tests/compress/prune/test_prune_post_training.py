@@ -27,6 +27,11 @@ from tests.export.making import folder_bytes, make_context
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
 from tests.train.running import SETTINGS, Run
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {"keep": 0.6, "texts": 40}
+BAD = ({"keep": 1.5}, {"texts": "many"})
+DEFAULTS = "1 b5d5eb4bf8f0"
+
 DATA = replace(tiny_dataset(), test=None)
 CONFIG = tiny_config(layers=(LayerShape(4, 64), LayerShape(4, 64), LayerShape(4, 64)), dropout=0.1)
 

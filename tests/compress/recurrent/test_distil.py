@@ -30,6 +30,11 @@ from tests.export.making import folder_bytes, make_context
 from tests.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
 from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_kind_dataset, tiny_tokenizer
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32}
+BAD = ({"units": 0}, {"layer": "last"})
+DEFAULTS = "1 36cc7c75c9c7"
+
 QUICK = {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32, "learning_rate": 1e-2}
 FROZEN_TO_THE_TOP = ["head", "head, projection", "head, projection, lstm", "head, projection, lstm, embedding"]
 

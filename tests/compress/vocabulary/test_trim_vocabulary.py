@@ -33,6 +33,11 @@ from tests.compress.trained_tokenizers import FOREIGN, KINDS, requests, size, tr
 from tests.export.making import make_context
 from tests.tiny import TASK, tiny_artifact, tiny_classifier, tiny_config
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {}
+BAD = ({"min_count": 0}, {"keep": "most"})
+DEFAULTS = "1 5e77f984d2a7"
+
 COUNTED = (*requests(21, 300), *FOREIGN[:2])
 
 

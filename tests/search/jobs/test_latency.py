@@ -13,7 +13,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.search.jobs.executor import Job, Result, Serial
 from leanformer.search.jobs.latency import LatencyPredictor, fit, kendall_tau
 from leanformer.search.jobs.local import Runner
-from leanformer.search.jobs.shapes import PlannedShape, planned_shape
+from leanformer.search.jobs.shapes import planned_shape
 from leanformer.search.jobs.table import fill_table
 from leanformer.search.space.goals import read_goals
 from leanformer.search.study.budget import Budget
@@ -22,6 +22,7 @@ from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FINISHED, SKIPPED, Trial
+from leanformer.shapes.planned import PlannedShape
 from tests.search.searching import figures, option, space_of
 from tests.tiny import tiny_dataset
 

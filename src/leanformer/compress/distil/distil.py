@@ -12,7 +12,6 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,11 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from leanformer.artifact import Artifact
+from leanformer.compress.distil.architecture import Architecture
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
-from leanformer.step import Context, record
+from leanformer.step import Context, Step, record
 from leanformer.task import Task
+from leanformer.train.fit_options import AdamWOptions, TextOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,16 +39,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Distil:
+class Distil(AdamWOptions, TextOptions, Architecture, Step):
     """Distil the artifact `teacher` into a student cut from the artifact that this step is given."""
 
-    layers: int | tuple[int, ...] | None = 3  # so many, found by trial; or exactly these, from 1; null keeps them all
-    trial_texts: int = 3200  # training texts that a few candidate sets of layers are tried on; 0: evenly spread ones
-    heads: int | None = None  # attention heads per layer; None keeps the teacher's
-    ffn: int | None = None  # feed-forward units per layer; None keeps the teacher's
-    hidden: int | None = None  # another residual width: the student then starts afresh, its word table by SVD
-    shape: str | None = None  # layers and width in one, such as "4x312"; takes the place of `layers` and `hidden`
-    start: str | None = None  # start from this checkpoint or artifact instead of the teacher's layers
     temperature: float = 1.0  # of the soft targets
     logit_loss: str = "kl"  # "kl" between soft targets, or "mse" of raw logits (half the squared distance)
     hard: float = 0.0  # share of hard-label cross-entropy; 1 trains without the teacher, as a control
@@ -60,68 +54,26 @@ class Distil:
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
     attention_kind: str = "cosine"  # "mse" or "cosine"
     inner_layers: int | None = None  # in place of both maps: so many layers from the top, one to one
-    freeze_embeddings: bool = False  # leave the student's word table as it starts, bit for bit
-    use_unlabelled: bool = True  # train on the unlabelled split too
-    epochs: int = 3  # passes over the training texts; the best on dev is kept
-    least_steps: int = 0  # more epochs than `epochs` where they would have fewer optimiser steps than this
-    batch_size: int = 64  # texts per optimiser step
-    language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
-    learning_rate: float = 1e-4  # at its peak
-    warmup: float = 0.06  # share of the steps in which the rate rises
-    weight_decay: float = 0.01  # of AdamW, on matrices only
-    token_budget: int = 8192  # most tokens per forward pass; larger steps are accumulated
-    precision: str = "auto"  # "auto", "fp32" or "bf16"
 
+    technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
     produces: ClassVar[str] = "encoder"
-    reads_data: ClassVar[bool] = True
     trains: ClassVar[bool] = True
-    paths: ClassVar[tuple[str, ...]] = ("start",)
 
     def __post_init__(self) -> None:
-        def need(holds: bool, what: str) -> None:
-            if not holds:
-                raise RecipeError(f"compress.distil: {what}")
-
-        need(0 <= self.hard <= 1, f"hard is a share from 0 to 1, not {self.hard}")
-        need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
-        need(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
-        need(self.logit_loss in ("kl", "mse"), f"logit_loss is 'kl' or 'mse', not {self.logit_loss!r}")
-        need(self.hidden_kind in ("mse", "cosine"), f"hidden_kind is 'mse' or 'cosine', not {self.hidden_kind!r}")
-        need(
-            self.attention_kind in ("mse", "cosine"),
-            f"attention_kind is 'mse' or 'cosine', not {self.attention_kind!r}",
-        )
+        self.share("hard")
+        self.above(0, "temperature")
+        self.at_least(0, "soft_weight", "hidden_weight", "attention_weight")
+        self.at_least(1, "inner_layers")
+        self.one_of("logit_loss", ("kl", "mse"))
+        self.one_of("hidden_kind", ("mse", "cosine"))
+        self.one_of("attention_kind", ("mse", "cosine"))
         inner = self.hidden_weight > 0 or self.attention_weight > 0
-        need(self.soft_weight > 0 or self.hard > 0 or inner, "every loss has the weight 0; there is nothing to learn")
+        learns = self.soft_weight > 0 or self.hard > 0 or inner
+        self.need(learns, "every loss has the weight 0; there is nothing to learn")
         both = self.hidden_map is not None or self.attention_map is not None
-        need(self.inner_layers is None or not both, "give `inner_layers`, or maps, not both")
-        need(self.precision in ("auto", "fp32", "bf16"), f"precision is auto, fp32 or bf16, not {self.precision!r}")
-        need(self.language_temperature > 0, f"language_temperature is above 0, not {self.language_temperature}")
-        need(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
-        need(self.least_steps >= 0, f"least_steps must not be below 0, not {self.least_steps}")
-        need(self.trial_texts >= 0, f"trial_texts must not be below 0, not {self.trial_texts}")
-        for name in ("soft_weight", "hidden_weight", "attention_weight", "weight_decay"):
-            need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
-        for name in ("epochs", "batch_size", "token_budget", "heads", "ffn", "hidden", "inner_layers"):
-            value = getattr(self, name)
-            need(value is None or value >= 1, f"{name} must be at least 1, not {value}")
-        need(not isinstance(self.layers, int) or self.layers >= 1, f"layers must be at least 1, not {self.layers}")
-        if self.shape is not None:
-            need(self.hidden is None, "give `shape` or `hidden`, not both")
-            need(
-                re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.shape) is not None, f"shape is LAYERSxWIDTH, not {self.shape!r}"
-            )
-        elif self.hidden is not None:
-            need(isinstance(self.layers, int), "a student of another width starts afresh: `layers` is a number there")
-
-    @property
-    def _depth_and_width(self) -> tuple[int | tuple[int, ...] | None, int | None]:
-        """`layers` and `hidden`, as given or as `shape` says."""
-        if self.shape is None:
-            return self.layers, self.hidden
-        depth, width = self.shape.split("x")
-        return int(depth), int(width)
+        self.need(self.inner_layers is None or not both, "give `inner_layers`, or maps, not both")
+        super().__post_init__()
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
@@ -131,7 +83,6 @@ class Distil:
         from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
-        from leanformer.train.loop import FitSettings
         from leanformer.train.rows import encode
         from leanformer.train.teacher_outputs import teacher_outputs
 
@@ -149,7 +100,7 @@ class Distil:
         dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
-        layers, hidden = self._depth_and_width
+        layers, hidden = self.depth_and_width
         shape = Shape(layers=layers, heads=self.heads, ffn=self.ffn, hidden=hidden, start=self.start)
         drawn = np.random.default_rng(context.seed).permutation(len(texts))[: self.trial_texts]
         trial = Trial(tuple(texts[i] for i in drawn), dev, self.learning_rate)
@@ -171,23 +122,16 @@ class Distil:
         encoded = encode(Tokenizer(tokenizer_path, tokens), artifact.task, texts)
         outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
-        epochs = max(self.epochs, -(-self.least_steps // -(-len(encoded.rows) // self.batch_size)))
         if self.freeze_embeddings:
             student.encoder.embeddings.word.requires_grad_(False)
-        settings = FitSettings(
-            epochs=epochs, batch_size=self.batch_size, token_budget=self.token_budget,
-            learning_rate=self.learning_rate, warmup=self.warmup, weight_decay=self.weight_decay,
-            precision=self.precision, seed=context.seed, language_temperature=self.language_temperature,
-        )  # fmt: skip
-        identity = sha256_json(
-            [record("compress.distil", self, artifact), encoder_hash(student), context.data.training_hash]
-        )
+        settings = self.settings(context.seed, epochs=self.epochs_of(len(encoded.rows)))
+        identity = sha256_json([record(self, artifact), encoder_hash(student), context.data.training_hash])
         result = fit_classifier(
             student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,
             work=context.work, identity=identity, device=context.device, say=context.say, languages=languages,
             score=self._inner_score(student, objective, dev, Tokenizer(tokenizer_path, tokens), context),
         )  # fmt: skip
-        entry = record("compress.distil", self, artifact) | {
+        entry = record(self, artifact) | {
             "seed": context.seed,
             "result": self._result(dev_result(result, result.task)),
             "shape": student.config.to_json()["layers"],

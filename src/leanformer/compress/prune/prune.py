@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, ClassVar
 from leanformer.artifact import Artifact
 from leanformer.compress.prune.budget import Budget
 from leanformer.errors import RecipeError
-from leanformer.step import Context, record
+from leanformer.options import FilePath
+from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Context, Step, record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,39 +37,38 @@ _NAME = "compress.prune"
 
 
 @dataclass(frozen=True)
-class Prune:
+class Prune(Step):
     """Cut heads and feed-forward units out of the artifact; nothing is trained."""
 
     keep: float = 0.5  # share of the layers' cost to keep, spent where heads and units matter most
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"
     heads: int | None = None  # so many heads in every layer; takes the place of `keep`
     ffn: int | None = None  # so many feed-forward units in every layer; takes the place of `keep`
-    table: str | None = (
-        None  # for "latency": a file made by benchmarks/runtime/latency_table.py on the machine that counts
-    )
+    table: FilePath | None = None  # for "latency": of benchmarks/runtime/latency_table.py, on the machine that counts
     latency_ms: float | None = None  # for "latency": most milliseconds by the table; takes the place of `keep`
     ranking: str = "importance"  # "importance" by gradients, "magnitude" of weights, or "random", the control
     multiple: int = 8  # feed-forward widths under `keep` are multiples of this, so that vector units fill up
     texts: int = 2048  # training texts, drawn by the seed, to score on
     batch_size: int = 32  # texts whose mean loss gives one gradient
 
+    technique: ClassVar[str] = _NAME
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
-    reads_data: ClassVar[bool] = True
-    paths: ClassVar[tuple[str, ...]] = ("table",)
 
     def __post_init__(self) -> None:
         self._budget.check(_NAME)
-        if self.ranking not in ("importance", "magnitude", "random"):
-            raise RecipeError(f"{_NAME}: ranking is importance, magnitude or random, not {self.ranking!r}")
-        for name in ("heads", "ffn", "multiple", "texts", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise RecipeError(f"{_NAME}: {name} must be at least 1, not {value}")
+        self.one_of("ranking", ("importance", "magnitude", "random"))
+        self.at_least(1, "heads", "ffn", "multiple", "texts", "batch_size")
+        super().__post_init__()
 
     @property
     def _budget(self) -> Budget:
         return Budget(self.budget, self.keep, self.table, self.latency_ms)
+
+    def planned(self, shape: PlannedShape) -> PlannedShape | None:
+        if self.heads is not None or self.ffn is not None:
+            return shape.narrowed(self.heads, self.ffn)
+        return None if self.budget == "latency" else shape.scaled(self.keep)
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
@@ -90,7 +91,7 @@ class Prune:
         layers = pruned.config.layers
         share = costs.of(layers) / costs.full
         context.say(f"{describe(model.config.layers, layers)}; {100 * share:.1f} % of the {costs.unit} kept")
-        entry = record(_NAME, self, artifact) | {
+        entry = record(self, artifact) | {
             "seed": context.seed,
             "result": {"scored_texts": len(data), "kept": round(share, 6), "counted": costs.unit},
             "shape": pruned.config.to_json()["layers"],

@@ -19,43 +19,43 @@ from typing import ClassVar
 
 from leanformer.artifact import Artifact
 from leanformer.compress.prune.budget import Budget
-from leanformer.errors import RecipeError
-from leanformer.step import Context, record
+from leanformer.options import FilePath
+from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Context, Step, record
 
 _NAME = "compress.prune_post_training"
 
 
 @dataclass(frozen=True)
-class PrunePostTraining:
+class PrunePostTraining(Step):
     """Cut heads and feed-forward units out of the artifact within a budget, and tune what is left."""
 
     keep: float = 0.75  # share of the layers' cost to keep
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"
-    table: str | None = (
-        None  # for "latency": a file made by benchmarks/runtime/latency_table.py on the machine that counts
-    )
+    table: FilePath | None = None  # for "latency": of benchmarks/runtime/latency_table.py, on the machine that counts
     latency_ms: float | None = None  # for "latency": most milliseconds by the table; takes the place of `keep`
     tune: str = "weights"  # least squares for the "weights" of the output maps, for "masks" as published, or "none"
     multiple: int = 8  # feed-forward widths are multiples of this, so that vector units fill up
     texts: int = 2048  # training texts, drawn by the seed
     tune_tokens: int = 32768  # tune on the first so many tokens of them
 
+    technique: ClassVar[str] = _NAME
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
-    reads_data: ClassVar[bool] = True
-    paths: ClassVar[tuple[str, ...]] = ("table",)
 
     def __post_init__(self) -> None:
         self._budget.check(_NAME)
-        if self.tune not in ("weights", "masks", "none"):
-            raise RecipeError(f"{_NAME}: tune is weights, masks or none, not {self.tune!r}")
-        for name, least in (("multiple", 1), ("texts", 2), ("tune_tokens", 1)):
-            if getattr(self, name) < least:
-                raise RecipeError(f"{_NAME}: {name} must be at least {least}, not {getattr(self, name)}")
+        self.one_of("tune", ("weights", "masks", "none"))
+        self.at_least(1, "multiple", "tune_tokens")
+        self.at_least(2, "texts")
+        super().__post_init__()
 
     @property
     def _budget(self) -> Budget:
         return Budget(self.budget, self.keep, self.table, self.latency_ms)
+
+    def planned(self, shape: PlannedShape) -> PlannedShape | None:
+        return None if self.budget == "latency" else shape.scaled(self.keep)
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
@@ -92,7 +92,7 @@ class PrunePostTraining:
         if self.tune != "none":
             few = first_tokens(batches, self.tune_tokens)
             tune(pruned.to(device), model.to(device), few, self.tune, say=context.say)
-        entry = record(_NAME, self, artifact) | {
+        entry = record(self, artifact) | {
             "seed": context.seed,
             "result": {"scored_texts": len(data), "kept": round(share, 6), "counted": costs.unit},
             "shape": pruned.config.to_json()["layers"],

@@ -30,8 +30,10 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
-from leanformer.step import Context, options, record
+from leanformer.options import options
+from leanformer.step import Context, Step, record
 from leanformer.task import Task
+from leanformer.train.fit_options import FitOptions, TextOptions
 
 if TYPE_CHECKING:
     from leanformer.compress.recurrent.stages import Rows
@@ -46,7 +48,7 @@ _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
 @dataclass(frozen=True)
-class BiLstmStudent:
+class BiLstmStudent(TextOptions, FitOptions, Step):
     """Distil the artifact `teacher` into a recurrent student; its pieces and embeddings come from the one given."""
 
     strategy: str = "D4.2"  # D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2
@@ -62,45 +64,29 @@ class BiLstmStudent:
     logit_weight: float = 1.0  # where several losses are summed
     label_weight: float = 1.0  # where several losses are summed
     language: str | None = None  # train and choose on this language alone (D0)
-    use_unlabelled: bool = True  # train on the unlabelled split too
     dropout: float = 0.2  # before the LSTM, the projection and the logits
     epochs: int = 10  # of each fit
     representation_epochs: int | None = None  # of the fit to the teacher's states; null: `epochs`
-    batch_size: int = 64  # texts per optimiser step
     learning_rate: float = 1e-3  # at the start of each fit; it falls as a cosine to 1e-8
     warmup: float = 0.0  # share of a fit's steps in which the rate rises
-    language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
-    token_budget: int = 16384  # most tokens per forward pass; larger steps are accumulated
+    token_budget: int = 16384
     crf: bool = False  # of a tagger: learn with the labels which tag follows which too
-    least_steps: int = 0  # more epochs than said where a fit would have fewer optimiser steps than this
 
+    technique: ClassVar[str] = "compress.bilstm"
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "bilstm"
-    reads_data: ClassVar[bool] = True
     trains: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        def need(holds: bool, what: str) -> None:
-            if not holds:
-                raise RecipeError(f"compress.bilstm: {what}")
-
-        need(self.strategy in _STRATEGIES, f"strategy is one of {', '.join(_STRATEGIES)}, not {self.strategy!r}")
-        need(self.start in ("svd", "random"), f"start is 'svd' or 'random', not {self.start!r}")
-        need(
-            self.vocabulary in _VOCABULARIES,
-            f"vocabulary is one of {', '.join(_VOCABULARIES)}, not {self.vocabulary!r}",
-        )
-        need(self.pieces >= 100, f"pieces must be at least 100, not {self.pieces}")
-        need(self.representation in ("kld", "mse"), f"representation is 'kld' or 'mse', not {self.representation!r}")
-        need(0 <= self.dropout < 1, f"dropout is a share from 0 to below 1, not {self.dropout}")
-        need(0 <= self.warmup < 1, f"warmup is a share from 0 to below 1, not {self.warmup}")
-        for name in ("learning_rate", "language_temperature"):
-            need(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("representation_weight", "logit_weight", "label_weight", "least_steps"):
-            need(getattr(self, name) >= 0, f"{name} must not be below 0, not {getattr(self, name)}")
-        for name in ("embedding", "units", "epochs", "representation_epochs", "batch_size", "token_budget", "layer"):
-            value = getattr(self, name)
-            need(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+        self.one_of("strategy", _STRATEGIES)
+        self.one_of("start", ("svd", "random"))
+        self.one_of("vocabulary", _VOCABULARIES)
+        self.one_of("representation", ("kld", "mse"))
+        self.at_least(100, "pieces")
+        self.share_below_one("dropout")
+        self.at_least(0, "representation_weight", "logit_weight", "label_weight")
+        self.at_least(1, "embedding", "units", "representation_epochs", "layer")
+        super().__post_init__()
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
@@ -115,7 +101,6 @@ class BiLstmStudent:
         from leanformer.models.store import device_of, read_model
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fit import encoder_hash, tag_chain, with_chain
-        from leanformer.train.loop import FitSettings
         from leanformer.train.rows import encode
         from leanformer.train.targets import with_thresholds
 
@@ -140,11 +125,7 @@ class BiLstmStudent:
         )
         follows = layer is not None or needs(self.strategy, "logits")
         train, judged = (self._rows(one, artifact, context, start, layer, follows) for one in (pool, judges))
-        settings = FitSettings(
-            batch_size=self.batch_size, token_budget=self.token_budget, learning_rate=self.learning_rate,
-            warmup=self.warmup, weight_decay=0.0, precision="fp32", seed=context.seed, schedule="cosine",
-            language_temperature=self.language_temperature,
-        )  # fmt: skip
+        settings = self.settings(context.seed, weight_decay=0.0, precision="fp32", schedule="cosine")
         asked = encode(tokenizer, task, dev.inputs)
 
         def on_dev() -> np.ndarray:
@@ -175,7 +156,7 @@ class BiLstmStudent:
             shared=context.cache / f"student-{identity[:16]}" if layer is not None and len(stages) > 1 else None,
         )  # fmt: skip
         answered = with_chain(with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task, chain)
-        entry = record("compress.bilstm", self, artifact) | {
+        entry = record(self, artifact) | {
             "seed": context.seed,
             "result": {**start.notes, "layer": layer, "fits": fits},
         }
@@ -191,8 +172,7 @@ class BiLstmStudent:
 
     def _epochs(self, stage: Stage, rows: int) -> int:
         alone = stage.losses == ("representation",)
-        given = self.representation_epochs or self.epochs if alone else self.epochs
-        return max(given, -(-self.least_steps // -(-rows // self.batch_size)))
+        return self.epochs_of(rows, self.representation_epochs if alone else None)
 
     def _followed(self, artifact: Artifact, teacher: Artifact) -> tuple[int, int]:
         """The teacher's layer to follow, from 1, and how wide its states are."""

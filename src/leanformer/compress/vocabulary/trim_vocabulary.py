@@ -20,30 +20,32 @@ from typing import ClassVar
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
-from leanformer.errors import DataError, RecipeError
+from leanformer.errors import DataError
 from leanformer.files import write_text
-from leanformer.step import Context, record
+from leanformer.options import FilePath
+from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Context, Step, record
 
 
 @dataclass(frozen=True)
-class TrimVocabulary:
+class TrimVocabulary(Step):
     """Keep the pieces that occur in train, unlabelled and extra texts; dev only tells what that costs elsewhere."""
 
     min_count: int = 1  # drop pieces seen fewer times; above 1 the counted texts may change too
     keep: int | None = None  # at most so many of the pieces seen, the most frequent; None: all of them
     keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
-    extra_texts: str | None = None  # a file or folder of further texts to count, read like a data set
+    extra_texts: FilePath | None = None  # a file or folder of further texts to count, read like a data set
 
+    technique: ClassVar[str] = "compress.trim_vocabulary"
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
-    reads_data: ClassVar[bool] = True
-    paths: ClassVar[tuple[str, ...]] = ("extra_texts",)
 
     def __post_init__(self) -> None:
-        if self.min_count < 1:
-            raise RecipeError(f"compress.trim_vocabulary: min_count must be at least 1, not {self.min_count}")
-        if self.keep is not None and self.keep < 1:
-            raise RecipeError(f"compress.trim_vocabulary: keep must be at least 1, not {self.keep}")
+        self.at_least(1, "min_count", "keep")
+        super().__post_init__()
+
+    def planned(self, shape: PlannedShape) -> PlannedShape:
+        return shape
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         from leanformer.compress.vocabulary.seen_pieces import seen_pieces
@@ -79,7 +81,7 @@ class TrimVocabulary:
             task=artifact.task,
             tokenizer=context.work / TOKENIZER,
             max_tokens=artifact.max_tokens,
-            history=[*artifact.history, record("compress.trim_vocabulary", self, artifact) | {"result": result}],
+            history=[*artifact.history, record(self, artifact) | {"result": result}],
         )
 
     def _texts(self, data: Dataset) -> list[str]:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from leanformer.artifact import Artifact
-from leanformer.search.jobs.shapes import PlannedShape, planned_shape
+from leanformer.search.jobs.shapes import planned_shape
 from leanformer.search.space.goals import Goals
 from leanformer.search.space.space import Filled
 from leanformer.search.study.trial import Trial
+from leanformer.shapes.planned import PlannedShape
 
 # Fewer shapes of a precision and engine say nothing.
 LEAST_POINTS = 6

@@ -22,10 +22,10 @@ from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
 from leanformer.search.jobs.latency import LatencyPredictor
 from leanformer.search.jobs.local import Runner
-from leanformer.search.jobs.shapes import PlannedShape
 from leanformer.search.space.holes import Choose, Hole
 from leanformer.search.space.space import Filled, Space
 from leanformer.search.study.journal import Journal
+from leanformer.shapes.planned import PlannedShape
 from leanformer.step import Context
 
 _DRAWS = 40  # for each shape wanted: a space may hold few

@@ -21,8 +21,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import RecipeError
 from leanformer.metrics.pareto import crowding_distances, nondominated_ranks
+from leanformer.options import options
 from leanformer.recipe.spec import Recipe, build
-from leanformer.step import options
 
 OVER = ("epochs", "data")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from leanformer import catalog
 from leanformer.errors import RecipeError
+from leanformer.options import groups, without_groups
 from leanformer.recipe.library import recipe_path
 from leanformer.recipe.spec import refuse_repeats
 from leanformer.runtime.predictor import ENGINES
@@ -135,8 +137,8 @@ class _Reader:
             raise RecipeError(f"{where}: `{wrong[0]}:` must be text, not {keys[wrong[0]]!r}")
         called = keys.get("name", technique)
         values = {
-            key: self.value(f"{called}.{key}", value, (*place, key), technique)
-            for key, value in entry.items()
+            key: self.value(f"{called}.{key}", value, place, technique)
+            for key, value, place in _in_groups(entry, place, where)
             if key not in ("step", *_STEP_KEYS)
         }
         template = StepTemplate(technique, keys, values, where)
@@ -212,6 +214,17 @@ class _Reader:
             return kind(**value)
         except (RecipeError, TypeError) as error:
             raise RecipeError(f"{where}: {error}") from error
+
+
+def _in_groups(entry: dict[str, Any], place: Place, where: str) -> Iterator[tuple[str, Any, Place]]:
+    """Key, value and place of each option, those inside a group such as `fit: {epochs: ...}` too."""
+    try:
+        kind = catalog.load(entry["step"])
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from error
+    grouped = groups(kind)
+    for key, value in without_groups(kind, entry, where).items():
+        yield key, value, (*place, key) if key in entry else (*place, grouped[key], key)
 
 
 def _holds_hole(value: Any) -> bool:

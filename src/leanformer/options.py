@@ -1,0 +1,116 @@
+"""Options of a technique: fields of frozen dataclasses, some in groups that techniques share, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, ClassVar, TypeAlias
+
+from leanformer.errors import RecipeError
+
+FilePath: TypeAlias = str  # an option that names a file or folder of the user's
+ArtifactName: TypeAlias = str  # an option that names another artifact of the recipe
+
+
+class Options:
+    """What a technique and a group of options have in common: checks of values, in the words of all techniques.
+
+    A group is a frozen dataclass with a name of its own (`group`) that techniques inherit from, with other defaults
+    where they declare an option anew. In a recipe its options stand among the others or under the group's name:
+    `epochs: 3` and `fit: {epochs: 3}` say the same. What is stored has them flat.
+
+    The checks raise `RecipeError`; an option that is None passes them.
+    """
+
+    technique: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """The end of the line: each class checks its own options and calls the next one's."""
+
+    def need(self, holds: bool, what: str) -> None:
+        if not holds:
+            raise RecipeError(f"{self.technique}: {what}")
+
+    def at_least(self, least: float, *names: str) -> None:
+        for name, value in self._given(names):
+            self.need(value >= least, f"{name} must be at least {least}, not {value}")
+
+    def above(self, bound: float, *names: str) -> None:
+        for name, value in self._given(names):
+            self.need(value > bound, f"{name} must be above {bound}, not {value}")
+
+    def share(self, *names: str) -> None:
+        for name, value in self._given(names):
+            self.need(0 <= value <= 1, f"{name} is a share from 0 to 1, not {value}")
+
+    def share_below_one(self, *names: str) -> None:
+        for name, value in self._given(names):
+            self.need(0 <= value < 1, f"{name} is a share from 0 to below 1, not {value}")
+
+    def one_of(self, name: str, values: Collection[str]) -> None:
+        for _, value in self._given([name]):
+            self.need(value in values, f"{name} is one of {', '.join(values)}, not {value!r}")
+
+    def _given(self, names: Collection[str]) -> list[tuple[str, Any]]:
+        return [(name, value) for name in names if (value := getattr(self, name)) is not None]
+
+
+def options(step: Any) -> dict[str, Any]:
+    """The options of a step as plain JSON values, all of them, defaults included."""
+    return {option.name: _plain(getattr(step, option.name)) for option in fields(step)}
+
+
+def defaults(step: Any) -> dict[str, Any]:
+    """The defaults of a step's options as plain JSON values; an option that must be given has none."""
+    usual: dict[str, Any] = {}
+    for option in fields(step):
+        if option.default is not MISSING:
+            usual[option.name] = _plain(option.default)
+        elif option.default_factory is not MISSING:
+            usual[option.name] = _plain(option.default_factory())
+    return usual
+
+
+def options_of_type(step: Any, name: str) -> list[str]:
+    """The options of a step, or of its class, whose annotation has `name` among its types."""
+    return [option.name for option in fields(step) if name in str(option.type).split(" | ")]
+
+
+def groups(kind: type[Any]) -> dict[str, str]:
+    """Option -> its group; those of the technique's own are left out."""
+    grouped: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if group := vars(base).get("group"):
+            grouped |= {option.name: group for option in fields(base) if option.name not in grouped}
+    return grouped
+
+
+def without_groups(kind: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values with those of groups, such as `fit: {epochs: 3}`, put among the others.
+
+    Raises `RecipeError` that names `where` for an option that is not of its group, or is given twice.
+    """
+    grouped, flat = groups(kind), dict[str, Any]()
+    for key, value in values.items():
+        inside = {key: value}
+        if key in grouped.values() and key not in {option.name for option in fields(kind)}:
+            members = [name for name, group in grouped.items() if group == key]
+            if not isinstance(value, Mapping) or (unknown := [name for name in value if name not in members]):
+                named = "" if not isinstance(value, Mapping) else f" has no {unknown[0]!r}"
+                raise RecipeError(
+                    f"{where}: {kind.technique}: `{key}:`{named}\n  remedy: a mapping with {', '.join(members)}"
+                )
+            inside = dict(value)
+        for name, option in inside.items():
+            if name in flat:
+                raise RecipeError(f"{where}: {kind.technique}: {name} is given twice, once in `{grouped[name]}:`")
+            flat[name] = option
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return value
