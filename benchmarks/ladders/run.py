@@ -31,7 +31,7 @@ from leanformer.finetune.fine_tune import fine_tune
 from leanformer.recipe.compress import compress
 from leanformer.recipe.find import find_recipe
 from leanformer.runtime.cores import allowed_cores
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 
 # How each data set's teacher is trained; chosen on dev.
 TEACHERS = {

@@ -24,7 +24,7 @@ from leanformer.files import sha256_json, write_json
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.predictor import TorchPredictor
 from leanformer.runtime.cores import allowed_cores
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 
 RATES = ((64, 1e-3), (64, 3e-3), (32, 2e-3), (32, 4e-3), (32, 8e-3), (16, 3e-3))  # texts a step, learning rate
 SIZES = ("50x100", "50x200", "100x200", "50x400", "100x400", "300x600")

@@ -28,7 +28,7 @@ from leanformer.models.store import read_model, write_classifier
 from leanformer.models.writing import TOKENIZER
 from leanformer.options import options
 from leanformer.step import Context
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 
 STATES: dict[str, Any] = {
     "soft_weight": 0.0, "hidden_weight": 1.0, "attention_weight": 1.0, "attention_kind": "mse", "projection": True,

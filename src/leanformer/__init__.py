@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from leanformer.recipe.train import train
     from leanformer.report import Report
     from leanformer.task import Task
-    from leanformer.train.loop import FitSettings
+    from leanformer.train.settings import FitSettings
 
 
 def __getattr__(name: str) -> Any:

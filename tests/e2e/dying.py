@@ -28,7 +28,7 @@ from leanformer.recipe.spec import read_recipe
 from leanformer.search.run import search
 from leanformer.search.space.read import read_space
 from leanformer.search.study.budget import Budget
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
 
 RECIPE = """

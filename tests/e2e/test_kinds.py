@@ -19,7 +19,7 @@ from leanformer.finetune.fine_tune import fine_tune
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 from tests.cli.calling import make_command
 from tests.e2e.test_compress import distil, run
 from tests.tiny import LABELS, tiny_artifact, tiny_kind_dataset

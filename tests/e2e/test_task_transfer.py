@@ -17,7 +17,7 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.task import Task
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 from tests.export.making import make_context
 from tests.tiny import TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 

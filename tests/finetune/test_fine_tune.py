@@ -20,7 +20,7 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.train.fit import encoder_hash
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 from leanformer.train.targets import labels_of
 from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_dataset, tiny_tokenizer
 from tests.train.running import KilledError

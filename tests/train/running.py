@@ -14,9 +14,14 @@ from leanformer.metrics.classification import accuracy
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.adapters.adapter import Adapter
 from leanformer.train.feeds.batches import Batch, TrainingSet
-from leanformer.train.loop import FitResult, FitSettings, fit
+from leanformer.train.feeds.by_group import feed_of
+from leanformer.train.feeds.feed import Feed
+from leanformer.train.hooks.hook import Hook
+from leanformer.train.loop import FitResult, Plan, fit
 from leanformer.train.objectives.objective import Objective
+from leanformer.train.settings import FitSettings
 from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_tokenizer
 
 CPU = torch.device("cpu")
@@ -63,6 +68,9 @@ class Run:
         self.dev, self.dev_labels = tokenizer.encode(DATA.dev.texts), np.array(DATA.dev.labels)
         self.model = tiny_classifier(tiny_config(dropout=0.1, attention_dropout=0.1))
         self.objective: Objective = Projected()
+        self.feed: Feed | None = None  # None: the usual one
+        self.hooks: list[Hook] = []
+        self.adapter: Adapter | None = None
         self.said: list[str] = []
         self.states: list[dict[str, Tensor]] = []
 
@@ -78,17 +86,10 @@ class Run:
         return accuracy(predicted, self.dev_labels)
 
     def fit(self, *, score: Callable[[], float] | None = None, say: Callable[[str], None] | None = None) -> FitResult:
-        return fit(
-            self.model,
-            self.objective,
-            self.data,
-            self.settings,
-            score=score or self.score,
-            folder=self.folder,
-            identity="tiny",
-            device=self.device,
-            say=say or self.said.append,
+        plan = Plan(
+            self.settings, score or self.score, self.folder, "tiny", self.device, self.adapter, say or self.said.append
         )
+        return fit(self.model, self.objective, self.feed or feed_of(self.data, self.settings), plan, self.hooks)
 
     def weights(self) -> dict[str, Tensor]:
         return {f"objective.{n}": v for n, v in self.objective.state_dict().items()} | self.model.state_dict()

@@ -26,8 +26,8 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet, to_batches
-from leanformer.train.loop import FitSettings
-from leanformer.train.rows import encode
+from leanformer.train.rows import CONTINUES, encode
+from leanformer.train.settings import FitSettings
 from tests.export.making import folder_bytes, make_context
 from tests.tagged import TAGS, TASK, tagged_examples, tagger_artifact
 from tests.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset
@@ -88,12 +88,12 @@ def test_the_runtime_gives_the_tags_of_pytorch(teacher: Artifact, tmp_path: Path
 def test_windows_that_go_on_are_known(teacher: Artifact) -> None:
     texts = ("it was a song", " ".join(tagged_examples(8, 8).texts))
     encoded = encode(Tokenizer(teacher.file("tokenizer.json"), 16), TASK, texts)
-    goes_on = encoded.goes_on()
-    assert goes_on is not None and len(goes_on) > 4
-    assert goes_on.tolist() == [False] * 2 + [True] * (len(goes_on) - 2)
-    data = TrainingSet(encoded.rows, encoded.unknown(), 0, goes_on=goes_on)
-    for batch in to_batches(data, np.arange(len(goes_on)), token_budget=48, device=torch.device("cpu")):
-        assert batch.goes_on is not None and batch.goes_on.tolist() == goes_on[batch.rows].tolist()
+    continues = encoded.columns()[CONTINUES]
+    assert len(continues) > 4
+    assert continues.tolist() == [False] * 2 + [True] * (len(continues) - 2)
+    data = TrainingSet(encoded.rows, encoded.unknown(), 0, encoded.columns())
+    for batch in to_batches(data, np.arange(len(continues)), token_budget=48, device=torch.device("cpu")):
+        assert batch.extra[CONTINUES].tolist() == continues[batch.rows].tolist()
 
 
 def test_without_it_nothing_is_new(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.train.feeds.batches import TrainingSet, drawn_by_group, epoch_steps
+from leanformer.train.feeds.batches import TrainingSet
+from leanformer.train.feeds.by_group import drawn_by_group, feed_of
+from leanformer.train.rows import GROUP
+from leanformer.train.settings import FitSettings
 
 GROUPS = np.array([0] * 900 + [1] * 90 + [2] * 10)
 
@@ -31,13 +34,13 @@ def test_a_language_without_rows_has_no_share() -> None:
 
 def test_an_epoch_at_temperature_one_is_what_it_was_without_languages() -> None:
     rows = [np.zeros(1 + i % 7, np.int32) for i in range(1000)]
-    plain, grouped = (TrainingSet(rows, np.zeros(1000), 0, groups) for groups in (None, GROUPS))
+    plain, grouped = (TrainingSet(rows, np.zeros(1000), 0, extra) for extra in ({}, {GROUP: GROUPS}))
     for temperature in (1.0, 3.0):
-        steps = epoch_steps(plain, batch_size=32, seed=3, epoch=1, temperature=temperature)
-        others = epoch_steps(grouped, batch_size=32, seed=3, epoch=1, temperature=temperature)
+        settings = FitSettings(batch_size=32, seed=3, language_temperature=temperature)
+        steps, others = (feed_of(data, settings).steps(1) for data in (plain, grouped))
         assert len(steps) == len(others)
         assert sorted(np.concatenate(steps)) == list(range(1000))
         same = all(np.array_equal(a, b) for a, b in zip(steps, others, strict=True))
         assert same == (temperature == 1.0)
-    again = epoch_steps(grouped, batch_size=32, seed=3, epoch=1, temperature=3.0)
+    again = feed_of(grouped, settings).steps(1)
     assert all(np.array_equal(a, b) for a, b in zip(others, again, strict=True))

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from leanformer.errors import LeanformerError
-from leanformer.train import loop
-from leanformer.train.loop import FitSettings
 from leanformer.train.precision import autocast, resolve
+from leanformer.train.schedules import rate
+from leanformer.train.settings import FitSettings
 from tests.train.running import CPU, SETTINGS, Run, equal
 
 LEARNING = replace(SETTINGS, epochs=12, precision="fp32", checkpoint_seconds=1e9)
@@ -66,13 +66,13 @@ def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path: Path) -> None:
 
 def test_the_rate_rises_and_falls() -> None:
     settings = FitSettings(learning_rate=1.0, warmup=0.1)
-    rates = [loop._rate(step, 100, settings) for step in range(100)]
+    rates = [rate(step, 100, settings) for step in range(100)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[9] == rates[10] == max(rates) == 1.0
     assert rates[10:] == pytest.approx([(100 - step) / 90 for step in range(10, 100)])
     assert rates[99] == pytest.approx(1 / 90)
-    assert loop._rate(0, 1, settings) == 1.0
-    assert loop._rate(0, 100, replace(settings, warmup=0.0)) == 1.0
+    assert rate(0, 1, settings) == 1.0
+    assert rate(0, 100, replace(settings, warmup=0.0)) == 1.0
 
 
 def test_the_optimizer_is_given_these_rates_and_decays_matrices_only(
@@ -91,7 +91,7 @@ def test_the_optimizer_is_given_these_rates_and_decays_matrices_only(
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     run = Run(tmp_path)
     run.fit()
-    assert rates == [[loop._rate(i, 24, SETTINGS)] * 2 for i in range(24)]
+    assert rates == [[rate(i, 24, SETTINGS)] * 2 for i in range(24)]
 
 
 def test_the_gradient_is_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

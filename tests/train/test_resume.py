@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from leanformer.train import checkpoint, loop
+from leanformer.train import checkpoint
 from leanformer.train.loop import FitResult
+from leanformer.train.optimisers import Group, adamw
 from tests.train.running import SETTINGS, KilledError, Run, equal
 
 
@@ -155,7 +156,7 @@ def test_a_checkpoint_is_no_pickle_and_of_one_run(tmp_path: Path) -> None:
     run.fit()
     assert {path.suffix for path in run.folder.iterdir()} == {".safetensors", ".json"}
     module = nn.ModuleDict({"model": run.model, "objective": run.objective})
-    optimizer = loop._optimizer(module, SETTINGS, run.objective)
+    optimizer = adamw([Group(list(module.parameters()))], SETTINGS)
     assert checkpoint.load(run.folder, "another run", model=module, optimizer=optimizer) is None
     assert checkpoint.load(tmp_path / "absent", "any", model=module, optimizer=optimizer) is None
 

@@ -15,7 +15,7 @@ from leanformer.finetune.fine_tune import fine_tune
 from leanformer.recipe.compress import compress
 from leanformer.recipe.library import recipe_path
 from leanformer.recipe.spec import read_recipe
-from leanformer.train.loop import FitSettings
+from leanformer.train.settings import FitSettings
 
 SAME: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "classification": ({"label": "good"}, {"label": "bad"}, "the label 'good'"),

@@ -40,7 +40,7 @@ def demo(
     from leanformer.recipe.find import find_recipe
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import default_threads
-    from leanformer.train.loop import FitSettings
+    from leanformer.train.settings import FitSettings
 
     started = time.monotonic()
     cores = threads or default_threads()

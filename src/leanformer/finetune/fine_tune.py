@@ -17,9 +17,10 @@ from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.models.store import device_of, start_classifier, write_classifier
 from leanformer.outputs.folders import new_output
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.fit import dev_result, encoder_hash, fit_classifier, tag_chain
-from leanformer.train.loop import FitSettings
-from leanformer.train.objectives.objective import Supervised
+from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
+from leanformer.train.objectives.chain import tag_chain
+from leanformer.train.objectives.objective import LabelLoss, Supervised
+from leanformer.train.settings import FitSettings
 from leanformer.train.targets import labels_of, with_scale
 
 
@@ -67,7 +68,7 @@ def fine_tune(
         raise LeanformerError(
             f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
         )
-    chain = tag_chain(data.task, "train") if crf else None
+    loss = tag_chain(data.task, "train") if crf else LabelLoss(data.task.answer)
     device_of(device)  # a device that is not there is said now, not after the texts were tokenised
     torch.manual_seed(settings.seed)
     model, tokenizer_path, missing, positions = start_classifier(encoder, data.task)
@@ -84,10 +85,10 @@ def fine_tune(
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
         say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
     result = fit_classifier(
-        model, Supervised(data.task.answer, chain), train.inputs, labels_of(train), replace(data.dev, task=train.task),
+        model, Supervised(loss), train.inputs, labels_of(train), replace(data.dev, task=train.task),
         tokenizer, settings,
         work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else [])]),
-        device=device, say=say, languages=train.languages, chain=chain,
+        device=device, say=say, languages=train.languages,
     )  # fmt: skip
     entry = {
         "step": "train.fine_tune",

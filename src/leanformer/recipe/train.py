@@ -69,8 +69,8 @@ def train(
     import torch
 
     from leanformer.finetune.fine_tune import fine_tune
-    from leanformer.train.loop import FitSettings
     from leanformer.train.precision import CHOICES
+    from leanformer.train.settings import FitSettings
 
     output = Path(os.path.abspath(output))
     check_folder(output, overwrite=overwrite)

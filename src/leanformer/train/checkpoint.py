@@ -6,8 +6,8 @@ up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,11 @@ from torch import Tensor, nn
 from leanformer.files import new_folder, restore_folder
 from leanformer.kept import damaged, described, differing, keep, kept
 from leanformer.models.tensors import save_tensors
+from leanformer.train.hooks.hook import Hook, HookState
+from leanformer.train.progress import Progress
 
 _STATE = "state.json"
 _AGAIN = "this training begins again"
-
-
-@dataclass
-class Progress:
-    """Where a run stands: `step` optimiser steps of `epoch` are done; scores are dev scores, highest best."""
-
-    fingerprint: str
-    epoch: int = 0
-    step: int = 0
-    best: float | None = None
-    best_epoch: int = -1
-    scores: tuple[float, ...] = ()
-    seconds: float = 0.0
-    finished: bool = False
 
 
 def save(
@@ -44,8 +32,9 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor] | None,
+    hooks: Sequence[Hook] = (),
 ) -> None:
-    """Replace the checkpoint in `folder` by the present state, random generators included."""
+    """Replace the checkpoint in `folder` by the present state, random generators and hooks' states included."""
     with new_folder(folder) as temporary:
         save_tensors(_plain(model.state_dict()), temporary / "model.safetensors")
         flat, scalars = _flatten(optimizer.state_dict())
@@ -56,8 +45,12 @@ def save(
         if torch.cuda.is_available():
             generators["cuda"] = torch.cuda.get_rng_state()
         save_tensors(generators, temporary / "random.safetensors")
-        state = {"progress": asdict(progress), "optimizer": scalars, "files": described(temporary)}
-        keep(temporary / _STATE, state)
+        states = {hook.name: state for hook in hooks if (state := hook.state()) is not None}
+        for name, state in states.items():
+            save_tensors(_plain(state.tensors), temporary / _hook_file(name))
+        values = {name: state.values for name, state in states.items()}
+        about = {"progress": asdict(progress), "optimizer": scalars, "hooks": values, "files": described(temporary)}
+        keep(temporary / _STATE, about)
 
 
 def load(
@@ -66,11 +59,13 @@ def load(
     *,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    hooks: Sequence[Hook] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
     """Put the state saved in `folder` back; None when there is none, or when it is of another run.
 
-    None too where a file of it was damaged, of which `say` is told; nothing is put back then.
+    None too where a file of it was damaged, or where it was written by a version whose model, objective or hooks had
+    other parts, of which `say` is told; nothing is put back then.
     """
     restore_folder(folder)
     state = kept(folder / _STATE, say, again=_AGAIN)
@@ -85,7 +80,14 @@ def load(
     if (wrong := differing(folder, state["files"])) is not None:
         damaged(wrong, say, again=_AGAIN, how="damaged" if wrong.exists() else "missing")
         return None
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    weights, values = load_file(folder / "model.safetensors"), state.get("hooks", {})
+    if weights.keys() != model.state_dict().keys() or values.keys() != {h.name for h in hooks if h.state() is not None}:
+        damaged(folder / _STATE, say, again=_AGAIN, how="of an earlier version")
+        return None
+    model.load_state_dict(weights)
+    for hook in hooks:
+        if hook.name in values:
+            hook.load_state(HookState(load_file(folder / _hook_file(hook.name)), values[hook.name]))
     optimizer.load_state_dict(_unflatten(load_file(folder / "optimizer.safetensors"), state["optimizer"]))
     generators = load_file(folder / "random.safetensors")
     torch.set_rng_state(generators["cpu"])
@@ -95,7 +97,11 @@ def load(
     return progress, load_file(best) if best.is_file() else None
 
 
-def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _hook_file(name: str) -> str:
+    return f"hook-{name}.safetensors"
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().contiguous() for name, value in state.items()}
 
 

@@ -5,28 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from leanformer.answers.forms import metric_name, score_logits
+from leanformer.answers.forms import metric_name
 from leanformer.data.examples import Examples
-from leanformer.errors import LeanformerError
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
-from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
-from leanformer.tagging.viterbi import Transitions
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet
-from leanformer.train.loop import FitResult, FitSettings, fit
-from leanformer.train.objectives.chain import TagChain
+from leanformer.train.feeds.by_group import feed_of
+from leanformer.train.judging import Judge
+from leanformer.train.loop import FitResult, Plan, fit
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.rows import encode
-from leanformer.train.targets import with_thresholds
+from leanformer.train.settings import FitSettings
 
 
 @dataclass(frozen=True)
@@ -51,52 +49,20 @@ def fit_classifier(
     say: Callable[[str], None],
     languages: Sequence[str] | None = None,
     score: Callable[[], float] | None = None,
-    chain: TagChain | None = None,
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
 
     `languages` are those of the texts, by which they may be sampled (`FitSettings.language_temperature`).
     `score` takes the place of that figure, where it would say nothing.
-    Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept. What a
-    `chain` that the objective trains has learnt becomes a part of the task likewise.
+    Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept. What
+    the objective has learnt about answering becomes a part of the task likewise.
     """
-    padding = model.config.padding_id
-    train = encode(tokenizer, dev.task, texts)
-    data = TrainingSet(train.rows, train.labels(labels), padding, train.groups(languages), train.goes_on())
-    dev_rows = encode(tokenizer, dev.task, dev.inputs)
-    where = device_of(device)
-
-    def on_dev() -> np.ndarray:
-        return dev_rows.logits(lambda rows: score_rows(model, rows, padding_id=padding, device=where))
-
-    def figure() -> float:
-        logits = on_dev()
-        return score_logits(logits, dev.targets, with_chain(with_thresholds(dev.task, logits, dev), chain))
-
-    result = fit(
-        model, objective, data, settings, score=score or figure, folder=work / "checkpoint", identity=identity,
-        device=where, say=say,
-    )  # fmt: skip
-    task = with_thresholds(dev.task, on_dev(), dev) if dev.task.answer == "labels" else dev.task
-    return Fitted(result.scores, result.best_epoch, result.seconds, with_chain(task, chain))
-
-
-def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagChain:
-    """A chain for the tags of `task`, from what an earlier model learnt or from nought.
-
-    Raises `LeanformerError`, naming `where` it was asked for, for a task without tags.
-    """
-    if task.answer != "tags":
-        raise LeanformerError(
-            f"{where}: a CRF learns which tag follows which, and a task of kind {task.kind!r} has none\n"
-            "  remedy: leave `crf` out; or data whose words have tags (--task tokens)"
-        )
-    return TagChain(task.labels, start, task.scheme)
-
-
-def with_chain(task: Task, chain: TagChain | None) -> Task:
-    """The task with what the chain has learnt; without one as it is."""
-    return task if chain is None else replace(task, transitions=chain.transitions())
+    train, where = encode(tokenizer, dev.task, texts), device_of(device)
+    data = TrainingSet(train.rows, train.labels(labels), model.config.padding_id, train.columns(languages))
+    judge = Judge(model, dev, tokenizer, where, objective.learnt)
+    plan = Plan(settings, score or judge.figure, work / "checkpoint", identity, where, say=say)
+    result = fit(model, objective, feed_of(data, settings), plan)
+    return Fitted(result.scores, result.best_epoch, result.seconds, judge.task())
 
 
 def dev_result(result: FitResult, task: Task) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from leanformer.options import Options
 
 if TYPE_CHECKING:
-    from leanformer.train.loop import FitSettings
+    from leanformer.train.settings import FitSettings
 
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -40,7 +40,7 @@ class FitOptions(Options):
 
     def settings(self, seed: int, **others: Any) -> FitSettings:
         """The settings of the training loop that these options say; `others` by name."""
-        from leanformer.train.loop import FitSettings
+        from leanformer.train.settings import FitSettings
 
         chosen = {"epochs": self.epochs, **others}
         return FitSettings(

@@ -14,6 +14,9 @@ from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import NOT_ASKED
 
+GROUP, CONTINUES = "group", "continues"
+"""Columns of a training set, see `Encoded.columns`."""
+
 Score = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Rows of token ids to a model's logits, such as `models.scoring.score_rows`."""
 
@@ -87,19 +90,21 @@ class Encoded:
             return np.full(len(self.rows), -1, dtype=np.int64)
         return self.labels(ragged([np.full(len(words_of(str(text))), -1) for text in self.texts]))
 
-    def groups(self, languages: Sequence[str] | None) -> np.ndarray | None:
-        """The number of each row's language, from those of the texts."""
-        if languages is None:
-            return None
-        numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
-        counts = [1] * len(self.rows) if self.windows is None else [len(each) for each in self.windows]
-        return np.repeat([numbers[one] for one in languages], counts)
+    def columns(self, languages: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """What else is known of each row, by name, for `TrainingSet.extra`.
 
-    def goes_on(self) -> np.ndarray | None:
-        """Whether each row is a window of a sentence that began in an earlier one; None where words are not tagged."""
-        if self.windows is None:
-            return None
-        return np.array([number > 0 for each in self.windows for number in range(len(each))], dtype=bool)
+        `GROUP`: the number of its language, where the texts' languages are given. `CONTINUES`: where words are tagged,
+        whether it is a window of a sentence that began in an earlier one.
+        """
+        columns = {}
+        if languages is not None:
+            numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
+            counts = [1] * len(self.rows) if self.windows is None else [len(each) for each in self.windows]
+            columns[GROUP] = np.repeat([numbers[language] for language in languages], counts)
+        if self.windows is not None:
+            later = [number > 0 for windows in self.windows for number in range(len(windows))]
+            columns[CONTINUES] = np.array(later, dtype=bool)
+        return columns
 
     def slots(self) -> Slots:
         """Where each row's answers stand among those of all texts."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
-from leanformer.train.feeds.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.feeds.batches import Batch, TrainingSet, to_batches
+from leanformer.train.feeds.by_length import ByLength
 from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.objectives.objective import CrossEntropy
 from leanformer.train.teacher_outputs import teacher_outputs
@@ -30,7 +31,7 @@ def training_set(count: int = 97, seed: int = 0, padding_id: int = 0) -> Trainin
 def test_every_row_once_an_epoch(count: int, batch_size: int) -> None:
     data = training_set(count)
     for epoch in range(2):
-        steps = epoch_steps(data, batch_size=batch_size, seed=3, epoch=epoch)
+        steps = ByLength(data, batch_size=batch_size, seed=3).steps(epoch)
         assert sorted(int(row) for step in steps for row in step) == list(range(count))
         assert len(steps) == -(-count // batch_size)
         assert max(len(step) for step in steps) <= batch_size
@@ -41,7 +42,7 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 
     def order(seed: int, epoch: int) -> list[list[int]]:
         np.random.seed(seed * 100 + epoch)
-        return [step.tolist() for step in epoch_steps(data, batch_size=8, seed=seed, epoch=epoch)]
+        return [step.tolist() for step in ByLength(data, batch_size=8, seed=seed).steps(epoch)]
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1) != order(2, 1) != order(1, 0)
@@ -49,12 +50,12 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_rows_of_like_length_go_together_and_steps_come_mixed() -> None:
     data = training_set(800)
-    steps = epoch_steps(data, batch_size=16, seed=1, epoch=0)
+    steps = ByLength(data, batch_size=16, seed=1).steps(0)
     lengths = [[len(data.rows[row]) for row in step] for step in steps]
     assert np.mean([max(one) - min(one) for one in lengths]) < 2
     means = [float(np.mean(one)) for one in lengths]
     assert means != sorted(means)
-    other = epoch_steps(data, batch_size=16, seed=1, epoch=1)
+    other = ByLength(data, batch_size=16, seed=1).steps(1)
     assert {frozenset(step.tolist()) for step in steps}.isdisjoint(frozenset(step.tolist()) for step in other)
 
 

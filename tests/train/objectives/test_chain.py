@@ -74,7 +74,7 @@ def test_the_partition_is_the_sum_over_all_sequences() -> None:
 
 def test_the_loss_is_minus_the_log_likelihood_by_words() -> None:
     made, (logits, labels) = chain(), block()
-    found = made(logits, labels)
+    found = made.loss(logits, labels)
     assert float(found[2].detach()) == 0.0
     for row in (0, 1, 3):
         asked = labels[row] > NOT_ASKED
@@ -92,26 +92,28 @@ def test_a_word_whose_tag_is_not_known_may_have_any() -> None:
     agreeing = [score for tags, score in every.items() if tags[:3] == (0, 3, 4)]
     assert len(agreeing) == COUNT - 1  # I-A behind I-B is no way to agree
     expected = (log_sum(list(every.values())) - log_sum(agreeing)) / 4
-    assert float(made(logits, labels)[3].detach()) == pytest.approx(expected, abs=1e-4)
+    assert float(made.loss(logits, labels)[3].detach()) == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_later_window_may_begin_inside() -> None:
     made, (logits, labels) = chain(), block()
     labels[0, 1] = LABELS.index("I-A")
-    goes_on = torch.tensor([True, False, False, False])
+    continues = torch.tensor([True, False, False, False])
     asked = labels[0] > NOT_ASKED
     every = every_score(made, logits[0][asked].numpy(), begins=False)
     right = every[tuple(labels[0][asked].tolist())]
-    found = made(logits, labels, goes_on)
+    found = made.loss(logits, labels, continues)
     assert float(found[0].detach()) == pytest.approx((log_sum(list(every.values())) - right) / 3, abs=1e-4)
-    assert torch.equal(found[1:], made(logits, labels)[1:])
-    assert float(made(logits, labels)[0].detach()) > 1000  # as a sentence's beginning it would be no sequence at all
+    assert torch.equal(found[1:], made.loss(logits, labels)[1:])
+    assert (
+        float(made.loss(logits, labels)[0].detach()) > 1000
+    )  # as a sentence's beginning it would be no sequence at all
 
 
 def test_gradients_are_expected_less_observed() -> None:
     made, (logits, labels) = chain(), block()
     logits.requires_grad_(True)
-    made(logits, labels).sum().backward()
+    made.loss(logits, labels).sum().backward()
     assert logits.grad is not None and made.steps.grad is not None and made.first.grad is not None
     asked = labels > NOT_ASKED
     assert (logits.grad[~asked] == 0).all()
@@ -134,7 +136,7 @@ def test_transitions_are_learnt_where_logits_cannot_tell() -> None:
     optimizer = torch.optim.Adam(made.parameters(), lr=0.1)
     losses = []
     for _ in range(60):
-        loss = made(logits, labels).mean()
+        loss = made.loss(logits, labels).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -156,6 +158,6 @@ def test_what_is_kept_is_what_decodes() -> None:
 
 def test_a_block_without_words_teaches_nothing() -> None:
     made, logits = chain(), torch.randn(2, 3, COUNT, requires_grad=True)
-    loss = made(logits, torch.full((2, 3), NOT_ASKED)).sum()
+    loss = made.loss(logits, torch.full((2, 3), NOT_ASKED)).sum()
     loss.backward()
     assert float(loss.detach()) == 0.0

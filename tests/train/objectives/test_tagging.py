@@ -17,7 +17,7 @@ from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import NOT_ASKED, Batch, TrainingSet, to_batches
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.distillation import Distillation, LossWeights
-from leanformer.train.objectives.objective import Supervised
+from leanformer.train.objectives.objective import LabelLoss, Supervised
 from leanformer.train.rows import Encoded, encode
 from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
@@ -72,7 +72,7 @@ def test_cross_entropy_is_that_of_the_asked_tokens(encoded: Encoded) -> None:
         asked = labels > NOT_ASKED
         rows.append(F.cross_entropy(values[asked], labels[asked]) if asked.any() else torch.tensor(0.0))
     torch.testing.assert_close(LOSSES["tags"].hard(logits, batch.labels), torch.stack(rows))
-    torch.testing.assert_close(Supervised("tags")(model, batch), torch.stack(rows).mean())
+    torch.testing.assert_close(Supervised(LabelLoss("tags"))(model, batch), torch.stack(rows).mean())
     assert is_labelled(batch.labels).tolist() == [bool(row.max() >= 0) for row in batch.labels]
 
 

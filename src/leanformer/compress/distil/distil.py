@@ -173,7 +173,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Step):
         """Minus the loss on dev, where answers play no part and the dev figure would say nothing; else None."""
         if self.soft_weight > 0 or self.hard > 0:
             return None
-        from leanformer.train.inner_score import inner_score
+        from leanformer.train.judging import inner_score
 
         return inner_score(student, objective, dev, tokenizer, context, self.token_budget)
 

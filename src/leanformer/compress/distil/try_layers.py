@@ -28,11 +28,13 @@ from leanformer.tagging.ragged import flat
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet
+from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.fit import encoder_hash
-from leanformer.train.loop import FitSettings, fit
+from leanformer.train.loop import Plan, fit
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.rows import encode
+from leanformer.train.settings import FitSettings
 from leanformer.train.teacher_outputs import teacher_outputs
 
 _DEV_TEXTS = 512
@@ -149,11 +151,9 @@ def trial_distances(
             return -float(LOSSES[dev.task.answer].soft(torch.from_numpy(flat(ours)), target, 1.0).mean())
 
         folder = Path(context.work, "trial")
-        fit(
-            student, Distillation(outputs, LossWeights(), answer=dev.task.answer), data, settings, score=score,
-            folder=folder, identity=sha256_json([source.config.to_json(), list(layers), list(texts)]), device=device,
-            warn=context.say,
-        )  # fmt: skip
+        identity = sha256_json([source.config.to_json(), list(layers), list(texts)])
+        plan = Plan(settings, score, folder, identity, device, warn=context.say)
+        fit(student, Distillation(outputs, LossWeights(), answer=dev.task.answer), feed_of(data, settings), plan)
         distances[layers] = -score()
         trials.add(layers, distances[layers])
         remove_folder(folder)

@@ -18,7 +18,8 @@ from leanformer.models.writing import TOKENIZER
 from leanformer.step import Context
 from leanformer.tagging.ragged import flat, is_ragged, ragged
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.feeds.batches import Batch, TrainingSet, epoch_steps, to_batches
+from leanformer.train.feeds.batches import Batch, TrainingSet
+from leanformer.train.feeds.by_length import ByLength
 from leanformer.train.rows import encode
 from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import teacher_outputs
@@ -75,8 +76,9 @@ def _drawn(examples: Examples, count: int, seed: int) -> Examples:
 def batches_of(data: TrainingSet, *, batch_size: int, seed: int, device: torch.device) -> Iterator[Batch]:
     """Every row once, `batch_size` rows of similar length together."""
     longest = max(len(row) for row in data.rows)
-    for indices in epoch_steps(data, batch_size=batch_size, seed=seed, epoch=0):
-        yield from to_batches(data, indices, token_budget=batch_size * longest, device=device)
+    feed = ByLength(data, batch_size=batch_size, token_budget=batch_size * longest, seed=seed)
+    for rows in feed.steps(0):
+        yield from feed.blocks(rows, device)
 
 
 def mean_tokens(data: TrainingSet) -> int:

@@ -22,8 +22,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -91,18 +89,16 @@ class BiLstmStudent(TextOptions, FitOptions, Step):
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
 
-        from leanformer.answers.forms import score_logits
         from leanformer.compress.recurrent.objective import StudentWeights
         from leanformer.compress.recurrent.stages import Follow, fit_stages
         from leanformer.compress.recurrent.start import start_student
         from leanformer.compress.recurrent.strategies import STRATEGIES, needs
         from leanformer.models.bilstm_store import write_bilstm
-        from leanformer.models.scoring import score_rows
         from leanformer.models.store import device_of, read_model
         from leanformer.tokenizer import Tokenizer
-        from leanformer.train.fit import encoder_hash, tag_chain, with_chain
-        from leanformer.train.rows import encode
-        from leanformer.train.targets import with_thresholds
+        from leanformer.train.fit import encoder_hash
+        from leanformer.train.judging import Judge
+        from leanformer.train.objectives.chain import tag_chain
 
         # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
         task, device = replace(artifact.task, transitions=None), device_of(context.device)
@@ -126,17 +122,7 @@ class BiLstmStudent(TextOptions, FitOptions, Step):
         follows = layer is not None or needs(self.strategy, "logits")
         train, judged = (self._rows(one, artifact, context, start, layer, follows) for one in (pool, judges))
         settings = self.settings(context.seed, weight_decay=0.0, precision="fp32", schedule="cosine")
-        asked = encode(tokenizer, task, dev.inputs)
-
-        def on_dev() -> np.ndarray:
-            padding = model.config.padding_id
-            return asked.logits(lambda rows: score_rows(model, rows, padding_id=padding, device=device))
-
-        def figure() -> float:
-            model.eval()
-            values = on_dev()
-            return score_logits(values, dev.targets, with_chain(with_thresholds(dev.task, values, dev), chain))
-
+        judge = Judge(model, dev, tokenizer, device, *([] if chain is None else [chain.learnt]))
         # What the strategy is, its stages tell; those that strategies have in common are fitted once.
         # Where options that came later are not used, what was fitted before them is found.
         passed = {"strategy", *self.unused()}
@@ -151,17 +137,16 @@ class BiLstmStudent(TextOptions, FitOptions, Step):
         weights = StudentWeights(self.representation_weight, self.logit_weight, self.label_weight)
         fits = fit_stages(
             model, stages, train, judged, Follow(task.answer, layer or 0, self.representation, weights, chain),
-            settings, epochs=self._epochs, figure=figure, work=context.work,
+            settings, epochs=self._epochs, figure=judge.figure, work=context.work,
             identity=identity, device=device, say=context.say,
             shared=context.cache / f"student-{identity[:16]}" if layer is not None and len(stages) > 1 else None,
         )  # fmt: skip
-        answered = with_chain(with_thresholds(dev.task, on_dev(), dev) if task.answer == "labels" else dev.task, chain)
         entry = record(self, artifact) | {
             "seed": context.seed,
             "result": {**start.notes, "layer": layer, "fits": fits},
         }
         return write_bilstm(
-            model.cpu(), output, task=answered, tokenizer=start.tokenizer, max_tokens=artifact.max_tokens,
+            model.cpu(), output, task=judge.task(), tokenizer=start.tokenizer, max_tokens=artifact.max_tokens,
             history=[*artifact.history, entry],
         )  # fmt: skip
 
@@ -255,9 +240,8 @@ class BiLstmStudent(TextOptions, FitOptions, Step):
         if start.renumbered is not None:
             rows = [start.renumbered[row] for row in rows]
         data = TrainingSet(
-            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.groups(pool.languages),
-            encoded.goes_on(),
-        )  # fmt: skip
+            rows, encoded.labels(pool.labels), start.model.config.padding_id, encoded.columns(pool.languages)
+        )
         if not follows:
             return Rows(data, None)
         teacher = context.artifacts["teacher"]

@@ -15,11 +15,9 @@ from torch import Tensor
 
 from leanformer.models.bilstm import BiLstm
 from leanformer.train.feeds.batches import Batch
-from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
-from leanformer.train.objectives.chain import RATE as CHAIN_RATE
-from leanformer.train.objectives.chain import TagChain
+from leanformer.train.objectives.answers import is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.distillation import mean_over_rows, teacher_logits
-from leanformer.train.objectives.objective import Objective
+from leanformer.train.objectives.objective import LabelLoss, Objective, RowLoss
 from leanformer.train.teacher_outputs import TeacherOutputs
 
 PARTS = ("representation", "logits", "labels")
@@ -56,8 +54,8 @@ class StudentLoss(Objective):
             logits at words' first pieces; of other answers, the student's pooled state with the teacher's first token.
         outputs: the teacher's, on the rows that are trained on, logits as `Encoded.of_rows` gives them; None where
             labels alone are asked for. layer: which of its hidden states; kind: one of `KINDS`.
-        chain: learn labels as whole sequences of tags, and what it holds with them (see `objectives.chain`); it has a
-            part only where labels are among the parts.
+        labels: the loss against labels; None: that of the answer's form. It has a part only where labels are among
+            the parts.
     """
 
     def __init__(
@@ -69,7 +67,7 @@ class StudentLoss(Objective):
         layer: int = 0,
         kind: str = "kld",
         weights: StudentWeights | None = None,
-        chain: TagChain | None = None,
+        labels: RowLoss | None = None,
     ) -> None:
         super().__init__()
         if not parts or not set(parts) <= set(PARTS):
@@ -77,9 +75,8 @@ class StudentLoss(Objective):
         if outputs is None and set(parts) != {"labels"}:
             raise ValueError(f"the parts {parts} need a teacher's outputs")
         self.parts, self._outputs, self._layer, self._kind = parts, outputs, layer, kind
-        self._weights, self._answer = weights or StudentWeights(), answer
-        self.chain = chain if "labels" in parts else None
-        self.own_rate = None if self.chain is None else CHAIN_RATE
+        self._weights = weights or StudentWeights()
+        self.labels = (labels or LabelLoss(answer)) if "labels" in parts else None
 
     def forward(self, model: BiLstm, batch: Batch) -> Tensor:
         w, total = self._weights, torch.zeros((), device=batch.ids.device)
@@ -93,11 +90,8 @@ class StudentLoss(Objective):
             assert self._outputs is not None
             each = raw_logit_distance(logits, teacher_logits(self._outputs, batch, logits))
             total = total + w.logits * (over_asked(each, batch.labels) if each.ndim == 2 else each).mean()
-        if "labels" in self.parts:
-            if self.chain is not None:
-                hard = self.chain(logits, batch.labels, batch.goes_on)
-            else:
-                hard = LOSSES[self._answer].hard(logits, batch.labels)
+        if self.labels is not None:
+            hard = self.labels(logits, batch)
             total = total + w.labels * (is_labelled(batch.labels).float() * hard).mean()
         return total
 

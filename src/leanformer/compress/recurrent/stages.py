@@ -18,24 +18,28 @@ from leanformer.errors import DataError
 from leanformer.files import alone, sha256_json
 from leanformer.models.bilstm import BiLstm
 from leanformer.tagging.ragged import is_ragged
-from leanformer.train.feeds.batches import NOT_ASKED, TrainingSet, to_batches
+from leanformer.train.feeds.batches import NOT_ASKED, TrainingSet
+from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.fit import encoder_hash
-from leanformer.train.loop import FitSettings, fit
-from leanformer.train.objectives.chain import TagChain
+from leanformer.train.hooks.unfreezing import Unfrozen
+from leanformer.train.judging import nearness
+from leanformer.train.loop import Plan, fit
+from leanformer.train.objectives.objective import RowLoss
+from leanformer.train.settings import FitSettings
 from leanformer.train.teacher_outputs import TeacherOutputs
 
 
 @dataclass(frozen=True)
 class Follow:
     """How the student follows the teacher: the answer's form, the teacher's layer, the distance of states, weights; and
-    the chain that labels are learnt with, if any (see `objectives.chain`), which goes from fit to fit.
+    what labels are learnt with (see `StudentLoss`), which goes from fit to fit.
     """
 
     answer: str
     layer: int = 0
     kind: str = "kld"
     weights: StudentWeights | None = None
-    chain: TagChain | None = None
+    labels: RowLoss | None = None
 
 
 @dataclass(frozen=True)
@@ -79,24 +83,23 @@ def fit_stages(
     """
     done = []
     for number, stage in enumerate(stages, start=1):
-        for name, part in model.parts().items():
-            part.requires_grad_(name in stage.trains)
-        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        unfrozen = Unfrozen(model.parts(), stage.trains)
+        trainable = unfrozen.parameters
         say(f"fit {number} of {len(stages)}: {stage.name}; {trainable:,} parameters, {', '.join(stage.trains)}")
         data = _labelled(train.data) if stage.labelled_only else train.data
-        loss = _objective(stage, follow, train.outputs)
+        loss, on_dev = (_objective(stage, follow, rows.outputs) for rows in (train, dev))
         # What has not learnt to answer yet may answer well by chance.
         answers = any("head" in earlier.trains for earlier in stages[: number - 1])
         own = replace(settings, epochs=epochs(stage, len(data)), keep_start=stage.by_loss or answers)
-        score = partial(_nearness, stage, model, dev, follow, own, device) if stage.by_loss else figure
+        near = partial(nearness, model, on_dev, dev.data, token_budget=own.token_budget, device=device)
         place = shared if shared is not None and number == 1 else work
         # Runs that have the first stage in common may come to it at once: one fits, the others wait and find it.
         with alone(place / ".lock") if place is shared else nullcontext():
             asked = [identity, number, stage.name, stage.losses, stage.trains, *_before(model, follow)]
-            result = fit(
-                model, loss, data, own, score=score, device=device, say=say, folder=place / f"fit-{number}",
-                identity=sha256_json(asked),
-            )  # fmt: skip
+            plan = Plan(
+                own, near if stage.by_loss else figure, place / f"fit-{number}", sha256_json(asked), device, say=say
+            )
+            result = fit(model, loss, feed_of(data, own), plan, [unfrozen])
         value = figure()
         say(f"fit {number} of {len(stages)}: dev figure {value:.4f}")
         done.append(
@@ -106,31 +109,18 @@ def fit_stages(
                 "scores": list(result.scores), "best_epoch": result.best_epoch + 1, "dev_figure": value,
             }
         )  # fmt: skip
-    model.requires_grad_(True)
     return done
 
 
 def _before(model: BiLstm, follow: Follow) -> list[Any]:
-    """What a fit starts from."""
-    return [encoder_hash(model), *([] if follow.chain is None else [follow.chain.transitions()])]
-
-
-def _nearness(
-    stage: Stage, model: BiLstm, dev: Rows, follow: Follow, settings: FitSettings, device: torch.device
-) -> float:
-    """Minus the loss on dev; the model is in eval mode."""
-    loss, total = _objective(stage, follow, dev.outputs), 0.0
-    with torch.inference_mode():
-        every = np.arange(len(dev.data))
-        for batch in to_batches(dev.data, every, token_budget=settings.token_budget, device=device):
-            total += float(loss(model, batch)) * batch.share
-    return -total
+    """What a fit starts from: the model, and the parameters that labels are learnt with."""
+    return [encoder_hash(model), *([] if follow.labels is None else [p.tolist() for p in follow.labels.parameters()])]
 
 
 def _objective(stage: Stage, follow: Follow, outputs: TeacherOutputs | None) -> StudentLoss:
     return StudentLoss(
         stage.losses, answer=follow.answer, outputs=outputs, layer=follow.layer, kind=follow.kind,
-        weights=follow.weights, chain=follow.chain,
+        weights=follow.weights, labels=follow.labels,
     )  # fmt: skip
 
 
@@ -142,10 +132,6 @@ def _labelled(data: TrainingSet) -> TrainingSet:
         known = ~np.isnan(data.labels)
     else:
         known = (data.labels if data.labels.ndim == 1 else data.labels.max(axis=1)) >= 0
-    rows = np.flatnonzero(known).tolist()
-    if not rows:
+    if not known.any():
         raise DataError("labels are to be learnt from, and no training text has one")
-    return TrainingSet(
-        [data.rows[int(i)] for i in rows], data.labels[rows], data.padding_id,
-        None if data.groups is None else data.groups[rows], None if data.goes_on is None else data.goes_on[rows],
-    )  # fmt: skip
+    return data.select(np.flatnonzero(known).tolist())

@@ -8,12 +8,17 @@ as it is and gives each word's logits; what is learnt of steps from tag to tag b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from leanformer.errors import LeanformerError
 from leanformer.tagging.viterbi import Transitions, legal_steps
-from leanformer.train.feeds.batches import NOT_ASKED
+from leanformer.task import Task
+from leanformer.train.feeds.batches import NOT_ASKED, Batch
+from leanformer.train.objectives.objective import RowLoss
+from leanformer.train.rows import CONTINUES
 
 # What an illegal step adds, and is never trained; far below what any logits add up to.
 ILLEGAL = -1e4
@@ -22,8 +27,10 @@ ILLEGAL = -1e4
 RATE = 1e-2
 
 
-class TagChain(nn.Module):
+class TagChain(RowLoss):
     """What a first tag, and each step from tag to tag, adds to the score of a sequence; nought at the start.
+
+    As a loss it is that of whole sequences of tags, and what it has learnt becomes a part of the task.
 
     Args:
         labels: the tags, which tell the legal steps (see `tagging.viterbi.legal_steps`).
@@ -33,6 +40,7 @@ class TagChain(nn.Module):
     At the start the best sequence is that of decoding without transitions.
     """
 
+    rate = RATE
     may_begin: Tensor
     may_follow: Tensor
 
@@ -55,7 +63,14 @@ class TagChain(nn.Module):
             first, steps = self.scores()
             return tuple(tuple(round(one, 6) for one in row) for row in torch.cat([first[None], steps]).tolist())
 
-    def forward(self, logits: Tensor, labels: Tensor, goes_on: Tensor | None = None) -> Tensor:
+    def learnt(self, task: Task) -> Task:
+        return replace(task, transitions=self.transitions())
+
+    def forward(self, logits: Tensor, batch: Batch) -> Tensor:
+        """The loss of each row of a block, `[B]`, see `loss`."""
+        return self.loss(logits, batch.labels, batch.extra.get(CONTINUES))
+
+    def loss(self, logits: Tensor, labels: Tensor, continues: Tensor | None = None) -> Tensor:
         """Minus the log-likelihood of the labels, divided by the words of a row, `[B]`; 0 for a row of none.
 
         By words, so that rates and sums of losses that suit cross-entropy suit this too. A word whose tag is not known
@@ -63,7 +78,7 @@ class TagChain(nn.Module):
 
         Args:
             logits: `[B, S, labels]`. labels: `[B, S]`, as `Batch` has them.
-            goes_on: which rows are no sentence's first window, `[B]`; their first word may have any tag, and nothing
+            continues: which rows are no sentence's first window, `[B]`; their first word may have any tag, and nothing
                 is learnt of it as a beginning. None: none.
         """
         scores, gold, real = asked_words(logits.float(), labels)
@@ -71,8 +86,8 @@ class TagChain(nn.Module):
             return logits.sum(dim=(1, 2)) * 0.0
         first, steps = self.scores()
         first = first.expand(len(scores), -1)
-        if goes_on is not None:
-            first = torch.where(goes_on[:, None], torch.zeros_like(first), first)
+        if continues is not None:
+            first = torch.where(continues[:, None], torch.zeros_like(first), first)
         tags = torch.arange(scores.shape[2], device=scores.device)
         other = (gold >= 0)[:, :, None] & (tags != gold[:, :, None])
         both = torch.cat([scores, scores.masked_fill(other, ILLEGAL)])
@@ -80,6 +95,19 @@ class TagChain(nn.Module):
         every, right = total.chunk(2)
         count = real.sum(dim=1)
         return torch.where(count > 0, (every - right) / count.clamp_min(1), 0.0)
+
+
+def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagChain:
+    """A chain for the tags of `task`, from what an earlier model learnt or from nought.
+
+    Raises `LeanformerError`, naming `where` it was asked for, for a task without tags.
+    """
+    if task.answer != "tags":
+        raise LeanformerError(
+            f"{where}: a CRF learns which tag follows which, and a task of kind {task.kind!r} has none\n"
+            "  remedy: leave `crf` out; or data whose words have tags (--task tokens)"
+        )
+    return TagChain(task.labels, start, task.scheme)
 
 
 def asked_words(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

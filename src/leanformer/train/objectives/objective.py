@@ -1,33 +1,74 @@
-"""The Objective protocol and the plainest objective."""
+"""The Objective protocol and the plainest objectives."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
+from leanformer.task import Task
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.answers import LOSSES
-from leanformer.train.objectives.chain import RATE as CHAIN_RATE
-from leanformer.train.objectives.chain import TagChain
+from leanformer.train.optimisers import Group
 
 
-class Objective(nn.Module):
-    """A loss over one block, with parameters of its own where it needs some (projections).
-
-    A subclass defines `forward(model, batch)`: the mean loss per row, a scalar.
+class Learnable(nn.Module):
+    """A module of a loss, which may have parameters of its own, and learn something about answering the task.
 
     Attributes:
-        own_rate: the peak learning rate of its own parameters; None where it is the model's. Where there is one, they
-            have no weight decay.
+        rate: the peak learning rate of its own parameters, without weight decay; None: as the model's.
     """
 
-    own_rate: float | None = None
+    rate: float | None = None
+
+    def groups(self) -> list[Group]:
+        """Its parameters as the optimiser is to train them, those of the modules inside by their own word."""
+        inner = list(self._inside(self))
+        theirs = {id(p) for module in inner for p in module.parameters()}
+        own = Group([p for p in self.parameters() if id(p) not in theirs], self.rate)
+        return [own, *(group for module in inner for group in module.groups())]
+
+    def learnt(self, task: Task) -> Task:
+        """The task with what was learnt about answering it so far (transitions between tags)."""
+        for module in self._inside(self):
+            task = module.learnt(task)
+        return task
+
+    @classmethod
+    def _inside(cls, module: nn.Module) -> Iterator[Learnable]:
+        for child in module.children():
+            if isinstance(child, Learnable):
+                yield child
+            else:
+                yield from cls._inside(child)
+
+
+class Objective(Learnable):
+    """A loss over one block. A subclass defines `forward(model, batch)`: the mean loss per row, a scalar."""
 
     def forward(self, model: Any, batch: Batch) -> Tensor:
         raise NotImplementedError
+
+
+class RowLoss(Learnable):
+    """A loss against the labels of a block. A subclass defines `forward(logits, batch)`: one loss a row, `[B]`."""
+
+    def forward(self, logits: Tensor, batch: Batch) -> Tensor:
+        raise NotImplementedError
+
+
+class LabelLoss(RowLoss):
+    """The loss of the task's form of answer: cross-entropy, binary cross-entropy or squared error."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__()
+        self._loss = LOSSES[answer].hard
+
+    def forward(self, logits: Tensor, batch: Batch) -> Tensor:
+        return self._loss(logits, batch.labels)
 
 
 class CrossEntropy(Objective):
@@ -38,19 +79,12 @@ class CrossEntropy(Objective):
 
 
 class Supervised(Objective):
-    """The loss against labels of the task's form of answer: cross-entropy, binary cross-entropy or squared error.
+    """A loss against labels alone, such as that of the task's form of answer (`LabelLoss`)."""
 
-    With a `chain` it is that of whole sequences of tags, and the chain is trained too (see `objectives.chain`).
-    """
-
-    def __init__(self, answer: str, chain: TagChain | None = None) -> None:
+    def __init__(self, loss: RowLoss) -> None:
         super().__init__()
-        self._loss, self.chain = LOSSES[answer].hard, chain
-        self.own_rate = None if chain is None else CHAIN_RATE
+        self.loss = loss
 
     def forward(self, model: Classifier, batch: Batch) -> Tensor:
-        logits = model(batch.ids, batch.mask, batch.types).float()
-        if self.chain is not None:
-            each: Tensor = self.chain(logits, batch.labels, batch.goes_on)
-            return each.mean()
-        return self._loss(logits, batch.labels).mean()
+        each: Tensor = self.loss(model(batch.ids, batch.mask, batch.types).float(), batch)
+        return each.mean()

@@ -1,0 +1,51 @@
+"""Groups of rows (languages) sampled more evenly than their sizes would have it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from leanformer.train.feeds.batches import TrainingSet
+from leanformer.train.feeds.by_length import ByLength
+from leanformer.train.rows import GROUP
+from leanformer.train.settings import FitSettings
+
+
+class ByGroup(ByLength):
+    """As many rows an epoch as there are, drawn by `drawn_by_group`; then in steps of similar length."""
+
+    def __init__(self, data: TrainingSet, temperature: float, **options: Any) -> None:
+        super().__init__(data, **options)
+        self._temperature = temperature
+
+    def drawn(self, generator: np.random.Generator) -> np.ndarray:
+        return drawn_by_group(self.data.extra[GROUP], self._temperature, generator)
+
+
+def feed_of(data: TrainingSet, settings: FitSettings) -> ByLength:
+    """The usual feed of a run: by group where rows have groups and the settings a temperature, else by length."""
+    options = {"batch_size": settings.batch_size, "token_budget": settings.token_budget, "seed": settings.seed}
+    if GROUP in data.extra and settings.language_temperature != 1:
+        return ByGroup(data, settings.language_temperature, **options)
+    return ByLength(data, **options)
+
+
+def drawn_by_group(groups: np.ndarray, temperature: float, generator: np.random.Generator) -> np.ndarray:
+    """As many rows as there are, shuffled, each group with a share proportional to size^(1 / temperature).
+
+    1 keeps the shares, larger ones even them out (Arivazhagan et al. 2019, arXiv 1907.05019). A group that is to give
+    more rows than it has gives all of them as often as it must and a random part of them once more; remainders of the
+    shares go to the largest ones.
+    """
+    sizes = np.bincount(groups)
+    shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1 / temperature), 0.0)
+    exact = len(groups) * shares / shares.sum()
+    wanted = np.floor(exact).astype(np.int64)
+    wanted[np.argsort(wanted - exact, kind="stable")[: len(groups) - int(wanted.sum())]] += 1
+    drawn = []
+    for group in np.flatnonzero(sizes):
+        own = np.flatnonzero(groups == group)
+        times, rest = divmod(int(wanted[group]), len(own))
+        drawn += [own] * times + [generator.permutation(own)[:rest]]
+    return generator.permutation(np.concatenate(drawn))

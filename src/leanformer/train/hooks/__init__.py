@@ -1,0 +1,1 @@
+"""What may act at the events of a training loop."""

@@ -1,0 +1,95 @@
+"""How good a model is on the dev texts: by the figure of its task, or by its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from leanformer.answers.forms import score_logits
+from leanformer.data.examples import Examples
+from leanformer.models.bilstm import BiLstm
+from leanformer.models.classifier import Classifier
+from leanformer.models.scoring import score_rows
+from leanformer.models.store import device_of
+from leanformer.step import Context
+from leanformer.task import Task
+from leanformer.tokenizer import Tokenizer
+from leanformer.train.feeds.batches import TrainingSet, to_batches
+from leanformer.train.objectives.distillation import Distillation
+from leanformer.train.objectives.objective import Objective
+from leanformer.train.rows import encode
+from leanformer.train.targets import with_thresholds
+from leanformer.train.teacher_outputs import teacher_outputs
+
+
+class Judge:
+    """The dev figure of a model, and the task with what is learnt about answering it.
+
+    Args:
+        learnt: the task with what the objective has learnt so far, see `Objective.learnt`.
+    """
+
+    def __init__(
+        self,
+        model: Classifier | BiLstm,
+        dev: Examples,
+        tokenizer: Tokenizer,
+        device: torch.device,
+        learnt: Callable[[Task], Task] = lambda task: task,
+    ) -> None:
+        self._model, self._dev, self._device, self._learnt = model, dev, device, learnt
+        self._rows = encode(tokenizer, dev.task, dev.inputs)
+
+    def figure(self) -> float:
+        """The task's figure of the model as it stands, put into eval mode, with thresholds chosen for it."""
+        self._model.eval()
+        logits = self._logits()
+        return score_logits(logits, self._dev.targets, self._learnt(with_thresholds(self._dev.task, logits, self._dev)))
+
+    def task(self) -> Task:
+        """The task with thresholds, where it has them, for the model as it stands, and what the objective has learnt.
+
+        Without thresholds the model is not run.
+        """
+        task = self._dev.task
+        return self._learnt(with_thresholds(task, self._logits(), self._dev) if task.answer == "labels" else task)
+
+    def _logits(self) -> np.ndarray:
+        padding = self._model.config.padding_id
+        return self._rows.logits(lambda rows: score_rows(self._model, rows, padding_id=padding, device=self._device))
+
+
+def nearness(
+    model: nn.Module, objective: Objective, dev: TrainingSet, *, token_budget: int, device: torch.device
+) -> float:
+    """Minus the loss on the dev rows: chooses an epoch where answers are not learnt; the model is in eval mode."""
+    total = 0.0
+    with torch.inference_mode():
+        for batch in to_batches(dev, np.arange(len(dev)), token_budget=token_budget, device=device):
+            total += float(objective(model, batch)) * batch.share
+    return -total
+
+
+def inner_score(
+    student: Classifier,
+    objective: Distillation,
+    dev: Examples,
+    tokenizer: Tokenizer,
+    context: Context,
+    token_budget: int,
+) -> Callable[[], float]:
+    """How near a student's inner states are to the teacher's on the dev texts, projections as they stand."""
+    encoded = encode(tokenizer, dev.task, dev.inputs)
+    outputs = teacher_outputs(
+        context.artifacts["teacher"], dev.inputs, cache=context.cache,
+        hidden=sorted({theirs for _, theirs in objective.hidden_map}),
+        attention=sorted({theirs for _, theirs in objective.attention_map}),
+        device=context.device, say=context.say,
+    )  # fmt: skip
+    data = TrainingSet(encoded.rows, encoded.unknown(), student.config.padding_id)
+    device = device_of(context.device)
+    return partial(nearness, student, objective.on(outputs), data, token_budget=token_budget, device=device)

@@ -1,0 +1,43 @@
+"""Optimisers, and the groups of parameters that model, adapter and objective ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from leanformer.train.settings import FitSettings
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that are trained in one way; those that are frozen are passed over.
+
+    Attributes:
+        parameters: in the order of their module.
+        rate: their peak learning rate, without weight decay; None: that of the settings, with decay on matrices.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    rate: float | None = None
+
+
+def adamw(groups: Sequence[Group], settings: FitSettings) -> torch.optim.AdamW:
+    """AdamW with decay on matrices only, as BERT is trained; groups with a rate of their own at that rate.
+
+    The loop sets each group's rate to the schedule's times the group's `times`.
+    """
+    shared = [p for group in groups if group.rate is None for p in group.parameters if p.requires_grad]
+    matrices, vectors = [p for p in shared if p.ndim >= 2], [p for p in shared if p.ndim < 2]
+    arguments: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": settings.weight_decay}, {"params": vectors, "weight_decay": 0.0},
+    ]  # fmt: skip
+    for group in groups:
+        if group.rate is not None and group.parameters:
+            times = group.rate / settings.learning_rate if settings.learning_rate else 0.0
+            own = [p for p in group.parameters if p.requires_grad]
+            arguments.append({"params": own, "weight_decay": 0.0, "times": times})
+    return torch.optim.AdamW(arguments, lr=settings.learning_rate, fused=True)

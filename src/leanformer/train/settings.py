@@ -1,0 +1,41 @@
+"""The settings of a training run, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the data.
+        batch_size: rows per optimiser step.
+        token_budget: most tokens, padding included, per forward pass; larger steps are accumulated.
+        learning_rate: at its peak.
+        warmup: share of all steps in which the rate rises linearly; afterwards it falls as `schedule` says.
+        weight_decay: of AdamW, on matrices only, not on biases and norms.
+        clip: largest norm of the gradient.
+        precision: "auto", "fp32" or "bf16".
+        seed: of batch order and dropout.
+        language_temperature: 1 sees every text once an epoch; above it languages are sampled more evenly (see
+            `feeds.by_group`). Without languages it changes nothing.
+        checkpoint_seconds: wall-clock seconds between checkpoints within an epoch.
+        schedule: how the rate falls after the warm-up, one of `schedules.SCHEDULES`.
+        keep_start: score the weights that training begins with too, and keep them if nothing is better.
+    """
+
+    epochs: int = 3
+    batch_size: int = 64
+    token_budget: int = 8192
+    learning_rate: float = 5e-5
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    precision: str = "auto"
+    seed: int = 13
+    checkpoint_seconds: float = 60.0
+    language_temperature: float = 1.0
+    schedule: str = "linear"
+    keep_start: bool = False
