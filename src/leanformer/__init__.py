@@ -32,7 +32,7 @@ _NAMES = {
     "Compressed": "leanformer.recipe.compress",
     "Dataset": "leanformer.data.dataset",
     "Examples": "leanformer.data.examples",
-    "FitSettings": "leanformer.train.loop",
+    "FitSettings": "leanformer.train.settings",
     "LeanformerError": "leanformer.errors",
     "Prediction": "leanformer.answers.prediction",
     "Recipe": "leanformer.recipe.spec",
