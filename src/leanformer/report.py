@@ -14,6 +14,7 @@ from typing import Any
 from leanformer import schema
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
+from leanformer.measurements import rung_keys
 from leanformer.schema import shown
 from leanformer.strict_json import read_json
 
@@ -66,8 +67,8 @@ class Rung:
             processor; see `shapes.flops.traffic_bytes`.
         lost: labels that the first rung finds on dev and this one does not, with counts; see `measure.lost`.
         peak_share: operations per second without the tokenizer, over `Report.peak`.
-        robustness: for each perturbation what it cost, see `measure.robustness`; None where it was not asked for.
-        stability: for each other way to run the model how far its answers move, see `measure.stability`.
+        measured: what was measured on request, by its key (see `measurements`); in JSON each key stands in the rung
+            itself, null where it was not asked for.
     """
 
     name: str
@@ -124,8 +125,12 @@ class Rung:
     traffic_bytes_per_text: int | None = None
     peak_share: float | None = None
     lost: tuple[str, ...] = ()
-    robustness: dict[str, Any] | None = None
-    stability: dict[str, Any] | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        value = asdict(self)
+        measured = value.pop("measured")
+        return value | {key: measured.get(key) for key in rung_keys()}
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,8 @@ class Report:
     format_version: int = field(default=REPORT_VERSION)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        value = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "rungs"}
+        return {"title": self.title, "rungs": [rung.to_json() for rung in self.rungs], **value}
 
     def write(self, path: Path) -> None:
         write_json(path, self.to_json())
@@ -229,9 +235,15 @@ def _of_fields(kind: type) -> schema.Check:
     return schema.fields(checks[True], checks[False])
 
 
+def _check_rung(value: Any, place: str) -> None:
+    _RUNG(value, place)
+    schema.fields({}, dict.fromkeys(rung_keys(), schema.nullable(schema.named())))(value, place)
+
+
+_RUNG = _of_fields(Rung)
 _DATA = schema.fields({}, {"splits": schema.named(schema.nullable(schema.text()))})
 _SCHEMA = schema.fields(
-    {"format_version": schema.whole(), "title": schema.text(), "rungs": schema.listed(_of_fields(Rung))},
+    {"format_version": schema.whole(), "title": schema.text(), "rungs": schema.listed(_check_rung)},
     {"notes": schema.listed(schema.text()), "machine": schema.named(), "data": _DATA},
 )
 
@@ -242,4 +254,7 @@ def _rung(value: dict[str, Any]) -> Rung:
         key: tuple(value[key]) for key in ("latency_ms_quantiles", "lineage", "lost") if value.get(key) is not None
     }
     scores = {name: tuple(one) for name, one in value.get("scores", {}).items()}
-    return Rung(**{**value, **listed, "scores": scores})
+    keys = rung_keys()
+    measured = {key: value[key] for key in keys if value.get(key) is not None}
+    own = {key: part for key, part in value.items() if key not in keys}
+    return Rung(**{**own, **listed, "scores": scores, "measured": measured})

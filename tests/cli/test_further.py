@@ -76,28 +76,27 @@ def test_all_of_it_is_what_the_functions_say(measured: tuple[Report, str, str], 
     assert other.loss["gaps"]["region"]["reference"]["fewest"] == 20
     found = exemplars(ours[None], np.stack([theirs, third]))
     assert (other.loss["exemplars"]["count"], other.loss["exemplars"]["churn"]) == (len(found.rows), found.churn)
-    assert set(other.robustness or {}) == {"typos", "lower", "upper"}
+    assert set(other.measured["robustness"]) == {"typos", "lower", "upper"}
     for title in ("By region", "Gaps between groups", "Seed churn", "Robustness", "Stability of answers"):
         assert title in written
         assert title in out or title == "Seed churn"
     assert "uncompressed models" in out
     # The graph is the first model: it changes nothing, so that there is nothing to be split.
     assert graph.loss is not None and graph.loss["changed"] == 0
-    assert first.robustness == graph.robustness
+    assert first.measured["robustness"] == graph.measured["robustness"]
 
 
 def test_a_model_is_run_in_every_way_that_there_is(measured: tuple[Report, str, str]):
     first, graph, _ = measured[0].rungs
-    assert first.stability is not None and graph.stability is not None
-    assert {"one text at a time", "in other company", "padded"} == set(first.stability["ways"])
-    ways = graph.stability["ways"]
+    assert {"one text at a time", "in other company", "padded"} == set(first.measured["stability"]["ways"])
+    ways = graph.measured["stability"]["ways"]
     assert {"one text at a time", "in other company", "as the padded graph"} < set(ways)
     assert {f"engine {name}" for name in ENGINES if name != "onnxruntime"} <= set(ways)
     assert any("thread" in name for name in ways)
     run = [one for one in ways.values() if "unavailable" not in one]
     assert len(run) >= 4
     assert all(one["changed"] == 0 and one["largest"] < 1e-3 for one in run), "fp32 moves in the last bits alone"
-    assert graph.stability["n"] == 60 and graph.stability["spread"] > 0
+    assert graph.measured["stability"]["n"] == 60 and graph.measured["stability"]["spread"] > 0
 
 
 def test_time_and_work_stand_in_every_report(measured: tuple[Report, str, str], place: Path):

@@ -114,5 +114,5 @@ def test_slices_are_for_answers_of_one_label():
     test = tiny_dataset().test
     assert test is not None
     with pytest.raises(LeanformerError, match="one label"):
-        Further(slices=("x",)).columns(Examples(task=Task("regression", ()), texts=("a",), labels=(0.5,)))
-    assert Further(slices=("length", "class")).columns(test) == {}, "both are in every report"
+        Further(slices=("x",)).prepare(Examples(task=Task("regression", ()), texts=("a",), labels=(0.5,)), 1)
+    assert Further(slices=("length", "class")).prepare(test, 1) == {"slices": {}}, "both are in every report"

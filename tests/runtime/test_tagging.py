@@ -126,9 +126,9 @@ def test_tuning_runs_and_says_why_the_native_engine_does_not(
 def test_what_is_not_for_taggers_says_so() -> None:
     for asked in (Further(slices=("region",)), Further(groups=("region",)), Further(stability=True)):
         with pytest.raises(LeanformerError, match="'tokens'"):
-            asked.columns(EXAMPLES)
+            asked.prepare(EXAMPLES, 1)
     with pytest.raises(LeanformerError, match="'tokens'"):
-        Further(robustness=True).columns(EXAMPLES)
+        Further(robustness=True).prepare(EXAMPLES, 1)
 
 
 FOREIGN = """

@@ -56,29 +56,6 @@ OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the model in a folder that also holds other files; those are kept.")
 ]
 
-SlicesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--slice", metavar="COLUMN", help="Report quality per value of a column of the test file, e.g. language."
-    ),
-]
-GroupsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--group",
-        metavar="COLUMN",
-        help="Column that names groups of people or places: also report the gaps between them.",
-    ),
-]
-RobustnessOption = Annotated[
-    bool, typer.Option("--robustness", help="Also score the test texts with typos and with changed case.")
-]
-StabilityOption = Annotated[
-    bool,
-    typer.Option("--stability", help="Compare answers for single texts, batches, padding, thread counts and engines."),
-]
-
-
 WeakTeacherOption = Annotated[
     bool,
     typer.Option("--allow-weak-teacher", help="Accept a teacher that scores no better than a constant answer."),

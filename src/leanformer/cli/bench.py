@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,13 +14,9 @@ from leanformer.cli.arguments import (
     CountryOption,
     DataOption,
     EnergyOption,
-    GroupsOption,
     PriceOption,
-    RobustnessOption,
     SeedOption,
-    SlicesOption,
     SplitOption,
-    StabilityOption,
     ThreadsOption,
     TuningOption,
     command_line,
@@ -28,6 +24,7 @@ from leanformer.cli.arguments import (
     open_data,
     say,
 )
+from leanformer.cli.measurements import with_measurements
 from leanformer.errors import LeanformerError
 from leanformer.task import Text
 
@@ -35,6 +32,7 @@ if TYPE_CHECKING:
     from leanformer.ladder.ladder import Entry
 
 
+@with_measurements
 def bench(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT...", help="Folders of artifacts.")],
     data: DataOption,
@@ -53,17 +51,7 @@ def bench(
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each in a fresh process.")] = True,
     energy: EnergyOption = False,
     country: CountryOption = None,
-    slices: SlicesOption = None,
-    groups: GroupsOption = None,
-    reseeded: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="ARTIFACT",
-            help="The reference trained with another seed, to tell churn between seeds from the effect of compression.",
-        ),
-    ] = None,
-    robustness: RobustnessOption = False,
-    stability: StabilityOption = False,
+    further: Any = None,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
@@ -76,7 +64,6 @@ def bench(
     from leanformer.foreign import open_foreign
     from leanformer.formats import format_of
     from leanformer.ladder.ladder import Entry, measure_ladder
-    from leanformer.ladder.on_request import Further
     from leanformer.loading import open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.outputs.written import check_file, is_bench
@@ -92,8 +79,6 @@ def bench(
             "the artifacts have different kinds or labels; they cannot be measured on the same data\n"
             "  remedy: give artifacts of one task, labels in the same order"
         )
-    others = tuple(open_artifact(path) for path in reseeded or ())
-    further = Further(tuple(slices or ()), tuple(groups or ()), others, robustness, stability)
     entries: list[Entry] = []
     names = bench_names(artifacts)
     for name, artifact in zip(names, opened, strict=True):

@@ -12,16 +12,12 @@ from leanformer.cli.arguments import (
     DataOption,
     DeviceOption,
     EnergyOption,
-    GroupsOption,
     KindOption,
     LostClassesOption,
     OverwriteOption,
     PriceOption,
-    RobustnessOption,
     SeedOption,
-    SlicesOption,
     SplitOption,
-    StabilityOption,
     ThreadsOption,
     TokensOption,
     WeakTeacherOption,
@@ -32,9 +28,11 @@ from leanformer.cli.arguments import (
     pairs,
     say,
 )
+from leanformer.cli.measurements import with_measurements
 from leanformer.errors import LeanformerError
 
 
+@with_measurements
 def compress(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="Fine-tuned model: an artifact, a Hugging Face folder or name.")
@@ -56,10 +54,7 @@ def compress(
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each rung in a fresh process.")] = True,
     energy: EnergyOption = False,
     country: CountryOption = None,
-    slices: SlicesOption = None,
-    groups: GroupsOption = None,
-    robustness: RobustnessOption = False,
-    stability: StabilityOption = False,
+    further: Any = None,
     allow_weak_teacher: WeakTeacherOption = False,
     allow_lost_classes: LostClassesOption = False,
     seed: SeedOption = 13,
@@ -74,14 +69,12 @@ def compress(
     need_torch("compressing")
     from rich.console import Console
 
-    from leanformer.ladder.on_request import Further
     from leanformer.measure.speed import SpeedSettings
     from leanformer.recipe.compress import compress as run
     from leanformer.render.terminal import print_report
 
     output = output_folder(output, overwrite=overwrite)
     options = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
-    further = Further(tuple(slices or ()), tuple(groups or ()), (), robustness, stability)
     result = run(
         model, data, output, recipe=recipe, options=options, max_drop=max_drop, goal=goal,
         splits=pairs(split, "--split"), kind=kind, work=work, max_tokens=max_tokens, seed=seed, threads=threads,

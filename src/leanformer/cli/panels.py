@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from leanformer.measurements import MEASUREMENTS
+
 MAKE, MEASURE, USE = "Make a model", "Measure and decide", "Use a model"
 
 DATA, TRAINING, CHOICE = "Data", "Training", "Choosing a model"
@@ -21,8 +23,7 @@ PANELS = {
         "used", "allow_weak_teacher", "allow_lost_classes", "trials", "minutes", "joules", "sampler", "max_changed",
     ),
     MEASURING: (
-        "usd_per_hour", "rounds", "memory", "energy", "country", "slices", "groups", "reseeded", "robustness",
-        "stability", "also", "seconds",
+        "usd_per_hour", "rounds", "memory", "energy", "country", *MEASUREMENTS, "also", "seconds",
     ),
     LIMITS: (
         "queue_tokens", "pack_tokens", "timeout", "body_bytes", "texts", "text_characters", "receive_seconds",

@@ -14,7 +14,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.formats import format_of
-from leanformer.ladder.on_request import NOTHING, Further, further_fields, further_loss, reseeded_answers
+from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
 from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
@@ -111,7 +111,7 @@ def measure_ladder(
     """
     test = _labelled(data, "test")
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
-    columns = further.columns(test)
+    prepared = further.prepare(test, threads)
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
     on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
@@ -120,7 +120,6 @@ def measure_ladder(
         key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
     }
     scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
-    reseeded = reseeded_answers(further, test, threads)
     unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
     speeds = measure_speed([one.predictor for one in entries], test.inputs, speed, seed=seed, say=say)
@@ -131,7 +130,7 @@ def measure_ladder(
     rungs: list[Rung] = []
     peaks: dict[tuple[str, str], int | None] = {}
     for i, one in enumerate(entries):
-        if further.robustness or further.stability:
+        if further.again():
             say(f"scoring again: {one.name}")
         tuned = getattr(one.predictor, "tuning", None) is not None
         opener = one.opener if one.opener != OPENER or tuned else UNTUNED
@@ -147,9 +146,10 @@ def measure_ladder(
         ours_opened = one.opener == OPENER
         lengths = [len(row) for row in (one.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
         loss = _loss(scores[i], scores[0], test, data.task, lengths, dev_pair)
+        ours, theirs = (None, None) if loss is None else (scores[i].argmax(axis=1), scores[0].argmax(axis=1))
+        subject = Subject(one.artifact, one.scorer or one.predictor, test, ours, theirs, prepared)
         if loss is not None:
-            ours, theirs = scores[i].argmax(axis=1), scores[0].argmax(axis=1)
-            loss |= further_loss(further, columns, ours, theirs, test.targets, reseeded)
+            loss |= further.measured(subject, in_loss=True)
         done = work_of(one.artifact, one.predictor, lengths) if ours_opened else dict(UNKNOWN_WORK)
         inner = one.artifact.properties.get("parameters_without_embeddings")
         rungs.append(
@@ -184,7 +184,7 @@ def measure_ladder(
                 chooseable=one.chooseable,
                 lossless=one.lossless,
                 loss=loss,
-                **further_fields(further, one.artifact, one.scorer or one.predictor, test),
+                measured=further.measured(subject, in_loss=False),
                 lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in one.artifact.history),
                 **done,
                 energy=metered[i],

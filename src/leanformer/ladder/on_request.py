@@ -1,9 +1,9 @@
-"""What is measured of a rung on request: slices and groups, seed churn, robustness, stability of answers."""
+"""Measuring what was asked for beyond the ladder: the functions that the table of measurements names."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,107 +19,167 @@ from leanformer.loading import open_predictor
 from leanformer.measure.lost_quality import LISTED, slices_json
 from leanformer.measure.robustness import robustness
 from leanformer.measure.stability import stability
+from leanformer.measurements import FLAG, MEASUREMENTS, Measurement
 from leanformer.metrics.exemplars import exemplars
 from leanformer.metrics.fairness import group_gaps
 from leanformer.predictor import Predictor, logits
 
 # So many test texts are enough to see answers move, and few enough to run one at a time in every way.
 STABILITY_TEXTS = 200
+Columns = dict[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Further:
     """What was asked for beyond the ladder.
 
     Attributes:
-        slices: columns of the test file by whose values quality is to be split.
-        groups: columns that name groups of people or places: their gaps are measured too.
-        reseeded: the reference trained with other seeds, by which seed churn is told from compression.
-        robustness: whether the test texts are scored again with typing errors and other case.
-        stability: whether the models are run in every other way that there is.
+        asked: name of a measurement -> columns, artifacts, or True; in the order of the table.
+
+    Raises `LeanformerError` for a name that the table lacks.
     """
 
-    slices: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    reseeded: tuple[Artifact, ...] = ()
-    robustness: bool = False
-    stability: bool = False
+    asked: Mapping[str, Any]
 
-    def columns(self, test: Examples) -> dict[str, tuple[str, ...]]:
-        """The value of every row for each column asked for. Raises `LeanformerError` for what cannot be answered."""
-        if (self.slices or self.groups or self.reseeded) and test.task.answer != "label":
-            raise LeanformerError(
-                f"--slice, --group and --reseeded are for tasks whose answer is one label, not {test.task.kind!r}"
-            )
-        if (self.robustness or self.stability) and test.task.answer not in ("label", "labels", "score"):
-            raise LeanformerError(f"--robustness and --stability are not for tasks of kind {test.task.kind!r}")
-        # Length and class are in every report.
-        names = dict.fromkeys((*(one for one in self.slices if one not in ("length", "class")), *self.groups))
-        found = {name: read_column(test, name) for name in names}
-        for name in self.groups:
-            if len(set(found[name])) < 2:
-                raise DataError(f"the column {name!r} has one value alone; gaps need two groups", path=test.source)
-        return found
+    def __init__(self, **asked: Any) -> None:
+        if unknown := [name for name in asked if name not in MEASUREMENTS]:
+            raise LeanformerError(f"there is no measurement {unknown[0]!r}; one of {', '.join(MEASUREMENTS)}")
+        object.__setattr__(self, "asked", {name: asked[name] for name in MEASUREMENTS if asked.get(name)})
+
+    def prepare(self, test: Examples, threads: int) -> dict[str, Any]:
+        """What is read once for all rungs, by measurement. Raises `LeanformerError` for what cannot be answered."""
+        for name in self.asked:
+            answers = MEASUREMENTS[name].answers
+            if test.task.answer not in answers:
+                forms = "one label" if answers == ("label",) else ", ".join(answers)
+                raise LeanformerError(
+                    f"{MEASUREMENTS[name].option} is for tasks whose answer is {forms}, not {test.task.kind!r}\n"
+                    "  remedy: leave it out"
+                )
+        return {
+            name: MEASUREMENTS[name].function("prepares")(value, test, threads)
+            for name, value in self.asked.items()
+            if MEASUREMENTS[name].prepares
+        }
+
+    def key(self, prepared: Mapping[str, Any]) -> list[Any]:
+        """What the figures depend on, as JSON; slices are told by the values of their columns."""
+        names = [name for name, entry in MEASUREMENTS.items() if name != "slices" and "compress" in entry.commands]
+        usual = {name: False if MEASUREMENTS[name].takes == FLAG else () for name in names}
+        return [*(self.asked.get(name, usual[name]) for name in names), _columns(prepared)]
+
+    def measured(self, subject: Subject, *, in_loss: bool) -> dict[str, Any]:
+        """Key in the report -> figures, of the measurements that belong into a rung's loss, or of the others."""
+        brought = {MEASUREMENTS[name].brings for name in self.asked}
+        figures = {
+            entry.key: entry.function("measures")(subject)
+            for name, entry in MEASUREMENTS.items()
+            if entry.in_loss == in_loss and (name in self.asked or name in brought)
+        }
+        return {key: value for key, value in figures.items() if value is not None}
+
+    def again(self) -> list[Measurement]:
+        """The measurements for which every rung is scored again."""
+        return [MEASUREMENTS[name] for name in self.asked if not MEASUREMENTS[name].in_loss]
 
 
 NOTHING = Further()
 
 
-def further_loss(
-    asked: Further,
-    columns: Mapping[str, Sequence[str]],
-    ours: np.ndarray,
-    theirs: np.ndarray,
-    labels: np.ndarray,
-    reseeded: np.ndarray,
-) -> dict[str, Any]:
-    """Entries for `report.Rung.loss`.
+@dataclass(frozen=True)
+class Subject:
+    """A rung, as measurements see it.
 
-    Args:
-        ours, theirs: classes `[n]` of the rung and of the reference. reseeded: `[seeds, n]` of its other seeds.
+    Attributes:
+        predictor: scores texts as the rung was scored.
+        ours, theirs: classes `[n]` of the rung and of the first one, on test; None where the answer is not one label.
+        prepared: what `Further.prepare` gave.
     """
-    found: dict[str, Any] = {}
-    if columns:
-        found["slices"] = {name: slices_json(ours, theirs, labels, groups) for name, groups in columns.items()}
-    if asked.groups:
-        found["gaps"] = {
-            name: {
-                "this": asdict(group_gaps(ours, labels, columns[name])),
-                "reference": asdict(group_gaps(theirs, labels, columns[name])),
-            }
-            for name in asked.groups
-        }
-    if len(reseeded):
-        one = exemplars(ours[None], np.concatenate([theirs[None], reseeded]))
-        found["exemplars"] = {
-            "rows": list(one.rows[:LISTED]), "count": len(one.rows), "churn": one.churn, "excess": one.excess,
-            "uncompressed": 1 + len(reseeded),
-        }  # fmt: skip
-    return found
+
+    artifact: Artifact
+    predictor: Predictor
+    test: Examples
+    ours: np.ndarray | None
+    theirs: np.ndarray | None
+    prepared: Mapping[str, Any]
+
+    @property
+    def both(self) -> tuple[np.ndarray, np.ndarray]:
+        """`ours` and `theirs`, where there are any."""
+        assert self.ours is not None
+        assert self.theirs is not None
+        return self.ours, self.theirs
 
 
-def reseeded_answers(asked: Further, test: Examples, threads: int) -> np.ndarray:
+def _columns(prepared: Mapping[str, Any]) -> Columns:
+    return {**prepared.get("slices", {}), **prepared.get("groups", {})}
+
+
+def slice_columns(names: tuple[str, ...], test: Examples, threads: int) -> Columns:
+    """The value of every row for each column; length and class are in every report."""
+    return {name: read_column(test, name) for name in names if name not in ("length", "class")}
+
+
+def group_columns(names: tuple[str, ...], test: Examples, threads: int) -> Columns:
+    """The same. Raises `DataError` for a column with one value."""
+    columns = {name: read_column(test, name) for name in names}
+    for name, values in columns.items():
+        if len(set(values)) < 2:
+            raise DataError(f"the column {name!r} has one value alone; gaps need two groups", path=test.source)
+    return columns
+
+
+def reseeded_answers(artifacts: tuple[Artifact, ...], test: Examples, threads: int) -> np.ndarray:
     """Classes `[seeds, n]` of the reference's other seeds. Raises `LeanformerError` where one has other labels."""
-    for one in asked.reseeded:
-        if one.task.question != test.task.question:
-            raise LeanformerError(f"{one.path}: its labels are not those of the data; it is no other seed of the model")
-    answers = [logits(open_predictor(one, threads=threads), test.inputs).argmax(axis=1) for one in asked.reseeded]
-    return np.array(answers, dtype=np.int64).reshape(len(answers), len(test))
+    for artifact in artifacts:
+        if artifact.task.question != test.task.question:
+            raise LeanformerError(
+                f"{artifact.path}: its labels are not those of the data; it is no other seed of the model"
+            )
+    answers = [logits(open_predictor(artifact, threads=threads), test.inputs).argmax(axis=1) for artifact in artifacts]
+    return np.array(answers, dtype=np.int64)
 
 
-def further_fields(asked: Further, artifact: Artifact, predictor: Predictor, test: Examples) -> dict[str, Any]:
-    """The fields `robustness` and `stability` of `report.Rung`; None for what was not asked for."""
-    moved = None
-    if asked.stability:
-        with tempfile.TemporaryDirectory() as folder:
-            ways = ways_of(artifact, predictor, Path(folder))
-            moved = stability(predictor, ways, test.inputs[:STABILITY_TEXTS])
-        for one in moved["ways"].values():
-            if "unavailable" in one:  # where the model lies is nobody's business: the report may travel
-                one["unavailable"] = (
-                    one["unavailable"].replace(f"{artifact.path}/", "").replace(f"{artifact.path}: ", "")
-                )
+def by_slices(subject: Subject) -> dict[str, Any] | None:
+    """Quality by each column that was asked for, for slices or for gaps."""
+    columns, labels = _columns(subject.prepared), subject.test.targets
+    return {name: slices_json(*subject.both, labels, values) for name, values in columns.items()} or None
+
+
+def gaps(subject: Subject) -> dict[str, Any]:
+    """Largest gaps between groups, of the rung and of the first one."""
+    (ours, theirs), labels = subject.both, subject.test.targets
     return {
-        "robustness": robustness(predictor, test.inputs, test.targets) if asked.robustness else None,
-        "stability": moved,
+        name: {
+            "this": asdict(group_gaps(ours, labels, values)),
+            "reference": asdict(group_gaps(theirs, labels, values)),
+        }
+        for name, values in subject.prepared["groups"].items()
     }
+
+
+def seed_churn(subject: Subject) -> dict[str, Any]:
+    """Texts that compression changed, beside those that another seed changes."""
+    (ours, theirs), reseeded = subject.both, subject.prepared["reseeded"]
+    texts = exemplars(ours[None], np.concatenate([theirs[None], reseeded]))
+    return {
+        "rows": list(texts.rows[:LISTED]), "count": len(texts.rows), "churn": texts.churn, "excess": texts.excess,
+        "uncompressed": 1 + len(reseeded),
+    }  # fmt: skip
+
+
+def robustness_of(subject: Subject) -> dict[str, Any]:
+    """See `measure.robustness`."""
+    return robustness(subject.predictor, subject.test.inputs, subject.test.targets)
+
+
+def stability_of(subject: Subject) -> dict[str, Any]:
+    """See `measure.stability`."""
+    place = subject.artifact.path
+    with tempfile.TemporaryDirectory() as folder:
+        ways = ways_of(subject.artifact, subject.predictor, Path(folder))
+        moved = stability(subject.predictor, ways, subject.test.inputs[:STABILITY_TEXTS])
+    for way in moved["ways"].values():
+        if "unavailable" in way:  # where the model lies is nobody's business: the report may travel
+            way["unavailable"] = way["unavailable"].replace(f"{place}/", "").replace(f"{place}: ", "")
+    return moved

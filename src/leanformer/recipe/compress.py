@@ -14,7 +14,6 @@ from leanformer import catalog
 from leanformer.answers.forms import metric_name
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset, open_dataset
-from leanformer.data.examples import Examples
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError, need_torch
 from leanformer.files import sha256_json, write_json
@@ -157,8 +156,8 @@ def compress(
     for note in notes:
         say(f"note: {note}")
     data = replace(prepared.data, notes=(*matching, *notes))
-    if data.test is not None:
-        further.columns(data.test)  # a column that is not there is said now, not after an hour of work
+    # A column that is not there is said now, not after an hour of work.
+    asked = [] if data.test is None else _asked(energy, further, further.prepare(data.test, threads))
     context = Context(
         data=replace(data, test=None), artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
         device=device, threads=threads, say=say,
@@ -169,7 +168,7 @@ def compress(
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,
-         usd_per_hour, prepared.metric, memory, settings.__dict__, "lost labels", *_asked(energy, further, data.test)]
+         usd_per_hour, prepared.metric, memory, settings.__dict__, "lost labels", *asked]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
     title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads, say)
@@ -196,12 +195,10 @@ def compress(
     return Compressed(artifact, report, choice.within)
 
 
-def _asked(energy: EnergySettings | None, further: Further, test: Examples | None) -> list[Any]:
+def _asked(energy: EnergySettings | None, further: Further, prepared: Mapping[str, Any]) -> list[Any]:
     """What was asked for beyond the ladder, for the key of the measurements; the columns with their values."""
-    found: list[Any] = [] if energy is None else [asdict(energy)]
-    if further != NOTHING and test is not None:
-        found.append([further.groups, further.robustness, further.stability, further.columns(test)])
-    return found
+    metering = [] if energy is None else [asdict(energy)]
+    return metering if further == NOTHING else [*metering, further.key(prepared)]
 
 
 def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> list[str]:

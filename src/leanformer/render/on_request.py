@@ -1,18 +1,15 @@
-"""Work, slices, gaps, seed churn, robustness and stability of a report's rungs, as rows and sentences."""
+"""What was measured on request, as blocks: slices, gaps, seed churn, robustness and stability."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from leanformer.render.losses import group_rows
+from leanformer.render.block import Block
+from leanformer.render.losses import GROUP_HEADER, group_rows
 from leanformer.render.table import number
 from leanformer.report import Report, Rung
 
-WORK_HEADER = (
-    "rung", "MFLOP/text", "padding", "MB moved/text", "of the peak", "parameters, M", "without embeddings",
-    "peak memory, MB",
-)  # fmt: skip
 GAP_HEADER = ("rung", "column", "opportunity", "reference", "parity", "reference", "smallest group")
 ROBUSTNESS_HEADER = (
     "rung",
@@ -25,41 +22,6 @@ ROBUSTNESS_HEADER = (
 )
 STABILITY_HEADER = ("rung", "run", "answers changed", "largest logit difference", "bit for bit the same")
 _UNKNOWN = "-"
-
-
-def work_rows(report: Report) -> list[tuple[str, ...]]:
-    """Operations, padding, traffic and parameters of each rung; none where no rung has its operations counted."""
-    if all(rung.traffic_bytes_per_text is None for rung in report.rungs):
-        return []
-    return [_work_row(rung) for rung in report.rungs]
-
-
-def _work_row(rung: Rung) -> tuple[str, ...]:
-    def scaled(value: float | None, unit: float) -> str:
-        return _UNKNOWN if value is None else number(value / unit)
-
-    return (
-        rung.name,
-        scaled(rung.flops_per_text, 1e6),
-        "unknown" if rung.padding_waste is None else f"{100 * rung.padding_waste:.0f} %",
-        scaled(rung.traffic_bytes_per_text, 1e6),
-        _UNKNOWN if rung.peak_share is None else f"{100 * rung.peak_share:.0f} %",
-        scaled(rung.parameters, 1e6),
-        scaled(rung.parameters_without_embeddings, 1e6),
-        scaled(rung.peak_memory_bytes, 1e6),
-    )
-
-
-def work_notes(report: Report) -> list[str]:
-    """How the figures were come by."""
-    notes = [
-        "Operations are counted from the shape, padding included (of packs, whose padding is not known, the texts' own "
-        "tokens); what is moved is a lower estimate for one text of mean length."
-    ]
-    if report.peak is not None:
-        rate = f"{report.peak['flops_per_second'] / 1e9:,.0f} GFLOP/s fp32"
-        notes.append(f"The peak is {rate}: {report.peak['method']}; int8 may lie above it.")
-    return notes
 
 
 def _losses(report: Report, key: str) -> Iterator[tuple[Rung, Any]]:
@@ -121,13 +83,13 @@ def churn_words(report: Report) -> list[str]:
 
 def robustness_rows(report: Report) -> list[tuple[str, ...]]:
     """Every rung under every perturbation, what the first rung loses by it beside; rungs of one model once."""
-    reference, seen = report.rungs[0].robustness or {}, set()
+    reference, seen = report.rungs[0].measured.get("robustness", {}), set()
     rows: list[tuple[str, ...]] = []
     for rung in report.rungs:
-        if rung.robustness is None or rung.content_hash in seen:
+        if "robustness" not in rung.measured or rung.content_hash in seen:
             continue
         seen.add(rung.content_hash)
-        for name, one in rung.robustness.items():
+        for name, one in rung.measured["robustness"].items():
             changed = _UNKNOWN if one["changed"] is None else f"{100 * one['changed']:.1f} %"
             theirs = reference[name]["lost"] if name in reference else one["lost"]
             rows.append(
@@ -148,7 +110,7 @@ def stability_rows(report: Report) -> list[tuple[str, ...]]:
     """Every rung in every other way to run it."""
     rows: list[tuple[str, ...]] = []
     for rung in report.rungs:
-        for name, one in (rung.stability or {}).get("ways", {}).items():
+        for name, one in rung.measured.get("stability", {}).get("ways", {}).items():
             if "unavailable" in one:
                 rows.append((rung.name, name, "not run", _UNKNOWN, one["unavailable"]))
                 continue
@@ -159,8 +121,36 @@ def stability_rows(report: Report) -> list[tuple[str, ...]]:
 
 def stability_notes(report: Report) -> list[str]:
     """On how many texts, and against what."""
-    counts = {rung.stability["n"] for rung in report.rungs if rung.stability}
+    counts = {rung.measured["stability"]["n"] for rung in report.rungs if "stability" in rung.measured}
     return [
         f"The same {count} test texts in another way than the rung itself runs them (all handed over at once)."
         for count in counts
     ]
+
+
+def slice_blocks(report: Report) -> list[Block]:
+    """A table for each column."""
+    return [
+        Block(f"By {name}", ("rung", *GROUP_HEADER), slice_rows(report, name), words=(0, 1))
+        for name in slice_names(report)
+    ]
+
+
+def gap_blocks(report: Report) -> list[Block]:
+    """A table of all columns."""
+    return [Block("Gaps between groups", GAP_HEADER, gap_rows(report), words=(0, 1))]
+
+
+def churn_blocks(report: Report) -> list[Block]:
+    """Sentences alone."""
+    return [Block("Seed churn", notes=churn_words(report))]
+
+
+def robustness_blocks(report: Report) -> list[Block]:
+    """A table of all perturbations."""
+    return [Block("Robustness", ROBUSTNESS_HEADER, robustness_rows(report), words=(0, 1))]
+
+
+def stability_blocks(report: Report) -> list[Block]:
+    """A table of all ways to run each rung."""
+    return [Block("Stability of answers", STABILITY_HEADER, stability_rows(report), stability_notes(report), (0, 1, 4))]

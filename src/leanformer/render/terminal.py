@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leanformer.render.blocks import Block, blocks
+from leanformer.render.block import Block
+from leanformer.render.blocks import blocks
 from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report
 
