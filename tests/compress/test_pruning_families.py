@@ -23,7 +23,7 @@ from leanformer.compress.prune.prune_post_training import PrunePostTraining
 from leanformer.compress.prune.scoring_set import batches_of
 from leanformer.errors import RecipeError
 from leanformer.export.onnx import Onnx
-from leanformer.models import encoder
+from leanformer.models.attention import rotary, softmax
 from leanformer.models.classifier import Classifier
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
@@ -92,14 +92,14 @@ def double_losses(logits: Tensor, batch: Batch) -> Tensor:
 
 def rotate(x: Tensor, base: float) -> Tensor:
     """As the encoder does, in the precision of `x`."""
-    cos, sin = (one.to(x.dtype) for one in encoder.rotary_tables(base, x.shape[-1], x.shape[-2]))
+    cos, sin = (one.to(x.dtype) for one in rotary.rotary_tables(base, x.shape[-1], x.shape[-2]))
     left, right = x.chunk(2, dim=-1)
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
 
 
 def test_scores_are_finite_differences(model: Classifier, monkeypatch: pytest.MonkeyPatch):
     """Of a unit all rows that go into it are scaled, the gate's too; token types reach the model."""
-    monkeypatch.setattr(encoder, "rotate", rotate)  # the model's own turns in single precision
+    monkeypatch.setattr(softmax, "rotate", rotate)  # the model's own turns in single precision
     model = model.double()
     (batch,) = pair_batches(model.config, 6)
     per_row, scores = (of(model, [batch], double_losses) for of in (gate_gradients, first_order_scores))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from leanformer.errors import CheckpointError
+from leanformer.models.attention.bias import Places
 from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 from tests.tiny import VOCABULARY, tiny_classifier, tiny_config
@@ -84,12 +85,13 @@ def test_dropout_acts_in_training_only(kind: str) -> None:
 
 def test_attention_dropout_keeps_the_mean() -> None:
     """Averaged over many draws, one layer's attention in training gives its evaluation output."""
-    attention = tiny_classifier(tiny_config(attention_dropout=0.3)).encoder.layers[0].attention
+    encoder = tiny_classifier(tiny_config(attention_dropout=0.3)).encoder
+    attention, places = encoder.layers[0].attention, Places(encoder.bias, torch.ones(1, 5), torch.float32)
     x = torch.randn(1, 5, 32, generator=torch.Generator().manual_seed(1))
     torch.manual_seed(1)
     with torch.no_grad():
-        expected, _ = attention.eval()(x, None)
-        drawn = attention.train()(x.expand(20_000, -1, -1), None)[0]
+        expected, _ = attention.eval()(x, places)
+        drawn = attention.train()(x.expand(20_000, -1, -1), places)[0]
     error = drawn.std(dim=0) / 20_000**0.5
     assert bool(((drawn.mean(dim=0) - expected[0]).abs() < 6 * error).all())
 

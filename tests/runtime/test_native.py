@@ -22,7 +22,8 @@ from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native import build
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.shapes.encoder import HeadShape, LayerShape
+from leanformer.shapes.encoder import LayerShape
+from leanformer.shapes.head import HeadShape
 from leanformer.task import Task
 from tests.export.making import make_context, make_onnx
 from tests.native import needs_compiler, usable_levels

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from leanformer.models.dropout import Dropout
-from leanformer.models.encoder import Encoder, EncoderOutput, activate, norm
-from leanformer.shapes.encoder import EncoderConfig, HeadShape
+from leanformer.models.encoder import Encoder, EncoderOutput, norm
+from leanformer.models.feedforward.dense import activate
+from leanformer.shapes.encoder import EncoderConfig
+from leanformer.shapes.head import HeadShape
 
 
 @dataclass(frozen=True)

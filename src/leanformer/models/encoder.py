@@ -1,20 +1,20 @@
 """One Transformer encoder, composed from parts, every layer with its own number of heads and its own width.
 
 What differs between families is an option of the configuration: kinds of positions, where the norms stand, gates,
-biases, windows. Shapes in this file: B rows, S tokens (padded), H hidden, D head size. Attention after Vaswani et al.
-2017, the post-norm arrangement after Devlin et al. 2019, rotary positions after Su et al. 2021.
+biases, windows. Attention and feed-forward blocks are parts of their own, in folders beside this file. Shapes: B rows,
+S tokens (padded), H hidden. The post-norm arrangement after Devlin et al. 2019.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from leanformer.models.attention.bias import AttentionBias
-from leanformer.models.dropout import Dropout, dropout
+from leanformer.models.attention.bias import AttentionBias, Places
+from leanformer.models.attention.kinds import attention
+from leanformer.models.dropout import Dropout
+from leanformer.models.feedforward.dense import FeedForward
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
@@ -70,110 +70,25 @@ class Embeddings(nn.Module):
         return embedded if self.projection is None else self.projection(embedded)
 
 
-def rotary_tables(base: float, size: int, length: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Cosine and sine `[length, size / 2]` of the angles that pairs of head entries are turned by."""
-    frequencies = base ** -(torch.arange(0, size, 2, dtype=torch.float32, device=device) / size)
-    angles = torch.arange(length, dtype=torch.float32, device=device)[:, None] * frequencies
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, base: float) -> Tensor:
-    """Turn entries d and d + D/2 of every head `[B, heads, S, D]` by an angle that grows with the position."""
-    cos, sin = rotary_tables(base, x.shape[-1], x.shape[-2], x.device)
-    left, right = x.float().chunk(2, dim=-1)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1).to(x.dtype)
-
-
-class SelfAttention(nn.Module):
-    """Multi-head self-attention whose heads need not span the hidden width.
-
-    Scores are scaled by 1 / sqrt(head size).
-    """
-
-    def __init__(self, config: EncoderConfig, shape: LayerShape) -> None:
-        super().__init__()
-        self.heads, self.head_size, self.dropout = shape.heads, config.head_size, config.attention_dropout
-        self.rotary_base = shape.rotary_base
-        width, biases = shape.heads * config.head_size, config.attention_bias
-        self.query = nn.Linear(config.hidden, width, bias=biases)
-        self.key = nn.Linear(config.hidden, width, bias=biases)
-        self.value = nn.Linear(config.hidden, width, bias=biases)
-        self.output = nn.Linear(width, config.hidden, bias=biases)
-
-    def _split(self, x: Tensor) -> Tensor:
-        """`[B, S, heads * D]` to `[B, heads, S, D]`."""
-        return x.unflatten(-1, (self.heads, self.head_size)).transpose(1, 2)
-
-    def forward(
-        self, x: Tensor, bias: Tensor | None, *, with_probabilities: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
-        """Returns the output `[B, S, H]` and, if asked for, the probabilities before dropout `[B, heads, S, S]`.
-
-        Args:
-            x: `[B, S, H]`.
-            bias: added to the scores, broadcast to `[B, heads, S, S]`; None to add nothing.
-            with_probabilities: turns the fused kernel off, which cannot return them.
-        """
-        query, key, value = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
-        if self.rotary_base is not None:
-            query, key = rotate(query, self.rotary_base), rotate(key, self.rotary_base)
-        probability = self.dropout if self.training else 0.0
-        if with_probabilities or probability:
-            scores = query @ key.transpose(-1, -2) / self.head_size**0.5
-            probabilities = torch.softmax(scores if bias is None else scores + bias, dim=-1)
-            context = dropout(probabilities, probability) @ value
-        else:
-            probabilities = None
-            context = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return self.output(context.transpose(1, 2).flatten(2)), probabilities if with_probabilities else None
-
-
-def activate(x: Tensor, activation: str) -> Tensor:
-    """One of `ACTIVATIONS`, or tanh."""
-    if activation == "relu":
-        return F.relu(x)
-    if activation == "tanh":
-        return torch.tanh(x)
-    return F.gelu(x, approximate="tanh" if activation == "gelu_tanh" else "none")
-
-
-class FeedForward(nn.Module):
-    """Two linear maps with an activation between them; if gated, the activation of a third one (Shazeer 2020)."""
-
-    def __init__(self, config: EncoderConfig, width: int) -> None:
-        super().__init__()
-        self.up = nn.Linear(config.hidden, width, bias=config.ffn_bias)
-        self.gate = nn.Linear(config.hidden, width, bias=config.ffn_bias) if config.gated_ffn else None
-        self.down = nn.Linear(width, config.hidden, bias=config.ffn_bias)
-        self.activation = config.activation
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.gate is None:
-            return self.down(activate(self.up(x), self.activation))
-        return self.down(activate(self.gate(x), self.activation) * self.up(x))
-
-
 class Layer(nn.Module):
     """Attention and feed-forward with residual sums; LayerNorms after the sums (post-norm) or before the blocks."""
 
     def __init__(self, config: EncoderConfig, shape: LayerShape) -> None:
         super().__init__()
         self.shape, self.norm_first = shape, config.norm_first
-        self.attention = SelfAttention(config, shape)
+        self.attention = attention(config, shape)
         self.attention_norm = norm(config, config.hidden) if shape.attention_norm else nn.Identity()
         self.ffn = FeedForward(config, shape.ffn)
         self.ffn_norm = norm(config, config.hidden)
         self.dropout = Dropout(config.dropout)
 
-    def forward(
-        self, x: Tensor, bias: Tensor | None, *, with_probabilities: bool = False
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, places: Places, *, with_probabilities: bool = False) -> tuple[Tensor, Tensor | None]:
         if self.norm_first:
             normed = self.attention_norm(x)
-            attended, probabilities = self.attention(normed, bias, with_probabilities=with_probabilities)
+            attended, probabilities = self.attention(normed, places, with_probabilities=with_probabilities)
             x = x + self.dropout(attended)
             return x + self.dropout(self.ffn(self.ffn_norm(x))), probabilities
-        attended, probabilities = self.attention(x, bias, with_probabilities=with_probabilities)
+        attended, probabilities = self.attention(x, places, with_probabilities=with_probabilities)
         x = self.attention_norm(x + self.dropout(attended))
         return self.ffn_norm(x + self.dropout(self.ffn(x))), probabilities
 
@@ -200,14 +115,11 @@ class Encoder(nn.Module):
             with_attentions: also return the attention probabilities (slower).
         """
         x = self.embeddings(ids, token_types)
-        biases: dict[tuple[int | None, tuple[int, ...] | None], Tensor | None] = {}
+        places = Places(self.bias, mask, x.dtype)
         hidden_states, attentions = [x], []
         for layer in self.layers:
             assert isinstance(layer, Layer)
-            kind = (layer.shape.window, layer.shape.bias_columns)
-            if kind not in biases:
-                biases[kind] = self.bias(layer.shape, mask, x.dtype)
-            x, probabilities = layer(x, biases[kind], with_probabilities=with_attentions)
+            x, probabilities = layer(x, places, with_probabilities=with_attentions)
             hidden_states.append(x)
             if probabilities is not None:
                 attentions.append(probabilities)

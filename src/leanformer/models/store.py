@@ -36,7 +36,8 @@ from leanformer.models.reading import check_agreement, read_config, read_weights
 from leanformer.models.scoring import score_rows
 from leanformer.models.writing import TOKENIZER, write_module
 from leanformer.outputs.folders import new_artifact
-from leanformer.shapes.encoder import ENCODER, EncoderConfig, HeadShape
+from leanformer.shapes.encoder import ENCODER, EncoderConfig
+from leanformer.shapes.head import HeadShape
 from leanformer.task import BUILT, Task, Text
 from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer

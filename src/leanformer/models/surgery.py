@@ -10,7 +10,7 @@ from torch import Tensor
 
 from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Layer
-from leanformer.shapes.encoder import EncoderConfig, LayerShape
+from leanformer.shapes.encoder import EncoderConfig
 
 
 def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
@@ -41,37 +41,28 @@ def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) 
     rows, the second loses columns. The residual width stays, so heads * head_size need no longer equal it. A table of
     relative position biases stays whole, since all layers share it; each layer remembers its heads' columns.
     """
-    config = model.config
-    shapes = tuple(_narrowed(*one) for one in zip(config.layers, heads, units, strict=True))
-    if config.relative_bias is not None:
-        shapes = tuple(_with_columns(*one) for one in zip(shapes, config.layers, heads, strict=True))
-    result = Classifier(replace(config, layers=shapes))
-    state = model.state_dict()
-    for i, (kept_heads, kept_units) in enumerate(zip(heads, units, strict=True)):
-        prefix = f"encoder.layers.{i}."
+    config, state = model.config, model.state_dict()
+    shapes = []
+    for index, (kept_heads, kept_units) in enumerate(zip(heads, units, strict=True)):
+        layer, prefix = _layer(model, index), f"encoder.layers.{index}."
+        shapes.append(config.narrowed_layer(index, kept_heads.tolist(), len(kept_units)))
         rows = (kept_heads[:, None] * config.head_size + torch.arange(config.head_size)).reshape(-1)
-        first = {"attention.query": rows, "attention.key": rows, "attention.value": rows}
-        first |= {"ffn.up": kept_units, "ffn.gate": kept_units}
-        for name, kept in first.items():
-            for key in (f"{prefix}{name}.weight", f"{prefix}{name}.bias"):
-                if key in state:  # not every family has biases, or a gate
-                    state[key] = state[key][kept]
-        state[f"{prefix}attention.output.weight"] = state[f"{prefix}attention.output.weight"][:, rows]
-        state[f"{prefix}ffn.down.weight"] = state[f"{prefix}ffn.down.weight"][:, kept_units]
+        attention, ffn = layer.attention, layer.ffn
+        _cut(state, f"{prefix}attention", attention.HEAD_ROWS, attention.HEAD_COLUMNS, rows)
+        _cut(state, f"{prefix}ffn", ffn.UNIT_ROWS, ffn.UNIT_COLUMNS, kept_units)
+    result = Classifier(replace(config, layers=tuple(shapes)))
     result.load_state_dict(state)
     return result.train(model.training)
 
 
-def _narrowed(shape: LayerShape, heads: Tensor, units: Tensor) -> LayerShape:
-    return replace(shape, heads=len(heads), ffn=len(units), bias_columns=None)
-
-
-def _with_columns(shape: LayerShape, before: LayerShape, heads: Tensor) -> LayerShape:
-    """`shape` with the bias columns of the kept heads; None where they are all of the table in its order."""
-    columns = range(before.heads) if before.bias_columns is None else before.bias_columns
-    kept = tuple(columns[head] for head in heads.tolist())
-    whole = before.bias_columns is None and kept == tuple(range(before.heads))
-    return replace(shape, bias_columns=None if whole else kept)
+def _cut(state: dict[str, Tensor], part: str, rows: Sequence[str], columns: Sequence[str], kept: Tensor) -> None:
+    """Leave only the kept rows and columns of the maps of a part, in place."""
+    for name in rows:
+        for key in (f"{part}.{name}.weight", f"{part}.{name}.bias"):
+            if key in state:  # not every family has biases, or a gate
+                state[key] = state[key][kept]
+    for name in columns:
+        state[f"{part}.{name}.weight"] = state[f"{part}.{name}.weight"][:, kept]
 
 
 def keep_words(model: Classifier, ids: Sequence[int]) -> Classifier:
@@ -103,8 +94,10 @@ def unit_norms(model: Classifier, layer: int) -> Tensor:
     In a gated block a unit has two incoming rows, whose outputs are multiplied; so are their norms.
     """
     ffn = _layer(model, layer).ffn
-    size = ffn.up.weight.norm(dim=1) * ffn.down.weight.norm(dim=0)
-    return size if ffn.gate is None else size * ffn.gate.weight.norm(dim=1)
+    size = ffn.down.weight.norm(dim=0)
+    for module in ffn.incoming:
+        size = module.weight.norm(dim=1) * size
+    return size
 
 
 def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:

@@ -1,8 +1,30 @@
-"""Kinds of attention as plain data, each with the operations of its own products."""
+"""Kinds of attention as plain data: what each is called, and the operations of its own products.
+
+A new kind is a dataclass here, with its options if it has any, a line in `KINDS`, and its module in
+`models/attention/`. It runs in PyTorch then; for export it needs nodes of a graph as well (`export/graphs/`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+from leanformer.errors import CheckpointError
+
+
+class AttentionShape(Protocol):
+    """A kind of attention; its fields are its options."""
+
+    kind: ClassVar[str]
+
+    def flops(self, tokens: int, asked: int, head_size: int) -> int:
+        """Operations of one head's products over `tokens` keys, for `asked` queries; its linear maps are extra."""
+        ...
+
+    def elements(self, tokens: int, head_size: int) -> int:
+        """Entries of what one head writes between its products and reads again."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -12,10 +34,31 @@ class Softmax:
     Local attention counts in full: its products are masked, not left out.
     """
 
+    kind: ClassVar[str] = "softmax"
+
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
-        """Operations of one head's two products over `tokens` keys, for `asked` queries; its linear maps are extra."""
         return 4 * asked * tokens * head_size
 
     def elements(self, tokens: int, head_size: int) -> int:
-        """Entries of what one head writes and reads again between its two products: the scores."""
         return tokens * tokens
+
+
+SOFTMAX = Softmax()
+KINDS: dict[str, type[AttentionShape]] = {shape.kind: shape for shape in (Softmax,)}
+
+
+def attention_to_json(shape: AttentionShape) -> dict[str, Any]:
+    """The kind and its options."""
+    return {"kind": shape.kind, **asdict(shape)}  # type: ignore[call-overload]
+
+
+def attention_from_json(value: Mapping[str, Any]) -> AttentionShape:
+    """Raises `CheckpointError` for a kind that is not known, and for options that it has not."""
+    options = dict(value)
+    kind = options.pop("kind", None)
+    if kind not in KINDS:
+        raise CheckpointError(f"unknown kind of attention {kind!r}; one of {', '.join(KINDS)}")
+    try:
+        return KINDS[kind](**options)
+    except TypeError as error:
+        raise CheckpointError(f"not the options of {kind} attention: {error}") from error

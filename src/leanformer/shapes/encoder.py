@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from leanformer.errors import CheckpointError
 from leanformer.schema import fields as checked
 from leanformer.schema import listed, nullable, number, text, truth, whole
+from leanformer.shapes.attention import SOFTMAX, AttentionShape, attention_from_json, attention_to_json
+from leanformer.shapes.feedforward import ACTIVATIONS, unit_parameters
 from leanformer.shapes.flops import EncoderShape
-
-ACTIVATIONS = ("gelu", "gelu_tanh", "relu")
-HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS, "none")
-POOLINGS = ("first", "mean", "none")
+from leanformer.shapes.head import HEAD, HeadShape
 
 _WIDTH = whole(1, 1 << 20)
 _ROWS = whole(1, 1 << 26)
@@ -22,7 +21,7 @@ _LAYER = checked(
     {"heads": _WIDTH, "ffn": _WIDTH},
     {
         "window": nullable(whole(0, 1 << 26)), "rotary_base": nullable(number(1)), "attention_norm": truth,
-        "bias_columns": nullable(listed(whole(0, 1 << 20))),
+        "bias_columns": nullable(listed(whole(0, 1 << 20))), "attention": checked({"kind": text(100)}),
     },
     others=False,
 )  # fmt: skip
@@ -40,14 +39,7 @@ ENCODER = checked(
             checked({"buckets": _WIDTH, "max_distance": _WIDTH, "heads": _WIDTH}, others=False)
         ),
         "norm_first": truth, "gated_ffn": truth, "attention_bias": truth, "ffn_bias": truth, "norm_bias": truth,
-        "head": checked(
-            {},
-            {
-                "pooling": text(100), "activation": text(100), "bias": truth, "norm": truth,
-                "dropout": nullable(_SHARE), "drops_input": truth,
-            },
-            others=False,
-        ),
+        "head": HEAD,
     },
     others=False,
 )  # fmt: skip
@@ -66,6 +58,7 @@ class LayerShape:
         attention_norm: False for a pre-norm layer that reads its input as it is, as the first one of ModernBERT.
         bias_columns: which columns of the shared table of relative position biases are those of this layer's heads;
             None means all of them in their order.
+        attention: the kind of attention, with its options.
     """
 
     heads: int
@@ -74,6 +67,7 @@ class LayerShape:
     rotary_base: float | None = None
     attention_norm: bool = True
     bias_columns: tuple[int, ...] | None = None
+    attention: AttentionShape = SOFTMAX
 
 
 @dataclass(frozen=True)
@@ -89,34 +83,6 @@ class RelativeBias:
     buckets: int
     max_distance: int
     heads: int
-
-
-@dataclass(frozen=True)
-class HeadShape:
-    """How hidden states become logits: pooling, a dense layer, an activation, perhaps a norm, the logits.
-
-    Attributes:
-        pooling: "first" reads the first token alone, "mean" averages the real tokens; "none" gives logits for every
-            token, with neither a dense layer nor anything behind it.
-        activation: after the dense layer, one of `HEAD_ACTIVATIONS`; "none" is a head without any layer, whose answer
-            is the pooled vector itself.
-        bias: whether the dense layer has one (the logits always do).
-        norm: whether a LayerNorm follows the activation.
-        dropout: used in training only; None takes the encoder's.
-        drops_input: whether dropout comes before the dense layer too.
-    """
-
-    pooling: str = "first"
-    activation: str = "tanh"
-    bias: bool = True
-    norm: bool = False
-    dropout: float | None = None
-    drops_input: bool = False
-
-    @property
-    def gives_vectors(self) -> bool:
-        """Whether there is nothing but the pooling."""
-        return self.activation == "none"
 
 
 @dataclass(frozen=True)
@@ -178,11 +144,6 @@ class EncoderConfig:
             raise CheckpointError(f"a vector is pooled, and {self.hidden} wide, not {self.labels}")
         if self.activation not in ACTIVATIONS:
             raise CheckpointError(f"unknown activation {self.activation!r}; one of {', '.join(ACTIVATIONS)}")
-        if self.head.activation not in HEAD_ACTIVATIONS or self.head.pooling not in POOLINGS:
-            raise CheckpointError(
-                f"unknown head: activation {self.head.activation!r} (one of {', '.join(HEAD_ACTIVATIONS)}), pooling "
-                f"{self.head.pooling!r} (one of {', '.join(POOLINGS)})"
-            )
         if not self.layers:
             raise CheckpointError("an encoder needs at least one layer")
         if any(layer.heads < 1 or layer.ffn < 1 for layer in self.layers):
@@ -224,6 +185,17 @@ class EncoderConfig:
         widths = {(layer.heads, layer.ffn) for layer in self.layers}
         return len(widths) == 1 and self.layers[0].heads * self.head_size == self.hidden
 
+    def narrowed_layer(self, index: int, heads: Sequence[int], ffn: int) -> LayerShape:
+        """A layer with these of its heads, in this order, and so many units; it remembers its heads' bias columns."""
+        layer = self.layers[index]
+        columns = None
+        if self.relative_bias is not None:
+            whole = range(layer.heads) if layer.bias_columns is None else layer.bias_columns
+            columns = tuple(whole[head] for head in heads)
+            if layer.bias_columns is None and columns == tuple(whole):
+                columns = None
+        return replace(layer, heads=len(heads), ffn=ffn, bias_columns=columns)
+
     @property
     def head_parameters(self) -> int:
         """Parameters of one attention head; the bias of the output map belongs to none."""
@@ -232,8 +204,7 @@ class EncoderConfig:
     @property
     def unit_parameters(self) -> int:
         """Parameters of one feed-forward unit, likewise."""
-        maps_in = 2 if self.gated_ffn else 1
-        return (maps_in + 1) * self.hidden + (maps_in if self.ffn_bias else 0)
+        return unit_parameters(self.hidden, gated=self.gated_ffn, biases=self.ffn_bias)
 
     def shape(self, *, first_token_only: bool = False) -> EncoderShape:
         """What the cost depends on.
@@ -248,11 +219,12 @@ class EncoderConfig:
             pooler=head.pooling != "none" and not head.gives_vectors,
             first_only=first_token_only and head.pooling == "first",
             gated=self.gated_ffn, embedding=self.embedding, every_token=head.pooling == "none",
+            attention=tuple(layer.attention for layer in self.layers),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, without the options of other families that stand at their defaults."""
-        return _without_defaults(self) | {"layers": [_without_defaults(layer) for layer in self.layers]}
+        return _without_defaults(self) | {"layers": [_layer_to_json(layer) for layer in self.layers]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> EncoderConfig:
@@ -274,6 +246,15 @@ def _without_defaults(value: EncoderConfig | LayerShape) -> dict[str, Any]:
     return {name: one for name, one in asdict(value).items() if name in kept}
 
 
+def _layer_to_json(layer: LayerShape) -> dict[str, Any]:
+    value = _without_defaults(layer)
+    return value | {"attention": attention_to_json(layer.attention)} if "attention" in value else value
+
+
 def _layer(value: Mapping[str, Any]) -> LayerShape:
-    columns = value.get("bias_columns")
-    return LayerShape(**{**value, "bias_columns": None if columns is None else tuple(columns)})
+    given = dict(value)
+    if given.get("bias_columns") is not None:
+        given["bias_columns"] = tuple(given["bias_columns"])
+    if "attention" in given:
+        given["attention"] = attention_from_json(given["attention"])
+    return LayerShape(**given)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from leanformer.shapes.attention import Softmax
+from leanformer.shapes.attention import SOFTMAX, AttentionShape
+from leanformer.shapes.feedforward import unit_flops
 
 
 class Shape(Protocol):
@@ -40,6 +41,7 @@ class EncoderShape:
         gated: whether feed-forward blocks have a second map that the first is multiplied with.
         embedding: width of the embedding tables where a linear map then leads to `hidden`; None means `hidden`.
         every_token: whether each token has logits.
+        attention: the kind of each layer's attention; left out, it is softmax in all.
     """
 
     hidden: int
@@ -51,6 +53,11 @@ class EncoderShape:
     gated: bool = False
     embedding: int | None = None
     every_token: bool = False
+    attention: tuple[AttentionShape, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.attention:
+            object.__setattr__(self, "attention", (SOFTMAX,) * len(self.layers))
 
     def asked(self, layer: int, tokens: int) -> int:
         """How many tokens of a layer's output are computed."""
@@ -60,11 +67,11 @@ class EncoderShape:
         """One attention head of a layer: its query, key, value and output maps and its own products."""
         asked = self.asked(layer, tokens)
         maps = 4 * (tokens + asked) * self.hidden * self.head_size
-        return maps + Softmax().flops(tokens, asked, self.head_size)
+        return maps + self.attention[layer].flops(tokens, asked, self.head_size)
 
     def unit_flops(self, layer: int, tokens: int) -> int:
-        """One feed-forward unit: its row of the first map, and of a gate, its column of the second."""
-        return (6 if self.gated else 4) * self.asked(layer, tokens) * self.hidden
+        """One feed-forward unit of a layer."""
+        return self.asked(layer, tokens) * unit_flops(self.hidden, gated=self.gated)
 
     def flops(self, rows: int, tokens: int) -> int:
         """Layers, head and the projection of narrow embeddings."""
@@ -78,10 +85,10 @@ class EncoderShape:
 
     def elements(self, tokens: int) -> int:
         total = 0
-        for heads, ffn in self.layers:
+        for (heads, ffn), attention in zip(self.layers, self.attention, strict=True):
             width = heads * self.head_size
             total += tokens * (self.hidden + 3 * width)  # into and out of queries, keys, values
-            total += 3 * tokens * width + 2 * heads * Softmax().elements(tokens, self.head_size) + tokens * width
+            total += 3 * tokens * width + 2 * heads * attention.elements(tokens, self.head_size) + tokens * width
             total += tokens * (width + self.hidden)  # output
             total += 2 * tokens * (self.hidden + ffn)  # feed-forward
         return total

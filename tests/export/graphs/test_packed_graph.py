@@ -15,7 +15,8 @@ from leanformer.export.graphs.graph import operator_counts
 from leanformer.export.graphs.packed_graph import expected_packed_operators, packed_graph, padded_graph
 from leanformer.export.quantise import behind_norms, calibrate, linear_maps, quantise
 from leanformer.runtime.packing import Lines, pack
-from leanformer.shapes.encoder import ACTIVATIONS, LayerShape
+from leanformer.shapes.encoder import LayerShape
+from leanformer.shapes.feedforward import ACTIVATIONS
 from tests.export.graphs.test_encoder_graph import SHAPES
 from tests.sessions import session_of
 from tests.tiny import tiny_classifier, tiny_config

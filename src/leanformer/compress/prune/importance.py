@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
-from leanformer.models.encoder import FeedForward, Layer
+from leanformer.models.encoder import Layer
+from leanformer.models.feedforward.dense import FeedForward
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.answers import LOSSES
 
@@ -66,8 +67,7 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
 
 def _incoming(ffn: FeedForward) -> list[Tensor]:
     """The weights and biases, `[units, H]` and `[units]`, that make what goes into the activation, and into a gate."""
-    maps = [ffn.up] if ffn.gate is None else [ffn.up, ffn.gate]
-    return [one for each in maps for one in (each.weight, each.bias) if one is not None]
+    return [one for each in ffn.incoming for one in (each.weight, each.bias) if one is not None]
 
 
 def _moved(parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from leanformer.models.attention.bias import Places
 from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Layer
 from leanformer.train.feeds.batches import Batch
@@ -161,7 +162,7 @@ def residual_sum(model: Classifier, layer: Layer, block: str, x: Tensor, mask: T
     inner = getattr(layer, f"{block}_norm")(x) if layer.norm_first else x
     if block == "ffn":
         return x + layer.ffn(inner)
-    return x + layer.attention(inner, model.encoder.bias(layer.shape, mask, x.dtype))[0]
+    return x + layer.attention(inner, Places(model.encoder.bias, mask, x.dtype))[0]
 
 
 def norm_behind(layer: Layer, block: str, x: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ import onnx
 
 from leanformer.export.graphs.graph import Graph, array
 from leanformer.models.attention.bias import bucket_of_distances
+from leanformer.models.attention.rotary import rotary_tables
 from leanformer.models.classifier import Classifier
-from leanformer.models.encoder import rotary_tables
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 # Added to the scores of keys that are not attended to; exp of it is exactly zero in fp32.

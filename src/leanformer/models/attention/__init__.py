@@ -1,1 +1,1 @@
-"""Parts of self-attention."""
+"""Self-attention: one file for each kind, and what several kinds use."""

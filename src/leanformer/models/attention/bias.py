@@ -39,7 +39,7 @@ def _bucket(distance: Tensor, shape: RelativeBias) -> Tensor:
 
 
 class AttentionBias(nn.Module):
-    """The biases of a forward pass, one tensor for all layers that attend alike."""
+    """The table of relative positions, if there is one, and the biases that are made of it."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -67,3 +67,22 @@ class AttentionBias(nn.Module):
             bias = torch.zeros(hidden.shape, dtype=dtype, device=mask.device)
         # A finite number, because a row of -inf alone would turn into not-a-number.
         return bias.to(dtype).masked_fill(hidden, torch.finfo(dtype).min)
+
+
+class Places:
+    """What the layers of one forward pass may attend to; layers that attend alike share a bias.
+
+    Attributes:
+        mask: `[B, S]`, true (or 1) where a token is real.
+    """
+
+    def __init__(self, table: AttentionBias, mask: Tensor, dtype: torch.dtype) -> None:
+        self.mask, self._table, self._dtype = mask, table, dtype
+        self._biases: dict[tuple[int | None, tuple[int, ...] | None], Tensor | None] = {}
+
+    def bias(self, layer: LayerShape) -> Tensor | None:
+        """What `layer` adds to its scores, see `AttentionBias.forward`."""
+        kind = (layer.window, layer.bias_columns)
+        if kind not in self._biases:
+            self._biases[kind] = self._table(layer, self.mask, self._dtype)
+        return self._biases[kind]

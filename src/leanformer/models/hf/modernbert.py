@@ -15,7 +15,8 @@ from typing import Any
 
 from leanformer.errors import CheckpointError
 from leanformer.models.hf import options
-from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
+from leanformer.shapes.head import HeadShape
 
 MODEL_TYPES = ("modernbert",)
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"

@@ -12,7 +12,8 @@ from typing import Any
 
 from leanformer.errors import CheckpointError
 from leanformer.models.hf import options
-from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape, RelativeBias
+from leanformer.shapes.encoder import EncoderConfig, LayerShape, RelativeBias
+from leanformer.shapes.head import HeadShape
 
 MODEL_TYPES = ("mpnet",)
 # Fixed in theirs, whatever `pad_token_id` and `relative_attention_num_buckets` say: id 1 gets no position, the others

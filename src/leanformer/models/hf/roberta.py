@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from leanformer.models.hf import options
-from leanformer.shapes.encoder import EncoderConfig, HeadShape, LayerShape
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
+from leanformer.shapes.head import HeadShape
 
 MODEL_TYPES = ("roberta", "xlm-roberta", "camembert")
 _CLASSES = {"roberta": "Roberta", "xlm-roberta": "XLMRoberta", "camembert": "Camembert"}

@@ -1,0 +1,17 @@
+"""Kinds of self-attention: the module of each shape. A new kind is a file of this folder and a line here."""
+
+from __future__ import annotations
+
+from leanformer.models.attention.heads import MultiHead
+from leanformer.models.attention.softmax import SoftmaxAttention
+from leanformer.shapes.attention import AttentionShape, Softmax
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
+
+MODULES: dict[type[AttentionShape], type[MultiHead]] = {
+    Softmax: SoftmaxAttention,
+}
+
+
+def attention(config: EncoderConfig, shape: LayerShape) -> MultiHead:
+    """The attention of a layer, weights drawn at random."""
+    return MODULES[type(shape.attention)](config, shape)
