@@ -19,6 +19,7 @@ TECHNIQUES = {
     "compress.prune": "leanformer.compress.prune.prune:Prune",
     "compress.prune_post_training": "leanformer.compress.prune.prune_post_training:PrunePostTraining",
     "compress.trim_vocabulary": "leanformer.compress.vocabulary.trim_vocabulary:TrimVocabulary",
+    "curate.duplicates": "leanformer.curate.duplicates:Duplicates",
     "export.cascade": "leanformer.combine.cascade:Cascade",
     "export.onnx": "leanformer.export.onnx:Onnx",
     "export.int8": "leanformer.export.int8:Int8",

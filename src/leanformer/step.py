@@ -1,4 +1,4 @@
-"""The protocol of a step: an artifact in, an artifact out, with all it may read handed to it in a Context."""
+"""The two kinds of step, artifact to artifact and data set to data set, and the Context with all they may read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Context:
 
 
 class Step(Options, ABC):
-    """A technique applied: a frozen dataclass whose fields are its options.
+    """A technique applied: a frozen dataclass whose fields are its options; either a `Make` or a `Curate`.
 
     What recipe, search and tests must know of a technique its class says:
 
@@ -48,20 +48,28 @@ class Step(Options, ABC):
         technique: its name in the catalogue.
         version: raised whenever the technique would write other bytes for the same inputs, so that older results are
             not taken for new ones. Another default of an option is such a change, since cache keys leave defaults out.
-        consumes, produces: formats of artifacts.
-        reads_data: whether the result depends on the data, and so whether the cache key must cover it.
         trains: whether it learns from labels.
-        lossless: whether the result computes what the artifact that it was given computes.
 
     An option that names a further artifact of the recipe has the type `ArtifactName`, and one that names a file or
     folder of the user's the type `FilePath`: the recipe checks the first, and cache keys cover what both stand for.
     """
 
     version: ClassVar[int] = 1
+    trains: ClassVar[bool] = False
+
+
+class Make(Step):
+    """A step from an artifact to an artifact.
+
+    Attributes:
+        consumes, produces: formats of artifacts.
+        reads_data: whether the result depends on the data, and so whether the cache key must cover it.
+        lossless: whether the result computes what the artifact that it was given computes.
+    """
+
     consumes: ClassVar[tuple[str, ...]]
     produces: ClassVar[str]
     reads_data: ClassVar[bool] = True
-    trains: ClassVar[bool] = False
     lossless: ClassVar[bool] = False
 
     @abstractmethod
@@ -71,6 +79,17 @@ class Step(Options, ABC):
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
         """The shape of the result, from that of the artifact given; None where it cannot be foreseen."""
         return None
+
+
+class Curate(Step):
+    """A step from a data set to a data set. It changes train and unlabelled texts alone: dev goes on judging all alike.
+
+    Of the context it may read the artifacts that its options name.
+    """
+
+    @abstractmethod
+    def __call__(self, data: Dataset, context: Context) -> Dataset:
+        """The new data set, with notes on what was done added to those of `data`."""
 
 
 def named_artifacts(step: Any) -> dict[str, str]:
@@ -83,6 +102,6 @@ def path_options(step: Any) -> dict[str, str]:
     return {option: path for option in options_of_type(step, "FilePath") if (path := getattr(step, option))}
 
 
-def record(step: Step, parent: Artifact | None) -> dict[str, Any]:
+def record(step: Make, parent: Artifact | None) -> dict[str, Any]:
     """The history entry of a step that turned `parent` into something new."""
     return {"step": step.technique, "options": options(step), "parent": None if parent is None else parent.content_hash}

@@ -19,11 +19,14 @@ from leanformer.files import sha256_json
 from leanformer.formats import FORMATS
 from leanformer.options import defaults, options
 from leanformer.recipe.spec import _STEP_KEYS, build, read_recipe
+from leanformer.step import Curate, Make
 from tests.contracts.own_tests import CONSTANTS, constant, constants, missing
 from tests.export.making import folder_bytes, make_context, make_onnx
-from tests.tiny import tiny_artifact, tiny_config
+from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
 
 NAMES = sorted(catalog.TECHNIQUES)
+MAKES = [name for name in NAMES if issubclass(catalog.load(name), Make)]
+CURATIONS = [name for name in NAMES if name not in MAKES]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -98,9 +101,11 @@ def test_it_is_a_frozen_dataclass_of_options(name: str):
     field = dataclasses.fields(kind)[0].name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(step, field, getattr(step, field))
-    assert set(kind.consumes) <= set(FORMATS) and kind.consumes
-    assert kind.produces in FORMATS
-    assert isinstance(kind.reads_data, bool)
+    assert issubclass(kind, Make | Curate)
+    if issubclass(kind, Make):
+        assert set(kind.consumes) <= set(FORMATS) and kind.consumes
+        assert kind.produces in FORMATS
+        assert isinstance(kind.reads_data, bool)
     assert kind.__doc__ and not kind.__doc__.startswith(f"{kind.__name__}("), "dataclass writes a docstring of its own"
 
 
@@ -145,7 +150,18 @@ def run(name: str, inputs: dict[str, Artifact], work: Path, output: Path, **chan
     return step(artifact, make_context(work, inputs["encoder"]), output)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CURATIONS)
+def test_a_curation_repeats_itself_and_leaves_dev_alone(name: str, inputs: dict[str, Artifact], tmp_path: Path):
+    data, context = tiny_dataset(), make_context(tmp_path, inputs["encoder"])
+    step = build(name, constant(name, "QUICK"), "here")
+    after = [step(data, context) for _ in range(2)]
+    assert after[0].training_hash == after[1].training_hash
+    assert (after[0].task, after[0].dev, after[0].test) == (data.task, data.dev, data.test)
+    assert after[0].notes[: len(data.notes)] == data.notes and len(after[0].notes) > len(data.notes)
+    assert tiny_dataset().content_hash == data.content_hash, "what it was given is changed"
+
+
+@pytest.mark.parametrize("name", MAKES)
 def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[str, Artifact], tmp_path: Path):
     before = {key: folder_bytes(one.path) for key, one in inputs.items()}
     made = [run(name, inputs, tmp_path / f"work{i}", tmp_path / f"made{i}") for i in range(2)]
@@ -157,7 +173,7 @@ def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[st
     assert made[0].content_hash != source.content_hash
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MAKES)
 def test_formats_and_history_are_honoured(name: str, inputs: dict[str, Artifact], tmp_path: Path):
     kind = catalog.load(name)
     made = run(name, inputs, tmp_path / "work", tmp_path / "made")

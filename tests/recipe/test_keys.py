@@ -13,9 +13,9 @@ import pytest
 from leanformer.artifact import Artifact
 from leanformer.catalog import TECHNIQUES, load
 from leanformer.options import options_of_type
-from leanformer.recipe.run import _key
-from leanformer.recipe.spec import RecipeStep, build
-from leanformer.step import Context, Step
+from leanformer.recipe.keys import curation_key, step_key
+from leanformer.recipe.spec import build
+from leanformer.step import Context, Curate, Make
 from tests.export.making import make_context
 from tests.tiny import tiny_artifact
 
@@ -23,8 +23,9 @@ KEYS = Path(__file__).with_name("keys.json")
 
 
 @dataclass(frozen=True)
-class Before(Step):
+class Before(Make):
     amount: float = 0.5
+    technique: ClassVar[str] = "compress.some"
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
     produces: ClassVar[str] = "encoder"
     reads_data: ClassVar[bool] = False
@@ -44,7 +45,8 @@ def teacher(tmp_path: Path) -> Artifact:
 
 
 def key(step: Any, teacher: Artifact, folder: Path) -> str:
-    return _key(RecipeStep("compress.some", step, "some"), teacher, teacher, make_context(folder, teacher))
+    context = make_context(folder, teacher)
+    return curation_key(step, context) if isinstance(step, Curate) else step_key(step, teacher, teacher, context)
 
 
 def test_a_new_option_leaves_the_key_alone(teacher: Artifact, tmp_path: Path):
@@ -126,5 +128,5 @@ def test_what_earlier_versions_finished_is_found(
     context: Any = SimpleNamespace(artifacts=artifacts, data=SimpleNamespace(training_hash="d" * 64), seed=13)
     source: Any = artifacts["source"]
     teacher: Any = artifacts["teacher"]
-    step = RecipeStep(technique, build(technique, values, "here"), "some")
-    assert _key(step, source, teacher, context) == expected
+    step: Any = build(technique, values, "here")
+    assert step_key(step, source, teacher, context) == expected

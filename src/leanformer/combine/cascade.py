@@ -24,14 +24,14 @@ from leanformer.cascade.promise import Promise
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, GateError, LeanformerError, RecipeError
 from leanformer.options import ArtifactName
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 
 _NAME = "export.cascade"
 _SPLITS = ("dev", "unlabelled")
 
 
 @dataclass(frozen=True)
-class Cascade(Step):
+class Cascade(Make):
     """Put the artifact before a larger one, with a threshold that keeps a promise; without one, it is left out."""
 
     large: ArtifactName = "teacher"  # name of the step whose result answers what the smaller model is unsure of

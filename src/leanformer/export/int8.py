@@ -35,7 +35,7 @@ from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.runtime.settings import DEFAULT_ENGINE
 from leanformer.shapes.planned import PlannedShape
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 
 if TYPE_CHECKING:
     import onnx
@@ -47,7 +47,7 @@ _HEAD = ("first_token", "pooled")
 
 
 @dataclass(frozen=True)
-class Int8(Step):
+class Int8(Make):
     """Quantise the graph of an ONNX artifact and compare it with the graph it came from on dev."""
 
     method: str = "mixed"  # scales of activations: "mixed", "per_token", "static" or "dynamic"

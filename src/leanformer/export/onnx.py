@@ -27,14 +27,14 @@ from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
 from leanformer.shapes.of_artifact import graph_properties
 from leanformer.shapes.planned import PlannedShape
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 
 if TYPE_CHECKING:
     import onnx
 
 
 @dataclass(frozen=True)
-class Onnx(Step):
+class Onnx(Make):
     """Write the encoder classifier as an ONNX artifact and compare the two on dev."""
 
     max_difference: float = 1e-3  # largest absolute logit difference to PyTorch

@@ -164,7 +164,7 @@ def compress(
     )  # fmt: skip
     outcome = run_recipe(recipe, teacher, context, work, energy)
     entries = _entries(recipe, outcome, teacher, threads)
-    notes = [f"left out: {name}: {reason}" for name, reason in outcome.left_out.items()]
+    notes = [*outcome.notes, *(f"left out: {name}: {reason}" for name, reason in outcome.left_out.items())]
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,

@@ -14,13 +14,14 @@ import yaml
 from leanformer import catalog
 from leanformer.errors import RecipeError
 from leanformer.options import options, without_groups
-from leanformer.step import Step, named_artifacts
+from leanformer.step import Curate, Step, named_artifacts
 
 _NAME = re.compile(r"[\w-][\w.-]*")
 # YAML 1.1 takes 1e-4 for text, because it lacks a point.
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _TEXT = ("str", "FilePath", "ArtifactName")
-_STEP_KEYS = ("step", "name", "uses", "rung", "after")
+_STEP_KEYS = ("step", "name", "uses", "rung", "after", "data")
+ORIGINAL = "original"  # the data as they were handed in
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class RecipeStep:
             for the first).
         rung: if given, the result is measured as a rung of the ladder under this name.
         after: name of the step whose rung this one is compared with; None means the rung before.
+        data: name of the curation whose data set the step reads, or "original"; None means the last curation before it
+            (the original data, where there is none).
     """
 
     technique: str
@@ -43,6 +46,7 @@ class RecipeStep:
     uses: str | None = None
     rung: str | None = None
     after: str | None = None
+    data: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,22 @@ class Recipe:
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        known, rungs = {"teacher"}, {"teacher": "teacher"}
+        known, curated, rungs = {"teacher"}, {ORIGINAL}, {"teacher": "teacher"}
         for one in self.steps:
             if not _NAME.fullmatch(one.name):  # it becomes part of a folder's name
                 raise RecipeError(f"recipe {self.name}: {one.name!r} is no name; use letters, digits, - _ and .")
-            if one.name in known:
+            if one.name in known | curated:
                 raise RecipeError(f"recipe {self.name}: two artifacts are called {one.name!r}")
+            if one.data is not None and one.data not in curated:
+                raise RecipeError(
+                    f"recipe {self.name}: step {one.name!r} data {one.data!r}, which is no curation before it; "
+                    f"there are {', '.join(sorted(curated))}"
+                )
+            if isinstance(one.step, Curate) and (one.uses or one.rung or one.after):
+                raise RecipeError(
+                    f"recipe {self.name}: step {one.name!r} curates data, so it has no `uses:`, `rung:` or `after:`\n"
+                    "  remedy: `data:` names the data set that it is given"
+                )
             roles = (("uses", one.uses), ("after", one.after), *named_artifacts(one.step).items())
             for role, target in roles:
                 if target is not None and target not in known:
@@ -70,7 +84,7 @@ class Recipe:
                     )
             if one.after is not None and one.after not in rungs:
                 raise RecipeError(f"recipe {self.name}: step {one.name!r} after {one.after!r}, which has no `rung:`")
-            known.add(one.name)
+            (curated if isinstance(one.step, Curate) else known).add(one.name)
             if one.rung is not None:
                 if not one.rung.strip() or one.rung in rungs.values():
                     raise RecipeError(f"recipe {self.name}: step {one.name!r}: the rung {one.rung!r} is blank or taken")
@@ -80,7 +94,9 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         steps = [
-            {"step": s.technique, "name": s.name, "uses": s.uses, "rung": s.rung, "after": s.after, **options(s.step)}
+            {"step": s.technique, "name": s.name, "uses": s.uses, "rung": s.rung, "after": s.after}
+            | ({} if s.data is None else {"data": s.data})
+            | options(s.step)
             for s in self.steps
         ]
         return {"name": self.name, "steps": steps}
@@ -93,7 +109,8 @@ class Recipe:
         for one in value["steps"]:
             options = {key: each for key, each in one.items() if key not in _STEP_KEYS}
             made = build(one["step"], options, f"{where}, step {one['name']!r}")
-            steps.append(RecipeStep(one["step"], made, one["name"], one["uses"], one["rung"], one["after"]))
+            roles = (one["uses"], one["rung"], one["after"], one.get("data"))
+            steps.append(RecipeStep(one["step"], made, one["name"], *roles))
         return cls(str(value["name"]), tuple(steps))
 
     def with_options(self, changes: Mapping[str, Any]) -> Recipe:
@@ -162,7 +179,7 @@ def read_recipe(path: Path) -> Recipe:
         if not isinstance(entry, dict) or not isinstance(entry.get("step"), str):
             raise RecipeError(f"{where}: a step is a mapping with `step: TECHNIQUE`")
         values = {key: value for key, value in entry.items() if key not in _STEP_KEYS}
-        for key in ("name", "uses", "rung", "after"):
+        for key in ("name", "uses", "rung", "after", "data"):
             if not isinstance(entry.get(key, ""), str):
                 raise RecipeError(f"{where}: `{key}:` must be text, not {entry[key]!r}")
         try:
@@ -178,6 +195,7 @@ def read_recipe(path: Path) -> Recipe:
                 entry.get("uses"),
                 entry.get("rung"),
                 entry.get("after"),
+                entry.get("data"),
             )
         )
     try:

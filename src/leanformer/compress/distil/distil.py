@@ -23,7 +23,7 @@ from leanformer.compress.distil.architecture import Architecture
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 from leanformer.task import Task
 from leanformer.train.fit_options import AdamWOptions, TextOptions
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Distil(AdamWOptions, TextOptions, Architecture, Step):
+class Distil(AdamWOptions, TextOptions, Architecture, Make):
     """Distil the artifact `teacher` into a student cut from the artifact that this step is given."""
 
     temperature: float = 1.0  # of the soft targets

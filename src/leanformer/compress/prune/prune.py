@@ -22,7 +22,7 @@ from leanformer.compress.prune.budget import Budget
 from leanformer.errors import RecipeError
 from leanformer.options import FilePath
 from leanformer.shapes.planned import PlannedShape
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ _NAME = "compress.prune"
 
 
 @dataclass(frozen=True)
-class Prune(Step):
+class Prune(Make):
     """Cut heads and feed-forward units out of the artifact; nothing is trained."""
 
     keep: float = 0.5  # share of the layers' cost to keep, spent where heads and units matter most

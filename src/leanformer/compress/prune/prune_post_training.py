@@ -21,13 +21,13 @@ from leanformer.artifact import Artifact
 from leanformer.compress.prune.budget import Budget
 from leanformer.options import FilePath
 from leanformer.shapes.planned import PlannedShape
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 
 _NAME = "compress.prune_post_training"
 
 
 @dataclass(frozen=True)
-class PrunePostTraining(Step):
+class PrunePostTraining(Make):
     """Cut heads and feed-forward units out of the artifact within a budget, and tune what is left."""
 
     keep: float = 0.75  # share of the layers' cost to keep

@@ -29,7 +29,7 @@ from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
 from leanformer.options import options
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 from leanformer.task import Task
 from leanformer.train.fit_options import FitOptions, TextOptions
 
@@ -46,7 +46,7 @@ _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 
 @dataclass(frozen=True)
-class BiLstmStudent(TextOptions, FitOptions, Step):
+class BiLstmStudent(TextOptions, FitOptions, Make):
     """Distil the artifact `teacher` into a recurrent student; its pieces and embeddings come from the one given."""
 
     strategy: str = "D4.2"  # D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2

@@ -24,11 +24,11 @@ from leanformer.errors import DataError
 from leanformer.files import write_text
 from leanformer.options import FilePath
 from leanformer.shapes.planned import PlannedShape
-from leanformer.step import Context, Step, record
+from leanformer.step import Context, Make, record
 
 
 @dataclass(frozen=True)
-class TrimVocabulary(Step):
+class TrimVocabulary(Make):
     """Keep the pieces that occur in train, unlabelled and extra texts; dev only tells what that costs elsewhere."""
 
     min_count: int = 1  # drop pieces seen fewer times; above 1 the counted texts may change too

@@ -11,6 +11,7 @@ from leanformer.artifact import Artifact
 from leanformer.formats import format_of
 from leanformer.recipe.spec import Recipe
 from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Make
 
 
 def planned_shape(recipe: Recipe, runtime: Mapping[str, Any], teacher: Artifact) -> PlannedShape | None:
@@ -22,6 +23,8 @@ def planned_shape(recipe: Recipe, runtime: Mapping[str, Any], teacher: Artifact)
     shapes = {"teacher": PlannedShape(int(config["hidden"]), int(config["head_size"]), layers)}
     previous = "teacher"
     for step in recipe.steps:
+        if not isinstance(step.step, Make):
+            continue
         shape = step.step.planned(shapes[step.uses or previous])
         if shape is None:
             return None

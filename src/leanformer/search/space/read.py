@@ -21,7 +21,7 @@ from leanformer.search.space.holes import Choose, Hole, Range, is_hole, read_hol
 from leanformer.search.space.space import RUNTIME, Predicting, Space, StepChoice, StepTemplate
 
 KEYS = ("name", "about", "goals", "halving", "predictor", "runtime", "steps")
-_STEP_KEYS = ("name", "uses", "rung")
+_STEP_KEYS = ("name", "uses", "rung", "data")
 Place = tuple[str | int, ...]
 
 

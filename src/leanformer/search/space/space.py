@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from leanformer import catalog
@@ -51,7 +51,8 @@ class StepTemplate:
         values = {name: _filled(value, defaults.get(name), pick) for name, value in self.values.items()}
         step = build(self.technique, values, self.where)
         name = self.keys.get("name", self.technique)
-        return RecipeStep(self.technique, step, name, self.keys.get("uses"), self.keys.get("rung"))
+        uses, rung, data = (self.keys.get(key) for key in ("uses", "rung", "data"))
+        return RecipeStep(self.technique, step, name, uses, rung, data=data)
 
     def holes(self) -> list[Hole]:
         return [one for one in self.values.values() if isinstance(one, Choose | Range)]
@@ -116,8 +117,8 @@ class Space:
         if not steps:
             raise RecipeError(f"{self.source}: with these choices there is no step at all")
         last = steps[-1]
-        steps[-1] = RecipeStep(last.technique, last.step, last.name, last.uses, RESULT)
-        plain = [RecipeStep(s.technique, s.step, s.name, s.uses) for s in steps[:-1]]
+        steps[-1] = replace(last, rung=RESULT, after=None)
+        plain = [replace(step, rung=None, after=None) for step in steps[:-1]]
         return Filled(Recipe(self.name, (*plain, steps[-1])), runtime, params)
 
     def of(self, params: Mapping[str, Any]) -> Filled:
