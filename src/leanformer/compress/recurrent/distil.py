@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from leanformer.artifact import Artifact
+from leanformer.compress.recurrent.strategies import LEARNT
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from leanformer.train.pool import Pool
 
 _LABELS_ALONE = ("D0", "D0-S")
-LEARNT = ("cased", "uncased")  # vocabularies of pieces that the student has of its own
 _VOCABULARIES = ("seen", "all", *LEARNT)
 _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 

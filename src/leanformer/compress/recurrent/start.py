@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as RustTokenizer
 from torch import Tensor
 
 from leanformer.artifact import Artifact
-from leanformer.compress.recurrent.distil import LEARNT
+from leanformer.compress.recurrent.strategies import LEARNT
 from leanformer.compress.vocabulary.learnt_pieces import SPECIAL, carried_over, learn_pieces
 from leanformer.compress.vocabulary.seen_pieces import seen_pieces
 from leanformer.errors import RecipeError

@@ -1,4 +1,5 @@
-"""The strategies of XtremeDistil: what a student is fitted to, in which order, and which of its parts each fit trains.
+"""What a recurrent student may be: the strategies of XtremeDistil (what it is fitted to, in which order, and which of
+its parts each fit trains), and the vocabularies of its own.
 
 Names are the paper's (Mukherjee and Awadallah 2020, arXiv 2004.05686).
 """
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from leanformer.shapes.recurrent import PARTS
 
+LEARNT = ("cased", "uncased")  # vocabularies of pieces that the student has of its own
 _BELOW = ("projection", "lstm", "embedding")
 
 
