@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import token_head
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.task import Task
 from tests.models.saving import edit

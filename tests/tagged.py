@@ -11,7 +11,8 @@ import torch
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import token_head
 from leanformer.models.store import write_classifier
 from leanformer.tagging.schemes import tag_names
 from leanformer.tagging.words import join_words

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leanformer.task import BUILT, KINDS, Task
+from leanformer.task import BUILT, Task, kind_of
 
 AB = ("a", "b")
 LEARNT = Task("tokens", ("O", "B-X"), transitions=((0.5, -0.25), (1.0, 0.0), (0.0, -2.0)))
@@ -69,4 +69,12 @@ def test_what_does_not_fit_is_refused(values: dict[str, Any]) -> None:
 
 
 def test_every_built_kind_differs_from_the_others() -> None:
-    assert len(set(BUILT.values())) == len(BUILT) and set(BUILT) < set(KINDS)
+    assert len({(kind.input, kind.answer) for kind in BUILT.values()}) == len(BUILT)
+    assert [kind_of(kind.input, kind.answer) for kind in BUILT.values()] == list(BUILT)
+    assert kind_of("pair", "labels") is None
+
+
+@pytest.mark.parametrize("kind", ["span", "choice"])
+def test_a_kind_that_is_not_built_is_refused_with_those_that_are(kind: str) -> None:
+    with pytest.raises(ValueError, match=f"unknown task kind '{kind}'; one of classification, pair, "):
+        Task(kind, ())

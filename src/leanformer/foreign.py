@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, is_artifact
 from leanformer.errors import LeanformerError
 from leanformer.predictor import Predictor
@@ -30,7 +31,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     called = f"{name.partition(':')[2]}(folder, threads={threads})"
     made = _call(name, called, lambda: kind(str(artifact.path), threads=threads))
     task = artifact.task
-    tags = task.answer == "tags"
+    tags = form_of(task).per_word
     wanted = ("task", "tokenize", "infer", *(("sentence_windows",) if tags else ()))
     lacking = [one for one in wanted if not hasattr(made, one)]
     if lacking:

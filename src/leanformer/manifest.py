@@ -114,8 +114,8 @@ _SCHEMA: Check = fields(
 def check_manifest(value: Any) -> None:
     """Raise `ValueError` that names the place unless the value is a manifest, and its parts go together."""
     _SCHEMA(value, "manifest")
-    answer, labels = BUILT[value["task"]["kind"]].answer, value["task"]["labels"]
-    if answer in ("label", "labels", "tags") and not labels:
+    kind, labels = BUILT[value["task"]["kind"]], value["task"]["labels"]
+    if kind.named and not labels:
         raise ValueError(f"manifest.task.labels is empty, and the answer of a {value['task']['kind']} model is a label")
-    if answer == "tags" and (wrong := [label for label in labels if not is_tag(label)]):
+    if "scheme" in kind.learns and (wrong := [label for label in labels if not is_tag(label)]):
         raise ValueError(f"manifest.task.labels has {wrong[0]!r:.60}, which is no tag of words")

@@ -17,27 +17,48 @@ Question = Text | Sequence[str]
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells the kinds apart: whether an input is a pair of texts, and the form of the answer.
+    """What tells the kinds apart: what an input is, and the form of the answer.
 
-    An answer is "label" (one label of several), "labels" (any number of labels), "score" (a number) or "tags" (one
-    label of several for each word) or "vector" (the text as numbers).
+    Attributes:
+        input: "text", or "pair" for a first and a second text.
+        answer: a key of `answers.forms.FORMS`, where it is said what the form means.
+        outputs: how many numbers a model gives for one input (or word): one for each of the task's "labels", as many
+            as its "width", or a number.
+        learns: those fields of `Task` that a model of the kind may have learnt.
     """
 
-    pairs: bool
+    input: str
     answer: str
+    outputs: str | int = "labels"
+    learns: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> bool:
+        """Whether an input is a pair of texts."""
+        return self.input == "pair"
+
+    @property
+    def named(self) -> bool:
+        """Whether answers are made of label names."""
+        return self.outputs == "labels"
 
 
 BUILT = {
-    "classification": Kind(pairs=False, answer="label"),
-    "pair": Kind(pairs=True, answer="label"),
-    "multilabel": Kind(pairs=False, answer="labels"),
-    "similarity": Kind(pairs=True, answer="score"),
-    "regression": Kind(pairs=False, answer="score"),
-    "tokens": Kind(pairs=False, answer="tags"),
-    "embedding": Kind(pairs=False, answer="vector"),
+    "classification": Kind("text", "label"),
+    "pair": Kind("pair", "label"),
+    "multilabel": Kind("text", "labels", learns=("thresholds",)),
+    "similarity": Kind("pair", "score", outputs=1, learns=("scale",)),
+    "regression": Kind("text", "score", outputs=1, learns=("scale",)),
+    "tokens": Kind("text", "tags", learns=("transitions", "scheme")),
+    "embedding": Kind("text", "vector", outputs="width"),
 }
-KINDS = (*BUILT, "span", "choice")
+_LEARNT = ("thresholds", "scale", "transitions", "scheme")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,5}")
+
+
+def kind_of(input: str, answer: str) -> str | None:
+    """The kind of task with such inputs and answers; None where none is built."""
+    return next((name for name, kind in BUILT.items() if (kind.input, kind.answer) == (input, answer)), None)
 
 
 def by_number(found: Sequence[str], labels: Sequence[str]) -> list[int] | None:
@@ -56,8 +77,8 @@ class Task:
     """A task: its kind and, in the order of the logits, its label names.
 
     Attributes:
-        kind: one of `KINDS`.
-        labels: the label names; empty for a score.
+        kind: one of `BUILT`.
+        labels: the label names; empty where answers are not made of them.
         thresholds: of a model that gives any number of labels, for each the probability from which on it is given;
             None means 0.5 for all.
         scale: of a model that gives a score, (offset, unit): score = offset + unit * output; None means (0, 1).
@@ -80,47 +101,59 @@ class Task:
     scheme: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown task kind {self.kind!r}; one of {', '.join(KINDS)}")
+        if self.kind not in BUILT:
+            raise ValueError(f"unknown task kind {self.kind!r}; one of {', '.join(BUILT)}")
+        kind = BUILT[self.kind]
         if len(set(self.labels)) != len(self.labels):
             raise ValueError(f"duplicate label names in {self.labels}")
-        answer = BUILT[self.kind].answer if self.kind in BUILT else None
-        if answer in ("score", "vector") and self.labels:
-            raise ValueError(f"a task of kind {self.kind!r} has a {answer} and no labels, not {self.labels}")
-        if (answer == "vector") != (self.width is not None and self.width > 0):
+        if self.labels and not kind.named:
+            raise ValueError(f"a task of kind {self.kind!r} has a {kind.answer} and no labels, not {self.labels}")
+        if (kind.outputs == "width") != (self.width is not None and self.width > 0):
             raise ValueError(f"width {self.width} does not fit a task of kind {self.kind!r}")
+        for name in _LEARNT:
+            if getattr(self, name) is not None and name not in kind.learns:
+                raise ValueError(f"{name} {getattr(self, name)} does not fit a task of kind {self.kind!r}")
         if self.thresholds is not None:
-            if answer != "labels" or len(self.thresholds) != len(self.labels):
+            if len(self.thresholds) != len(self.labels):
                 raise ValueError(f"{len(self.thresholds)} thresholds for {len(self.labels)} labels ({self.kind})")
-            if not all(0 <= one <= 1 for one in self.thresholds):
+            if not all(0 <= threshold <= 1 for threshold in self.thresholds):
                 raise ValueError(f"thresholds are probabilities from 0 to 1, not {self.thresholds}")
-        if self.scale is not None and (answer != "score" or not self.scale[1] > 0):
+        if self.scale is not None and not self.scale[1] > 0:
             raise ValueError(f"scale {self.scale} does not fit a task of kind {self.kind!r}")
         if self.transitions is not None:
             shape = [len(self.labels)] * (len(self.labels) + 1)
-            if answer != "tags" or [len(row) for row in self.transitions] != shape:
+            if [len(row) for row in self.transitions] != shape:
                 raise ValueError(f"transitions do not fit {len(self.labels)} labels of a task of kind {self.kind!r}")
-            if not all(isfinite(one) for row in self.transitions for one in row):
+            if not all(isfinite(score) for row in self.transitions for score in row):
                 raise ValueError("transitions are finite numbers")
-        if self.scheme is not None and (answer != "tags" or self.scheme != "IOB1"):
+        if self.scheme not in (None, "IOB1"):
             raise ValueError(f"scheme {self.scheme!r} does not fit a task of kind {self.kind!r}")
 
     @property
     def answer(self) -> str:
-        """The form of the answer: "label", "labels", "score", "tags" or "vector"."""
+        """The form of the answer: a key of `answers.forms.FORMS`."""
         return BUILT[self.kind].answer
 
     @property
     def pairs(self) -> bool:
         """Whether an input is a pair of texts."""
-        return self.kind in BUILT and BUILT[self.kind].pairs
+        return BUILT[self.kind].pairs
+
+    @property
+    def named(self) -> bool:
+        """Whether answers are made of label names."""
+        return BUILT[self.kind].named
+
+    @property
+    def learns(self) -> tuple[str, ...]:
+        """Those of its own fields that a model may have learnt."""
+        return BUILT[self.kind].learns
 
     @property
     def outputs(self) -> int:
         """How many numbers a model gives for one input (or token): a logit for each label, one score, or a vector."""
-        if self.width is not None:
-            return self.width
-        return 1 if self.kind in BUILT and self.answer == "score" else len(self.labels)
+        outputs = BUILT[self.kind].outputs
+        return outputs if isinstance(outputs, int) else self.width or len(self.labels)
 
     @property
     def question(self) -> Task:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from leanformer import task as tasks
 from leanformer.answers.forms import (
     FORMS,
     beaten_by,
@@ -27,6 +26,7 @@ from leanformer.errors import LeanformerError
 from leanformer.export.parity import compare
 from leanformer.measure.lost import lost_labels
 from leanformer.measure.quality import measure_quality
+from leanformer.models.heads import HEADS
 from leanformer.questions import check_texts
 from leanformer.task import BUILT, Kind, Task
 from leanformer.train.objectives.answers import LOSSES
@@ -45,11 +45,14 @@ def test_losses_are_those_of_the_forms_that_can_be_taught() -> None:
     assert set(LOSSES) == {name for name, form in FORMS.items() if form.taught}
 
 
+def test_heads_are_those_of_all_forms() -> None:
+    assert set(HEADS) == set(FORMS)
+
+
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> Task:
     """A task of a kind whose answers have a form that nothing knows."""
-    monkeypatch.setitem(BUILT, "made-up", Kind(False, "sorting"))
-    monkeypatch.setattr(tasks, "KINDS", (*tasks.KINDS, "made-up"))
+    monkeypatch.setitem(BUILT, "made-up", Kind("text", "sorting"))
     return Task("made-up", ("a", "b"))
 
 
@@ -80,6 +83,7 @@ def unlabelled(task: Task) -> Examples:
         lambda task: with_scale(task, unlabelled(task)),
         lambda task: with_thresholds(task, LOGITS, unlabelled(task)),
         lambda task: LOSSES[task.answer],
+        lambda task: HEADS[task.answer],
     ],
 )
 def test_a_form_that_is_not_built_is_refused(ask: Callable[[Task], object], made_up: Task) -> None:

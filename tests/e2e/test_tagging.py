@@ -13,7 +13,8 @@ import leanformer
 from leanformer.answers.forms import decide
 from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
-from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import token_head
 from leanformer.predictor import logits
 from leanformer.tagging.viterbi import is_legal
 from tests.cli.calling import Command, make_command

@@ -11,7 +11,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
-from leanformer.models.classifier import Classifier, vector_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import vector_head
 from leanformer.models.store import write_classifier
 from leanformer.step import Context
 from leanformer.task import Task

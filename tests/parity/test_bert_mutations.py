@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from leanformer.models import encoder as encoder_module
-from leanformer.models.classifier import Classifier, PooledHead
+from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Encoder, Layer
+from leanformer.models.heads import PooledHead
 from leanformer.models.hf import bert
 from leanformer.models.hf.checkpoint import read_classifier
 from leanformer.shapes.encoder import LayerShape

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from leanformer.models.classifier import Classifier, vector_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import vector_head
 from leanformer.models.surgery import narrow
 from leanformer.shapes.encoder import LayerShape
 from tests.compress.family_models import CASES, family_classifier

@@ -19,7 +19,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.export.onnx import Onnx
 from leanformer.finetune.fine_tune import fine_tune
-from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import token_head
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import answers, logits
 from leanformer.runtime.predictor import LightPredictor

@@ -71,7 +71,11 @@ class AnyLabels(Form):
         )
 
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
-        return task.labels, np.asarray(answers.astype(bool) & targets.astype(bool)).astype(np.int64)
+        labels = len(task.labels)
+        return task.labels, (self.applies(answers, labels) & self.applies(targets, labels)).astype(np.int64)
+
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        return answers.astype(bool)
 
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         """The same answer is the same set."""

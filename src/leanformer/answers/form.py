@@ -118,6 +118,10 @@ class Form(ABC):
         `[n, names]`; no names where there are none to be found.
         """
 
+    @abstractmethod
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        """Which of so many labels each row was given, `[n, labels]`; none where answers are no labels."""
+
     # One model beside another.
 
     @abstractmethod

@@ -69,9 +69,9 @@ class OneLabel(Form):
             f"it is right for {100 * right / len(targets):.1f} % of {len(targets)} rows, and always saying "
             f"{task.labels[most]!r} would be for {100 * counts[most] / len(targets):.1f} %"
         )
-        numbers = np.arange(len(task.labels))
-        other = assign(targets[:, None] == numbers, answers[:, None] == numbers)
-        if other.columns != tuple(numbers) and other.right > counts[most]:
+        labels = len(task.labels)
+        other = assign(self.applies(targets, labels), self.applies(answers, labels))
+        if other.columns != tuple(range(labels)) and other.right > counts[most]:
             moved = [
                 f"{task.labels[column]!r} were {task.labels[i]!r}"
                 for i, column in enumerate(other.columns)
@@ -82,9 +82,11 @@ class OneLabel(Form):
         return said
 
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
-        numbers = np.arange(len(task.labels))
-        counts = (answers[:, None] == numbers) & (targets[:, None] == numbers)
-        return task.labels, counts.astype(np.int64)
+        labels = len(task.labels)
+        return task.labels, (self.applies(answers, labels) & self.applies(targets, labels)).astype(np.int64)
+
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        return np.asarray(answers[:, None] == np.arange(labels))
 
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         return 1 - float(differs(answers, reference).mean())

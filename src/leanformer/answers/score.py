@@ -57,6 +57,9 @@ class Score(Form):
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
         return (), np.zeros((len(targets), 0), dtype=np.int64)
 
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        return np.zeros((len(answers), labels), dtype=bool)
+
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         """Pearson's correlation."""
         return pearson(answers, reference)

@@ -92,6 +92,10 @@ class Tags(Form):
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
         return types_of(task.labels), np.asarray(entity_counts(answers, targets, task.labels)[..., CORRECT])
 
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        """Which tags some word of each sentence was given."""
+        return np.array([np.isin(np.arange(labels), tags) for tags in answers], dtype=bool).reshape(-1, labels)
+
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         """Share of words with the same tag."""
         return 1 - float(differs(flat(answers), flat(reference)).mean())

@@ -51,6 +51,9 @@ class Vector(Form):
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
         _refuse()
 
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        return np.zeros((len(answers), labels), dtype=bool)
+
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         _refuse()
 

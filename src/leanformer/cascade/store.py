@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import MANIFEST, Artifact, open_artifact, write_manifest
 from leanformer.cascade.plan import MOST_MEMBERS, Plan
 from leanformer.errors import ArtifactError, LeanformerError
@@ -47,7 +48,7 @@ def check_members(members: Sequence[Artifact]) -> None:
     for one in members:
         if format_of(one).members:
             raise LeanformerError(f"{one.path}: is a cascade itself\n  remedy: give the models that it is made of")
-        if one.task.answer != "label":
+        if not form_of(one.task).exclusive:
             raise LeanformerError(
                 f"{one.path}: a task of kind {one.task.kind!r} has no cascade: only where one label of several is the "
                 "answer does a single confidence say whether it stands\n  remedy: give classifiers of texts or pairs"

@@ -63,6 +63,7 @@ def gate(
     Exit status 0: shown, it may ship. 4: not shown; the output says which bound failed and how many more texts would
     decide it.
     """
+    from leanformer.answers.forms import form_of
     from leanformer.artifact import open_artifact
     from leanformer.measure.data_reuse import earlier_use
     from leanformer.measure.lost import lost_labels
@@ -74,7 +75,7 @@ def gate(
         check_file(output, "a verdict of `leanformer gate`", is_verdict)
     bounds = Bounds(max_drop, confidence, max_flips, _slice_bounds(slices, max_drop))
     lean = open_artifact(artifact)
-    if lean.task.answer != "label":
+    if not form_of(lean.task).exclusive:
         raise LeanformerError(
             f"{artifact}: the gate judges classifiers, not tasks of kind {lean.task.kind!r}\n"
             "  remedy: measure both with leanformer bench"

@@ -51,7 +51,8 @@ def make_embedder(
     Raises `CheckpointError` for an encoder that cannot be read or whose pooling is not known, `GateError` where the
     graph strays from PyTorch, `DataError` for too few texts.
     """
-    from leanformer.models.classifier import Classifier, vector_head
+    from leanformer.models.classifier import Classifier
+    from leanformer.models.heads import vector_head
     from leanformer.models.hf.checkpoint import read_classifier, read_config_file
     from leanformer.models.hf.folders import check_config, check_file, check_folder
     from leanformer.models.hf.sentence import read_sentence_encoder

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from leanformer.answers.forms import changed
+from leanformer.answers.forms import changed, form_of
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import GateError
@@ -18,7 +18,7 @@ _ONE_LABEL = Task("classification", ())
 
 def gate_examples(data: Dataset) -> Examples | None:
     """The texts to compare on: dev; for vectors, which have no labels and so no dev split, the unlabelled ones."""
-    return data.unlabelled if data.task.answer == "vector" else data.dev
+    return data.dev if form_of(data.task).taught else data.unlabelled
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def write_own(artifact: Artifact, path: Path, token_types: bool) -> None:
             f"{artifact.path}: its graph was made without token types\n"
             "  remedy: export the encoder artifact that it was made from"
         )
-    if artifact.task.answer == "vector" and artifact.properties.get("pooling") == "mean":
+    if artifact.task.width is not None and artifact.properties.get("pooling") == "mean":
         raise ArtifactError(
             f"{artifact.path}: a packed graph that averages has no padded form yet\n"
             "  remedy: sentence-transformers exports the checkpoint that it was made from"

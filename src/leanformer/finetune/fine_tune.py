@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.variety import require_variety
@@ -79,7 +80,7 @@ def fine_tune(
     train = replace(data.train, task=with_scale(data.task, data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
     cut = {"train": tokenizer.count_longer(train.inputs), "dev": tokenizer.count_longer(data.dev.inputs)}
-    if data.task.answer == "tags":
+    if form_of(data.task).per_word:
         cut = {}  # they are read in windows
     if any(cut.values()):
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())

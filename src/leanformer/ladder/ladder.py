@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.forms import decide, score_logits
+from leanformer.answers.forms import decide, form_of, score_logits
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -222,7 +222,7 @@ def _loss(
     dev: tuple[np.ndarray, np.ndarray] | None,
 ) -> dict[str, Any] | None:
     """Where quality was lost, by class and length; None for kinds whose answers are not one label of several."""
-    return describe_loss(values, reference, test.targets, task, lengths, dev) if task.answer == "label" else None
+    return describe_loss(values, reference, test.targets, task, lengths, dev) if form_of(task).exclusive else None
 
 
 def _metered(

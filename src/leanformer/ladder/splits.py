@@ -64,7 +64,7 @@ def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Pre
     if data.train is None and data.dev is None and data.test is None:
         if data.unlabelled is None or len(data.unlabelled) < 20:
             raise DataError("at least 20 unlabelled texts are needed to compare models on", path=data.name)
-        agreement = "agreement" if teacher.task.answer == "label" else metric_name(teacher.task)
+        agreement = "agreement" if form_of(teacher.task).exclusive else metric_name(teacher.task)
         metric = agreement + _WITH_TEACHER
         return Prepared(_from_teacher(data.unlabelled, data, teacher, seed, threads), metric)
     # Said before the recipe runs, not after it.
@@ -113,7 +113,7 @@ def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
             ),
         )
     same = by_number(data.task.labels, teacher.task.labels) is not None
-    if data.task.answer == "tags":
+    if form_of(data.task).per_word:
         same = set(types_of(data.task.labels)) <= set(types_of(teacher.task.labels))
     if not same and set(data.task.labels) - set(teacher.task.labels):
         raise DataError(

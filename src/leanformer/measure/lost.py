@@ -8,8 +8,6 @@ from leanformer.answers.forms import form_of
 from leanformer.metrics.binomial import at_most
 from leanformer.task import Task
 
-ANSWERS = ("label", "labels", "tags")
-"""Forms of answer that have labels which can be lost; see `task.Task.answer`."""
 # The reference must find a label so often before its loss means anything.
 _FEWEST = 3
 # Of a label that is found less than half as often: chance at most that the two models are equally good at it.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError
 from leanformer.models.bilstm import BiLstm
@@ -31,7 +32,7 @@ def write_bilstm(
     `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task has another number of outputs, or
     another form of answer than the model gives.
     """
-    if task.outputs != model.config.labels or (task.answer == "tags") != (model.config.pooling == "none"):
+    if task.outputs != model.config.labels or not _fits(model.config, task):
         raise ValueError(
             f"a task with {task.outputs} outputs ({task.kind}) for {model.config.labels} logits, "
             f"pooling {model.config.pooling}"
@@ -51,7 +52,13 @@ def read_bilstm(artifact: Artifact) -> BiLstm:
         )
     config = read_config(artifact, CONFIG, BILSTM, BiLstmConfig.from_json)
     check_agreement(
-        artifact, CONFIG, labels=config.labels, tags=config.pooling == "none", vectors=False,
+        artifact, CONFIG, labels=config.labels, fits=_fits(config, artifact.task),
         padding_id=config.padding_id, vocabulary=config.vocabulary,
     )  # fmt: skip
     return read_weights(artifact, lambda: BiLstm(config)).eval()
+
+
+def _fits(config: BiLstmConfig, task: Task) -> bool:
+    """Whether a recurrent classifier of that shape gives answers of the task's form."""
+    form = form_of(task)
+    return form.taught and form.per_word == (config.pooling == "none")

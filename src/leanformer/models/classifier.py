@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from leanformer.models.dropout import Dropout
-from leanformer.models.encoder import Encoder, EncoderOutput, norm
-from leanformer.models.feedforward.dense import activate
+from leanformer.models.encoder import Encoder, EncoderOutput
+from leanformer.models.heads import make_head
 from leanformer.shapes.encoder import EncoderConfig
-from leanformer.shapes.head import HeadShape
 
 
 @dataclass(frozen=True)
@@ -21,76 +19,6 @@ class ClassifierOutput:
     encoded: EncoderOutput
 
 
-class PooledHead(nn.Module):
-    """One vector per text through a dense layer ("pooler") and an activation to the logits.
-
-    BERT's head is the first token, dense, tanh, dropout, logits; the others vary it (`HeadShape`).
-    """
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.shape = config.head
-        self.pooler = nn.Linear(config.hidden, config.hidden, bias=self.shape.bias)
-        self.norm = norm(config, config.hidden) if self.shape.norm else None
-        self.dropout = Dropout(config.dropout if self.shape.dropout is None else self.shape.dropout)
-        self.classifier = nn.Linear(config.hidden, config.labels)
-
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """`[B, S, H]` with mask `[B, S]` to `[B, labels]`."""
-        pooled = hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
-        if self.shape.drops_input:
-            pooled = self.dropout(pooled)
-        pooled = activate(self.pooler(pooled), self.shape.activation)
-        return self.classifier(self.dropout(pooled if self.norm is None else self.norm(pooled)))
-
-
-class TokenHead(nn.Module):
-    """Every token's own logits: dropout and a linear map, as the families' stock token classifiers have it."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.dropout = Dropout(config.dropout if config.head.dropout is None else config.head.dropout)
-        self.classifier = nn.Linear(config.hidden, config.labels)
-
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """`[B, S, H]` to `[B, S, labels]`; what padding gets means nothing."""
-        return self.classifier(self.dropout(hidden))
-
-
-class VectorHead(nn.Module):
-    """One vector per text, and nothing behind it: a sentence encoder (Reimers and Gurevych 2019)."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.shape = config.head
-
-    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """`[B, S, H]` with mask `[B, S]` to `[B, H]`."""
-        return hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
-
-
-def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
-    """The same encoder with vectors for answers; `pooling` is "first" or "mean"."""
-    return replace(config, labels=config.hidden, head=HeadShape(pooling=pooling, activation="none"))
-
-
-def token_head(config: EncoderConfig) -> EncoderConfig:
-    """The same encoder with a head for tokens."""
-    return replace(config, head=HeadShape(pooling="none", dropout=config.head.dropout))
-
-
-def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The mean `[B, H]` of the real tokens of `[B, S, H]`."""
-    real = mask.to(hidden.dtype)
-    return (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
-
-
-def _head(config: EncoderConfig) -> PooledHead | TokenHead | VectorHead:
-    if config.head.gives_vectors:
-        return VectorHead(config)
-    return TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
-
-
 class Classifier(nn.Module):
     """A sequence or token classifier, weights drawn as BERT draws them: normal, deviation 0.02; biases zero."""
 
@@ -98,7 +26,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config)
-        self.head = _head(config)
+        self.head = make_head(config)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)

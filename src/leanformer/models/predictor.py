@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leanformer.answers.forms import form_of
 from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_same
 from leanformer.batching import check_rows
@@ -87,7 +88,7 @@ class TorchPredictor:
         return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        if self.task.answer == "tags":
+        if form_of(self.task).per_word:
             return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
         return self._tokenizer.encode(texts)
 
@@ -161,7 +162,7 @@ def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
     """The same of a checkpoint kept as it came, read by `transformers`."""
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    stock = AutoModelForTokenClassification if artifact.task.answer == "tags" else AutoModelForSequenceClassification
+    stock = AutoModelForTokenClassification if form_of(artifact.task).per_word else AutoModelForSequenceClassification
     _check_foreign_files(artifact)
     try:
         foreign, loading = stock.from_pretrained(

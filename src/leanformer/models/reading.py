@@ -37,18 +37,20 @@ def check_agreement(
     name: str,
     *,
     labels: int,
-    tags: bool,
-    vectors: bool,
+    fits: bool,
     padding_id: int,
     vocabulary: int,
     positions: int | None = None,
 ) -> None:
-    """Raise `ArtifactError` where a configuration does not go together with the manifest, or with itself."""
+    """Raise `ArtifactError` where a configuration does not go together with the manifest, or with itself.
+
+    `fits`: whether its head gives answers of the manifest's form.
+    """
     task = artifact.task
     problem = None
     if labels != task.outputs:
         problem = f"{labels} labels, and the manifest has {task.outputs} outputs ({task.kind})"
-    elif (tags, vectors) != (task.answer == "tags", task.answer == "vector"):
+    elif not fits:
         problem = f"a head for another task than the manifest's ({task.kind})"
     elif padding_id >= vocabulary:
         problem = f"the padding id {padding_id}, and {vocabulary} words"

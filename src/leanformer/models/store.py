@@ -12,24 +12,27 @@ from typing import Any
 
 import torch
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import write_json
 from leanformer.formats import format_of
-from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import HEADS
 from leanformer.models.hf.checkpoint import (
     FAMILIES,
     check_tags,
     classifier_config,
-    kind_of,
     logits_of,
     read_classifier,
     read_config_file,
+    tags_words,
     usable_positions,
 )
 from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
+from leanformer.models.hf.problem_types import kind_of
 from leanformer.models.hf.stock import compare_from_text, stock_model
 from leanformer.models.hf.tokenizer import AWKWARD, longest_input, stock_tokenizer, tokenizer_file
 from leanformer.models.reading import check_agreement, read_config, read_weights
@@ -37,7 +40,6 @@ from leanformer.models.scoring import score_rows
 from leanformer.models.writing import TOKENIZER, write_module
 from leanformer.outputs.folders import new_artifact
 from leanformer.shapes.encoder import ENCODER, EncoderConfig
-from leanformer.shapes.head import HeadShape
 from leanformer.task import BUILT, Task, Text
 from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer
@@ -77,7 +79,7 @@ def read_model(artifact: Artifact) -> Classifier:
         )
     config = read_config(artifact, CONFIG, ENCODER, EncoderConfig.from_json)
     check_agreement(
-        artifact, CONFIG, labels=config.labels, tags=config.head.pooling == "none", vectors=config.head.gives_vectors,
+        artifact, CONFIG, labels=config.labels, fits=HEADS[artifact.task.answer].fits(config.head),
         padding_id=config.padding_id, vocabulary=config.vocabulary, positions=config.positions,
     )  # fmt: skip
     return read_weights(artifact, lambda: Classifier(config)).eval()
@@ -125,7 +127,7 @@ def _understood(source: Path, pairs: bool) -> tuple[dict[str, Any], tuple[str, .
             f"  remedy: fine-tune it first: leanformer train DATA --encoder {source} --output teacher"
         )
     own = label_names(config, source, logits_of(source, config))
-    return config, own, kind_of(config, len(own), pairs=pairs, source=source)
+    return config, own, kind_of(config, len(own), tags=tags_words(config), pairs=pairs, source=source)
 
 
 def max_tokens_of(config: dict[str, Any], limit: int, said: int | None = None) -> int:
@@ -162,8 +164,8 @@ def import_checkpoint(
         return open_artifact(name)
     source = find_checkpoint(name)
     config, own, kind = _understood(source, pairs)
-    task = named or Task(kind, () if BUILT[kind].answer == "score" else match_in_order(own, labels, source))
-    if task.answer == "tags":
+    task = named or Task(kind, match_in_order(own, labels, source) if BUILT[kind].named else ())
+    if form_of(task).per_word:
         check_tags(task.labels, source)
     options: dict[str, Any] = {"source": Path(name).name, "family": config["model_type"]}
     if task.labels and task.labels != own and (named is not None or are_placeholders(own)):
@@ -171,7 +173,7 @@ def import_checkpoint(
     origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens, longest_input(source))
     if config["model_type"] in FAMILIES:
-        model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags", config=config)
+        model, missing = read_classifier(source, task.outputs, tokens=form_of(task).per_word, config=config)
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
         tokenizer = tokenizer_file(source, model.config.vocabulary, texts=texts)
@@ -195,7 +197,7 @@ def _compare(
 ) -> None:
     """Compare answers with those of the checkpoint's own library, where that reads the folder whole."""
     theirs = stock_tokenizer(source)
-    stock = None if theirs is None else stock_model(source, tags=task.answer == "tags")
+    stock = None if theirs is None else stock_model(source, tags=form_of(task).per_word)
     if stock is None:
         return
     ours = Tokenizer(tokenizer, max_tokens)
@@ -219,8 +221,8 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
         model = read_model(artifact)
         if artifact.task.question != task.question:
             config = replace(model.config, labels=task.outputs)
-            if (task.answer == "tags") != (config.head.pooling == "none"):
-                config = _with_head(config, task)
+            head = HEADS[task.answer]
+            config = config if head.fits(config.head) else head.fresh(config)
             fresh = Classifier(config)
             fresh.encoder.load_state_dict(model.encoder.state_dict())
             return fresh, artifact.file(TOKENIZER), ["head"], model.config.positions
@@ -228,13 +230,8 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
     source = find_checkpoint(name)
     check_folder(source, classifier=False)
     check_config(source, read_config_file(source), classifier=False)
-    model, missing = read_classifier(source, task.outputs, tokens=task.answer == "tags")
+    model, missing = read_classifier(source, task.outputs, tokens=form_of(task).per_word)
     return model, tokenizer_file(source, model.config.vocabulary), missing, model.config.positions
-
-
-def _with_head(config: EncoderConfig, task: Task) -> EncoderConfig:
-    """A head for tokens in place of one for texts, or BERT's in place of one for tokens."""
-    return token_head(config) if task.answer == "tags" else replace(config, head=HeadShape(dropout=config.head.dropout))
 
 
 def device_of(name: str) -> torch.device:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leanformer.answers.forms import beaten_by, decide, metric_of
+from leanformer.answers.forms import FORMS, beaten_by, decide, form_of, metric_of
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples, sampled
@@ -57,8 +57,9 @@ def take_in(
     labels = data.task.labels if answer == data.task.answer else ()
     known = match_by_name(own, labels) if labels else None
     nameless = are_placeholders(own)
-    by_dev = bool(labels) and known is None if answer in ("label", "labels") else answer == "tags"
-    by_dev = by_dev and not (answer == "tags" and nameless and not labels)
+    tags = FORMS[answer].per_word
+    by_dev = tags or (bool(labels) and known is None)
+    by_dev = by_dev and not (tags and nameless and not labels)
     key = [_IMPORT, str(source.resolve()), stamps, max_tokens, data.task.question.to_json()]
     if by_dev and data.dev is not None:
         key.append(data.dev.content_hash)
@@ -74,7 +75,7 @@ def take_in(
         note_made(folder)
         return made
     names = known or own
-    if answer == "tags" and nameless:
+    if tags and nameless:
         names = (OUTSIDE, *(f"B-{i}" for i in range(1, len(own))))  # tags of any kind, until they are known
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix="teacher-") as scratch:
@@ -86,7 +87,7 @@ def take_in(
             texts=texts,
             named=Task(kind, names),
         )
-        if answer == "tags" and not nameless and (known or not labels):
+        if tags and not nameless and (known or not labels):
             found = Naming(names, "", _scheme(bare, data))
         else:
             found = _by_dev(source, bare, own, data)
@@ -122,22 +123,19 @@ def _by_dev(source: Path, bare: Artifact, own: Sequence[str], data: Dataset) -> 
             "a labelled dev split nothing tells which is which\n"
             "  remedy: write the data's labels into config.json, as id2label, in the order of the logits; or give dev"
         )
-    if data.task.answer == "tags" and not are_placeholders(own):
+    if form_of(data.task).per_word and not are_placeholders(own):
         raise CheckpointError(
             f"{source}: the model's types of entity ({join_names(types_of(own))}) are not the data's "
             f"({join_names(types_of(labels))})\n"
             "  remedy: write the data's types into config.json, as id2label, in the order of the logits"
         )
     values = logits(open_predictor(bare), dev.inputs)
-    if data.task.answer == "tags":
+    if form_of(data.task).per_word:
         tags = [[labels[i] for i in each] for each in dev.targets]
         return name_tags(source, own, labels, tags, [each.argmax(axis=1) for each in values])
-    answers = decide(values, bare.task)
-    if data.task.answer == "labels":
-        return name_by_rows(source, own, labels, dev.targets, answers)
-    numbers = np.arange(max(len(own), len(labels)))
-    true = dev.targets[:, None] == numbers[: len(labels)]
-    return name_by_rows(source, own, labels, true, answers[:, None] == numbers[: len(own)])
+    form = form_of(data.task)
+    true = form.applies(dev.targets, len(labels))
+    return name_by_rows(source, own, labels, true, form.applies(decide(values, bare.task), len(own)))
 
 
 def _scheme(tagger: Artifact, data: Dataset) -> str | None:
@@ -146,7 +144,7 @@ def _scheme(tagger: Artifact, data: Dataset) -> str | None:
     It is IOB1 where most of its entities begin with I-, and dev, if there is one, agrees better so.
     """
     prefixes = {split_tag(name)[0] for name in tagger.task.labels}
-    dev = data.dev if data.task.answer == "tags" else None
+    dev = data.dev if form_of(data.task).per_word else None
     texts = dev or data.unlabelled
     if texts is None or not {"B", "I"} <= prefixes or prefixes & set("ESLU"):
         return None

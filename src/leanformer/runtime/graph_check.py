@@ -10,6 +10,7 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.errors import ArtifactError
 from leanformer.runtime.finite import first_not_finite
@@ -58,7 +59,7 @@ def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> Limits:
 
 def _check_interface(graph: OnnxFile, artifact: Artifact) -> None:
     """Inputs, outputs and operators."""
-    inputs, tags = set(graph.inputs), artifact.task.answer == "tags"
+    inputs, tags = set(graph.inputs), form_of(artifact.task).per_word
     packed = {*_PACKED, *(() if tags else ("first",))}
     if not (packed <= inputs <= {*packed, "types"} or _PADDED <= inputs <= {*_PADDED, "token_type_ids"}):
         raise ValueError(f"its inputs are {', '.join(sorted(inputs))[:200]}")

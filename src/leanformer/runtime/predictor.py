@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from leanformer.answers.forms import to_predictions
+from leanformer.answers.forms import form_of, to_predictions
 from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
 from leanformer.errors import ArtifactError, DataError
@@ -134,7 +134,7 @@ class LightPredictor(GraphRunner):
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
-        if self.task.answer == "tags":
+        if form_of(self.task).per_word:
             return self._predict_tags(texts)
         single: Sequence[Text] = texts  # `check_texts` has looked at them
         predictions: list[Prediction] = []
@@ -177,7 +177,7 @@ class LightPredictor(GraphRunner):
         return longer, values
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        if self.task.answer == "tags":
+        if form_of(self.task).per_word:
             return [one.ids for _, each in self._begin(texts, self._windows_of_each)() for one in each]
         return self._begin(texts, self._tokenizer.encode)()
 
@@ -187,7 +187,7 @@ class LightPredictor(GraphRunner):
         Three chunks are held at a time, however many there are. Chunks of some thousand texts fill packs as well as all
         texts together would. Raises as `tokenize` does, after the logits of all earlier chunks.
         """
-        if self.task.answer == "tags":
+        if form_of(self.task).per_word:
             return self._beside(chunks, self._windows_of_each, self._by_words)
         return self._beside(chunks, self._tokenizer.encode, self.infer)
 
@@ -223,7 +223,7 @@ class LightPredictor(GraphRunner):
         if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
             return lambda: tokenize(texts)
         # Looking words up holds Python's lock, so that more workers than one would only wait for each other.
-        remembers = self.task.answer != "tags" and self._tokenizer.remembers_words
+        remembers = not form_of(self.task).per_word and self._tokenizer.remembers_words
         return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
 
     @cached_property

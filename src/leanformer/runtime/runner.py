@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
@@ -136,7 +137,7 @@ class GraphRunner:
             return self._infer(rows)
 
     def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        tags = self.artifact.task.answer == "tags"
+        tags = form_of(self.artifact.task).per_word
         starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else None
         result = np.empty(
             (len(rows) if starts is None else int(starts[-1]), self.artifact.task.outputs), dtype=np.float32

@@ -61,7 +61,7 @@ def default_engine(artifact: Artifact) -> str:
     """
     told = artifact.properties
     int8 = str(told.get("precision", "")).startswith("int8")
-    known = (told.get("layout") == "packed" or "units" in told) and artifact.task.answer != "vector"
+    known = (told.get("layout") == "packed" or "units" in told) and artifact.task.width is None
     return "native" if int8 and known and is_fast() and can_build() else DEFAULT_ENGINE
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
 from leanformer.serve.figures import read_figures
@@ -141,7 +142,7 @@ def open_model(name: str, index: int, folder: str) -> Model:
 
 def open_tokenizer(artifact: Artifact) -> Tokenizer | CascadeTokenizer | SentenceTokenizer:
     """What makes rows of texts for the artifact; the one place where the front looks at what kind of one it is."""
-    if artifact.task.answer == "tags":
+    if form_of(artifact.task).per_word:
         return SentenceTokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
     return tokenizer_of(artifact)
 

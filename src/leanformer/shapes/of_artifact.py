@@ -25,7 +25,7 @@ def of_recurrent(artifact: Artifact) -> LstmShape:
 
 def of_graph(artifact: Artifact) -> Shape | None:
     """Of an artifact of format "onnx"; None where its properties tell too little."""
-    labels = 0 if artifact.task.answer == "vector" else artifact.task.outputs
+    labels = artifact.task.outputs if artifact.task.width is None else 0
     return shape_of_properties(artifact.properties, labels, first_only=True)
 
 

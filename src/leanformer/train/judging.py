@@ -56,7 +56,7 @@ class Judge:
         Without thresholds the model is not run.
         """
         task = self._dev.task
-        return self._learnt(with_thresholds(task, self._logits(), self._dev) if task.answer == "labels" else task)
+        return self._learnt(with_thresholds(task, self._logits(), self._dev) if "thresholds" in task.learns else task)
 
     def _logits(self) -> np.ndarray:
         padding = self._model.config.padding_id

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import words_of
@@ -175,7 +176,7 @@ def paired(student: Encoded, teacher: Encoded) -> Pairs:
 
 def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
     """The rows of `texts`: cut at `max_tokens`, or where words are tagged whole, in windows."""
-    if task.answer != "tags":
+    if not form_of(task).per_word:
         return Encoded(task, texts, tokenizer.encode(texts), None)
     windows = SentenceTokenizer(tokenizer.path, tokenizer.max_tokens).windows([str(text) for text in texts])
     return Encoded(task, texts, [one.ids for each in windows for one in each], windows)

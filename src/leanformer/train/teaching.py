@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import CheckpointError
@@ -88,7 +89,7 @@ class Teaching:
         own = range(chunk * CHUNK_ROWS, min(len(self.lengths), (chunk + 1) * CHUNK_ROWS))
         first, last = (int(one) for one in self.layouts["logits"].borders[chunk : chunk + 2])
         logits = np.zeros((last - first, self.teacher.task.outputs), dtype=np.float32)
-        if self.teacher.task.answer == "tags":
+        if form_of(self.teacher.task).per_word:
             logits[:] = nothing_left(self.teacher.task.labels)  # of words that the teacher's tokenizer drops
         if self._model is None:
             values = self._predictor.infer([self.encoded.rows[i] for i in own])

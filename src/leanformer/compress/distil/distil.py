@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.compress.distil.architecture import Architecture
 from leanformer.errors import DataError, RecipeError
@@ -107,7 +108,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
         torch.manual_seed(context.seed)  # so that a trial changes nothing but the choice
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
-        if artifact.task.answer == "tags":
+        if form_of(artifact.task).per_word:
             same_tokens = same_tokens and tokens == teacher.max_tokens  # or windows would not be the same
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.compress.recurrent.strategies import LEARNT
 from leanformer.data.dataset import Dataset
@@ -174,7 +175,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
             raise RecipeError(f"compress.bilstm: layer {self.layer}, but the teacher has only {depth}")
         # Tokens differ from the first layer on. The one that stands for a whole text is nearly the same in all texts
         # until the last layers, and a student learns nothing from a constant.
-        usual = max(1, round(7 * depth / 12)) if artifact.task.answer == "tags" else depth
+        usual = max(1, round(7 * depth / 12)) if form_of(artifact.task).per_word else depth
         return self.layer or usual, config.hidden
 
     def _reads_alike(self, artifact: Artifact, teacher: Artifact) -> bool:

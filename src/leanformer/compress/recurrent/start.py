@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer as RustTokenizer
 from torch import Tensor
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.compress.recurrent.strategies import LEARNT
 from leanformer.compress.vocabulary.learnt_pieces import SPECIAL, carried_over, learn_pieces
@@ -114,7 +115,7 @@ def start_student(
     shape = BiLstmConfig(
         vocabulary=len(table), embedding=embedding, units=units, projection=projection or config.hidden,
         labels=artifact.task.outputs, padding_id=padding, dropout=dropout,
-        pooling="none" if artifact.task.answer == "tags" else "ends",
+        pooling="none" if form_of(artifact.task).per_word else "ends",
     )  # fmt: skip
     model = BiLstm(shape)
     if start == "svd":

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.bulk import Asked, check_kept
 from leanformer.data.reading.conll import build_sentence
 from leanformer.data.reading.decoding import Line, lines_of, try_lines
@@ -60,7 +61,7 @@ def read_asked(path: Path, task: Task, keep: Mapping[str, str] | None = None) ->
         rows = _from_lines(try_lines(path), path, task, keep)
     elif extension == ".jsonl":
         rows = _from_json(path, task, keep)
-    elif extension == ".conll" or (task.answer == "tags" and extension == ".tsv"):
+    elif extension == ".conll" or (form_of(task).per_word and extension == ".tsv"):
         rows = _from_columns(path, keep)
     else:
         rows = _from_table(path, task, keep)
@@ -166,7 +167,7 @@ def _question(record: _Record, task: Task, path: Path, line: int) -> Question:
     bare = without_labels(dict(record))
     if isinstance(bare.get("text"), str) and (problem := _empty(bare["text"], path, line)):
         raise problem
-    if task.answer == "tags":
+    if form_of(task).per_word:
         row = build_sentence(bare, path=path, line=line)
         return str(bare["text"]) if isinstance(bare.get("text"), str) else words_of(row.text)
     row = build_row(bare, None, path=path, line=line)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from leanformer.data.reading.rows import Row, Table, as_score, mismatch
-from leanformer.task import BUILT, Kind
+from leanformer.task import kind_of
 
 # A decimal number with something behind the point: 4.0 may be a class that a spreadsheet wrote, 4.25 is none.
 _FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
@@ -25,7 +25,7 @@ def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple
         return "tokens", []
     pairs = 2 * sum(row.pair is not None for row in rows) > len(rows)
     answer = "label" if first is None else _answer([row for row in rows if row.label is not None])
-    kind = next((name for name, one in BUILT.items() if one == Kind(pairs, answer)), None)
+    kind = kind_of("pair" if pairs else "text", answer)
     if kind is None:
         assert first is not None
         raise first.error(

@@ -13,9 +13,10 @@ from torch import nn
 
 from leanformer.export.graphs.graph import Graph, array
 from leanformer.export.graphs.position_graph import Positions, position_operators
-from leanformer.models.classifier import Classifier, TokenHead, VectorHead
+from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Layer
 from leanformer.models.feedforward.dense import FeedForward
+from leanformer.models.heads import TokenHead, VectorHead
 from leanformer.shapes.encoder import EncoderConfig
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "gelu": "Gelu", "gelu_tanh": "Gelu"}

@@ -11,14 +11,17 @@ from typing import Any
 
 import torch
 
+from leanformer.answers.forms import form_of
 from leanformer.errors import CheckpointError
 from leanformer.files import write_json
-from leanformer.models.classifier import Classifier, token_head
+from leanformer.models.classifier import Classifier
+from leanformer.models.heads import token_head
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
+from leanformer.models.hf.problem_types import PROBLEMS
 from leanformer.models.hf.weights import read_weights, unwrapped, weight_shapes
 from leanformer.models.tensors import save_tensors
 from leanformer.tagging.schemes import types_of
-from leanformer.task import BUILT, Kind, Task
+from leanformer.task import Task
 
 _MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
 FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind in module.MODEL_TYPES}
@@ -129,32 +132,6 @@ def usable_positions(config: dict[str, Any], default: int) -> int:
     return int(family.read_config(config, labels=2).positions)
 
 
-# What `transformers` calls the form of the answer.
-_PROBLEM_TYPES = {
-    "single_label_classification": "label", "multi_label_classification": "labels", "regression": "score",
-}  # fmt: skip
-
-
-def kind_of(config: Mapping[str, Any], logits: int, *, pairs: bool, source: object) -> str:
-    """The kind of task that a sequence classifier's `config.json` speaks of.
-
-    Without a problem type it is what `transformers` trains it for: one logit is a score, several are one label of
-    several. Raises `CheckpointError` for what we have no kind for.
-    """
-    if tags_words(config) and not pairs:
-        return "tokens"
-    problem = config.get("problem_type") or ("regression" if logits == 1 else "single_label_classification")
-    answer = _PROBLEM_TYPES.get(problem)
-    kind = next((name for name, one in BUILT.items() if one == Kind(pairs, str(answer))), None)
-    if kind is None or (answer == "score" and logits != 1) or (answer == "label" and logits < 2):
-        raise CheckpointError(
-            f"{source}: problem_type {problem!r} with {logits} logits{' on pairs of texts' if pairs else ''} is not "
-            "built\n  remedy: give a model that chooses one label of several, any number of them (for single texts), "
-            "or gives one score"
-        )
-    return kind
-
-
 def read_classifier(
     folder: Path, labels: int, *, tokens: bool = False, config: dict[str, Any] | None = None
 ) -> tuple[Classifier, list[str]]:
@@ -254,7 +231,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     family = FAMILIES[config.family]
     theirs, weights = family.write_config(config), family.names(config)
     as_stock = family.read_config(theirs, config.labels)
-    if task.answer == "tags":
+    if form_of(task).per_word:
         _check_token_head(family)
         as_stock, weights = token_head(as_stock), _token_names(weights)
         theirs["architectures"] = [one.replace(_SEQUENCES, _TOKENS) for one in theirs["architectures"]]
@@ -266,8 +243,8 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     names = task.labels or ("score",)
     theirs["id2label"] = {str(index): name for index, name in enumerate(names)}
     theirs["label2id"] = {name: index for index, name in enumerate(names)}
-    if task.answer != "tags":
-        theirs["problem_type"] = next(problem for problem, answer in _PROBLEM_TYPES.items() if answer == task.answer)
+    if not form_of(task).per_word:
+        theirs["problem_type"] = PROBLEMS[task.answer].name
     if task.thresholds is not None:
         theirs["label_thresholds"] = dict(zip(task.labels, task.thresholds, strict=True))
     if task.transitions is not None:

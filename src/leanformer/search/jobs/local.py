@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.forms import decide, score_logits
+from leanformer.answers.forms import decide, form_of, score_logits
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, MissingExtraError
@@ -20,7 +20,7 @@ from leanformer.ladder.operations import work_of
 from leanformer.loading import open_predictor
 from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings, meter
-from leanformer.measure.lost import ANSWERS, lost_labels
+from leanformer.measure.lost import lost_labels
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.predictor import Predictor, logits
 from leanformer.recipe.run import Outcome, run_recipe
@@ -181,7 +181,7 @@ class Runner:
         quality = score_logits(values, self.dev.targets, task)
         if not math.isfinite(quality):
             raise LeanformerError("its quality on dev is not a number: it gives every text the same answer")
-        if task.answer not in ANSWERS:
+        if not task.named:
             return {"quality": quality, "lost": []}
         lost = lost_labels(decide(values, task), self.teacher_answers(), self.dev.targets, task)
         return {"quality": quality, "lost": list(lost)}
@@ -208,7 +208,7 @@ class Runner:
         if found is None:
             found = {"answers": [one.tolist() for one in decide(self._teacher_logits(), self.teacher.task)]}
             keep(path, found)
-        if self.teacher.task.answer == "tags":
+        if form_of(self.teacher.task).per_word:
             return ragged([np.asarray(one, dtype=np.int64) for one in found["answers"]])
         return np.asarray(found["answers"])
 

@@ -24,7 +24,6 @@ from leanformer.cluster.connection import connected
 from leanformer.cluster.pool import RETRIES, DiedError, Pool
 from leanformer.data.dataset import Dataset
 from leanformer.errors import ArtifactError, LeanformerError
-from leanformer.measure.lost import ANSWERS
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.jobs.executor import Job, Result
 from leanformer.search.jobs.local import Runner
@@ -76,7 +75,7 @@ class ClusterExecutor:
         }  # fmt: skip
         # Sent once and not with every trial. It has no test split: `Runner` refuses one.
         self._given = setting, ray.put(runner.data)
-        if runner.teacher.task.answer in ANSWERS:
+        if runner.teacher.task.named:
             runner.teacher_answers()  # kept, before all workers would ask for them at once
         self._jobs: dict[int, Job] = {}
         self._untimed: deque[tuple[Job, Result]] = deque()

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from leanformer.answers.forms import form_of
 from leanformer.errors import LeanformerError
 from leanformer.tagging.viterbi import Transitions, legal_steps
 from leanformer.task import Task
@@ -102,7 +103,7 @@ def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagCh
 
     Raises `LeanformerError`, naming `where` it was asked for, for a task without tags.
     """
-    if task.answer != "tags":
+    if not form_of(task).per_word:
         raise LeanformerError(
             f"{where}: a CRF learns which tag follows which, and a task of kind {task.kind!r} has none\n"
             "  remedy: leave `crf` out; or data whose words have tags (--task tokens)"

@@ -1,0 +1,115 @@
+"""Heads: what stands behind an encoder, and which of them gives answers of which form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from leanformer.answers.form import FormTable
+from leanformer.models.dropout import Dropout
+from leanformer.models.encoder import norm
+from leanformer.models.feedforward.dense import activate
+from leanformer.shapes.encoder import EncoderConfig
+from leanformer.shapes.head import HeadShape
+
+
+class PooledHead(nn.Module):
+    """One vector per text through a dense layer ("pooler") and an activation to the logits.
+
+    BERT's head is the first token, dense, tanh, dropout, logits; the others vary it (`HeadShape`).
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.shape = config.head
+        self.pooler = nn.Linear(config.hidden, config.hidden, bias=self.shape.bias)
+        self.norm = norm(config, config.hidden) if self.shape.norm else None
+        self.dropout = Dropout(config.dropout if self.shape.dropout is None else self.shape.dropout)
+        self.classifier = nn.Linear(config.hidden, config.labels)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """`[B, S, H]` with mask `[B, S]` to `[B, labels]`."""
+        pooled = hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
+        if self.shape.drops_input:
+            pooled = self.dropout(pooled)
+        pooled = activate(self.pooler(pooled), self.shape.activation)
+        return self.classifier(self.dropout(pooled if self.norm is None else self.norm(pooled)))
+
+
+class TokenHead(nn.Module):
+    """Every token's own logits: dropout and a linear map, as the families' stock token classifiers have it."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.dropout = Dropout(config.dropout if config.head.dropout is None else config.head.dropout)
+        self.classifier = nn.Linear(config.hidden, config.labels)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """`[B, S, H]` to `[B, S, labels]`; what padding gets means nothing."""
+        return self.classifier(self.dropout(hidden))
+
+
+class VectorHead(nn.Module):
+    """One vector per text, and nothing behind it: a sentence encoder (Reimers and Gurevych 2019)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.shape = config.head
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """`[B, S, H]` with mask `[B, S]` to `[B, H]`."""
+        return hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
+
+
+def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
+    """The same encoder with vectors for answers; `pooling` is "first" or "mean"."""
+    return replace(config, labels=config.hidden, head=HeadShape(pooling=pooling, activation="none"))
+
+
+def token_head(config: EncoderConfig) -> EncoderConfig:
+    """The same encoder with a head for tokens."""
+    return replace(config, head=HeadShape(pooling="none", dropout=config.head.dropout))
+
+
+def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The mean `[B, H]` of the real tokens of `[B, S, H]`."""
+    real = mask.to(hidden.dtype)
+    return (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
+
+
+def make_head(config: EncoderConfig) -> PooledHead | TokenHead | VectorHead:
+    """The head that the configuration describes, its weights drawn at random."""
+    if config.head.gives_vectors:
+        return VectorHead(config)
+    return TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
+
+
+def pooled_head(config: EncoderConfig) -> EncoderConfig:
+    """The same encoder with BERT's head for texts."""
+    return replace(config, head=HeadShape(dropout=config.head.dropout))
+
+
+def _is_pooled(head: HeadShape) -> bool:
+    return head.pooling != "none" and not head.gives_vectors
+
+
+@dataclass(frozen=True)
+class HeadOf:
+    """The head of a form of answer: whether a shape `fits`, and a configuration with a `fresh` one."""
+
+    fits: Callable[[HeadShape], bool]
+    fresh: Callable[[EncoderConfig], EncoderConfig]
+
+
+HEADS: FormTable[HeadOf] = FormTable(
+    "leanformer/models/heads.py",
+    {
+        "label": HeadOf(_is_pooled, pooled_head),
+        "labels": HeadOf(_is_pooled, pooled_head),
+        "score": HeadOf(_is_pooled, pooled_head),
+        "tags": HeadOf(lambda head: head.pooling == "none", token_head),
+        "vector": HeadOf(lambda head: head.gives_vectors, lambda config: vector_head(config, "mean")),
+    },
+)

@@ -1,0 +1,51 @@
+"""Problem types: what `transformers` calls a form of answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from leanformer.answers.form import FormTable
+from leanformer.errors import CheckpointError
+from leanformer.task import kind_of as built_kind
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What `transformers` calls a form of answer of its sequence classifiers, and how many logits that may have."""
+
+    name: str
+    fewest: int
+    most: float = inf
+
+
+PROBLEMS = FormTable(
+    "leanformer/models/hf/problem_types.py",
+    {
+        "label": Problem("single_label_classification", 2),
+        "labels": Problem("multi_label_classification", 0),
+        "score": Problem("regression", 1, 1),
+    },
+)
+
+
+def kind_of(config: Mapping[str, Any], logits: int, *, tags: bool, pairs: bool, source: object) -> str:
+    """The kind of task that a sequence classifier's `config.json` speaks of, or a token classifier's (`tags`).
+
+    Without a problem type it is what `transformers` trains it for: one logit is a score, several are one label of
+    several. Raises `CheckpointError` for what we have no kind for.
+    """
+    if tags and not pairs:
+        return "tokens"
+    problem = config.get("problem_type") or ("regression" if logits == 1 else "single_label_classification")
+    answer, form = next(((name, one) for name, one in PROBLEMS.items() if one.name == problem), ("", None))
+    kind = built_kind("pair" if pairs else "text", answer)
+    if kind is None or form is None or not form.fewest <= logits <= form.most:
+        raise CheckpointError(
+            f"{source}: problem_type {problem!r} with {logits} logits{' on pairs of texts' if pairs else ''} is not "
+            "built\n  remedy: give a model that chooses one label of several, any number of them (for single texts), "
+            "or gives one score"
+        )
+    return kind
