@@ -131,7 +131,7 @@ def test_a_larger_model_that_is_no_step_is_refused(tmp_path: Path, teacher: Arti
         ({"confidence": 2.0}, "confidence"),
         ({"promise": "speed"}, "promise"),
         ({"measure": "mood"}, "measure"),
-        ({"on": "test"}, "on is dev or unlabelled"),
+        ({"on": "test"}, "on is one of dev, unlabelled"),
         ({"on": "unlabelled"}, "needs labels"),
         ({"fit_share": 1.0}, "fit_share"),
         ({"threshold": 1.5}, "threshold"),

@@ -26,8 +26,7 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model, write_classifier, write_tokenizer_config
 from leanformer.models.surgery import keep_words
 from leanformer.predictor import logits
-from leanformer.recipe.run import _key
-from leanformer.recipe.spec import RecipeStep
+from leanformer.recipe.keys import step_key
 from leanformer.runtime.predictor import LightPredictor
 from tests.compress.trained_tokenizers import FOREIGN, KINDS, requests, size, trained
 from tests.export.making import make_context
@@ -217,12 +216,12 @@ def test_dev_and_test_are_not_counted_and_extra_texts_are(tmp_path: Path):
     assert "rain" in plain and not {"snow", "hail", "thunder", "fog"} & plain
     assert words(trim(whole, tmp_path / "b", data, extra_texts=str(extra))) == plain | {"thunder", "fog"}
     # Another content of the file is another cause, so the result of an earlier run is not taken for this one's.
-    step = RecipeStep("compress.trim_vocabulary", TrimVocabulary(extra_texts=str(extra)), "trim")
+    step = TrimVocabulary(extra_texts=str(extra))
     context = make_context(tmp_path / "work", whole, data=data)
-    first = _key(step, whole, whole, context)
-    assert _key(step, whole, whole, context) == first
+    first = step_key(step, whole, whole, context)
+    assert step_key(step, whole, whole, context) == first
     extra.write_text("thunder\n", encoding="utf-8")
-    assert _key(step, whole, whole, context) != first
+    assert step_key(step, whole, whole, context) != first
 
 
 def test_second_texts_are_counted(tmp_path: Path):
