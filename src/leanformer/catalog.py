@@ -16,6 +16,7 @@ from leanformer.errors import RecipeError
 TECHNIQUES = {
     "compress.bilstm": "leanformer.compress.recurrent.distil:BiLstmStudent",
     "compress.distil": "leanformer.compress.distil.distil:Distil",
+    "compress.layer_drop": "leanformer.compress.prune.layer_drop:LayerDrop",
     "compress.prune": "leanformer.compress.prune.prune:Prune",
     "compress.prune_post_training": "leanformer.compress.prune.prune_post_training:PrunePostTraining",
     "compress.trim_vocabulary": "leanformer.compress.vocabulary.trim_vocabulary:TrimVocabulary",
