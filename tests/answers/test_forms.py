@@ -22,12 +22,18 @@ from leanformer.answers.forms import (
 )  # fmt: skip
 from leanformer.data.carving import strata
 from leanformer.data.examples import Examples
+from leanformer.data.label_forms import LABEL_FORMS
+from leanformer.data.reading.rows import mismatch
+from leanformer.data.reading.settling import settle
+from leanformer.data.row import Row
 from leanformer.errors import LeanformerError
 from leanformer.export.parity import compare
 from leanformer.measure.lost import lost_labels
 from leanformer.measure.quality import measure_quality
 from leanformer.models.heads import HEADS
 from leanformer.questions import check_texts
+from leanformer.serve.http.inputs import OPTIONS
+from leanformer.serve.http.schemas import routes_of
 from leanformer.task import BUILT, Kind, Task
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
@@ -43,6 +49,14 @@ def test_the_table_names_the_forms_of_all_kinds() -> None:
 
 def test_losses_are_those_of_the_forms_that_can_be_taught() -> None:
     assert set(LOSSES) == {name for name, form in FORMS.items() if form.taught}
+
+
+def test_labels_in_rows_are_of_the_forms_that_can_be_taught() -> None:
+    assert set(LABEL_FORMS) == {name for name, form in FORMS.items() if form.taught}
+
+
+def test_a_server_knows_what_each_form_is_asked_for() -> None:
+    assert {form.route for form in FORMS.values()} == set(OPTIONS)
 
 
 def test_heads_are_those_of_all_forms() -> None:
@@ -84,6 +98,10 @@ def unlabelled(task: Task) -> Examples:
         lambda task: with_thresholds(task, LOGITS, unlabelled(task)),
         lambda task: LOSSES[task.answer],
         lambda task: HEADS[task.answer],
+        lambda task: LABEL_FORMS[task.answer],
+        lambda task: settle([], task.kind),
+        lambda task: mismatch(Row(1, "x", label="a"), task.kind),
+        lambda task: routes_of({"model": task}),
     ],
 )
 def test_a_form_that_is_not_built_is_refused(ask: Callable[[Task], object], made_up: Task) -> None:

@@ -106,14 +106,13 @@ def _native(folder: str) -> None:
 
 def _serve(folder: str, texts: str) -> None:
     """What a server's worker does with the artifact, and its front."""
-    from leanformer.serve.http.inputs import is_paired
     from leanformer.serve.model import open_model
     from leanformer.serve.workers.wire import Ask
     from leanformer.serve.workers.worker import open_models, score
 
     open_model("m", 0, folder)
     (predictor,), _ = open_models([folder], tuning=False)
-    question: Any = ("a song", "a team") if is_paired(predictor.task) else "a song"
+    question: Any = ("a song", "a team") if predictor.task.pairs else "a song"
     values = score(predictor, Ask(0, 0, True, predictor.tokenize([question])))
     print("not finite: nan" if not np.isfinite(values).all() else values.shape)
 

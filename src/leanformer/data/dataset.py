@@ -11,19 +11,21 @@ from pathlib import Path
 from leanformer.answers.labels_check import Label
 from leanformer.data.carving import carve_dev, strata
 from leanformer.data.examples import Examples
-from leanformer.data.overlap import count_contained, find_repeats, normalise_all
-from leanformer.data.reading.hub import open_hub
-from leanformer.data.reading.kinds import check_kind, detect_kind
-from leanformer.data.reading.labelling import (
+from leanformer.data.label_forms import (
+    LABEL_FORMS,
     LABELLED_SPLITS,
+    READABLE_KINDS,
     index_labels,
     join_names,
     label_names,
-    require_labels,
-    tags_of,
+    of_words,
 )
+from leanformer.data.overlap import count_contained, find_repeats, normalise_all
+from leanformer.data.reading.hub import open_hub
+from leanformer.data.reading.kinds import check_kind, detect_kind
+from leanformer.data.reading.labelling import require_labels
 from leanformer.data.reading.locate import read_source
-from leanformer.data.reading.rows import READABLE_KINDS, Table
+from leanformer.data.row import Table
 from leanformer.errors import DataError, LeanformerError
 from leanformer.files import sha256_json
 from leanformer.task import BUILT, Task, by_number
@@ -128,7 +130,7 @@ def open_dataset(
             path=source,
             remedy=f"give one of {', '.join(READABLE_KINDS)} as the kind",
         )
-    if source.startswith("hub:") and kind == "tokens":
+    if source.startswith("hub:") and of_words(kind):
         raise DataError(
             "words and tags are not read from the hub yet", path=source,
             remedy='export the data to JSON Lines: {"words": [...], "tags": [...]}',
@@ -153,7 +155,7 @@ def _assemble(
     for split in LABELLED_SPLITS:
         if split in tables:
             require_labels(tables[split], split)
-    task = Task(kind, _names(tables, BUILT[kind].answer, labels))
+    task = Task(kind, LABEL_FORMS[BUILT[kind].answer].names(tables, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
     keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
     notes = notes + _describe_unread(tables) + _describe_controls(tables) + _describe_numbers(tables, task, labels)
@@ -184,12 +186,6 @@ def _assemble(
     return Dataset(task=task, name=name, notes=tuple(notes), overlap=overlap, dev_rows=dev_rows, **parts)
 
 
-def _names(tables: Mapping[str, Table], answer: str, labels: Sequence[str] | None) -> tuple[str, ...]:
-    if answer == "score":
-        return ()
-    return tags_of(tables, labels) if answer == "tags" else label_names(tables, labels)
-
-
 def _examples(table: Table, split: str, task: Task) -> Examples:
     return Examples(
         task=task,
@@ -214,7 +210,8 @@ def _shown(label: Label, task: Task) -> str:
 
 def _describe_numbers(tables: Mapping[str, Table], task: Task, labels: Sequence[str] | None) -> list[str]:
     """A note where labels are the numbers of those that were given."""
-    found = () if labels is None or task.answer in ("score", "tags") else label_names(tables, None)
+    numbered = labels is not None and LABEL_FORMS[task.answer].numbered
+    found = label_names(tables, None) if numbered else ()
     if set(found) & set(task.labels) or (numbers := by_number(found, task.labels)) is None:
         return []
     pairs = join_names([f"{name} is {task.labels[number]}" for name, number in zip(found, numbers, strict=True)])

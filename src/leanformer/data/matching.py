@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from leanformer.data.reading.labelling import are_integers, sort_names
+from leanformer.data.label_forms import are_integers, sort_names
 from leanformer.errors import CheckpointError
 from leanformer.tagging.schemes import is_tag, types_of
 from leanformer.task import by_number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from leanformer.data.reading.rows import Table
+from leanformer.data.row import Table
 
 # `str.split` takes this for white space, so it cannot occur inside a normalised text.
 _SEPARATOR = "\x1f"

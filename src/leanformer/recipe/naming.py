@@ -9,7 +9,7 @@ from itertools import permutations
 
 import numpy as np
 
-from leanformer.data.reading.labelling import join_names
+from leanformer.data.label_forms import join_names
 from leanformer.errors import CheckpointError
 from leanformer.metrics.assignment import Assignment, assign, best_assignment
 from leanformer.tagging.schemes import IOB1, OUTSIDE, spelled, types_of

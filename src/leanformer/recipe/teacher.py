@@ -14,8 +14,8 @@ from leanformer.answers.forms import FORMS, beaten_by, decide, form_of, metric_o
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples, sampled
+from leanformer.data.label_forms import are_integers, join_names
 from leanformer.data.matching import are_placeholders, match_by_name
-from leanformer.data.reading.labelling import are_integers, join_names
 from leanformer.errors import CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json
 from leanformer.loading import open_predictor

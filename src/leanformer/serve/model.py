@@ -15,7 +15,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
 from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
-from leanformer.serve.http.inputs import ROUTE_OF, Query, is_paired
+from leanformer.serve.http.inputs import Query
 from leanformer.serve.http.refused import Refused
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import Sentence, as_sentence
@@ -67,7 +67,7 @@ class Model:
     @property
     def route(self) -> str:
         """What it can be asked for: a key of `inputs.OPTIONS`."""
-        return ROUTE_OF[self.task.answer]
+        return form_of(self.task).route
 
     async def read(self, query: Query) -> Reading:
         """The texts as rows. Raises `Refused` (422) for one that is too long and may not be cut."""
@@ -128,12 +128,12 @@ def open_model(name: str, index: int, folder: str) -> Model:
         max_tokens=artifact.max_tokens,
         tokenizer=open_tokenizer(artifact),
         facts={
-            "route": ROUTE_OF[artifact.task.answer],
+            "route": form_of(artifact.task).route,
             "format": artifact.format,
             "precision": artifact.properties.get("precision"),
             "parameters": artifact.properties.get("parameters"),
             "bytes": artifact.bytes,
-            "pairs": is_paired(artifact.task),
+            "pairs": artifact.task.pairs,
             "figures": read_figures(artifact),
             "steps": [str(entry.get("step")) for entry in artifact.history],
         },

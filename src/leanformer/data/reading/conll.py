@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.reading.decoding import decode_lines
-from leanformer.data.reading.rows import Row, suggest_name
+from leanformer.data.reading.rows import suggest_name
+from leanformer.data.row import Row
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import is_tag, to_iob2
 from leanformer.tagging.words import as_sentence, join_words

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.reading.locate import ALIASES, canonical_splits, named_twice
-from leanformer.data.reading.rows import PAIR_NAMES, Row, Table
+from leanformer.data.reading.rows import PAIR_NAMES
 from leanformer.data.reading.settling import Opened, opened, settle
 from leanformer.data.reading.sheets import Sheet
+from leanformer.data.row import Row, Table
 from leanformer.errors import DataError, MissingExtraError
 from leanformer.task import BUILT
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from leanformer.data.reading.rows import Row, Table, as_score, mismatch
+from leanformer.data.label_forms import LABEL_FORMS
+from leanformer.data.reading.rows import mismatch
+from leanformer.data.row import Row, Table, as_score
 from leanformer.task import kind_of
 
 # A decimal number with something behind the point: 4.0 may be a class that a spreadsheet wrote, 4.25 is none.
@@ -33,10 +35,8 @@ def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple
             first.rows[0],
             remedy="join the two texts yourself in 'text'",
         )
-    notes = []
-    if answer == "score":
-        notes.append(f"the labels are decimal numbers, taken as scores (kind {kind!r}; --kind says otherwise)")
-    return kind, notes
+    note = LABEL_FORMS[answer].note
+    return kind, [note.format(kind)] if note else []
 
 
 def check_kind(tables: Mapping[str, Table], kind: str, labelled: tuple[str, ...]) -> None:

@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path, PurePath
 
+from leanformer.data.label_forms import of_words
 from leanformer.data.reading.labelling import where_labels_may_be
 from leanformer.data.reading.lines import labels_in_lines
 from leanformer.data.reading.readers import EXTENSIONS, missing_path, read_sheet
-from leanformer.data.reading.rows import Row, Table
 from leanformer.data.reading.settling import Opened, opened, settle
+from leanformer.data.row import Row, Table
 from leanformer.errors import DataError
 
 # Other names under which people keep a split.
@@ -34,7 +35,7 @@ def read_source(
 ) -> Opened:
     """Read a folder of split files, or one file (see `open_dataset` for what `single` does). Raises `DataError`."""
     path = Path(source)
-    if path.is_dir() and kind == "tokens" and (languages := _languages(path)):
+    if path.is_dir() and of_words(kind) and (languages := _languages(path)):
         return _of_languages(path, languages, splits)
     if path.is_dir():
         files = find_splits(path, splits, kind)
@@ -123,14 +124,14 @@ def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str
         if candidates:
             found[split] = candidates[0]
     for split, file in found.items():
-        if file.suffix.lower() == ".txt" and split != "unlabelled" and kind != "tokens":
+        if file.suffix.lower() == ".txt" and split != "unlabelled" and not of_words(kind):
             raise DataError(
                 f"a .txt file has no labels, so it cannot be the {split} split",
                 path=file,
                 remedy=labels_in_lines(file)
                 or "rename it to unlabelled.txt, or write .jsonl, .csv or .tsv with text and label",
             )
-    if not found and kind != "tokens" and _languages(folder):
+    if not found and not of_words(kind) and _languages(folder):
         raise DataError(
             "no train, dev, test or unlabelled file here, but sub-folders that have them", path=folder,
             remedy="name one of them; or, if they are languages whose words are tagged, say --task tokens",

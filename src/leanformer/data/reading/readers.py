@@ -9,14 +9,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from leanformer.data.label_forms import of_words
 from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS, build_sentence, read_columns, read_lines
 from leanformer.data.reading.decoding import decode_lines
 from leanformer.data.reading.encodings import other_kind
 from leanformer.data.reading.exports import ExportError, as_record, is_set_aside
-from leanformer.data.reading.rows import PAIR_NAMES, Row, build_row, missing_column
+from leanformer.data.reading.rows import PAIR_NAMES, build_row, missing_column
 from leanformer.data.reading.settling import settle
 from leanformer.data.reading.sheets import Sheet, as_row, without_labels
 from leanformer.data.reading.tables import read_table
+from leanformer.data.row import Row
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import is_tag
 from leanformer.tagging.words import words_of
@@ -97,11 +99,11 @@ def _unlabelled_rows(path: Path, kind: str | None) -> Iterator[Row]:
 def _plain_rows(path: Path, kind: str | None, tagged: bool) -> Iterator[Row] | None:
     """The rows of a file that holds nothing but words and tags, or texts; None for any other."""
     extension = path.suffix.lower()
-    if extension == ".conll" or (kind == "tokens" and (extension == ".tsv" or (extension == ".txt" and tagged))):
+    if extension == ".conll" or (of_words(kind) and (extension == ".tsv" or (extension == ".txt" and tagged))):
         return read_columns(path)
     if extension != ".txt":
         return None
-    return read_lines(path) if kind == "tokens" else _read_text_lines(path, kind)
+    return read_lines(path) if of_words(kind) else _read_text_lines(path, kind)
 
 
 def _check_path(path: Path) -> None:
@@ -222,7 +224,7 @@ def _is_word_a_row(header: list[str]) -> bool:
 def _check_header(header: list[str], kind: str | None, path: Path, line: int) -> None:
     is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
     has_words = "text" not in header and bool(set(header) & set(WORD_KEYS)) and bool(set(header) & set(TAG_KEYS))
-    if has_words and kind in (None, "tokens") and not set(header) & set(_SENTENCE_NUMBERS):
+    if has_words and (kind is None or of_words(kind)) and not set(header) & set(_SENTENCE_NUMBERS):
         return
     for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
         if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):

@@ -1,19 +1,18 @@
-"""Rows as readers hand them over: checked one by one, labels still names, each with its place."""
+"""Records to rows: checked one by one."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from leanformer.data.label_forms import LABEL_FORMS
+from leanformer.data.row import Row, describe
 from leanformer.errors import DataError
 from leanformer.task import BUILT
 
-# Vectors are nothing that a file of examples would hold.
-READABLE_KINDS = tuple(name for name, one in BUILT.items() if one.answer != "vector")
 # Pairs of column names that are read as `text` and `text_pair` where a row has both of them and no `text`.
 PAIR_NAMES = (
     ("text_a", "text_b"),
@@ -30,7 +29,6 @@ _NO_PAIRS = (
     "model that was made for them",
 )
 _OF_PANDAS = "where pandas wrote it, write one row a line: to_json(FILE, orient='records', lines=True)"
-LABEL_SEPARATOR = "|"  # between the labels of one row in a table
 
 # What people commonly call these keys, likeliest first.
 _COMMON_NAMES = {
@@ -42,60 +40,6 @@ _COMMON_NAMES = {
     "text_pair": ("sentence2", "hypothesis", "question2", "text2", "text_b", "textpair", "pair", "passage", "answer"),
     "label": ("labels", "intent", "category", "class", "target", "sentiment", "y", "gold", "gold_label", "tag"),
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One example as read.
-
-    Attributes:
-        line: line of the file, from 1; for hub data sets the row of the split, from 1.
-        text: the text, never blank.
-        pair: the second text; None where there is none.
-        label: the label name, the tuple of names, or a decimal number; None where the row has none.
-        near_label: name of another column that looks like the label, where there is no `label`; else "".
-        words: whether the text is a sentence of words (`tagging.words`), to be tagged or tagged.
-        language: of a sentence, where the data say it; else "".
-        file: the file that `line` is of, where a table is made of several; else "".
-    """
-
-    line: int
-    text: str
-    pair: str | None = None
-    label: str | float | tuple[str, ...] | None = None
-    near_label: str = ""
-    words: bool = False
-    language: str = ""
-    file: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one split and where they came from.
-
-    Attributes:
-        where: a file's path, or the name of a hub data set and its split.
-        rows: the rows, in order.
-        is_file: whether `Row.line` is the line of a file.
-        notes: sentences on how it was read.
-        hint: what may have to be done where rows have no label; "" where nothing is known.
-        others: further columns that may hold the label.
-    """
-
-    where: str
-    rows: Sequence[Row]
-    is_file: bool = True
-    notes: tuple[str, ...] = ()
-    hint: str = ""
-    others: tuple[str, ...] = ()
-
-    def error(self, problem: str, row: Row | None = None, *, remedy: str = "") -> DataError:
-        """A `DataError` that names the source and, where `row` is given, its line."""
-        if row is None:
-            return DataError(problem, path=self.where, remedy=remedy)
-        if self.is_file:
-            return DataError(problem, path=row.file or self.where, line=row.line, remedy=remedy)
-        return DataError(problem, path=f"{self.where}, row {row.line}", remedy=remedy)
 
 
 def build_row(
@@ -137,60 +81,7 @@ def mismatch(row: Row, kind: str) -> tuple[str, str] | None:
         return _NO_PAIRS[0].format(kind), _NO_PAIRS[1]
     if row.label is None:
         return None
-    return _LABEL_PROBLEMS[BUILT[kind].answer](row.label, kind)
-
-
-def _label_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
-    if isinstance(label, float):
-        return (
-            f"the label is {_describe(label)}, but a label is a name (a string) or an integer",
-            'write it as a string, such as "label": "yes"; for scores: --kind similarity (pairs) or regression',
-        )
-    if isinstance(label, tuple):
-        return (
-            f"a list of labels, but the task is to choose one (kind {kind!r})",
-            "write one name under 'label' where there is but one; for several a row say --kind multilabel",
-        )
-    return None
-
-
-def _labels_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
-    if isinstance(label, tuple):
-        return None
-    return (
-        f"one label ({label!r}), but any number of them is asked for (kind {kind!r})",
-        f"write a list under 'labels' (in a table: names, with {LABEL_SEPARATOR!r} between them)",
-    )
-
-
-def _score_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
-    if not isinstance(label, tuple) and as_score(label) is not None:
-        return None
-    return (
-        f"the label {label!r} is not a number, but the task is a score (kind {kind!r})",
-        "write a number under 'label'",
-    )
-
-
-def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
-    if isinstance(label, tuple):
-        return None
-    return (
-        f"one label ({label!r}), but a tag for each word is asked for (kind {kind!r})",
-        "write words and tags as columns, or as lists under 'words' and 'tags' in JSON Lines",
-    )
-
-
-_LABEL_PROBLEMS = {"label": _label_problem, "labels": _labels_problem, "score": _score_problem, "tags": _tags_problem}
-
-
-def as_score(label: str | float) -> float | None:
-    """The number that a label is, if it is a finite one."""
-    try:
-        value = float(label)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+    return LABEL_FORMS[BUILT[kind].answer].problem(row.label, kind)
 
 
 def _with_our_names(record: dict[str, Any]) -> dict[str, Any]:
@@ -230,7 +121,7 @@ def _check_text(record: dict[str, Any], key: str, names: tuple[str, ...], path: 
     text = record[key]
     if not isinstance(text, str):
         remedy = _OF_PANDAS if isinstance(text, dict) and "0" in text else "quote the text"
-        raise DataError(f"{key!r} is {_describe(text)}, not a string", path=path, line=line, remedy=remedy)
+        raise DataError(f"{key!r} is {describe(text)}, not a string", path=path, line=line, remedy=remedy)
     if not text.strip():
         raise DataError(
             f"{key!r} is empty" if not text else f"{key!r} holds nothing but white space", path=path, line=line,
@@ -259,7 +150,7 @@ def _read_label(record: dict[str, Any], path: object, line: int | None) -> str |
     for name in names:
         if not isinstance(name, str):
             raise DataError(
-                f"'labels' holds {_describe(name)}" + (", as probabilities are" if isinstance(name, float) else ""),
+                f"'labels' holds {describe(name)}" + (", as probabilities are" if isinstance(name, float) else ""),
                 path=path,
                 line=line,
                 remedy='write the names of the labels that apply: "labels": ["a", "b"]',
@@ -279,7 +170,7 @@ def _check_label(value: Any, path: object, line: int | None) -> str | float | No
     # bool is a subclass of int, so it has to be asked for first.
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise DataError(
-            f"the label is {_describe(value)}, but a label is a name (a string) or an integer",
+            f"the label is {describe(value)}, but a label is a name (a string) or an integer",
             path=path,
             line=line,
             remedy='write it as a string, such as "label": "yes"'
@@ -291,10 +182,3 @@ def _check_label(value: Any, path: object, line: int | None) -> str | float | No
             "the label is an empty string", path=path, line=line, remedy="name the label; null says that there is none"
         )
     return label
-
-
-def _describe(value: Any) -> str:
-    shown = repr(value)
-    kinds = {bool: "a truth value", float: "a decimal number", int: "an integer", list: "a list", dict: "an object"}
-    name = "null" if value is None else kinds.get(type(value), f"of type {type(value).__name__}")
-    return f"{name} ({shown if len(shown) <= 40 else shown[:37] + '...'})" if value is not None else name

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from leanformer.data.label_forms import LABEL_FORMS, of_words
 from leanformer.data.reading.cells import as_choices, parse_list
 from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS
 from leanformer.data.reading.entities import SPAN_KEYS, read_spans, refuse_spans_of_words, span_key
-from leanformer.data.reading.rows import Table
 from leanformer.data.reading.several import as_bit, combined_names, parse_bits, read_columns, read_vectors, split_names
 from leanformer.data.reading.sheets import Sheet, has_words, rows_of
+from leanformer.data.row import Table
 from leanformer.task import BUILT
 
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
@@ -65,7 +66,7 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     _read_choices(labelled)
     _parse_words(sheets)
     settled.notes += _parse_cells(labelled)
-    if kind in (None, "tokens"):
+    if kind is None or of_words(kind):
         if key := span_key(labelled, kind):
             settled.kind = "tokens"
             settled.notes += read_spans(labelled, key)
@@ -73,29 +74,31 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
             refuse_spans_of_words(sheet)
     if settled.kind is None and labelled and all(_is_of_words(sheet) for sheet in labelled):
         settled.kind = "tokens"
-    if settled.kind == "tokens":
+    if of_words(settled.kind):
         if any(_is_one_label(record.get("label")) for _, _, record in rows_of(labelled)):
             _hint(
                 labelled, "leave --task tokens out, for 'label' is one label a text; or give words and a tag for each"
             )
         return settled
-    answer = None if kind is None else BUILT[kind].answer
+    # Without a kind everything is tried.
+    form = None if kind is None else LABEL_FORMS[BUILT[kind].answer]
+    listed = form is not None and form.listed
     _move_lists(labelled)
     names, notes = read_vectors(labelled, labels)
     if names is None:
         names, notes, hint = None, [], ""
-        if answer in (None, "labels"):
-            names, notes, hint = read_columns(labelled, asked=answer == "labels", given=labels)
+        if form is None or form.listed:
+            names, notes, hint = read_columns(labelled, asked=listed, given=labels)
         _hint(labelled, hint)
     settled.labels, settled.notes = names, [*settled.notes, *notes]
-    split, hint = split_names(labelled, asked=answer == "labels", given=labels)
+    split, hint = split_names(labelled, asked=listed, given=labels)
     _hint(labelled, hint)
     settled.notes += split
-    if answer == "label":
+    if form is not None and form.single:
         _unwrap(labelled)
-    if answer in (None, "score"):
+    if form is None or form.decimal:
         settled.notes += _read_decimal_commas(labelled)
-    if answer in (None, "label"):
+    if form is None or form.single:
         settled.notes += combined_names(labelled)
     return settled
 

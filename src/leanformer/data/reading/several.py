@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from leanformer.data.reading.rows import LABEL_SEPARATOR, suggest_name
+from leanformer.data.reading.rows import suggest_name
 from leanformer.data.reading.sheets import TEXT_NAMES, Sheet, is_identifier, rows_of
+from leanformer.data.row import LABEL_SEPARATOR
 
 _BITS = {
     **{"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1},

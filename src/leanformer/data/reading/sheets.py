@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from leanformer.data.label_forms import of_words
 from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS, build_sentence
-from leanformer.data.reading.rows import PAIR_NAMES, Row, Table, build_row
+from leanformer.data.reading.rows import PAIR_NAMES, build_row
+from leanformer.data.row import Row, Table
 from leanformer.errors import DataError
 from leanformer.tagging.words import as_sentence
 
@@ -54,7 +56,7 @@ class Sheet:
 
     def table(self, kind: str | None) -> Table:
         """The rows of a sheet that is settled, each one checked. Raises `DataError`."""
-        plain = self.rows if kind != "tokens" else [row if row.words else _in_words(row) for row in self.rows]
+        plain = self.rows if not of_words(kind) else [row if row.words else _in_words(row) for row in self.rows]
         rows = [*plain, *(self._row(record, kind, line) for line, record in self.records)]
         return Table(
             where=self.where, rows=rows, is_file=self.is_file, notes=tuple(self.notes), hint=self.hint,
@@ -76,7 +78,7 @@ def rows_of(sheets: Sequence[Sheet]) -> list[tuple[Sheet, int, Record]]:
 def as_row(record: Record, kind: str | None, sheet: Sheet, line: int) -> Row:
     place = sheet.place(line)
     """One record as a row, whose labels are settled. Raises `DataError`."""
-    if kind == "tokens" or (kind is None and has_words(record)):
+    if of_words(kind) or (kind is None and has_words(record)):
         return build_sentence(record, path=place["path"], line=place.get("line"))
     return build_row(record, kind, path=place["path"], line=place.get("line"), number=line)
 

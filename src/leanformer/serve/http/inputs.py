@@ -7,22 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.questions import is_empty
 from leanformer.serve.http.dialects import FIELDS, check_switches, read_fields
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.settings import Limits
 from leanformer.task import Question, Task
 
-# What may be asked for, as `POST /NAME`, each with its options.
+# What may be asked for, as `POST /NAME`, each with its options; `answers.form.Form.route` says which a model answers.
 OPTIONS = {
     "predict": ("raw_scores", "top_k", "truncate", "exact"),
     "tag": ("exact",),
     "embed": ("normalize", "truncate", "exact"),
 }
-# Which of these a model answers, by the form of its task's answer.
-ROUTE_OF = {"label": "predict", "labels": "predict", "score": "predict", "tags": "tag", "vector": "embed"}
-# What makes scores of logits, by the form of the answer.
-FUNCTIONS = {"label": "softmax", "labels": "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,6 @@ class Query:
     normalize: bool = True
     truncation_direction: str | None = None
     function_to_apply: str | None = None
-
-
-def is_paired(task: Task) -> bool:
-    """Whether one input of the task is a pair of texts."""
-    return bool(getattr(task, "pairs", task.kind in ("pair", "similarity")))
 
 
 def read_json(body: bytes) -> Any:
@@ -107,11 +99,11 @@ def fit(query: Query, task: Task) -> Query:
     texts, single = query.texts, query.single
     if query.route == "tag":
         return query
-    function = FUNCTIONS.get(task.answer)
+    function = form_of(task).function
     if query.function_to_apply not in (None, function):
         applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"
         raise Refused(422, f'function_to_apply: {applied}; leave it out, or ask for logits with "none"')
-    if is_paired(task):
+    if task.pairs:
         if not single and len(texts) == 2 and all(isinstance(one, str) for one in texts):
             texts, single = [(str(texts[0]), str(texts[1]))], True
         for index, text in enumerate(texts):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.questions import VISIBLE
 from leanformer.serve.http.dialects import FIELDS, SWITCHES
-from leanformer.serve.http.inputs import FUNCTIONS, OPTIONS, ROUTE_OF, is_paired
+from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS
 from leanformer.serve.settings import Settings
 from leanformer.task import Task
@@ -28,7 +29,7 @@ def answer_schema(route: str) -> dict[str, Any]:
 
 def routes_of(tasks: Mapping[str, Task]) -> list[str]:
     """What these models can be asked for, that of the first one first."""
-    return list(dict.fromkeys(ROUTE_OF[task.answer] for task in tasks.values())) or ["predict"]
+    return list(dict.fromkeys(form_of(task).route for task in tasks.values())) or ["predict"]
 
 
 _OPTIONS: dict[str, Any] = {
@@ -124,7 +125,7 @@ def _named(query: dict[str, Any]) -> dict[str, Any]:
 
 def _functions(tasks: Iterable[Task]) -> list[str | None]:
     """What each of these models takes for `function_to_apply`."""
-    taken = [FUNCTIONS.get(task.answer) for task in tasks]
+    taken = [form_of(task).function for task in tasks]
     return [*({name for name in taken if name is not None} if len(set(taken)) == 1 else ()), "none", None]
 
 
@@ -146,8 +147,8 @@ def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
 
 def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     options = {name: (_OPTIONS | _DIALECTS)[name] for name in (*OPTIONS[route], *FIELDS[route])}
-    mine = {name: task for name, task in tasks.items() if ROUTE_OF[task.answer] == route}
-    paired = {is_paired(task) for task in mine.values()} or {False}
+    mine = {name: task for name, task in tasks.items() if form_of(task).route == route}
+    paired = {task.pairs for task in mine.values()} or {False}
     if "function_to_apply" in options:
         options["function_to_apply"] = options["function_to_apply"] | {"enum": _functions(mine.values())}
     return {

@@ -21,7 +21,6 @@ from leanformer.artifact import open_artifact
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.errors import LeanformerError
 from leanformer.predictor import Predictor
-from leanformer.serve.http.inputs import is_paired
 from leanformer.serve.logs import Log, log_instead
 from leanformer.serve.workers.tuned import open_tuned
 from leanformer.serve.workers.wire import LENGTH, Answer, Ask, pack_answer, read_frame, unpack_ask
@@ -47,7 +46,7 @@ def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor
     for predictor in predictors:
         # Sessions are made when they are first used; no request should pay for that.
         for one in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
-            one.infer(one.tokenize([("a", "b") if is_paired(one.task) else "a"]))
+            one.infer(one.tokenize([("a", "b") if one.task.pairs else "a"]))
     return predictors, [one.content_hash for one in artifacts]
 
 

@@ -1,0 +1,223 @@
+"""Labels of rows, of each form of answer: which a row may have, what they are called, and how they become indices."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from leanformer.answers.form import FormTable
+from leanformer.answers.forms import FORMS
+from leanformer.answers.labels_check import Label
+from leanformer.data.row import LABEL_SEPARATOR, Row, Table, as_score, describe
+from leanformer.errors import DataError
+from leanformer.tagging.schemes import spelled, tag_names, types_of
+from leanformer.task import BUILT, Task, by_number
+
+LABELLED_SPLITS = ("train", "dev", "test")
+_SHOWN = 30  # label names in one message
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+
+
+def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
+    """The label names in order: those given, else the distinct labels of train, or else dev, or else test, sorted.
+
+    Rows with a list of labels count with each of them. Not for scores, which have no names.
+
+    Raises `DataError` when the given ones are blank or repeat each other.
+    """
+    if given is None:
+        first = next((tables[split] for split in LABELLED_SPLITS if split in tables), None)
+        return () if first is None else sort_names({name for row in first.rows for name in _names_of(row)})
+    if isinstance(given, str):
+        raise TypeError("labels is one string; give a sequence of label names")
+    for name in given:
+        if not isinstance(name, str) or not name or name != name.strip():
+            raise DataError(
+                f"{name!r} cannot be a label name",
+                remedy="give label names that are strings, not blank, with no white space around them",
+            )
+        if list(given).count(name) > 1:
+            raise DataError(f"the label {name!r} is given twice", remedy="name every label once")
+    return tuple(given)
+
+
+def tags_of(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
+    """The tags in order: those given, else O and both tags of each type in the split that `label_names` looks at."""
+    return label_names(tables, given) if given is not None else tag_names(types_of(label_names(tables, None)))
+
+
+def sort_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Label names in order: by value where all are integers (2 before 10), as text otherwise."""
+    names = tuple(names)
+    return tuple(sorted(names, key=int) if are_integers(names) else sorted(names))
+
+
+def are_integers(names: Iterable[str]) -> bool:
+    """Whether every name is an integer as JSON writes it; "01" is a name, for it would not come back from a number."""
+    return all(_INTEGER.fullmatch(name) for name in names)
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names separated by commas, cut short where there are very many."""
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
+
+
+def index_labels(table: Table, task: Task) -> tuple[Label, ...]:
+    """Every row's label as `Examples` keeps it. Raises `DataError` at the first that is not among the task's names.
+
+    Where all of a table are integers and the names are not, they are the numbers of the labels (`task.by_number`).
+    """
+    form = LABEL_FORMS[task.answer]
+    index = {name: number for number, name in enumerate(task.labels)}
+    found = {name for row in table.rows for name in _names_of(row)} if task.labels else set()
+    if found and not found & set(index) and (numbers := by_number(sorted(found), task.labels)) is not None:
+        index |= dict(zip(sorted(found), numbers, strict=True))
+    return tuple(form.read(table, row, index) for row in table.rows)
+
+
+def _names_of(row: Row) -> tuple[str, ...]:
+    if row.label is None:
+        return ()
+    return row.label if isinstance(row.label, tuple) else (str(row.label),)
+
+
+def _index(table: Table, row: Row, name: str, index: Mapping[str, int]) -> int:
+    if name not in index:
+        near = difflib.get_close_matches(name, index, n=1)
+        if name == "-1":
+            raise table.error(
+                "the label -1, as data sets mark rows whose label is not known", row, remedy=_without_unknown(table)
+            )
+        raise table.error(
+            f"the label {name!r} is not one of the {len(index)} known labels: {join_names(tuple(index))}",
+            row,
+            remedy=(f"write {near[0]!r} if that is meant, " if near else "correct it, ")
+            + "or train with examples of this label",
+        )
+    return index[name]
+
+
+def _without_unknown(table: Table) -> str:
+    if not table.is_file:
+        return "name a split whose labels are known with --split, such as --split test=validation"
+    if all(set(_names_of(row)) == {"-1"} for row in table.rows):
+        return "rename the file to 'unlabelled', or move it elsewhere"
+    return "move such rows to a file of their own named 'unlabelled'; or train with examples of this label"
+
+
+def _one_label(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    (name,) = _names_of(row)
+    return _index(table, row, name, index)
+
+
+def _all_labels(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    return tuple(sorted(_index(table, row, name, index) for name in _names_of(row)))
+
+
+def _score(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    assert row.label is not None and not isinstance(row.label, tuple), "check_kind and require_labels come first"
+    value = as_score(row.label)
+    assert value is not None
+    return value
+
+
+def _all_tags(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    names = _names_of(row)
+    if not set(names) <= set(index):
+        with suppress(ValueError):  # a type that is not known is said below, with the line
+            names = spelled(names, tuple(index))
+    return tuple(_index(table, row, name, index) for name in names)
+
+
+def _label_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, float):
+        return (
+            f"the label is {describe(label)}, but a label is a name (a string) or an integer",
+            'write it as a string, such as "label": "yes"; for scores: --kind similarity (pairs) or regression',
+        )
+    if isinstance(label, tuple):
+        return (
+            f"a list of labels, but the task is to choose one (kind {kind!r})",
+            "write one name under 'label' where there is but one; for several a row say --kind multilabel",
+        )
+    return None
+
+
+def _labels_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, tuple):
+        return None
+    return (
+        f"one label ({label!r}), but any number of them is asked for (kind {kind!r})",
+        f"write a list under 'labels' (in a table: names, with {LABEL_SEPARATOR!r} between them)",
+    )
+
+
+def _score_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if not isinstance(label, tuple) and as_score(label) is not None:
+        return None
+    return (
+        f"the label {label!r} is not a number, but the task is a score (kind {kind!r})",
+        "write a number under 'label'",
+    )
+
+
+def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, tuple):
+        return None
+    return (
+        f"one label ({label!r}), but a tag for each word is asked for (kind {kind!r})",
+        "write words and tags as columns, or as lists under 'words' and 'tags' in JSON Lines",
+    )
+
+
+def _no_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class LabelForm:
+    """Labels of a form of answer.
+
+    Attributes:
+        problem: why a row's label is none of the form, given the kind, and what to do about it; None for one that is.
+        names: the task's label names, of the tables of the splits and the names that were given.
+        read: a row's label as `Examples` keeps it, given the index of each name.
+        note: what to tell where the form was told from the rows, with a place for the kind; "" for nothing.
+        single: whether a row has one name; listed: any number of them; decimal: a decimal number. By these
+            `reading.settling` knows in which ways such labels may be written.
+        numbered: whether names in the data may be numbers of the task's labels.
+    """
+
+    problem: Callable[[str | float | tuple[str, ...], str], tuple[str, str] | None]
+    names: Callable[[Mapping[str, Table], Sequence[str] | None], tuple[str, ...]]
+    read: Callable[[Table, Row, Mapping[str, int]], Label]
+    note: str = ""
+    single: bool = False
+    listed: bool = False
+    decimal: bool = False
+    numbered: bool = False
+
+
+LABEL_FORMS: FormTable[LabelForm] = FormTable(
+    "leanformer/data/label_forms.py",
+    {
+        "label": LabelForm(_label_problem, label_names, _one_label, single=True, numbered=True),
+        "labels": LabelForm(_labels_problem, label_names, _all_labels, listed=True, numbered=True),
+        "score": LabelForm(
+            _score_problem, _no_names, _score, decimal=True,
+            note="the labels are decimal numbers, taken as scores (kind {!r}; --kind says otherwise)",
+        ),
+        "tags": LabelForm(_tags_problem, tags_of, _all_tags),
+    },
+)  # fmt: skip
+# Forms that are in no file of examples have no line: vectors.
+READABLE_KINDS = tuple(name for name, kind in BUILT.items() if kind.answer in LABEL_FORMS)
+
+
+def of_words(kind: str | None) -> bool:
+    """Whether the texts of a kind are sentences of words, each with a label; not where the kind is not known yet."""
+    return kind is not None and FORMS[BUILT[kind].answer].per_word
