@@ -116,7 +116,7 @@ def in_short(results: Path) -> str:
         f"{graph['times_all_at_once']:.0f} times its throughput in transformers (padded batches of 32; "
         f"{graph['times_batches_of_32']:.0f} times in the same batches) and {graph['times_one']:.0f} times as fast for "
         f"one sentence ({ms:.2f} ms), tokenizer included ({commands([speed])}, {where([speed])}; "
-        "[all tables](docs/xtremedistil.md))."
+        "[all tables](xtremedistil.md))."
     )
     return paragraph(about)
 

@@ -15,6 +15,7 @@ from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
+from benchmarks.pages.summary import summary
 from benchmarks.paths import RESULTS, ROOT
 from benchmarks.runtime.rows import QUALITY, TUNED, table
 from leanformer.files import write_text
@@ -239,8 +240,11 @@ def base_size() -> str:
 
 
 PAGES = {
-    "README.md": {"ladder": ladder, "sets": sets, "taggers": lambda: in_short(RESULTS), "compared": compared},
+    "README.md": {"summary": lambda: summary(RESULTS), "compared": compared},
     "docs/figures.md": {
+        "ladder": ladder,
+        "sets": sets,
+        "taggers": lambda: in_short(RESULTS),
         "recipes": recipes,
         "importance": importance,
         "students": students,

@@ -18,7 +18,7 @@ import pytest
 
 from leanformer.data.dataset import Dataset
 from tests.taught import make_teacher
-from tests.tiny import tiny_dataset
+from tests.tiny import tiny_artifact, tiny_dataset
 
 pytestmark = [pytest.mark.docs, pytest.mark.slow]
 
@@ -56,10 +56,11 @@ def write_data(data: Dataset, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the pages take for granted: data/, teacher/, lean/ and other/."""
+    """A folder with what the pages take for granted: data/, encoder/, teacher/, lean/ and other/."""
     folder = tmp_path_factory.mktemp("documented")
     write_data(tiny_dataset(), folder / "data")
     make_teacher(tmp_path_factory.mktemp("taught")).path.rename(folder / "teacher")
+    tiny_artifact(folder / "encoder")
     command = "compress teacher --data data --recipe quick --max-drop 100 --rounds 1 --no-memory --output"
     for name in ("lean", "other"):
         run(f"leanformer {command} {name}", folder)
@@ -94,6 +95,32 @@ def test_commands_run(where: str, code: str, workplace: Path) -> None:
     lines = [line for line in code.splitlines() if line.startswith("leanformer ")]
     for line in lines:
         run(line, workplace)
+
+
+def links(page: Path) -> list[str]:
+    """Targets of the links of a page to other files of the checkout."""
+    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    return [link for link in found if not link.startswith(("http", "#", "mailto:"))]
+
+
+def test_links_lead_to_files_and_headings() -> None:
+    for page in [*PAGES, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]:
+        for link in links(page):
+            name, _, heading = link.partition("#")
+            target = page.parent / name
+            assert target.exists(), f"{page.relative_to(ROOT)} links {link}"
+            if heading:
+                titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+                slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+                assert heading in slugs, f"{page.relative_to(ROOT)} links {link}"
+
+
+def test_the_index_names_every_page_and_guide() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        name = page.relative_to(ROOT / "docs").as_posix()
+        if name != "README.md" and not name.startswith("decisions/"):
+            assert f"]({name})" in index, name
 
 
 def test_pages_have_blocks() -> None:

@@ -27,7 +27,7 @@ def model_card(artifact: Artifact, report: Report) -> str:
     parameters = "" if rung.parameters is None else f", {rung.parameters / 1e6:.1f} M parameters"
     return f"""# {plain(report.title)}
 
-A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanformer/), format `{artifact.format}`.
+A {artifact.task.kind} model made by Leanformer, format `{artifact.format}`.
 
 - {form.card}{labels}{f" and {more} more" if more > 0 else ""}.{_scale(artifact)}
 - Longest input: {artifact.max_tokens} tokens; longer texts are {long}.
@@ -51,8 +51,8 @@ A {artifact.task.kind} model made by [Leanformer](https://pypi.org/project/leanf
 
 ## Limits
 
-It answers for text like that it was made from; figures on other text are unknown. An int8 graph was checked on the
-machine above; on a CPU with other instruction sets compare its answers again.
+The figures hold for text like the test texts. An int8 graph was checked on the machine named above; check its
+predictions again on a CPU with other instruction sets.
 """
 
 
