@@ -180,6 +180,12 @@ class EncoderConfig:
         return self.token_types > 1
 
     @property
+    def places_by_table_alone(self) -> bool:
+        """Whether a token's place counts in nothing but the table of positions: no distances, windows or angles."""
+        turned = any(layer.window is not None or layer.rotary_base is not None for layer in self.layers)
+        return self.position_table and self.relative_bias is None and not turned
+
+    @property
     def is_uniform(self) -> bool:
         """Whether stock `transformers` can hold this shape: equal widths, and heads that span the hidden width."""
         widths = {(layer.heads, layer.ffn) for layer in self.layers}

@@ -7,20 +7,17 @@ first token, the last layer computes queries, attention output and feed-forward 
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
-from torch import nn
 
+from leanformer.export.graphs.attention_kinds import attention_graph
+from leanformer.export.graphs.feedforward_graph import feed_forward_nodes, feed_forward_operators
 from leanformer.export.graphs.graph import Graph, array
+from leanformer.export.graphs.maps import ACTIVATION_OPERATORS, activation_nodes, linear_map, norm_nodes
 from leanformer.export.graphs.position_graph import Positions, position_operators
 from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Layer
-from leanformer.models.feedforward.dense import FeedForward
 from leanformer.models.heads import TokenHead, VectorHead
 from leanformer.shapes.encoder import EncoderConfig
-
-_ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "gelu": "Gelu", "gelu_tanh": "Gelu"}
-_Map = tuple[np.ndarray, np.ndarray | None]
 
 
 def encoder_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelProto:
@@ -80,71 +77,15 @@ def layer_nodes(
         attended_to = asking = norm_nodes(g, x, layer.attention_norm, f"{name}.attention_norm")
         if first_token_only:
             asking = positions.first(attended_to, f"{name}.attention_norm.first")
-    attended = _attention(g, layer, asking, attended_to, positions, config, name, first_token_only=first_token_only)
+    attend = attention_graph(layer.shape).nodes
+    attended = attend(g, layer.attention, asking, attended_to, positions, name, first_token_only=first_token_only)
     x = g.node("Add", [residual, attended], f"{name}.attention_residual")
     if config.norm_first:
         normed = norm_nodes(g, x, layer.ffn_norm, f"{name}.ffn_norm")
-        return str(g.node("Add", [x, _feed_forward(g, layer.ffn, normed, name)], f"{name}.ffn_residual"))
+        return str(g.node("Add", [x, feed_forward_nodes(g, layer.ffn, normed, name)], f"{name}.ffn_residual"))
     x = norm_nodes(g, x, layer.attention_norm, f"{name}.attention_norm")
-    x = g.node("Add", [x, _feed_forward(g, layer.ffn, x, name)], f"{name}.ffn_residual")
+    x = g.node("Add", [x, feed_forward_nodes(g, layer.ffn, x, name)], f"{name}.ffn_residual")
     return norm_nodes(g, x, layer.ffn_norm, f"{name}.ffn_norm")
-
-
-def _attention(
-    g: Graph, layer: Layer, asking: str, x: str, positions: Positions, config: EncoderConfig, name: str, *,
-    first_token_only: bool,
-) -> str:  # fmt: skip
-    """Attention from the tokens `asking` (all, or the first one) to the tokens `x`."""
-    a, size, base = layer.attention, config.head_size, layer.shape.rotary_base
-    heads, width = a.heads, a.heads * size
-    scale = size**-0.5
-    weight, bias = linear_map(a.query)
-    query, key, value = (weight * scale, None if bias is None else bias * scale), linear_map(a.key), linear_map(a.value)
-
-    def split_heads(y: str, part: str, order: list[int], count: int = heads) -> str:
-        by_head = g.node("Reshape", [y, g.integers(0, 0, count, size)], f"{name}.{part}.heads")
-        return str(g.node("Transpose", [by_head], f"{name}.{part}", perm=order))
-
-    tokens_last, tokens_first = [0, 2, 3, 1], [0, 2, 1, 3]
-    if first_token_only:
-        q = g.linear(asking, *query, f"{name}.query")
-        kv = g.linear(x, *_stacked(key, value), f"{name}.key_value")
-        k, v = g.node("Split", [kv], f"{name}.split", outputs=2, axis=-1, num_outputs=2)
-    elif base is None:
-        qkv = g.linear(x, *_stacked(query, key, value), f"{name}.query_key_value")
-        q, k, v = g.node("Split", [qkv], f"{name}.split", outputs=3, axis=-1, num_outputs=3)
-    else:
-        qkv = g.linear(x, *_stacked(query, key, value), f"{name}.query_key_value")
-        qk, v = g.node("Split", [qkv, g.integers(2 * width, width)], f"{name}.split", outputs=2, axis=-1)
-    if base is None:
-        q, k = split_heads(q, "q", tokens_first), split_heads(k, "k", tokens_last)
-    else:
-        if first_token_only:  # its angle is zero
-            q, k = split_heads(q, "q", tokens_first), split_heads(k, "k.straight", tokens_first)
-            k = positions.rotated(k, base, f"{name}.k")
-        else:
-            qk = positions.rotated(split_heads(qk, "qk", tokens_first, 2 * heads), base, f"{name}.qk")
-            q, k = g.node("Split", [qk], f"{name}.qk.split", outputs=2, axis=1, num_outputs=2)
-        k = g.node("Transpose", [k], f"{name}.k", perm=[0, 1, 3, 2])
-    v = split_heads(v, "v", tokens_first)
-    added = positions.bias(layer.shape, first_token_only=first_token_only)
-    scores = g.node("Add", [g.node("MatMul", [q, k], f"{name}.scores"), added], f"{name}.masked_scores")
-    probabilities = g.node("Softmax", [scores], f"{name}.probabilities", axis=-1)
-    context = g.node("MatMul", [probabilities, v], f"{name}.context")
-    context = g.node("Transpose", [context], f"{name}.context.tokens", perm=[0, 2, 1, 3])
-    context = g.node("Reshape", [context, g.integers(0, 0, width)], f"{name}.context.joined")
-    return g.linear(context, *linear_map(a.output), f"{name}.attention_output")
-
-
-def _feed_forward(g: Graph, ffn: FeedForward, x: str, name: str) -> str:
-    if ffn.gate is None:
-        active = _activation(g, g.linear(x, *linear_map(ffn.up), f"{name}.up"), ffn.activation, f"{name}.activation")
-    else:
-        both = g.linear(x, *_stacked(linear_map(ffn.gate), linear_map(ffn.up)), f"{name}.gate_up")
-        gate, up = g.node("Split", [both], f"{name}.gate_up.split", outputs=2, axis=-1, num_outputs=2)
-        active = _activation(g, gate, ffn.activation, f"{name}.activation")
-        active = str(g.node("Mul", [active, up], f"{name}.gated"))
-    return g.linear(active, *linear_map(ffn.down), f"{name}.down")
 
 
 def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
@@ -166,73 +107,43 @@ def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
     if isinstance(head, VectorHead):
         g.node("Identity", [x], "logits")
         return
-    x = _activation(g, g.linear(x, *linear_map(head.pooler), "pooler"), shape.activation, "pooled")
+    x = activation_nodes(g, g.linear(x, *linear_map(head.pooler), "pooler"), shape.activation, "pooled")
     if head.norm is not None:
         x = norm_nodes(g, x, head.norm, "head_norm")
     g.node("Identity", [g.linear(x, *linear_map(head.classifier), "classifier")], "logits")
 
 
 def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> dict[str, int]:
-    """How many nodes of each operator the graph of such a model has; every export is checked against it.
-
-    Per layer 6 products (4 linear maps on packed queries, keys and values; 2 in attention), and one more in a last
-    layer that is computed for the first token alone, whose query is then computed apart; 2 in the head.
-    """
-    layers, last, head = len(config.layers), config.layers[-1], config.head
-    first, relu_or_gelu = head.pooling == "first", _ACTIVATIONS[config.activation]
+    """How many nodes of each operator the graph of such a model has; every export is checked against it."""
+    layers, head = config.layers, config.head
+    first = head.pooling == "first"
     counts = position_operators(config, first_token_only=first)
     parts: list[dict[str, int]] = [
         # embeddings
         {"Gather": 1, "LayerNormalization": 1},
         {"Shape": 1, "Slice": 1, "Add": 1} if config.position_table else {"Add": int(config.token_types > 0)},
         {"MatMul": 1, "Add": 1} if config.embedding is not None else {},
-        # attention, feed-forward, residual sums
-        {"MatMul": 6 * layers, "Add": 3 * layers, "Softmax": layers, "Transpose": 4 * layers, "Reshape": 4 * layers},
-        {"Split": layers, relu_or_gelu: layers},
-        {"Add": 2 * layers} if config.attention_bias else {},
-        {"Add": 2 * layers} if config.ffn_bias else {},
-        {"Split": layers, "Mul": layers} if config.gated_ffn else {},
-        {"LayerNormalization": sum(1 + one.attention_norm for one in config.layers) + config.norm_first},
+        # residual sums and norms
+        {"Add": 2 * len(layers)},
+        {"LayerNormalization": sum(1 + layer.attention_norm for layer in layers) + config.norm_first},
     ]
+    for index, layer in enumerate(layers):
+        first_only = first and index == len(layers) - 1
+        parts += [attention_graph(layer).operators(config, layer, first_token_only=first_only)]
+        parts += [feed_forward_operators(config)]
+    if first:
+        parts.append({"Slice": 1 + int(config.norm_first and layers[-1].attention_norm)})
     parts.append({"Identity": 1})
     if head.pooling == "none":
         parts.append({"MatMul": 1, "Add": 1})
     else:
         parts.append({"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1})
     if head.pooling != "none" and not head.gives_vectors:
-        parts.append({"MatMul": 2, "Add": 1 + head.bias, _ACTIVATIONS[head.activation]: 1})
+        parts.append({"MatMul": 2, "Add": 1 + head.bias, ACTIVATION_OPERATORS[head.activation]: 1})
         parts.append({"LayerNormalization": 1} if head.norm else {})
-    # Rotary layers pack queries and keys, and turn keys before they are transposed.
-    packed = sum(one.rotary_base is not None for one in (config.layers[:-1] if first else config.layers))
-    parts.append({"Split": packed, "Reshape": -packed})
-    if first:
-        parts.append({"MatMul": 1, "Add": int(config.attention_bias), "Slice": 1})
-        parts.append({"Slice": int(config.norm_first and last.attention_norm)})
-        parts.append({"Transpose": int(last.rotary_base is not None)})
     if token_types:
         # Without positions to add the constant to, the type's table takes the place of its first row.
         parts.append({"Gather": 1, "Add": int(config.position_table)})
     for part in parts:
         counts.update(part)
     return {name: count for name, count in sorted(counts.items()) if count}
-
-
-def _activation(g: Graph, x: str, kind: str, name: str) -> str:
-    if _ACTIVATIONS[kind] == "Gelu":
-        return str(g.node("Gelu", [x], name, approximate="tanh" if kind == "gelu_tanh" else "none"))
-    return str(g.node(_ACTIVATIONS[kind], [x], name))
-
-
-def norm_nodes(g: Graph, x: str, norm: nn.Module, name: str) -> str:
-    assert isinstance(norm, nn.LayerNorm)
-    return g.norm(x, array(norm.weight), None if norm.bias is None else array(norm.bias), norm.eps, name)
-
-
-def linear_map(linear: nn.Linear) -> _Map:
-    return array(linear.weight), None if linear.bias is None else array(linear.bias)
-
-
-def _stacked(*maps: _Map) -> _Map:
-    """Several linear maps of the same input as one."""
-    biases = [bias for _, bias in maps if bias is not None]
-    return np.concatenate([weight for weight, _ in maps]), np.concatenate(biases) if biases else None

@@ -28,11 +28,10 @@ from leanformer.export.graphs.encoder_graph import (
     expected_operators,
     head_nodes,
     layer_nodes,
-    linear_map,
-    norm_nodes,
     position_nodes,
 )
 from leanformer.export.graphs.graph import Graph, array
+from leanformer.export.graphs.maps import linear_map, norm_nodes
 from leanformer.export.graphs.position_graph import MASKED, Positions, mask_nodes
 from leanformer.models.classifier import Classifier
 from leanformer.models.encoder import Layer
@@ -48,9 +47,8 @@ def can_pack(config: EncoderConfig) -> bool:
     """Whether such a model has a graph over packs: positions are looked up by number, norms follow the residual sums,
     and the head reads the first token or every one, or its answer is the mean of all.
     """
-    special = config.norm_first or any(one.window is not None or one.rotary_base is not None for one in config.layers)
     head = config.head.pooling != "mean" or config.head.gives_vectors
-    return config.position_table and config.relative_bias is None and not special and head
+    return config.places_by_table_alone and not config.norm_first and head
 
 
 class _Segments(Positions):

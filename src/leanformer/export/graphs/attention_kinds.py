@@ -1,0 +1,54 @@
+"""Which kinds of attention have graph nodes. A kind without them runs in PyTorch, and export refuses it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from leanformer.errors import CheckpointError
+from leanformer.export.graphs.graph import Graph
+from leanformer.export.graphs.position_graph import Positions
+from leanformer.export.graphs.softmax_graph import softmax_nodes, softmax_operators
+from leanformer.models.attention.heads import MultiHead
+from leanformer.shapes.attention import Softmax
+from leanformer.shapes.encoder import EncoderConfig, LayerShape
+
+
+class Nodes(Protocol):
+    """Writes the nodes of one layer's attention, from the tokens `asking` to the tokens `x`; the output's name."""
+
+    def __call__(
+        self, g: Graph, module: MultiHead, asking: str, x: str, positions: Positions, name: str, *,
+        first_token_only: bool,
+    ) -> str: ...  # fmt: skip
+
+
+class Operators(Protocol):
+    """How many nodes of each operator those are."""
+
+    def __call__(self, config: EncoderConfig, shape: LayerShape, *, first_token_only: bool) -> dict[str, int]: ...
+
+
+@dataclass(frozen=True)
+class AttentionGraph:
+    """A kind of attention as graph nodes."""
+
+    nodes: Nodes
+    operators: Operators
+
+
+GRAPHS: dict[str, AttentionGraph] = {
+    Softmax.kind: AttentionGraph(softmax_nodes, softmax_operators),
+}
+
+
+def attention_graph(shape: LayerShape) -> AttentionGraph:
+    """The nodes of a layer's attention. Raises `CheckpointError` for a kind that has none."""
+    kind = shape.attention.kind
+    if kind not in GRAPHS:
+        raise CheckpointError(
+            f"{kind} attention runs in PyTorch alone: it has no nodes for a graph, as {', '.join(GRAPHS)} has\n"
+            "  remedy: run the artifact as it is (leanformer.load, leanformer predict), without steps that export or "
+            "quantise; or export a model that has softmax attention in all layers"
+        )
+    return GRAPHS[kind]
