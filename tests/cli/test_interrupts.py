@@ -57,7 +57,7 @@ def ending(code: str, *arguments: object) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    "delay", [0, 0.1, 0.4, *(pytest.param(n, marks=pytest.mark.slow) for n in (0.02, 0.06, 0.2, 1.0))]
+    "delay", [0, 0.4, *(pytest.param(n, marks=pytest.mark.slow) for n in (0.02, 0.06, 0.12, 0.2, 1.0))]
 )
 def test_at_any_moment(delay: float, tiny_onnx_artifact: Path, folder: Path, tmp_path: Path):
     encoder = tiny_onnx_artifact.parent / "encoder"

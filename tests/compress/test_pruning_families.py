@@ -42,6 +42,16 @@ TEXTS = tiny_dataset().test.texts[:20]  # type: ignore[union-attr]
 STEP = 1e-5
 
 
+# For what takes seconds a family: one with a final norm, gates and windows, and one like BERT.
+FEW = (("roberta", "two types"), ("modernbert", "plain"))
+few_families = pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=" ".join(case), marks=[] if case in FEW else pytest.mark.slow) for case in CASES],
+    indirect=True,
+    scope="module",
+)
+
+
 @pytest.fixture(scope="module", params=CASES, ids=" ".join)
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
     return request.param
@@ -241,6 +251,7 @@ def test_sliced_is_masked(source: Artifact, tmp_path: Path):
     assert not torch.allclose(answers(after, batches), answers(read_model(source), batches), atol=1e-2)
 
 
+@few_families
 def test_within_the_budget_exported_and_distilled_again(source: Artifact, tmp_path: Path):
     """The line that the recipes walk, whatever the family; layers keep their kinds."""
     small = step(PrunePostTraining, source, tmp_path, keep=0.6)
@@ -258,6 +269,7 @@ def test_within_the_budget_exported_and_distilled_again(source: Artifact, tmp_pa
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@few_families
 def test_inner_states_and_trials_of_layers(source: Artifact, tmp_path: Path):
     """Attention and hidden states of a model without some of its units; and fewer of its layers, found by trial."""
     small = step(Prune, source, tmp_path, ffn=20)

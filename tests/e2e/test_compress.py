@@ -148,7 +148,7 @@ def uninterrupted(teacher: Artifact, tmp_path_factory: pytest.TempPathFactory) -
     return run(teacher.path, tmp_path_factory.mktemp("uninterrupted") / "lean", distil())
 
 
-@pytest.mark.parametrize("kill_at", [1, 2])
+@pytest.mark.parametrize("kill_at", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_between_steps_it_goes_on_to_the_same_bytes(
     kill_at: int, teacher: Artifact, uninterrupted: Compressed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

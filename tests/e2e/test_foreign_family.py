@@ -61,6 +61,7 @@ def test_quick_goes_through_and_says_what_could_not_be_done(deberta: Path, tmp_p
     assert "leanformer[train]" in card and "leanformer.load" not in card
 
 
+@pytest.mark.slow
 def test_it_teaches_a_student_of_a_mapped_family(deberta: Path, bert: Path, tmp_path: Path):
     recipe = distil().with_options({"student.start": str(bert)})
     result = run(deberta, tmp_path / "lean", recipe, max_drop=100, goal="size")

@@ -25,6 +25,9 @@ from tests.e2e.test_compress import distil, run
 from tests.tiny import LABELS, tiny_artifact, tiny_kind_dataset
 
 KINDS = ("pair", "multilabel", "similarity", "regression")
+# Pairs, scores and several labels are in these.
+FAST = ("multilabel", "similarity")
+PARAMETERS = [pytest.param(kind, marks=[] if kind in FAST else pytest.mark.slow) for kind in KINDS]
 
 
 def write_jsonl(data: Dataset, folder: Path) -> Path:
@@ -49,7 +52,7 @@ def write_jsonl(data: Dataset, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=PARAMETERS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

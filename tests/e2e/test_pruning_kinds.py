@@ -18,6 +18,7 @@ from tests.tiny import tiny_kind_dataset
 SIZES = (60, 20, 20, 20)
 
 
+@pytest.mark.slow
 def test_fastformers_for_pairs(tmp_path: Path):
     data = tiny_kind_dataset("pair", SIZES)
     recipe = small("fastformers", student=TRAINING, pruned={"heads": 3, "ffn": 32}, again=AGAIN)
@@ -35,6 +36,7 @@ def test_fastformers_for_pairs(tmp_path: Path):
     assert np.abs(predictor.infer(rows) - predictor.infer(flat)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_thorough_for_roberta(tmp_path: Path):
     source = family_artifact(tmp_path / "source", "roberta")
     recipe = small("thorough", halved={"multiple": 1}, pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
@@ -46,7 +48,9 @@ def test_thorough_for_roberta(tmp_path: Path):
     assert [one["step"] for one in result.artifact.history][-3:] == ["compress.distil", "export.onnx", "export.int8"]
 
 
-@pytest.mark.parametrize("kind", ["multilabel", "similarity", "regression"])
+@pytest.mark.parametrize(
+    "kind", ["multilabel", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("similarity", "regression"))]
+)
 def test_quick_pruned_for_every_form_of_answer(kind: str, tmp_path: Path):
     data = tiny_kind_dataset(kind, SIZES)
     teacher = artifact_of(data, tmp_path)

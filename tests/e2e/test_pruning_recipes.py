@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from leanformer.artifact import Artifact
 from leanformer.recipe.find import find_recipe
 from leanformer.recipe.spec import Recipe
@@ -37,6 +39,7 @@ def test_quick_pruned_never_trains_and_gets_smaller(teacher: Artifact, tmp_path:
     assert not any(entry["step"] == "compress.distil" for entry in result.artifact.history)
 
 
+@pytest.mark.slow
 def test_quick_pruned_is_content_with_unlabelled_text(teacher: Artifact, tmp_path: Path):
     data = replace(tiny_dataset(), train=None, dev=None, test=None)
     result = run(teacher.path, tmp_path / "lean", small("quick-pruned"), data=data)
@@ -55,6 +58,7 @@ def test_prune_and_distil_again(teacher: Artifact, tmp_path: Path):
     assert trained == ["compress.distil", "compress.prune", "compress.distil"]
 
 
+@pytest.mark.slow
 def test_thorough_has_a_way_without_training_and_one_with_it(teacher: Artifact, tmp_path: Path):
     recipe = small("thorough", again=AGAIN | {"least_steps": 0})
     result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)

@@ -43,6 +43,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return make_command(monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     data = write_columns(tmp_path / "data", sizes=(90, 25, 25))
     start = Classifier(token_head(tiny_config(labels=len(TAGS))))

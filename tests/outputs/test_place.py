@@ -30,7 +30,11 @@ def mounted(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("disk", "is a mount point"), ("a disk", "is a mount point"), ("disk/below", "something is mounted in it")],
+    [
+        pytest.param("disk", "is a mount point", marks=pytest.mark.slow),
+        pytest.param("a disk", "is a mount point", marks=pytest.mark.slow),
+        ("disk/below", "something is mounted in it"),
+    ],
 )
 def test_a_mount_point_is_said_before_the_work(name: str, said: str, tmp_path: Path):
     (tmp_path / name).mkdir(parents=True)

@@ -54,8 +54,18 @@ def quality(teacher: Artifact, data: Dataset) -> float:
     return score_logits(logits(open_predictor(teacher, threads=1), test.inputs), test.targets, teacher.task)
 
 
-@pytest.mark.parametrize("names", [None, PLACEHOLDERS, named(("label_0", "label_1", "label_2"))])
-@pytest.mark.parametrize("called", [LABELS, ("-1", "0", "1"), ("1", "2", "3"), ("LABEL_2", "LABEL_3", "LABEL_4")])
+NAMELESS = (None, PLACEHOLDERS, named(("label_0", "label_1", "label_2")))
+CALLED = (LABELS, ("-1", "0", "1"), ("1", "2", "3"), ("LABEL_2", "LABEL_3", "LABEL_4"))
+
+
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        pytest.param(names, called, marks=[] if i % 3 == j % 3 else pytest.mark.slow)
+        for i, names in enumerate(NAMELESS)
+        for j, called in enumerate(CALLED)
+    ],
+)
 def test_labels_without_names_are_matched_by_dev(names: dict[int, str] | None, called: tuple[str, ...], tmp_path: Path):
     source = save_stock(tmp_path / "s", knowing(by_topic()), TASK, names)
     edit(source / "config.json", num_labels=3)

@@ -140,7 +140,10 @@ def same(ours: Tokenizer, theirs: Tokenizer, texts: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ALONE)
-@pytest.mark.parametrize(("most", "overlap"), [(8, 0), (13, 5), (128, 0), (512, 64)])
+@pytest.mark.parametrize(
+    ("most", "overlap"),
+    [(8, 0), pytest.param(13, 5, marks=pytest.mark.slow), (128, 0), pytest.param(512, 64, marks=pytest.mark.slow)],
+)
 def test_ids_are_the_tokenizers(name: str, most: int, overlap: int, tmp_path: Path) -> None:
     made = changed(ALONE[name])
     assert dependence(made) is None

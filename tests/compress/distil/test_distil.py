@@ -190,7 +190,9 @@ def test_started_from_another_encoder(teacher: Artifact, tmp_path: Path) -> None
     assert read_model(student).config.hidden == 16
 
 
-@pytest.mark.parametrize("killed_at", [1, 2, 3])
+@pytest.mark.parametrize(
+    "killed_at", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_killed_and_taken_up_again(teacher: Artifact, tmp_path: Path, killed_at: int) -> None:
     whole = distilled(teacher, tmp_path / "whole", epochs=3)
 

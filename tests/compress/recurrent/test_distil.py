@@ -299,7 +299,7 @@ def killing(at: int) -> Any:
     return say
 
 
-@pytest.mark.parametrize("at", [1, 4, 12, 18])
+@pytest.mark.parametrize("at", [4, *(pytest.param(at, marks=pytest.mark.slow) for at in (1, 12, 18))])
 def test_killed_and_taken_up_again(teacher: Artifact, tmp_path: Path, at: int) -> None:
     whole = distilled(teacher, tmp_path / "whole", epochs=2)
     with pytest.raises(KilledError):
