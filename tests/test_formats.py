@@ -22,14 +22,13 @@ from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.export.onnx import Onnx
 from leanformer.export.standard import write_standard_onnx
 from leanformer.formats import FORMATS, Format, Refusal, can, format_named, require
-from leanformer.ladder.ladder import baseline_entries, open_entry
+from leanformer.ladder.entries import baseline_entries, open_entry
 from leanformer.ladder.variants import ways_of
 from leanformer.loading import open_predictor
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.recipe.run import _format_reason
-from leanformer.recipe.spec import RecipeStep
 from leanformer.render.card import _usage
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.search.jobs.local import Runner
@@ -81,7 +80,6 @@ def test_what_a_format_names_is_there_and_refusals_have_a_remedy(name: str):
 
 def _questions(context: Any, folder: Path) -> dict[str, Callable[[Artifact], Any]]:
     """What asks an artifact for its format, by name."""
-    step = RecipeStep("export.onnx", Onnx(), "onnx")
     teacher = context.artifacts["teacher"]
     runner = Runner(teacher, replace(context.data, test=None), folder)
     return {
@@ -108,7 +106,7 @@ def _questions(context: Any, folder: Path) -> dict[str, Callable[[Artifact], Any
         "rows": tokenizer_of,
         "members of a cascade": lambda artifact: check_members([artifact, teacher]),
         "other ways to run": lambda artifact: ways_of(artifact, None, folder),
-        "a step of a recipe": lambda artifact: _format_reason(step, artifact),
+        "a step of a recipe": lambda artifact: _format_reason(Onnx(), artifact),
         "the plan of a search": lambda artifact: planned_shape(None, {}, artifact),
         "a model card": _usage,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from leanformer import catalog
 from leanformer.compress.distil.distil import Distil
 from leanformer.errors import RecipeError
 from leanformer.options import ArtifactName, FilePath, Options, groups, options, options_of_type, without_groups
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import build
 from leanformer.search.space.read import read_space
 

@@ -27,7 +27,8 @@ from leanformer.data.dataset import open_dataset
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.files import write_json
-from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder
+from leanformer.ladder.entries import Entry, baseline_entries
+from leanformer.ladder.ladder import measure_ladder
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.models.classifier import Classifier

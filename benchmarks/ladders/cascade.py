@@ -29,7 +29,8 @@ from leanformer.cascade.promise import Promise
 from leanformer.cascade.store import write_cascade
 from leanformer.data.dataset import Dataset
 from leanformer.files import write_json
-from leanformer.ladder.ladder import baseline_entries, measure_ladder, open_entry
+from leanformer.ladder.entries import baseline_entries, open_entry
+from leanformer.ladder.ladder import measure_ladder
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.paired import compare

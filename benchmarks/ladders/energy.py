@@ -23,11 +23,10 @@ from leanformer.artifact import open_artifact
 from leanformer.data.dataset import open_dataset
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
-from leanformer.ladder.ladder import Entry, baseline_entries, open_entry
+from leanformer.ladder.entries import Entry, baseline_entries, open_entry
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
-from leanformer.measure.energy import LEAST_SECONDS, EnergySettings
-from leanformer.measure.inference import meter_inference
+from leanformer.measure.energy import LEAST_SECONDS, EnergySettings, meter_inference
 from leanformer.report import Report
 from leanformer.runtime.cores import allowed_cores
 

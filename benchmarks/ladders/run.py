@@ -29,7 +29,7 @@ from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.recipe.compress import compress
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.runtime.cores import allowed_cores
 from leanformer.train.settings import FitSettings
 

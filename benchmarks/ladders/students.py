@@ -23,7 +23,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.bootstrap import interval
 from leanformer.predictor import logits
 from leanformer.recipe.compress import compress
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 
 
 def main() -> None:

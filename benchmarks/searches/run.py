@@ -28,12 +28,13 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
-from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder, open_entry
+from leanformer.ladder.entries import Entry, baseline_entries, open_entry
+from leanformer.ladder.ladder import measure_ladder
 from leanformer.ladder.splits import prepare
 from leanformer.machine import fingerprint
 from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.pareto import dominates, hypervolume
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.jobs.local import SPEED, Runner
 from leanformer.search.run import Searched, search

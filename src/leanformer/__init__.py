@@ -27,7 +27,7 @@ _NAMES = {
     "fine_tune": "leanformer.finetune.fine_tune",
     "open_dataset": "leanformer.data.dataset",
     "open_artifact": "leanformer.artifact",
-    "find_recipe": "leanformer.recipe.find",
+    "find_recipe": "leanformer.recipe.library",
     "Artifact": "leanformer.artifact",
     "Compressed": "leanformer.recipe.compress",
     "Dataset": "leanformer.data.dataset",
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from leanformer.loading import load
     from leanformer.measure.speed import SpeedSettings
     from leanformer.recipe.compress import Compressed, compress
-    from leanformer.recipe.find import find_recipe
+    from leanformer.recipe.library import find_recipe
     from leanformer.recipe.spec import Recipe
     from leanformer.recipe.train import train
     from leanformer.report import Report

@@ -36,7 +36,7 @@ def test_an_interrupt_says_how_to_go_on_where_one_can(
     monkeypatch.setattr("leanformer.catalog.card", interrupted)
     status, _, err = command("techniques")
     assert (status, err) == (130, "stopped\n")
-    monkeypatch.setattr("leanformer.recipe.find.find_recipe", interrupted)
+    monkeypatch.setattr("leanformer.recipe.compress.find_recipe", interrupted)
     status, _, err = command("compress", encoder, "--data", folder, "--output", tmp_path / "lean")
     assert status == 130
     assert "give the same command again" in err

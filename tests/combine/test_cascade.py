@@ -21,7 +21,7 @@ from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import logits
 from leanformer.recipe.compress import compress
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.search.run import search
 from leanformer.search.study.budget import Budget

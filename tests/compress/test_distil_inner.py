@@ -12,7 +12,7 @@ from leanformer.artifact import Artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.errors import RecipeError
 from leanformer.models.store import read_model
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.shapes.encoder import LayerShape
 from leanformer.train.objectives.distillation import attention_distance, last_maps
 from tests.compress.distil.test_distil import DEEP, context

@@ -19,7 +19,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed, compress
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.report import Report, Rung
 from tests.export.making import folder_bytes

@@ -16,7 +16,7 @@ from transformers import (
 import leanformer
 from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from tests.e2e.test_compress import distil, run
 from tests.every_format import unmapped_checkpoint
 from tests.export.making import folder_bytes

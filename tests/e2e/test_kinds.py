@@ -207,7 +207,7 @@ def test_the_command_line_knows_no_other_words(
 
 def test_text_alone_will_do(taught: Artifact, data: Dataset, tmp_path: Path):
     """Without labels the teacher's own answers are what is compared with."""
-    from leanformer.recipe.find import find_recipe
+    from leanformer.recipe.library import find_recipe
 
     assert data.unlabelled is not None
     task = replace(data.task, labels=())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import Recipe
 from tests.e2e.test_compress import run
 from tests.tiny import tiny_dataset

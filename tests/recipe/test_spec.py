@@ -12,8 +12,7 @@ from leanformer.compress.distil.distil import Distil
 from leanformer.errors import RecipeError
 from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
-from leanformer.recipe.find import find_recipe
-from leanformer.recipe.library import recipe_names
+from leanformer.recipe.library import find_recipe, recipe_names
 from leanformer.recipe.spec import Recipe, RecipeStep, build, read_recipe
 
 GOOD = """\

@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from leanformer.measure.speed import SpeedSettings
-from leanformer.recipe.find import find_recipe
-from leanformer.recipe.library import recipe_path
+from leanformer.recipe.library import find_recipe, recipe_path
 from leanformer.search.run import search
 from leanformer.search.study.budget import Budget
 from tests.search.searching import space_of

@@ -12,7 +12,7 @@ import pytest
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.examples import Examples
 from leanformer.measure.speed import SpeedSettings
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.report import Report
 from leanformer.search.jobs.local import Runner
 from leanformer.search.run import JOURNAL, Searched, search

@@ -29,7 +29,7 @@ from leanformer.errors import LeanformerError
 from leanformer.task import Text
 
 if TYPE_CHECKING:
-    from leanformer.ladder.ladder import Entry
+    from leanformer.ladder.entries import Entry
 
 
 @with_measurements
@@ -63,7 +63,8 @@ def bench(
     from leanformer.artifact import open_artifact
     from leanformer.foreign import open_foreign
     from leanformer.formats import format_of
-    from leanformer.ladder.ladder import Entry, measure_ladder
+    from leanformer.ladder.entries import Entry
+    from leanformer.ladder.ladder import measure_ladder
     from leanformer.loading import open_predictor
     from leanformer.measure.speed import SpeedSettings
     from leanformer.outputs.written import check_file, is_bench

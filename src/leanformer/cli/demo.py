@@ -37,7 +37,7 @@ def demo(
     from leanformer.loading import load
     from leanformer.measure.speed import SpeedSettings
     from leanformer.recipe.compress import compress
-    from leanformer.recipe.find import find_recipe
+    from leanformer.recipe.library import find_recipe
     from leanformer.render.terminal import print_report
     from leanformer.runtime.cores import default_threads
     from leanformer.train.settings import FitSettings

@@ -11,12 +11,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from leanformer.errors import LeanformerError, MissingExtraError
+from leanformer.measure.speed import sample
+from leanformer.predictor import Predictor
+from leanformer.task import Text
 
 MEASURED, ESTIMATED, UNAVAILABLE = "measured", "estimated", "unavailable"
 # Below this, sampling and the model's start-up are most of an estimate.
@@ -186,3 +191,29 @@ def _cpu_seconds() -> float:
     times = os.times()
     # Of this process from the finer clock; the children's comes in ticks of a hundredth.
     return time.process_time() + times.children_user + times.children_system
+
+
+def meter_inference(
+    predictor: Predictor,
+    texts: Sequence[Text],
+    settings: EnergySettings,
+    *,
+    seconds: float = 8.0,
+    seed: int = 13,
+    least_seconds: float = LEAST_SECONDS,
+) -> Energy:
+    """Answer `texts`, in one order for all models, again and again for `settings.seconds`; tokenizer included.
+
+    Args:
+        seconds: a predictor too slow for all texts in so many seconds gets a sample of them, as for throughput.
+        least_seconds: below which there is no figure.
+    """
+    order = np.random.default_rng(seed).permutation(len(texts))
+    shown = sample(predictor, [texts[i] for i in order], seconds)
+    answered = 0
+    with meter("inference", country=settings.country, least_seconds=least_seconds) as block:
+        while block.seconds < settings.seconds:
+            predictor.infer(predictor.tokenize(shown))
+            answered += len(shown)
+    assert block.energy is not None
+    return replace(block.energy, texts=answered)

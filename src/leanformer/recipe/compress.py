@@ -20,7 +20,8 @@ from leanformer.files import sha256_json, write_json
 from leanformer.formats import require
 from leanformer.kept import keep, kept
 from leanformer.ladder.choose import GOALS, Choice, choose
-from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder, open_entry
+from leanformer.ladder.entries import Entry, baseline_entries, open_entry
+from leanformer.ladder.ladder import measure_ladder
 from leanformer.ladder.on_request import NOTHING, Further
 from leanformer.ladder.splits import known_task, prepare
 from leanformer.machine import fingerprint
@@ -30,7 +31,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import check_folder, new_output
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from leanformer.errors import RecipeError
+from leanformer.recipe.spec import Recipe, read_recipe
 
 
 def recipe_names(*, searches: bool = False) -> list[str]:
@@ -29,6 +30,17 @@ def recipe_path(name: str, *, searches: bool = False) -> Path:
             f"or give the path of a {kind} file"
         )
     return _folder(searches) / f"{name}.yaml"
+
+
+def find_recipe(name: str | Path) -> Recipe:
+    """The shipped recipe called `name`, or the recipe in the YAML file at that path.
+
+    Raises `RecipeError`, listing the shipped names, when it is neither.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return read_recipe(path)
+    return read_recipe(recipe_path(str(name)))
 
 
 def _folder(searches: bool) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from leanformer.errors import RecipeError
 from leanformer.options import options
-from leanformer.recipe.find import find_recipe
+from leanformer.recipe.library import find_recipe
 from leanformer.search.space.halving import Halving, in_front, ranking, share_of_data, with_share
 from tests.search.searching import space_of
 from tests.tiny import tiny_dataset

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from leanformer.errors import RecipeError
-from leanformer.recipe.find import find_recipe
-from leanformer.recipe.library import recipe_names, recipe_path
+from leanformer.recipe.library import find_recipe, recipe_names, recipe_path
 from leanformer.search.space.halving import Halving
 from leanformer.search.space.holes import Choose, Range
 from leanformer.search.space.read import find_space, read_space

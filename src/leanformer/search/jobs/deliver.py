@@ -15,7 +15,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json, write_json
 from leanformer.formats import format_of
 from leanformer.kept import keep
-from leanformer.ladder.ladder import Entry, baseline_entries, measure_ladder
+from leanformer.ladder.entries import Entry, baseline_entries
+from leanformer.ladder.ladder import measure_ladder
 from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import new_output
 from leanformer.outputs.ours import SEARCH

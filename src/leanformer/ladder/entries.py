@@ -1,0 +1,64 @@
+"""What is measured: rungs with the predictors that run them, and the PyTorch rungs that every ladder begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leanformer.artifact import Artifact
+from leanformer.formats import format_of
+from leanformer.loading import open_predictor
+from leanformer.predictor import Predictor
+
+PADDED_TO = 128
+_ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "native": "our engine"}
+UNPADDED = "no padding"
+OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A rung to be measured: how it is called, what it builds on, what runs it, and whether it may be chosen."""
+
+    name: str
+    after: str | None
+    artifact: Artifact
+    predictor: Predictor
+    runtime: str
+    chooseable: bool
+    lossless: bool
+    # Scores dev and test in place of `predictor`, where it is the same model run in a slower way.
+    scorer: Predictor | None = None
+    # "module:function" or "module:Class" that opens the predictor in the fresh process that memory is measured in.
+    opener: str = OPENER
+
+
+def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
+    """The teacher in PyTorch, fp32: padded to 128 and one at a time; unpadded; in batches by length."""
+    import torch
+
+    from leanformer.models.predictor import TorchPredictor
+
+    torch.set_num_threads(threads)
+    single, batched = TorchPredictor(teacher, batch_tokens=None), TorchPredictor(teacher)
+    width = min(PADDED_TO, single.positions)
+    padded = TorchPredictor(teacher, pad_to=width, batch_tokens=None)
+    names = (f"PyTorch, padded to {width}", UNPADDED, "batches by length")
+    foreign = format_of(teacher).foreign
+    module = "PyTorch fp32, " + ("transformers" if foreign else "our module")
+    one_by_one = f"{module}, one text at a time"
+    # Only a model that cannot be exported may be chosen as it came.
+    return [
+        Entry(names[0], None, teacher, padded, one_by_one, chooseable=False, lossless=True, scorer=batched),
+        Entry(names[1], names[0], teacher, single, one_by_one, chooseable=False, lossless=True, scorer=batched),
+        Entry(names[2], names[1], teacher, batched, f"{module}, batches", chooseable=foreign, lossless=True),
+    ]
+
+
+def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
+    """A rung of an artifact that a step made, run as it will be: graphs on one-thread workers."""
+    predictor = open_predictor(artifact, threads=threads)
+    engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
+    runtime = format_of(artifact).rung.format(
+        engine=engine, precision=artifact.properties.get("precision", ""), threads=threads
+    )
+    return Entry(name, after, artifact, predictor, runtime, True, lossless)
