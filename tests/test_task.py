@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leanformer.task import BUILT, Task, kind_of
+from leanformer.task import BUILT, Kind, Task, kind_of
 
 AB = ("a", "b")
 LEARNT = Task("tokens", ("O", "B-X"), transitions=((0.5, -0.25), (1.0, 0.0), (0.0, -2.0)))
@@ -78,3 +78,8 @@ def test_every_built_kind_differs_from_the_others() -> None:
 def test_a_kind_that_is_not_built_is_refused_with_those_that_are(kind: str) -> None:
     with pytest.raises(ValueError, match=f"unknown task kind '{kind}'; one of classification, pair, "):
         Task(kind, ())
+
+
+def test_an_input_that_is_not_built_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown input 'choices'; one of text, pair"):
+        Kind("choices", "choice")

@@ -15,12 +15,15 @@ Text = str | tuple[str, str]
 Question = Text | Sequence[str]
 
 
+INPUTS = ("text", "pair")
+
+
 @dataclass(frozen=True)
 class Kind:
     """What tells the kinds apart: what an input is, and the form of the answer.
 
     Attributes:
-        input: "text", or "pair" for a first and a second text.
+        input: one of `INPUTS`: a text, or a first and a second one.
         answer: a key of `answers.forms.FORMS`, where it is said what the form means.
         outputs: how many numbers a model gives for one input (or word): one for each of the task's "labels", as many
             as its "width", or a number.
@@ -31,6 +34,10 @@ class Kind:
     answer: str
     outputs: str | int = "labels"
     learns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.input not in INPUTS:
+            raise ValueError(f"unknown input {self.input!r}; one of {', '.join(INPUTS)}")
 
     @property
     def pairs(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from leanformer.answers.form import Form
 from leanformer.answers.forms import (
     FORMS,
     beaten_by,
@@ -21,17 +22,19 @@ from leanformer.answers.forms import (
     to_predictions,
 )  # fmt: skip
 from leanformer.data.carving import strata
+from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.label_forms import LABEL_FORMS
 from leanformer.data.reading.rows import mismatch
 from leanformer.data.reading.settling import settle
 from leanformer.data.row import Row
 from leanformer.errors import LeanformerError
-from leanformer.export.parity import compare
+from leanformer.export.parity import compare, gate_examples
 from leanformer.measure.lost import lost_labels
 from leanformer.measure.quality import measure_quality
 from leanformer.models.heads import HEADS
 from leanformer.questions import check_texts
+from leanformer.search.space.goals import _METRICS
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.schemas import routes_of
 from leanformer.task import BUILT, Kind, Task
@@ -57,6 +60,19 @@ def test_labels_in_rows_are_of_the_forms_that_can_be_taught() -> None:
 
 def test_a_server_knows_what_each_form_is_asked_for() -> None:
     assert {form.route for form in FORMS.values()} == set(OPTIONS)
+
+
+def test_every_figure_can_be_a_search_s_goal() -> None:
+    assert {form.metric for form in FORMS.values() if form.taught} <= set(_METRICS.values())
+
+
+def test_a_form_that_leaves_something_out_cannot_be_made() -> None:
+    class Half(Form):
+        def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
+            return values
+
+    with pytest.raises(TypeError, match=r"abstract methods '?after_training.*unknown"):
+        Half("half", "predict", None, "", False, True, False)  # type: ignore[abstract]
 
 
 def test_heads_are_those_of_all_forms() -> None:
@@ -101,6 +117,8 @@ def unlabelled(task: Task) -> Examples:
         lambda task: LABEL_FORMS[task.answer],
         lambda task: settle([], task.kind),
         lambda task: mismatch(Row(1, "x", label="a"), task.kind),
+        lambda task: FORMS[task.answer].route,
+        lambda task: gate_examples(Dataset(task, unlabelled=unlabelled(task))),
         lambda task: routes_of({"model": task}),
     ],
 )

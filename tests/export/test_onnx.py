@@ -25,9 +25,11 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import LayerShape
+from leanformer.task import Task
 from tests.export.making import folder_bytes, make_context, make_onnx
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 
+AB = Task("classification", ("a", "b"))
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {}
 BAD = ({"gate_texts": 0}, {"max_difference": "small"})
@@ -120,7 +122,7 @@ def test_a_gate_without_texts_is_refused(count: int):
 def test_the_gate_tells_its_bounds_apart():
     reference = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 2.0]])
     moved = reference + np.array([[0.0, 0.1], [0, 0], [0, 0], [3, 0]])
-    parity = compare(moved, reference)
+    parity = compare(moved, reference, AB)
     assert (parity.n, parity.flips) == (4, 0.25)
     assert parity.max_difference == pytest.approx(3)
     assert parity.mean_difference == pytest.approx(3.1 / 8)
@@ -138,7 +140,11 @@ def test_the_gate_tells_its_bounds_apart():
 def test_the_gate_refuses_what_is_no_number():
     with pytest.raises(GateError, match="not finite"):
         check(
-            compare(np.full((3, 2), np.nan), np.ones((3, 2))), step="s", max_difference=None, mean_share=None, flips=1
+            compare(np.full((3, 2), np.nan), np.ones((3, 2)), AB),
+            step="s",
+            max_difference=None,
+            mean_share=None,
+            flips=1,
         )
 
 

@@ -13,8 +13,6 @@ from leanformer.errors import GateError
 from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 
-_ONE_LABEL = Task("classification", ())
-
 
 def gate_examples(data: Dataset) -> Examples | None:
     """The texts to compare on: dev; for vectors, which have no labels and so no dev split, the unlabelled ones."""
@@ -43,8 +41,8 @@ class Parity:
         return asdict(self)
 
 
-def compare(logits: np.ndarray, reference: np.ndarray, task: Task | None = None) -> Parity:
-    """Compare logits with those of the reference; without a task one label of several is the answer.
+def compare(logits: np.ndarray, reference: np.ndarray, task: Task) -> Parity:
+    """Compare logits with those of the reference.
 
     They are `[n, outputs]`, or ragged `[n]` of `[words, outputs]`, where a word counts as a text does otherwise.
     """
@@ -55,7 +53,7 @@ def compare(logits: np.ndarray, reference: np.ndarray, task: Task | None = None)
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
         reference_spread=float(theirs.std()),
-        flips=float(changed(logits, reference, task or _ONE_LABEL).mean()),
+        flips=float(changed(logits, reference, task).mean()),
     )
 
 

@@ -18,7 +18,6 @@ from leanformer.models.scoring import score_rows
 from leanformer.models.surgery import keep_layers
 from leanformer.train.objectives.answers import LOSSES
 
-_NAMES = {"label": "KL", "labels": "KL", "score": "squared difference", "tags": "KL"}
 _MOST_SUBSETS = 300
 # Above so many subsets fewer rows must do, so that a deep teacher does not take tens of minutes.
 _QUICK_SUBSETS, _FEWER_ROWS = 60, 128
@@ -53,7 +52,7 @@ def choose_layers(
             if len(distances) % 50 == 0:
                 say(f"choosing layers: {len(distances)} of {len(candidates)} subsets tried")
         best = int(np.argmin(distances))
-        found = f"nearest of {len(candidates)} subsets, {_NAMES[answer]} {distances[best]:.3f}"
+        found = f"nearest of {len(candidates)} subsets, {LOSSES[answer].distance} {distances[best]:.3f}"
         say(f"layers {_shown(candidates[best])} of {depth}: {found}")
         return candidates[best]
     layers = tuple(range(depth))
@@ -61,7 +60,8 @@ def choose_layers(
         smaller = [layers[:i] + layers[i + 1 :] for i in range(len(layers))]
         distances = [_distance(teacher, one, rows, reference, answer) for one in smaller]
         layers = smaller[int(np.argmin(distances))]
-    say(f"layers {_shown(layers)} of {depth}: found by dropping one at a time, {_NAMES[answer]} {min(distances):.3f}")
+    how = f"found by dropping one at a time, {LOSSES[answer].distance} {min(distances):.3f}"
+    say(f"layers {_shown(layers)} of {depth}: {how}")
     return layers
 
 

@@ -19,10 +19,14 @@ from leanformer.train.feeds.batches import NOT_ASKED
 
 @dataclass(frozen=True)
 class Losses:
-    """`hard(logits, labels)` against labels as `Batch` has them; `soft(student, teacher, temperature)` logits."""
+    """`hard(logits, labels)` against labels as `Batch` has them; `soft(student, teacher, temperature)` logits.
+
+    `distance` is what the soft loss is called once its least value, the teacher's own, is taken off.
+    """
 
     hard: Callable[[Tensor, Tensor], Tensor]
     soft: Callable[[Tensor, Tensor, float], Tensor]
+    distance: str
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
@@ -84,10 +88,10 @@ def _token_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 LOSSES: FormTable[Losses] = FormTable(
     "leanformer/train/objectives/answers.py",
     {
-        "label": Losses(_cross_entropy, soft_cross_entropy),
-        "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy),
-        "score": Losses(_squared_error, squared_error),
-        "tags": Losses(_token_cross_entropy, soft_cross_entropy),
+        "label": Losses(_cross_entropy, soft_cross_entropy, "KL"),
+        "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy, "KL"),
+        "score": Losses(_squared_error, squared_error, "squared difference"),
+        "tags": Losses(_token_cross_entropy, soft_cross_entropy, "KL"),
     },
 )
 
