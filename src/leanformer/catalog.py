@@ -1,12 +1,19 @@
-"""Every technique on one line. A card is read from its module's docstring, so that listing imports nothing heavy."""
+"""Every technique on one line. A card is read from its module's docstring, so that listing imports nothing heavy.
+
+Other packages add techniques by the entry point group `leanformer.techniques`, name to "module:Class" as here.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +33,7 @@ TECHNIQUES = {
     "export.int8": "leanformer.export.int8:Int8",
 }
 
+ENTRY_POINTS = "leanformer.techniques"
 _NO_OPTIONS = ("abc", "leanformer.step", "leanformer.options")
 FIELDS = ("What", "Paper", "Helps", "Hurts", "Needs", "Example")
 
@@ -51,16 +59,37 @@ class Card:
     options: tuple[Option, ...]
 
 
+def names() -> list[str]:
+    """The names of all techniques: ours, and those that other packages register."""
+    return sorted({*TECHNIQUES, *_registered(tuple(sys.path))})
+
+
 def load(name: str) -> type[Any]:
-    """The dataclass of a technique. Raises `RecipeError` for a name that the catalogue lacks."""
+    """The dataclass of a technique.
+
+    Raises `RecipeError` for a name that the catalogue lacks, or that several packages claim, and for another package's
+    technique that cannot be imported or is none.
+    """
     module, _, attribute = _entry(name).partition(":")
-    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+    with _blaming(name):
+        kind = getattr(import_module(module), attribute)
+        if name not in TECHNIQUES:
+            _check(name, kind)
+    return kind  # type: ignore[no-any-return]
+
+
+def card(name: str) -> Card:
+    """The card of a technique, from its source alone, read once.
+
+    Raises `ValueError` when a field is missing, and `RecipeError` as `load` does.
+    """
+    with _blaming(name):
+        return _card(name, _entry(name))
 
 
 @cache
-def card(name: str) -> Card:
-    """The card of a technique, from its source alone, read once. Raises `ValueError` when a field is missing."""
-    module, _, attribute = _entry(name).partition(":")
+def _card(name: str, entry: str) -> Card:
+    module, _, attribute = entry.partition(":")
     tree = _Module(module)
     title, _, rest = (ast.get_docstring(tree.tree) or "").partition("\n\n")
     paragraphs = {
@@ -77,8 +106,8 @@ class _Module:
 
     def __init__(self, name: str) -> None:
         spec = find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module named {name!r}")
         source = Path(spec.origin).read_text(encoding="utf-8")
         self.tree, self.lines = ast.parse(source), source.splitlines()
 
@@ -112,6 +141,57 @@ class _Module:
 
 
 def _entry(name: str) -> str:
-    if name not in TECHNIQUES:
-        raise RecipeError(f"unknown technique {name!r}; one of {', '.join(sorted(TECHNIQUES))}")
-    return TECHNIQUES[name]
+    claims = _registered(tuple(sys.path)).get(name, [])
+    if len(claims) + (name in TECHNIQUES) > 1:
+        others = " and ".join(_package(claim) for claim in claims)
+        owner = "Leanformer's own, and " if name in TECHNIQUES else ""
+        raise RecipeError(
+            f"the technique {name!r} is {owner}registered by {others}\n"
+            f"  remedy: uninstall {'it' if len(claims) == 1 else 'one of them'}, or ask its authors for another name"
+        )
+    if not claims and name not in TECHNIQUES:
+        raise RecipeError(f"unknown technique {name!r}; one of {', '.join(names())}")
+    return TECHNIQUES[name] if not claims else claims[0].value
+
+
+@cache
+def _registered(paths: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    """What the packages on these paths register, by name; read once, and nothing is imported."""
+    claims: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        claims.setdefault(point.name, []).append(point)
+    return claims
+
+
+def _package(point: EntryPoint) -> str:
+    return "a package" if point.dist is None else f"package {point.dist.name} {point.dist.version}"
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Errors in another package's technique name the package; those in ours come as they are."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except Exception as error:
+        if name in TECHNIQUES:
+            raise
+        (claim,) = _registered(tuple(sys.path))[name]
+        raise RecipeError(
+            f"{_package(claim)} registers the technique {name!r} as {claim.value}, which cannot be used: "
+            f"{type(error).__name__}: {error}\n  remedy: update the package, or uninstall it"
+        ) from error
+
+
+def _check(name: str, kind: Any) -> None:
+    """Raises `TypeError` for what is no technique called `name`."""
+    from leanformer.step import Curate, Make
+
+    is_step = isinstance(kind, type) and issubclass(kind, Make | Curate)
+    if not is_step or not is_dataclass(kind):
+        raise TypeError("it is no dataclass derived from leanformer.step.Make or Curate")
+    if (called := getattr(kind, "technique", None)) != name:
+        raise TypeError(f"its class calls itself {called!r}")
+    if any(not isinstance(option.type, str) for option in fields(kind)):
+        raise TypeError("its module lacks `from __future__ import annotations`, so the options' types cannot be read")

@@ -11,14 +11,20 @@ def techniques(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Show this technique's card.")] = None,
 ) -> None:
     """List all techniques, or show the card of one."""
-    from leanformer.catalog import TECHNIQUES, card
+    from leanformer import catalog
+    from leanformer.errors import RecipeError
 
     if name is None:
-        width = max(len(one) for one in TECHNIQUES)
-        for one in sorted(TECHNIQUES):
-            print(f"{one:<{width}}  {card(one).title}")
+        names = catalog.names()
+        width = max(len(technique) for technique in names)
+        for technique in names:
+            try:
+                title = catalog.card(technique).title
+            except RecipeError as error:  # another package's, which must not hide the rest
+                title = f"cannot be used: {str(error).splitlines()[0]}"
+            print(f"{technique:<{width}}  {title}")
         return
-    one_card = card(name)
+    one_card = catalog.card(name)
     print(f"{one_card.name}: {one_card.title}\n")
     for field, text in one_card.fields.items():
         print(f"{field}: {text}\n")
