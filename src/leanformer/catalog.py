@@ -129,6 +129,8 @@ class _Module:
                 continue
             _, _, meaning = self.lines[(node.end_lineno or node.lineno) - 1].partition("  # ")
             default = "" if node.value is None else ast.unparse(node.value)
+            if isinstance(node.value, ast.Call):  # `fit_options.part`
+                default = "None"
             before = known.get(key, Option(key, kind, default, ""))
             known[key] = Option(key, kind, default, meaning.strip() or before.meaning, before.group)
         return {key: replace(option, group=option.group or group) for key, option in known.items()}

@@ -56,8 +56,12 @@ class Options:
 
 
 def options(step: Any) -> dict[str, Any]:
-    """The options of a step as plain JSON values, all of them, defaults included."""
-    return {option.name: _plain(getattr(step, option.name)) for option in fields(step)}
+    """The options of a step as plain JSON values, defaults included, but for those that came `later` and are null."""
+    return {
+        option.name: _plain(value)
+        for option in fields(step)
+        if (value := getattr(step, option.name)) is not None or not option.metadata.get("later")
+    }
 
 
 def defaults(step: Any) -> dict[str, Any]:

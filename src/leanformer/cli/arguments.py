@@ -112,6 +112,22 @@ def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
     return result
 
 
+def values(options: Sequence[str] | None, option: str) -> dict[str, Any]:
+    """`NAME=VALUE` options with values as in a recipe. Raises `LeanformerError` for what is not YAML."""
+    import yaml
+
+    result = {}
+    for name, text in pairs(options, option).items():
+        try:
+            result[name] = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that there is not, such as 2020-13-01
+            raise LeanformerError(
+                f"{option} {name}={text}: not valid YAML ({getattr(error, 'problem', error)})\n"
+                "  remedy: write a number, a word, or a list such as [1, 3]"
+            ) from error
+    return result
+
+
 def open_data(
     source: str,
     split: Sequence[str] | None,

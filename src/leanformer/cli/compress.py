@@ -27,9 +27,9 @@ from leanformer.cli.arguments import (
     output_folder,
     pairs,
     say,
+    values,
 )
 from leanformer.cli.measurements import with_measurements
-from leanformer.errors import LeanformerError
 
 
 @with_measurements
@@ -74,7 +74,7 @@ def compress(
     from leanformer.render.terminal import print_report
 
     output = output_folder(output, overwrite=overwrite)
-    options = {name: _value(name, text) for name, text in pairs(changes, "--set").items()}
+    options = values(changes, "--set")
     result = run(
         model, data, output, recipe=recipe, options=options, max_drop=max_drop, goal=goal,
         splits=pairs(split, "--split"), kind=kind, work=work, max_tokens=max_tokens, seed=seed, threads=threads,
@@ -86,16 +86,3 @@ def compress(
     print(f"{output}: {result.artifact.format}, {result.artifact.bytes / 1e6:.1f} MB")
     if not result.within:
         raise typer.Exit(3)
-
-
-def _value(name: str, text: str) -> Any:
-    """The value of an option, written as in a recipe. Raises `LeanformerError` for what is not YAML."""
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date that there is not, such as 2020-13-01
-        raise LeanformerError(
-            f"--set {name}={text}: not valid YAML ({getattr(error, 'problem', error)})\n"
-            "  remedy: write a number, a word, or a list such as [1, 3]"
-        ) from error

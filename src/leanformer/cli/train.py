@@ -22,6 +22,7 @@ from leanformer.cli.arguments import (
     output_folder,
     pairs,
     say,
+    values,
 )
 
 
@@ -45,6 +46,13 @@ def train(
     crf: Annotated[
         bool, typer.Option("--crf", help="For taggers: also learn which tag follows which, and decode with it (a CRF).")
     ] = False,
+    fit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A part to add to the training, NAME=VALUE: averaging=0.999, curriculum=length or rarity, "
+            "adapter=bitfit. Repeatable."
+        ),
+    ] = None,
     max_tokens: TokensOption = 128,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
@@ -63,7 +71,7 @@ def train(
     output = output_folder(output, overwrite=overwrite)
     artifact = run(
         encoder, data, output, splits=pairs(split, "--split"), kind=kind, epochs=epochs, batch_size=batch_size,
-        token_budget=token_budget, learning_rate=learning_rate, precision=precision,
+        fit=values(fit, "--fit"), token_budget=token_budget, learning_rate=learning_rate, precision=precision,
         language_temperature=language_temperature, crf=crf, max_tokens=max_tokens, seed=seed, threads=threads,
         device=device, energy=energy_settings(energy, country), overwrite=overwrite, say=say,
     )  # fmt: skip

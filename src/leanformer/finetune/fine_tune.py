@@ -96,7 +96,7 @@ def fine_tune(
         "options": {
             "encoder": Path(encoder).name,
             "max_tokens": tokens,
-            **settings.__dict__,
+            **settings.to_json(),
             **({"crf": True} if crf else {}),
         },
         "parent": None,

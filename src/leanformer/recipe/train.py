@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
@@ -30,6 +31,7 @@ def train(
     precision: str = "auto",
     language_temperature: float = 1.0,
     crf: bool = False,
+    fit: Mapping[str, Any] | None = None,
     max_tokens: int = 128,
     seed: int = 13,
     threads: int | None = None,
@@ -55,6 +57,8 @@ def train(
         precision: "auto", "fp32" or "bf16".
         language_temperature: 1 uses every text once per epoch; above 1, languages are sampled more evenly.
         crf: for taggers, also learn which tag follows which, and decode with it.
+        fit: parts to add to the training, by name, such as {"averaging": 0.999} or {"adapter": "bitfit"}; see
+            docs/how-to/training-options.md.
         max_tokens: longest input in tokens; longer texts are truncated.
         seed: seed of everything random.
         threads: number of cores to use; None takes those that this process may use.
@@ -69,6 +73,7 @@ def train(
     import torch
 
     from leanformer.finetune.fine_tune import fine_tune
+    from leanformer.train.fit_options import made_parts
     from leanformer.train.precision import CHOICES
     from leanformer.train.settings import FitSettings
 
@@ -78,6 +83,8 @@ def train(
     check_work(work, output)
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
+    parts = tuple((fit or {}).items())
+    made_parts(parts)  # a wrong one is refused before the data are read
     torch.set_num_threads(threads or default_threads())
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)
@@ -85,7 +92,7 @@ def train(
         say(f"note: {note}")
     settings = FitSettings(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, seed=seed, language_temperature=language_temperature,
+        precision=precision, seed=seed, language_temperature=language_temperature, parts=parts,
     )  # fmt: skip
     encoder = str(encoder.path if isinstance(encoder, Artifact) else encoder)
     effort = Effort("teacher", "train.fine_tune", whole=not work.exists())

@@ -21,8 +21,9 @@ from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet
 from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.judging import Judge
-from leanformer.train.loop import FitResult, Plan, fit
+from leanformer.train.loop import FitResult, Plan
 from leanformer.train.objectives.objective import Objective
+from leanformer.train.parts import fit_with_parts
 from leanformer.train.rows import encode
 from leanformer.train.settings import FitSettings
 
@@ -61,7 +62,7 @@ def fit_classifier(
     data = TrainingSet(train.rows, train.labels(labels), model.config.padding_id, train.columns(languages))
     judge = Judge(model, dev, tokenizer, where, objective.learnt)
     plan = Plan(settings, score or judge.figure, work / "checkpoint", identity, where, say=say)
-    result = fit(model, objective, feed_of(data, settings), plan)
+    result = fit_with_parts(model, objective, feed_of(data, settings), plan)
     return Fitted(result.scores, result.best_epoch, result.seconds, judge.task())
 
 

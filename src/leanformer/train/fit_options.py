@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from leanformer.errors import LeanformerError, RecipeError
 from leanformer.options import Options
 
 if TYPE_CHECKING:
     from leanformer.train.settings import FitSettings
 
 PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def part(maker: str) -> Any:
+    """An option, null by default, whose value makes a part of the run: "module:maker" below `leanformer.train`.
+
+    Where it is null, records, identities and keys are as if there were no such option.
+    """
+    return field(default=None, metadata={"part": maker, "later": True})
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,10 @@ class FitOptions(Options):
     learning_rate: float = 1e-4  # at its peak
     warmup: float = 0.06  # share of the steps in which the rate rises
     token_budget: int = 8192  # most tokens per forward pass; larger steps are accumulated
+    averaging: float | None = part("hooks.averaging:Averaging")  # score and keep a moving average of weights: its decay
+    curriculum: str | None = part("feeds.curriculum:Curriculum")  # easy texts first: "length" or "rarity", "-linear"
+    adapter: str | None = part("adapters.kinds:adapter")  # train a few parameters alone: "bitfit"
+    uncertainty: bool | None = part("objectives.uncertainty:Uncertainty")  # learn the weights of several losses
 
     group: ClassVar[str] = "fit"
 
@@ -32,7 +48,22 @@ class FitOptions(Options):
         self.at_least(0, "least_steps")
         self.above(0, "learning_rate", "language_temperature")
         self.share_below_one("warmup")
+        self._check_parts()
         super().__post_init__()
+
+    def _check_parts(self) -> None:
+        """The values of parts; where torch is not installed they are checked when the fit begins elsewhere."""
+        if self.parts and find_spec("torch") is not None:
+            try:
+                made_parts(self.parts)
+            except LeanformerError as error:
+                raise RecipeError(f"{self.technique}: {error}") from error
+
+    @property
+    def parts(self) -> tuple[tuple[str, Any], ...]:
+        """Name and value of each part that is asked for."""
+        named = [option.name for option in fields(self) if "part" in option.metadata]
+        return tuple((name, getattr(self, name)) for name in named if getattr(self, name) is not None)
 
     def epochs_of(self, rows: int, epochs: int | None = None) -> int:
         """How many epochs over `rows` texts: `epochs` (by default the option), or more to make `least_steps`."""
@@ -45,8 +76,29 @@ class FitOptions(Options):
         chosen = {"epochs": self.epochs, **others}
         return FitSettings(
             batch_size=self.batch_size, token_budget=self.token_budget, learning_rate=self.learning_rate,
-            warmup=self.warmup, seed=seed, language_temperature=self.language_temperature, **chosen,
+            warmup=self.warmup, seed=seed, language_temperature=self.language_temperature,
+            parts=self.parts, **chosen,
         )  # fmt: skip
+
+
+PARTS: dict[str, str] = {
+    option.name: option.metadata["part"] for option in fields(FitOptions) if "part" in option.metadata
+}
+"""Name of a part of a run -> its "module:maker"."""
+
+
+def made_parts(values: Iterable[tuple[str, Any]]) -> list[Any]:
+    """The parts of these names and values, see `train.parts`.
+
+    Raises `LeanformerError` for an unknown name or a value that cannot be meant.
+    """
+    parts = []
+    for name, value in values:
+        if name not in PARTS:
+            raise LeanformerError(f"training has no part {name!r}\n  remedy: one of {', '.join(PARTS)}")
+        module, _, maker = PARTS[name].partition(":")
+        parts.append(getattr(import_module(f"leanformer.train.{module}"), maker)(value))
+    return parts
 
 
 @dataclass(frozen=True)

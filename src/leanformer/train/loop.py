@@ -100,7 +100,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     if plan.adapter is not None:
         plan.adapter.attach(model)
     together = nn.ModuleDict({"model": model, "objective": objective.to(device)})
-    fingerprint = sha256_json([plan.identity, precision, {**settings.__dict__, "checkpoint_seconds": None}])
+    fingerprint = sha256_json([plan.identity, precision, {**settings.to_json(), "checkpoint_seconds": None}])
     progress, best = Progress(fingerprint), None
     total = feed.steps_per_epoch * settings.epochs
     run = Run(model, together, settings, progress, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class FitSettings:
         checkpoint_seconds: wall-clock seconds between checkpoints within an epoch.
         schedule: how the rate falls after the warm-up, one of `schedules.SCHEDULES`.
         keep_start: score the weights that training begins with too, and keep them if nothing is better.
+        parts: name and value of each part that is added to the run, see `train.parts`.
     """
 
     epochs: int = 3
@@ -39,3 +41,9 @@ class FitSettings:
     language_temperature: float = 1.0
     schedule: str = "linear"
     keep_start: bool = False
+    parts: tuple[tuple[str, Any], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings by name; `parts` only where there are any, so that older runs and records are as they were."""
+        parts = {"parts": [list(part) for part in self.parts]} if self.parts else {}
+        return {name: value for name, value in self.__dict__.items() if name != "parts"} | parts

@@ -72,6 +72,12 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         inner = self.hidden_weight > 0 or self.attention_weight > 0
         learns = self.soft_weight > 0 or self.hard > 0 or inner
         self.need(learns, "every loss has the weight 0; there is nothing to learn")
+        weights = (self.soft_weight * (1 - self.hard), self.hard, self.hidden_weight, self.attention_weight)
+        self.need(
+            not self.uncertainty or sum(weight > 0 for weight in weights) > 1,
+            "uncertainty weighs several losses against each other, and one alone has a weight here\n"
+            "  remedy: hidden_weight, attention_weight or hard above 0, or leave `uncertainty` out",
+        )
         both = self.hidden_map is not None or self.attention_map is not None
         self.need(self.inner_layers is None or not both, "give `inner_layers`, or maps, not both")
         super().__post_init__()

@@ -85,6 +85,16 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         self.share_below_one("dropout")
         self.at_least(0, "representation_weight", "logit_weight", "label_weight")
         self.at_least(1, "embedding", "units", "representation_epochs", "layer")
+        self.need(
+            self.adapter is None,
+            "an adapter trains few parameters of a model that has learnt, and this student has not\n"
+            "  remedy: leave `adapter` out",
+        )
+        self.need(
+            self.uncertainty is None or self.strategy in ("D1", "D2"),
+            f"uncertainty weighs several losses against each other, and some fit of {self.strategy} has one\n"
+            "  remedy: strategy D1 or D2, or leave `uncertainty` out",
+        )
         super().__post_init__()
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:

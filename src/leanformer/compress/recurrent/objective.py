@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from leanformer.models.bilstm import BiLstm
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.answers import is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.distillation import mean_over_rows, teacher_logits
-from leanformer.train.objectives.objective import LabelLoss, Objective, RowLoss
+from leanformer.train.objectives.objective import LabelLoss, RowLoss, Sum
 from leanformer.train.teacher_outputs import TeacherOutputs
 
 PARTS = ("representation", "logits", "labels")
@@ -45,7 +44,7 @@ class StudentWeights:
     labels: float = 1.0
 
 
-class StudentLoss(Objective):
+class StudentLoss(Sum):
     """The weighted sum of some of `PARTS`.
 
     Args:
@@ -74,26 +73,28 @@ class StudentLoss(Objective):
             raise ValueError(f"parts are some of {', '.join(PARTS)}, not {parts}")
         if outputs is None and set(parts) != {"labels"}:
             raise ValueError(f"the parts {parts} need a teacher's outputs")
-        self.parts, self._outputs, self._layer, self._kind = parts, outputs, layer, kind
+        self._asked, self._outputs, self._layer, self._kind = parts, outputs, layer, kind
         self._weights = weights or StudentWeights()
         self.labels = (labels or LabelLoss(answer)) if "labels" in parts else None
+        self.weighed = tuple(name for name in PARTS if name in parts and getattr(self._weights, name) > 0)
 
-    def forward(self, model: BiLstm, batch: Batch) -> Tensor:
-        w, total = self._weights, torch.zeros((), device=batch.ids.device)
-        if self.parts == ("representation",):
-            return w.representation * self._representation(model.states(batch.ids, batch.mask).float(), batch)
+    def parts(self, model: BiLstm, batch: Batch) -> dict[str, Tensor]:
+        w, losses = self._weights, dict[str, Tensor]()
+        if self._asked == ("representation",):
+            states = model.states(batch.ids, batch.mask).float()
+            return {"representation": w.representation * self._representation(states, batch)}
         output = model.outputs(batch.ids, batch.mask)
-        if "representation" in self.parts:
-            total = total + w.representation * self._representation(output.states.float(), batch)
+        if "representation" in self._asked:
+            losses["representation"] = w.representation * self._representation(output.states.float(), batch)
         logits = output.logits.float()
-        if "logits" in self.parts:
+        if "logits" in self._asked:
             assert self._outputs is not None
             each = raw_logit_distance(logits, teacher_logits(self._outputs, batch, logits))
-            total = total + w.logits * (over_asked(each, batch.labels) if each.ndim == 2 else each).mean()
+            losses["logits"] = w.logits * (over_asked(each, batch.labels) if each.ndim == 2 else each).mean()
         if self.labels is not None:
             hard = self.labels(logits, batch)
-            total = total + w.labels * (is_labelled(batch.labels).float() * hard).mean()
-        return total
+            losses["labels"] = w.labels * (is_labelled(batch.labels).float() * hard).mean()
+        return losses
 
     def _representation(self, states: Tensor, batch: Batch) -> Tensor:
         assert self._outputs is not None

@@ -23,8 +23,9 @@ from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.fit import encoder_hash
 from leanformer.train.hooks.unfreezing import Unfrozen
 from leanformer.train.judging import nearness
-from leanformer.train.loop import Plan, fit
+from leanformer.train.loop import Plan
 from leanformer.train.objectives.objective import RowLoss
+from leanformer.train.parts import fit_with_parts
 from leanformer.train.settings import FitSettings
 from leanformer.train.teacher_outputs import TeacherOutputs
 
@@ -99,7 +100,7 @@ def fit_stages(
             plan = Plan(
                 own, near if stage.by_loss else figure, place / f"fit-{number}", sha256_json(asked), device, say=say
             )
-            result = fit(model, loss, feed_of(data, own), plan, [unfrozen])
+            result = fit_with_parts(model, loss, feed_of(data, own), plan, [unfrozen])
         value = figure()
         say(f"fit {number} of {len(stages)}: dev figure {value:.4f}")
         done.append(

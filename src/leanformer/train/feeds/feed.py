@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 import torch
 
-from leanformer.train.feeds.batches import Batch
+from leanformer.train.feeds.batches import Batch, TrainingSet
 
 
 class Feed(Protocol):
@@ -16,6 +17,11 @@ class Feed(Protocol):
 
     A feed that varies another one wraps it, and passes `blocks` through.
     """
+
+    @property
+    def data(self) -> TrainingSet:
+        """All rows."""
+        ...
 
     @property
     def steps_per_epoch(self) -> int:
@@ -29,3 +35,11 @@ class Feed(Protocol):
     def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
         """The padded blocks of one optimiser step, one forward pass each."""
         ...
+
+
+class FeedPart(ABC):
+    """A part of a run that varies its feed (see `train.parts`)."""
+
+    @abstractmethod
+    def around(self, feed: Feed, *, epochs: int, seed: int) -> Feed:
+        """The feed to take in place of `feed`, in a run of so many epochs."""

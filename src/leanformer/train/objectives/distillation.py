@@ -21,7 +21,7 @@ from leanformer.tagging.ragged import flat, is_ragged
 from leanformer.train.feeds.batches import NOT_ASKED, Batch
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.answers import soft_cross_entropy as soft_cross_entropy
-from leanformer.train.objectives.objective import Objective
+from leanformer.train.objectives.objective import Sum
 from leanformer.train.teacher_outputs import TeacherOutputs
 
 
@@ -82,7 +82,7 @@ class LossWeights:
     soft: float = 1.0
 
 
-class Distillation(Objective):
+class Distillation(Sum):
     """The weighted sum of soft, hard, hidden-state and attention losses.
 
     Args:
@@ -117,10 +117,16 @@ class Distillation(Objective):
         other._outputs = outputs
         return other
 
-    def forward(self, model: Classifier, batch: Batch) -> Tensor:
+    @property
+    def weighed(self) -> tuple[str, ...]:  # type: ignore[override]
+        w = self.weights
+        weights = {"soft": w.soft * (1 - w.hard), "hard": w.hard, "hidden": w.hidden, "attention": w.attention}
+        return tuple(name for name, weight in weights.items() if weight > 0)
+
+    def parts(self, model: Classifier, batch: Batch) -> dict[str, Tensor]:
         w, device = self.weights, batch.ids.device
         output = model.outputs(batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0)
-        loss = self._of_answers(output.logits.float(), batch)
+        losses = self._of_answers(output.logits.float(), batch)
         width = batch.ids.shape[1]
         if w.hidden > 0:
             parts = []
@@ -130,7 +136,7 @@ class Distillation(Objective):
                     state = self.projections[i](state)
                 target = self._outputs.hidden_block(theirs, batch.rows, width).to(device)
                 parts.append(hidden_distance(state, target, batch.mask, w.hidden_kind))
-            loss = loss + w.hidden * torch.stack(parts).mean()
+            losses["hidden"] = w.hidden * torch.stack(parts).mean()
         if w.attention > 0:
             parts = []
             for i, (ours, theirs) in enumerate(self.attention_map):
@@ -139,22 +145,22 @@ class Distillation(Objective):
                     attention = self.head_projections[i](attention.movedim(1, -1)).movedim(-1, 1)
                 target = self._outputs.attention_block(theirs, batch.rows, width).to(device)
                 parts.append(attention_distance(attention, target, batch.mask, w.attention_kind))
-            loss = loss + w.attention * torch.stack(parts).mean()
-        return loss
+            losses["attention"] = w.attention * torch.stack(parts).mean()
+        return losses
 
-    def _of_answers(self, logits: Tensor, batch: Batch) -> Tensor:
+    def _of_answers(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
         """The soft and the hard part."""
         w = self.weights
         if w.soft == 0 and w.hard == 0:
-            return torch.zeros((), device=logits.device)
+            return {}
         hard = w.hard * is_labelled(batch.labels).float()
         soft = self._soft(logits, teacher_logits(self._outputs, batch, logits), w.temperature)
         if soft.ndim == 2:
             soft = over_asked(soft, batch.labels)
-        loss = w.soft * ((1 - hard) * soft).mean()
+        losses = {"soft": w.soft * ((1 - hard) * soft).mean()}
         if w.hard > 0:
-            loss = loss + (hard * self._losses.hard(logits, batch.labels)).mean()
-        return loss
+            losses["hard"] = (hard * self._losses.hard(logits, batch.labels)).mean()
+        return losses
 
 
 def teacher_logits(outputs: TeacherOutputs, batch: Batch, logits: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,6 +52,31 @@ class Objective(Learnable):
 
     def forward(self, model: Any, batch: Batch) -> Tensor:
         raise NotImplementedError
+
+
+class Sum(Objective):
+    """A sum of losses, which `parts` gives one by one."""
+
+    weighed: tuple[str, ...] = ()
+    """The names of those that have a weight above 0."""
+
+    def parts(self, model: Any, batch: Batch) -> dict[str, Tensor]:
+        """Each loss, times its weight, by name, in the order in which they are summed."""
+        raise NotImplementedError
+
+    def forward(self, model: Any, batch: Batch) -> Tensor:
+        first, *others = self.parts(model, batch).values()
+        for loss in others:
+            first = first + loss
+        return first
+
+
+class ObjectivePart(ABC):
+    """A part of a run that varies its objective (see `train.parts`)."""
+
+    @abstractmethod
+    def around(self, objective: Objective) -> Objective:
+        """The objective to take in place of `objective`."""
 
 
 class RowLoss(Learnable):

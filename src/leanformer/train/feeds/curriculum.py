@@ -1,0 +1,106 @@
+"""Easy rows first: at each step, rows are drawn from those that the model is competent for.
+
+Competence-based curriculum learning (Platanios et al. 2019, arXiv 1903.09848). The competence c of a step is a share
+that grows from 0.01 to 1 in the first half of the run; rows are drawn from the easiest c of the data. Afterwards the
+feed is what it would be without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from leanformer.errors import LeanformerError
+from leanformer.train.feeds.batches import Batch, TrainingSet
+from leanformer.train.feeds.feed import Feed, FeedPart
+
+_START = 0.01
+_SHARE = 0.5  # of the steps of a run, until all rows are seen
+
+
+def by_length(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """The tokens of each row, `[n]`."""
+    return np.array([len(row) for row in rows], dtype=np.float64)
+
+
+def by_rarity(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Minus the log-likelihood of each row's tokens under their own frequencies in all rows, `[n]`."""
+    ids = [row if row.ndim == 1 else row[:, 0] for row in rows]
+    counts = np.bincount(np.concatenate(ids))
+    bits = -np.log(np.maximum(counts, 1) / counts.sum())
+    return np.array([bits[row].sum() for row in ids])
+
+
+def linear(time: float, start: float = _START) -> float:
+    """Competence at a time from 0 to 1, growing evenly."""
+    return min(1.0, time * (1 - start) + start)
+
+
+def root(time: float, start: float = _START) -> float:
+    """Competence that grows as the square root, so that new rows come ever more slowly."""
+    return float(min(1.0, np.sqrt(time * (1 - start**2) + start**2)))
+
+
+DIFFICULTIES: dict[str, Callable[[Sequence[np.ndarray]], np.ndarray]] = {"length": by_length, "rarity": by_rarity}
+COMPETENCES: dict[str, Callable[[float], float]] = {"root": root, "linear": linear}
+
+
+class Curriculum(FeedPart):
+    """What a curriculum's name says: DIFFICULTY or DIFFICULTY-COMPETENCE, such as "length" or "rarity-linear".
+
+    Raises `LeanformerError` for another name.
+    """
+
+    def __init__(self, name: str) -> None:
+        difficulty, _, competence = name.partition("-") if isinstance(name, str) else ("", "", "")
+        competence = competence or "root"
+        if difficulty not in DIFFICULTIES or competence not in COMPETENCES:
+            names = [f"{difficulty}-{competence}" for difficulty in DIFFICULTIES for competence in COMPETENCES]
+            raise LeanformerError(f"curriculum is one of {', '.join((*DIFFICULTIES, *names))}, not {name!r}")
+        self._difficulty, self._competence = DIFFICULTIES[difficulty], COMPETENCES[competence]
+
+    def around(self, feed: Feed, *, epochs: int, seed: int) -> Feed:
+        steps = max(1, round(_SHARE * feed.steps_per_epoch * epochs))
+        return EasyFirst(feed, self._difficulty(feed.data.rows), lambda step: self._competence(step / steps), seed)
+
+
+class EasyFirst:
+    """A feed whose steps have as many rows as those of `feed`, drawn from the easiest until competence is 1.
+
+    Rows as difficult as the last of the easiest count among them; there are at least as many as a step takes.
+
+    Args:
+        difficulty: of each row, `[n]`. competence: the share of rows at a step of the run, from 0.
+    """
+
+    def __init__(self, feed: Feed, difficulty: np.ndarray, competence: Callable[[int], float], seed: int) -> None:
+        self._feed, self._competence, self._seed = feed, competence, seed
+        self._order = np.argsort(difficulty, kind="stable")
+        self._sorted = difficulty[self._order]
+
+    @property
+    def data(self) -> TrainingSet:
+        return self._feed.data
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._feed.steps_per_epoch
+
+    def steps(self, epoch: int) -> list[np.ndarray]:
+        generator, first = np.random.default_rng([self._seed, epoch, 1]), epoch * self.steps_per_epoch
+        return [
+            self._drawn(len(rows), competence, generator)
+            if (competence := self._competence(first + number)) < 1
+            else rows
+            for number, rows in enumerate(self._feed.steps(epoch))
+        ]
+
+    def _drawn(self, count: int, competence: float, generator: np.random.Generator) -> np.ndarray:
+        least = max(count, int(competence * len(self._order)))
+        easiest = int(np.searchsorted(self._sorted, self._sorted[least - 1], side="right"))
+        return generator.choice(self._order[:easiest], size=count, replace=False)
+
+    def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
+        return self._feed.blocks(rows, device)

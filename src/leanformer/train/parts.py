@@ -1,0 +1,33 @@
+"""Parts that an option adds to a run: hooks, and what varies its feed, its objective or the parameters trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch import nn
+
+from leanformer.train.adapters.adapter import Adapter
+from leanformer.train.feeds.feed import Feed, FeedPart
+from leanformer.train.fit_options import made_parts
+from leanformer.train.hooks.hook import Hook
+from leanformer.train.loop import FitResult, Plan, fit
+from leanformer.train.objectives.objective import Objective, ObjectivePart
+
+
+def fit_with_parts(
+    model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: Sequence[Hook] = ()
+) -> FitResult:
+    """`fit` with the parts that the plan's settings name; their hooks come after `hooks`."""
+    hooks, settings = list(hooks), plan.settings
+    for part in made_parts(settings.parts):
+        match part:
+            case Hook():
+                hooks.append(part)
+            case FeedPart():
+                feed = part.around(feed, epochs=settings.epochs, seed=settings.seed)
+            case ObjectivePart():
+                objective = part.around(objective)
+            case Adapter():
+                plan = replace(plan, adapter=part)
+    return fit(model, objective, feed, plan, hooks)
