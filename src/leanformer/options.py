@@ -65,9 +65,11 @@ def options(step: Any) -> dict[str, Any]:
 
 
 def defaults(step: Any) -> dict[str, Any]:
-    """The defaults of a step's options as plain JSON values; an option that must be given has none."""
+    """The defaults of a step's options as plain JSON values; one that must be given, or came `later`, has none."""
     usual: dict[str, Any] = {}
     for option in fields(step):
+        if option.metadata.get("later"):
+            continue
         if option.default is not MISSING:
             usual[option.name] = _plain(option.default)
         elif option.default_factory is not MISSING:

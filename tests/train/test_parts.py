@@ -14,7 +14,7 @@ from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.store import read_model
-from leanformer.options import options
+from leanformer.options import defaults, options
 from leanformer.recipe.spec import build
 from leanformer.train.fit_options import PARTS, made_parts
 from leanformer.train.settings import FitSettings
@@ -106,3 +106,9 @@ def test_fine_tuning_takes_them_and_records_them(tmp_path: Path) -> None:
         recorded = json.loads(json.dumps(artifact.history[-1]["options"]))
         assert recorded.get("parts", []) == [list(part) for part in parts]
     assert hashes[0] != hashes[1]
+
+
+def test_where_none_is_asked_for_they_are_no_part_of_defaults() -> None:
+    """So that a part more changes no key, and one that is asked for does."""
+    assert not set(PARTS) & set(defaults(Distil))
+    assert options(Distil(averaging=0.9)) == options(Distil()) | {"averaging": 0.9}
