@@ -1,14 +1,14 @@
-"""A small model first, a larger one for what it is unsure of.
+"""A small model first, and a larger one for the texts it is unsure of.
 
-What: the model at hand answers where it is sure, and an earlier artifact of the recipe answers the rest; from which
-    confidence on is calibrated on held-out texts, so that a promised loss against the larger model is kept.
+What: the current model answers when its confidence is above a threshold; an earlier artifact of the recipe answers the
+    rest. The threshold is calibrated on held-out texts so that the loss against the larger model is bounded.
 Paper: Varshney and Baral 2022 (arXiv 2210.05528) on cascades; Angelopoulos et al. 2021 (arXiv 2110.01052) on the test.
-Helps: where the small model is several times as fast and sure of most texts: most of its speed, most of the larger
-    one's quality.
-Hurts: a text that goes on pays for both, so the slowest texts get slower (p95 of single texts is the larger model's).
-    Few held-out texts can show little: half a point takes some 750 of them. Of many cascades calibrated on dev and
-    chosen by dev, the winner's promise is weaker than it says: let test have the last word.
-Needs: numpy; a task whose answer is one label; labelled dev texts, or unlabelled ones where agreement is promised.
+Helps: when the small model is several times as fast and confident on most texts: most of its speed, most of the larger
+    model's quality.
+Hurts: a text that is passed on is computed by both models, so the slowest texts get slower (the p95 of single texts is
+    the larger model's). Few held-out texts can show little: half a point takes about 750. If many cascades are
+    calibrated and compared on dev, the bound of the winner is too optimistic: confirm it on test.
+Needs: numpy; a task with one label per text; labelled dev texts, or unlabelled ones for the bound on agreement.
 Example: {step: export.cascade, large: teacher, max_loss: 1.0, rung: cascade}
 """
 
@@ -32,11 +32,11 @@ _SPLITS = ("dev", "unlabelled")
 
 @dataclass(frozen=True)
 class Cascade(Make):
-    """Put the artifact before a larger one, with a threshold that keeps a promise; without one, it is left out."""
+    """Put the artifact in front of a larger one, with a threshold that bounds the loss; left out if there is none."""
 
-    large: ArtifactName = "teacher"  # name of the step whose result answers what the smaller model is unsure of
+    large: ArtifactName = "teacher"  # name of the step whose model answers what the smaller one is unsure of
     max_loss: float = 1.0  # most points of accuracy lost, or per cent of answers changed, against the larger model
-    confidence: float = 0.95  # chance at least that no cascade beyond that is made
+    confidence: float = 0.95  # confidence of the bound
     promise: str = "accuracy"  # "accuracy", or "agreement", which needs no labels
     threshold: float | None = None  # confidence from which the small model's answer stands; None: the loosest shown
     measure: str = "probability"  # how sure an answer is: "probability", "margin", "entropy" or "auto"

@@ -1,15 +1,16 @@
 """int8 weights and activations in the ONNX graph.
 
-What: every linear map in int8: weights per output channel; activations in a range calibrated on training texts behind
-    each LayerNorm and per token elsewhere ("mixed"), per token everywhere ("per_token"), in calibrated ranges
-    ("static"), or per tensor as they come ("dynamic"); the word table in int8, one scale per row.
+What: computes every linear layer in int8, with weight scales per output channel. Activation scales are calibrated on
+    training texts after each LayerNorm and computed per token elsewhere ("mixed"), computed per token everywhere
+    ("per_token"), calibrated everywhere ("static"), or computed per tensor at run time ("dynamic"). The embedding
+    table is int8 with one scale per row.
 Paper: Jacob et al. 2018 (arXiv 1712.05877); scales per token as in ZeroQuant (Yao et al. 2022, arXiv 2206.01861).
-Helps: on CPUs with int8 dot products (AVX-512 VNNI, AVX-VNNI, AMX, Arm dot product); a quarter of the bytes anywhere.
-Hurts: without those instructions it can be slower and, on AVX2, less exact (`reduce_range` keeps it right there).
-    "static" strays furthest from fp32, "per_token" least and costs most. "dynamic" makes an answer depend on what
-    shares its batch; the others do not.
-Needs: onnx, onnxruntime; dev texts for the parity gate, training texts for calibrated ranges ("mixed" without any
-    scales every token).
+Helps: on CPUs with int8 dot products (AVX-512 VNNI, AVX-VNNI, AMX, Arm dot product); a quarter of the size on any CPU.
+Hurts: without those instructions it can be slower and, on AVX2, less exact (`reduce_range` prevents that). "static"
+    deviates most from fp32, "per_token" least, at the highest cost. With "dynamic" a prediction depends on the other
+    texts in its batch; with the others it does not.
+Needs: onnx, onnxruntime; dev texts for the parity gate; training texts for calibration ("mixed" without any uses
+    scales per token everywhere).
 Example: {step: export.int8, method: mixed, rung: int8}
 """
 

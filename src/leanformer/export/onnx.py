@@ -1,12 +1,13 @@
 """Export to a clean ONNX graph.
 
-What: the model as one ONNX file over packs, sequences end to end without padding, with one product for queries, keys
-    and values, and a last layer computed for the first tokens alone. `leanformer export` makes the usual padded file
-    (`input_ids`, `attention_mask`, for pairs of texts `token_type_ids` -> `logits`) of it. Families with relative or
-    rotary positions, windows or mean pooling, and recurrent models, get a padded file from the start.
+What: writes the model as one ONNX file that runs on packed sequences, concatenated without padding, with one matrix
+    product for queries, keys and values and a last layer computed for the first token only. `leanformer export`
+    converts it to a standard padded file (`input_ids`, `attention_mask`, for pairs `token_type_ids` -> `logits`).
+    Families with relative or rotary positions, local windows or mean pooling, and recurrent models, get a padded file
+    directly.
 Paper: the graph is our own; ONNX operator set 20.
-Helps: always: it runs without torch, and faster.
-Hurts: nothing is lost but the ability to train; the parity gate compares it with PyTorch.
+Helps: always: the model runs without torch, and faster.
+Hurts: the exported model cannot be trained further. Quality is unchanged; a parity gate compares it with PyTorch.
 Needs: torch and onnx; a model of a mapped family; some text for the gate.
 Example: {step: export.onnx, rung: our own ONNX graph}
 """

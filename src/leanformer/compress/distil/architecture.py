@@ -15,7 +15,9 @@ from leanformer.shapes.planned import PlannedShape
 class Architecture(Options):
     """Depth and widths of a student, and what it starts from."""
 
-    layers: int | tuple[int, ...] | None = 3  # so many, found by trial; or exactly these, from 1; null keeps them all
+    layers: int | tuple[int, ...] | None = (
+        3  # a number, chosen by trial; or exactly these layers, from 1; null keeps all
+    )
     trial_texts: int = 3200  # training texts that a few candidate sets of layers are tried on; 0: evenly spread ones
     heads: int | None = None  # attention heads per layer; None keeps the teacher's
     ffn: int | None = None  # feed-forward units per layer; None keeps the teacher's

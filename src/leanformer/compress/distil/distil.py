@@ -1,12 +1,12 @@
-"""Knowledge distillation into a smaller student of the same kind.
+"""Knowledge distillation into a smaller student of the same architecture.
 
-What: a student with fewer layers, heads or units is trained to give the teacher's probabilities, on labelled and
-    unlabelled text alike; if asked, also its hidden states and attention.
+What: trains a student with fewer layers, heads or units to match the teacher's probabilities on labelled and
+    unlabelled text; optionally also its hidden states and attention.
 Paper: Hinton, Vinyals and Dean 2015 (arXiv 1503.02531); Kim and Hassan 2020, FastFormers (arXiv 2010.13382).
-Helps: nearly always; most where unlabelled text of the same kind is at hand and a few layers will do.
-Hurts: with two classes the teacher's probabilities say little more than its labels; far below a third of the
-    teacher's layers quality falls quickly.
-Needs: torch; the fine-tuned teacher; the task's own text. Labels only if `hard` is above 0.
+Helps: nearly always; most when unlabelled text of the same kind is available and a few layers are enough.
+Hurts: with two classes the teacher's probabilities say little more than its labels. Far below a third of the teacher's
+    layers, quality falls quickly.
+Needs: torch; the fine-tuned teacher; text of the task. Labels only if `hard` is above 0.
 Example: {step: compress.distil, layers: 3, epochs: 3}
 """
 
@@ -54,7 +54,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     attention_weight: float = 0.0  # weight of the attention loss
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
     attention_kind: str = "cosine"  # "mse" or "cosine"
-    inner_layers: int | None = None  # in place of both maps: so many layers from the top, one to one
+    inner_layers: int | None = None  # instead of both maps: this many layers from the top, one to one
 
     technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")

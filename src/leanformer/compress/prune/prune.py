@@ -1,10 +1,10 @@
-"""Structured pruning: whole attention heads and feed-forward units go, the least important first.
+"""Structured pruning: removes whole attention heads and feed-forward units, the least important first.
 
-What: heads and feed-forward units are ranked by how much the loss depends on them, and the rest is physically cut out;
-    either the same number in every layer, or wherever they are missed least within a budget.
+What: ranks heads and feed-forward units by how much the loss depends on them and removes the lowest; either the same
+    number in every layer, or across layers within a budget.
 Paper: Kim and Hassan 2020, FastFormers (arXiv 2010.13382); Michel, Levy and Neubig 2019 (arXiv 1905.10650).
-Helps: between two distillations; wide feed-forward blocks and long texts gain most.
-Hurts: without training afterwards quality falls quickly (see compress.prune_post_training); after training, heads
+Helps: between two distillations; models with wide feed-forward blocks and tasks with long texts gain most.
+Hurts: without training afterwards, quality falls quickly (see compress.prune_post_training). With training, heads
     chosen at random are often nearly as good, so compare with `ranking: random`.
 Needs: torch; a model of a mapped family; labelled training texts, or unlabelled ones and the teacher.
 Example: {step: compress.prune, keep: 0.5}
@@ -42,10 +42,10 @@ class Prune(Make):
 
     keep: float = 0.5  # share of the layers' cost to keep, spent where heads and units matter most
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"
-    heads: int | None = None  # so many heads in every layer; takes the place of `keep`
-    ffn: int | None = None  # so many feed-forward units in every layer; takes the place of `keep`
+    heads: int | None = None  # number of heads in every layer; replaces `keep`
+    ffn: int | None = None  # number of feed-forward units in every layer; replaces `keep`
     table: FilePath | None = None  # for "latency": of benchmarks/runtime/latency_table.py, on the machine that counts
-    latency_ms: float | None = None  # for "latency": most milliseconds by the table; takes the place of `keep`
+    latency_ms: float | None = None  # for "latency": maximum milliseconds by the table; replaces `keep`
     ranking: str = "importance"  # "importance" by gradients, "magnitude" of weights, or "random", the control
     multiple: int = 8  # feed-forward widths under `keep` are multiples of this, so that vector units fill up
     texts: int = 2048  # training texts, drawn by the seed, to score on

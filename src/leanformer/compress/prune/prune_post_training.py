@@ -1,12 +1,12 @@
-"""Post-training pruning: heads and units go, and what is left is fitted to make up for them.
+"""Post-training pruning: removes heads and units, and fits the remaining weights to compensate.
 
-What: squared gradients of single texts say which heads and units matter; a budget is spent on the best of them;
-    within each layer the choice is mended by what the pruned ones have in common; then every layer's output weights
-    are fitted by least squares to give what the whole model gives.
+What: ranks heads and units by the squared gradients of single texts and keeps the best within a budget. Within each
+    layer the choice is refined by the correlation between pruned units. Then the output weights of every layer are
+    fitted by least squares to reproduce the output of the unpruned model.
 Paper: Kwon et al. 2022 (arXiv 2204.09656); weights by reconstruction: He, Zhang and Sun 2017 (arXiv 1707.06168).
-Helps: a third to a half of the FLOPs off without training, within minutes on two cores; also a good start for
-    compress.distil.
-Hurts: below half of the FLOPs quality falls quickly, and then training is needed after all.
+Helps: removes a third to half of the FLOPs without training, within minutes on two cores; also a good starting point
+    for compress.distil.
+Hurts: below half of the FLOPs quality falls quickly, and training is needed after all.
 Needs: torch; a model of a mapped family; labelled training texts, or unlabelled ones and the teacher.
 Example: {step: compress.prune_post_training, keep: 0.75}
 """
@@ -33,11 +33,11 @@ class PrunePostTraining(Make):
     keep: float = 0.75  # share of the layers' cost to keep
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"
     table: FilePath | None = None  # for "latency": of benchmarks/runtime/latency_table.py, on the machine that counts
-    latency_ms: float | None = None  # for "latency": most milliseconds by the table; takes the place of `keep`
+    latency_ms: float | None = None  # for "latency": maximum milliseconds by the table; replaces `keep`
     tune: str = "weights"  # least squares for the "weights" of the output maps, for "masks" as published, or "none"
     multiple: int = 8  # feed-forward widths are multiples of this, so that vector units fill up
     texts: int = 2048  # training texts, drawn by the seed
-    tune_tokens: int = 32768  # tune on the first so many tokens of them
+    tune_tokens: int = 32768  # number of their tokens, from the start, to tune on
 
     technique: ClassVar[str] = _NAME
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)

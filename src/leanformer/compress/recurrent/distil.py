@@ -1,18 +1,18 @@
 """Distillation of a Transformer into a bidirectional LSTM, stage by stage.
 
-What: a student of embeddings, one bidirectional LSTM and a projection as wide as the teacher's states is fitted to
-    those states, then to the teacher's raw logits, then to labels, its parts thawed one at a time from the top down
-    (strategy D4.2), or by one of seven plainer strategies. Its embeddings start as the teacher's, reduced by SVD; its
-    vocabulary is the teacher's pieces as far as the training and unlabelled texts have them, or word pieces learnt from
-    these texts, which take over the teacher's embeddings.
-Paper: Mukherjee and Awadallah 2020, XtremeDistil (arXiv 2004.05686); for learnt pieces Gee et al. 2022, Fast Vocabulary
-    Transfer (arXiv 2402.09977).
-Helps: where a tagger must be tens of times smaller and faster than a Transformer, and unlabelled text is at hand: tens
-    of thousands of sentences. `embedding` saves memory, `units` time.
-Hurts: with its teacher's pieces it stays behind the teacher, the more the less text it sees; in the paper Transformers
-    of three layers and more do better where they are fast enough. A word that no counted text had comes apart into
-    smaller pieces.
-Needs: torch; a fine-tuned teacher of a mapped family; the task's own text; labels for all strategies.
+What: trains a student of embeddings, one bidirectional LSTM and a projection to the teacher's hidden size. It is
+    fitted to the teacher's hidden states, then to its logits, then to labels, with gradual unfreezing from the top
+    down (strategy D4.2); seven simpler strategies are available. Its embeddings are initialised from the teacher's by
+    SVD. Its vocabulary is the part of the teacher's that the training and unlabelled texts use, or word pieces learnt
+    from these texts, which are initialised from the teacher's embeddings.
+Paper: Mukherjee and Awadallah 2020, XtremeDistil (arXiv 2004.05686); for learnt pieces Gee et al. 2022, Fast
+    Vocabulary Transfer (arXiv 2402.09977).
+Helps: when a tagger must be tens of times smaller and faster than a Transformer and tens of thousands of unlabelled
+    sentences are available. A smaller `embedding` saves memory, fewer `units` save time.
+Hurts: with the teacher's word pieces its quality is below the teacher's, and the gap grows with less text. In the
+    paper, Transformers with three or more layers are better if they are fast enough. Words that do not occur in the
+    counted texts are split into smaller pieces.
+Needs: torch; a fine-tuned teacher of a mapped family; text of the task; labels for all strategies.
 Example: {step: compress.bilstm, embedding: 100, units: 200, epochs: 10}
 """
 

@@ -1,14 +1,15 @@
-"""Drop the pieces of the vocabulary that the task's texts never use.
+"""Removes the vocabulary entries that the task's texts never use.
 
-What: counts the pieces that the tokenizer makes of the training and unlabelled texts, removes the others from
-    tokenizer and word table, and numbers the rest anew. Counted texts keep their pieces and their answers, bit for bit.
+What: counts the pieces that the tokenizer produces for the training and unlabelled texts, removes all others from the
+    tokenizer and the embedding table, and renumbers the rest. Predictions for the counted texts do not change by a
+    bit.
 Paper: Abdaoui, Pradel and Sigel 2020, Load What You Need (arXiv 2010.05609).
-Helps: where the word table is much of the model: small students, and multilingual models on one or few languages.
-    The files and the memory shrink; the speed stays.
-Hurts: a word that no counted text had comes apart into smaller pieces, with single characters at worst; how many dev
-    texts that touches is reported. Fewer counted texts, more of them. The vocabulary is no longer the teacher's, so
-    hidden-state and attention losses cannot follow: trim after compress.distil.
-Needs: torch; train or unlabelled texts of the kind that will be asked; a tokenizer of type WordPiece, BPE or Unigram.
+Helps: when the embedding table is a large part of the model: small students, and multilingual models used for one or a
+    few languages. Files and memory shrink; the speed stays the same.
+Hurts: words that do not occur in the counted texts are split into smaller pieces, at worst into characters; the number
+    of dev texts affected is reported, and grows with fewer counted texts. The vocabulary no longer matches the
+    teacher's, so hidden-state and attention losses are not available: trim after compress.distil.
+Needs: torch; training or unlabelled texts like those to predict for; a WordPiece, BPE or Unigram tokenizer.
 Example: {step: compress.trim_vocabulary}
 """
 
@@ -31,10 +32,10 @@ from leanformer.step import Context, Make, record
 class TrimVocabulary(Make):
     """Keep the pieces that occur in train, unlabelled and extra texts; dev only tells what that costs elsewhere."""
 
-    min_count: int = 1  # drop pieces seen fewer times; above 1 the counted texts may change too
-    keep: int | None = None  # at most so many of the pieces seen, the most frequent; None: all of them
-    keep_characters: bool = True  # keep single characters unseen, so that a new word comes apart, not unknown
-    extra_texts: FilePath | None = None  # a file or folder of further texts to count, read like a data set
+    min_count: int = 1  # drop pieces with fewer occurrences; above 1, predictions for counted texts may change
+    keep: int | None = None  # keep at most this many pieces, the most frequent; None keeps all that occur
+    keep_characters: bool = True  # keep unused single characters, so that a new word is split and not unknown
+    extra_texts: FilePath | None = None  # a file or folder of additional texts to count, read like a data set
 
     technique: ClassVar[str] = "compress.trim_vocabulary"
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)
