@@ -15,9 +15,7 @@ from leanformer.shapes.planned import PlannedShape
 class Architecture(Options):
     """Depth and widths of a student, and what it starts from."""
 
-    layers: int | tuple[int, ...] | None = (
-        3  # a number, chosen by trial; or exactly these layers, from 1; null keeps all
-    )
+    layers: int | tuple[int, ...] | None = 3  # number of layers, chosen by trial; or their numbers; null keeps all
     trial_texts: int = 3200  # training texts that a few candidate sets of layers are tried on; 0: evenly spread ones
     heads: int | None = None  # attention heads per layer; None keeps the teacher's
     ffn: int | None = None  # feed-forward units per layer; None keeps the teacher's
