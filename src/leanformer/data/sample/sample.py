@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import TypeVar
@@ -39,25 +40,57 @@ _Option = TypeVar("_Option")
 LABELS = tuple(sorted(REQUESTS))
 MIN_WORDS, MAX_WORDS = 5, 25
 
-# Shares of the examples (from 0 to 1).
-LABEL_NOISE = {"train": 0.04, "dev": 0.015, "test": 0.015, "unlabelled": 0.0}
-_AMBIGUOUS, _CONTRAST, _DISTRACTOR, _TYPO, _DROPPED_WORD = 0.05, 0.06, 0.5, 0.25, 0.15
-_QUOTED = 0.35  # share of the distractors that repeat a whole request
+
+@dataclass(frozen=True)
+class Difficulty:
+    """What makes the texts hard, each as a share of the examples from 0 to 1.
+
+    Attributes:
+        ambiguous: requests that two intents would fit.
+        contrast: requests that name another intent to deny it.
+        distractor: requests with a clause about another intent.
+        quoted: of the distractors, those that repeat a whole request.
+        typo: requests with a typing error.
+        dropped_word: requests that lack a word.
+        train_noise: labels of train that are wrong.
+        held_out_noise: labels of dev and test that are wrong.
+    """
+
+    ambiguous: float = 0.05
+    contrast: float = 0.06
+    distractor: float = 0.5
+    quoted: float = 0.35
+    typo: float = 0.25
+    dropped_word: float = 0.15
+    train_noise: float = 0.04
+    held_out_noise: float = 0.015
+
+    def label_noise(self, split: str) -> float:
+        return {"train": self.train_noise, "unlabelled": 0.0}.get(split, self.held_out_noise)
+
+
+HARD = Difficulty()
+# A small model can learn it from a thousand texts: what the demo shows has to be seen within minutes.
+EASY = Difficulty(
+    ambiguous=0.0, contrast=0.0, distractor=0.2, quoted=0.0, typo=0.1, dropped_word=0.05, train_noise=0.02,
+    held_out_noise=0.0,
+)  # fmt: skip
 
 _README = """This data set is generated: no person wrote these texts. It was made by Leanformer
 (leanformer.data.sample.sample) from a small grammar, to try things on and to test with.
 
 The texts are requests to the helpdesk of an invented travel shop; the label is what is asked for. About
-{noise:.1%} of the train labels and {test_noise:.1%} of the dev and test labels are wrong on purpose, and some
-requests are ambiguous, so no model can be right about all. Scores on it say little about real data.
+{noise:.1%} of the train labels and {test_noise:.1%} of the dev and test labels are wrong on purpose, and {ambiguous}
+requests are ambiguous{so}. Scores on it say little about real data.
 
 seed {seed}; rows: {sizes}
 """
 
 
 def generate_sample(
-    seed: int = 13, train: int = 4000, dev: int = 500, test: int = 1000, unlabelled: int = 4000
-) -> Dataset:
+    seed: int = 13, train: int = 4000, dev: int = 500, test: int = 1000, unlabelled: int = 4000,
+    difficulty: Difficulty = HARD,
+) -> Dataset:  # fmt: skip
     """Generate a data set of helpdesk requests in 12 intents; the sizes are numbers of rows.
 
     The same arguments give the same texts everywhere. No text is in two splits or twice in one, also when
@@ -72,7 +105,8 @@ def generate_sample(
     # Test first, so that it stays the same whatever the size of train.
     for split in ("test", "dev", "train", "unlabelled"):
         if sizes[split]:
-            texts, labels = _generate_split(Random(f"leanformer sample {seed} {split}"), split, sizes[split], seen)
+            draw, noise = Random(f"leanformer sample {seed} {split}"), difficulty.label_noise(split)
+            texts, labels = _generate_split(draw, sizes[split], seen, difficulty, noise)
             parts[split] = Examples(
                 task=task,
                 texts=texts,
@@ -91,20 +125,23 @@ def generate_sample(
 
 
 def write_sample(
-    folder: Path | str, seed: int = 13, train: int = 4000, dev: int = 500, test: int = 1000, unlabelled: int = 4000
-) -> Dataset:
+    folder: Path | str, seed: int = 13, train: int = 4000, dev: int = 500, test: int = 1000, unlabelled: int = 4000,
+    difficulty: Difficulty = HARD,
+) -> Dataset:  # fmt: skip
     """Write the generated data set to `folder`, one JSON Lines file a split and a README.txt; return it.
 
     Raises `DataError` where one of these files is already there with other content; nothing is written then.
     """
     folder = Path(folder)
-    dataset = generate_sample(seed, train, dev, test, unlabelled)
+    dataset = generate_sample(seed, train, dev, test, unlabelled, difficulty)
     parts: dict[str, Examples | None] = {split: getattr(dataset, split) for split in SPLITS}
     sizes = ", ".join(f"{split} {len(part)}" for split, part in parts.items() if part is not None)
     contents = {f"{split}.jsonl": _to_json_lines(part) for split, part in parts.items() if part is not None}
     contents["README.txt"] = _README.format(
-        noise=LABEL_NOISE["train"], test_noise=LABEL_NOISE["test"], seed=seed, sizes=sizes
-    )
+        noise=difficulty.train_noise, test_noise=difficulty.held_out_noise, seed=seed, sizes=sizes,
+        ambiguous="some" if difficulty.ambiguous else "no",
+        so=", so no model can be right about all" if difficulty.ambiguous or difficulty.held_out_noise else "",
+    )  # fmt: skip
     for name, content in contents.items():
         path = folder / name
         if path.exists() and path.read_bytes() != content.encode():
@@ -124,55 +161,57 @@ def _to_json_lines(examples: Examples) -> str:
     return "".join(lines)
 
 
-def _generate_split(draw: Random, split: str, size: int, seen: set[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+def _generate_split(
+    draw: Random, size: int, seen: set[str], difficulty: Difficulty, noise: float
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
     texts: list[str] = []
     labels: list[int] = []
     while len(texts) < size:
-        intent, text = _generate_request(draw)
+        intent, text = _generate_request(draw, difficulty)
         key = normalise_text(text)
         if key in seen or not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
             continue
         seen.add(key)
         label = LABELS.index(intent)
-        if draw.random() < LABEL_NOISE[split]:
+        if draw.random() < noise:
             label = (label + 1 + _below(draw, len(LABELS) - 1)) % len(LABELS)
         texts.append(text)
         labels.append(label)
     return tuple(texts), tuple(labels)
 
 
-def _generate_request(draw: Random) -> tuple[str, str]:
+def _generate_request(draw: Random, difficulty: Difficulty) -> tuple[str, str]:
     """One request with the intent that was meant."""
     intent = _pick(draw, LABELS)
     kind = draw.random()
-    if kind < _AMBIGUOUS:
+    if kind < difficulty.ambiguous:
         pair = _pick(draw, sorted(AMBIGUOUS))
         intent = _pick(draw, pair)
         parts = [_pick(draw, AMBIGUOUS[pair])]
-    elif kind < _AMBIGUOUS + _CONTRAST:
+    elif kind < difficulty.ambiguous + difficulty.contrast:
         parts = [_pick(draw, CONTRASTS[intent])]
     else:
         parts = [_pick(draw, REQUESTS[intent])]
-        if draw.random() < _DISTRACTOR:
-            parts = _add_distractor(draw, intent, parts[0])
+        if draw.random() < difficulty.distractor:
+            parts = _add_distractor(draw, intent, parts[0], difficulty.quoted)
     text = _fill(draw, " ".join(parts))
     if draw.random() < 0.4:
         text = f"{_pick(draw, OPENERS)}, {text}"
     if draw.random() < 0.4:
         text = f"{text}, {_pick(draw, CLOSERS)}"
     words = text.split()
-    if draw.random() < _DROPPED_WORD:
+    if draw.random() < difficulty.dropped_word:
         del words[_below(draw, len(words))]
-    if draw.random() < _TYPO:
+    if draw.random() < difficulty.typo:
         place = _below(draw, len(words))
         words[place] = _mistype(draw, words[place])
     return intent, " ".join(words)
 
 
-def _add_distractor(draw: Random, intent: str, request: str) -> list[str]:
+def _add_distractor(draw: Random, intent: str, request: str, share_quoted: float) -> list[str]:
     """The request with a clause before or after it that is about another intent."""
     other = _pick(draw, [one for one in LABELS if one != intent])
-    quoted = draw.random() < _QUOTED
+    quoted = draw.random() < share_quoted
     mention = _pick(draw, (REQUESTS if quoted else MENTIONS)[other])
     if draw.random() < 0.5:
         return [_pick(draw, BEFORE_QUOTED if quoted else BEFORE).replace("{other}", mention), request]
