@@ -13,6 +13,7 @@ import typer
 
 from leanformer.errors import LeanformerError
 from leanformer.errors import need_torch as need_torch
+from leanformer.progress import to_stderr
 from leanformer.task import Task
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ LostClassesOption = Annotated[
 
 def say(line: str) -> None:
     """Progress goes to standard error, so that results on standard output can be piped."""
-    print(line, file=sys.stderr, flush=True)
+    to_stderr(line)
 
 
 def as_text(argument: str) -> str:

@@ -58,9 +58,11 @@ def _run() -> None:
     from leanformer.cli.app import app
     from leanformer.cli.full_disk import full_disk
     from leanformer.errors import LeanformerError
+    from leanformer.progress import live
 
     try:
-        app()
+        with live():
+            app()
     except LeanformerError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
@@ -93,7 +95,9 @@ def _stop() -> NoReturn:
 
 def _stop_at_once() -> NoReturn:
     """From a signal handler, where the streams may be in the middle of writing and nothing may be raised."""
-    os.write(2, f"{_stopped()}\n".encode())
+    from leanformer.progress import erasing
+
+    os.write(2, f"{erasing()}{_stopped()}\n".encode())
     os._exit(130)
 
 

@@ -17,6 +17,7 @@ from leanformer.errors import DataError, LeanformerError
 from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.models.store import device_of, start_classifier, write_classifier
 from leanformer.outputs.folders import new_output
+from leanformer.progress import to_stdout
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
 from leanformer.train.objectives.chain import tag_chain
@@ -35,7 +36,7 @@ def fine_tune(
     crf: bool = False,
     work: Path,
     device: str = "auto",
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = to_stdout,
 ) -> Artifact:
     """Fine-tune `encoder` on the labels of `data.train`, keeping the weights that are best on `data.dev`.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanformer.predictor import Predictor, chunked, logits_by_chunk
+from leanformer.progress import Status
 from leanformer.report import LATENCY_PERCENTS
 from leanformer.task import Text
 
@@ -83,7 +84,7 @@ def measure_speed(
             busy[index] += cpu
             rates[index].append(len(samples[index]) / seconds)
             inference[index].append(len(samples[index]) / inferring)
-        say(f"timing: round {turn + 1} of {settings.rounds}")
+        say(Status(f"timing: round {turn + 1} of {settings.rounds}"))
     return [
         _summary(whole[i], tokenizing[i], rates[i], inference[i], len(samples[i]), busy[i])
         for i in range(len(predictors))

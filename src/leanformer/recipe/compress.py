@@ -31,6 +31,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import check_folder, new_output
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
+from leanformer.progress import to_stdout
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
@@ -79,7 +80,7 @@ def compress(
     allow_lost_classes: bool = False,
     command: str | None = None,
     overwrite: bool = False,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = to_stdout,
 ) -> Compressed:
     """Compress `model` with a recipe, measure every rung, and write the best one to `output` with its report and card.
 

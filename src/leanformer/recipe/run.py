@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from leanformer.files import alone, remove_folder
 from leanformer.formats import format_of
 from leanformer.measure.effort import Effort, read_effort, recorded
 from leanformer.measure.energy import EnergySettings
+from leanformer.progress import prefixed
 from leanformer.recipe.curated import curated
 from leanformer.recipe.keys import step_key
 from leanformer.recipe.made import find_made, note_made
@@ -63,11 +63,11 @@ def run_recipe(
     for index, one in enumerate(recipe.steps):
         source, read = one.uses or model, one.data or current
         label = f"[{index + 1}/{len(recipe.steps)}] {one.name}"
-        own = replace(context, data=data[read], artifacts=artifacts, say=_indented(context.say))
+        own = replace(context, data=data[read], artifacts=artifacts, say=prefixed(context.say))
         step = one.step
         if isinstance(step, Curate):
             current = one.name
-            data[current] = curated(step, one.name, own, work / "steps", _labelled(label, context.say))
+            data[current] = curated(step, one.name, own, work / "steps", prefixed(context.say, f"{label}: "))
             notes += data[current].notes[len(data[read].notes) :]
             continue
         assert isinstance(step, Make)
@@ -111,11 +111,3 @@ def _format_reason(step: Make, source: Artifact) -> str:
             "PyTorch and can teach a student (recipe `distil`, with --set student.start=ENCODER)"
         )
     return f"{step.technique} takes {' or '.join(step.consumes)}, not an artifact of format {source.format!r}"
-
-
-def _indented(say: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda line: say(f"    {line}")
-
-
-def _labelled(label: str, say: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda line: say(f"{label}: {line}")

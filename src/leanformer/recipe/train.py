@@ -14,6 +14,7 @@ from leanformer.measure.effort import Effort, recorded
 from leanformer.measure.energy import EnergySettings
 from leanformer.outputs.folders import check_folder
 from leanformer.outputs.work import check_work
+from leanformer.progress import to_stdout
 from leanformer.runtime.cores import default_threads
 
 
@@ -38,7 +39,7 @@ def train(
     device: str = "auto",
     energy: EnergySettings | bool | None = None,
     overwrite: bool = False,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = to_stdout,
 ) -> Artifact:
     """Fine-tune `encoder` on `data` and write the model with the best dev score to `output`.
 

@@ -20,6 +20,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import check_folder
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
+from leanformer.progress import to_stdout
 from leanformer.recipe.compress import DEFAULT_MAX_TOKENS
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.render.search import kept_off_words
@@ -78,7 +79,7 @@ def search(
     allow_lost_classes: bool = False,
     command: str | None = None,
     overwrite: bool = False,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = to_stdout,
 ) -> Searched:
     """Search `space` within `budget` and write what nothing beats to `output`.
 

@@ -41,6 +41,7 @@ from torch import Tensor, nn
 
 from leanformer.errors import LeanformerError
 from leanformer.files import sha256_json
+from leanformer.progress import Pace, Status
 from leanformer.train import checkpoint
 from leanformer.train.adapters.adapter import Adapter
 from leanformer.train.feeds.feed import Feed
@@ -120,7 +121,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
         for hook in reversed(hooks):
             hook.after_score(run)
     started, saved, rows_done = time.monotonic() - progress.seconds, time.monotonic(), 0
-    clock = time.monotonic()
+    clock, pace = time.monotonic(), Pace()
     while progress.epoch < settings.epochs:
         together.train()
         for rows in feed.steps(progress.epoch)[progress.step :]:
@@ -151,14 +152,14 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
                 progress.seconds = time.monotonic() - started
                 checkpoint.save(plan.folder, progress=progress, **kept, best=best)
                 saved = time.monotonic()
-            if (progress.step % max(1, feed.steps_per_epoch // 20)) == 0:
+            if pace.due():
                 done = progress.epoch * feed.steps_per_epoch + progress.step
                 speed = rows_done / (time.monotonic() - clock)
                 left = (total - done) * settings.batch_size / speed
-                plan.say(
+                plan.say(Status(
                     f"epoch {progress.epoch + 1}/{settings.epochs}  {100 * done / total:.0f} %  loss {loss_value:.4f}  "
                     f"{speed:.0f} rows/s  {left / 60:.1f} min left  best dev {_shown(progress.best)}"
-                )
+                ))  # fmt: skip
         value = _scored(run, plan, hooks)
         progress.scores += (value,)
         if progress.best is None or value > progress.best:

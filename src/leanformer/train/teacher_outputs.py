@@ -24,6 +24,7 @@ from leanformer.errors import CheckpointError
 from leanformer.files import alone, sha256_json
 from leanformer.formats import format_of
 from leanformer.kept import keep, kept
+from leanformer.progress import Status
 from leanformer.task import Text
 from leanformer.train.chunks import Chunks
 from leanformer.train.rows import Pairs
@@ -149,7 +150,7 @@ def _computed(
     if lacking := chunks.lacking(wanted):
         with chunks:
             for chunk in lacking:
-                say(f"teacher outputs: {teaching.compute(chunk, chunks)} of {len(teaching.lengths)} texts")
+                say(Status(f"teacher outputs: {teaching.compute(chunk, chunks)} of {len(teaching.lengths)} texts"))
     (folder / "complete").touch()
     return TeacherOutputs(
         logits=teaching.encoded.per_text(np.asarray(chunks.array("logits"))),

@@ -23,6 +23,7 @@ from leanformer.measure.energy import EnergySettings, meter
 from leanformer.measure.lost import lost_labels
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.predictor import Predictor, logits
+from leanformer.progress import prefixed
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.runtime.predictor import LightPredictor
@@ -107,7 +108,7 @@ class Runner:
         data = share_of_data(self.data, job["share"], job["seed"]) if job["over"] == "data" else self.data
         context = Context(
             data=data, artifacts={"teacher": self.teacher}, work=self.work, cache=self.work / "cache",
-            seed=job["seed"], device=self.device, threads=self.threads, say=lambda line: self.say(f"    {line}"),
+            seed=job["seed"], device=self.device, threads=self.threads, say=prefixed(self.say),
         )  # fmt: skip
         return run_recipe(recipe, self.teacher, context, self.work, shared=self.shared)
 

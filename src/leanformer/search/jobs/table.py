@@ -20,6 +20,7 @@ from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
+from leanformer.progress import Status
 from leanformer.search.jobs.latency import LatencyPredictor
 from leanformer.search.jobs.local import Runner
 from leanformer.search.space.holes import Choose, Hole
@@ -47,7 +48,7 @@ def fill_table(
         for i, (shape, runtime) in enumerate(shapes):
             name = _key(asdict(shape))
             if name not in known:
-                say(f"timing shape {i + 1} of {len(shapes)}: {len(shape.layers)} layers, {shape.cell}")
+                say(Status(f"timing shape {i + 1} of {len(shapes)}: {len(shape.layers)} layers, {shape.cell}"))
                 start = time.monotonic()
                 figures = _time(shape, runtime, runner)
                 event = {"shape": asdict(shape), "figures": figures, "seconds": round(time.monotonic() - start, 3)}
