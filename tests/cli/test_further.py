@@ -62,6 +62,7 @@ def measured(command: Command, place: Path) -> tuple[Report, str, str]:
     return Report.read(path), out, page.read_text() + page.with_suffix(".md").read_text()
 
 
+@pytest.mark.slow
 def test_all_of_it_is_what_the_functions_say(measured: tuple[Report, str, str], place: Path):
     report, out, written = measured
     test = open_dataset(str(place / "test.jsonl"), single="test", labels=LABELS).test
@@ -86,6 +87,7 @@ def test_all_of_it_is_what_the_functions_say(measured: tuple[Report, str, str], 
     assert first.measured["robustness"] == graph.measured["robustness"]
 
 
+@pytest.mark.slow
 def test_a_model_is_run_in_every_way_that_there_is(measured: tuple[Report, str, str]):
     first, graph, _ = measured[0].rungs
     assert {"one text at a time", "in other company", "padded"} == set(first.measured["stability"]["ways"])
@@ -99,6 +101,7 @@ def test_a_model_is_run_in_every_way_that_there_is(measured: tuple[Report, str, 
     assert graph.measured["stability"]["n"] == 60 and graph.measured["stability"]["spread"] > 0
 
 
+@pytest.mark.slow
 def test_time_and_work_stand_in_every_report(measured: tuple[Report, str, str], place: Path):
     report, _, written = measured
     first, graph, _ = report.rungs

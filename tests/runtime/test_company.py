@@ -108,9 +108,16 @@ def strays(ours: np.ndarray, alone: np.ndarray) -> tuple[float, int]:
     return float(np.abs(ours - alone).max()), int((ours.argmax(1) != alone.argmax(1))[clear].sum())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("method", ["mixed", "per_token", "static"])
+@pytest.mark.parametrize(
+    ("method", "engine"),
+    [
+        # OpenVINO compiles each graph anew, for seconds.
+        pytest.param(method, engine, marks=pytest.mark.slow if engine == "openvino" and method != "mixed" else ())
+        for method in ("mixed", "per_token", "static")
+        for engine in ENGINES
+    ],
+)
 def test_int8_answers_stay(
     method: str, engine: str, count: int, artifacts: dict[str, Artifact], record_property: pytest.FixtureRequest
 ):

@@ -100,8 +100,8 @@ def test_bad_timeouts_are_refused(small: Server):
 @pytest.mark.parametrize(
     "sent",
     [
-        b"",
-        b"POST /predict HT",
+        pytest.param(b"", marks=pytest.mark.slow),
+        pytest.param(b"POST /predict HT", marks=pytest.mark.slow),
         b"POST /predict HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
     ],
     ids=["nothing", "a line's beginning", "half a head"],

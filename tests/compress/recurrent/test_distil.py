@@ -98,7 +98,7 @@ def test_a_student_has_the_pieces_seen_and_starts_as_asked(teacher: Artifact, tm
     assert whole.model.config.vocabulary == read_model(teacher).config.vocabulary
 
 
-@pytest.mark.parametrize("vocabulary", ["cased", "uncased"])
+@pytest.mark.parametrize("vocabulary", ["cased", pytest.param("uncased", marks=pytest.mark.slow)])
 def test_a_student_learns_pieces_of_its_own(teacher: Artifact, tmp_path: Path, vocabulary: str) -> None:
     lines: list[str] = []
     student = distilled(teacher, tmp_path, vocabulary=vocabulary, pieces=100, say=lines.append)
