@@ -47,6 +47,7 @@ def tune(
     from leanformer.artifact import open_artifact
     from leanformer.data.examples import sampled
     from leanformer.files import write_json
+    from leanformer.formats import require
     from leanformer.runtime.cores import default_threads
     from leanformer.runtime.settings import GOALS, tuning_path
     from leanformer.tune.opening import LEAST_TEXTS
@@ -56,6 +57,8 @@ def tune(
         raise LeanformerError(f"--goal {goal}: no such goal\n  remedy: one of {', '.join(GOALS)}")
     cores = threads or default_threads()
     one, *siblings = [open_artifact(path) for path in (artifact, *(also or ()))]
+    for model in (one, *siblings):
+        require(model, "light")
     for sibling in siblings:
         if sibling.task.question != one.task.question or sibling.max_tokens != one.max_tokens:
             raise LeanformerError(

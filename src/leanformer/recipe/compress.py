@@ -144,11 +144,11 @@ def compress(
     work = output.with_name(output.name + ".work") if work is None else Path(work)
     check_work(work, output)
     teacher = take_in(model, work, max_tokens, data, say)
+    require(teacher, "teaches", model)
     say(
         f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
         f"{teacher.bytes / 1e6:.1f} MB"
     )
-    require(teacher, "teaches", model)
     matching = matching_notes(teacher, data)
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     for note in matching:  # before the check, whose outcome they may explain
