@@ -80,6 +80,19 @@ def test_an_entry_is_all_that_a_measurement_takes(monkeypatch: pytest.MonkeyPatc
     assert "## Counted texts" in report_markdown(again)
 
 
+def test_gaps_bring_slices_of_the_same_columns():
+    test = tiny_dataset().test
+    assert test is not None
+    ours, columns = test.targets, {"region": tuple(f"r{i % 3}" for i in range(len(test)))}
+    subject = Subject(None, None, test, ours, ours, {"groups": columns})  # type: ignore[arg-type]
+    asked = Further(groups=("region",))
+    loss = asked.measured(subject, in_loss=True)
+    assert list(loss) == ["slices", "gaps"] and list(loss["slices"]) == list(loss["gaps"]) == ["region"]
+    assert asked.measured(subject, in_loss=False) == {}
+    # Part of the name under which a work folder keeps measurements: another form would measure them again.
+    assert asked.key({"groups": columns}) == [("region",), False, False, columns]
+
+
 def test_what_is_not_in_the_table_is_refused():
     with pytest.raises(LeanformerError, match="no measurement 'speed'; one of slices, groups"):
         Further(speed=True)
