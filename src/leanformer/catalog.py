@@ -22,6 +22,7 @@ from leanformer.errors import RecipeError
 
 TECHNIQUES = {
     "compress.bilstm": "leanformer.compress.recurrent.distil:BiLstmStudent",
+    "compress.convert_attention": "leanformer.compress.shape.convert_attention:ConvertAttention",
     "compress.distil": "leanformer.compress.distil.distil:Distil",
     "compress.layer_drop": "leanformer.compress.prune.layer_drop:LayerDrop",
     "compress.prune": "leanformer.compress.prune.prune:Prune",

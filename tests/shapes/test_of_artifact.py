@@ -15,7 +15,7 @@ from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.flops import EncoderShape
 from leanformer.shapes.of_artifact import shape_of_artifact, shape_of_properties
 from tests.compress.family_models import CASES, family_artifact
-from tests.export.making import make_context
+from tests.export.making import make_context, make_embedder
 from tests.shapes.test_encoder import counted
 from tests.tagged import tagger_artifact, tiny_tagger
 
@@ -51,6 +51,13 @@ def test_a_tagger_has_logits_at_every_token(tmp_path: Path):
     assert shape_of_artifact(artifact) == shape and shape.every_token and not shape.pooler
     properties = {"hidden": 32, "head_size": shape.head_size, "layers": [[4, 48], [1, 7]], "pooling": "none"}
     assert shape_of_properties(properties | {"hidden": shape.hidden}, shape.labels, first_only=True) == shape
+
+
+def test_a_graph_that_gives_vectors_has_no_head(tmp_path: Path):
+    encoder, graph, _ = make_embedder(tmp_path, "mean")
+    shapes = [shape_of_artifact(artifact) for artifact in (encoder, graph)]
+    assert [shape.labels for shape in shapes if isinstance(shape, EncoderShape)] == [0, 0]
+    assert shapes[0] is not None and shapes[1] is not None and shapes[0].flops(2, 9) == shapes[1].flops(2, 9)
 
 
 def test_the_shape_comes_from_an_artifacts_properties():

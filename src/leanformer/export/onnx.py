@@ -106,11 +106,13 @@ class Onnx(Make):
 
 def graph_of_encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
     """The graph of an encoder, the operators that it should have, and what readers need to know of it."""
+    from leanformer.export.graphs.attention_kinds import need_graphs
     from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
     from leanformer.export.graphs.packed_graph import can_pack, expected_packed_operators, packed_graph
     from leanformer.models.store import read_model
 
     model = read_model(artifact)
+    need_graphs(model.config, artifact.path)
     # The third input of a graph for pairs tells their two texts apart.
     token_types = artifact.task.pairs and model.config.reads_token_types
     packed = can_pack(model.config)

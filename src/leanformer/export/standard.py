@@ -152,10 +152,12 @@ class _Made(NamedTuple):
 
 
 def _encoder(artifact: Artifact, token_types: bool) -> _Made:
+    from leanformer.export.graphs.attention_kinds import need_graphs
     from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
     from leanformer.models.store import read_model
 
     model = read_model(artifact)
+    need_graphs(model.config, artifact.path)
     config = model.config
     if token_types and not config.reads_token_types and not artifact.task.pairs:
         raise ArtifactError(

@@ -14,9 +14,15 @@ from leanformer.errors import CheckpointError
 
 
 class AttentionShape(Protocol):
-    """A kind of attention; its fields are its options."""
+    """A kind of attention; its fields are its options.
+
+    Attributes:
+        scores: whether it computes a score for each pair of tokens, to which windows, relative biases and rotary
+            angles can be applied.
+    """
 
     kind: ClassVar[str]
+    scores: ClassVar[bool]
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         """Operations of one head's products over `tokens` keys, for `asked` queries; its linear maps are extra."""
@@ -35,6 +41,7 @@ class Softmax:
     """
 
     kind: ClassVar[str] = "softmax"
+    scores: ClassVar[bool] = True
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         return 4 * asked * tokens * head_size
@@ -43,8 +50,22 @@ class Softmax:
         return tokens * tokens
 
 
+@dataclass(frozen=True)
+class Linear:
+    """Keys and values summed once for all queries, through a feature map (Katharopoulos et al. 2020)."""
+
+    kind: ClassVar[str] = "linear"
+    scores: ClassVar[bool] = False
+
+    def flops(self, tokens: int, asked: int, head_size: int) -> int:
+        return 2 * (tokens + asked) * head_size**2
+
+    def elements(self, tokens: int, head_size: int) -> int:
+        return head_size**2
+
+
 SOFTMAX = Softmax()
-KINDS: dict[str, type[AttentionShape]] = {shape.kind: shape for shape in (Softmax,)}
+KINDS: dict[str, type[AttentionShape]] = {shape.kind: shape for shape in (Softmax, Linear)}
 
 
 def attention_to_json(shape: AttentionShape) -> dict[str, Any]:

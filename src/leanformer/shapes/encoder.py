@@ -155,7 +155,16 @@ class EncoderConfig:
         if not self.norm_first and not all(layer.attention_norm for layer in self.layers):
             raise CheckpointError("a layer without a norm before its attention is a pre-norm layer (norm_first)")
         for layer in self.layers:
+            self._check_attention(layer)
             self._check_bias_columns(layer)
+
+    def _check_attention(self, layer: LayerShape) -> None:
+        placed = self.relative_bias is not None or layer.window is not None or layer.rotary_base is not None
+        if placed and not layer.attention.scores:
+            raise CheckpointError(
+                f"{layer.attention.kind} attention has no scores of pairs, so it can have no relative position biases, "
+                "windows or rotary angles"
+            )
 
     def _check_bias_columns(self, layer: LayerShape) -> None:
         if self.relative_bias is None:

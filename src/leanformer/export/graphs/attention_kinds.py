@@ -42,13 +42,20 @@ GRAPHS: dict[str, AttentionGraph] = {
 }
 
 
-def attention_graph(shape: LayerShape) -> AttentionGraph:
-    """The nodes of a layer's attention. Raises `CheckpointError` for a kind that has none."""
+def attention_graph(shape: LayerShape, place: object = "a layer") -> AttentionGraph:
+    """The nodes of a layer's attention. Raises `CheckpointError` that names `place` for a kind that has none."""
     kind = shape.attention.kind
     if kind not in GRAPHS:
         raise CheckpointError(
-            f"{kind} attention runs in PyTorch alone: it has no nodes for a graph, as {', '.join(GRAPHS)} has\n"
+            f"{place}: {kind} attention runs in PyTorch alone; of the kinds of attention a graph can have "
+            f"{', '.join(GRAPHS)}\n"
             "  remedy: run the artifact as it is (leanformer.load, leanformer predict), without steps that export or "
             "quantise; or export a model that has softmax attention in all layers"
         )
     return GRAPHS[kind]
+
+
+def need_graphs(config: EncoderConfig, place: object) -> None:
+    """Raise `CheckpointError` that names `place` where a layer has a kind of attention without nodes."""
+    for layer in config.layers:
+        attention_graph(layer, place)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from leanformer.models.attention.heads import MultiHead
+from leanformer.models.attention.linear import LinearAttention
 from leanformer.models.attention.softmax import SoftmaxAttention
-from leanformer.shapes.attention import AttentionShape, Softmax
+from leanformer.shapes.attention import AttentionShape, Linear, Softmax
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 MODULES: dict[type[AttentionShape], type[MultiHead]] = {
+    Linear: LinearAttention,
     Softmax: SoftmaxAttention,
 }
 

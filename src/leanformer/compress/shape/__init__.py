@@ -1,0 +1,1 @@
+"""Other parts in the place of those that a model has."""

@@ -1,0 +1,110 @@
+"""Another kind of attention in the place of softmax attention, with the weights that are there.
+
+What: chosen layers compute attention another way; the maps of queries, keys, values and output stay as they are.
+    Nothing is trained. `linear` sums keys and values once for all queries, so that its cost grows with the length of a
+    text and not with the square of it.
+Paper: Katharopoulos, Vyas, Pappas and Fleuret 2020, Transformers are RNNs (arXiv 2006.16236).
+Helps: long texts, once the model has been trained again in its new shape, as by compress.distil after this step; with
+    head size D, the products of attention are fewer from D tokens on.
+Hurts: the model answers otherwise at once, and often no better than chance, since its weights were learnt for the
+    softmax; the figures on dev before and after are reported. Below some hundreds of tokens nothing is gained. The
+    result runs in PyTorch alone: export.onnx refuses it.
+Needs: torch; a model of a mapped family without rotary angles, windows or relative position biases.
+Example: {step: compress.convert_attention, kind: linear}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from leanformer.artifact import Artifact
+from leanformer.errors import CheckpointError, RecipeError
+from leanformer.shapes.attention import KINDS
+from leanformer.step import Context, Make, record
+
+if TYPE_CHECKING:
+    from leanformer.models.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class ConvertAttention(Make):
+    """Convert the attention of the artifact's layers; nothing is trained."""
+
+    kind: str = "linear"  # the kind that the layers get: "linear", or "softmax" to turn them back
+    layers: tuple[int, ...] | None = None  # which layers, from 1; None: all
+
+    technique: ClassVar[str] = "compress.convert_attention"
+    consumes: ClassVar[tuple[str, ...]] = ("encoder",)
+    produces: ClassVar[str] = "encoder"
+
+    def __post_init__(self) -> None:
+        self.one_of("kind", KINDS)
+        self.need(self.layers is None or len(self.layers) > 0, "layers names at least one layer")
+        super().__post_init__()
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        import torch
+
+        from leanformer.models.store import read_model, write_classifier
+        from leanformer.models.writing import TOKENIZER
+
+        torch.set_num_threads(context.threads)
+        model = read_model(artifact)
+        chosen = self._chosen(len(model.config.layers))
+        converted = convert(model, chosen, self.kind)
+        result: dict[str, Any] = {"layers": [layer + 1 for layer in chosen]}
+        if context.data.dev is not None:
+            result["dev"] = [round(figure(each, artifact, context), 6) for each in (model, converted)]
+            before, after = result["dev"]
+            context.say(f"{self.kind} attention in {len(chosen)} layers: {before:.4f} on dev before, {after:.4f} after")
+        entry = record(self, artifact) | {"result": result, "shape": converted.config.to_json()["layers"]}
+        return write_classifier(
+            converted, output, task=artifact.task, tokenizer=artifact.file(TOKENIZER), max_tokens=artifact.max_tokens,
+            history=[*artifact.history, entry],
+        )  # fmt: skip
+
+    def _chosen(self, depth: int) -> list[int]:
+        """The layers to convert, from 0."""
+        chosen = range(1, depth + 1) if self.layers is None else self.layers
+        if any(not 1 <= layer <= depth for layer in chosen) or len(set(chosen)) < len(chosen):
+            raise RecipeError(f"{self.technique}: layers {list(chosen)} are not different numbers from 1 to {depth}")
+        return sorted(layer - 1 for layer in chosen)
+
+
+def convert(model: Classifier, layers: list[int], kind: str) -> Classifier:
+    """A copy, in the same mode and with the same weights, whose `layers` (from 0) have attention of `kind`.
+
+    Raises `RecipeError` for a model whose layers have what such attention cannot have.
+    """
+    from leanformer.models.classifier import Classifier
+
+    shapes = tuple(
+        replace(shape, attention=KINDS[kind]()) if index in layers else shape
+        for index, shape in enumerate(model.config.layers)
+    )
+    try:
+        config = replace(model.config, layers=shapes)
+    except CheckpointError as error:
+        raise RecipeError(
+            f"compress.convert_attention: a {model.config.family} model cannot be converted: {error}\n"
+            "  remedy: choose a model with absolute positions alone, such as BERT, RoBERTa, DistilBERT or ELECTRA"
+        ) from error
+    converted = Classifier(config)
+    converted.load_state_dict(model.state_dict())
+    return converted.train(model.training)
+
+
+def figure(model: Classifier, artifact: Artifact, context: Context) -> float:
+    """The dev figure of a model with the artifact's tokenizer."""
+    from leanformer.models.store import device_of
+    from leanformer.models.writing import TOKENIZER
+    from leanformer.tokenizer import Tokenizer
+    from leanformer.train.judging import Judge
+
+    assert context.data.dev is not None
+    device, tokenizer = device_of(context.device), Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+    value = Judge(model.to(device), context.data.dev.for_task(artifact.task), tokenizer, device).figure()
+    model.cpu()
+    return value
