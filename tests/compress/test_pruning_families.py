@@ -219,6 +219,7 @@ def step(kind: type, source: Artifact, folder: Path, **options: object) -> Artif
 
 
 @pytest.mark.parametrize("kind", [Prune, PrunePostTraining])
+@few_families
 def test_keeping_everything_changes_nothing(source: Artifact, kind: type, tmp_path: Path):
     same = step(kind, source, tmp_path, keep=1.0)
     before, after = (logits(TorchPredictor(one), TEXTS) for one in (source, same))

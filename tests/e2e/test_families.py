@@ -35,7 +35,13 @@ KINDS = {
 TEXTS = tiny_dataset().test.texts[:24]  # type: ignore[union-attr]
 
 
-@pytest.fixture(params=KINDS, scope="module")
+@pytest.fixture(
+    # Those that are slow here share their mapping with RoBERTa.
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in ("xlm-roberta", "camembert") else ()) for name in KINDS
+    ],
+    scope="module",
+)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -81,6 +81,12 @@ def labels(model: Any) -> list[Any]:
 
 
 @needs_fork
+@pytest.mark.parametrize(
+    "kind",
+    # The cascade and the tagger are predictors of ONNX Runtime in their turn.
+    [pytest.param(kind, marks=pytest.mark.slow if kind in ("cascade", "tagger") else ()) for kind in KINDS],
+    indirect=True,
+)
 def test_a_fork_after_a_prediction_answers(kind: str, artifacts: dict[str, Artifact]) -> None:
     answers_forked("predict", artifacts[kind], *([kind] if kind in ENGINES else []))
 

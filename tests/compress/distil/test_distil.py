@@ -119,9 +119,9 @@ def test_shapes(teacher: Artifact, tmp_path: Path, options: dict[str, Any], shap
 @pytest.mark.parametrize(
     "options",
     [
-        {"hidden_weight": 0.1},
+        pytest.param({"hidden_weight": 0.1}, marks=pytest.mark.slow),  # the last two have it as well
         {"hidden_weight": 0.1, "hidden_kind": "cosine"},
-        {"attention_weight": 1.0},
+        pytest.param({"attention_weight": 1.0}, marks=pytest.mark.slow),
         {"hidden_weight": 0.1, "attention_weight": 1.0, "attention_map": ((0, 0), (1, 3)), "hidden_map": ((1, 2),)},
         {"hidden": 16, "hidden_weight": 0.1, "projection": True},
     ],
