@@ -125,3 +125,21 @@ def unlabelled(task: Task) -> Examples:
 def test_a_form_that_is_not_built_is_refused(ask: Callable[[Task], object], made_up: Task) -> None:
     with pytest.raises(LeanformerError, match=r"answers of the form 'sorting' are not built; .*label.* are\n.*remedy"):
         ask(made_up)
+
+
+def test_vectors_are_refused_where_labels_are_asked_for() -> None:
+    vector = FORMS["vector"]
+    for ask in (
+        lambda: vector.metric,
+        lambda: vector.draw(LOGITS, np.random.default_rng(0)),
+        lambda: vector.strata(ANSWERS, (), None),
+        lambda: vector.check((0,), ("x",), 1),
+    ):
+        with pytest.raises(LeanformerError, match="a model that gives vectors has no labels"):
+            ask()
+    assert not vector.changed(LOGITS, LOGITS + 1, Task("embedding", (), width=2)).any()
+
+
+def test_vectors_stray_clearly_from_a_fiftieth_on() -> None:
+    task, reference = Task("embedding", (), width=2), np.array([[1.0, 0.0], [2.0, 0.0]])
+    assert changed_answers(reference + np.array([[0, 0.03], [0, 0.03]]), reference, task) == 0.5

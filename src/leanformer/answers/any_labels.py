@@ -8,25 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, Form, differs, named, with_interval, worst
+from leanformer.answers.form import NEAR, OfLabels, OfTexts, named, with_interval, worst
 from leanformer.answers.labels_check import Label, check_labels
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.multilabel import best_thresholds, label_recalls, mean_label_f1, micro_f1, subset_accuracy
 from leanformer.metrics.probabilities import sigmoid
-from leanformer.task import Question, Task, Text
+from leanformer.task import Task
 
 
-class AnyLabels(Form):
+class AnyLabels(OfTexts, OfLabels):
     """Answers say whether each label applies `[n, labels]`, targets likewise as 0 and 1; labels are rising indices."""
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
         return np.asarray(sigmoid(values.astype(np.float64)) >= _thresholds(task))
-
-    def read(self, questions: Sequence[Question]) -> Sequence[Any]:
-        return questions
-
-    def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
-        return asked
 
     def predictions(self, values: np.ndarray, asked: Sequence[Any], task: Task) -> list[Prediction]:
         shares = sigmoid(values.astype(np.float64)).tolist()
@@ -45,9 +39,6 @@ class AnyLabels(Form):
 
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
         return micro_f1
-
-    def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
-        return lambda rows: micro_f1(answers[rows], targets[rows])
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None
@@ -76,16 +67,6 @@ class AnyLabels(Form):
 
     def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
         return answers.astype(bool)
-
-    def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
-        """The same answer is the same set."""
-        return 1 - float(differs(answers, reference).mean())
-
-    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        return differs(self.decide(logits, task), self.decide(reference, task))
-
-    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
-        return float(differs(answers, reference).mean())
 
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
         """Of each label, which applies or does not: `[n, labels, 2]`."""
@@ -130,14 +111,8 @@ class AnyLabels(Form):
         rarest = np.where(targets == 1, rarity, len(rarity)).argmin(axis=1)
         return tuple(int(number) if row.any() else -1 for number, row in zip(rarest, targets, strict=True))
 
-    def learnt(self, targets: np.ndarray, task: Task) -> np.ndarray:
-        return targets
-
     def unknown(self, texts: Sequence[str], task: Task) -> np.ndarray:
         return np.full((len(texts), len(task.labels)), -1, dtype=np.int64)
-
-    def before_training(self, task: Task, targets: np.ndarray) -> Task:
-        return task
 
     def after_training(self, task: Task, logits: np.ndarray, targets: np.ndarray) -> Task:
         """Each label's threshold chosen on dev, rounded, so that the last bits of an fp32 sum do not matter."""

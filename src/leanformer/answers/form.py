@@ -1,7 +1,8 @@
 """The protocol of a form of answer, and of tables that have a line for each form.
 
-A form is one file beside this one, and a line in `forms.FORMS`. Nothing here is optional and nothing is a default: a
-form that leaves something out cannot be made, and one that is not in a table is refused by it.
+A form is one file beside this one, and a line in `forms.FORMS`. `Form` has no defaults: a form that leaves something
+out cannot be made, and one that is not in a table is refused by it. What several share is inherited from `OfTexts` and
+`OfLabels` by those that name them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from leanformer.answers.prediction import Prediction
 from leanformer.errors import LeanformerError
 from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.probabilities import softmax
+from leanformer.tagging.ragged import flat
 from leanformer.task import Question, Task, Text
 
 # What two engines, or two sizes of packs, may differ by in a probability (of scores: as a share of their range).
@@ -193,9 +195,45 @@ class Form(ABC):
         """Labels drawn from what a teacher's logits, flat and float64, say."""
 
 
+class OfTexts(Form):
+    """What forms share that have one answer for each text, or pair of texts."""
+
+    def read(self, questions: Sequence[Question]) -> Sequence[Any]:
+        return questions
+
+    def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
+        return asked
+
+    def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
+        score = self.score(task)
+        return lambda rows: score(answers[rows], targets[rows])
+
+
+class OfLabels(Form):
+    """What forms share whose answers are made of label names: two of them are the same, or they are not."""
+
+    def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
+        return 1 - float(differs(answers, reference).mean())
+
+    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
+        return differs(self.decide(logits, task), self.decide(reference, task))
+
+    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
+        return float(differs(answers, reference).mean())
+
+    def learnt(self, targets: np.ndarray, task: Task) -> np.ndarray:
+        return targets
+
+    def before_training(self, task: Task, targets: np.ndarray) -> Task:
+        return task
+
+    def after_training(self, task: Task, logits: np.ndarray, targets: np.ndarray) -> Task:
+        return task
+
+
 def differs(answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Whether each row is another one, `[n]`."""
-    different = answers != reference
+    """Whether each row, or word, has another answer, `[n]`."""
+    different = flat(answers) != flat(reference)
     return np.asarray(different if different.ndim == 1 else different.any(axis=1))
 
 

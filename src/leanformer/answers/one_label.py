@@ -7,26 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, Figure, Form, differs, draw_class, named, with_interval, worst
+from leanformer.answers.form import NEAR, Figure, OfLabels, OfTexts, draw_class, named, with_interval, worst
 from leanformer.answers.labels_check import Label, check_label
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.assignment import assign
 from leanformer.metrics.classification import accuracy, confusion, f1_scores, macro_f1, matthews, recalls
 from leanformer.metrics.probabilities import softmax
-from leanformer.task import Question, Task, Text
+from leanformer.task import Task
 
 
-class OneLabel(Form):
+class OneLabel(OfTexts, OfLabels):
     """Answers are class indices `[n]`, and so are targets; labels are `int`."""
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
         return np.asarray(values.argmax(axis=1))
-
-    def read(self, questions: Sequence[Question]) -> Sequence[Any]:
-        return questions
-
-    def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
-        return asked
 
     def predictions(self, values: np.ndarray, asked: Sequence[Any], task: Task) -> list[Prediction]:
         shares = softmax(values.astype(np.float64)).tolist()
@@ -41,9 +35,6 @@ class OneLabel(Form):
 
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
         return accuracy
-
-    def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
-        return lambda rows: accuracy(answers[rows], targets[rows])
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None
@@ -88,15 +79,6 @@ class OneLabel(Form):
     def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
         return np.asarray(answers[:, None] == np.arange(labels))
 
-    def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
-        return 1 - float(differs(answers, reference).mean())
-
-    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        return differs(self.decide(logits, task), self.decide(reference, task))
-
-    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
-        return float(differs(answers, reference).mean())
-
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
         return softmax(logits.astype(np.float64))
 
@@ -126,17 +108,8 @@ class OneLabel(Form):
         """The label itself."""
         return tuple(int(number) for number in targets)
 
-    def learnt(self, targets: np.ndarray, task: Task) -> np.ndarray:
-        return targets
-
     def unknown(self, texts: Sequence[str], task: Task) -> np.ndarray:
         return np.full(len(texts), -1, dtype=np.int64)
-
-    def before_training(self, task: Task, targets: np.ndarray) -> Task:
-        return task
-
-    def after_training(self, task: Task, logits: np.ndarray, targets: np.ndarray) -> Task:
-        return task
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """A label from its probabilities."""

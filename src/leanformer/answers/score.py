@@ -8,25 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, Form, with_interval
+from leanformer.answers.form import NEAR, OfTexts, with_interval
 from leanformer.answers.labels_check import Label, check_score
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.correlation import mean_absolute_error, pearson, spearman
-from leanformer.task import Question, Task, Text
+from leanformer.task import Task
 
 
-class Score(Form):
+class Score(OfTexts):
     """Answers and targets are numbers `[n]`, float64; labels are `float`."""
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
         offset, unit = task.scale or (0.0, 1.0)
         return np.asarray(offset + unit * values[:, 0].astype(np.float64))
-
-    def read(self, questions: Sequence[Question]) -> Sequence[Any]:
-        return questions
-
-    def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
-        return asked
 
     def predictions(self, values: np.ndarray, asked: Sequence[Any], task: Task) -> list[Prediction]:
         return [Prediction(None, {}, score=float(number)) for number in self.decide(values, task)]
@@ -37,9 +31,6 @@ class Score(Form):
 
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
         return spearman
-
-    def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
-        return lambda rows: spearman(answers[rows], targets[rows])
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, Figure, Form, differs, draw_class
+from leanformer.answers.form import NEAR, Figure, OfLabels, draw_class
 from leanformer.answers.labels_check import Label, check_tags
 from leanformer.answers.prediction import Prediction, Span
 from leanformer.metrics.bootstrap import interval
@@ -21,7 +21,7 @@ from leanformer.tagging.words import Sentence, as_sentence, words_of
 from leanformer.task import Question, Task, Text
 
 
-class Tags(Form):
+class Tags(OfLabels):
     """Answers and targets are ragged `[n]` of tag indices `[words]`; labels are tuples of these.
 
     Answers are the best legal sequences in the model's own scheme. What is counted in rows elsewhere is counted in
@@ -96,16 +96,6 @@ class Tags(Form):
         """Which tags some word of each sentence was given."""
         return np.array([np.isin(np.arange(labels), tags) for tags in answers], dtype=bool).reshape(-1, labels)
 
-    def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
-        """Share of words with the same tag."""
-        return 1 - float(differs(flat(answers), flat(reference)).mean())
-
-    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        return differs(flat(self.decide(logits, task)), flat(self.decide(reference, task)))
-
-    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
-        return float(differs(flat(answers), flat(reference)).mean())
-
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
         return softmax(flat(logits).astype(np.float64))
 
@@ -142,17 +132,8 @@ class Tags(Form):
             for language, tags in zip(languages, targets, strict=True)
         )
 
-    def learnt(self, targets: np.ndarray, task: Task) -> np.ndarray:
-        return targets
-
     def unknown(self, texts: Sequence[str], task: Task) -> np.ndarray:
         return ragged([np.full(len(words_of(text)), -1, dtype=np.int64) for text in texts])
-
-    def before_training(self, task: Task, targets: np.ndarray) -> Task:
-        return task
-
-    def after_training(self, task: Task, logits: np.ndarray, targets: np.ndarray) -> Task:
-        return task
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Each word's tag from its probabilities."""
