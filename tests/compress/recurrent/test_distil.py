@@ -313,10 +313,10 @@ def test_killed_and_taken_up_again(teacher: Artifact, tmp_path: Path, at: int) -
     ("options", "message"),
     [
         ({"strategy": "D5"}, "one of D0, D0-S"),
-        ({"start": "glove"}, "'svd' or 'random'"),
+        ({"start": "glove"}, "svd, random"),
         ({"vocabulary": "few"}, "one of seen, all, cased, uncased"),
         ({"pieces": 99}, "pieces must be at least 100"),
-        ({"representation": "l1"}, "'kld' or 'mse'"),
+        ({"representation": "l1"}, "kld, mse"),
         ({"units": 0}, "units"),
         ({"layer": 0}, "layer"),
         ({"dropout": 1.0}, "dropout"),
