@@ -24,6 +24,7 @@ from leanformer.cli.arguments import (
     say,
     values,
 )
+from leanformer.train.fit_options import PARTS
 
 
 def train(
@@ -49,8 +50,8 @@ def train(
     fit: Annotated[
         list[str] | None,
         typer.Option(
-            help="A part to add to the training, NAME=VALUE: averaging=0.999, curriculum=length or rarity, "
-            "adapter=bitfit. Repeatable."
+            help=f"Add a part to the training, NAME=VALUE, such as averaging=0.999; one of {', '.join(PARTS)} "
+            "(docs/how-to/training-options.md). Repeatable."
         ),
     ] = None,
     max_tokens: TokensOption = 128,

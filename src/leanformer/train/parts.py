@@ -30,4 +30,6 @@ def fit_with_parts(
                 objective = part.around(objective)
             case Adapter():
                 plan = replace(plan, adapter=part)
+            case _:
+                raise TypeError(f"{part!r} is neither a hook nor a part of feed or objective nor an adapter")
     return fit(model, objective, feed, plan, hooks)

@@ -1,0 +1,41 @@
+"""`leanformer train`: parts of the training on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leanformer.artifact import open_artifact
+from tests.cli.calling import Command
+from tests.tiny import tiny_artifact
+
+
+def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tmp_path: Path) -> None:
+    encoder = tiny_artifact(tmp_path / "encoder").path
+    status, _, err = command(
+        "train", folder, "--encoder", encoder, "--output", tmp_path / "made", "--epochs", 1, "--max-tokens", 32,
+        "--fit", "averaging=0.9", "--fit", "curriculum=length", "--fit", "adapter=bitfit",
+    )  # fmt: skip
+    assert status == 0, err
+    options = open_artifact(tmp_path / "made").history[-1]["options"]
+    assert options["parts"] == [["averaging", 0.9], ["curriculum", "length"], ["adapter", "bitfit"]]
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("averaging=2", "averaging is a decay above 0 and below 1"),
+        ("averaging", "--fit averaging: write --fit NAME=VALUE"),
+        ("adapter=[", "--fit adapter=[: not valid YAML"),
+        ("adapter=lora", "adapter is one of bitfit, not 'lora'"),
+        ("warp=9", "training has no part 'warp'\n  remedy: one of averaging, curriculum, adapter, uncertainty"),
+        ("uncertainty=true", "here there is one\n  remedy: leave `uncertainty` out"),
+    ],
+)
+def test_a_wrong_part_is_refused(part: str, message: str, command: Command, folder: Path, tmp_path: Path) -> None:
+    encoder = tiny_artifact(tmp_path / "encoder").path
+    status, _, err = command(
+        "train", folder, "--encoder", encoder, "--output", tmp_path / "made", "--max-tokens", 32, "--fit", part
+    )
+    assert status == 1 and message in err and not (tmp_path / "made").exists()
