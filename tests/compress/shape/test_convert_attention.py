@@ -79,7 +79,7 @@ def test_it_can_be_pruned_and_trained(whole: Artifact, tmp_path: Path) -> None:
 
 def test_what_needs_a_graph_is_refused_by_name(whole: Artifact, tmp_path: Path) -> None:
     linear = converted(whole, tmp_path, layers=(1,))
-    alone = r"linear attention runs in PyTorch alone.*remedy: .*predict"
+    alone = r"linear attention runs in PyTorch only.*remedy: .*predict"
     with pytest.raises(CheckpointError, match=f"(?s)converted: {alone}"):
         Onnx()(linear, make_context(tmp_path, linear), tmp_path / "graph")
     with pytest.raises(CheckpointError, match=f"(?s)converted: {alone}"):

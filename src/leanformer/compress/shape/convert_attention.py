@@ -1,14 +1,14 @@
-"""Another kind of attention in the place of softmax attention, with the weights that are there.
+"""Converts the attention of chosen layers to another kind, keeping the weights.
 
-What: chosen layers compute attention another way; the maps of queries, keys, values and output stay as they are.
-    Nothing is trained. `linear` sums keys and values once for all queries, so that its cost grows with the length of a
-    text and not with the square of it.
+What: chosen layers compute attention another way; the query, key, value and output maps stay as they are. Nothing is
+    trained. `linear` sums keys and values once for all queries, so its cost grows linearly with the length of a text
+    and not quadratically.
 Paper: Katharopoulos, Vyas, Pappas and Fleuret 2020, Transformers are RNNs (arXiv 2006.16236).
-Helps: long texts, once the model has been trained again in its new shape, as by compress.distil after this step; with
-    head size D, the products of attention are fewer from D tokens on.
-Hurts: the model answers otherwise at once, and often no better than chance, since its weights were learnt for the
-    softmax; the figures on dev before and after are reported. Below some hundreds of tokens nothing is gained. The
-    result runs in PyTorch alone: export.onnx refuses it.
+Helps: with long texts, after further training in the new shape (compress.distil after this step). With head size D the
+    products of attention need fewer operations from D tokens on.
+Hurts: quality drops at once, often to chance, because the weights were learnt for the softmax; the step reports the
+    dev figure before and after. Below a few hundred tokens there is little to gain. The result runs in PyTorch only;
+    export.onnx refuses it.
 Needs: torch; a model of a mapped family without rotary angles, windows or relative position biases.
 Example: {step: compress.convert_attention, kind: linear}
 """
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class ConvertAttention(Make):
     """Convert the attention of the artifact's layers; nothing is trained."""
 
-    kind: str = "linear"  # the kind that the layers get: "linear", or "softmax" to turn them back
-    layers: tuple[int, ...] | None = None  # which layers, from 1; None: all
+    kind: str = "linear"  # the new kind: "linear", or "softmax" to convert back
+    layers: tuple[int, ...] | None = None  # layers to convert, counted from 1; None: all
 
     technique: ClassVar[str] = "compress.convert_attention"
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)

@@ -47,10 +47,9 @@ def attention_graph(shape: LayerShape, place: object = "a layer") -> AttentionGr
     kind = shape.attention.kind
     if kind not in GRAPHS:
         raise CheckpointError(
-            f"{place}: {kind} attention runs in PyTorch alone; of the kinds of attention a graph can have "
-            f"{', '.join(GRAPHS)}\n"
+            f"{place}: {kind} attention runs in PyTorch only; kinds that can be exported: {', '.join(GRAPHS)}\n"
             "  remedy: run the artifact as it is (leanformer.load, leanformer predict), without steps that export or "
-            "quantise; or export a model that has softmax attention in all layers"
+            "quantise; or export a model whose layers all have softmax attention"
         )
     return GRAPHS[kind]
 
