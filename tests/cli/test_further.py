@@ -149,11 +149,11 @@ def test_energy_is_metered_when_asked_for(
     command: Command, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     pytest.importorskip("codecarbon")
-    from leanformer.measure import energy, inference
+    from leanformer.measure import energy
 
     # A second in place of a minute: the figure means nothing, and all that surrounds it is as it is.
     monkeypatch.setattr(energy.EnergySettings.__init__, "__defaults__", (None, 1.0))
-    monkeypatch.setattr(inference.meter_inference, "__kwdefaults__", {"seconds": 8.0, "seed": 13, "least_seconds": 0.5})
+    monkeypatch.setattr(energy.meter_inference, "__kwdefaults__", {"seconds": 8.0, "seed": 13, "least_seconds": 0.5})
     path, page = tmp_path / "report.json", tmp_path / "page.html"
     status, out, err = command(
         "bench", place / "graph", "--data", place / "test.jsonl", "--no-memory", "--rounds", 1, "--energy", "--country",
