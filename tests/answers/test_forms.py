@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import leanformer
 from leanformer.answers.form import Form
 from leanformer.answers.forms import (
     FORMS,
@@ -41,6 +44,7 @@ from leanformer.task import BUILT, Kind, Task
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
 
+SOURCE = Path(leanformer.__file__).parent
 LOGITS = np.zeros((3, 2), dtype=np.float32)
 ANSWERS = np.zeros(3, dtype=np.int64)
 
@@ -73,6 +77,22 @@ def test_a_form_that_leaves_something_out_cannot_be_made() -> None:
 
     with pytest.raises(TypeError, match=r"abstract methods '?after_training.*unknown"):
         Half("half", "predict", None, "", False, True, False)  # type: ignore[abstract]
+
+
+def test_hardly_anything_outside_the_room_compares_the_form_with_a_name() -> None:
+    """What matters about a form is a field of it; the lines left compare two forms, or look one up in a list."""
+    compares = re.compile(
+        r"answer (==|!=|in|not in) |(==|!=) [a-z_.]*\banswer\b"
+        rf"|\bkind (==|!=|in|not in) ?\(?(None, )?[\"']({'|'.join(BUILT)})[\"']"
+    )
+    lines = [
+        f"{path.relative_to(SOURCE)}: {line.strip()}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path.parent.name != "answers"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if compares.search(line)
+    ]
+    assert len(lines) <= 5, lines
 
 
 def test_heads_are_those_of_all_forms() -> None:
