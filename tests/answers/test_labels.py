@@ -1,12 +1,10 @@
-"""Labels of each form: unknown ones, strata, which apply; and the heads that fit."""
+"""Labels of each form: unknown ones, strata, and which apply."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from leanformer.answers.forms import FORMS
-from leanformer.models.heads import HEADS
-from leanformer.shapes.head import HeadShape
 from leanformer.tagging.ragged import ragged
 from leanformer.task import Task
 
@@ -41,11 +39,3 @@ def test_which_labels_apply() -> None:
         [True, True, False], [True, False, False], [False, False, False], [True, True, True]
     ]  # fmt: skip
     assert not FORMS["score"].applies(np.array([0.5]), 2).any()
-
-
-def test_each_form_has_one_head_and_no_other_fits_it() -> None:
-    heads = {"first": HeadShape(), "none": HeadShape(pooling="none"), "vector": HeadShape("mean", "none")}
-    fitting = {form: [name for name, shape in heads.items() if head.fits(shape)] for form, head in HEADS.items()}
-    assert fitting == {
-        "label": ["first"], "labels": ["first"], "score": ["first"], "tags": ["none"], "vector": ["vector"]
-    }  # fmt: skip
