@@ -32,6 +32,7 @@ TECHNIQUES = {
     "export.cascade": "leanformer.combine.cascade:Cascade",
     "export.onnx": "leanformer.export.onnx:Onnx",
     "export.int8": "leanformer.export.int8:Int8",
+    "train.fine_tune": "leanformer.finetune.fine_tune:FineTune",
 }
 
 ENTRY_POINTS = "leanformer.techniques"

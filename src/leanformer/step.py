@@ -65,12 +65,15 @@ class Make(Step):
         consumes, produces: formats of artifacts.
         reads_data: whether the result depends on the data, and so whether the cache key must cover it.
         lossless: whether the result computes what the artifact that it was given computes.
+        makes_teacher: whether a recipe may begin with it, called "teacher": it then trains the encoder that the recipe
+            is given (`teacher_of`).
     """
 
     consumes: ClassVar[tuple[str, ...]]
     produces: ClassVar[str]
     reads_data: ClassVar[bool] = True
     lossless: ClassVar[bool] = False
+    makes_teacher: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:

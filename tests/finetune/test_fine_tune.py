@@ -25,6 +25,11 @@ from leanformer.train.targets import labels_of
 from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_dataset, tiny_tokenizer
 from tests.train.running import KilledError
 
+# For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
+QUICK = {"epochs": 1, "batch_size": 32, "precision": "fp32"}
+BAD = ({"epochs": 0}, {"crf": "yes"})
+DEFAULTS = "1 a7e2de68efce"
+
 DATA = tiny_dataset()
 SETTINGS = FitSettings(epochs=12, batch_size=16, learning_rate=2e-3, precision="fp32")
 

@@ -1,29 +1,89 @@
-"""Fine-tune an encoder checkpoint for a task: what makes a teacher."""
+"""Fine-tuning of an encoder on the task's labels.
+
+What: the whole model is trained on the labelled texts, and the weights that are best on dev are kept. Called `name:
+    teacher` and first in a recipe, it makes the teacher of the encoder that the recipe is given; anywhere else it
+    trains the artifact that it is given, or another encoder.
+Paper: Devlin, Chang, Lee and Toutanova 2019, BERT (arXiv 1810.04805).
+Helps: a recipe from a pre-trained encoder to the compressed model; after layers, heads or pieces were removed.
+Hurts: without a teacher's answers a small model learns less from the same texts (see compress.distil).
+Needs: torch; labelled train and dev texts; an encoder of a mapped family.
+Example: {step: train.fine_tune, epochs: 3}
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-
-from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.variety import require_variety
-from leanformer.errors import DataError, LeanformerError
+from leanformer.errors import DataError, LeanformerError, RecipeError
 from leanformer.files import remove_folder, sha256_json, write_json
-from leanformer.models.store import device_of, start_classifier, write_classifier
+from leanformer.formats import format_of
+from leanformer.options import FilePath
 from leanformer.outputs.folders import new_output
 from leanformer.progress import to_stdout
-from leanformer.tokenizer import Tokenizer
-from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
-from leanformer.train.objectives.chain import tag_chain
-from leanformer.train.objectives.objective import LabelLoss, Supervised
-from leanformer.train.settings import FitSettings
-from leanformer.train.targets import labels_of, with_scale
+from leanformer.shapes.planned import PlannedShape
+from leanformer.step import Context, Make, record
+from leanformer.train.fit_options import AdamWOptions
+
+if TYPE_CHECKING:
+    from leanformer.train.settings import FitSettings
+
+
+@dataclass(frozen=True)
+class FineTune(AdamWOptions, Make):
+    """Fine-tune the artifact, or another encoder, on the labels of train."""
+
+    encoder: FilePath | None = None  # start from this checkpoint or artifact; None: from what the step is given
+    max_tokens: int | None = None  # longest input in tokens; None: as of what the step is given
+    crf: bool = False  # of a tagger: learn which tag follows which too
+    learning_rate: float = 5e-5
+
+    technique: ClassVar[str] = "train.fine_tune"
+    consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
+    produces: ClassVar[str] = "encoder"
+    trains: ClassVar[bool] = True
+    makes_teacher: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        self.at_least(2, "max_tokens")
+        super().__post_init__()
+
+    def planned(self, shape: PlannedShape) -> PlannedShape | None:
+        return None if self.encoder is not None else shape
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        if self.encoder is None and format_of(artifact).foreign:
+            raise RecipeError(
+                f"{self.technique}: {artifact.path}: a family that is not mapped cannot be trained\n"
+                "  remedy: name an encoder of a mapped family to start from: encoder: ENCODER"
+            )
+        encoder = self.encoder or str(artifact.path)
+        entry = record(self, artifact) | {"seed": context.seed}
+        return self._fit(encoder, context, output, artifact.max_tokens, artifact.history, entry)
+
+    def teacher_of(self, encoder: str, context: Context, output: Path, max_tokens: int) -> Artifact:
+        """A teacher of an encoder that is no artifact yet, or one for another task."""
+        return self._fit(self.encoder or encoder, context, output, max_tokens)
+
+    def _fit(
+        self, encoder: str, context: Context, output: Path, max_tokens: int, history: Sequence[Mapping[str, Any]] = (),
+        entry: Mapping[str, Any] | None = None,
+    ) -> Artifact:  # fmt: skip
+        import torch
+
+        torch.set_num_threads(context.threads)
+        rows = 1 if context.data.train is None else len(context.data.train)  # that there are none is said below
+        return _fine_tune(
+            encoder, context.data, output, self.settings(context.seed, epochs=self.epochs_of(rows)),
+            max_tokens=self.max_tokens or max_tokens, crf=self.crf, work=context.work, device=context.device,
+            say=context.say, history=history, entry=entry,
+        )  # fmt: skip
 
 
 def fine_tune(
@@ -55,6 +115,27 @@ def fine_tune(
     we cannot map, and `LeanformerError` where `output` would replace the encoder, the device is not there, or `crf` has
     no tags to learn.
     """
+    return _fine_tune(
+        encoder, data, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
+    )
+
+
+def _fine_tune(
+    encoder: str, data: Dataset, output: Path, settings: FitSettings, *, max_tokens: int, crf: bool, work: Path,
+    device: str, say: Callable[[str], None], history: Sequence[Mapping[str, Any]] = (),
+    entry: Mapping[str, Any] | None = None,
+) -> Artifact:  # fmt: skip
+    """What `fine_tune` does. A step of a recipe gives what came before and its own record; nothing lies beside then."""
+    import torch
+
+    from leanformer.answers.forms import form_of
+    from leanformer.models.store import device_of, start_classifier, write_classifier
+    from leanformer.tokenizer import Tokenizer
+    from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
+    from leanformer.train.objectives.chain import tag_chain
+    from leanformer.train.objectives.objective import LabelLoss, Supervised
+    from leanformer.train.targets import labels_of, with_scale
+
     if data.train is None:
         raise DataError(
             "training needs a labelled train split", path=data.name, remedy="give a train file whose rows have labels"
@@ -92,25 +173,22 @@ def fine_tune(
         work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else [])]),
         device=device, say=say, languages=train.languages,
     )  # fmt: skip
-    entry = {
-        "step": "train.fine_tune",
-        "options": {
-            "encoder": Path(encoder).name,
-            "max_tokens": tokens,
-            **settings.to_json(),
-            **({"crf": True} if crf else {}),
-        },
-        "parent": None,
-        "result": dev_result(result, train.task),
-        "data": {"name": data.name, "training_hash": data.training_hash},
-    }
+    as_step = entry is not None
+    if entry is None:
+        options = {"encoder": Path(encoder).name, "max_tokens": tokens, **settings.to_json()}
+        entry = {
+            "step": FineTune.technique, "options": options | ({"crf": True} if crf else {}), "parent": None,
+        }  # fmt: skip
+    scores = dev_result(result, train.task)
+    entry = {**entry, "result": scores, "data": {"name": data.name, "training_hash": data.training_hash}}
     with new_output(output, say) as temporary:
         write_classifier(
-            model, temporary, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[entry]
+            model, temporary, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[*history, entry]
         )
         # Time is a fact about this machine, so it lies beside the artifact and not in its content.
-        write_json(temporary / "training.json", {"seconds": round(result.seconds, 1), **dev_result(result, train.task)})
-        if data.dev_rows is not None:
+        if not as_step:
+            write_json(temporary / "training.json", {"seconds": round(result.seconds, 1), **scores})
+        if data.dev_rows is not None and not as_step:
             write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
     # Only what we put there: the folder may be one that somebody keeps other things in.
     remove_folder(work / "checkpoint")

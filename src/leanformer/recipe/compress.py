@@ -33,6 +33,7 @@ from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
 from leanformer.progress import to_stdout
 from leanformer.recipe.library import find_recipe
+from leanformer.recipe.opening import make_teacher
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
@@ -135,7 +136,7 @@ def compress(
         raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
     check_apart(output, [model])
     if not isinstance(data, Dataset):
-        if (task := known_task(model)) is not None:
+        if (task := known_task(model) if recipe.opening is None else None) is not None:
             metric_name(task)  # a task that cannot be measured is refused now
         data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
     if any(one.step.trains for one in recipe.steps):
@@ -143,6 +144,9 @@ def compress(
     threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else Path(work)
     check_work(work, output)
+    if (opening := recipe.opening) is not None:
+        given = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
+        model = str(make_teacher(recipe, opening, model, max_tokens, given, energy).path)
     teacher = take_in(model, work, max_tokens, data, say)
     require(teacher, "teaches", model)
     say(
@@ -154,7 +158,7 @@ def compress(
     for note in matching:  # before the check, whose outcome they may explain
         say(f"note: {note}")
     weak = check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher)
-    notes = [*weak, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens)]
+    notes = [*weak, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens, opening is None)]
     for note in notes:
         say(f"note: {note}")
     data = replace(prepared.data, notes=(*matching, *notes))
@@ -203,7 +207,7 @@ def _asked(energy: EnergySettings | None, further: Further, prepared: Mapping[st
     return metering if further == NOTHING else [*metering, further.key(prepared)]
 
 
-def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> list[str]:
+def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, elsewhere: bool) -> list[str]:
     """What a reader of the report must know about teacher and data before any figure."""
     notes = []
     tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
@@ -216,7 +220,7 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int) -> 
             )
     if is_artifact(model) and max_tokens != DEFAULT_MAX_TOKENS and max_tokens != teacher.max_tokens:
         notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is passed over")
-    trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history else None
+    trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history and elsewhere else None
     if trained_on is not None and data.dev_rows is not None and trained_on != data.training_hash:
         notes.append(
             "dev was taken out of train here, and the teacher was trained on another division of the data: dev figures "

@@ -33,18 +33,18 @@ def curated(step: Curate, name: str, context: Context, work: Path, say: Callable
     if (after.task, after.dev, after.test) != (before.task, before.dev, before.test):
         raise RecipeError(f"{step.technique}: a curation changes train and unlabelled texts alone, not dev or the task")
     file.parent.mkdir(parents=True, exist_ok=True)
-    keep(file, _written(after))
+    keep(file, _written(before, after))
     return after
 
 
-def _written(data: Dataset) -> dict[str, Any]:
-    parts = {split: getattr(data, split) for split in CHANGED}
+def _written(before: Dataset, after: Dataset) -> dict[str, Any]:
+    parts = {split: getattr(after, split) for split in CHANGED}
     fields = ("texts", "labels", "pairs", "source", "languages")
     splits = {
         split: None if part is None else {field: getattr(part, field) for field in fields}
         for split, part in parts.items()
     }
-    return {"splits": splits, "notes": data.notes}
+    return {"splits": splits, "notes": after.notes[len(before.notes) :]}
 
 
 def _read(value: dict[str, Any], before: Dataset) -> Dataset:
@@ -53,7 +53,7 @@ def _read(value: dict[str, Any], before: Dataset) -> Dataset:
         split: None if part is None else Examples(before.task, **{key: _tuples(field) for key, field in part.items()})
         for split, part in value["splits"].items()
     }
-    return replace(before, **splits, notes=tuple(value["notes"]))
+    return replace(before, **splits, notes=(*before.notes, *value["notes"]))
 
 
 def _tuples(value: Any) -> Any:

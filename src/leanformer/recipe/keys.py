@@ -19,6 +19,14 @@ def step_key(step: Make, source: Artifact, teacher: Artifact, context: Context) 
     )
 
 
+def teacher_key(step: Make, encoder: str, max_tokens: int, context: Context) -> str:
+    """The key of the teacher that `step` makes of an encoder, which is a folder or a name."""
+    source = _folder_hash(Path(encoder)) if Path(encoder).is_dir() else encoder
+    return sha256_json(
+        _causes(step, context) | {"encoder": source, "max_tokens": max_tokens, "data": context.data.training_hash}
+    )
+
+
 def curation_key(step: Curate, context: Context) -> str:
     """The key of what `step` makes of the context's data; what the data are known to share with test is told on."""
     data = context.data

@@ -72,6 +72,8 @@ def run_recipe(
             continue
         assert isinstance(step, Make)
         model = one.name
+        if one is recipe.opening:  # made before (see `recipe.opening`)
+            continue
         if lacking := [name for name in (source, *named_artifacts(step).values()) if name not in artifacts]:
             left_out[one.name] = f"{lacking[0]!r}, which it builds on, was left out"
             context.say(f"{label}: left out, because {left_out[one.name]}")

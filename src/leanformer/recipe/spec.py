@@ -14,7 +14,7 @@ import yaml
 from leanformer import catalog
 from leanformer.errors import RecipeError
 from leanformer.options import options, without_groups
-from leanformer.step import Curate, Step, named_artifacts
+from leanformer.step import Curate, Make, Step, named_artifacts
 
 _NAME = re.compile(r"[\w-][\w.-]*")
 # YAML 1.1 takes 1e-4 for text, because it lacks a point.
@@ -60,6 +60,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         known, curated, rungs = {"teacher"}, {ORIGINAL}, {"teacher": "teacher"}
+        if self.opening is not None:
+            known = set()
         for one in self.steps:
             if not _NAME.fullmatch(one.name):  # it becomes part of a folder's name
                 raise RecipeError(f"recipe {self.name}: {one.name!r} is no name; use letters, digits, - _ and .")
@@ -91,6 +93,19 @@ class Recipe:
                 rungs[one.name] = one.rung
         if not any(one.rung for one in self.steps):
             raise RecipeError(f"recipe {self.name}: no step has a `rung:`, so there would be nothing to choose from")
+
+    @property
+    def opening(self) -> RecipeStep | None:
+        """The step that makes the teacher of an encoder: the first that makes anything, called "teacher"; or None."""
+        first = next((one for one in self.steps if isinstance(one.step, Make)), None)
+        if first is None or first.name != "teacher":
+            return None
+        if not first.step.makes_teacher or first.uses or first.rung or first.after:  # type: ignore[attr-defined]
+            raise RecipeError(
+                f"recipe {self.name}: a first step called 'teacher' makes one of the encoder that the recipe is given; "
+                "it must be train.fine_tune, without `uses:`, `rung:` or `after:`"
+            )
+        return first
 
     def to_json(self) -> dict[str, Any]:
         steps = [

@@ -16,6 +16,7 @@ from leanformer.outputs.folders import check_folder
 from leanformer.outputs.work import check_work
 from leanformer.progress import to_stdout
 from leanformer.runtime.cores import default_threads
+from leanformer.step import Context
 
 
 def train(
@@ -71,12 +72,9 @@ def train(
     Raises `LeanformerError` for anything that the user can correct.
     """
     need_torch("training")
-    import torch
-
-    from leanformer.finetune.fine_tune import fine_tune
+    from leanformer.finetune.fine_tune import FineTune
     from leanformer.train.fit_options import made_parts
     from leanformer.train.precision import CHOICES
-    from leanformer.train.settings import FitSettings
 
     output = Path(os.path.abspath(output))
     check_folder(output, overwrite=overwrite)
@@ -84,20 +82,18 @@ def train(
     check_work(work, output)
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
-    parts = tuple((fit or {}).items())
-    made_parts(parts)  # a wrong one is refused before the data are read
-    torch.set_num_threads(threads or default_threads())
+    made_parts((fit or {}).items())  # a wrong one is refused before the data are read
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)
     for note in data.notes:
         say(f"note: {note}")
-    settings = FitSettings(
+    step = FineTune(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, seed=seed, language_temperature=language_temperature, parts=parts,
+        precision=precision, language_temperature=language_temperature, crf=crf,
+        **(fit or {}),
     )  # fmt: skip
+    context = Context(data, {}, work, work, seed, device, threads or default_threads(), say)
     encoder = str(encoder.path if isinstance(encoder, Artifact) else encoder)
-    effort = Effort("teacher", "train.fine_tune", whole=not work.exists())
+    effort = Effort("teacher", step.technique, whole=not work.exists())
     with recorded(effort, output, EnergySettings() if energy is True else energy or None):
-        return fine_tune(
-            encoder, data, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
-        )
+        return step.teacher_of(encoder, context, output, max_tokens)

@@ -23,7 +23,7 @@ def planned_shape(recipe: Recipe, runtime: Mapping[str, Any], teacher: Artifact)
     shapes = {"teacher": PlannedShape(int(config["hidden"]), int(config["head_size"]), layers)}
     previous = "teacher"
     for step in recipe.steps:
-        if not isinstance(step.step, Make):
+        if not isinstance(step.step, Make) or step is recipe.opening:
             continue
         shape = step.step.planned(shapes[step.uses or previous])
         if shape is None:

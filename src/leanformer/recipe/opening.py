@@ -1,0 +1,45 @@
+"""The opening of a recipe that begins with an encoder: its data curated, and a teacher made of the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from leanformer.artifact import Artifact
+from leanformer.files import remove_folder
+from leanformer.measure.effort import Effort, recorded
+from leanformer.measure.energy import EnergySettings
+from leanformer.recipe.curated import curated
+from leanformer.recipe.keys import teacher_key
+from leanformer.recipe.made import find_made, note_made
+from leanformer.recipe.spec import ORIGINAL, Recipe, RecipeStep
+from leanformer.step import Context, Curate
+
+if TYPE_CHECKING:
+    from leanformer.finetune.fine_tune import FineTune
+
+
+def make_teacher(
+    recipe: Recipe, opening: RecipeStep, encoder: str, max_tokens: int, context: Context, energy: EnergySettings | None
+) -> Artifact:
+    """The teacher that the recipe's opening makes of `encoder`, or has made in `context.work` before.
+
+    `run_recipe` takes it from there; curations before the opening are found by it.
+    """
+    step: FineTune = opening.step  # type: ignore[assignment]
+    data, current = {ORIGINAL: context.data}, ORIGINAL
+    for one in recipe.steps[: recipe.steps.index(opening)]:
+        assert isinstance(one.step, Curate)
+        given = replace(context, data=data[one.data or current])
+        data[one.name] = curated(one.step, one.name, given, context.work / "steps", context.say)
+        current = one.name
+    context = replace(context, data=data[opening.data or current])
+    key = teacher_key(step, encoder, max_tokens, context)
+    folder, unfinished = (context.work / part / f"teacher-{key[:16]}" for part in ("steps", "running"))
+    if (artifact := find_made(folder, context.say)) is None:
+        context.say(f"teacher: {opening.technique} of {encoder}")
+        with recorded(Effort("teacher", opening.technique, whole=not unfinished.exists()), folder, energy):
+            artifact = step.teacher_of(encoder, replace(context, work=unfinished), folder, max_tokens)
+        note_made(folder)
+    remove_folder(unfinished)
+    return artifact
