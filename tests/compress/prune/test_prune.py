@@ -188,7 +188,7 @@ def test_what_cannot_be_done_is_refused(source: Artifact, tmp_path: Path, option
         ({"ffn": 0}, "ffn must be at least 1"),
         ({"texts": 0}, "texts must be at least 1"),
         ({"budget": "bytes"}, "budget is one of flops, parameters, latency"),
-        ({"ranking": "age"}, "one of importance, magnitude, random"),
+        ({"ranking": "age"}, "ranking is one of importance, magnitude, random"),
         ({"budget": "latency"}, "needs a `table`"),
         ({"table": "x.json"}, "for budget latency only"),
         ({"latency_ms": 2.0}, "for budget latency only"),

@@ -128,7 +128,7 @@ def test_a_pruned_model_is_exported_and_quantised(trained: Artifact, tmp_path: P
     ("options", "message"),
     [
         ({"keep": 0.0}, "keep is a share"),
-        ({"tune": "all"}, "tune is weights, masks or none"),
+        ({"tune": "all"}, "tune is one of weights, masks, none"),
         ({"texts": 1}, "texts must be at least 2"),
         ({"multiple": 0}, "multiple must be at least 1"),
         ({"tune_tokens": 0}, "tune_tokens must be at least 1"),
