@@ -1,25 +1,17 @@
-"""`train.fine_tune` as a step: of an artifact, of another encoder, and as the opening of a recipe."""
+"""`train.fine_tune` as a step: of an artifact, and of another encoder."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.errors import RecipeError
-from leanformer.files import sha256_json
 from leanformer.finetune.fine_tune import FineTune, fine_tune
-from leanformer.measure.speed import SpeedSettings
 from leanformer.options import options
-from leanformer.recipe.compress import compress
-from leanformer.recipe.spec import Recipe, read_recipe
 from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import tiny_artifact
 
-SPEED = SpeedSettings(rounds=1, latency_texts=6, seconds=0.01)
 SMALL = {"epochs": 1, "batch_size": 32, "precision": "fp32"}
 
 
@@ -47,73 +39,3 @@ def test_another_encoder_takes_the_place_of_what_it_is_given(encoder: Artifact, 
     context = make_context(tmp_path, encoder)
     from_other = FineTune(encoder=str(other.path), **SMALL)(encoder, context, tmp_path / "a")
     assert from_other.content_hash == FineTune(**SMALL)(other, context, tmp_path / "b").content_hash
-
-
-RECIPE = """\
-steps:
-- {step: curate.duplicates, name: clean}
-- {step: train.fine_tune, name: teacher, epochs: 2, batch_size: 32, precision: fp32, learning_rate: 0.002}
-- {step: compress.layer_drop, name: shallow, drop: 1}
-- {step: train.fine_tune, name: again, epochs: 1, batch_size: 32, precision: fp32, data: original}
-- {step: export.onnx, rung: small}
-"""
-
-
-def recipe_of(tmp_path: Path, text: str = RECIPE) -> Recipe:
-    (tmp_path / "recipe.yaml").write_text(text)
-    return read_recipe(tmp_path / "recipe.yaml")
-
-
-def test_a_recipe_from_an_encoder_to_the_compressed_model(encoder: Artifact, tmp_path: Path):
-    data = tiny_dataset()
-    assert data.train is not None
-    data = replace(data, train=data.train.select([*range(len(data.train)), 0, 1]))
-    said: list[str] = []
-
-    def run(output: str) -> Any:
-        return compress(
-            str(encoder.path), data, tmp_path / output, recipe=recipe_of(tmp_path), work=tmp_path / "work",
-            max_drop=100, allow_weak_teacher=True, allow_lost_classes=True, memory=False, threads=1, device="cpu",
-            speed=SPEED, say=said.append,
-        )  # fmt: skip
-
-    made = run("first")
-    assert [entry["step"] for entry in made.artifact.history] == [
-        "train.fine_tune", "compress.layer_drop", "train.fine_tune", "export.onnx",
-    ]  # fmt: skip
-    assert [rung.name for rung in made.report.rungs][-1] == "small"
-    assert "2 of 122 train texts were removed as duplicates" in made.report.notes
-    assert made.report.recipe["steps"][1]["name"] == "teacher"
-    assert made.artifact.history[0]["data"]["training_hash"] != data.training_hash, "the teacher read the clean data"
-    said.clear()
-    again = run("second")
-    assert again.artifact.content_hash == made.artifact.content_hash
-    assert not any("epoch" in line for line in said), "nothing is trained twice"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("train.fine_tune, name: teacher", "compress.prune, name: teacher", "it must be train.fine_tune"),
-        ("name: teacher,", "name: teacher, rung: a,", "without `uses:`, `rung:` or `after:`"),
-        (
-            "name: shallow,",
-            "name: shallow, uses: nothing,",
-            "uses 'nothing', which is no step before it",
-        ),
-        ("name: shallow,", "name: teacher,", "two artifacts are called 'teacher'"),
-    ],
-)
-def test_a_wrong_opening_is_refused(old: str, new: str, said: str, tmp_path: Path):
-    text = RECIPE.replace(old, new, 1)
-    if "compress.prune" in new:
-        text = text.replace(", epochs: 2, batch_size: 32, precision: fp32, learning_rate: 0.002", "")
-    with pytest.raises(RecipeError) as caught:
-        recipe_of(tmp_path, text)
-    assert said in str(caught.value)
-
-
-def test_recipes_from_an_encoder_survive_json(tmp_path: Path):
-    recipe = recipe_of(tmp_path)
-    assert Recipe.from_json(recipe.to_json()) == recipe and recipe.opening is not None
-    assert len(sha256_json(recipe.to_json())) == 64
