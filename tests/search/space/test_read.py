@@ -183,3 +183,13 @@ steps:
 """
     names = [hole.name for hole in space_of(tmp_path, text).holes()]
     assert names == ["step1", "pruned.keep", "pruned.keep of compress.prune_post_training"]
+
+
+def test_a_search_that_begins_with_an_encoder_is_refused(tmp_path: Path):
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "goals: {maximise: quality, minimise: bytes}\nsteps:\n"
+        "- {step: train.fine_tune, name: teacher, epochs: {choose: [1, 2]}}\n- {step: export.onnx}\n"
+    )
+    with pytest.raises(RecipeError, match="this one makes its teacher of an encoder"):
+        read_space(path)

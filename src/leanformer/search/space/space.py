@@ -119,7 +119,13 @@ class Space:
         last = steps[-1]
         steps[-1] = replace(last, rung=RESULT, after=None)
         plain = [replace(step, rung=None, after=None) for step in steps[:-1]]
-        return Filled(Recipe(self.name, (*plain, steps[-1])), runtime, params)
+        recipe = Recipe(self.name, (*plain, steps[-1]))
+        if recipe.opening is not None:
+            raise RecipeError(
+                f"{self.source}: a search begins with a fine-tuned model; this one makes its teacher of an encoder\n"
+                "  remedy: leave that step out, and make the model by leanformer train"
+            )
+        return Filled(recipe, runtime, params)
 
     def of(self, params: Mapping[str, Any]) -> Filled:
         """The recipe of recorded values. Raises `RecipeError` where they are not of this space."""
