@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,12 +19,14 @@ from leanformer.compress.recurrent.strategies import STRATEGIES
 from leanformer.data.dataset import Dataset
 from leanformer.errors import DataError, RecipeError
 from leanformer.export.onnx import Onnx
+from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model, write_classifier
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.hooks.hook import Hook, Run
 from leanformer.train.teacher_outputs import teacher_outputs
 from tests.export.making import folder_bytes, make_context
 from tests.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
@@ -181,16 +183,24 @@ def test_frozen_parts_keep_every_bit(teacher: Artifact, tmp_path: Path, monkeypa
     from leanformer.compress.recurrent import stages
 
     seen: list[tuple[tuple[str, ...], dict[str, torch.Tensor], dict[str, torch.Tensor]]] = []
-    fit = stages.fit
+    fit = stages.fit_with_parts
 
-    def watched(model: Any, *arguments: Any, **options: Any) -> Any:
-        before = {name: value.clone() for name, value in model.state_dict().items()}
-        trains = tuple(name for name, part in model.parts().items() if next(part.parameters()).requires_grad)
-        result = fit(model, *arguments, **options)
-        seen.append((trains, before, {name: value.clone() for name, value in model.state_dict().items()}))
+    class Watch(Hook):
+        """Which parts are trained, as the loop is told."""
+
+        trains: tuple[str, ...] = ()
+
+        def before_step(self, run: Run) -> None:
+            parts = cast(BiLstm, run.model).parts()
+            self.trains = tuple(name for name, part in parts.items() if next(part.parameters()).requires_grad)
+
+    def watched(model: Any, objective: Any, feed: Any, plan: Any, hooks: Any) -> Any:
+        before, watch = {name: value.clone() for name, value in model.state_dict().items()}, Watch()
+        result = fit(model, objective, feed, plan, [*hooks, watch])
+        seen.append((watch.trains, before, {name: value.clone() for name, value in model.state_dict().items()}))
         return result
 
-    monkeypatch.setattr(stages, "fit", watched)
+    monkeypatch.setattr(stages, "fit_with_parts", watched)
     distilled(teacher, tmp_path)
     assert len(seen) == 9
     moved = 0
