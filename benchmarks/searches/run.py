@@ -7,7 +7,7 @@ The space is benchmarks/recipes/search-<data set>.yaml, or search.yaml where the
 trial in full; then what halving would have done to the same trials is replayed (`replay.py`), which runs them on
 smaller shares besides. Then the front, `quick` and `fastformers` are measured together on test, in turn; the fixed
 recipes are found in the ladder's work folder (benchmarks/ladders/run.py) where it made them, and made there where it
-did not. Everything is kept in benchmarks/work/, so a killed run goes on: give the same command again.
+did not. Everything is kept in benchmarks/work/, so a killed run goes on: run the same command again.
 
 Trials train on some thousands of texts (`TEXTS`; of SST-2 whole sentences), so that one takes a minute, not ten. The
 teacher and the fixed recipes had all, of SST-2 the phrases too.

@@ -30,7 +30,7 @@ from leanformer.task import Task
 
 MANIFEST = "leanformer.json"
 FORMAT_VERSION = 1
-AGAIN = "\n  remedy: copy or make the artifact again"
+AGAIN = "\n  remedy: copy or recreate the artifact"
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
             raise ArtifactError(
                 f"{manifest_path}: format version {shown(version)}, but this Leanformer reads version "
                 f"{FORMAT_VERSION}\n"
-                "  remedy: upgrade Leanformer, or make the artifact again with this one"
+                "  remedy: upgrade Leanformer, or recreate the artifact with this one"
             )
         check_manifest(manifest)
         artifact = _from_manifest(folder, manifest)

@@ -43,7 +43,7 @@ def check_rows(
     if types is not None and rows[0].ndim == 2 and max(int(row[:, 1].max()) for row in rows) >= types:
         raise DataError(
             f"a pair has the token type {max(int(row[:, 1].max()) for row in rows)}, and the model's table has {types}",
-            remedy="make the artifact again with the tokenizer of its model",
+            remedy="recreate the artifact with the tokenizer of its model",
         )
     ids = [row if row.ndim == 1 else row[:, 0] for row in rows]
     together = ids[0] if len(ids) == 1 else np.concatenate(ids)
@@ -53,7 +53,7 @@ def check_rows(
             if len(wrong):
                 raise DataError(
                     f"text {number} has the token id {wrong[0]}, and the model's table has {vocabulary} words",
-                    remedy="leave the token out of the text, or make the artifact again from a model whose table has "
+                    remedy="leave the token out of the text, or recreate the artifact from a model whose table has "
                     "a row for every token (resize_token_embeddings)",
                 )
 

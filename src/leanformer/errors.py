@@ -50,7 +50,7 @@ class TokenizerFileError(ArtifactError, CheckpointError):
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
-            f"{path}: {problem}\n  remedy: copy or make the artifact again, or save the tokenizer again with "
+            f"{path}: {problem}\n  remedy: copy or recreate the artifact, or save the tokenizer again with "
             "`save_pretrained`"
         )
 

@@ -36,7 +36,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     lacking = [one for one in wanted if not hasattr(made, one)]
     if lacking:
         raise LeanformerError(
-            f"{name} is no predictor: it has no {', '.join(lacking)}\n"
+            f"{name} is not a predictor: it has no {', '.join(lacking)}\n"
             "  remedy: a property task, methods tokenize(texts) and infer(rows), as leanformer.predictor.Predictor says"
             + (", and sentence_windows(sentences), as Tagger does" if tags else "")
         )

@@ -125,7 +125,7 @@ def format_named(name: str, place: object) -> Format:
     if name not in FORMATS:
         raise ArtifactError(
             f"{place}: format {name!r} is unknown to this Leanformer, which has {', '.join(FORMATS)}\n"
-            "  remedy: upgrade Leanformer, or make the artifact again with this one"
+            "  remedy: upgrade Leanformer, or recreate the artifact with this one"
         )
     return FORMATS[name]
 

@@ -172,7 +172,7 @@ def test_a_server_reads_and_answers_as_it_does(cascade: Artifact, by_hand: tuple
 def test_its_stability_is_measured_in_two_ways(cascade: Artifact, tmp_path: Path):
     assert set(ways_of(cascade, open_predictor(cascade, threads=1), tmp_path)) == {
         "one text at a time",
-        "in other company",
+        "in another batch",
     }
 
 

@@ -39,7 +39,7 @@ def test_an_interrupt_says_how_to_go_on_where_one_can(
     monkeypatch.setattr("leanformer.recipe.compress.find_recipe", interrupted)
     status, _, err = command("compress", encoder, "--data", folder, "--output", tmp_path / "lean")
     assert status == 130
-    assert "give the same command again" in err
+    assert "run the same command again" in err
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99"])

@@ -39,7 +39,7 @@ def test_it_is_known_for_what_it_is(error: Exception, command: Command, monkeypa
     monkeypatch.setattr("leanformer.catalog.card", fail)
     status, out, err = command("techniques")
     is_friendly(status, out, err)
-    assert "\n  remedy: " in err and "give the same command again\n" in err
+    assert "\n  remedy: " in err and "run the same command again\n" in err
     assert ("/data/x.work/" in err) == bool("x.work" in str(error) or error.__cause__)
     assert "; it goes on from what is there" in str(full_disk(error, goes_on=True))
 

@@ -110,4 +110,4 @@ def test_a_promise_that_cannot_be_read_is_said(cascade: Path, calibration: dict[
     status, out, _ = command("inspect", cascade)
     assert status == 0
     assert "member 1: answers the rest" in out
-    assert "promise: what is told of it cannot be read" in out
+    assert "promise: its record cannot be read" in out

@@ -69,7 +69,7 @@ def test_at_any_moment(delay: float, tiny_onnx_artifact: Path, folder: Path, tmp
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (130, ""), err
-    assert err.splitlines()[-1] == "stopped; give the same command again to go on from here"
+    assert err.splitlines()[-1] == "stopped; run the same command again to resume"
     assert "Traceback" not in err and "KeyboardInterrupt" not in err
 
 
@@ -84,7 +84,7 @@ def test_before_anything_can_be_noted(command: Command, monkeypatch: pytest.Monk
             raise KeyboardInterrupt
 
     monkeypatch.setitem(sys.modules, "leanformer.cli.interrupts", Interrupting())  # type: ignore[arg-type]
-    assert command("train") == (130, "", "stopped; give the same command again to go on from here\n")
+    assert command("train") == (130, "", "stopped; run the same command again to resume\n")
 
 
 def test_between_the_handler_and_what_it_guards():

@@ -80,7 +80,7 @@ def is_told(found: dict[str, Any]) -> bool:
     assert status == 1, said
     assert problem.startswith("error: /") and problem.endswith((": No space left on device", ": File too large"))
     assert ".partial" not in problem
-    assert remedy.startswith("  remedy: ") and "give the same command again; it goes on" in remedy
+    assert remedy.startswith("  remedy: ") and "run the same command again; it goes on" in remedy
     assert "Traceback" not in said
     return True
 

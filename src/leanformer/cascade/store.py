@@ -30,7 +30,7 @@ FORMAT, FORMAT_VERSION = "cascade", 1
 PLAN, MEMBERS = "cascade.json", "members"
 # What `leanformer tune` stores beside an artifact is no part of it, and goes where it goes.
 _TUNING = "tuning"
-_REMEDY = "remedy: copy or make the artifact again"
+_REMEDY = "remedy: copy or recreate the artifact"
 _SCHEMA = fields(
     {
         "format_version": whole(1, FORMAT_VERSION), "measure": text(100), "members": listed(text(128), 2, MOST_MEMBERS),

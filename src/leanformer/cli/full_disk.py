@@ -23,7 +23,7 @@ def full_disk(error: BaseException, goes_on: bool) -> str | None:
             where = "" if name is None else _PARTIAL.sub(r"\1", os.fsdecode(name) if name else "") + ": "
             room = "raise the limit on files (ulimit -f)" if reason == os.strerror(errno.EFBIG) else "make room there"
             again = "; it goes on from what is there" if goes_on else ""
-            return f"{where}{reason}\n  remedy: {room}, and give the same command again{again}"
+            return f"{where}{reason}\n  remedy: {room}, and run the same command again{again}"
         found = found.__cause__ or found.__context__
     return None
 

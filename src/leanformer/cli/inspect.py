@@ -85,7 +85,7 @@ def _show_cascade(artifact: Artifact) -> None:
         # A history may be anybody's, and the members are what they are whatever it says.
         lines = [
             *calibration_lines(plan.to_json(), None)[:-1],
-            f"promise: what is told of it cannot be read ({error!r})",
+            f"promise: its record cannot be read ({error!r})",
         ]
     for line in lines:
         print(f"  {line}")

@@ -102,7 +102,7 @@ def _stop_at_once() -> NoReturn:
 
 
 def _stopped() -> str:
-    return "stopped" + ("; give the same command again to go on from here" if _goes_on() else "")
+    return "stopped" + ("; run the same command again to resume" if _goes_on() else "")
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def _given(texts: list[str], seconds: list[str] | None, task: Task) -> Iterator[
     texts, seconds = [as_text(one) for one in texts], None if seconds is None else [as_text(one) for one in seconds]
     for text in [*texts, *(seconds or ())]:
         if is_empty(text) or any("\ud800" <= one <= "\udfff" for one in text):
-            raise LeanformerError(f"{text!r} is no text\n  remedy: give at least one word, in UTF-8")
+            raise LeanformerError(f"{text!r} is not a text\n  remedy: give at least one word, in UTF-8")
     questions = list(zip(texts, seconds, strict=True)) if seconds else texts
     check_texts(questions, task)
     return numbered(questions)

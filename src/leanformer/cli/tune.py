@@ -77,7 +77,7 @@ def tune(
     if part is None or found < max(LEAST_TEXTS, texts or 0):
         raise LeanformerError(
             f"{data}: {found} texts, and {max(LEAST_TEXTS, texts or 0)} are needed\n"
-            "  remedy: give more texts, of the lengths that will be asked" + (", or fewer --texts" if texts else "")
+            "  remedy: give more texts, of typical length" + (", or fewer --texts" if texts else "")
         )
     record = tune(
         one, _shuffled(sampled(part, 4096, seed), seed), goal=goal, seconds=seconds, cores=cores, siblings=siblings,

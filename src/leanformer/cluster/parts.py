@@ -127,7 +127,7 @@ def join(folder: Path, output: Path, chunks: Iterable[Sequence[Asked]]) -> Tally
             except (OSError, ValueError) as error:
                 raise LeanformerError(
                     f"{path}: does not answer its rows of the input ({error})\n"
-                    "  remedy: remove that file and give the same command again"
+                    "  remedy: remove that file and run the same command again"
                 ) from error
 
     with new_file(output) as temporary, open(temporary, "w", encoding="utf-8") as handle:

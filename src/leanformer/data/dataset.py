@@ -232,7 +232,7 @@ def _describe_controls(tables: Mapping[str, Table]) -> list[str]:
         if count := sum(bool(_C1_CONTROLS.search(row.text + (row.pair or ""))) for row in table.rows):
             notes.append(
                 f"{count} of {len(table.rows)} {split} texts hold control characters (U+0080 to U+009F), as when a "
-                "file in CP1252 was converted as if it were Latin-1; convert the original anew, or this one: "
+                "file in CP1252 was converted as if it were Latin-1; convert the original again, or this file: "
                 "iconv -f UTF-8 -t LATIN1 FILE | iconv -f CP1252 -t UTF-8"
             )
     return notes

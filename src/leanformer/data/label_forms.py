@@ -151,7 +151,7 @@ def _labels_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[st
     if isinstance(label, tuple):
         return None
     return (
-        f"one label ({label!r}), but any number of them is asked for (kind {kind!r})",
+        f"one label ({label!r}), but any number of them was expected (kind {kind!r})",
         f"write a list under 'labels' (in a table: names, with {LABEL_SEPARATOR!r} between them)",
     )
 
@@ -169,7 +169,7 @@ def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str,
     if isinstance(label, tuple):
         return None
     return (
-        f"one label ({label!r}), but a tag for each word is asked for (kind {kind!r})",
+        f"one label ({label!r}), but a tag for each word was expected (kind {kind!r})",
         "write words and tags as columns, or as lists under 'words' and 'tags' in JSON Lines",
     )
 

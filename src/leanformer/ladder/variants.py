@@ -21,13 +21,13 @@ Ways = Mapping[str, Callable[[], Predictor]]
 def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
     """How else this model can be run, by name; `scratch` is an empty folder for a padded copy of its graph.
 
-    For a graph: alone, in other company, as the padded graph that `leanformer export` writes, on each other number of
-    threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in other company, padded. For
-    a cascade: alone, in other company.
+    For a graph: alone, in another batch, as the padded graph that `leanformer export` writes, on each other number of
+    threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in another batch, padded. For
+    a cascade: alone, in another batch.
     """
     ways: dict[str, Callable[[], Predictor]] = {
         "one text at a time": lambda: Alone(predictor),
-        "in other company": lambda: OtherCompany(predictor),
+        "in another batch": lambda: OtherCompany(predictor),
     }
     if not isinstance(predictor, LightPredictor):
         return ways | ({"padded": lambda: _padded_torch(artifact)} if can(artifact, "module") else {})

@@ -80,7 +80,7 @@ def read_weights(artifact: Artifact, make: Callable[[], Module]) -> Module:
                 )
         weights = load_file(path)
         model = make()
-        check_finite(weights, path, ArtifactError, "make the artifact again")
+        check_finite(weights, path, ArtifactError, "recreate the artifact")
         model.load_state_dict(weights)
     except (SafetensorError, ValueError, TypeError, RuntimeError, OSError) as error:
         raise ArtifactError(f"{path}: not the weights of this model ({error}){AGAIN}") from error

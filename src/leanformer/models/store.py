@@ -250,7 +250,7 @@ def device_of(name: str) -> torch.device:
     if int(match[1] or 0) >= count:
         raise LeanformerError(
             f"device {name!r}: PyTorch sees {count or 'no'} GPU{'s' if count > 1 else ''} here\n"
-            "  remedy: use cpu, or auto, which takes what there is; for a GPU install PyTorch's build for CUDA"
+            "  remedy: use cpu, or auto, which takes what is available; for a GPU install PyTorch's build for CUDA"
         )
     return torch.device(name)
 

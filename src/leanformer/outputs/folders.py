@@ -122,7 +122,7 @@ def _take_over(found: Sequence[str], old: Path, new: Path, path: Path) -> None:
         if os.path.lexists(target) or not above.is_dir():
             raise LeanformerError(
                 f"{path / name}: is not of Leanformer's making, and what was made has a file of that name\n"
-                "  remedy: move it out of the folder and give the same command again"
+                "  remedy: move it out of the folder and run the same command again"
             )
         _make_folders(source.parent, target.parent)
         if source.is_symlink():

@@ -219,7 +219,7 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
                 "in every rung alike (--max-tokens)"
             )
     if is_artifact(model) and max_tokens != DEFAULT_MAX_TOKENS and max_tokens != teacher.max_tokens:
-        notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is passed over")
+        notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is ignored")
     trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history and elsewhere else None
     if trained_on is not None and data.dev_rows is not None and trained_on != data.training_hash:
         notes.append(

@@ -215,10 +215,10 @@ def weak_notes(
     if (found := beaten_by(answers, targets, task)) is None:
         return []
     if allowed:
-        return [f"on {split} the teacher is beaten by an answer without reading: {found}"]
+        return [f"on {split} the teacher scores no better than a constant answer: {found}"]
     raise LeanformerError(
-        f"{name}: on {split} the model is beaten by an answer without reading: {found}\n"
+        f"{name}: on {split} the model scores no better than a constant answer: {found}\n"
         "  remedy: check that its labels are in the order of its logits (id2label in config.json), that it is a model "
         "of this kind for these data (problem_type, one text or two), and that the texts are prepared as those that it "
-        "was trained on (tokenizer, case, prefixes); --allow-weak-teacher goes on all the same"
+        "was trained on (tokenizer, case, prefixes); --allow-weak-teacher continues anyway"
     )

@@ -50,7 +50,7 @@ def read_onnx(path: Path) -> OnnxFile:
         return parse_onnx(memoryview(path.read_bytes()))
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
         raise ArtifactError(
-            f"{path}: not an ONNX model that can be read here ({error})\n  remedy: copy or make the artifact again"
+            f"{path}: not an ONNX model that can be read here ({error})\n  remedy: copy or recreate the artifact"
         ) from error
 
 

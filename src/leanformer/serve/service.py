@@ -155,7 +155,7 @@ class Service:
         try:
             logits: np.ndarray = await job.answer
         except asyncio.CancelledError:
-            scheduler.drop(job, Refused(499, "nobody waits for the answer"))
+            scheduler.drop(job, Refused(499, "the client no longer waits for the answer"))
             raise
         answers = await model.answer(logits, reading, query)
         seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}

@@ -135,7 +135,7 @@ def _longest_of(part: dict[str, Any]) -> int:
     """The longest of the texts that a map of SentencePiece puts in the place of characters."""
     written = part.get("precompiled_charsmap")
     if not isinstance(written, str):
-        raise ValueError("a precompiled map that is no text")
+        raise ValueError("a precompiled map that is not text")
     try:
         blob = base64.b64decode(written, validate=True)
         (size,) = struct.unpack_from("<I", blob)
@@ -172,7 +172,7 @@ def _patterns(part: Any) -> Iterator[str]:
         for name, value in part.items():
             if name == "Regex":
                 if not isinstance(value, str):
-                    raise ValueError("a pattern that is no text")
+                    raise ValueError("a pattern that is not text")
                 yield value
             else:
                 yield from _patterns(value)

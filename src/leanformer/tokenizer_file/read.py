@@ -77,7 +77,7 @@ class TokenizerFile:
                 raise DataError(
                     f"{what} becomes longer than {MOST_NORMALISED:,} characters in the normaliser {part['type']} of "
                     f"{self.path}",
-                    remedy=f"{_SHORTER}; where short texts say so too, make the artifact again",
+                    remedy=f"{_SHORTER}; if short texts fail too, recreate the artifact",
                 )
 
     def run(self, work: Callable[[], Result], texts: Sequence[Any]) -> Result:

@@ -177,7 +177,7 @@ def _folder(
         for other in sorted(cache.glob(f"outputs-*/{_ABOUT}")):
             if other.parent == folder or not (other.parent / "complete").is_file():
                 continue
-            held = kept(other, warn, again="these outputs of a teacher are passed over")
+            held = kept(other, warn, again="these teacher outputs are ignored")
             # Attention is computed in another way where it is asked for, and logits differ in their last bits then.
             if held and held["of"] == of and {*hidden} <= {*held["hidden"]} and sorted(attention) == held["attention"]:
                 return other.parent

@@ -177,9 +177,9 @@ def test_missing_path_names_what_is_near(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").touch()
     with pytest.raises(DataError, match=r"trian\.jsonl: no such file or folder\n.*did you mean train\.jsonl"):
         read_rows(tmp_path / "trian.jsonl")
-    with pytest.raises(DataError, match=r"beside it there is train\.jsonl"):
+    with pytest.raises(DataError, match=r"next to it there is train\.jsonl"):
         read_rows(tmp_path / "zzz")
-    with pytest.raises(DataError, match=r"nowhere: no such file or folder; beside it there is train\.jsonl"):
+    with pytest.raises(DataError, match=r"nowhere: no such file or folder; next to it there is train\.jsonl"):
         read_rows(tmp_path / "nowhere" / "deep" / "a.jsonl")
     with pytest.raises(DataError, match="a folder, not a file"):
         read_rows(tmp_path)

@@ -240,7 +240,7 @@ def test_rows_that_an_annotator_rejected_are_passed_over_and_counted(tmp_path: P
     rows = [{**row, "answer": answer} for answer in ("accept", "reject", "ignore", "accept")]
     write(tmp_path / "train.jsonl", *rows)
     data = open_dataset(str(tmp_path))
-    assert "train.jsonl: 2 rows passed over that the annotator rejected or ignored" in data.notes
+    assert "train.jsonl: 2 rows skipped that the annotator rejected or ignored" in data.notes
     assert data.train is not None and len(data.train) + len(data.dev or ()) == 2
     # Elsewhere an answer is a column like any other.
     write(tmp_path / "train.jsonl", *({"text": f"t{i}", "label": "xy"[i % 2], "answer": "reject"} for i in range(4)))

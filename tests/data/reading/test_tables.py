@@ -70,9 +70,9 @@ def test_rows_without_anything_are_passed_over_and_counted(tmp_path: Path, paddi
     assert rows_of(tmp_path / "train.csv") == [("a", "x"), ("b", "y")]
     (tmp_path / "dev.csv").write_text("text,label\n" + padding + "c,x\n")
     count = len([line for line in padding.splitlines() if line])
-    notes = [note for note in open_dataset(str(tmp_path)).notes if "passed over" in note]
+    notes = [note for note in open_dataset(str(tmp_path)).notes if "skipped" in note]
     assert notes == [
-        f"{name}: {count} {'row' if count == 1 else 'rows'} without anything in a cell passed over"
+        f"{name}: {count} {'row' if count == 1 else 'rows'} with only empty cells skipped"
         for name in ("train.csv", "dev.csv")
     ]
 

@@ -94,7 +94,7 @@ class TrimVocabulary(Make):
         if not texts:
             raise DataError(
                 "there is neither a train nor an unlabelled split to count pieces in", path=data.name,
-                remedy="add unlabelled.txt with texts of the kind that will be asked",
+                remedy="add unlabelled.txt with texts like those to predict for",
             )  # fmt: skip
         return texts
 

@@ -32,7 +32,7 @@ def read_column(examples: Examples, name: str) -> tuple[str, ...]:
     if not any(name in one for one in records):
         there = sorted({key for one in records[:100] for key in one} - {"text", "label", "text_pair"})
         raise DataError(
-            f"no column {name!r}; beside text and label there is {', '.join(there) or 'none'}", path=path,
+            f"no column {name!r}; besides text and label there is {', '.join(there) or 'none'}", path=path,
             remedy="name one of these, or length or class",
         )  # fmt: skip
     values = (one.get(name) for one in records)

@@ -102,7 +102,7 @@ def _undecodable(path: Path, line: int, place: int, byte: int) -> DataError:
     with open(path, "rb") as handle:
         data = handle.read(_JUDGED_BYTES)
     if found := other_kind(data, path.name, path.suffix):
-        return DataError(f"the file is no text but {found[0]}", path=path, remedy=found[1])
+        return DataError(f"the file is not text but {found[0]}", path=path, remedy=found[1])
     if name := utf16_without_mark(data):
         return _other_encoding(path, line, f"the file is {name}, not UTF-8", name)
     problem = f"not UTF-8 (byte 0x{byte:02x}) at byte offset {place}"

@@ -56,7 +56,7 @@ def read_sheet(path: Path, kind: str | None, *, tagged: bool = True) -> Sheet:
             records = list(_read_records(path))
             sheet.records = [(line, record) for line, record in records if not is_set_aside(record)]
             if aside := len(records) - len(sheet.records):
-                sheet.notes.append(f"{path.name}: {aside} rows passed over that the annotator rejected or ignored")
+                sheet.notes.append(f"{path.name}: {aside} rows skipped that the annotator rejected or ignored")
         elif table := read_table(path, lambda header, line: _check_header(header, kind, path, line)):
             sheet.records, sheet.notes, sheet.is_table = table.rows, table.notes, True
     except OSError as error:
@@ -149,7 +149,7 @@ def missing_path(path: Path) -> DataError:
     if near:
         return DataError("no such file or folder", path=path, remedy=f"did you mean {' or '.join(near)}?")
     there = ", ".join(beside[:10]) + (", ..." if len(beside) > 10 else "") if beside else "nothing"
-    return DataError(f"no such file or folder; beside it there is {there}", path=path, remedy="check the path")
+    return DataError(f"no such file or folder; next to it there is {there}", path=path, remedy="check the path")
 
 
 def read_questions(path: Path) -> Iterator[str | list[str]]:

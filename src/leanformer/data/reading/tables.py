@@ -127,7 +127,7 @@ def _collect(
         _check_swallowed(table, several_lines, separator, path)
         if padding:
             table.notes.append(
-                f"{path.name}: {padding} {'row' if padding == 1 else 'rows'} without anything in a cell passed over"
+                f"{path.name}: {padding} {'row' if padding == 1 else 'rows'} with only empty cells skipped"
             )
     return table
 

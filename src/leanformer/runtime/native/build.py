@@ -61,7 +61,7 @@ class _Build(NamedTuple):
         for path in sorted(self.folder.glob(f"native-{self.cause}-*.so")):
             if _digest(path) == path.stem.rpartition("-")[2]:
                 return path
-            _say(f"{path} is damaged, or not ours, and is made again")
+            _say(f"{path} is damaged, or not ours, and is rebuilt")
             with suppress(OSError):
                 path.unlink()
         return None
@@ -91,7 +91,7 @@ def load(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
     try:
         return _tried(path, uses)
     except (OSError, AttributeError) as error:
-        _say(f"{path} cannot be loaded, and is made again ({error})")
+        _say(f"{path} cannot be loaded, and is rebuilt ({error})")
         library.cache_clear()
         build = _build()
         try:

@@ -91,7 +91,7 @@ def _ask_any(tasks: Mapping[str, Task], limits: Limits) -> dict[str, Any]:
     queries = [{"$ref": f"#/components/schemas/{name}"} for name in names]
     operation["requestBody"]["content"]["application/json"]["schema"] = {"anyOf": queries}
     operation["responses"]["200"] = {
-        "description": "As the route of the model that is asked answers",
+        "description": "Same answer as the route of the requested model",
         "content": {"application/json": {"schema": {"anyOf": [answer_schema(route) for route in routes]}}},
     }
     return operation | {
