@@ -111,8 +111,9 @@ def test_difficulty(sample: Dataset) -> None:
 
 
 def test_an_easy_sample_is_easier_and_says_so(sample: Dataset, tmp_path: Path) -> None:
-    assert share_right(generate_sample(train=4000, dev=0, test=1000, unlabelled=0, difficulty=EASY)) > 0.95
-    write_sample(tmp_path / "easy", **SMALL, difficulty=EASY)
+    assert share_right(generate_sample(train=480, dev=0, test=400, unlabelled=0, difficulty=EASY)) > 0.95
+    written = write_sample(tmp_path / "easy", **SMALL, difficulty=EASY)
+    assert written.task.labels == EASY.intents and len(EASY.intents) == 6
     write_sample(tmp_path / "hard", **SMALL)
     easy, hard = ((tmp_path / name / "README.txt").read_text() for name in ("easy", "hard"))
     assert "2.0% of the train labels and 0.0% of the dev" in easy and "no\nrequests are ambiguous. Scores" in easy
