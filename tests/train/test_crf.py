@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models.classifier import Classifier
 from leanformer.models.heads import token_head
 from leanformer.models.predictor import TorchPredictor
+from leanformer.models.store import read_model
 from leanformer.predictor import answers, logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet, to_batches
+from leanformer.train.judging import Judge
 from leanformer.train.rows import CONTINUES, encode
 from leanformer.train.settings import FitSettings
 from tests.export.making import folder_bytes, make_context
@@ -158,3 +161,18 @@ def test_what_has_no_tags_has_no_crf(tmp_path: Path) -> None:
     with pytest.raises(LeanformerError, match=r"compress\.bilstm: a CRF learns"):
         BiLstmStudent(crf=True)(begin, make_context(tmp_path, begin), tmp_path / "student")
     assert not (tmp_path / "out").exists() and not (tmp_path / "student").exists()
+
+
+def test_dev_is_judged_by_what_has_been_learnt_so_far(teacher: Artifact) -> None:
+    """Transitions that make every first tag and step but "O" as good as impossible leave no entity to find."""
+    assert DATA.dev is not None
+    dev, tokenizer = DATA.dev.for_task(TASK), Tokenizer(teacher.file("tokenizer.json"), 16)
+    only = np.full((len(TAGS) + 1, len(TAGS)), -1000.0)
+    only[:, TAGS.index("O")] = 0
+    nothing = replace(TASK, transitions=tuple(map(tuple, only.tolist())))
+    plain, blind = (
+        Judge(read_model(teacher), dev, tokenizer, torch.device("cpu"), *learnt)
+        for learnt in ((), (lambda task: nothing,))
+    )
+    assert plain.figure() > 0.5 and blind.figure() == 0
+    assert plain.task() == TASK and blind.task() == nothing

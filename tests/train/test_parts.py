@@ -112,3 +112,8 @@ def test_where_none_is_asked_for_they_are_no_part_of_defaults() -> None:
     """So that a part more changes no key, and one that is asked for does."""
     assert not set(PARTS) & set(defaults(Distil))
     assert options(Distil(averaging=0.9)) == options(Distil()) | {"averaging": 0.9}
+
+
+def test_settings_without_parts_are_written_as_before() -> None:
+    assert "parts" not in FitSettings().to_json()
+    assert FitSettings(parts=(("averaging", 0.9),)).to_json()["parts"] == [["averaging", 0.9]]
