@@ -33,7 +33,7 @@ def usable_levels(*, recurrent: bool = False) -> list[str]:
             return False
         return True
 
-    return [one for one in levels() if COMPILED and works(one)]
+    return [level for level in levels() if COMPILED and works(level)]
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def tagged_examples(count: int, seed: int, *, labelled: bool = True, task: Task 
     return Examples(
         task,
         tuple(join_words(words) for words, _ in sentences),
-        tuple(tuple(task.labels.index(one) for one in tags) for _, tags in sentences) if labelled else None,
+        tuple(tuple(task.labels.index(tag) for tag in tags) for _, tags in sentences) if labelled else None,
         source=f"seed {seed}",
         languages=tuple("ab"[i % 2] * 2 for i in range(count)),
     )

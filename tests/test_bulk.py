@@ -74,7 +74,7 @@ def test_each_row_has_its_line_whatever_the_others_are(size: int, stream: bool) 
 def test_one_bad_row_costs_few_calls() -> None:
     model = Picky()
     assert (
-        sum("error" in one for one in answer_rows(model, numbered(["bad 1", *(f"t {n}" for n in range(255))]), 256))
+        sum("error" in row for row in answer_rows(model, numbered(["bad 1", *(f"t {n}" for n in range(255))]), 256))
         == 1
     )
     assert model.calls < 30
@@ -82,16 +82,16 @@ def test_one_bad_row_costs_few_calls() -> None:
 
 def test_nothing_in_nothing_out_and_all_bad() -> None:
     assert list(answer_rows(Picky(), [])) == []
-    assert [one["error"] for one in answer_rows(Picky(), numbered(["", "\u200b"]))] == [
+    assert [row["error"] for row in answer_rows(Picky(), numbered(["", "\u200b"]))] == [
         "the text is empty",
         r"the text is empty ('\u200b')",
     ]
-    assert all("error" in one for one in answer_rows(Picky(), numbered(["bad"] * 5), 2))
+    assert all("error" in row for row in answer_rows(Picky(), numbered(["bad"] * 5), 2))
 
 
 def test_what_is_no_question_is_said_in_its_place() -> None:
     pairs = Picky(Task("pair", TASK.labels))
-    errors = [one["error"] for one in answer_rows(pairs, numbered(["a 1", ("a", ""), ("a", "b 1")])) if "error" in one]
+    errors = [row["error"] for row in answer_rows(pairs, numbered(["a 1", ("a", ""), ("a", "b 1")])) if "error" in row]
     assert errors[0].startswith("the text is a single text") and errors[1].startswith("its second text is empty")
 
 

@@ -41,7 +41,7 @@ def test_a_folder_appears_when_the_block_ends_well(tmp_path: Path):
         assert not (tmp_path / "deep" / "folder").exists()
         assert temporary.parents[1] == tmp_path / "deep", "a rename must not cross file systems"
     assert (tmp_path / "deep" / "folder" / "a.txt").read_text() == "a"
-    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["folder"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["folder"]
 
 
 def test_nothing_is_left_after_an_error(tmp_path: Path):
@@ -56,8 +56,8 @@ def test_the_old_folder_is_replaced_whole(tmp_path: Path):
     with new_folder(tmp_path / "folder") as temporary:
         (temporary / "new.txt").write_text("new")
         assert (tmp_path / "folder" / "old.txt").read_text() == "old", "the old one stands until the end"
-    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["new.txt"]
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.parametrize("error", [StoppedError, KeyboardInterrupt])
@@ -66,8 +66,8 @@ def test_the_old_folder_survives_an_error(error: type[BaseException], tmp_path: 
     (tmp_path / "folder" / "old.txt").write_text("old")
     with pytest.raises(error):
         write_and_stop(tmp_path / "folder", error)
-    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["old.txt"]
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["old.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path: Path):
@@ -75,8 +75,8 @@ def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_pa
     (tmp_path / "folder" / "old.txt").write_text("old")
     with pytest.raises(OSError), new_folder(tmp_path / "folder") as temporary:
         temporary.rmdir()  # what an overeager cleaner of temporary files may do
-    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["old.txt"]
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["old.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_others_may_read_the_folder(tmp_path: Path):
@@ -91,7 +91,7 @@ def test_text_is_replaced_whole(tmp_path: Path):
     write_text(tmp_path / "deep" / "a.txt", "eins")
     write_text(tmp_path / "deep" / "a.txt", "zwölf 🌧")
     assert (tmp_path / "deep" / "a.txt").read_text(encoding="utf-8") == "zwölf 🌧"
-    assert [one.name for one in (tmp_path / "deep").iterdir()] == ["a.txt"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.txt"]
 
 
 def test_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path):
@@ -99,7 +99,7 @@ def test_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path):
     with pytest.raises(UnicodeEncodeError):
         write_text(tmp_path / "a.txt", "\ud800")
     assert (tmp_path / "a.txt").read_text() == "old"
-    assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, -float("inf")]])
@@ -155,7 +155,7 @@ def test_a_folder_lost_between_two_renames_comes_back(tmp_path: Path):
     assert not (tmp_path / "folder").exists()
     restore_folder(tmp_path / "folder")
     assert (tmp_path / "folder" / "a.txt").read_text() == "old"
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_leftovers_do_not_stand_in_the_way(tmp_path: Path):
@@ -166,8 +166,8 @@ def test_leftovers_do_not_stand_in_the_way(tmp_path: Path):
     assert len(list(tmp_path.iterdir())) > 1
     with new_folder(tmp_path / "folder") as temporary:
         (temporary / "b.txt").write_text("new")
-    assert [one.name for one in tmp_path.iterdir()] == ["folder"]
-    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["b.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["b.txt"]
 
 
 def test_half_a_text_does_not_stay(tmp_path: Path):
@@ -176,7 +176,7 @@ def test_half_a_text_does_not_stay(tmp_path: Path):
     with files._temporary(tmp_path / "a.json") as others:  # of another thread, at work on it as well
         others.write_text('{"half')
         write_json(tmp_path / "a.json", [1])
-        assert sorted(one.name for one in tmp_path.iterdir()) == sorted([others.name, "a.json"])
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([others.name, "a.json"])
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [1]
 
 
@@ -184,7 +184,7 @@ def test_a_name_as_long_as_names_may_be(tmp_path: Path):
     name = "ü" * 120 + ".json"
     killed(HALF_A_TEXT, tmp_path / name)
     write_json(tmp_path / name, [1])
-    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def neighbours(name: str) -> list[str]:
@@ -216,7 +216,7 @@ def test_hidden_neighbours_of_somebody_else_stay(folders: bool, tmp_path: Path):
             (tmp_path / name / "thesis.txt").write_text(name)
         else:
             (tmp_path / name).write_text(name)
-    theirs = {one: one.read_text() for one in tmp_path.rglob("*") if one.is_file()}
+    theirs = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     write_text(tmp_path / "x", "ours")
     (tmp_path / "x").unlink()
     for _ in range(2):
@@ -224,7 +224,7 @@ def test_hidden_neighbours_of_somebody_else_stay(folders: bool, tmp_path: Path):
             pass
         restore_folder(tmp_path / "x")
     remove_folder(tmp_path / "x")
-    assert {one: one.read_text() for one in tmp_path.rglob("*") if one.is_file()} == theirs
+    assert {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == theirs
 
 
 def test_threads_write_the_same_file(tmp_path: Path):
@@ -245,7 +245,7 @@ def test_threads_write_the_same_file(tmp_path: Path):
     for thread in threads:
         thread.join()
     assert failed == []
-    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_the_umask_is_never_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -279,7 +279,7 @@ def test_behind_a_link(tmp_path: Path):
         assert (
             (tmp_path / "disk" / "folder" / "a.txt").read_text() == (tmp_path / "disk" / "a.json").read_text() == text
         )
-    assert sorted(one.name for one in tmp_path.rglob("*") if not one.is_symlink()) == [
+    assert sorted(path.name for path in tmp_path.rglob("*") if not path.is_symlink()) == [
         "a.json",
         "a.txt",
         "disk",

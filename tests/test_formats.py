@@ -166,7 +166,7 @@ def test_a_format_that_can_do_nothing_is_refused_and_no_default_is_taken(
 
 def test_an_entry_that_leaves_a_question_open_cannot_be_written():
     with pytest.raises(TypeError, match="members"):
-        Format(**{one.name: getattr(NOTHING, one.name) for one in fields(Format) if one.name != "members"})  # type: ignore[arg-type]
+        Format(**{field_.name: getattr(NOTHING, field_.name) for field_ in fields(Format) if field_.name != "members"})  # type: ignore[arg-type]
 
 
 def test_no_artifact_of_an_unknown_format_is_written_or_read(artifacts: dict[str, Artifact], tmp_path: Path):

@@ -26,11 +26,11 @@ def test_one_label() -> None:
 
 def test_any_number_of_labels_by_their_thresholds() -> None:
     halves = to_predictions(LOGITS, Task("multilabel", ABC))
-    assert [one.labels for one in halves] == [("a", "c"), ()]
+    assert [half.labels for half in halves] == [("a", "c"), ()]
     assert halves[0].label is None
     assert halves[0].probabilities["b"] == pytest.approx(1 / (1 + np.e))
     own = Task("multilabel", ABC, thresholds=(0.9, 0.2, 0.4))
-    assert [one.labels for one in to_predictions(LOGITS, own)] == [("b", "c"), ("b", "c")]
+    assert [prediction.labels for prediction in to_predictions(LOGITS, own)] == [("b", "c"), ("b", "c")]
     # Exactly at the threshold a label is given.
     at = Task("multilabel", ("a",), thresholds=(0.5,))
     assert decide(np.zeros((1, 1), np.float32), at).tolist() == [[True]]
@@ -38,8 +38,8 @@ def test_any_number_of_labels_by_their_thresholds() -> None:
 
 def test_a_score_is_on_the_scale_of_the_data() -> None:
     task = Task("similarity", (), scale=(2.5, 1.5))
-    assert [one.score for one in to_predictions(LOGITS[:, :1], task)] == [5.5, -2.0]
-    assert [one.score for one in to_predictions(LOGITS[:, :1], task.question)] == [2.0, -3.0]
+    assert [prediction.score for prediction in to_predictions(LOGITS[:, :1], task)] == [5.5, -2.0]
+    assert [prediction.score for prediction in to_predictions(LOGITS[:, :1], task.question)] == [2.0, -3.0]
     assert to_predictions(LOGITS[:, :1], task)[0].probabilities == {}
 
 

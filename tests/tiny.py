@@ -180,7 +180,7 @@ def _kind_example(generator: np.random.Generator, kind: str) -> tuple[str, str, 
         return " ".join(words)
 
     if kind == "pair":
-        first, second = (int(one) for one in generator.integers(0, 3, size=2))
+        first, second = (int(integer) for integer in generator.integers(0, 3, size=2))
         return text_of([first, first]), text_of([second, second]), second
     if kind == "multilabel":
         topics = np.flatnonzero(generator.random(3) < 0.45).tolist()

@@ -61,7 +61,7 @@ def outcome(
     """What the cascade does on test against its last member, and where the texts went."""
     assert data.test is not None
     labels = data.test.targets
-    answers = [logits(open_predictor(one, threads=threads), data.test.inputs).argmax(axis=1) for one in members]
+    answers = [logits(open_predictor(member, threads=threads), data.test.inputs).argmax(axis=1) for member in members]
     before = list(cascade.answered)
     ours = logits(cascade, data.test.inputs).argmax(axis=1)
     counts = compare(ours, answers[-1], labels)
@@ -106,11 +106,13 @@ def main() -> int:
     fit, held_out = parted(len(data.dev), arguments.fit_share, arguments.seed)
     outlook = promise.outlook(len(held_out))
     print(outlook, flush=True)
-    values = [logits(open_predictor(one, threads=threads), data.dev.inputs) for one in members]
+    values = [logits(open_predictor(member, threads=threads), data.dev.inputs) for member in members]
     calibration = calibrate(values, data.dev.targets, promise, fit, held_out, measure=arguments.measure)
     result: dict[str, Any] = {
         "data": arguments.dataset,
-        "members": [{"steps": [e["step"] for e in one.history], "content_hash": one.content_hash} for one in members],
+        "members": [
+            {"steps": [e["step"] for e in member.history], "content_hash": member.content_hash} for member in members
+        ],
         "outlook": outlook,
         "calibration": calibration.to_json(),
     }
@@ -136,7 +138,7 @@ def main() -> int:
             speed=SpeedSettings(latency_texts=60, seconds=arguments.seconds), memory=False, seed=arguments.seed,
             say=lambda line: print(line, flush=True),
         )  # fmt: skip
-    rungs = {one.name: one for one in report.rungs}
+    rungs = {rung.name: rung for rung in report.rungs}
     teacher_rung, ours = rungs[first.name], rungs["cascade"]
     result["target"] = {
         "share_of_teacher_accuracy": ours.quality / teacher_rung.quality,
@@ -151,8 +153,8 @@ def main() -> int:
     print(f"went on, on test: {went_on(result['outcome']['answered'])}")
     for key in ("outcome", "target"):
         print(key, result[key])
-    for one in report.rungs:
-        print(f"{one.name}: {100 * one.quality:.2f} %, {one.throughput_median:.0f} texts/s")
+    for rung in report.rungs:
+        print(f"{rung.name}: {100 * rung.quality:.2f} %, {rung.throughput_median:.0f} texts/s")
     return 0
 
 

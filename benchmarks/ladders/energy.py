@@ -72,7 +72,7 @@ WHAT_DIFFERS = (
 def found_entries(reports: dict[str, Report], work: Path, threads: int) -> list[tuple[str, Entry, float]]:
     """Each rung that can be run again, once: the ladder it is from, the rung, its accuracy on test."""
     teacher = open_artifact(work / "teacher")
-    plain = {one.name: one for one in baseline_entries(teacher, threads)}
+    plain = {entry.name: entry for entry in baseline_entries(teacher, threads)}
     seen: set[tuple[str, str]] = set()
     entries = []
     for ladder, report in reports.items():
@@ -134,7 +134,7 @@ def main() -> None:
     name = arguments.dataset
     settings = EnergySettings(arguments.country, arguments.seconds)
     work = arguments.work or WORK / name
-    paths = {one: RESULTS / name / f"{one}.json" for one in LADDERS}
+    paths = {ladder: RESULTS / name / f"{ladder}.json" for ladder in LADDERS}
     reports = {one: Report.read(path) for one, path in paths.items() if path.is_file()}
     if not reports:
         raise LeanformerError(f"no ladder of {name} is stored\n  remedy: python -m benchmarks.ladders.run {name}")

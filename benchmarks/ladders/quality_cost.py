@@ -34,7 +34,7 @@ from leanformer.report import Report
 
 def artifacts_of(report: Report, steps: Path) -> dict[str, Artifact]:
     """Rung name -> its artifact, found by content hash; a rung whose artifact is gone is left out."""
-    folders = [one for one in steps.iterdir() if (one / "leanformer.json").is_file()]
+    folders = [path for path in steps.iterdir() if (path / "leanformer.json").is_file()]
     by_hash = {one.content_hash: one for one in (open_artifact(folder, verify=False) for folder in folders)}
     return {rung.name: by_hash[rung.content_hash] for rung in report.rungs if rung.content_hash in by_hash}
 

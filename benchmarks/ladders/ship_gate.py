@@ -98,11 +98,11 @@ def main() -> None:
     rows = [setting(n, loss, gained, generator) for n in TEXTS for loss in LOSSES for gained in EXTRA]
     for n in TEXTS:
         ships = boundary(n, int(n * max(EXTRA) + 10 * np.sqrt(n * max(EXTRA))))
-        for one in rows:
-            if one["n"] == n:
-                gained = (one["share_differing"] - one["true_loss"]) / 2
-                one["true_rate_of_exact"] = true_rate(n, one["true_loss"], gained, ships)
-    should_not = [one for one in rows if one["true_loss"] >= BOUND]
+        for row in rows:
+            if row["n"] == n:
+                gained = (row["share_differing"] - row["true_loss"]) / 2
+                row["true_rate_of_exact"] = true_rate(n, row["true_loss"], gained, ships)
+    should_not = [row for row in rows if row["true_loss"] >= BOUND]
     # Of 1,000 draws at a true rate of 5 %, the share shipped itself scatters; this is its 99.9 % limit.
     scatter = float(3.09 * np.sqrt((1 - CONFIDENCE) * CONFIDENCE / MODELS))
     summary = {
@@ -113,7 +113,7 @@ def main() -> None:
                 sum(one["shipped"][name] > 1 - CONFIDENCE + scatter for one in should_not)
             ),
             "shipped_when_equally_good": float(
-                np.mean([one["shipped"][name] for one in rows if one["true_loss"] == 0])
+                np.mean([row["shipped"][name] for row in rows if row["true_loss"] == 0])
             ),
         }
         for name in METHODS

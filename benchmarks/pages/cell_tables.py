@@ -20,7 +20,7 @@ _MOVED = {
 
 def mean(cells: Iterable[Cell]) -> str:
     """The mean of test F1 over seeds, and its standard deviation where there are several."""
-    return spread([one["test"]["mean_f1"] for one in cells])
+    return spread([cell["test"]["mean_f1"] for cell in cells])
 
 
 def spread(values: Sequence[float]) -> str:
@@ -52,12 +52,12 @@ def _today(command: str) -> str:
 
 def where(cells: Iterable[Cell]) -> str:
     """The machines that they were made on."""
-    each = sorted({(one["machine"]["threads"], one["machine"]["cpu"]) for one in cells})
+    each = sorted({(cell["machine"]["threads"], cell["machine"]["cpu"]) for cell in cells})
     return " and ".join(f"{threads} thread{'s' * (threads > 1)} of {cpu}" for threads, cpu in each)
 
 
 def seeds_of(cells: Iterable[Cell]) -> str:
-    count = len({one["settings"]["seed"] for one in cells})
+    count = len({cell["settings"]["seed"] for cell in cells})
     return f"{count} seed{'s' * (count > 1)}"
 
 

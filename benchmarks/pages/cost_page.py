@@ -96,20 +96,20 @@ def energy() -> str:
     if not path.is_file():
         return "Not measured yet: `python -m benchmarks.ladders.energy sst2`."
     result = json.loads(path.read_text(encoding="utf-8"))
-    names = [one["name"] for one in result["rungs"]]
+    names = [rung["name"] for rung in result["rungs"]]
     rows = [
         (
-            f"{one['name']} ({one['ladder']})" if names.count(one["name"]) > 1 else one["name"],
-            f"{100 * one['accuracy']:.2f}",
-            figure(one["joules_per_1000"]),
-            one["status"],
-            figure(one["energy_times_less"]),
-            figure(one["cpu_seconds_per_1000"]),
-            figure(one["cpu_seconds_times_less"]),
-            figure(one["usd_per_100m"]),
-            figure(one["usd_times_less"]),
+            f"{rung['name']} ({rung['ladder']})" if names.count(rung["name"]) > 1 else rung["name"],
+            f"{100 * rung['accuracy']:.2f}",
+            figure(rung["joules_per_1000"]),
+            rung["status"],
+            figure(rung["energy_times_less"]),
+            figure(rung["cpu_seconds_per_1000"]),
+            figure(rung["cpu_seconds_times_less"]),
+            figure(rung["usd_per_100m"]),
+            figure(rung["usd_times_less"]),
         )
-        for one in result["rungs"]
+        for rung in result["rungs"]
     ]
     published, machine = result["published"], result["machine"]
     low, high = published["energy_times_less"]
@@ -129,14 +129,14 @@ def energy() -> str:
             f"{figure(best['cpu_seconds_times_less'])} times fewer CPU-seconds and "
             f"{figure(best['usd_times_less'])} times fewer USD than the first. What differs:",
             "",
-            *[f"- {one}" for one in result["what_differs"]],
+            *[f"- {differ}" for differ in result["what_differs"]],
             *[f"- Method of the figures marked {status}: {how}." for status, how in methods(result["rungs"])],
         ]
     )
 
 
 def methods(rungs: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    return sorted({(one["status"], one["method"]) for one in rungs})
+    return sorted({(rung["status"], rung["method"]) for rung in rungs})
 
 
 def figure(value: float | None) -> str:

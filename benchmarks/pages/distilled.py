@@ -37,7 +37,7 @@ def distilled(results: Path) -> str:
 
 def _teacher(result: Cell, what: str = "WikiANN") -> str:
     cells = result["cells"]
-    settings, tests = cells[0]["settings"], [one["test"] for one in cells]
+    settings, tests = cells[0]["settings"], [cell["test"] for cell in cells]
     about = (
         f"The teacher of {what}: MiniLM-L6-H384 (uncased English pieces), fine-tuned on {settings['train']:,} "
         f"sentences of {len(settings['languages'])} languages; entity F1 over words on test, n = {tests[0]['n']:,}: "
@@ -51,14 +51,14 @@ def _teacher(result: Cell, what: str = "WikiANN") -> str:
 
 
 def _each(tests: list[Cell], name: str) -> str:
-    return " and ".join(f"{one[name]:.1f}" for one in tests)
+    return " and ".join(f"{test[name]:.1f}" for test in tests)
 
 
 def _strategies(result: Cell, what: str = "WikiANN") -> str:
     cells = result["cells"]
     told = ("transfer", "embedding", "units", "epochs", "batch_size", "learning_rate", "crf", "vocabulary", "pieces")
     columns = grouped(cells, *told)
-    made = {_strategy(one) for one in cells}
+    made = {_strategy(cell) for cell in cells}
     head = ["strategy", *(_column(group) for group in columns.values())]
     rows = [[name, *(_of(group, name) for group in columns.values())] for name in STRATEGIES if name in made]
     about = (
@@ -66,7 +66,7 @@ def _strategies(result: Cell, what: str = "WikiANN") -> str:
         f"{cells[0]['test']['n']:,}), ± the deviation over seeds; the student is embedding x units, "
         f"{where(cells)}: {', '.join(f'`{_remade(group)}`' for group in columns.values())}."
     )
-    least = max((one["settings"].get("least_steps", 0) for one in cells if _strategy(one) == "D0"), default=0)
+    least = max((cell["settings"].get("least_steps", 0) for cell in cells if _strategy(cell) == "D0"), default=0)
     if least:
         about += f" A student of D0 has one language's sentences alone, and more epochs: {least} steps at least."
     return "\n\n".join([paragraph(about), table(head, rows), *_orderings(result.get("orderings", []))])
@@ -147,9 +147,9 @@ def _rates(result: Cell) -> str:
 
 def _low_resource(result: Cell) -> str:
     cells = result["cells"]
-    teachers = [one for one in cells if _strategy(one) == "teacher"]
+    teachers = [cell for cell in cells if _strategy(cell) == "teacher"]
     students = grouped(
-        [one for one in cells if _strategy(one) != "teacher"], "transfer", "strategy", "epochs", "vocabulary"
+        [cell for cell in cells if _strategy(cell) != "teacher"], "transfer", "strategy", "epochs", "vocabulary"
     )
     few, n = cells[0]["settings"]["labels_each"], cells[0]["test"]["n"]
     rows = [["teacher", "", "", mean(teachers)]]
@@ -195,24 +195,24 @@ def _pieces(result: Cell) -> str:
         result["cells"], "transfer", "epochs", "strategy", "start", "crf", "embedding", "units"
     ).values():
         sets = {key[0]: group for key, group in grouped(cells, "vocabulary").items()}
-        names = [one for one in VOCABULARIES if one in sets]
+        names = [vocabulary for vocabulary in VOCABULARIES if vocabulary in sets]
         first, rows = cells[0], []
         for language in first["settings"]["languages"]:
-            each = [sets[one][0]["each"][language] for one in names]
+            each = [sets[name][0]["each"][language] for name in names]
             values = [fmean(one["test"]["by_language"][language] for one in sets[name]) for name in names]
             told = [*(f"{one['pieces']:.2f}" for one in each), *(f"{one['unknown']:.1f}" for one in each)]
-            rows.append([language, *told, *(f"{one:.1f}" for one in values)])
-        rows.append(["mean", *[""] * (2 * len(names)), *(mean(sets[one]) for one in names)])
-        parameters = " / ".join(f"{sets[one][0]['parameters'] / 1e6:.2f}" for one in names)
+            rows.append([language, *told, *(f"{value:.1f}" for value in values)])
+        rows.append(["mean", *[""] * (2 * len(names)), *(mean(sets[name]) for name in names)])
+        parameters = " / ".join(f"{sets[name][0]['parameters'] / 1e6:.2f}" for name in names)
         settings = first["settings"]
         about = (
             f"Vocabularies of a student ({settings['embedding']}x{settings['units']}, "
-            f"{parameters} M parameters): {' / '.join(VOCABULARIES[one] for one in names)}. Pieces a word and % of "
+            f"{parameters} M parameters): {' / '.join(VOCABULARIES[name] for name in names)}. Pieces a word and % of "
             f"words unknown (dev), and mean entity F1 on test (n = {first['test']['n']:,}); strategy "
             f"{_strategy(first)}, {settings['transfer']:,} sentences, {each_fit(first)}, embeddings started "
             f"{START[settings['start']]}, {seeds_of(cells)}, {where(cells)}: {commands(cells)}."
         )
-        head = ["", *(f"{what}, {VOCABULARIES[one]}" for what in ("pieces", "unknown", "F1") for one in names)]
+        head = ["", *(f"{what}, {VOCABULARIES[name]}" for what in ("pieces", "unknown", "F1") for name in names)]
         parts += [paragraph(about), table(head, rows)]
     return "\n\n".join(parts)
 
@@ -250,7 +250,7 @@ WHENCE = {"transfer": "distilled on the source before", "none": "no more than th
 
 
 def _classification(result: Cell) -> str:
-    cells = [one for one in result["cells"] if "test" in one]
+    cells = [cell for cell in result["cells"] if "test" in cell]
     groups = grouped(cells, "data", "strategy", "vocabulary", "embedding", "units", "train", "epochs")
     rows = []
     for group in groups.values():
@@ -269,12 +269,12 @@ def _classification(result: Cell) -> str:
     head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]
     parts = [paragraph(about), table(head, rows)]
     timed = [
-        [one["settings"]["data"], name, f"{graph['bytes'] / 1e6:.1f}", f"{graph['test']['accuracy']:.1f}",
+        [cell["settings"]["data"], name, f"{graph['bytes'] / 1e6:.1f}", f"{graph['test']['accuracy']:.1f}",
          *(f"{graph[f'times_{way}']:.1f}" for way in ("batches_of_32", "all_at_once", "one"))]
-        for one in result["cells"] for name, graph in one.get("graphs", {}).items()
+        for cell in result["cells"] for name, graph in cell.get("graphs", {}).items()
     ]  # fmt: skip
     if timed:
-        runs = [one for one in result["cells"] if "graphs" in one]
+        runs = [cell for cell in result["cells"] if "graphs" in cell]
         told = (
             f"Their graphs beside the teacher in transformers, fp32, tokenizer included ({commands(runs)}, "
             f"{where(runs)}):"

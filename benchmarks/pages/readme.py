@@ -101,9 +101,9 @@ def students() -> str:
     result = json.loads((RESULTS / "sst2" / "students.json").read_text(encoding="utf-8"))
     gain = result["distilled_minus_labels_only"]
     rows = [
-        f"| {one['name']} | {100 * one['dev_quality']:.2f} | {100 * one['quality']:.2f} "
-        f"({100 * one['quality_low']:.1f} to {100 * one['quality_high']:.1f}) |"
-        for one in result["rungs"][3:]
+        f"| {rung['name']} | {100 * rung['dev_quality']:.2f} | {100 * rung['quality']:.2f} "
+        f"({100 * rung['quality_low']:.1f} to {100 * rung['quality_high']:.1f}) |"
+        for rung in result["rungs"][3:]
     ]
     return "\n".join(
         [
@@ -167,7 +167,7 @@ def sets() -> str:
 
 def _kept(report: Report) -> str:
     assert report.choice is not None
-    (rung,) = (one for one in report.rungs if one.name == report.choice["rung"])
+    (rung,) = (rung for rung in report.rungs if rung.name == report.choice["rung"])
     return f"{rung.name}: {rung.speedup:.0f}x, {100 * (report.rungs[0].quality - rung.quality):+.1f}"
 
 
@@ -222,9 +222,9 @@ def compared() -> str:
 def base_size() -> str:
     result = json.loads((RESULTS / "base_size.json").read_text(encoding="utf-8"))
     rows = [
-        f"| {one['name']} | {one['times_throughput']:.1f} | {number(one['throughput_per_second'])} | "
-        f"{number(one['latency_ms_p50'])} | {one['times_latency']:.1f} | {number(one['bytes'] / 1e6)} |"
-        for one in result["rungs"]
+        f"| {rung['name']} | {rung['times_throughput']:.1f} | {number(rung['throughput_per_second'])} | "
+        f"{number(rung['latency_ms_p50'])} | {rung['times_latency']:.1f} | {number(rung['bytes'] / 1e6)} |"
+        for rung in result["rungs"]
     ]
     return "\n".join(
         [

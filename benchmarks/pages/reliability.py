@@ -19,8 +19,8 @@ def reliability(results: Path) -> str:
             lines.append(fill(f"- {text} (`benchmarks/{program}.py`).", 120, subsequent_indent="  "))
     path = results / "serve.json"
     rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    lines += [fill(f"- {_served(one)} (`benchmarks/serve/run.py`).", 120, subsequent_indent="  ") for one in rows
-              if "holds" in one]  # fmt: skip
+    lines += [fill(f"- {_served(row)} (`benchmarks/serve/run.py`).", 120, subsequent_indent="  ") for row in rows
+              if "holds" in row]  # fmt: skip
     return "\n".join(lines)
 
 
@@ -38,7 +38,7 @@ def _served(row: dict[str, Any]) -> str:
 
 
 def _killed(result: dict[str, Any]) -> str:
-    of = {job: sum(one["job"] == job for one in result["kills"]) for job in ("train", "compress")}
+    of = {job: sum(kill["job"] == job for kill in result["kills"]) for job in ("train", "compress")}
     outcome = "every artifact had" if result["all_equal"] else "NOT every artifact had"
     return (
         f"`train` killed at {of['train']} random moments and `compress` at {of['compress']}, and started again, in "
@@ -54,7 +54,7 @@ def _memory(result: dict[str, Any]) -> str:
 
 
 def _batch_invariance(result: dict[str, Any]) -> str:
-    ran = [one for one in result["rows"] if "ways" in one]
+    ran = [row for row in result["rows"] if "ways" in row]
     loose = [one for one in ran if one["precision"] == "int8 dynamic" and one["engine"] != "native"]
     ours = [one for one in ran if one not in loose]
     bits = min(one["fewest_bit_equal"] for one in ours if one["engine"] == "native")
@@ -67,13 +67,13 @@ def _batch_invariance(result: dict[str, Any]) -> str:
 
 
 def _other_cpu(result: dict[str, Any]) -> str:
-    rows = [one for one in result["rows"] if one["guarded"] and "within" in one]
-    native = [one["largest"] for one in rows if one["engine"] == "native"]
-    loose = [one["largest"] for one in result["rows"] if not one["guarded"] and "within" in one]
+    rows = [row for row in result["rows"] if row["guarded"] and "within" in row]
+    native = [row["largest"] for row in rows if row["engine"] == "native"]
+    loose = [row["largest"] for row in result["rows"] if not row["guarded"] and "within" in row]
     unguarded = f"; without our settings for other engines they stray by up to {max(loose):.2f}" if loose else ""
     return (
         f"{result['texts']} texts on an emulated {result['emulated']}, which has no AVX-512: "
-        f"{sum(one['within'] for one in rows)} of {len(rows)} pairs of precision and engine within the same bounds of "
+        f"{sum(row['within'] for row in rows)} of {len(rows)} pairs of precision and engine within the same bounds of "
         f"the answers here, our own engine's by {max(native, default=0):.0e} at most{unguarded}"
     )
 

@@ -42,11 +42,11 @@ def _search(name: str, result: dict[str, Any]) -> list[str]:
         "| model | dev | test, 95 % interval | lost | p50 ms | texts/s | MB |",
         "|---|---|---|---|---|---|---|",
         *[
-            f"| {one['name']} | {100 * one['dev_quality']:.2f} | {100 * one['quality']:.2f} "
-            f"({100 * one['quality_low']:.1f} to {100 * one['quality_high']:.1f}) | {100 * one['drop']:.2f} | "
-            f"{number(one['latency_ms_p50'])} | {one['throughput_per_second']:,.0f} | "
-            f"{number(one['bytes'] / 1e6)} |"
-            for one in rows
+            f"| {row['name']} | {100 * row['dev_quality']:.2f} | {100 * row['quality']:.2f} "
+            f"({100 * row['quality_low']:.1f} to {100 * row['quality_high']:.1f}) | {100 * row['drop']:.2f} | "
+            f"{number(row['latency_ms_p50'])} | {row['throughput_per_second']:,.0f} | "
+            f"{number(row['bytes'] / 1e6)} |"
+            for row in rows
         ],
         "",
         *[_item(one) for one in (_halving(result["halving"]), *_predictor(result["search"]))],
@@ -56,7 +56,7 @@ def _search(name: str, result: dict[str, Any]) -> list[str]:
 def _halving(found: dict[str, Any]) -> str:
     fronts, area = found["fronts"], found["hypervolume"]
     share = "" if area is None or area["share"] is None else f", {100 * area['share']:.1f} % of its hypervolume"
-    shares = ", ".join(f"{100 * one:.0f} %" for one in found["shares"])
+    shares = ", ".join(f"{100 * share:.0f} %" for share in found["shares"])
     return (
         f"Halving (shares {shares} of the {found['over']}) replayed on the {found['trials']} finished trials: "
         f"{100 * found['compute_share']:.0f} % of the CPU-seconds, {found['of_whole_found_by_halving']} of the "

@@ -61,7 +61,8 @@ def main() -> None:
             predictors[f"ours: {path.name.rsplit('-', 1)[0]}"] = open_predictor(artifact, threads=threads)
         labels = np.asarray(data.test.labels)
         accuracy = [
-            float((logits(one, data.test.texts).argmax(axis=1) == labels).mean()) for one in predictors.values()
+            float((logits(predictor, data.test.texts).argmax(axis=1) == labels).mean())
+            for predictor in predictors.values()
         ]
         speeds = measure_speed(list(predictors.values()), data.test.texts, SpeedSettings(seconds=4.0), say=print)
     rows = {

@@ -79,8 +79,8 @@ def attempt(name: str, folder: Path, after: float | None) -> tuple[float, str | 
 def hashes(folder: Path) -> dict[str, str]:
     """Every artifact below `folder`, checked: path -> content hash."""
     return {
-        str(one.parent.relative_to(folder)): open_artifact(one.parent).content_hash
-        for one in sorted(folder.rglob("leanformer.json"))
+        str(path.parent.relative_to(folder)): open_artifact(path.parent).content_hash
+        for path in sorted(folder.rglob("leanformer.json"))
     }
 
 
@@ -122,7 +122,7 @@ def main() -> None:
             found = hashes(folder)
             wanted = {one: value for one, value in expected.items() if name == "compress" or one == "teacher"}
             runs.append({"run": folder.name, "equal": found == wanted, "artifacts": found, "left": left_over(folder)})
-    good = all(one["equal"] and not one["left"] for one in runs)
+    good = all(run["equal"] and not run["left"] for run in runs)
     result = {
         "seed": SEED,
         "texts": texts,

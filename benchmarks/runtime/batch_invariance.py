@@ -89,8 +89,8 @@ def walk(name: str, artifact: Artifact, block: Artifact, engine: str, texts: lis
     ways = {way: deviation(ours, alone, bound) for way, ours in compositions(artifact, block, engine, texts)}
     return row | {
         "ways": ways,
-        "within": all(one["within"] for one in ways.values()),
-        "fewest_bit_equal": min(one["bit_equal"] for one in ways.values()),
+        "within": all(way["within"] for way in ways.values()),
+        "fewest_bit_equal": min(way["bit_equal"] for way in ways.values()),
     }
 
 

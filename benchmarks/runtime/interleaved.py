@@ -71,34 +71,34 @@ def in_turn(
         seconds: what one turn may take; who is slower is timed on fewer texts, never on other ones.
         one_at_a_time: a call for each text, as a service would get them, instead of one call for all.
     """
-    counts = {one.name: _affordable(one, texts, seconds, one_at_a_time) for one in runners}
-    rates: dict[str, list[float]] = {one.name: [] for one in runners}
-    tokenizer: dict[str, list[float]] = {one.name: [] for one in runners}
-    ms: dict[str, list[float]] = {one.name: [] for one in runners}
-    cpu_ms: dict[str, list[float]] = {one.name: [] for one in runners}
+    counts = {runner.name: _affordable(runner, texts, seconds, one_at_a_time) for runner in runners}
+    rates: dict[str, list[float]] = {runner.name: [] for runner in runners}
+    tokenizer: dict[str, list[float]] = {runner.name: [] for runner in runners}
+    ms: dict[str, list[float]] = {runner.name: [] for runner in runners}
+    cpu_ms: dict[str, list[float]] = {runner.name: [] for runner in runners}
     for turn in range(rounds):
-        for one in runners if turn % 2 == 0 else reversed(runners):
-            sample = texts[: counts[one.name]]
+        for runner in runners if turn % 2 == 0 else reversed(runners):
+            sample = texts[: counts[runner.name]]
             time.sleep(SETTLE_SECONDS)
-            one.run(sample[:1])  # whoever comes after a rest pays for waking up, so let no one be timed doing it
+            runner.run(sample[:1])  # whoever comes after a rest pays for waking up, so let no one be timed doing it
             before = time.process_time()
-            times = _times(one.run, sample, one_at_a_time)
-            cpu_ms[one.name].append(1000 * (time.process_time() - before) / len(sample))
-            rates[one.name].append(len(sample) / sum(times))
+            times = _times(runner.run, sample, one_at_a_time)
+            cpu_ms[runner.name].append(1000 * (time.process_time() - before) / len(sample))
+            rates[runner.name].append(len(sample) / sum(times))
             if one_at_a_time:
-                ms[one.name].append(1000 * median(times))
-            if one.tokenize is not None:
-                tokenizer[one.name].append(len(sample) / sum(_times(one.tokenize, sample, one_at_a_time)))
+                ms[runner.name].append(1000 * median(times))
+            if runner.tokenize is not None:
+                tokenizer[runner.name].append(len(sample) / sum(_times(runner.tokenize, sample, one_at_a_time)))
         say(f"round {turn + 1} of {rounds}: {', '.join(f'{name} {all_[-1]:.0f}/s' for name, all_ in rates.items())}")
     return {
-        one.name: Rates(
-            texts=counts[one.name],
-            per_second=tuple(rates[one.name]),
-            tokenizer_per_second=tuple(tokenizer[one.name]),
-            ms=tuple(ms[one.name]),
-            cpu_ms=tuple(cpu_ms[one.name]),
+        runner.name: Rates(
+            texts=counts[runner.name],
+            per_second=tuple(rates[runner.name]),
+            tokenizer_per_second=tuple(tokenizer[runner.name]),
+            ms=tuple(ms[runner.name]),
+            cpu_ms=tuple(cpu_ms[runner.name]),
         )
-        for one in runners
+        for runner in runners
     }
 
 

@@ -84,7 +84,7 @@ def workers() -> dict[str, float]:
         with ThreadPoolExecutor(threads) as pool:
             spread, shared = timed_in_turn(
                 lambda: list(pool.map(lambda one: alone.run(rows, one), packs)),
-                lambda: [together.run(rows, one) for one in packs],
+                lambda: [together.run(rows, pack) for pack in packs],
             )
     return {"one_thread_workers_ms": spread, "one_session_all_threads_ms": shared, "threads": threads, "batches": 16}
 

@@ -40,7 +40,7 @@ MOST_GROWTH_BYTES_PER_TEXT = 8.0
 def write_texts(phrases: Sequence[str], count: int, path: Path, seed: int = 13) -> None:
     """`count` lines: all phrases in a new order, and again, until there are enough."""
     generator = np.random.default_rng(seed)
-    lines = [" ".join(one.split()) for one in phrases]
+    lines = [" ".join(phrase.split()) for phrase in phrases]
     with open(path, "w", encoding="utf-8") as handle:
         while count:
             order = generator.permutation(len(lines))[:count]
@@ -54,7 +54,7 @@ def resident_bytes(process: int) -> int | None:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
         return None
-    lines = [one for one in status.splitlines() if one.startswith("VmRSS:")]
+    lines = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(lines[0].split()[1]) * 1024 if lines else None
 
 
@@ -126,7 +126,7 @@ def thinned(curve: Sequence[tuple[float, int, int]], points: int = POINTS) -> li
 
 def smallest_made() -> Path:
     """The result of the ladder with the fewest bytes."""
-    found = [one for one in sorted((WORK / "sst2").glob("lean-*")) if (one / "model.onnx").is_file()]
+    found = [path for path in sorted((WORK / "sst2").glob("lean-*")) if (path / "model.onnx").is_file()]
     if not found:
         sys.exit("error: no model to run\n  remedy: python -m benchmarks.ladders.run sst2, or --artifact FOLDER")
     return min(found, key=lambda one: (one / "model.onnx").stat().st_size)

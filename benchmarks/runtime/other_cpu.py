@@ -90,7 +90,7 @@ def answers(
         )  # fmt: skip
         if child.returncode:
             lines = child.stderr.strip().splitlines() or [f"exit status {child.returncode}"]
-            return {"error": next((one for one in lines if "Error: " in one), lines[-1])}
+            return {"error": next((line for line in lines if "Error: " in line), lines[-1])}
     return dict(json.loads(output.read_text(encoding="utf-8")))
 
 

@@ -79,7 +79,7 @@ class Side:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def ours(self, *, limit: int | None = None, threads: int | None = None) -> list[Runner]:
-        found = [one if limit is None else replace(one, max_tokens=limit) for one in self.candidates]
+        found = [candidate if limit is None else replace(candidate, max_tokens=limit) for candidate in self.candidates]
         engines, reasons = running(found, threads=threads or self.threads)
         self.left_out |= {ours_name(engine): reason for engine, reason in reasons.items()}
         return [ours(ours_name(engine), one) for engine, one in engines.items()]
@@ -160,23 +160,23 @@ def quality(
     runners = [ours(f"leanformer fp32, {engine}", one) for engine, one in engines.items()] + side.ours()
     reference = runners[0].run(data.dev.texts)
     rows, everyone = [], {}
-    for one in [*runners, *side.peers.for_quality()]:
-        counts = compare(one.run(data.dev.texts), reference, labels)
+    for runner in [*runners, *side.peers.for_quality()]:
+        counts = compare(runner.run(data.dev.texts), reference, labels)
         low, high = loss_interval(counts)
         right = float((reference == labels).mean())
-        everyone[one.name] = {
+        everyone[runner.name] = {
             "accuracy": right - counts.loss, "lost_points": 100 * counts.loss, "lost_low": 100 * low,
             "lost_high": 100 * high, "changed": counts.changed, "n": counts.n,
         }  # fmt: skip
-        if one.ours and one.name != runners[0].name:
+        if runner.ours and runner.name != runners[0].name:
             rows.append(
                 {
-                    "work": QUALITY, "ours": 100 * (right - counts.loss), "ours_name": one.name, "peer": 100 * right,
+                    "work": QUALITY, "ours": 100 * (right - counts.loss), "ours_name": runner.name, "peer": 100 * right,
                     "peer_name": "fp32 of the same model", "unit": "per cent right", "ratio": 1 - counts.loss / right,
-                    **{name: everyone[one.name][name] for name in ("lost_points", "lost_low", "lost_high", "n")},
+                    **{name: everyone[runner.name][name] for name in ("lost_points", "lost_low", "lost_high", "n")},
                 }
             )  # fmt: skip
-        print(f"{one.name}: {100 * (right - counts.loss):.2f} %", flush=True)
+        print(f"{runner.name}: {100 * (right - counts.loss):.2f} %", flush=True)
     return with_tuned(rows, tuned), everyone
 
 

@@ -102,7 +102,7 @@ def main() -> None:
     packs = [[rows[i] for line in lines for i in line] for lines in base._open(1).cut(rows)]
     spread = replace(default_settings(cores), engine=engine)
     groups = places(cores, 1)
-    chosen = None if groups is None else [sorted(one) for one in groups]
+    chosen = None if groups is None else [sorted(group) for group in groups]
     with ExitStack() as stack:
         settings = {
             "one worker": replace(spread, workers=1),
@@ -132,7 +132,7 @@ def main() -> None:
     result = {
         "artifact": artifact.content_hash, "precision": artifact.properties.get("precision"), "engine": engine,
         "texts": len(rows), "tokens": sum(map(len, rows)), "packs": len(packs), "rounds": arguments.rounds,
-        "physical_cores": [sorted(one) for one in physical_cores()], "places": chosen,
+        "physical_cores": [sorted(core) for core in physical_cores()], "places": chosen,
         "arrangements": [
             {
                 "name": name, "texts_per_second": statistics.median(each), "spread": [min(each), max(each)],
@@ -143,10 +143,11 @@ def main() -> None:
         "machine": fingerprint(cores),
     }  # fmt: skip
     write_json(arguments.output, result)
-    for one in result["arrangements"]:
-        low, high = one["spread"]
+    for arrangement in result["arrangements"]:
+        low, high = arrangement["spread"]
         print(
-            f"{one['name']:30} {one['texts_per_second']:8.0f} texts/s ({low:.0f} to {high:.0f})  {one['speedup']:.2f}x"
+            f"{arrangement['name']:30} {arrangement['texts_per_second']:8.0f} texts/s "
+            f"({low:.0f} to {high:.0f})  {arrangement['speedup']:.2f}x"
         )
 
 

@@ -77,7 +77,7 @@ class Killer(threading.Thread):
 def below(pid: int) -> list[int]:
     """All processes that this one and its own have begun."""
     try:
-        own = [int(one) for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
+        own = [int(part) for path in Path(f"/proc/{pid}/task").glob("*/children") for part in path.read_text().split()]
     except OSError:  # it has ended
         return []
     return [one for child in own for one in (child, *below(child))]
@@ -113,7 +113,7 @@ def scoring(artifact: Artifact, texts: list[str], folder: Path, *, rows: int, ki
     alone = list(answers(open_predictor(artifact, threads=1), texts))
     seconds_alone = time.perf_counter() - start
     expected = [{"row": row} | to_record(*one) for row, one in enumerate(zip(texts, alone, strict=True), start=1)]
-    times = Counter(one["text"] for one in records)
+    times = Counter(record["text"] for record in records)
     return {
         "texts": len(texts),
         "parts": done.parts,
@@ -121,9 +121,9 @@ def scoring(artifact: Artifact, texts: list[str], folder: Path, *, rows: int, ki
         "answers": len(records),
         "lost": len(set(texts) - set(times)),
         "twice": sum(count > 1 for count in times.values()),
-        "in_order": [one["text"] for one in records] == texts,
+        "in_order": [record["text"] for record in records] == texts,
         "unlike_one_process": sum(ours != theirs for ours, theirs in zip(records, expected, strict=False)),
-        "left_behind": sorted(one.name for one in folder.iterdir() if one != output),
+        "left_behind": sorted(path.name for path in folder.iterdir() if path != output),
         "seconds": seconds,
         "seconds_in_one_process": seconds_alone,
     }
@@ -153,7 +153,7 @@ def searching(
     search(space, str(teacher.path), data, folder / "alone", **settings)
     seconds_alone = time.perf_counter() - start
     events = events_of(journal)
-    measured = Counter(one["trial"] for one in events if one["event"] == "measured")
+    measured = Counter(event["trial"] for event in events if event["event"] == "measured")
     ours, theirs = models(events), models(events_of(folder / "alone.work" / JOURNAL))
     return {
         "space": space.document,
@@ -163,7 +163,7 @@ def searching(
         "lost": sum(number not in measured for number in range(trials)),
         "twice": sum(count > 1 for count in measured.values()),
         "unlike_one_process": sum(ours.get(key) != value for key, value in theirs.items()),
-        "left_behind": sorted(one.name for one in (folder / "ray.work").rglob("*.partial")),
+        "left_behind": sorted(path.name for path in (folder / "ray.work").rglob("*.partial")),
         "front": found.record["front"],
         "seconds": seconds,
         "seconds_in_one_process": seconds_alone,
@@ -176,8 +176,10 @@ def events_of(journal: Path) -> list[dict[str, Any]]:
 
 def models(events: list[dict[str, Any]]) -> dict[str, str]:
     """Parameters of each trial -> hash of the model that it made."""
-    asked = {one["trial"]: json.dumps(one["params"], sort_keys=True) for one in events if one["event"] == "asked"}
-    return {asked[one["trial"]]: one["result"]["content_hash"] for one in events if one["event"] == "measured"}
+    asked = {
+        event["trial"]: json.dumps(event["params"], sort_keys=True) for event in events if event["event"] == "asked"
+    }
+    return {asked[event["trial"]]: event["result"]["content_hash"] for event in events if event["event"] == "measured"}
 
 
 def holds(row: dict[str, Any]) -> bool:

@@ -56,10 +56,10 @@ def ran_as_far_as_halved(
     known = {(event["trial"], event["rung"]): event["result"] for event in journal.events}
     seen: set[str] = set()
     whole: dict[int, Ran] = {}
-    for one in record["trials"]:  # in the order in which they ran
-        if one["state"] == FINISHED:
-            job = _job(space, one, len(shares) - 1, 1.0, seed)
-            whole[one["trial"]] = _ran(runner, job, one["figures"], one["cpu_seconds"], seen)
+    for trial in record["trials"]:  # in the order in which they ran
+        if trial["state"] == FINISHED:
+            job = _job(space, trial, len(shares) - 1, 1.0, seed)
+            whole[trial["trial"]] = _ran(runner, job, trial["figures"], trial["cpu_seconds"], seen)
     found: dict[int, list[Ran]] = {}
     reached: list[list[Mapping[str, Any]]] = [[] for _ in shares]
     try:
@@ -107,7 +107,7 @@ def _ran(runner: Runner, job: Job, figures: Mapping[str, Any] | None, cpu_second
 def rungs_run(goals: Goals, halving: Halving, figures: Sequence[Sequence[Mapping[str, Any] | None]]) -> list[int]:
     """How many shares halving gives each trial, by its figures on all of them `[trials][shares]`, in their order."""
     reached: list[list[Mapping[str, Any]]] = [[] for _ in halving.shares]
-    return [_rungs_of(goals, halving, one, reached) for one in figures]
+    return [_rungs_of(goals, halving, figure, reached) for figure in figures]
 
 
 def _rungs_of(

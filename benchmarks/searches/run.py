@@ -144,7 +144,7 @@ def compared(space: Space, ran: dict[int, list[Ran]]) -> dict[str, Any]:
     """How much of the whole search's front halving found, on dev, and for how much of its compute."""
     goals, halving = space.goals, space.halving
     assert halving is not None
-    counts = rungs_run(goals, halving, [[one.figures for one in rungs] for rungs in ran.values()])
+    counts = rungs_run(goals, halving, [[rung.figures for rung in rungs] for rungs in ran.values()])
     finished = [number for number, count in zip(ran, counts, strict=True) if count == len(halving.shares)]
     all_figures = {number: rungs[-1].figures or {} for number, rungs in ran.items()}
     fronts = {
@@ -153,7 +153,7 @@ def compared(space: Space, ran: dict[int, list[Ran]]) -> dict[str, Any]:
     }
     spent = {
         "halving": cpu_seconds(
-            [one for rungs, count in zip(ran.values(), counts, strict=True) for one in rungs[:count]]
+            [rung for rungs, count in zip(ran.values(), counts, strict=True) for rung in rungs[:count]]
         ),
         "whole": cpu_seconds([rungs[-1] for rungs in ran.values()]),
     }
@@ -190,7 +190,7 @@ def _hypervolumes(
 
 
 def _width(points: list[tuple[float, ...]], goal: int) -> float:
-    values = [one[goal] for one in points]
+    values = [point[goal] for point in points]
     return max(values) - min(values) or max(abs(values[0]), 1e-9)
 
 

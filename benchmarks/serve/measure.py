@@ -91,13 +91,13 @@ def saturation(setting: Setting) -> list[Row]:
                 )
                 lists.append(found)
                 pids = [[service.process.pid], service.workers]
-                before = [cpu_seconds(one) for one in pids]
+                before = [cpu_seconds(pid) for pid in pids]
                 single = load(service.port, setting.texts, *_for(setting), "--connections", "64", *_TRUNCATE)
                 spent = [cpu_seconds(one) - was for one, was in zip(pids, before, strict=True)]
                 singles.append(single["requests_per_second"])
                 front.append(1000 * spent[0] / max(single["n"], 1))
                 behind.append(1000 * spent[1] / max(single["n"], 1))
-        per_text = [LIST * one["requests_per_second"] for one in lists]
+        per_text = [LIST * list_["requests_per_second"] for list_ in lists]
         cores, typical = allowed_cores(), sorted(lists, key=lambda one: one["requests_per_second"])[len(lists) // 2]
         rows.append({
             "work": f"lists of {LIST}", "connections": 8, **typical, "system": system(name),

@@ -66,7 +66,9 @@ def store(path: Path, section: str, rows: list[Row]) -> None:
 
 
 def command_line() -> str:
-    return " ".join(["python", "-m", "benchmarks.serve.run", *(os.path.basename(one) for one in sys.argv[1:])])
+    return " ".join(
+        ["python", "-m", "benchmarks.serve.run", *(os.path.basename(argument) for argument in sys.argv[1:])]
+    )
 
 
 def main() -> None:
@@ -86,7 +88,7 @@ def main() -> None:
     assert data.test is not None
     with tempfile.TemporaryDirectory() as scratch:
         texts = Path(scratch) / "texts.txt"
-        texts.write_text("".join(" ".join(one.split()) + "\n" for one in data.test.texts), encoding="utf-8")
+        texts.write_text("".join(" ".join(text.split()) + "\n" for text in data.test.texts), encoding="utf-8")
         setting = Setting(
             artifacts={name: newest(arguments.work, MODELS[name]) for name in arguments.models},
             teacher=arguments.work / "teacher", texts=texts, connections=arguments.connections,

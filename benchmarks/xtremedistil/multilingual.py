@@ -89,7 +89,7 @@ def open_corpus(name: str, languages: tuple[str, ...] | None, own: int) -> Corpu
     if not os.environ.get("LEANFORMER_DATA") or not root.is_dir():
         sys.exit(f"set LEANFORMER_DATA to a folder that holds {name}/ with a sub-folder for each language")
     files = [f"{split}.tsv" for split in ("train", "dev", "test")]
-    whole = [one.name for one in sorted(root.iterdir()) if all((one / name).is_file() for name in files)]
+    whole = [path.name for path in sorted(root.iterdir()) if all((path / name).is_file() for name in files)]
     chosen = languages or tuple(whole)
     if unknown := set(chosen) - set(whole):
         sys.exit(f"{root} has no language {', '.join(sorted(unknown))}; there are {', '.join(whole)}")

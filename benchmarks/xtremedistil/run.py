@@ -87,7 +87,7 @@ def sizes(bench: Bench) -> None:
     graphs: dict[str, Artifact] = {}
     step = bench.step(total, strategy=given.strategies[-1])
     for size in given.sizes:
-        embedding, units = (int(one) for one in size.split("x"))
+        embedding, units = (int(part) for part in size.split("x"))
         step = replace(step, embedding=embedding, units=units)
         _cell(bench, "sizes", step, made, data, total, seed)
         fp32, int8 = bench.shelf.graphs(bench.student(step, made, data, seed), made, data)
@@ -117,7 +117,7 @@ def _speed(bench: Bench, teacher: Artifact, graphs: dict[str, Artifact], texts: 
         figures = {split: scores(open_predictor(one), examples) for split, examples in splits.items()}
         found[name] = {
             "bytes": one.bytes, **figures,
-            "share": {one: round(figures[one]["mean_f1"] / reference[one]["mean_f1"], 4) for one in splits},
+            "share": {split: round(figures[split]["mean_f1"] / reference[split]["mean_f1"], 4) for split in splits},
             "share_of_parameters": round(one.properties["parameters"] / reference["parameters"], 4),
             **{f"times_{way}": round(rates[way][name]["times_teacher"], 2) for way in WAYS},
         }  # fmt: skip

@@ -91,7 +91,7 @@ class Bench:
         given = self.given
         rows = total // len(self.corpus.languages) if changes.get("strategy") == "D0" else total
         least = given.least_steps if given.epochs * -(-rows // given.batch_size) < given.least_steps else 0
-        embedding, units = (int(one) for one in given.size.split("x"))
+        embedding, units = (int(part) for part in given.size.split("x"))
         base = BiLstmStudent(
             embedding=embedding, units=units, epochs=given.epochs, representation_epochs=given.representation_epochs,
             batch_size=given.batch_size, learning_rate=given.learning_rate, crf=given.crf, least_steps=least,

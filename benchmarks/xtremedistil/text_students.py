@@ -81,7 +81,7 @@ class Line:
         return self.shelf.student(self.step(strategy, size), self.teacher, self.data, seed)
 
     def step(self, strategy: str, size: str) -> BiLstmStudent:
-        embedding, units = (int(one) for one in size.split("x"))
+        embedding, units = (int(part) for part in size.split("x"))
         return BiLstmStudent(
             strategy=strategy, embedding=embedding, units=units, epochs=self.given.epochs,
             batch_size=self.given.batch_size, learning_rate=self.given.learning_rate, vocabulary=self.given.vocabulary,
@@ -114,7 +114,7 @@ class Line:
             fp32, int8 = self.shelf.graphs(self.student(strategy, size, seed), self.teacher, self.data)
             graphs |= {f"{size} fp32": fp32, f"{size} int8": int8}
         assert self.data.test is not None
-        texts = [str(one) for one in self.data.test.inputs[: self.given.timed]]
+        texts = [str(input_) for input_ in self.data.test.inputs[: self.given.timed]]
         rates = batch_rates(self.teacher, graphs, texts, self.shelf.work, self.threads, self.given.rounds)
         each = {
             name: {

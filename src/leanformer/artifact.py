@@ -76,7 +76,7 @@ class Artifact:
     @property
     def names_to_copy(self) -> list[str]:
         """Every file that makes it up: those listed, its manifest, and the manifests of artifacts inside it."""
-        manifests = (str(one.relative_to(self.path)) for one in sorted(self.path.rglob(MANIFEST)))
+        manifests = (str(path.relative_to(self.path)) for path in sorted(self.path.rglob(MANIFEST)))
         return [*self.files, *manifests]
 
     def file(self, name: str) -> Path:

@@ -65,7 +65,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
 def _class(name: str) -> Any:
     """The class called "module:Class"."""
     module, _, attribute = name.partition(":")
-    if not module or not attribute.isidentifier() or not all(one.isidentifier() for one in module.split(".")):
+    if not module or not attribute.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
         raise LeanformerError(f"{name!r} names no class\n  remedy: write module:Class, e.g. my_predictors:Mine")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         # Last, so that no file lying about here takes the place of a library.
@@ -79,7 +79,7 @@ def _class(name: str) -> Any:
             "  remedy: go to the folder that holds it, or put that on PYTHONPATH"
         )
     for place in (spec.origin, *(spec.submodule_search_locations or ())):
-        inside = [] if place is None else [one for one in Path(place).resolve().parents if is_artifact(one)]
+        inside = [] if place is None else [parent for parent in Path(place).resolve().parents if is_artifact(parent)]
         if inside:
             raise LeanformerError(
                 f"{name}: {place} lies in the artifact {inside[0]}, and code of an artifact is never run\n"

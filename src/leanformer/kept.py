@@ -55,9 +55,9 @@ def damaged(path: Path, say: Say, *, again: str, how: str = "damaged, or of an e
 def described(folder: Path) -> dict[str, dict[str, Any]]:
     """Every file directly in a folder with its size and hash, for `differing` to compare."""
     return {
-        one.name: {"bytes": one.stat().st_size, "sha256": sha256_file(one)}
-        for one in sorted(folder.iterdir())
-        if one.is_file()
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
+        for path in sorted(folder.iterdir())
+        if path.is_file()
     }
 
 

@@ -166,7 +166,7 @@ class Report:
     format_version: int = field(default=REPORT_VERSION)
 
     def to_json(self) -> dict[str, Any]:
-        value = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "rungs"}
+        value = {field_.name: getattr(self, field_.name) for field_ in fields(self) if field_.name != "rungs"}
         return {"title": self.title, "rungs": [rung.to_json() for rung in self.rungs], **value}
 
     def write(self, path: Path) -> None:
@@ -184,9 +184,9 @@ class Report:
                     "  remedy: upgrade Leanformer, or measure again (leanformer bench)"
                 )
             _SCHEMA(value, "report")
-            names = {one.name for one in fields(cls)}
+            names = {field_.name for field_ in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
-            rungs = tuple(_rung(one) for one in value["rungs"])
+            rungs = tuple(_rung(rung) for rung in value["rungs"])
             return cls(
                 **{
                     **known,
@@ -227,11 +227,11 @@ _OF_TYPE: dict[str, schema.Check] = {
 def _of_fields(kind: type) -> schema.Check:
     """What JSON must be for the fields of a dataclass; those with a default may be missing, others are passed over."""
     checks: dict[bool, dict[str, schema.Check]] = {True: {}, False: {}}
-    for one in fields(kind):
-        name, _, null = str(one.type).partition(" | ")
+    for field_ in fields(kind):
+        name, _, null = str(field_.type).partition(" | ")
         if name in _OF_TYPE:
-            needed = one.default is MISSING and one.default_factory is MISSING
-            checks[needed][one.name] = schema.nullable(_OF_TYPE[name]) if null else _OF_TYPE[name]
+            needed = field_.default is MISSING and field_.default_factory is MISSING
+            checks[needed][field_.name] = schema.nullable(_OF_TYPE[name]) if null else _OF_TYPE[name]
     return schema.fields(checks[True], checks[False])
 
 

@@ -188,7 +188,7 @@ class Task:
         return cls(
             kind=value["kind"],
             labels=tuple(value["labels"]),
-            thresholds=None if thresholds is None else tuple(float(one) for one in thresholds),
+            thresholds=None if thresholds is None else tuple(float(threshold) for threshold in thresholds),
             scale=None if scale is None else (float(scale[0]), float(scale[1])),
             width=None if value.get("width") is None else int(value["width"]),
             transitions=None if transitions is None else tuple(tuple(float(one) for one in row) for row in transitions),

@@ -73,11 +73,11 @@ class Tokenizer:
         Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair, and
         for a text that is too long (`tokenizer_file.read.MOST_CHARACTERS`).
         """
-        return [one[0] for one in self._windows(texts, whole=False)]
+        return [window[0] for window in self._windows(texts, whole=False)]
 
     def count_longer(self, texts: Sequence[Text]) -> int:
         """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them."""
-        return sum(len(one) > 1 for one in self.windows(texts))
+        return sum(len(window) > 1 for window in self.windows(texts))
 
     def windows(self, texts: Sequence[Text]) -> list[list[np.ndarray]]:
         """Each text whole, as windows of at most `max_tokens` ids, each with its special tokens; errors of `encode`."""
@@ -122,7 +122,7 @@ class Tokenizer:
 
     def _asked(self, texts: Sequence[Any]) -> list[Encoding]:
         if self._one_core:
-            return [self._tokenizer.encode_batch_fast([one])[0] for one in texts]
+            return [self._tokenizer.encode_batch_fast([text])[0] for text in texts]
         return list(self._tokenizer.encode_batch_fast(texts))
 
     @property

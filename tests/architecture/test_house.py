@@ -30,13 +30,13 @@ def unsafe_uses(source: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [one.name for one in node.names if one.name.partition(".")[0] in UNPICKLERS]
+            names = [name.name for name in node.names if name.name.partition(".")[0] in UNPICKLERS]
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
             if module.partition(".")[0] in UNPICKLERS:
                 names = [module]
             elif module.partition(".")[0] == "torch":
-                names = [f"torch.{one.name}" for one in node.names if one.name == "load"]
+                names = [f"torch.{name.name}" for name in node.names if name.name == "load"]
         elif isinstance(node, ast.Attribute) and node.attr == "load":
             names = ["torch.load"] if isinstance(node.value, ast.Name) and node.value.id == "torch" else []
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -39,7 +39,7 @@ def real_options() -> set[str]:
     found = {"--help"}
     for command in commands:
         for parameter in command.params:
-            found.update(one for one in (*parameter.opts, *parameter.secondary_opts) if one.startswith("--"))
+            found.update(opt for opt in (*parameter.opts, *parameter.secondary_opts) if opt.startswith("--"))
     return found
 
 

@@ -28,7 +28,7 @@ def loss_of(thresholds: np.ndarray, sure: np.ndarray, harm: np.ndarray) -> np.nd
 
 
 def harm_of(values: list[np.ndarray], labels: np.ndarray, of: str) -> np.ndarray:
-    small, large = (one.argmax(axis=1) for one in values)
+    small, large = (value.argmax(axis=1) for value in values)
     if of == "agreement":
         return (small != large).astype(float)
     return (large == labels).astype(float) - (small == labels)
@@ -49,7 +49,7 @@ def test_a_promise_is_broken_no_more_often_than_it_says(of: str):
     broken = made = naively_broken = 0
     for draw in range(DRAWS):
         rows = generator.integers(0, len(labels), ROWS)
-        found = calibrate([one[rows] for one in values], labels[rows], promise, fit, held_out)
+        found = calibrate([value[rows] for value in values], labels[rows], promise, fit, held_out)
         if found.plan is not None:
             made += 1
             sure = confidence(values[0], "probability", found.plan.temperatures[0])
@@ -73,8 +73,8 @@ def test_the_counts_are_those_of_the_plan(members: int):
     fit, held_out = parted(3000, 0.2, seed=1)
     found = calibrate(values, labels, Promise(2.0), fit, held_out)
     assert found.plan is not None
-    routed = found.plan.route([one[held_out] for one in values])
-    answers = np.stack([one.argmax(axis=1)[held_out] for one in values])
+    routed = found.plan.route([value[held_out] for value in values])
+    answers = np.stack([value.argmax(axis=1)[held_out] for value in values])
     ours = answers[routed, np.arange(len(held_out))]
     assert found.counts == compare(ours, answers[-1], labels[held_out])
     assert found.answered == pytest.approx((np.bincount(routed) / len(held_out)).tolist())
@@ -186,8 +186,8 @@ def test_confidences_are_what_they_say():
 
 def test_with_two_classes_all_measures_rank_alike():
     values = np.random.default_rng(2).normal(size=(80, 2)).astype(np.float32)
-    first, *others = (np.argsort(confidence(values, one)).tolist() for one in MEASURES)
-    assert all(one == first for one in others)
+    first, *others = (np.argsort(confidence(values, measure)).tolist() for measure in MEASURES)
+    assert all(other == first for other in others)
 
 
 def test_risk_is_least_where_wrong_answers_come_last():
@@ -198,7 +198,7 @@ def test_risk_is_least_where_wrong_answers_come_last():
 
 def test_everything_to_the_last_asks_nobody_else():
     plan = everything_to_the_last("auto", 3)
-    assert [plan.asked(one) for one in range(3)] == [False, False, True]
+    assert [plan.asked(index) for index in range(3)] == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,10 @@ def test_it_comes_back_as_it_was_written(members: list[Artifact], cascade: Artif
     opened = open_artifact(moved)
     assert opened.content_hash == cascade.content_hash
     plan, found = read_cascade(opened)
-    assert plan == PLAN and [one.content_hash for one in found] == [one.content_hash for one in members]
+    assert plan == PLAN and [one.content_hash for one in found] == [member.content_hash for member in members]
     assert opened.task == members[0].task and opened.max_tokens == members[0].max_tokens
-    assert opened.properties["parameters"] == sum(one.properties["parameters"] for one in members)
-    assert opened.bytes >= sum(one.bytes for one in members)
+    assert opened.properties["parameters"] == sum(member.properties["parameters"] for member in members)
+    assert opened.bytes >= sum(member.bytes for member in members)
     assert opened.history[-1]["step"] == "cascade" and opened.history[-1]["calibration"] == {"rows": 1}
     assert opened.history[:-1] == (*members[1].history, *(x for x in members[0].history if x not in members[1].history))
 
@@ -175,7 +175,7 @@ def test_a_failure_leaves_nothing(members: list[Artifact], tmp_path: Path):
     (changed.path / "model.onnx").write_bytes(b"")
     with pytest.raises(ArtifactError):
         write_cascade([changed, members[1]], PLAN, tmp_path / "cascade")
-    assert [one.name for one in tmp_path.iterdir()] == ["changed"]
+    assert [path.name for path in tmp_path.iterdir()] == ["changed"]
 
 
 def test_what_takes_no_cascade_says_so(cascade: Artifact, tmp_path: Path):

@@ -26,7 +26,7 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> list[Artifact]:
 
 
 def test_it_says_what_rows_can_show_first(command: Command, members: list[Artifact], folder: Path, tmp_path: Path):
-    paths = [one.path for one in members]
+    paths = [member.path for member in members]
     status, out, err = command("cascade", *paths, "--data", folder, "--forecast")
     assert (status, out) == (0, "")
     assert "takes 599 calibration rows" in err and "there are 30" in err and "scoring" not in err
@@ -37,7 +37,7 @@ def test_it_says_what_rows_can_show_first(command: Command, members: list[Artifa
 def test_a_promise_that_cannot_be_made_is_refused(
     command: Command, members: list[Artifact], folder: Path, tmp_path: Path
 ):
-    arguments = ("cascade", *(one.path for one in members), "--data", folder, "--output", tmp_path / "made", *ANY)
+    arguments = ("cascade", *(member.path for member in members), "--data", folder, "--output", tmp_path / "made", *ANY)
     status, out, err = command(*arguments)
     assert status == 4 and out == "" and not (tmp_path / "made").exists()
     assert "the promise cannot be made: 30 calibration rows cannot show it" in err and "remedy:" in err
@@ -52,7 +52,17 @@ def test_a_promise_that_cannot_be_made_is_refused(
 
 def test_a_cascade_goes_through_every_command(command: Command, members: list[Artifact], folder: Path, tmp_path: Path):
     made, report = tmp_path / "made", tmp_path / "bench.json"
-    arguments = ("cascade", *(one.path for one in members), "--data", folder, "--output", made, *LOOSE, *ANY, "--json")
+    arguments = (
+        "cascade",
+        *(member.path for member in members),
+        "--data",
+        folder,
+        "--output",
+        made,
+        *LOOSE,
+        *ANY,
+        "--json",
+    )
     status, out, _ = command(*arguments)
     assert status == 0
     value = json.loads(out)
@@ -73,7 +83,7 @@ def test_a_cascade_goes_through_every_command(command: Command, members: list[Ar
         "bench", members[1].path, made, "--data", folder, "--rounds", 1, "--no-memory", "--output", report
     )
     assert status == 0
-    notes = [one for one in Report.read(report).notes if "cascade" in one]
+    notes = [note for note in Report.read(report).notes if "cascade" in note]
     assert len(notes) == 1 and notes[0].startswith("of the test texts asked of the cascade made, ")
     assert Report.read(report).rungs[1].format == "cascade"
 
@@ -90,15 +100,15 @@ def test_a_cascade_goes_through_every_command(command: Command, members: list[Ar
 
 def test_unlabelled_rows_are_enough_for_agreement(command: Command, members: list[Artifact], tmp_path: Path):
     texts = tiny_texts(80, seed=5)[0]
-    path = write_lines(tmp_path / "texts.jsonl", [{"text": one} for one in texts])
-    arguments = ("cascade", *(one.path for one in members), "--data", path, "--on", "unlabelled")
+    path = write_lines(tmp_path / "texts.jsonl", [{"text": text} for text in texts])
+    arguments = ("cascade", *(member.path for member in members), "--data", path, "--on", "unlabelled")
     is_friendly(*command(*arguments, "--output", tmp_path / "made", *LOOSE))
     status, out, _ = command(*arguments, "--output", tmp_path / "made", *LOOSE, "--promise", "agreement")
     assert status == 0 and "per cent of answers changed" in out
 
 
 def test_bad_wishes_are_refused(command: Command, members: list[Artifact], folder: Path, tmp_path: Path):
-    paths = [one.path for one in members]
+    paths = [member.path for member in members]
     tagger = tagger_artifact(tmp_path / "tagger")
     given = ("--data", folder, "--output", tmp_path / "made")
     for arguments, said in [

@@ -174,7 +174,7 @@ def test_bench_refuses_different_labels(command: Command, tiny_onnx_artifact: Pa
 def test_export_to_onnx(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):
     assert command("export", tiny_onnx_artifact, "--output", tmp_path / "a.onnx")[0] == 0
     session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"), providers=["CPUExecutionProvider"])
-    assert [one.name for one in session.get_inputs()] == ["input_ids", "attention_mask"]
+    assert [input_.name for input_ in session.get_inputs()] == ["input_ids", "attention_mask"]
     encoder = tiny_onnx_artifact.parent / "encoder"
     assert command("export", encoder, "--output", tmp_path / "b.onnx", "--token-types")[0] == 0
     is_friendly(*command("export", encoder, "--output", tmp_path / "b.onnx"))
@@ -249,6 +249,6 @@ def test_as_a_program(tiny_onnx_artifact: Path, tmp_path: Path):
     done = subprocess.run([*program, "predict", str(tiny_onnx_artifact), "--input", "-"], input="goal\nrain 雨\n",
                           capture_output=True, text=True, encoding="utf-8", timeout=120)  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert [one["text"] for one in predictions(done.stdout)] == ["goal", "rain 雨"]
+    assert [prediction["text"] for prediction in predictions(done.stdout)] == ["goal", "rain 雨"]
     done = subprocess.run([*program, "inspect", str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr

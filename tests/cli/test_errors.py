@@ -52,7 +52,7 @@ def test_a_device_that_is_not_there(name: str, command: Command, encoder: Path, 
         assert (status, out) == (1, "")
         assert f"error: {'unknown ' if name == 'gpu' else ''}device '{name}'" in err
         assert "remedy: " in err and "Traceback" not in err
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["data"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
 
 
 @pytest.mark.parametrize("value", ["[1,3", "{a: ", "'x", "@", "2020-13-01"])

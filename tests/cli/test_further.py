@@ -95,7 +95,7 @@ def test_a_model_is_run_in_every_way_that_there_is(measured: tuple[Report, str, 
     assert {"one text at a time", "in another batch", "as the padded graph"} < set(ways)
     assert {f"engine {name}" for name in ENGINES if name != "onnxruntime"} <= set(ways)
     assert any("thread" in name for name in ways)
-    run = [one for one in ways.values() if "unavailable" not in one]
+    run = [way for way in ways.values() if "unavailable" not in way]
     assert len(run) >= 4
     assert all(one["changed"] == 0 and one["largest"] < 1e-3 for one in run), "fp32 moves in the last bits alone"
     assert graph.measured["stability"]["n"] == 60 and graph.measured["stability"]["spread"] > 0

@@ -47,7 +47,7 @@ def test_a_worse_one_is_held(command: Command, place: Path, tmp_path: Path):
     value = json.loads(out)
     assert json.loads((tmp_path / "verdict.json").read_text()) == value
     assert value["ships"] is False
-    names = [one["name"] for one in value["checks"]]
+    names = [check["name"] for check in value["checks"]]
     assert names[:4] == ["accuracy", "changed answers", "region r0", "region r1"]
     assert any(name.startswith("length ") for name in names) and any(name.startswith("class ") for name in names)
     assert value["checks"][0]["status"] == "broken"

@@ -64,6 +64,6 @@ def test_an_absurd_number_is_wrong_usage(name: str, option: str, value: str, com
 @pytest.mark.parametrize("value", [10**20, -(10**20), 10**400, float("nan"), float("inf"), 1e300, [1, 10**30]])
 @pytest.mark.parametrize("technique", sorted(TECHNIQUES))
 def test_an_absurd_number_in_a_recipe(technique: str, value: Any):
-    for one in fields(load(technique)):
+    for field_ in fields(load(technique)):
         with pytest.raises(RecipeError, match="recipe x, line 3"):
-            build(technique, {one.name: value}, "recipe x, line 3")
+            build(technique, {field_.name: value}, "recipe x, line 3")

@@ -80,7 +80,8 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
         "--rounds", 1, "--threads", 1, "--device", "cpu", "--sampler", "grid", "--allow-weak-teacher",
     ),
     "cascade": lambda parts, place: (
-        "cascade", *(one.path for one in parts.members), "--data", parts.data, "--output", place, "--otherwise", "large"
+        "cascade", *(member.path for member in parts.members), "--data", parts.data, "--output", place,
+        "--otherwise", "large",
     ),
     "embedder": lambda parts, place: (
         "embedder", parts.checkpoint, "--texts", parts.texts, "--output", place, "--pooling", "mean", "--threads", 1,
@@ -279,7 +280,9 @@ def test_a_demo_leaves_what_is_there(folder: str, command: Command, parts: Parts
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", [one for one in COMMANDS if one not in ("train", "compress", "search", "demo")])
+@pytest.mark.parametrize(
+    "name", [command for command in COMMANDS if command not in ("train", "compress", "search", "demo")]
+)
 def test_what_is_free_is_written_and_written_again(name: str, command: Command, parts: Parts, tmp_path: Path):
     check_written(name, command, parts, tmp_path)
 

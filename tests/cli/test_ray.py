@@ -24,7 +24,7 @@ def test_only_files_are_scored_on_a_cluster(command: Command, tiny_onnx_artifact
         ("--input", tmp_path / "none.jsonl", *output),
     ):
         is_friendly(*command("predict", tiny_onnx_artifact, *arguments, "--ray", "local"))
-    assert [one.name for one in tmp_path.iterdir()] == ["texts.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["texts.jsonl"]
 
 
 @pytest.mark.slow
@@ -68,4 +68,4 @@ def test_a_search_on_a_cluster_finds_the_front(command: Command, folder: Path, t
     assert status == 0, err
     record = json.loads((tmp_path / "found" / "search.json").read_text(encoding="utf-8"))
     assert record["counts"] == {"finished": 2} and record["front"]
-    assert not any("latency_ms_p50" in one["figures"] for one in record["trials"]), "no goal asks for time"
+    assert not any("latency_ms_p50" in trial["figures"] for trial in record["trials"]), "no goal asks for time"

@@ -29,7 +29,7 @@ def test_what_a_bench_measured_becomes_a_page(command: Command, measured: Path, 
     assert report.command is not None and report.command.startswith("leanformer bench ")
     assert second.loss is not None and second.loss["changed"] == round((1 - second.agreement) * second.n) > 0
     assert second.loss["lost"] - second.loss["gained"] == round(second.drop * second.n)
-    assert sum(one["n"] for one in second.loss["lengths"]) == second.n == 60
+    assert sum(length["n"] for length in second.loss["lengths"]) == second.n == 60
     assert first.latency_ms_quantiles is not None
     assert first.latency_ms_quantiles[7] == pytest.approx(first.latency_ms_p50)
     assert first.flops_per_text is not None and 0 <= (first.padding_waste or 0) < 1

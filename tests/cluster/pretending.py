@@ -76,14 +76,16 @@ class PretendedRay:
     def wait(self, tasks: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
         assert num_returns == 1
         done = self.ended(tasks)
-        return [done], [one for one in tasks if one is not done]
+        return [done], [task for task in tasks if task is not done]
 
     def get(self, task: Any) -> Any:
         if self.deaths:
             self.deaths -= 1
             raise WorkerCrashedError
         try:
-            return task.function(*(one.value if isinstance(one, Kept) else one for one in task.arguments))
+            return task.function(
+                *(argument.value if isinstance(argument, Kept) else argument for argument in task.arguments)
+            )
         except Exception as error:
             raise RayTaskError(error) from error
 

@@ -41,7 +41,7 @@ def test_parts_are_joined_in_order_and_removed(tmp_path: Path):
     folder = write_all(output)
     assert join(folder, output, CHUNKS) == Tally(6, 1, "row 6: no question")
     assert output.read_text(encoding="utf-8").splitlines() == [answer(row) for row in ROWS]
-    assert [one.name for one in tmp_path.iterdir()] == ["out.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
 
 
 @pytest.mark.parametrize("name", ["thesis.txt", "part-1.jsonl", "sub/photo.jpg", ".hidden", "part-000001.jsonl.old"])
@@ -53,7 +53,7 @@ def test_what_is_no_part_is_not_removed(name: str, tmp_path: Path):
     theirs.write_text("years of work")
     with pytest.raises(LeanformerError, match="is no part of the answers"):
         begin(parts_folder(output), JOB)
-    assert [one for one in tmp_path.rglob("*") if one.is_file()] == [theirs]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [theirs]
     theirs.rename(tmp_path / "aside")
     if theirs.parent != parts_folder(output):
         theirs.parent.rmdir()
@@ -112,7 +112,7 @@ def test_writing_again_replaces_and_a_failure_leaves_nothing(tmp_path: Path):
 
     with pytest.raises(OSError, match="no space"):
         write_part(part_path(tmp_path, 1), failing())
-    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    assert [path.name for path in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_line_separator_in_a_text_is_no_new_line(tmp_path: Path):

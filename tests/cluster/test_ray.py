@@ -59,10 +59,10 @@ def test_bulk_scoring_survives_a_killed_worker(cluster: Any, tiny_onnx_artifact:
     assert killer.killed is not None, "no worker was killed in mid-run, so this has shown nothing"
     assert done == Scored(Tally(len(TEXTS)), len(TEXTS) // 300, 0)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    assert [one["text"] for one in records] == TEXTS
+    assert [record["text"] for record in records] == TEXTS
     for ours, theirs in zip(records, expected(tiny_onnx_artifact, TEXTS), strict=True):
         assert ours["probabilities"] == pytest.approx(theirs["probabilities"], abs=1e-5)
-    assert [one.name for one in tmp_path.iterdir()] == ["out.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
 
 
 @pytest.mark.slow
@@ -77,9 +77,9 @@ def test_finished_parts_are_not_done_again(cluster: Any, tiny_onnx_artifact: Pat
     write_part(part_path(folder, 1), [line.replace("done before", "cut short") for line in lines[10:13]])
     assert score(tiny_onnx_artifact, output, texts, rows=10) == Scored(Tally(25), 3, 1)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    assert [one["text"] for one in records] == texts
-    assert Counter(one["label"] == "done before" for one in records) == {True: 10, False: 15}
-    assert all(one["label"] != "cut short" for one in records)
+    assert [record["text"] for record in records] == texts
+    assert Counter(record["label"] == "done before" for record in records) == {True: 10, False: 15}
+    assert all(record["label"] != "cut short" for record in records)
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_what_a_worker_says_reaches_the_user(cluster: Any, tiny_onnx_artifact: P
 
 
 def trials(descriptions: list[dict[str, Any]], tmp_path: Path, function: str = SQUARE, **changes: Any) -> list[Trial]:
-    given = [{"notes": str(tmp_path), **one} for one in descriptions]
+    given = [{"notes": str(tmp_path), **description} for description in descriptions]
     return run_trials(given, function, tmp_path / "results", address="local", local_cores=2, **changes)
 
 
@@ -114,7 +114,7 @@ def test_a_trial_whose_worker_dies_is_done_again_and_counts_once(cluster: Any, t
     assert attempts(tmp_path, 2) == 2
     # What is there and is no result is done again.
     result_path(tmp_path / "results", done[3].description).write_text("{", encoding="utf-8")
-    assert [one.resumed for one in trials(given, tmp_path)] == [x != 3 for x in range(8)]
+    assert [trial.resumed for trial in trials(given, tmp_path)] == [x != 3 for x in range(8)]
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_the_promise_and_its_evidence_are_in_the_artifact(tmp_path: Path, teache
     outcome = ran(tmp_path, teacher)
     made = outcome.artifacts["both"]
     plan, members = read_cascade(made)
-    assert [one.content_hash for one in members] == [
+    assert [member.content_hash for member in members] == [
         outcome.artifacts[name].content_hash for name in ("small", "large")
     ]
     last = made.history[-1]
@@ -88,7 +88,7 @@ def test_the_promise_and_its_evidence_are_in_the_artifact(tmp_path: Path, teache
     dev = tiny_dataset().dev
     assert dev is not None
     fit, held_out = parted(len(dev), 0.2, 13)
-    values = [logits(open_predictor(one, threads=1), dev.inputs) for one in members]
+    values = [logits(open_predictor(member, threads=1), dev.inputs) for member in members]
     found = calibrate(values, dev.targets, Promise(20.0), fit, held_out)
     assert found.plan is not None and found.plan.thresholds == pytest.approx(plan.thresholds)
     assert found.plan.temperatures == pytest.approx(plan.temperatures)
@@ -187,18 +187,18 @@ def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeyp
         allow_weak_teacher=True,
         allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip
-    by_loss = {json.dumps(one["params"], sort_keys=True): one for one in found.record["trials"]}
+    by_loss = {json.dumps(trial["params"], sort_keys=True): trial for trial in found.record["trials"]}
     assert len(by_loss) == 5
-    for one in found.record["trials"]:
-        impossible = one["params"].get("both.max_loss") == 0.5
-        assert (one["state"] == "failed") == impossible, one
+    for trial in found.record["trials"]:
+        impossible = trial["params"].get("both.max_loss") == 0.5
+        assert (trial["state"] == "failed") == impossible, trial
     cascades = [
-        one for one in found.record["trials"] if "both.max_loss" in one["params"] and one["state"] == "finished"
+        trial for trial in found.record["trials"] if "both.max_loss" in trial["params"] and trial["state"] == "finished"
     ]
-    assert cascades and all(one["figures"]["latency_ms_p50"] > 0 for one in cascades)
+    assert cascades and all(cascade["figures"]["latency_ms_p50"] > 0 for cascade in cascades)
     for artifact in found.front.values():
         assert open_predictor(artifact, threads=1).tokenize(texts)
     assert found.report is not None
     chosen = [one.format for one in found.front.values()]
-    runtimes = [one.runtime for one in found.report.rungs[-len(chosen) :]]
+    runtimes = [rung.runtime for rung in found.report.rungs[-len(chosen) :]]
     assert all(("cascade" in runtime) == (kind == "cascade") for runtime, kind in zip(runtimes, chosen, strict=True))

@@ -98,6 +98,6 @@ def test_heads_that_differ_need_a_projection(teacher: Artifact, tmp_path: Path) 
 
 
 def test_the_recipe_is_three_stages() -> None:
-    steps = {one.name: one.step for one in find_recipe("xtremedistil-transformers").steps}
+    steps = {step.name: step.step for step in find_recipe("xtremedistil-transformers").steps}
     assert (steps["states"].soft_weight, steps["answers"].logit_loss, steps["student"].hard) == (0.0, "mse", 1.0)  # type: ignore[attr-defined]
     assert find_recipe("xtremedistil").steps[1].technique == "compress.bilstm"

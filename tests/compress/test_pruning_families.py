@@ -73,7 +73,7 @@ def pair_batches(config: EncoderConfig, count: int = 24, seed: int = 3) -> list[
     lengths = generator.integers(3, 21, size=count)
     types = max(config.token_types, 1)
     rows = [np.stack([generator.integers(6, 60, n), generator.integers(0, types, n)], axis=1) for n in lengths]
-    data = TrainingSet([one.astype(np.int32) for one in rows], generator.integers(0, 3, count), config.padding_id)
+    data = TrainingSet([row.astype(np.int32) for row in rows], generator.integers(0, 3, count), config.padding_id)
     return list(batches_of(data, batch_size=8, seed=1, device=torch.device("cpu")))
 
 
@@ -102,7 +102,7 @@ def double_losses(logits: Tensor, batch: Batch) -> Tensor:
 
 def rotate(x: Tensor, base: float) -> Tensor:
     """As the encoder does, in the precision of `x`."""
-    cos, sin = (one.to(x.dtype) for one in rotary.rotary_tables(base, x.shape[-1], x.shape[-2]))
+    cos, sin = (table.to(x.dtype) for table in rotary.rotary_tables(base, x.shape[-1], x.shape[-2]))
     left, right = x.chunk(2, dim=-1)
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
 
@@ -166,7 +166,7 @@ def test_the_blocks_that_are_tuned_are_the_model(model: Classifier):
 
 def answers(model: Classifier, batches: list[Batch]) -> Tensor:
     with torch.no_grad():
-        return torch.cat([model(one.ids, one.mask, one.types) for one in batches])
+        return torch.cat([model(batch.ids, batch.mask, batch.types) for batch in batches])
 
 
 @pytest.mark.parametrize("kind", ["weights", "masks"])
@@ -208,7 +208,7 @@ def test_of_the_last_layer_those_tokens_count_that_are_read(model: Classifier, m
     monkeypatch.setattr(mask_tuning.Moments, "add", counting)
     batches, depth = pair_batches(model.config), len(model.config.layers)
     tune(narrow(model, [torch.arange(2)] * depth, [torch.arange(9)] * depth), model, batches, "masks")
-    tokens, texts = sum(int(one.mask.sum()) for one in batches), sum(len(one.ids) for one in batches)
+    tokens, texts = sum(int(batch.mask.sum()) for batch in batches), sum(len(batch.ids) for batch in batches)
     read = tokens if model.config.head.pooling == "mean" else texts
     assert sum(seen) == 2 * ((depth - 1) * tokens + read)
 
@@ -226,7 +226,7 @@ def test_keeping_everything_changes_nothing(source: Artifact, kind: type, tmp_pa
     np.testing.assert_allclose(after, before, atol=1e-4)
     ours, theirs = read_model(same).config, read_model(source).config
     # Heads are put in order by one of them, and take their columns of relative biases along.
-    assert [replace(one, bias_columns=None) for one in ours.layers] == list(theirs.layers)
+    assert [replace(layer, bias_columns=None) for layer in ours.layers] == list(theirs.layers)
     assert replace(ours, layers=theirs.layers) == theirs
 
 
@@ -294,8 +294,8 @@ def test_inner_states_and_trials_of_layers(source: Artifact, tmp_path: Path):
 
 def test_equal_widths_in_every_layer(source: Artifact, tmp_path: Path):
     config = read_model(step(Prune, source, tmp_path, heads=2, ffn=20)).config
-    assert {(one.heads, one.ffn) for one in config.layers} == {(2, 20)}
-    assert [one.window for one in config.layers] == [one.window for one in read_model(source).config.layers]
+    assert {(layer.heads, layer.ffn) for layer in config.layers} == {(2, 20)}
+    assert [layer.window for layer in config.layers] == [layer.window for layer in read_model(source).config.layers]
 
 
 def flops_as_time(config: EncoderConfig) -> float:

@@ -71,7 +71,9 @@ def test_the_card_is_complete(name: str):
     assert set(card.fields) == set(catalog.FIELDS)
     assert 10 < len(card.title) < 100
     assert all(len(text) > 8 for text in card.fields.values())
-    assert [one.name for one in card.options] == [one.name for one in dataclasses.fields(catalog.load(name))]
+    assert [option.name for option in card.options] == [
+        field_.name for field_ in dataclasses.fields(catalog.load(name))
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,7 +148,7 @@ def test_an_unknown_technique_lists_the_known_ones():
 
 def run(name: str, inputs: dict[str, Artifact], work: Path, output: Path, **changes: Any) -> Artifact:
     step = build(name, constant(name, "QUICK") | changes, "here")
-    artifact = inputs[next(one for one in step.consumes if one in inputs)]
+    artifact = inputs[next(consume for consume in step.consumes if consume in inputs)]
     return step(artifact, make_context(work, inputs["encoder"]), output)
 
 
@@ -169,7 +171,7 @@ def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[st
     assert folder_bytes(made[0].path) == folder_bytes(made[1].path)
     assert {key: folder_bytes(one.path) for key, one in inputs.items()} == before
     # A step that hands its input back would pass all of the above.
-    source = inputs[next(one for one in catalog.load(name).consumes if one in inputs)]
+    source = inputs[next(consume for consume in catalog.load(name).consumes if consume in inputs)]
     assert made[0].content_hash != source.content_hash
 
 
@@ -177,7 +179,7 @@ def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[st
 def test_formats_and_history_are_honoured(name: str, inputs: dict[str, Artifact], tmp_path: Path):
     kind = catalog.load(name)
     made = run(name, inputs, tmp_path / "work", tmp_path / "made")
-    source = inputs[next(one for one in kind.consumes if one in inputs)]
+    source = inputs[next(consume for consume in kind.consumes if consume in inputs)]
     assert made.format == kind.produces
     assert (made.task, made.max_tokens) == (source.task, source.max_tokens)
     assert [dict(entry) for entry in made.history[:-1]] == [dict(entry) for entry in source.history]

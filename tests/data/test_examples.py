@@ -48,7 +48,7 @@ def test_content_hash_covers_content_and_not_the_source() -> None:
         replace(EXAMPLES, pairs=("x", "y", "z")),
         replace(EXAMPLES, task=Task("classification", ("yes", "no"))),
     ]
-    assert len({one.content_hash for one in [EXAMPLES, *others]}) == 6
+    assert len({other.content_hash for other in [EXAMPLES, *others]}) == 6
 
 
 def test_training_hash_ignores_test_alone() -> None:

@@ -70,7 +70,7 @@ def test_wikiann_in_all_its_languages(leanformer_data: Path) -> None:
     assert data.task.labels == ("O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER")
     assert data.test is not None and data.test.languages is not None
     german = data.test.select(i for i, one in enumerate(data.test.languages) if one == "de")
-    begun = [data.task.labels[tag] for one in german.targets for tag in one if tag % 2]
+    begun = [data.task.labels[tag] for target in german.targets for tag in target if tag % 2]
     # As many mentions of each type as the data set's own manifest counts.
     assert len(german) == 10000
     assert {name: begun.count(f"B-{name}") for name in ("LOC", "ORG", "PER")} == {"LOC": 4961, "ORG": 4157, "PER": 4750}
@@ -83,9 +83,9 @@ def test_wikiann_in_all_its_languages(leanformer_data: Path) -> None:
 def test_other_taggings(leanformer_data: Path, name: str, languages: int) -> None:
     data = open_dataset(str(leanformer_data / name), kind="tokens")
     found = {
-        one
+        language
         for part in (data.train, data.dev, data.test)
         if part is not None and part.languages is not None
-        for one in part.languages
+        for language in part.languages
     }
     assert len(found) == languages and data.task.labels[0] == "O"

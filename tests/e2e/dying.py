@@ -138,7 +138,7 @@ class Attempt:
         if not (event in _CHANGES or (opened and str(arguments[0]).startswith(str(self.folder)))):
             return
         self.changes += 1
-        path = " ".join(str(one) for one in arguments[: 2 if event == "os.rename" else 1])
+        path = " ".join(str(argument) for argument in arguments[: 2 if event == "os.rename" else 1])
         kind, value = self.kill or ("never", None)
         now = {"change": self.changes == value, "path": kind == "path" and value in path, "after": self.passed}
         self.passed = self.passed or (kind == "after" and value in path)
@@ -149,7 +149,7 @@ class Attempt:
 
 def main(arguments: list[str]) -> None:
     folder, job, finish = Path(arguments[0]), arguments[1], arguments[3] == "1"
-    kills: list[Any] = [tuple(one) for one in json.loads(arguments[2])]
+    kills: list[Any] = [tuple(load) for load in json.loads(arguments[2])]
     deaths, changes = [], None
     for kill in [*kills, *([None] if finish else [])]:
         lived, said = Attempt(job, folder, kill)()

@@ -71,8 +71,8 @@ def _live(arguments: list[str], file_bytes: int | None, said: int) -> None:
 
 def made(folder: Path) -> dict[str, str]:
     return {
-        str(one.parent.relative_to(folder)): open_artifact(one.parent).content_hash
-        for one in sorted(folder.rglob("leanformer.json"))
+        str(path.parent.relative_to(folder)): open_artifact(path.parent).content_hash
+        for path in sorted(folder.rglob("leanformer.json"))
     }
 
 

@@ -73,7 +73,7 @@ def test_quick(quick: Compressed):
     assert all(rung.peak_memory_bytes is not None and rung.peak_memory_bytes > 10e6 for rung in result.report.rungs)
     # The report that lies in the folder is the report that was returned, with exactly the fields of a rung.
     written = json.loads((lean / "report.json").read_text(encoding="utf-8"))
-    assert set(written["rungs"][0]) == {one.name for one in dataclasses.fields(Rung)}
+    assert set(written["rungs"][0]) == {field_.name for field_ in dataclasses.fields(Rung)}
     assert Report.read(lean / "report.json") == result.report
     # The folder loads, and gives the answers of the rung that was chosen.
     assert open_artifact(lean).content_hash == result.artifact.content_hash
@@ -88,7 +88,7 @@ def test_quick(quick: Compressed):
 
 def test_card_and_report_mention_the_figures(quick: Compressed):
     result, lean = quick, quick.artifact.path
-    rung = next(one for one in result.report.rungs if one.content_hash == result.artifact.content_hash)
+    rung = next(rung for rung in result.report.rungs if rung.content_hash == result.artifact.content_hash)
     card = (lean / "README.md").read_text(encoding="utf-8")
     assert f"{100 * rung.quality:.2f} % on 60 test texts" in card
     assert "leanformer.load" in card and "`export.onnx`" in card and "`music`, `sport`, `weather`" in card
@@ -99,10 +99,10 @@ def test_card_and_report_mention_the_figures(quick: Compressed):
 
 def test_what_the_steps_took_stands_in_the_report_and_not_in_the_artifact(quick: Compressed):
     steps = {one["step"]: one for one in quick.report.training}
-    assert list(steps) == ["teacher", *(one["name"] for one in (quick.report.recipe or {})["steps"])]
+    assert list(steps) == ["teacher", *(step["name"] for step in (quick.report.recipe or {})["steps"])]
     assert steps.pop("teacher")["energy"] is None, "this teacher was trained by a function, and nothing is recorded"
-    for one in steps.values():
-        assert one["whole"] and one["energy"]["wall_seconds"] > 0 and one["energy"]["phase"] == "training"
+    for step in steps.values():
+        assert step["whole"] and step["energy"]["wall_seconds"] > 0 and step["energy"]["phase"] == "training"
     text = (quick.artifact.path / "report.md").read_text()
     assert "## What making the models took" in text and "spent on compressing" in text
     assert Report.read(quick.artifact.path / "report.json").training == quick.report.training

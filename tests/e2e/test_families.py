@@ -110,7 +110,7 @@ def test_and_to_a_stock_folder_again(encoder: Artifact, tmp_path: Path) -> None:
 def test_token_types_are_an_input_where_they_matter(encoder: Artifact, tmp_path: Path) -> None:
     if read_model(encoder).config.reads_token_types:
         write_standard_onnx(encoder, tmp_path / "typed.onnx", token_types=True)  # compares itself with PyTorch
-        inputs = [one.name for one in ort.InferenceSession(tmp_path / "typed.onnx").get_inputs()]
+        inputs = [input_.name for input_ in ort.InferenceSession(tmp_path / "typed.onnx").get_inputs()]
         assert inputs == ["input_ids", "attention_mask", "token_type_ids"]
     else:
         with pytest.raises(ArtifactError, match=r"has no token types\n  remedy: export it without"):
@@ -134,7 +134,7 @@ def test_a_student_is_cut_trained_and_exported(name: str, encoder: Artifact, tmp
     config = read_model(student).config
     assert config.family == name and len(config.layers) == 2
     if name == "modernbert":
-        assert [one.window for one in config.layers] == [None, None]
+        assert [layer.window for layer in config.layers] == [None, None]
     fp32 = Onnx()(student, context, tmp_path / "onnx")
     ours = logits(LightPredictor(fp32, threads=1), TEXTS)
     np.testing.assert_allclose(ours, logits(TorchPredictor(student), TEXTS), atol=1e-4)

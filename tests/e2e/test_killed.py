@@ -50,7 +50,7 @@ def everything(folder: Path) -> list[str]:
 
 def rungs(folder: Path) -> list[tuple[str, str]]:
     report = json.loads((folder / "lean" / "report.json").read_text(encoding="utf-8"))
-    return [(one["name"], one["content_hash"]) for one in report["rungs"]] + [("chosen", report["choice"]["rung"])]
+    return [(rung["name"], rung["content_hash"]) for rung in report["rungs"]] + [("chosen", report["choice"]["rung"])]
 
 
 class Whole:

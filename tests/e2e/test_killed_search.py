@@ -22,7 +22,7 @@ def start(folder: Path) -> Path:
 
 def told(folder: Path) -> list[Any]:
     record = json.loads((folder / "found" / "search.json").read_text(encoding="utf-8"))
-    return [[one[key] for key in ("trial", "params", "state", "of", "rungs")] for one in record["trials"]]
+    return [[trial[key] for key in ("trial", "params", "state", "of", "rungs")] for trial in record["trials"]]
 
 
 def measured(folder: Path) -> list[Any]:
@@ -30,12 +30,14 @@ def measured(folder: Path) -> list[Any]:
     lines = (folder / "found.work" / "trials.jsonl").read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines]
     return [
-        (one["trial"], one["rung"], one["result"]["content_hash"]) for one in events if one["event"] == "measured"
-    ]  # fmt: skip
+        (event["trial"], event["rung"], event["result"]["content_hash"])
+        for event in events
+        if event["event"] == "measured"
+    ]
 
 
 def front(folder: Path) -> dict[str, str]:
-    return {one.name: open_artifact(one).content_hash for one in sorted((folder / "found" / "front").iterdir())}
+    return {path.name: open_artifact(path).content_hash for path in sorted((folder / "found" / "front").iterdir())}
 
 
 def test_searching(tmp_path: Path):
@@ -49,7 +51,7 @@ def test_searching(tmp_path: Path):
     assert front(folder) == front(whole)
     report = json.loads((folder / "found" / "report.json").read_text(encoding="utf-8"))
     delivered = {f"trial {int(name.removeprefix('trial-'))}" for name in front(folder)}
-    assert {one["name"] for one in report["rungs"][3:]} == delivered
+    assert {rung["name"] for rung in report["rungs"][3:]} == delivered
 
 
 def test_killed_while_the_front_is_delivered(tmp_path: Path):

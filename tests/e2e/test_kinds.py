@@ -98,7 +98,7 @@ def test_the_kind_is_found_in_the_data_and_kept_by_the_teacher(data: Dataset, ta
 
 
 def test_every_rung_is_measured_by_the_kind_s_own_figure(lean: Compressed, data: Dataset):
-    assert [one.name for one in lean.report.rungs] == [
+    assert [rung.name for rung in lean.report.rungs] == [
         "PyTorch, padded to 64", "no padding", "batches by length", "our ONNX graph", "int8 (teacher)",
         "distilled to 3 layers", "int8",
     ]  # fmt: skip
@@ -122,7 +122,7 @@ def test_every_rung_is_measured_by_the_kind_s_own_figure(lean: Compressed, data:
 
 def test_a_distilled_student_knows_more_than_chance(lean: Compressed, data: Dataset):
     """One layer for one epoch: not much, but more than the same student would know untrained."""
-    student = next(one for one in lean.report.rungs if one.name == "distilled to 3 layers")
+    student = next(rung for rung in lean.report.rungs if rung.name == "distilled to 3 layers")
     assert data.test is not None
     if data.task.answer == "score":
         assert student.quality > 0.5
@@ -156,9 +156,9 @@ def test_predict_gives_the_answers_that_were_measured(lean: Compressed, data: Da
     answers = model.predict(test.inputs)
     decided = decide(logits(model, test.inputs), model.task)
     if data.task.answer == "score":
-        assert [one.score for one in answers] == pytest.approx(list(decided))
-        assert all(one.label is None and one.labels is None and one.probabilities == {} for one in answers)
-        assert 1 < np.mean([one.score for one in answers]) < 6, "scores are on the scale of the data"
+        assert [answer.score for answer in answers] == pytest.approx(list(decided))
+        assert all(answer.label is None and answer.labels is None and answer.probabilities == {} for answer in answers)
+        assert 1 < np.mean([answer.score for answer in answers]) < 6, "scores are on the scale of the data"
     elif data.task.answer == "labels":
         assert model.task.thresholds is not None
         for one, row in zip(answers, decided, strict=True):
@@ -166,7 +166,7 @@ def test_predict_gives_the_answers_that_were_measured(lean: Compressed, data: Da
             by_threshold = zip(one.probabilities.items(), model.task.thresholds, strict=True)
             assert one.labels == tuple(name for (name, value), least in by_threshold if value >= least)
     else:
-        assert [one.label for one in answers] == [LABELS[i] for i in decided]
+        assert [answer.label for answer in answers] == [LABELS[i] for i in decided]
     wrong = ["one text"] if data.task.pairs else [("one text", "another")]
     with pytest.raises(DataError, match="made for pairs" if data.task.pairs else "made for single ones"):
         model.predict(wrong)  # type: ignore[arg-type]

@@ -23,8 +23,8 @@ def test_fastformers_for_pairs(tmp_path: Path):
     data = tiny_kind_dataset("pair", SIZES)
     recipe = small("fastformers", student=TRAINING, pruned={"heads": 3, "ffn": 32}, again=AGAIN)
     result = run(artifact_of(data, tmp_path).path, tmp_path / "lean", recipe, data=data, goal="size", max_drop=100)
-    assert not [one for one in result.report.notes if "left out" in one]
-    assert [one.name for one in result.report.rungs[-4:]] == [
+    assert not [note for note in result.report.notes if "left out" in note]
+    assert [rung.name for rung in result.report.rungs[-4:]] == [
         "distilled to 3 layers", "pruned, not trained", "pruned, distilled again", "int8",
     ]  # fmt: skip
     assert result.artifact.task == data.task
@@ -41,8 +41,8 @@ def test_thorough_for_roberta(tmp_path: Path):
     source = family_artifact(tmp_path / "source", "roberta")
     recipe = small("thorough", halved={"multiple": 1}, pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
     result = run(source.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
-    rungs = {one.name: one for one in result.report.rungs}
-    assert len(rungs) == 9 and not [one for one in result.report.notes if "left out" in one]
+    rungs = {rung.name: rung for rung in result.report.rungs}
+    assert len(rungs) == 9 and not [note for note in result.report.notes if "left out" in note]
     assert rungs["half cut, not trained"].bytes > rungs["a third left, distilled"].bytes
     assert result.report.choice is not None and result.report.choice["rung"] == "int8"
     assert [one["step"] for one in result.artifact.history][-3:] == ["compress.distil", "export.onnx", "export.int8"]
@@ -55,8 +55,8 @@ def test_quick_pruned_for_every_form_of_answer(kind: str, tmp_path: Path):
     data = tiny_kind_dataset(kind, SIZES)
     teacher = artifact_of(data, tmp_path)
     result = run(teacher.path, tmp_path / "lean", small("quick-pruned"), data=data, goal="size", max_drop=1e4)
-    rungs = {one.name: one for one in result.report.rungs}
-    assert not [one for one in result.report.notes if "left out" in one] and len(rungs) == 9
-    assert {one.metric for one in rungs.values()} == {metric_name(data.task)}
+    rungs = {rung.name: rung for rung in result.report.rungs}
+    assert not [note for note in result.report.notes if "left out" in note] and len(rungs) == 9
+    assert {rung.metric for rung in rungs.values()} == {metric_name(data.task)}
     assert rungs["pruned further"].parameters < rungs["pruned"].parameters < rungs["our ONNX graph"].parameters
     assert result.artifact.task == teacher.task

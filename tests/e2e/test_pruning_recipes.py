@@ -21,15 +21,15 @@ AGAIN = TRAINING | {"layers": None}
 def small(name: str, **steps: dict[str, Any]) -> Recipe:
     """A shipped recipe with these options; int8 gates are open, because models this raw have logits all alike."""
     recipe = find_recipe(name)
-    for one in recipe.steps:
-        if one.technique == "export.int8":
-            steps[one.name] = {"max_flips": 1.0, "max_mean_share": 10.0}
+    for step in recipe.steps:
+        if step.technique == "export.int8":
+            steps[step.name] = {"max_flips": 1.0, "max_mean_share": 10.0}
     return recipe.with_options({f"{step}.{option}": v for step, given in steps.items() for option, v in given.items()})
 
 
 def test_quick_pruned_never_trains_and_gets_smaller(teacher: Artifact, tmp_path: Path):
     result = run(teacher.path, tmp_path / "lean", small("quick-pruned"), goal="size", max_drop=100)
-    rungs = {one.name: one for one in result.report.rungs}
+    rungs = {rung.name: rung for rung in result.report.rungs}
     sizes = [rungs[name].parameters for name in ("our ONNX graph", "pruned", "pruned further")]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
     assert rungs["pruned"].after == rungs["pruned further"].after == "our ONNX graph"
@@ -50,7 +50,7 @@ def test_quick_pruned_is_content_with_unlabelled_text(teacher: Artifact, tmp_pat
 def test_prune_and_distil_again(teacher: Artifact, tmp_path: Path):
     recipe = small("fastformers", student=TRAINING, pruned={"heads": 3, "ffn": 32}, again=AGAIN)
     result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
-    rungs = {one.name: one for one in result.report.rungs}
+    rungs = {rung.name: rung for rung in result.report.rungs}
     before, after = rungs["pruned, not trained"], rungs["pruned, distilled again"]
     assert before.parameters == after.parameters < rungs["our ONNX graph"].parameters
     assert before.content_hash != after.content_hash
@@ -62,7 +62,7 @@ def test_prune_and_distil_again(teacher: Artifact, tmp_path: Path):
 def test_thorough_has_a_way_without_training_and_one_with_it(teacher: Artifact, tmp_path: Path):
     recipe = small("thorough", again=AGAIN | {"least_steps": 0})
     result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
-    rungs = {one.name: one for one in result.report.rungs}
+    rungs = {rung.name: rung for rung in result.report.rungs}
     assert len(rungs) == 9
     sizes = [rungs[name].parameters for name in ("our ONNX graph", "half cut, not trained", "a third left, distilled")]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
@@ -75,5 +75,5 @@ def test_thorough_has_a_way_without_training_and_one_with_it(teacher: Artifact, 
 def test_shapes_of_fastformers_can_be_left_to_a_budget(teacher: Artifact, tmp_path: Path):
     """As its `about` says."""
     recipe = find_recipe("fastformers").with_options({"pruned.heads": None, "pruned.ffn": None, "pruned.keep": 0.4})
-    (pruned,) = (one for one in recipe.steps if one.name == "pruned")
+    (pruned,) = (step for step in recipe.steps if step.name == "pruned")
     assert pruned.step.keep == 0.4  # type: ignore[attr-defined]

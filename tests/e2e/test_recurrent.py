@@ -41,7 +41,7 @@ def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> N
     assert [entry["step"] for entry in lean.history] == ["compress.bilstm", "export.onnx", "export.int8"]
     assert lean.properties["operators"]["DynamicQuantizeLSTM"] == 1
     report = json.loads((tmp_path / "lean" / "report.json").read_text())
-    rungs = {one["name"]: one for one in report["rungs"]}
+    rungs = {rung["name"]: rung for rung in report["rungs"]}
     small, large = rungs["recurrent student"], rungs["our ONNX graph"]
     assert small["parameters"] < large["parameters"]
     # Operations, padding and traffic are told of it as of any other.
@@ -65,7 +65,7 @@ def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> N
     status, out, err = command("export", tmp_path / "lean", "--output", tmp_path / "lean.onnx")
     assert status == 0, err
     session = ort.InferenceSession(str(tmp_path / "lean.onnx"), providers=["CPUExecutionProvider"])
-    assert [one.name for one in session.get_inputs()] == ["input_ids", "attention_mask"]
+    assert [input_.name for input_ in session.get_inputs()] == ["input_ids", "attention_mask"]
 
 
 def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_crf_from_training_to_predicting(command: Command, tmp_path: Path) -> 
     options = ("embedding=8", "units=8", "epochs=1", "least_steps=0", "strategy=D0-S", "crf=true", "learning_rate=0.01")
     status, _, err = command(
         "compress", tmp_path / "teacher", "--data", data, "--output", tmp_path / "lean", "--recipe", "xtremedistil",
-        *(word for one in options for word in ("--set", f"student.{one}")), "--set", "student-int8.max_flips=1",
+        *(word for option in options for word in ("--set", f"student.{option}")), "--set", "student-int8.max_flips=1",
         "--set", "student-int8.max_mean_share=9", "--threads", 1, "--rounds", 1, "--no-memory", "--max-drop", 100,
         "--goal", "size", "--device", "cpu", "--allow-weak-teacher", "--allow-lost-classes",
     )  # fmt: skip

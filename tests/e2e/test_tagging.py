@@ -70,8 +70,8 @@ def test_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     lean = open_artifact(tmp_path / "lean")
     assert lean.task == teacher.task and lean.properties["precision"].startswith("int8")
     report = json.loads((tmp_path / "lean" / "report.json").read_text())
-    assert {one["metric"] for one in report["rungs"]} == {"entity F1"}
-    small = next(one for one in report["rungs"] if one["name"] == "small")
+    assert {rung["metric"] for rung in report["rungs"]} == {"entity F1"}
+    small = next(rung for rung in report["rungs"] if rung["name"] == "small")
     assert small["quality"] > 0.5 and small["dev_quality"] > 0.5
     assert {"F1 in aa", "F1 in bb", "mean of F1 over 2 languages"} <= set(small["scores"])
     card = (tmp_path / "lean" / "README.md").read_text()
@@ -82,9 +82,9 @@ def test_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     assert examples is not None
     predictor = open_predictor(lean, threads=1)
     tags = decide(logits(predictor, examples.texts), lean.task)
-    assert all(is_legal(one, TAGS) for one in tags)
+    assert all(is_legal(tag, TAGS) for tag in tags)
     names, gold = ([[TAGS[i] for i in one] for one in each] for each in (tags, examples.targets))
-    chosen = next(one for one in report["rungs"] if one["name"] == report["choice"]["rung"])
+    chosen = next(rung for rung in report["rungs"] if rung["name"] == report["choice"]["rung"])
     assert chosen["quality"] == pytest.approx(f1_score(gold, names))
 
     long = " ".join(examples.texts)  # far more than the model reads at once
@@ -98,9 +98,9 @@ def test_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     for record in (first, second):
         for span in record["spans"]:
             assert record["text"][span["start"] : span["end"]] == span["text"]
-    given = {(one["start"], one["label"]) for one in second["spans"]}
+    given = {(span["start"], span["label"]) for span in second["spans"]}
     prediction = leanformer.load(tmp_path / "lean", threads=1).predict([examples.texts[0].split(" ")])[0]
-    assert prediction.spans is not None and given == {(one.start, one.label) for one in prediction.spans}
+    assert prediction.spans is not None and given == {(span.start, span.label) for span in prediction.spans}
 
     status, out, err = command(
         "bench", tmp_path / "teacher", tmp_path / "lean", "--data", data, "--threads", 1, "--rounds", 1,

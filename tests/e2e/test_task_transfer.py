@@ -27,7 +27,7 @@ TARGET = Task("classification", ("indoors", "outdoors"))
 def target_examples(count: int, seed: int) -> Examples:
     """Music is indoors, sport and weather are outdoors: another question about texts of the same kind."""
     texts, labels = tiny_texts(count, seed)
-    return Examples(TARGET, texts, tuple(int(TASK.labels[one] != "music") for one in labels), source=str(seed))
+    return Examples(TARGET, texts, tuple(int(TASK.labels[label] != "music") for label in labels), source=str(seed))
 
 
 def test_a_student_of_one_task_starts_another(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_graph_and_pytorch_agree_in_packs_and_alone(made: tuple[Artifact, ...]):
     assert onnx.properties["layout"] == "packed"
     assert len(light.packs(light.tokenize(TEXTS))) > 3
     np.testing.assert_allclose(logits(light, TEXTS), expected, atol=1e-4)
-    alone = np.concatenate([logits(light, [one]) for one in TEXTS])
+    alone = np.concatenate([logits(light, [text]) for text in TEXTS])
     np.testing.assert_allclose(alone, expected, atol=1e-4)
     assert expected.shape == (50, 32) and len(np.unique(expected.round(4), axis=0)) > 40
 
@@ -76,7 +76,7 @@ def test_predictions_are_vectors_of_length_one(made: tuple[Artifact, ...]):
 
 
 def test_what_needs_labels_says_so(made: tuple[Artifact, ...], tmp_path: Path):
-    (tmp_path / "test.jsonl").write_text("".join(json.dumps({"text": one, "label": "a"}) + "\n" for one in TEXTS))
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps({"text": text, "label": "a"}) + "\n" for text in TEXTS))
     for command in (["bench", str(made[1].path)], ["compress", str(made[0].path), "--output", str(tmp_path / "lean")]):
         done = CliRunner().invoke(app, [*command, "--data", str(tmp_path)])
         assert isinstance(done.exception, LeanformerError), done.output

@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Artifact]:
 
 def weights(artifact: Artifact) -> dict[str, np.ndarray]:
     graph = onnx.load(artifact.file("model.onnx")).graph
-    return {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
 @pytest.mark.parametrize("reduce_range", [False, True])
@@ -172,16 +172,16 @@ def test_a_quantised_graph_is_not_quantised_again(made: Any, tmp_path: Path):
 
 def test_each_row_of_the_word_table_has_its_own_scale(made: Any):
     graph = onnx.load(made[1].file("model.onnx"))
-    (original,) = (numpy_helper.to_array(one) for one in graph.graph.initializer if one.name == "word_table")
+    (original,) = (numpy_helper.to_array(tensor) for tensor in graph.graph.initializer if tensor.name == "word_table")
     # Rows of very different size, one of them all zero: one scale for all would lose the small ones.
     original = original * np.logspace(-4, 2, len(original), dtype=np.float32)[:, None]
     original[5] = 0
-    for one in graph.graph.initializer:
-        if one.name == "word_table":
-            one.CopyFrom(numpy_helper.from_array(original, "word_table"))
+    for tensor in graph.graph.initializer:
+        if tensor.name == "word_table":
+            tensor.CopyFrom(numpy_helper.from_array(original, "word_table"))
     _quantise_word_table(graph)
     onnx.checker.check_model(graph, full_check=True)
-    held = {one.name: numpy_helper.to_array(one) for one in graph.graph.initializer}
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
     assert "word_table" not in held
     rows, scales = held["word_table_int8"], held["word_table_scales"]
     assert (rows.dtype, scales.shape) == (np.int8, (len(original), 1))

@@ -45,7 +45,7 @@ def context(folder: Path, artifact: Artifact) -> Context:
 
 
 def inputs(artifact: Artifact, name: str = "model.onnx") -> list[str]:
-    return [one.name for one in ort.InferenceSession(str(artifact.file(name))).get_inputs()]
+    return [input_.name for input_ in ort.InferenceSession(str(artifact.file(name))).get_inputs()]
 
 
 @pytest.mark.parametrize("method", ["mixed", "per_token", "static", "dynamic"])

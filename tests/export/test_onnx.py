@@ -62,7 +62,7 @@ def _with_a_corrupted_weight(name: str, original: Any = packed.packed_graph):
 
     def corrupted(model, **options):
         graph = original(model, **options)
-        (tensor,) = (one for one in graph.graph.initializer if one.name == name)
+        (tensor,) = (tensor for tensor in graph.graph.initializer if tensor.name == name)
         value = numpy_helper.to_array(tensor).copy()
         value.flat[0] += 3
         tensor.CopyFrom(numpy_helper.from_array(value, name))
@@ -201,4 +201,4 @@ def test_the_standard_file_is_compared_with_pytorch_too(tmp_path: Path, monkeypa
     monkeypatch.setattr(graphs, "encoder_graph", _with_a_corrupted_weight("layer0.up.weight", graphs.encoder_graph))
     with pytest.raises(GateError, match="largest logit difference"):
         write_standard_onnx(encoder, tmp_path / "plain.onnx")
-    assert [one.name for one in tmp_path.iterdir()] == ["encoder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder"]

@@ -27,7 +27,7 @@ MOST = 2**15 - 1
 
 
 def arrays(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
-    return {one.name: numpy_helper.to_array(one) for one in graph.graph.initializer}
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
 
 
 def made(folder: Path, kind: str, **options: Any) -> tuple[Artifact, Artifact]:
@@ -114,7 +114,7 @@ def test_products_are_the_same_where_sums_are_cut_off(tmp_path: Path, method: st
         ]  # fmt: skip
         assert len(pairs) >= 8
         names = list(dict.fromkeys(values for values, _ in pairs))
-        graph.graph.output.extend(helper.make_tensor_value_info(one, TensorProto.UINT8, None) for one in names)
+        graph.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.UINT8, None) for name in names)
         seen = dict(zip(names, session_of(graph).run(names, feed()), strict=True))
         differed[name] = 0
         for values, weight in pairs:

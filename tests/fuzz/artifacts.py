@@ -103,8 +103,8 @@ class Summary:
 
 def write_inputs(folder: Path) -> None:
     """Texts and labelled data of each kind, for the commands that want some."""
-    pairs = [{"text": one, "text_pair": "the team"} for one in _TEXTS]
-    _lines(folder / "texts.jsonl", [{"text": one} for one in _TEXTS])
+    pairs = [{"text": text, "text_pair": "the team"} for text in _TEXTS]
+    _lines(folder / "texts.jsonl", [{"text": text} for text in _TEXTS])
     _lines(folder / "pairs.jsonl", pairs)
     rows = [{"text": f"{_TEXTS[i % 3]} {i}", "label": LABELS[i % 3]} for i in range(40)]
     for split in ("train", "dev", "test"):
@@ -192,7 +192,7 @@ def fuzz(
             for finding in summary.findings[before:]:
                 if say is not None:
                     say(json.dumps(finding))
-            if keep is not None and any(one["outcome"] not in ("answer", "error") for one in outcomes):
+            if keep is not None and any(outcome["outcome"] not in ("answer", "error") for outcome in outcomes):
                 shutil.copytree(case, keep / str(number), symlinks=True, dirs_exist_ok=True)
             if say is not None and (number + 1 - first) % 100 == 0:
                 say(f"{number + 1 - first} cases, {len(summary.findings)} findings")
@@ -246,7 +246,7 @@ def main() -> None:
     if given.output is not None:
         given.output.write_text(text + "\n", encoding="utf-8")
     print(json.dumps({key: record[key] for key in ("cases", "outcomes", "commands", "artifacts")}, indent=1))
-    for key, times in Counter(f"{one['outcome']}: {one['key']}" for one in summary.findings).most_common():
+    for key, times in Counter(f"{finding['outcome']}: {finding['key']}" for finding in summary.findings).most_common():
         print(f"{times:6}  {key}")
     sys.exit(1 if summary.findings else 0)
 

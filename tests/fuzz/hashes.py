@@ -33,14 +33,14 @@ def repair(folder: Path) -> None:
 def _repair_plan(folder: Path, members: list[Path]) -> None:
     plan, manifest = _read(folder / "cascade.json"), _read(folder / MANIFEST)
     if isinstance(plan, dict):
-        plan["members"] = [_content(_read(one / MANIFEST)) for one in members]
+        plan["members"] = [_content(_read(member / MANIFEST)) for member in members]
         _write(folder / "cascade.json", plan)
     if isinstance(manifest, dict) and isinstance(manifest.get("properties"), dict):
         manifest["properties"]["member_manifests"] = [
-            sha256_file(one / MANIFEST) if (one / MANIFEST).is_file() else "0" * 64 for one in members
+            sha256_file(member / MANIFEST) if (member / MANIFEST).is_file() else "0" * 64 for member in members
         ]
         if isinstance(manifest.get("files"), dict):
-            inner = {f"members/{one.name}/{name}" for one in members for name in _files(one)}
+            inner = {f"members/{member.name}/{name}" for member in members for name in _files(member)}
             manifest["files"] = {
                 name: {"sha256": "", "bytes": 0} for name in {*manifest["files"], *inner} if (folder / name).is_file()
             }

@@ -34,13 +34,13 @@ def mutate(folder: Path, draw: random.Random, *, graphs: bool = False) -> str:
 
 
 def _one(folder: Path, draw: random.Random, graphs: bool) -> str:
-    files = sorted(one for one in folder.rglob("*") if one.is_file() and one.stat().st_size)
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
     ways: list[tuple[int, Callable[[Files, random.Random], str], Files]] = [
-        (8, _json, [one for one in files if one.name == "leanformer.json"]),
-        (6, _json, [one for one in files if one.suffix == ".json" and one.name not in _WHOLE]),
-        (6, _tokenizer, [one for one in files if one.name == "tokenizer.json"]),
-        (100 if graphs else 8, mutate_graph, [one for one in files if one.suffix == ".onnx"]),
-        (6, _safetensors, [one for one in files if one.suffix == ".safetensors"]),
+        (8, _json, [file for file in files if file.name == "leanformer.json"]),
+        (6, _json, [file for file in files if file.suffix == ".json" and file.name not in _WHOLE]),
+        (6, _tokenizer, [file for file in files if file.name == "tokenizer.json"]),
+        (100 if graphs else 8, mutate_graph, [file for file in files if file.suffix == ".onnx"]),
+        (6, _safetensors, [file for file in files if file.suffix == ".safetensors"]),
         (4, _bytes, files),
         (1, _file, files),
     ]

@@ -25,7 +25,9 @@ def test_a_case_is_the_same_each_time_and_its_hashes_are_right(tmp_path: Path):
         shutil.copytree(whole.path, tmp_path / name)
         said.append(mutate(tmp_path / name, random.Random("3 14")))
     assert said[0] == said[1]
-    files = [{one.name: one.read_bytes() for one in sorted((tmp_path / name).iterdir())} for name in ("one", "other")]
+    files = [
+        {path.name: path.read_bytes() for path in sorted((tmp_path / name).iterdir())} for name in ("one", "other")
+    ]
     assert files[0] == files[1]
     (tmp_path / "whole" / "tokenizer.json").write_bytes((whole.path / "tokenizer.json").read_bytes() + b"\n")
     repair(whole.path)

@@ -67,7 +67,9 @@ def test_fresh_texts_are_free(folder: Path):
     data = tiny_dataset()
     artifact = with_report(folder, describe(data))
     assert data.test is not None
-    fresh = Dataset(task=TASK, test=Examples(TASK, tuple(f"{one} again" for one in data.test.texts), data.test.labels))
+    fresh = Dataset(
+        task=TASK, test=Examples(TASK, tuple(f"{text} again" for text in data.test.texts), data.test.labels)
+    )
     use = earlier_use(artifact, fresh, "test")
     assert (use.forbids, use.warnings) == (None, ())
 

@@ -28,14 +28,14 @@ def test_every_step_is_recorded_once_and_found_again(tmp_path: Path):
     teacher = tiny_artifact(tmp_path / "teacher")
     context = make_context(tmp_path, teacher)
     first, again = (run_recipe(PLAN, teacher, context, tmp_path) for _ in range(2))
-    assert [(one.step, one.technique, one.whole) for one in first.efforts] == [
+    assert [(effort.step, effort.technique, effort.whole) for effort in first.efforts] == [
         ("graph", "export.onnx", True), ("small", "export.int8", True),
     ]  # fmt: skip
     assert again.efforts == first.efforts, "what a step took when it was made, not what finding it took"
-    for one in first.efforts:
-        assert one.energy is not None and one.energy["cpu_seconds"] > 0
-        assert (one.energy["phase"], one.energy["status"]) == ("training", UNAVAILABLE)
-        assert "--energy" in one.energy["method"], "it was not asked for, and says so"
+    for effort in first.efforts:
+        assert effort.energy is not None and effort.energy["cpu_seconds"] > 0
+        assert (effort.energy["phase"], effort.energy["status"]) == ("training", UNAVAILABLE)
+        assert "--energy" in effort.energy["method"], "it was not asked for, and says so"
 
 
 def test_it_is_no_part_of_the_artifact(tmp_path: Path):
@@ -58,7 +58,7 @@ def test_a_step_that_takes_up_what_a_kill_left_is_not_whole(tmp_path: Path):
     left.mkdir(parents=True)
     (outcome.artifacts["graph"].path / "model.onnx").unlink()
     again = run_recipe(PLAN, teacher, context, tmp_path)
-    assert [one.whole for one in again.efforts] == [False, True]
+    assert [effort.whole for effort in again.efforts] == [False, True]
 
 
 def test_a_failed_gate_was_paid_for_too(tmp_path: Path):
@@ -66,8 +66,8 @@ def test_a_failed_gate_was_paid_for_too(tmp_path: Path):
     strict = Recipe("test", (PLAN.steps[0], replace(PLAN.steps[1], step=Int8(max_mean_share=1e-9))))
     outcome = run_recipe(strict, teacher, make_context(tmp_path, teacher), tmp_path)
     assert "small" in outcome.left_out
-    assert [one.step for one in outcome.efforts] == ["graph", "small"]
-    assert all(one.energy is not None for one in outcome.efforts)
+    assert [effort.step for effort in outcome.efforts] == ["graph", "small"]
+    assert all(effort.energy is not None for effort in outcome.efforts)
 
 
 def test_an_error_is_recorded_and_raised(tmp_path: Path):

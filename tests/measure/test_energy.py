@@ -50,7 +50,7 @@ def test_a_figure_says_how_it_was_come_by(no_network: list[object]):
     assert no_network == [], "nothing may be sent, nothing asked for"
     assert found.status in (MEASURED, ESTIMATED)
     assert found.energy_joules is not None and found.energy_joules > 0
-    assert found.energy_joules == pytest.approx(sum(one["joules"] for one in found.parts.values()))
+    assert found.energy_joules == pytest.approx(sum(part["joules"] for part in found.parts.values()))
     assert found.carbon_grams is not None and found.carbon_grams > 0
     assert found.joules_per_1000 == pytest.approx(2 * found.energy_joules)
     assert found.parts["ram"]["status"] == ESTIMATED

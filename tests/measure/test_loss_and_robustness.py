@@ -25,11 +25,11 @@ def test_a_small_case_by_hand():
     found = describe_loss(ours, reference, labels, TASK, [3, 3, 9, 9, 9, 9])
     assert (found["lost"], found["gained"], found["changed"]) == (2, 1, 3)
     assert found["mcnemar_p"] == 1.0
-    assert [(one["name"], one["n"], one["lost"], one["gained"]) for one in found["classes"]] == [
+    assert [(label["name"], label["n"], label["lost"], label["gained"]) for label in found["classes"]] == [
         ("a", 3, 1, 0), ("b", 3, 1, 1),
     ]  # fmt: skip
-    assert sum(one["n"] for one in found["lengths"]) == 6
-    assert [one["row"] for one in found["flips"]] == [1, 4, 5], "lost before gained, and the surest first"
+    assert sum(length["n"] for length in found["lengths"]) == 6
+    assert [flip["row"] for flip in found["flips"]] == [1, 4, 5], "lost before gained, and the surest first"
     assert found["flips"][0] | {"probability": 0} == {
         "row": 1, "label": "a", "reference": "a", "answer": "b", "probability": 0,
     }  # fmt: skip

@@ -57,7 +57,7 @@ def test_changed_answers_are_bounded_whoever_is_right():
     cases = answers(1000, 0, 0, sideways=10)
     assert judge(*cases, Bounds(max_drop=1.0)).ships
     verdict = judge(*cases, Bounds(max_drop=1.0, max_flips=1.0))
-    assert [one.status for one in verdict.checks] == [SHOWN, UNDECIDED]
+    assert [check.status for check in verdict.checks] == [SHOWN, UNDECIDED]
     assert judge(*cases, Bounds(max_flips=2.0)).ships
     assert judge(*cases, Bounds(max_flips=0.3)).checks[1].status == BROKEN
     assert 0.01 < verdict.checks[1].limit < 0.02
@@ -70,7 +70,7 @@ def test_one_bad_group_is_enough_to_hold_it():
     ours %= 3
     bounds = Bounds(max_drop=2.0, slices={"region": 2.0})
     verdict = judge(ours, theirs, labels, bounds, groups)
-    assert [(one.name, one.status) for one in verdict.checks] == [
+    assert [(check.name, check.status) for check in verdict.checks] == [
         ("accuracy", SHOWN), ("region north", SHOWN), ("region south", BROKEN),
     ]  # fmt: skip
     assert not verdict.ships
@@ -126,4 +126,4 @@ def test_the_verdict_is_plain_json():
 
     value = json.loads(json.dumps(judge(*answers(500, 3, 3), Bounds(slices={}, max_flips=5.0)).to_json()))
     assert value["ships"] is True
-    assert [one["name"] for one in value["checks"]] == ["accuracy", "changed answers"]
+    assert [check["name"] for check in value["checks"]] == ["accuracy", "changed answers"]

@@ -40,14 +40,14 @@ def test_each_gets_its_figures(tiny_onnx_artifact: Path):
     settings = SpeedSettings(rounds=2, latency_texts=21, seconds=0.05)
     speeds = measure_speed(predictors, TEXTS, settings, say=said.append)
     assert len(speeds) == 2
-    for one in speeds:
-        assert 0 < one.latency_ms_p50 <= one.latency_ms_p95 <= one.latency_ms_p99
-        assert one.tokenizer_ms_p50 > 0
+    for speed in speeds:
+        assert 0 < speed.latency_ms_p50 <= speed.latency_ms_p95 <= speed.latency_ms_p99
+        assert speed.tokenizer_ms_p50 > 0
         # No order is asked of two rates: each is measured by itself, and on a busy machine either may win.
-        assert 0 < one.throughput_median <= one.throughput_per_second
-        assert one.inference_per_second > 0
-        assert one.latency_n == 21
-        assert 64 <= one.throughput_n <= len(TEXTS)
+        assert 0 < speed.throughput_median <= speed.throughput_per_second
+        assert speed.inference_per_second > 0
+        assert speed.latency_n == 21
+        assert 64 <= speed.throughput_n <= len(TEXTS)
     assert len(said) == 2
 
 

@@ -28,10 +28,10 @@ class Fake:
         self.task, self.company, self.shift = task, company, shift
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        return [np.arange(len("".join(one))) for one in texts]
+        return [np.arange(len("".join(text))) for text in texts]
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        lengths = np.array([len(one) for one in rows], np.float32)
+        lengths = np.array([len(row) for row in rows], np.float32)
         before = np.concatenate([[0], lengths[:-1]])
         first = lengths - 5 + self.company * before + self.shift
         columns = [first, -first, first + 1][: self.task.outputs]
@@ -42,7 +42,7 @@ def test_a_steady_model_is_found_steady():
     fake = Fake()
     found = stability(fake, {"alone": lambda: Alone(fake), "order": lambda: OtherCompany(fake)}, TEXTS)
     assert found["n"] == 5 and found["spread"] > 0
-    assert all(one == {"changed": 0.0, "largest": 0.0, "identical": True} for one in found["ways"].values())
+    assert all(way == {"changed": 0.0, "largest": 0.0, "identical": True} for way in found["ways"].values())
 
 
 def test_company_that_changes_answers_is_counted():

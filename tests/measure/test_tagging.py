@@ -33,7 +33,7 @@ def noisy(seed: int, share: float) -> np.ndarray:
 
 
 def names(tags: np.ndarray) -> list[list[str]]:
-    return [[TASK.labels[int(i)] for i in one] for one in tags]
+    return [[TASK.labels[int(i)] for i in tag] for tag in tags]
 
 
 def test_quality_with_each_language_and_their_mean() -> None:

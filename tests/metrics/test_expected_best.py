@@ -16,14 +16,14 @@ TIED = [0.5, 0.5, 0.7, 0.7, 0.7, 0.1]
 @pytest.mark.parametrize("values", [VALUES, TIED, [3.0]])
 def test_without_replacement_it_is_the_mean_over_all_subsets(values: list[float]):
     for n in range(1, len(values) + 1):
-        subsets = [max(one) for one in combinations(values, n)]
+        subsets = [max(pair_) for pair_ in combinations(values, n)]
         assert expected_best(values, n) == pytest.approx(sum(subsets) / len(subsets), abs=1e-12)
 
 
 @pytest.mark.parametrize("values", [VALUES[:5], TIED[:5], [3.0]])
 def test_with_replacement_it_is_the_mean_over_all_draws(values: list[float]):
     for n in range(1, 6):
-        draws = [max(one) for one in product(values, repeat=n)]
+        draws = [max(combination) for combination in product(values, repeat=n)]
         assert expected_best(values, n, with_replacement=True) == pytest.approx(sum(draws) / len(draws), abs=1e-12)
 
 

@@ -25,9 +25,9 @@ def test_slices_add_up_to_the_whole():
     generator = np.random.default_rng(0)
     labels, ours, reference = (generator.integers(0, 3, 200) for _ in range(3))
     parts = slices(ours, reference, labels, [str(i % 7) for i in range(200)])
-    assert sum(one.n for one in parts) == 200
-    assert sum(one.n * one.quality for one in parts) == pytest.approx((ours == labels).sum())
-    assert sum(one.changed for one in parts) == (ours != reference).sum()
+    assert sum(part.n for part in parts) == 200
+    assert sum(part.n * part.quality for part in parts) == pytest.approx((ours == labels).sum())
+    assert sum(part.changed for part in parts) == (ours != reference).sum()
 
 
 def test_lengths_fall_into_equal_buckets():

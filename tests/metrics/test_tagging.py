@@ -37,7 +37,7 @@ def drawn(seed: int, sentences: int = 60) -> tuple[np.ndarray, np.ndarray]:
 
 
 def names(tags: np.ndarray) -> list[list[str]]:
-    return [[LABELS[int(i)] for i in one] for one in tags]
+    return [[LABELS[int(i)] for i in tag] for tag in tags]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -70,7 +70,7 @@ def test_each_type_is_seqevals(seed: int) -> None:
 def test_on_decoded_tags_both_modes_agree() -> None:
     generator = np.random.default_rng(1)
     values = [generator.normal(size=(generator.integers(1, 9), len(LABELS))) for _ in range(200)]
-    gold = decode([one + generator.normal(size=one.shape) for one in values], LABELS)
+    gold = decode([value + generator.normal(size=value.shape) for value in values], LABELS)
     found = decode(values, LABELS)
     assert entity_f1(found, gold, LABELS) == entity_f1(found, gold, LABELS, strict=True) > 0.1
 
@@ -80,7 +80,7 @@ def test_counts_of_each_sentence_are_those_of_sets() -> None:
     counts = entity_counts(found, gold, LABELS)
     for row, (ours, theirs) in enumerate(zip(names(found), names(gold), strict=True)):
         for column, kind in enumerate(types_of(LABELS)):
-            a, b = ({one for one in entities(tags) if one.type == kind} for tags in (ours, theirs))
+            a, b = ({entity for entity in entities(tags) if entity.type == kind} for tags in (ours, theirs))
             assert counts[row, column].tolist() == [len(a & b), len(a), len(b)]
 
 

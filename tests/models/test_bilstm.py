@@ -112,7 +112,7 @@ def test_an_artifact_is_read_as_it_was_written(tmp_path: Path) -> None:
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     values = logits(TorchPredictor(artifact), tagged_examples(9, 5).texts)
-    assert [len(one) for one in values] == [len(text.split(" ")) for text in tagged_examples(9, 5).texts]
+    assert [len(value) for value in values] == [len(text.split(" ")) for text in tagged_examples(9, 5).texts]
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -66,11 +66,15 @@ def test_both_ways_of_attention_agree_and_probabilities_sum_to_one() -> None:
     with torch.no_grad():
         fused, explicit = model.outputs(IDS, MASK), model.outputs(IDS, MASK, with_attentions=True)
     assert fused.encoded.attentions == ()
-    assert [tuple(one.shape) for one in explicit.encoded.attentions] == [(2, 4, 5, 5), (2, 2, 5, 5), (2, 5, 5, 5)]
+    assert [tuple(attention.shape) for attention in explicit.encoded.attentions] == [
+        (2, 4, 5, 5),
+        (2, 2, 5, 5),
+        (2, 5, 5, 5),
+    ]
     assert torch.allclose(fused.logits, explicit.logits, atol=1e-5)
-    for one in explicit.encoded.attentions:
-        assert torch.allclose(one.sum(dim=-1), torch.ones(one.shape[:-1]))
-        assert torch.equal(one[1, :, :, 3:], torch.zeros_like(one[1, :, :, 3:]))
+    for attention in explicit.encoded.attentions:
+        assert torch.allclose(attention.sum(dim=-1), torch.ones(attention.shape[:-1]))
+        assert torch.equal(attention[1, :, :, 3:], torch.zeros_like(attention[1, :, :, 3:]))
 
 
 @pytest.mark.parametrize("kind", ["dropout", "attention_dropout"])

@@ -69,7 +69,7 @@ def test_an_artifact_is_written_and_read_again(tmp_path: Path) -> None:
     assert (again.format, again.task, again.max_tokens) == ("encoder", TASK, 20)
     assert again.history == history and again.content_hash == artifact.content_hash
     assert set(again.files) == {"encoder.json", "model.safetensors", "tokenizer.json"}
-    assert again.properties["parameters"] == sum(one.numel() for one in model.parameters())
+    assert again.properties["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     read = read_model(again)
     assert not read.training and read.config == model.config
     assert all(torch.equal(value, read.state_dict()[name]) for name, value in model.state_dict().items())

@@ -48,7 +48,7 @@ def test_token_types_of_pairs_are_those_of_transformers(tmp_path: Path) -> None:
     assert artifact.task == Task("pair", LABELS)
     ours, theirs = logits(TorchPredictor(artifact), PAIRS), their_logits(source, PAIRS)
     assert np.abs(ours - theirs).max() < 1e-5
-    joined = tuple(" ".join(one) for one in PAIRS)
+    joined = tuple(" ".join(pair) for pair in PAIRS)
     assert np.abs(logits(TorchPredictor(artifact), joined) - theirs).max() > 0.01, "or the comparison shows nothing"
 
 
@@ -59,7 +59,7 @@ def test_one_logit_is_a_score(pairs: bool, kind: str, problem: str | None, tmp_p
     artifact = import_checkpoint(str(source), tmp_path / "a", labels=(), pairs=pairs)
     assert artifact.task == Task(kind, ())
     texts: tuple[Text, ...] = PAIRS if pairs else tuple(first for first, _ in PAIRS)
-    found = [one.score for one in to_predictions(logits(TorchPredictor(artifact), texts), artifact.task)]
+    found = [prediction.score for prediction in to_predictions(logits(TorchPredictor(artifact), texts), artifact.task)]
     assert found == pytest.approx(their_logits(source, texts)[:, 0], abs=1e-5)
 
 

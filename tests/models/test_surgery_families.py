@@ -71,7 +71,7 @@ def test_keeping_layers_is_skipping_the_others(layers: tuple[int, ...], model: C
 def test_narrowing_is_silencing_what_is_left_out(model: Classifier) -> None:
     heads, units = HEADS[: len(model.config.layers)], UNITS[: len(model.config.layers)]
     smaller = narrow(model, heads, units)
-    assert [(one.heads, one.ffn) for one in smaller.config.layers] == [
+    assert [(layer.heads, layer.ffn) for layer in smaller.config.layers] == [
         (len(h), len(u)) for h, u in zip(heads, units, strict=True)
     ]
     assert_exported(smaller)
@@ -134,7 +134,7 @@ def test_a_resized_model_is_of_the_family_and_stock(model: Classifier, tmp_path:
     student = fresh_with_reduced_embeddings(config, model).eval()
     roughen(student)
     assert student.config.family == model.config.family
-    assert [one.window for one in config.layers] == [
+    assert [layer.window for layer in config.layers] == [
         model.config.layers[i % len(model.config.layers)].window for i in range(4)
     ]
     assert_exported(student)
@@ -155,7 +155,7 @@ def test_a_modernbert_without_its_first_layer_has_no_stock_form(tmp_path: Path) 
     """Stock ModernBERT never norms before its first attention; the next layer does, and goes on doing it."""
     model = read_classifier(saved(FAMILIES["modernbert"].model(), tmp_path / "stock"), 3)[0].eval()
     smaller = keep_layers(model, (1, 3))
-    assert [one.attention_norm for one in smaller.config.layers] == [True, True]
+    assert [layer.attention_norm for layer in smaller.config.layers] == [True, True]
     with pytest.raises(CheckpointError, match=r"(?s)modernbert has no option.*remedy: keep it"):
         write_checkpoint(smaller, TASK, tmp_path / "out")
     assert not (tmp_path / "out").exists()

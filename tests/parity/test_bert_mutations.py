@@ -64,7 +64,7 @@ def partner(entry: str, group: list[str]) -> str:
 
 @pytest.mark.parametrize("entry", bert._EMBEDDINGS)
 def test_an_embedding_weight_under_another_name(entry: str, square: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    group = [one for one in bert._EMBEDDINGS if ("LayerNorm" in one) == ("LayerNorm" in entry)]
+    group = [embedding for embedding in bert._EMBEDDINGS if ("LayerNorm" in embedding) == ("LayerNorm" in entry)]
     other = partner(entry, group)
     swapped = {entry: bert._EMBEDDINGS[other], other: bert._EMBEDDINGS[entry]}
     monkeypatch.setattr(bert, "_EMBEDDINGS", bert._EMBEDDINGS | swapped)

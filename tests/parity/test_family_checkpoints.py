@@ -81,12 +81,12 @@ def test_the_published_modernbert_base() -> None:
     """The defaults are those of the published model: 22 layers, every third one global, 64 tokens to either side."""
     config = modernbert.read_config({}, 2)
     stock = transformers.ModernBertConfig()
-    assert [one.window for one in config.layers] == [
+    assert [layer.window for layer in config.layers] == [
         None if kind == "full_attention" else stock.sliding_window for kind in stock.layer_types
     ]
-    assert {one.rotary_base for one in config.layers if one.window is None} == {160_000.0}
-    assert {one.rotary_base for one in config.layers if one.window is not None} == {10_000.0}
-    assert [one.attention_norm for one in config.layers] == [False] + [True] * 21
+    assert {layer.rotary_base for layer in config.layers if layer.window is None} == {160_000.0}
+    assert {layer.rotary_base for layer in config.layers if layer.window is not None} == {10_000.0}
+    assert [layer.attention_norm for layer in config.layers] == [False] + [True] * 21
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [

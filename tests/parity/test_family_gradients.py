@@ -28,8 +28,8 @@ def test_gradients_of_every_weight(name: str, explicit: bool, tmp_path: Path) ->
     compared = 0
     for their_name, our_names in MAPPINGS[name].names(ours.config).items():
         our_names = (our_names,) if isinstance(our_names, str) else our_names
-        gradients = [own[one].grad for one in our_names]
-        assert all(one is not None for one in gradients), our_names
+        gradients = [own[name].grad for name in our_names]
+        assert all(gradient is not None for gradient in gradients), our_names
         stacked, wanted = torch.cat(gradients), stock[their_name].grad
         torch.testing.assert_close(stacked, wanted, atol=1e-4, rtol=1e-3, msg=lambda text, n=their_name: f"{n}: {text}")
         compared += int(wanted.abs().max() > 1e-3)

@@ -111,8 +111,8 @@ def layers(**changes: Any) -> Callable[[EncoderConfig], EncoderConfig]:
 
     def change(config: EncoderConfig) -> EncoderConfig:
         shapes = [
-            replace(one, **{key: value for key, value in changes.items() if getattr(one, key) is not None})
-            for one in config.layers
+            replace(layer, **{key: value for key, value in changes.items() if getattr(layer, key) is not None})
+            for layer in config.layers
         ]
         return replace(config, layers=tuple(shapes))
 
@@ -120,14 +120,14 @@ def layers(**changes: Any) -> Callable[[EncoderConfig], EncoderConfig]:
 
 
 def halve_heads(config: EncoderConfig) -> EncoderConfig:
-    shapes = tuple(replace(one, heads=one.heads * 2) for one in config.layers)
+    shapes = tuple(replace(layer, heads=layer.heads * 2) for layer in config.layers)
     return replace(config, head_size=config.head_size // 2, layers=shapes)
 
 
 def exchange_angles(config: EncoderConfig) -> EncoderConfig:
-    bases = {one.rotary_base for one in config.layers}
+    bases = {layer.rotary_base for layer in config.layers}
     assert len(bases) == 2
-    shapes = [replace(one, rotary_base=(bases - {one.rotary_base}).pop()) for one in config.layers]
+    shapes = [replace(layer, rotary_base=(bases - {layer.rotary_base}).pop()) for layer in config.layers]
     return replace(config, layers=tuple(shapes))
 
 

@@ -56,7 +56,7 @@ def test_a_new_option_leaves_the_key_alone(teacher: Artifact, tmp_path: Path):
 
 def test_a_chosen_option_changes_it(teacher: Artifact, tmp_path: Path):
     steps = Before(), Before(0.25), After(kinds=("one", "two")), After(0.25, ("one", "two"))
-    assert len({key(one, teacher, tmp_path) for one in steps}) == len(steps)
+    assert len({key(step, teacher, tmp_path) for step in steps}) == len(steps)
 
 
 def text_options() -> list[tuple[str, str]]:
@@ -103,7 +103,7 @@ def test_the_options_that_are_paths_are_these():
 def test_a_path_stands_for_what_is_there(
     technique: str, option: str, teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    assert option in {one.name for one in fields(load(technique))}
+    assert option in {field_.name for field_ in fields(load(technique))}
     monkeypatch.chdir(tmp_path)
     step = load(technique)(**{option: "given"}, **({"budget": "latency"} if option == "table" else {}))
     nothing = key(step, teacher, tmp_path)

@@ -90,10 +90,10 @@ def test_who_shares_a_folder_makes_each_step_once(tmp_path: Path, teacher: Artif
         made.append(run_recipe(recipe(), teacher, make_context(tmp_path, teacher), tmp_path / "work", shared=True))
 
     threads = [threading.Thread(target=work) for _ in range(2)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sorted(runs.ran) == ["graph", "other", "small"]
     assert len(made) == 2 and hashes(made[0]) == hashes(made[1])
     assert hashes(runs(recipe())) == hashes(made[0]) and runs.ran == []
@@ -119,7 +119,7 @@ def test_another_input_runs_what_depends_on_it(runs: Runs, tmp_path: Path):
 
 def test_names_and_rungs_are_no_part_of_the_content(runs: Runs):
     first = runs(recipe())
-    renamed = replace(recipe(), steps=tuple(replace(one, rung=f"new {one.rung}") for one in recipe().steps))
+    renamed = replace(recipe(), steps=tuple(replace(step, rung=f"new {step.rung}") for step in recipe().steps))
     assert hashes(runs(renamed)) == hashes(first)
     assert runs.ran == []
 

@@ -75,7 +75,7 @@ def test_a_shipped_recipe_parses(name: str):
     recipe = find_recipe(name)
     assert recipe.name == name
     assert len(recipe.about) > 40
-    assert any(one.rung for one in recipe.steps)
+    assert any(step.rung for step in recipe.steps)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_labels_without_names_are_matched_by_dev(names: dict[int, str] | None, c
     assert "have no names; by agreement with 40 dev rows (100.0 %; the next best assignment" in note
     assert f"is {teacher.task.labels[0]}" in note
     assert take_in(str(source), tmp_path / "work", 32, data).content_hash == teacher.content_hash
-    assert [one.name for one in (tmp_path / "work").iterdir()] == [teacher.path.name]
+    assert [path.name for path in (tmp_path / "work").iterdir()] == [teacher.path.name]
 
 
 def test_other_names_are_matched_by_dev_and_said(tmp_path: Path):
@@ -106,7 +106,7 @@ def test_numbers_of_logits_and_names_in_other_case_need_no_dev(called: tuple[str
     }
     data = Dataset(Task("classification", called), **parts)
     teacher = take_in(str(source), tmp_path / "work", 32, data)
-    assert [one.lower() for one in teacher.task.labels] == order
+    assert [label.lower() for label in teacher.task.labels] == order
     assert quality(teacher, data) == 1
     if by_number:
         assert teacher.task.labels == LABELS
@@ -283,8 +283,8 @@ def test_a_tagger_of_iob1_is_decoded_as_it_was_trained(nameless: bool, tmp_path:
     light = open_predictor(open_artifact(made.path), threads=1)
     (found,) = answers(light, ["the song guitar was a goal"])
     assert found.tags == ("O", "B-MUS", "I-MUS", "O", "O", "B-SPO")
-    assert found.spans is not None and [one.text for one in found.spans] == ["song guitar", "goal"]
-    assert all(one.probability > 0.5 for one in found.spans), "that of the tag that was said, I"
+    assert found.spans is not None and [span.text for span in found.spans] == ["song guitar", "goal"]
+    assert all(span.probability > 0.5 for span in found.spans), "that of the tag that was said, I"
 
 
 def test_without_labels_a_taggers_own_answers_tell_its_scheme(tmp_path: Path):
@@ -326,7 +326,7 @@ def test_a_tagger_of_bioes_or_bilou(prefixes: str, nameless: bool, tmp_path: Pat
     assert quality(teacher, data) == 1
     found = answers(open_predictor(teacher, threads=1), [examples.texts[0]])[0]
     assert found.tags == wanted[0] and found.spans is not None
-    assert [(one.text, one.label) for one in found.spans] == [("song guitar", "MUS"), ("match", "SPO")]
+    assert [(span.text, span.label) for span in found.spans] == [("song guitar", "MUS"), ("match", "SPO")]
     moved = prepare(data, teacher, seed=1, threads=1).data.train
     assert moved is not None and moved.labels is not None
     said = [teacher.task.labels[i] for i in moved.labels[0]]  # type: ignore[union-attr]

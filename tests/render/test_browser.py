@@ -94,5 +94,5 @@ def test_on_paper_all_axes_are_drawn_and_nothing_stays_folded_away(page: Path):
     chromium(page, f"--print-to-pdf={pdf}")
     words = subprocess.run(["pdftotext", str(pdf), "-"], capture_output=True, text=True, check=True).stdout
     axes = ("texts per second", "size on disk, MB", "USD per 100 million texts")
-    for one in (*axes, "Where quality was lost", "train.fine_tune"):
-        assert one in words
+    for axis in (*axes, "Where quality was lost", "train.fine_tune"):
+        assert axis in words

@@ -22,7 +22,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_pages_are_written_and_then_up_to_date(root: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["--check"]) == 1
     assert capsys.readouterr().out.count("out of date: ") == len(TECHNIQUES) + 1
-    assert [one.name for one in root.iterdir()] == ["README.md"], "a check writes nothing"
+    assert [path.name for path in root.iterdir()] == ["README.md"], "a check writes nothing"
     assert main([]) == 0
     assert main(["--check"]) == 0
     capsys.readouterr()

@@ -163,10 +163,10 @@ def test_the_front_is_what_nothing_beats():
 def test_axes_hold_their_values_in_order():
     for values, positive in [([1.0, 900.0], True), ([88.0, 91.0], False), ([3.0, 3.0], True)]:
         axis = axis_for(values, 10, 600, positive=positive)
-        places = [axis.at(one) for one in values]
-        assert all(10 <= one <= 600 for one in places) and places == sorted(places)
+        places = [axis.at(value) for value in values]
+        assert all(10 <= place <= 600 for place in places) and places == sorted(places)
         ticks = axis.ticks()
-        assert len(ticks) >= 2 and all(axis.low - 1e-9 <= one <= axis.high + 1e-9 for one in ticks)
+        assert len(ticks) >= 2 and all(axis.low - 1e-9 <= tick <= axis.high + 1e-9 for tick in ticks)
     assert Axis(1, 100, 0, 100, logarithmic=True).at(10) == pytest.approx(50)
 
 
@@ -205,6 +205,9 @@ def test_no_colour_is_needed():
     style = (Path(gathered_module.__file__).parent / "page.css").read_text(encoding="utf-8")
     colours = re.findall(r"#([0-9a-f]{6}|[0-9a-f]{3})\b", style)
     assert len(colours) > 10
-    for one in colours:
-        parts = [int(one[i : i + len(one) // 3] * (6 // len(one)), 16) for i in range(0, len(one), len(one) // 3)]
-        assert max(parts) - min(parts) <= 8, one
+    for colour in colours:
+        parts = [
+            int(colour[i : i + len(colour) // 3] * (6 // len(colour)), 16)
+            for i in range(0, len(colour), len(colour) // 3)
+        ]
+        assert max(parts) - min(parts) <= 8, colour

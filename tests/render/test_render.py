@@ -74,7 +74,7 @@ def test_a_name_is_shown_as_it_is_written(name: str):
     report = make_report(make_rung("first"), make_rung(name), title=f"quick on {name}")
     shown = terminal(report)
     assert shown.count(name) >= 2
-    line = next(one for one in ladder_markdown(report).splitlines() if "(chosen)" in one)
+    line = next(line for line in ladder_markdown(report).splitlines() if "(chosen)" in line)
     assert name.replace("|", "\\|") in line
     # In a Markdown table a bar that is escaped is no column.
     assert line.replace("\\|", "").count("|") == len(HEADER) + 1

@@ -21,7 +21,7 @@ class Machine:
     def write(self) -> None:
         ticks = os.sysconf("SC_CLK_TCK")
         lines = [f"cpu{i} {int(busy * ticks)} 0 0 {int(self.now * ticks)} 7 0 0 0" for i, busy in self.busy.items()]
-        self.stat.write_text("cpu 1 2 3 4 5 6 7 8\n" + "".join(f"{one}\n" for one in lines) + "intr 5 0\nctxt 9\n")
+        self.stat.write_text("cpu 1 2 3 4 5 6 7 8\n" + "".join(f"{line}\n" for line in lines) + "intr 5 0\nctxt 9\n")
 
     def passes(self, seconds: float, *, busy: tuple[float, float, float], own: float) -> None:
         self.now, self.own = self.now + seconds, self.own + own

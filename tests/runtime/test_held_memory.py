@@ -34,7 +34,7 @@ def test_the_file_is_not_kept(tmp_path: Path, kind: str) -> None:
         held, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    tables = sum(one.nbytes for one in engine._model._tables if one is not None)
+    tables = sum(table.nbytes for table in engine._model._tables if table is not None)
     assert most > path.stat().st_size, "what Python and numpy hold is traced"
     assert held < tables + 50_000 < path.stat().st_size / 2
 
@@ -45,7 +45,7 @@ def test_tables_are_aligned_and_their_own(tmp_path: Path, word_table: bool) -> N
     step = test_native.Int8(method="per_token", word_table=word_table, **test_native.LOOSE)
     artifact = step(fp32, test_native.make_context(tmp_path / "c", encoder), tmp_path / "int8")
     engine = NativeEngine(artifact.file("model.onnx"), artifact.properties)
-    tables = [one for one in engine._model._tables if one is not None]
+    tables = [table for table in engine._model._tables if table is not None]
     assert len(tables) >= 2
     for table in tables:
         assert table.flags.owndata and table.ctypes.data % table.itemsize == 0
@@ -55,13 +55,16 @@ def test_a_model_that_is_gone_leaves_nothing(tmp_path: Path) -> None:
     artifact = test_native.made(tmp_path)
     engine = NativeEngine(artifact.file("model.onnx"), artifact.properties)
     crew = engine.together(2)
-    model, tables = weakref.ref(engine._model), [weakref.ref(one) for one in engine._model._tables if one is not None]
+    model, tables = (
+        weakref.ref(engine._model),
+        [weakref.ref(table) for table in engine._model._tables if table is not None],
+    )
     del engine
     gc.collect()
     assert model() is not None, "still used"
     del crew
     gc.collect()
-    assert model() is None and all(one() is None for one in tables)
+    assert model() is None and all(table() is None for table in tables)
 
 
 def test_an_array_at_an_odd_address_is_moved() -> None:

@@ -102,7 +102,7 @@ def test_the_generic_level_is_no_default(int8: Artifact, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("goal", ["latency", "throughput"])
 def test_tuning_may_find_otherwise(goal: str) -> None:
-    assert {"native", "onnxruntime"} <= {one.engine for one in candidates(goal, 2, "onnxruntime")}
+    assert {"native", "onnxruntime"} <= {candidate.engine for candidate in candidates(goal, 2, "onnxruntime")}
 
 
 @needs_compiler

@@ -106,7 +106,7 @@ def over_whole_range(x: str, nodes: list[onnx.NodeProto], constants: dict[str, A
 
 def with_weights_undone(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights as the numbers that they stand for: ONNX Runtime would otherwise round activations in ways of its own."""
-    values = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in [one for one in model.graph.node if one.op_type == "DequantizeLinear" and one.input[0] in values]:
         rows, scales = values[node.input[0]], values[node.input[1]]
         undone = onnx.numpy_helper.from_array(rows.astype(np.float32) * scales, node.output[0])
@@ -306,7 +306,7 @@ def test_a_compiler_that_fails_says_how_and_leaves_nothing(monkeypatch: pytest.M
             build.library()
     finally:
         build.library.cache_clear()
-    assert [one.name for one in (tmp_path / "cache" / "native").iterdir()] == [build._LOCK]
+    assert [path.name for path in (tmp_path / "cache" / "native").iterdir()] == [build._LOCK]
 
 
 def test_a_cache_that_others_can_write_to_is_not_loaded_from(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

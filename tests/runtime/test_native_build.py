@@ -224,7 +224,7 @@ def test_a_compiler_that_hangs(
     monkeypatch.setattr(build, "_FIRST_SECONDS", 0.2)
     monkeypatch.setenv("CXX", program(tmp_path / "slow", f"echo $$ >> {tmp_path}/groups; {child}; sleep 100"))
     answers_with_a_word(open_artifact(int8), "not compiled within")
-    groups = [int(one) for one in (tmp_path / "groups").read_text().split()]
+    groups = [int(part) for part in (tmp_path / "groups").read_text().split()]
     assert len(groups) == 1, "it is remembered"
     deadline = time.monotonic() + 10  # the last of a group is reaped by whoever inherits it
     while _lives(groups[0]) and time.monotonic() < deadline:
@@ -270,10 +270,10 @@ def test_what_a_killed_one_left_is_cleared(cache: Path, quick: Path, monkeypatch
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    assert [one.name for one in cache.iterdir() if one.name.startswith(".building")]
+    assert [path.name for path in cache.iterdir() if path.name.startswith(".building")]
     monkeypatch.setenv("PAUSE", "0")
     native_engine._loaded()
-    assert not [one.name for one in cache.iterdir() if one.name.startswith(".")]
+    assert not [path.name for path in cache.iterdir() if path.name.startswith(".")]
 
 
 def test_no_more_compilers_at_once_than_cores_and_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,7 @@ def test_graphs_that_compute_something_else_are_refused(tmp_path: Path) -> None:
     for name, change in {"units": 17, "embedding": 33, "projection": 63, "pooling": "ends"}.items():
         with pytest.raises(ValueError):
             recurrent_weights_of(graph, told | {name: change})
-    for node in (one for one in graph.nodes if one.operator == "DynamicQuantizeLSTM"):
+    for node in (node for node in graph.nodes if node.operator == "DynamicQuantizeLSTM"):
         others = [
             replace(node, attributes=node.attributes | {"activations": None}),
             replace(node, inputs=(*node.inputs[:5], "state", *node.inputs[6:])),

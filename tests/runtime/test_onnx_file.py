@@ -18,11 +18,11 @@ from tests.export.making import make_onnx
 def test_every_constant_and_node_of_our_graphs(tmp_path: Path) -> None:
     path = make_onnx(tmp_path)[1].file("model.onnx")
     ours, theirs = read_onnx(path), onnx.load(path).graph
-    assert list(ours.constants) == [one.name for one in theirs.initializer]
-    for one in theirs.initializer:
-        expected = numpy_helper.to_array(one)
-        assert ours.constants[one.name].dtype == expected.dtype
-        np.testing.assert_array_equal(ours.constants[one.name], expected)
+    assert list(ours.constants) == [tensor.name for tensor in theirs.initializer]
+    for tensor in theirs.initializer:
+        expected = numpy_helper.to_array(tensor)
+        assert ours.constants[tensor.name].dtype == expected.dtype
+        np.testing.assert_array_equal(ours.constants[tensor.name], expected)
     assert ours.inputs == [one.name for one in theirs.input]
     assert [(n.operator, n.inputs, n.outputs) for n in ours.nodes] == [
         (n.op_type, tuple(n.input), tuple(n.output)) for n in theirs.node

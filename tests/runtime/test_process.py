@@ -77,7 +77,7 @@ def answers_forked(check: str, artifact: Artifact, *engine: str) -> None:
 
 
 def labels(model: Any) -> list[Any]:
-    return [one.label or list(one.tags) for one in answers(model, TEXTS)]
+    return [answer.label or list(answer.tags) for answer in answers(model, TEXTS)]
 
 
 @needs_fork
@@ -133,7 +133,7 @@ def test_what_it_was_made_with_goes_along(artifacts: dict[str, Artifact]) -> Non
     assert pickle.loads(pickle.dumps(own)).settings == own.settings
     cascade = open_predictor(artifacts["cascade"], threads=1)
     assert isinstance(cascade, CascadePredictor)
-    assert [one.threads for one in copy.copy(cascade).members.values()] == [1] * len(cascade.members)  # type: ignore[attr-defined]
+    assert [member.threads for member in copy.copy(cascade).members.values()] == [1] * len(cascade.members)  # type: ignore[attr-defined]
 
 
 def test_another_current_folder_does_no_harm(

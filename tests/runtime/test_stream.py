@@ -44,16 +44,16 @@ def test_the_next_chunk_is_begun_before_the_present_one_is_finished() -> None:
         assert chunk == 5 or started[chunk + 1].wait(20), f"chunk {chunk + 1} was not begun beside chunk {chunk}"
         return 10 * chunk
 
-    assert list(beside(range(6), start, finish)) == [(one, 10 * one) for one in range(6)]
+    assert list(beside(range(6), start, finish)) == [(index, 10 * index) for index in range(6)]
 
 
 def test_a_few_chunks_are_held_and_no_more() -> None:
     read: list[int] = []
 
     def source() -> Iterator[int]:
-        for one in range(50):
-            read.append(one)
-            yield one
+        for index in range(50):
+            read.append(index)
+            yield index
 
     for number, (chunk, _) in enumerate(beside(source(), ready, lambda one: one)):
         assert chunk == number and len(read) <= number + 3
@@ -72,7 +72,7 @@ def test_what_came_before_an_error_has_its_answers(where: str, at: int) -> None:
         return lambda: fails("ready", chunk)
 
     seen: list[int] = []
-    results = beside((fails("reading", one) for one in range(5)), start, lambda one: fails("finish", one))
+    results = beside((fails("reading", index) for index in range(5)), start, lambda one: fails("finish", one))
     with pytest.raises(DataError, match=f"{where} {at}"):
         seen.extend(chunk for chunk, _ in results)
     assert seen == list(range(at))
@@ -91,7 +91,7 @@ def test_a_part_that_fails_is_done_again_as_a_whole() -> None:
         for number, one in enumerate(items, start=1):
             if one < 0:
                 raise DataError(f"item {number}")
-        return [one + 1 for one in items]
+        return [item + 1 for item in items]
 
     with ThreadPoolExecutor(3) as workers:
         assert spread(work, list(range(10)), workers, 3)() == list(range(1, 11))

@@ -48,7 +48,7 @@ def test_sentences_in_chunks_are_the_sentences(made: tuple[Artifact, ...], threa
         chunks = list(logits_by_chunk(predictor, chunked(TEXTS, 20)))
         assert [list(chunk) for chunk, _ in chunks] == [TEXTS[i : i + 20] for i in range(0, len(TEXTS), 20)]
         values = np.concatenate([one for _, one in chunks])
-        assert [one.shape for one in values] == [one.shape for one in expected]
+        assert [value.shape for value in values] == [one.shape for one in expected]
         np.testing.assert_allclose(flat(values), flat(expected), atol=1e-4, rtol=0)
     assert [values.shape for _, values in light.stream([[], TEXTS[:1]])] == [(0,), (1,)]
 
@@ -99,7 +99,7 @@ def test_changed_tags_and_near_ties() -> None:
         "not finite": ([[np.nan] * 5], [[1, 0, 0, 0, 0]]),
         "nothing": (np.zeros((0, 5)), np.zeros((0, 5))),
     }
-    ours, theirs = (ragged([np.asarray(one[i], np.float64) for one in rows.values()]) for i in (0, 1))
+    ours, theirs = (ragged([np.asarray(row[i], np.float64) for row in rows.values()]) for i in (0, 1))
     each = {name: changed_answers(ours[[i]], theirs[[i]], TASK) for i, name in enumerate(rows)}
     assert each == {
         "same": 0, "tie": 0, "clear": 1, "both, a tie": 0, "both, clear": 1, "not finite": 1, "nothing": 0

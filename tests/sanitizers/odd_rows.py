@@ -24,7 +24,7 @@ def run_level(folder: str, level: str) -> int:
     engine = NativeEngine(artifact.file("model.onnx"), artifact.properties, level=level)
     known, generator, answered = engine._weights, np.random.default_rng(0), 0
     longest = known.positions or max(LENGTHS)
-    lengths = [one for one in (*LENGTHS, longest) if one <= longest]
+    lengths = [length for length in (*LENGTHS, longest) if length <= longest]
     rows = [generator.integers(0, known.vocabulary, length).astype(np.int32) for length in lengths]
     rows += [np.full(3, known.vocabulary - 1, np.int32)]
     if known.types:

@@ -66,7 +66,7 @@ def driven(
 
 
 def layers(trials: list[Any]) -> set[int]:
-    return {one.params["student.layers"] for one in trials}
+    return {trial.params["student.layers"] for trial in trials}
 
 
 # ---- the study -------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_trials_of_an_earlier_version_count_as_before(tmp_path: Path):
     longer = driven(tmp_path, losing, trials=12)
     assert told(longer)[:6] == told(before)
     assert all(one.number < 6 or not one.figures["lost"] for one in longer.front())
-    assert 1 in layers([one for one in longer.trials if one.number >= 6])
+    assert 1 in layers([trial for trial in longer.trials if trial.number >= 6])
 
 
 def test_the_sampler_learns_that_losing_a_label_passes_a_bound(tmp_path: Path):
@@ -141,7 +141,9 @@ def test_before_the_whole_training_nothing_counts_as_lost(tmp_path: Path):
         return result | {"figures": result["figures"] | {"lost": [LOST] if job["share"] < 1 else []}}
 
     plain, found = (driven(tmp_path / name, function, HALVED) for name, function in (("a", pretended), ("b", late)))
-    assert [(one.params, one.state) for one in found.trials] == [(one.params, one.state) for one in plain.trials]
+    assert [(trial.params, trial.state) for trial in found.trials] == [
+        (trial.params, trial.state) for trial in plain.trials
+    ]
     assert found.front() and found.kept_off() == []
 
 
@@ -232,7 +234,7 @@ def searched(folder: Path, teacher: Artifact, said: list[str], **changes: Any) -
 def test_the_smaller_model_that_loses_the_rare_class_is_not_delivered(tmp_path: Path):
     teacher, said = knowing_teacher(tmp_path / "teacher"), list[str]()
     found = searched(tmp_path, teacher, said)
-    by_count = {one["params"]["trimmed.min_count"]: one for one in found.record["trials"]}
+    by_count = {trial["params"]["trimmed.min_count"]: trial for trial in found.record["trials"]}
     full, blind = by_count[1], by_count[20]
     assert (full["figures"]["lost"], blind["figures"]["lost"]) == ([], [LOST])
     assert blind["figures"]["bytes"] < full["figures"]["bytes"] and blind["figures"]["drop"] < 10, "it would be chosen"
@@ -245,7 +247,7 @@ def test_the_smaller_model_that_loses_the_rare_class_is_not_delivered(tmp_path: 
     output = tmp_path / "found"
     first = (output / "report.md").read_text(encoding="utf-8").split("\n\n")[1]
     assert first == f"**Note: {note}.**"
-    assert [one.name for one in (output / "front").iterdir()] == [f"trial-{full['trial']:03}"]
+    assert [path.name for path in (output / "front").iterdir()] == [f"trial-{full['trial']:03}"]
     journal = (tmp_path / "found.work" / JOURNAL).read_text(encoding="utf-8")
 
     asked = searched(tmp_path, teacher, [], allow_lost_classes=True)  # what the note says, in the same folders
@@ -273,12 +275,12 @@ def test_on_a_cluster_the_same_trials_lose_the_same_labels(tmp_path: Path, monke
     found = searched(
         tmp_path, teacher, [], executor=lambda runner: ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
     )
-    lost = {one["params"]["trimmed.min_count"]: one["figures"]["lost"] for one in found.record["trials"]}
+    lost = {trial["params"]["trimmed.min_count"]: trial["figures"]["lost"] for trial in found.record["trials"]}
     assert lost == {1: [], 20: [LOST]}
     assert [found.record["trials"][number]["params"]["trimmed.min_count"] for number in found.front] == [1]
     assert len(asked) == 2, "for its quality and for its answers, whatever the number of trials"
     events = [json.loads(line) for line in (tmp_path / "found.work" / JOURNAL).read_text().splitlines()]
-    assert [LOST] in [one["result"]["figures"]["lost"] for one in events if one["event"] == "measured"]
+    assert [LOST] in [event["result"]["figures"]["lost"] for event in events if event["event"] == "measured"]
 
 
 def test_the_teacher_is_asked_before_all_workers_would_ask_it(tmp_path: Path):

@@ -38,7 +38,7 @@ def test_widths_are_chosen_by_measured_latency(tmp_path: Path) -> None:
         threads=1, device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True, allow_lost_classes=True,
         say=lambda line: None,
     )  # fmt: skip
-    finished = [one for one in found.record["trials"] if one["state"] == "finished"]
+    finished = [trial for trial in found.record["trials"] if trial["state"] == "finished"]
     assert finished and found.front
     for one in finished:
         assert one["figures"]["latency_ms_p50"] > 0 and one["figures"]["parameters"] > 0

@@ -23,7 +23,7 @@ def valid(schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
         return st.one_of(*(valid(one, document) for one in schema["anyOf"]))
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    return st.one_of(*(_of_type(one, schema, document) for one in _types(schema)))
+    return st.one_of(*(_of_type(type_name, schema, document) for type_name in _types(schema)))
 
 
 def _of_type(kind: str, schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
@@ -54,7 +54,9 @@ def conforms(value: Any, schema: Schema, document: Schema) -> bool:
     if "enum" in schema and value not in schema["enum"]:
         return False
     types = _types(schema)
-    if types and not any(isinstance(value, _TYPES[one]) and (one == "boolean" or value is not True) for one in types):
+    if types and not any(
+        isinstance(value, _TYPES[type_name]) and (type_name == "boolean" or value is not True) for type_name in types
+    ):
         return False
     if isinstance(value, str):
         return (

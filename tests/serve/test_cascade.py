@@ -39,5 +39,5 @@ def test_a_cascade_is_served(tiny_onnx_artifact: Path, other_artifact: Path, tmp
         answer = server.predict(TEXTS, raw_scores=True)
         assert answer.status == 200
         np.testing.assert_allclose(as_array(answer.json), expected, atol=1e-5)
-        alone = [server.predict(one, raw_scores=True, exact=True).json for one in TEXTS[:10]]
+        alone = [server.predict(text, raw_scores=True, exact=True).json for text in TEXTS[:10]]
         np.testing.assert_allclose(as_array(alone), expected[:10], atol=1e-5)

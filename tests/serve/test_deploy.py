@@ -53,7 +53,7 @@ def test_the_deployment_fits():
     options = parsed(container["args"])
     assert container["ports"][0]["containerPort"] == options["port"]
     probes = [container[name]["httpGet"] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert {one["path"] for one in probes} <= set(OPEN_ROUTES)
+    assert {probe["path"] for probe in probes} <= set(OPEN_ROUTES)
     assert container["env"][0]["name"] == KEY_VARIABLE
     pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] > pause + float(str(options["timeout"])) + 5

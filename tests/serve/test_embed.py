@@ -58,7 +58,7 @@ def test_long_texts_may_be_cut(all_server: Server, embedder: LightPredictor):
 
 
 def test_lines(all_server: Server):
-    body = "\n".join(json.dumps(one) for one in [*TEXTS[:9], {"inputs": TEXTS[:3]}]).encode()
+    body = "\n".join(json.dumps(text) for text in [*TEXTS[:9], {"inputs": TEXTS[:3]}]).encode()
     answer = all_server.ask("POST", "/embed/stream", body, {"content-type": "application/x-ndjson"})
     found = [json.loads(line)["embeddings"] for line in answer.body.splitlines()]
     np.testing.assert_allclose(np.concatenate(found), all_server.embed([*TEXTS[:9], *TEXTS[:3]]).json, atol=1e-5)

@@ -117,10 +117,10 @@ def test_any_lines(target: Server, route: str, lines: list[bytes]):
     given_lines = b"\n".join(lines).split(b"\n")
     if not given_lines[-1]:
         given_lines.pop()  # nothing follows the last line's end
-    answers = [json.loads(one) for one in reply.body.splitlines()]
-    assert [one["index"] for one in answers] == list(range(len(given_lines)))
-    assert all((NAMES[route] in one) != ("error" in one) for one in answers)
-    assert not [one for one in answers if one.get("error_type") == "internal"]
+    answers = [json.loads(line) for line in reply.body.splitlines()]
+    assert [answer["index"] for answer in answers] == list(range(len(given_lines)))
+    assert all((NAMES[route] in answer) != ("error" in answer) for answer in answers)
+    assert not [answer for answer in answers if answer.get("error_type") == "internal"]
 
 
 WHOLE = (

@@ -168,8 +168,8 @@ def test_a_dead_worker_is_replaced_and_its_work_answered(tiny_onnx_artifact: Pat
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
         answers = [one.result() for one in asked]
-        assert [one.status for one in answers] == [200] * 12
-        np.testing.assert_allclose(as_array([one.json for one in answers]), expected[:12], atol=1e-5)
+        assert [answer.status for answer in answers] == [200] * 12
+        np.testing.assert_allclose(as_array([answer.json for answer in answers]), expected[:12], atol=1e-5)
         server.event("worker_started", count=4)
         server.until(lambda: server.figure("leanformer_workers") == 2)
         assert not set(server.workers) & set(victims)
@@ -200,7 +200,7 @@ def test_a_reload_loses_no_request(
     place = tmp_path / "model"
     shutil.copytree(tiny_onnx_artifact, place)
     versions = [open_artifact(one) for one in (tiny_onnx_artifact, other_artifact)]
-    expected = {one.content_hash: logits(LightPredictor(one, threads=1), TEXTS[:4]) for one in versions}
+    expected = {version.content_hash: logits(LightPredictor(version, threads=1), TEXTS[:4]) for version in versions}
     with Server(place, "--workers", 1) as server:
         done = threading.Event()
 
@@ -219,10 +219,10 @@ def test_a_reload_loses_no_request(
         assert server.predict("rain").headers["leanformer-version"] == versions[1].content_hash
         done.set()
         replies = [reply for one in running for reply in one.result()]
-        assert {one.status for one in replies} == {200}
-        assert {one.headers["leanformer-version"] for one in replies} == set(expected)
-        for one in replies:
-            np.testing.assert_allclose(as_array(one.json), expected[one.headers["leanformer-version"]], atol=1e-5)
+        assert {reply.status for reply in replies} == {200}
+        assert {reply.headers["leanformer-version"] for reply in replies} == set(expected)
+        for reply in replies:
+            np.testing.assert_allclose(as_array(reply.json), expected[reply.headers["leanformer-version"]], atol=1e-5)
 
 
 def replace(place: Path, artifact: Path) -> None:

@@ -182,9 +182,9 @@ def test_entities_are_coloured_where_they_stand(driver: int, tag_server: Server,
         told = browser.until("return document.getElementById('told').textContent")
         card = "document.querySelectorAll('article')[1]"
         marks = browser.run(f"return [...{card}.querySelectorAll('mark')].map(e => [e.firstChild.data, e.title])")
-        assert marks == [[one["word"], f"{100 * one['score']:.1f} %"] for one in spans]
+        assert marks == [[span["word"], f"{100 * span['score']:.1f} %"] for span in spans]
         types = browser.run(f"return [...{card}.querySelectorAll('mark .type')].map(e => e.textContent)")
-        assert types == [one["entity_group"] for one in spans], "the type is told in words, and not by colour alone"
+        assert types == [span["entity_group"] for span in spans], "the type is told in words, and not by colour alone"
         colours = browser.run(
             f"return [...{card}.querySelectorAll('mark')].map(e => getComputedStyle(e).backgroundColor)"
         )
@@ -194,7 +194,7 @@ def test_entities_are_coloured_where_they_stand(driver: int, tag_server: Server,
         cells = browser.run(
             f"return [...{card}.querySelectorAll('tr')].map(e => [...e.children].map(c => c.textContent))"
         )
-        assert cells == [[one["word"], one["entity_group"], f"{100 * one['score']:.1f} %"] for one in spans]
+        assert cells == [[span["word"], span["entity_group"], f"{100 * span['score']:.1f} %"] for span in spans]
         assert f"tags: {spans[0]['word']} {spans[0]['entity_group']}, " in told
         browser.run(f"{card}.querySelector('.tagged').focus()")
         assert browser.run("return document.activeElement.getAttribute('aria-label')") == "The text with its entities"
@@ -255,8 +255,8 @@ def test_the_card_tells_what_was_measured(driver: int, tiny_onnx_artifact: Path,
 def contrast(*colours: str) -> float:
     """The contrast ratio of two colours as a browser tells them (WCAG 2.2)."""
     light = []
-    for one in colours:
-        parts = [int(value) / 255 for value in re.findall(r"\d+", one)[:3]]
+    for colour in colours:
+        parts = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
     return (max(light) + 0.05) / (min(light) + 0.05)

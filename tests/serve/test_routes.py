@@ -99,7 +99,7 @@ def test_models_are_asked_by_name(server: Server, other_artifact: Path):
 
 def test_info_tells_models_and_limits(server: Server, predictor: LightPredictor):
     info = server.ask("GET", "/info").json
-    assert [one["name"] for one in info["models"]] == ["tiny", "other"]
+    assert [model["name"] for model in info["models"]] == ["tiny", "other"]
     first = info["models"][0]
     assert first["version"] == predictor.artifact.content_hash == server.predict("a").headers["leanformer-version"]
     assert first["task"] == {"kind": "classification", "labels": list(LABELS)}

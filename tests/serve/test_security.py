@@ -43,7 +43,7 @@ def test_it_listens_on_loopback_unless_told(server: Server):
     assert not Settings({}, host="0.0.0.0").loopback
 
 
-@pytest.mark.parametrize("route", [one for one in ROUTES if one not in OPEN_ROUTES])
+@pytest.mark.parametrize("route", [route for route in ROUTES if route not in OPEN_ROUTES])
 @pytest.mark.parametrize(
     "headers", [{}, bearer(""), bearer(KEY[:-1]), bearer(KEY + "0"), {"authorization": f"Basic {KEY}"}]
 )

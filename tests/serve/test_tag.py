@@ -64,17 +64,17 @@ def test_spans_are_those_of_predict(tag_server: Server, tagger: LightPredictor):
 def test_places_count_the_characters_of_the_text_as_it_was_given(tag_server: Server):
     found = tag_server.tag(ODD).json
     for text, spans in zip(ODD, found, strict=True):
-        assert all(text[one["start"] : one["end"]] == one["word"] for one in spans)
-        starts = [one["start"] for one in spans]
+        assert all(text[span["start"] : span["end"]] == span["word"] for span in spans)
+        starts = [span["start"] for span in spans]
         assert starts == sorted(starts)
     assert max(one["end"] for one in found[-1]) > 500, "a long text is read to its end"
 
 
 def test_words_may_be_given(tag_server: Server, tagger: LightPredictor):
     answer = tag_server.tag([*WORDS[:20], "song"]).json
-    assert answer == [told(one) for one in answers(tagger, [*WORDS[:20], "song"])]
+    assert answer == [told(answer) for answer in answers(tagger, [*WORDS[:20], "song"])]
     for words, spans in zip(WORDS[:20], answer[:20], strict=True):
-        assert all(" ".join(words)[one["start"] : one["end"]] == one["word"] for one in spans)
+        assert all(" ".join(words)[span["start"] : span["end"]] == span["word"] for span in spans)
     assert tag_server.tag(["song", "goal"]).json == [tag_server.tag(one).json for one in ("song", "goal")]
 
 
@@ -102,7 +102,7 @@ def test_a_model_answers_what_it_was_made_for(tag_server: Server, server: Server
     assert (answer.status, answer.json["error"]) == (422, "model: tags does not answer /predict; ask /tag")
     answer = server.tag("song")
     assert (answer.status, answer.json["error"]) == (404, "no model here answers /tag; ask /predict")
-    routes = {one["name"]: one["route"] for one in tag_server.ask("GET", "/info").json["models"]}
+    routes = {model["name"]: model["route"] for model in tag_server.ask("GET", "/info").json["models"]}
     assert routes == {"tiny": "predict", "tags": "tag"}
 
 
@@ -115,11 +115,14 @@ def test_answers_under_load_are_those_of_predict(tag_server: Server, tagger: Lig
 
 
 def test_exact_answers_do_not_depend_on_company(tag_server: Server, tagger: LightPredictor):
-    sentences = [as_sentence(one) for one in TEXTS]
-    windows = tagger.sentence_windows([one.joined for one in sentences])
+    sentences = [as_sentence(text) for text in TEXTS]
+    windows = tagger.sentence_windows([sentence.joined for sentence in sentences])
     alone = np.concatenate([tagger.infer([one.ids]) for each in windows for one in each])
-    words = to_words(alone, windows, [one.joined for one in sentences], tagger.task.labels)
-    expected = [[span.probability for span in one.spans or ()] for one in to_predictions(words, tagger.task, sentences)]
+    words = to_words(alone, windows, [sentence.joined for sentence in sentences], tagger.task.labels)
+    expected = [
+        [span.probability for span in prediction.spans or ()]
+        for prediction in to_predictions(words, tagger.task, sentences)
+    ]
     with ThreadPoolExecutor(8) as threads:
         together = threads.submit(tag_server.tag, TEXTS, exact=True)
         noise = [threads.submit(tag_server.tag, TEXTS[i:], exact=True) for i in range(0, 50, 5)]
@@ -128,12 +131,12 @@ def test_exact_answers_do_not_depend_on_company(tag_server: Server, tagger: Ligh
 
 
 def test_lines(tag_server: Server, tagger: LightPredictor):
-    lines = [json.dumps(one) for one in (*TEXTS[:30], {"inputs": [WORDS[0]]}, {"inputs": 3}, {"inputs": ODD})]
+    lines = [json.dumps(text) for text in (*TEXTS[:30], {"inputs": [WORDS[0]]}, {"inputs": 3}, {"inputs": ODD})]
     answer = tag_server.ask("POST", "/tag/stream", "\n".join(lines).encode(), {"content-type": "application/x-ndjson"})
     found = [json.loads(line) for line in answer.body.splitlines()]
     assert [one["index"] for one in found] == list(range(33))
     assert [one["spans"] for one in found[:30]] == [told(one) for one in tagger.predict(TEXTS[:30])]
-    assert found[30]["spans"] == [told(one) for one in answers(tagger, [WORDS[0]])]
+    assert found[30]["spans"] == [told(answer) for answer in answers(tagger, [WORDS[0]])]
     assert found[31]["error_type"] == "validation"
     assert len(found[32]["spans"]) == len(ODD)
 

@@ -33,11 +33,11 @@ def test_a_request_is_a_span_with_its_stages(tiny_onnx_artifact: Path):
     parent = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
     make_trace()(parent, 10**18, Answered([[], []], False, model, 9, seconds))
     *stages, whole = exporter.get_finished_spans()
-    assert [(one.name, (one.end_time - one.start_time) / 1e6) for one in stages] == [
+    assert [(stage.name, (stage.end_time - stage.start_time) / 1e6) for stage in stages] == [
         ("tokenize", 1.0), ("queue", 2.0), ("infer", 3.0)
     ]  # fmt: skip
     assert (whole.end_time - whole.start_time) / 1e6 == 7.0
     assert whole.attributes["leanformer.tokens"] == 9
     assert f"{whole.context.trace_id:032x}" == "ab" * 16
     assert f"{whole.parent.span_id:016x}" == "cd" * 8
-    assert {one.parent.span_id for one in stages} == {whole.context.span_id}
+    assert {stage.parent.span_id for stage in stages} == {whole.context.span_id}

@@ -44,7 +44,7 @@ def test_the_count_is_pytorchs(name: str, rows: int, tokens: int):
         with sdpa_kernel(SDPBackend.MATH):
             model(ids, torch.ones_like(ids))
 
-    layers = tuple((one.heads, one.ffn) for one in config.layers)
+    layers = tuple((layer.heads, layer.ffn) for layer in config.layers)
     shape = EncoderShape(config.hidden, config.head_size, layers, config.labels)
     assert shape.flops(rows, tokens) == pytest.approx(counted(run), rel=0.01)
 
@@ -115,7 +115,7 @@ def test_padding_is_the_difference():
     lengths = [5, 9, 30, 31]
     sorted_batches = [[5, 9], [30, 31]]
     tight, loose = work(shape, sorted_batches), work(shape, [lengths])
-    alone = work(shape, [[one] for one in lengths])
+    alone = work(shape, [[length] for length in lengths])
     assert alone.waste == 0 and alone.real == alone.done
     assert tight.real == loose.real == alone.real
     assert 0 < tight.waste < loose.waste < 1

@@ -26,7 +26,11 @@ def drawn(generator: np.random.Generator, size: float = 2.0) -> Transitions:
 
 def by_hand(values: np.ndarray, transitions: Transitions) -> tuple[list[tuple[int, ...]], np.ndarray]:
     """Every legal sequence, and its score, each summed on its own."""
-    every = [one for one in product(range(COUNT), repeat=len(values)) if is_legal(np.array(one, np.int64), LABELS)]
+    every = [
+        combination
+        for combination in product(range(COUNT), repeat=len(values))
+        if is_legal(np.array(combination, np.int64), LABELS)
+    ]
     scores = []
     for tags in every:
         score = transitions[0][tags[0]] + float(values[0, tags[0]])
@@ -76,8 +80,8 @@ def test_no_illegal_sequence_comes_out(learnt: bool) -> None:
     sentences = [generator.normal(size=(int(n), COUNT)) * 50 for n in generator.integers(0, 40, 700)]
     found = decode(sentences, LABELS, wild)
     assert len(found) == 700 and all(is_legal(one, LABELS) for one in found)
-    assert [len(one) for one in found] == [len(one) for one in sentences]
-    assert sum(not is_legal(one.argmax(axis=1), LABELS) for one in sentences if len(one)) > 500
+    assert [len(one) for one in found] == [len(sentence) for sentence in sentences]
+    assert sum(not is_legal(sentence.argmax(axis=1), LABELS) for sentence in sentences if len(sentence)) > 500
 
 
 def test_transitions_of_nought_are_none() -> None:
@@ -101,7 +105,7 @@ def test_answers_know_what_the_task_has_learnt() -> None:
     sentences = [as_sentence(["one", "two"])]
     (before,), (after,) = to_predictions(values, plain, sentences), to_predictions(values, learnt, sentences)
     assert before.spans is not None and after.spans is not None
-    assert [one.text for one in before.spans + after.spans] == ["one two", "one"]
+    assert [span.text for span in before.spans + after.spans] == ["one two", "one"]
     assert before.spans[0].probability == pytest.approx(softmax(values[0])[[0, 1], [1, 2]].mean(), abs=1e-6)
     assert after.spans[0].probability == pytest.approx(shares(list(values), LABELS, tuple(map(tuple, rows)))[0][0, 1])
 
@@ -128,7 +132,7 @@ def test_one_long_sentence_leaves_its_company_short() -> None:
     long = generator.normal(size=(140_000, COUNT)).astype(np.float32)
     short = [generator.normal(size=(n, COUNT)).astype(np.float32) for n in (1, 6, 0, 4) * 40]
     together = [*short[:80], long, *short[80:]]
-    assert [len(one.rows) for one in _blocks(together)] == [1, 120]
+    assert [len(block.rows) for block in _blocks(together)] == [1, 120]
     found = decode(together, LABELS, transitions)
     assert len(found[80]) == 140_000
     for one, tags in zip(short, [*found[:80], *found[81:]], strict=True):

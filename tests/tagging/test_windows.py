@@ -54,16 +54,16 @@ def test_windows_lose_no_word_and_ask_each_once(path: Path, max_tokens: int, ove
     [whole] = SentenceTokenizer(path, 10_000).windows([LONG])[0]
     windows = SentenceTokenizer(path, max_tokens, overlap=overlap).windows([LONG])[0]
     assert len(windows) > 5
-    words = np.concatenate([one.words for one in windows])
+    words = np.concatenate([window.words for window in windows])
     assert words.tolist() == list(range(len(words_of(LONG))))
-    asked = np.concatenate([one.ids[one.places] for one in windows])
+    asked = np.concatenate([window.ids[window.places] for window in windows])
     np.testing.assert_array_equal(asked, whole.ids[whole.places])
-    for one in windows:
-        assert len(one.ids) == max_tokens
-        assert (one.ids[0], one.ids[-1]) == (whole.ids[0], whole.ids[-1])
+    for window in windows:
+        assert len(window.ids) == max_tokens
+        assert (window.ids[0], window.ids[-1]) == (whole.ids[0], whole.ids[-1])
     # With overlap a word that is not at either end of the sentence has company on both sides.
     if overlap is None and max_tokens == 16:
-        inner = [min(place, max_tokens - 1 - place) for one in windows[1:-1] for place in one.places]
+        inner = [min(place, max_tokens - 1 - place) for window in windows[1:-1] for place in window.places]
         assert min(inner) >= 2
 
 
@@ -139,7 +139,7 @@ def test_sentences_without_a_word(path: Path) -> None:
 def test_any_words_have_their_own_first_piece_or_none(path: Path, words: list[str]) -> None:
     text = join_words(words)
     windows = SentenceTokenizer(path, 12).windows([text])[0]
-    asked = np.concatenate([one.words for one in windows])
+    asked = np.concatenate([window.words for window in windows])
     assert (np.diff(asked) > 0).all() and (asked < len(words_of(text))).all()
     rust = RustTokenizer.from_file(str(path))
     for number, word in enumerate(words_of(text)):

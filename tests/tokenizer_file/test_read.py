@@ -39,7 +39,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 def charsmap(*texts: str) -> dict[str, Any]:
-    blob = struct.pack("<I", 4) + bytes(4) + b"\0".join(one.encode() for one in texts) + b"\0"
+    blob = struct.pack("<I", 4) + bytes(4) + b"\0".join(text.encode() for text in texts) + b"\0"
     return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(blob).decode()}
 
 

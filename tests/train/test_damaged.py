@@ -58,7 +58,7 @@ FILES = ("state.json", "model.safetensors", "optimizer.safetensors", "best.safet
 
 
 def test_these_are_all_files_of_a_checkpoint(stopped: Stopped):
-    assert sorted(one.name for one in stopped.folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in stopped.folder.iterdir()) == sorted(FILES)
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -108,7 +108,7 @@ def bits(outputs: TeacherOutputs) -> list[bytes]:
     arrays = [*outputs.hidden.values(), *outputs.attention.values()]
     return [
         np.concatenate(list(map(np.ravel, outputs.logits))).tobytes(),
-        *(np.asarray(one).tobytes() for one in arrays),
+        *(np.asarray(array).tobytes() for array in arrays),
     ]
 
 

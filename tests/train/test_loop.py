@@ -83,8 +83,8 @@ def test_the_optimizer_is_given_these_rates_and_decays_matrices_only(
 
     def step(self: torch.optim.AdamW, *args: Any) -> Any:
         assert [group["weight_decay"] for group in self.param_groups] == [0.01, 0.0]
-        assert {one.ndim for one in self.param_groups[0]["params"]} == {2}
-        assert {one.ndim for one in self.param_groups[1]["params"]} == {1}
+        assert {param.ndim for param in self.param_groups[0]["params"]} == {2}
+        assert {param.ndim for param in self.param_groups[1]["params"]} == {1}
         rates.append([group["lr"] for group in self.param_groups])
         return right(self, *args)
 
@@ -99,7 +99,7 @@ def test_the_gradient_is_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     right = torch.optim.AdamW.step
 
     def step(self: torch.optim.AdamW, *args: Any) -> Any:
-        grads = [one.grad for group in self.param_groups for one in group["params"] if one.grad is not None]
+        grads = [param.grad for group in self.param_groups for param in group["params"] if param.grad is not None]
         norms.append(float(torch.stack([grad.norm() for grad in grads]).norm()))
         return right(self, *args)
 
@@ -115,7 +115,7 @@ def test_bf16_if_forced(tmp_path: Path) -> None:
     run.model.head.classifier.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
     result = run.fit()
     assert torch.bfloat16 in dtypes
-    assert {one.dtype for one in run.model.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float32}
     assert max(result.scores) >= 0.9
 
 

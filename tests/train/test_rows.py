@@ -51,6 +51,6 @@ def test_first_tokens_of_the_same_texts(tokenizers: tuple[Path, Path]) -> None:
     texts = ["a song", "the match of the day was quite long", ""]
     teacher, student = (encode(Tokenizer(path, 32), TEXT_TASK, texts) for path in tokenizers)
     pairs = paired(student, teacher)
-    assert [one.tolist() for one in pairs.places] == [[0], [0], [0]]
+    assert [place.tolist() for place in pairs.places] == [[0], [0], [0]]
     starts = [0, len(teacher.rows[0]), len(teacher.rows[0]) + len(teacher.rows[1])]
-    assert [one.tolist() for one in pairs.theirs] == [[one] for one in starts]
+    assert [one.tolist() for one in pairs.theirs] == [[start] for start in starts]

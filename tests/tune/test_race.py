@@ -43,11 +43,11 @@ def test_the_slow_get_a_short_look_only():
     track = Track(noise=0.02)
     runners = [track.runner(f"{i}", 0.05 + 0.02 * i) for i in range(16)]
     verdict = race(track.runner("reference", 0.1), runners, seconds=60, clock=track.clock)
-    counts = [len(one.figures) for one in runners]
+    counts = [len(runner.figures) for runner in runners]
     assert counts[0] > 3 * counts[-1] and counts == sorted(counts, reverse=True)
     assert verdict.finalists == runners[:FINALISTS]
-    assert all("slower than others" in one.left for one in runners[FINALISTS:])
-    assert not any(one.final for one in runners[FINALISTS:])
+    assert all("slower than others" in runner.left for runner in runners[FINALISTS:])
+    assert not any(runner.final for runner in runners[FINALISTS:])
 
 
 def test_equals_are_not_called_faster():
@@ -57,7 +57,7 @@ def test_equals_are_not_called_faster():
         track = Track(noise=0.1, seed=seed)
         runners = [track.runner(f"{i}", 0.1) for i in range(12)]
         verdict = race(track.runner("reference", 0.1), runners, seconds=20, clock=track.clock, seed=seed)
-        wins += any(verdict.faster(one) for one in runners if one.final)
+        wins += any(verdict.faster(runner) for runner in runners if runner.final)
     assert wins <= 5
 
 
@@ -66,7 +66,7 @@ def test_the_best_of_each_group_comes_to_the_final():
     runners = [track.runner(f"{i}", 0.1 + 0.01 * i, group="quick") for i in range(12)]
     runners += [track.runner(f"slow {i}", 0.5 + 0.1 * i, group="slow") for i in range(3)]
     verdict = race(track.runner("reference", 0.1), runners, seconds=100, clock=track.clock)
-    assert [one.name for one in verdict.finalists][-1] == "slow 0"
+    assert [finalist.name for finalist in verdict.finalists][-1] == "slow 0"
     assert verdict.finalists[-1].speedup == pytest.approx(0.2)
 
 

@@ -44,14 +44,14 @@ def test_candidates_are_distinct_and_fit_the_cores(goal: str, cores: int):
 
 def test_pinning_is_tried_where_it_does_no_harm(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates_module, "places", lambda workers, threads: [set()] if workers == 2 else None)
-    pinned = [one for one in candidates("throughput", 2) if one.pinned]
+    pinned = [candidate for candidate in candidates("throughput", 2) if candidate.pinned]
     assert pinned and all(one.workers == 2 and one.engine in candidates_module.PINNABLE for one in pinned)
     monkeypatch.setattr(candidates_module, "places", lambda workers, threads: None)
-    assert not any(one.pinned for one in candidates("throughput", 2))
+    assert not any(candidate.pinned for candidate in candidates("throughput", 2))
 
 
 def log(*probabilities: float) -> list[float]:
-    return [float(np.log(one)) for one in probabilities]
+    return [float(np.log(probability)) for probability in probabilities]
 
 
 def test_near_ties_may_fall_either_way():
@@ -113,8 +113,8 @@ def test_a_record_says_all(goal: str, artifact: Artifact, few: None):
     assert record["machine"]["cores"] == 2 and record["data"]["texts"] == 16
     assert record["noise"] >= 0.01 and record["final_rounds"] >= 7
     assert len(record["alternatives"]) == 2 and record["precision"] == []
-    for one in [record["default"], *record["alternatives"]]:
-        assert one["ms_per_text"] > 0 and one["final_rounds"] == record["final_rounds"]
+    for alternative in [record["default"], *record["alternatives"]]:
+        assert alternative["ms_per_text"] > 0 and alternative["final_rounds"] == record["final_rounds"]
     known = [record["default"], *record["alternatives"]]
     assert any(record["choice"].items() <= one.items() for one in known)
     assert "noise is" in record["reason"]
@@ -286,7 +286,7 @@ def test_turns_are_made_shorter_where_no_number_of_texts_is_asked_for(
 def test_what_there_was_no_time_for_says_so(artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tune_module, "_OPENING_SHARE", 0.0)
     record = tuned(artifact)
-    assert all("time for opening was over" in one["left"] for one in record["alternatives"])
+    assert all("time for opening was over" in alternative["left"] for alternative in record["alternatives"])
 
 
 def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch):

@@ -171,7 +171,7 @@ def test_what_is_refused_would_differ() -> None:
         made = changed(change)
         for text in ("a b", "New York", "a\nb", "a  b c", "x ! y"):
             words = text.replace("\n", " ").split(" ")
-            parts = [one for word in words for one in made.encode(word, add_special_tokens=False).ids]
+            parts = [token_id for word in words for token_id in made.encode(word, add_special_tokens=False).ids]
             if parts != made.encode(text, add_special_tokens=False).ids:
                 differ.add(reason.split()[-1])
     assert {"Replace", "Prepend", "Metaspace", "ByteLevel", "missing", "York'", "'a\\nb'"} <= differ
@@ -244,7 +244,7 @@ def test_words_are_forgotten_before_there_are_too_many(tmp_path: Path) -> None:
     ours._words._words = most = 100
     generator = np.random.default_rng(5)
     for _ in range(40):
-        texts = [" ".join(f"w{one}" for one in generator.integers(0, 5000, 8)) for _ in range(30)]
+        texts = [" ".join(f"w{integer}" for integer in generator.integers(0, 5000, 8)) for _ in range(30)]
         for row, expected in zip(ours.encode(texts), theirs.encode(texts), strict=True):
             np.testing.assert_array_equal(row, expected)
         assert len(ours._words._known) <= most and len(ours._words._met) <= 2 * most

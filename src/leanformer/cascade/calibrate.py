@@ -107,13 +107,13 @@ def calibrate(
     reference = values[-1].argmax(axis=1)
     truth = reference if labels is None or promise.of == "agreement" else labels
     known = reference if labels is None else labels
-    temperatures = tuple(fit_temperature(one[fit], known[fit]) for one in values[:-1])
+    temperatures = tuple(fit_temperature(value[fit], known[fit]) for value in values[:-1])
     if measure == "auto":
         measure = best_measure(values[0][fit], truth[fit], reference[fit], temperatures[0])
     sure = [confidence(one, measure, each) for one, each in zip(values, temperatures, strict=False)]
-    answers = np.stack([one.argmax(axis=1) for one in values])[:, held_out]
+    answers = np.stack([value.argmax(axis=1) for value in values])[:, held_out]
     kept, truths = np.stack([one[held_out] for one in sure]), known[held_out]
-    harms = [_Harm.of(one, answers[-1], truths) for one in answers[:-1]]
+    harms = [_Harm.of(answer, answers[-1], truths) for answer in answers[:-1]]
     taken: float | None = None
     counts: Paired | None = None
     steps = 0
@@ -129,7 +129,7 @@ def calibrate(
     plan, answered = None, np.zeros(0)
     if taken is not None:
         plan = Plan(measure, temperatures, (taken,) * len(temperatures))
-        answered = np.bincount(plan.route([one[held_out] for one in values]), minlength=len(values)) / len(held_out)
+        answered = np.bincount(plan.route([value[held_out] for value in values]), minlength=len(values)) / len(held_out)
     return Calibration(
         promise, plan, len(held_out), len(fit), counts, promise.p_value(counts), tuple(answered.tolist()), steps
     )  # fmt: skip
@@ -142,7 +142,7 @@ def walk(sure: np.ndarray, steps: int = STEPS) -> list[float]:
     """
     shares = np.arange(1, steps) / steps
     values = np.quantile(sure, 1 - shares, method="lower")
-    return [*dict.fromkeys(float(one) for one in values if one > 0), 0.0]
+    return [*dict.fromkeys(float(value) for value in values if value > 0), 0.0]
 
 
 def best_measure(values: np.ndarray, truth: np.ndarray, reference: np.ndarray, temperature: float) -> str:

@@ -35,9 +35,9 @@ class Plan:
             raise ValueError(f"the measure of confidence is one of {', '.join(MEASURES)}, not {self.measure!r:.40}")
         if not 1 <= len(self.thresholds) < MOST_MEMBERS or len(self.temperatures) != len(self.thresholds):
             raise ValueError(f"{len(self.thresholds)} thresholds and {len(self.temperatures)} temperatures")
-        if not all(math.isfinite(one) and one > 0 for one in self.temperatures):
+        if not all(math.isfinite(temperature) and temperature > 0 for temperature in self.temperatures):
             raise ValueError(f"temperatures are above 0, not {self.temperatures}")
-        if not all(one is None or 0 <= one <= 1 for one in self.thresholds):
+        if not all(threshold is None or 0 <= threshold <= 1 for threshold in self.thresholds):
             raise ValueError(f"thresholds lie between 0 and 1, not {self.thresholds}")
 
     @property
@@ -76,6 +76,6 @@ class Plan:
         """Raises `ValueError`, `KeyError` or `TypeError` for what is no plan."""
         return cls(
             measure=value["measure"],
-            temperatures=tuple(float(one) for one in value["temperatures"]),
-            thresholds=tuple(None if one is None else float(one) for one in value["thresholds"]),
+            temperatures=tuple(float(temperature) for temperature in value["temperatures"]),
+            thresholds=tuple(None if threshold is None else float(threshold) for threshold in value["thresholds"]),
         )

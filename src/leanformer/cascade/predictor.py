@@ -99,16 +99,16 @@ class CascadePredictor:
         )
         for number in self._asked:
             batches = self._through(number, batches)
-        return ((one.texts, one.result) for one in batches)
+        return ((batch.texts, batch.result) for batch in batches)
 
     def _through(self, number: int, batches: Iterator[_Batch]) -> Iterator[_Batch]:
         # Batches are read ahead of their logits, and come back in their order.
         ahead: deque[_Batch] = deque()
 
         def unsure() -> Iterator[list[Text]]:
-            for one in batches:
-                ahead.append(one)
-                yield [one.texts[index] for index in one.left]
+            for batch in batches:
+                ahead.append(batch)
+                yield [batch.texts[index] for index in batch.left]
 
         for _, values in logits_by_chunk(self.members[number], unsure()):
             batch = ahead.popleft()

@@ -53,7 +53,7 @@ class CascadeTokenizer:
     def __init__(self, members: Sequence[Artifact]) -> None:
         groups = groups_of(members)
         firsts = [members[groups.index(number)] for number in range(max(groups) + 1)]
-        self._tokenizers = [Tokenizer(one.file(TOKENIZER), one.max_tokens) for one in firsts]
+        self._tokenizers = [Tokenizer(first.file(TOKENIZER), first.max_tokens) for first in firsts]
 
     def cutting(self, side: str) -> CascadeTokenizer:
         """The same, but texts that are too long lose this side, "right" or "left"."""
@@ -62,12 +62,12 @@ class CascadeTokenizer:
         return other
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        parts = [one.encode(texts) for one in self._tokenizers]
+        parts = [tokenizer.encode(texts) for tokenizer in self._tokenizers]
         return [join(each) for each in zip(*parts, strict=True)]
 
     def count_longer(self, texts: Sequence[Text]) -> int:
         """How many texts are longer than one of the tokenizers takes."""
-        longer = [[len(each) > 1 for each in one.windows(texts)] for one in self._tokenizers]
+        longer = [[len(each) > 1 for each in tokenizer.windows(texts)] for tokenizer in self._tokenizers]
         return sum(any(each) for each in zip(*longer, strict=True))
 
 

@@ -45,25 +45,26 @@ def check_members(members: Sequence[Artifact]) -> None:
     if not 2 <= len(members) <= MOST_MEMBERS:
         raise LeanformerError(f"a cascade has 2 to {MOST_MEMBERS} models, not {len(members)}")
     first = members[0]
-    for one in members:
-        if format_of(one).members:
-            raise LeanformerError(f"{one.path}: is a cascade itself\n  remedy: give the models that it is made of")
-        if not form_of(one.task).exclusive:
+    for member in members:
+        if format_of(member).members:
+            raise LeanformerError(f"{member.path}: is a cascade itself\n  remedy: give the models that it is made of")
+        if not form_of(member.task).exclusive:
             raise LeanformerError(
-                f"{one.path}: a task of kind {one.task.kind!r} has no cascade: only where one label of several is the "
-                "answer does a single confidence say whether it stands\n  remedy: give classifiers of texts or pairs"
+                f"{member.path}: a task of kind {member.task.kind!r} has no cascade: a single confidence says "
+                "whether an answer stands only if that is one label of several\n  remedy: give classifiers of texts or "
+                "pairs"
             )
-        if one.task.question != first.task.question:
+        if member.task.question != first.task.question:
             raise LeanformerError(
-                f"{one.path}: its task is not that of {first.path}\n  theirs: {one.task}\n  ours: {first.task}\n"
+                f"{member.path}: its task is not that of {first.path}\n  theirs: {member.task}\n  ours: {first.task}\n"
                 "  remedy: give models of the same task, labels in the same order"
             )
-        if one.max_tokens != first.max_tokens:
+        if member.max_tokens != first.max_tokens:
             raise LeanformerError(
-                f"{one.path}: reads {one.max_tokens} tokens, and {first.path} {first.max_tokens}\n"
+                f"{member.path}: reads {member.max_tokens} tokens, and {first.path} {first.max_tokens}\n"
                 "  remedy: give models that cut texts at the same length"
             )
-    if len({one.content_hash for one in members}) != len(members):
+    if len({member.content_hash for member in members}) != len(members):
         raise LeanformerError("the same model is given twice\n  remedy: leave one out")
 
 
@@ -93,7 +94,11 @@ def write_cascade(
             hashes.append(sha256_file(place / MANIFEST))
         write_json(
             temporary / PLAN,
-            {"format_version": FORMAT_VERSION, "members": [one.content_hash for one in members], **plan.to_json()},
+            {
+                "format_version": FORMAT_VERSION,
+                "members": [member.content_hash for member in members],
+                **plan.to_json(),
+            },
         )
         write_manifest(
             temporary,
@@ -115,15 +120,15 @@ def _history(members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]) 
     for member in reversed(members):
         steps += [one for one in member.history if one not in steps]
     last = {"step": FORMAT, "options": plan.to_json(), "parent": members[-1].content_hash}
-    return (*steps, last | {"members": [one.content_hash for one in members]} | dict(entry))
+    return (*steps, last | {"members": [member.content_hash for member in members]} | dict(entry))
 
 
 def _properties(members: Sequence[Artifact]) -> dict[str, Any]:
     """Sums over the members, where all of them tell."""
     names = ("parameters", "parameters_without_embeddings")
-    if not all(name in one.properties for one in members for name in names):
+    if not all(name in member.properties for member in members for name in names):
         return {}
-    return {name: sum(int(one.properties[name]) for one in members) for name in names}
+    return {name: sum(int(member.properties[name]) for member in members) for name in names}
 
 
 def read_cascade(artifact: Artifact) -> tuple[Plan, tuple[Artifact, ...]]:

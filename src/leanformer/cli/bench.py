@@ -119,12 +119,12 @@ def _routed(entries: Sequence[Entry], texts: Sequence[Text]) -> list[str]:
     from leanformer.render.cascade import went_on
 
     notes = []
-    for one in entries:
-        if isinstance(one.predictor, CascadePredictor):
-            before = list(one.predictor.answered)
-            logits(one.predictor, texts)
-            counts = [now - then for now, then in zip(one.predictor.answered, before, strict=True)]
-            notes.append(f"of the test texts asked of the cascade {one.name}, {went_on(counts)} went on")
+    for entry in entries:
+        if isinstance(entry.predictor, CascadePredictor):
+            before = list(entry.predictor.answered)
+            logits(entry.predictor, texts)
+            counts = [now - then for now, then in zip(entry.predictor.answered, before, strict=True)]
+            notes.append(f"of the test texts asked of the cascade {entry.name}, {went_on(counts)} went on")
     return notes
 
 

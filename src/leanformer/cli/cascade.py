@@ -84,10 +84,10 @@ def cascade(
     place = None if output is None else output_folder(output, overwrite=overwrite)
     members = [open_artifact(path) for path in models]
     check_members(members)
-    if place is not None and place.exists() and any(place.samefile(one.path) for one in members):
+    if place is not None and place.exists() and any(place.samefile(member.path) for member in members):
         raise LeanformerError(f"{place}: is one of the models; it will not be overwritten\n  remedy: another --output")
     if place is not None:
-        check_apart(place, [one.path for one in members])
+        check_apart(place, [member.path for member in members])
     dataset = open_data(data, split, seed, task=members[-1].task, single=_single(on))
     examples = _rows(dataset, data, on, promised.of)
     fit, held_out = parted(len(examples), fit_share, seed)
@@ -152,10 +152,11 @@ def _warnings(members: Any, dataset: Any, on: str) -> list[str]:
     from leanformer.measure.data_reuse import earlier_use
 
     lines = [note for note in dataset.notes if f"{on} texts are also in train" in note]
-    for one in members:
-        if (use := earlier_use(one, dataset, on)).forbids:
+    for member in members:
+        if (use := earlier_use(member, dataset, on)).forbids:
             lines.append(
-                f"{one.path}: {use.forbids}; it may be somewhat better here than on new texts, for which the promise is"
+                f"{member.path}: {use.forbids}; it may be somewhat better here than on new texts, "
+                "for which the promise is"
             )
     return lines
 
@@ -164,7 +165,7 @@ def _scores(members: Any, examples: Any, threads: int | None, tuning: bool) -> l
     from leanformer.loading import open_predictor
     from leanformer.predictor import logits
 
-    return [logits(open_predictor(one, threads=threads, tuning=tuning), examples.inputs) for one in members]
+    return [logits(open_predictor(member, threads=threads, tuning=tuning), examples.inputs) for member in members]
 
 
 def _described(dataset: Any, examples: Any, on: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def gate(
     warnings += [note for note in dataset.notes if " are also in " in note and f" {on} texts" in note]
     groups = _groups(lean, examples, list(bounds.slices))
     outlook = forecast(len(examples), bounds, groups)
-    for line in [*(f"warning: {one}" for one in warnings), *outlook]:
+    for line in [*(f"warning: {warning}" for warning in warnings), *outlook]:
         say(line)
     if forecast_only:
         return

@@ -176,7 +176,7 @@ def _given(texts: list[str], seconds: list[str] | None, task: Task) -> Iterator[
     from leanformer.bulk import numbered
     from leanformer.questions import check_texts, is_empty
 
-    texts, seconds = [as_text(one) for one in texts], None if seconds is None else [as_text(one) for one in seconds]
+    texts, seconds = [as_text(text) for text in texts], None if seconds is None else [as_text(one) for one in seconds]
     for text in [*texts, *(seconds or ())]:
         if is_empty(text) or any("\ud800" <= one <= "\udfff" for one in text):
             raise LeanformerError(f"{text!r} is not a text\n  remedy: give at least one word, in UTF-8")

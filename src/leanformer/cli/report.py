@@ -59,7 +59,7 @@ def report(
                 f"{data}: its test texts are not those that every report was measured on\n"
                 "  remedy: give the data set of the reports, with the same --split; or leave --data out"
             )
-        texts = tuple(one if isinstance(one, str) else " / ".join(one) for one in test.inputs)
+        texts = tuple(input_ if isinstance(input_, str) else " / ".join(input_) for input_ in test.inputs)
     with showing(", ".join(map(str, folders))):
         gathered = Gathered(reports, table, spent_usd, texts, command_line())
         page, markdown, value = report_page(gathered), gathered_markdown(gathered), gathered_json(gathered)

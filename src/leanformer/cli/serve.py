@@ -86,15 +86,15 @@ def named(artifacts: list[str]) -> dict[str, str]:
     Raises `LeanformerError` for a name that is none, and for one that is given twice.
     """
     result: dict[str, str] = {}
-    for one in artifacts:
-        name, separator, folder = one.partition("=")
+    for artifact in artifacts:
+        name, separator, folder = artifact.partition("=")
         if separator and not _NAME.fullmatch(name):
             # A folder may have a "=" in its path; then there is no name before it.
-            if not Path(one).exists():
-                raise LeanformerError(f"{one}: a name consists of letters, digits, '.', '_' and '-', 64 at most")
+            if not Path(artifact).exists():
+                raise LeanformerError(f"{artifact}: a name consists of letters, digits, '.', '_' and '-', 64 at most")
             separator = ""
         if not separator:
-            folder = one
+            folder = artifact
             name = re.sub(r"[^A-Za-z0-9._-]", "-", Path(folder).resolve().name).lstrip("._-")[:64] or "model"
         if name in result:
             raise LeanformerError(f"two models are called {name}\n  remedy: name them: first=FOLDER second=FOLDER")

@@ -64,7 +64,7 @@ def slots(ray: Any, cores: int) -> int:
     Raises `LeanformerError` where it is none.
     """
     whole = float(ray.cluster_resources().get("CPU", 0))
-    largest = max((float(one["Resources"].get("CPU", 0)) for one in ray.nodes() if one["Alive"]), default=0.0)
+    largest = max((float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0.0)
     if largest < cores:
         raise LeanformerError(
             f"a task takes {cores} cores, and no machine of the cluster has more than {largest:g}\n"

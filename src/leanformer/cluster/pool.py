@@ -74,7 +74,7 @@ class Pool:
     def size(self) -> int:
         """How many tasks the cluster runs at once just now; 1 at least. Raises `LeanformerError` where it is none."""
         slots(self._ray, self._cores)
-        return max(1, sum(one.slots for one in self.places()))
+        return max(1, sum(place.slots for place in self.places()))
 
     @property
     def running(self) -> int:
@@ -83,9 +83,9 @@ class Pool:
     def places(self) -> list[Place]:
         """The machines that can run a task, as far as they are there."""
         found = [
-            Place(one["NodeID"], one["NodeManagerHostname"], int(one["Resources"].get("CPU", 0) // self._cores))
-            for one in self._ray.nodes()
-            if one["Alive"]
+            Place(node["NodeID"], node["NodeManagerHostname"], int(node["Resources"].get("CPU", 0) // self._cores))
+            for node in self._ray.nodes()
+            if node["Alive"]
         ]
         return [one for one in found if one.slots]
 
@@ -99,9 +99,9 @@ class Pool:
 
     def start(self, *, quiet: bool = False) -> None:
         """Begin what waits where there is room; with `quiet` not on this machine."""
-        places = [one for one in self.places() if not (quiet and is_here(one))]
+        places = [place for place in self.places() if not (quiet and is_here(place))]
         taken = [one.place.node for one in self._running.values() if one.place is not None]
-        free = {one: one.slots - taken.count(one.node) for one in places}
+        free = {place: place.slots - taken.count(place.node) for place in places}
         while self._waiting and free and max(free.values()) > 0:
             place = max(free, key=lambda one: free[one])
             free[place] -= 1

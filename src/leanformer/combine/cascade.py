@@ -79,7 +79,7 @@ class Cascade(Make):
         fit, held_out = parted(len(examples), self.fit_share, context.seed)
         context.say(promise.outlook(len(held_out)))
         values = [
-            logits(open_predictor(one, threads=context.threads, tuning=False), examples.inputs) for one in members
+            logits(open_predictor(member, threads=context.threads, tuning=False), examples.inputs) for member in members
         ]
         found = calibrate(
             values, examples.targets if examples.is_labelled else None, promise, fit, held_out, measure=self.measure,

@@ -199,7 +199,9 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
 
 def _present(labels: Sequence[Label]) -> set[int]:
     """The indices of the labels that occur; none where the labels are scores."""
-    return {i for one in labels if not isinstance(one, float) for i in (one if isinstance(one, tuple) else (one,))}
+    return {
+        i for label in labels if not isinstance(label, float) for i in (label if isinstance(label, tuple) else (label,))
+    }
 
 
 def _shown(label: Label, task: Task) -> str:

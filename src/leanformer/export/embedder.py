@@ -102,8 +102,8 @@ def make_embedder(
         if precision == "int8":
             made = Int8(method="per_token")(made, context, place / "int8")
         with new_output(output, say) as temporary:
-            for one in made.path.iterdir():
-                one.rename(temporary / one.name)
+            for path in made.path.iterdir():
+                path.rename(temporary / path.name)
     return open_artifact(output)
 
 

@@ -102,7 +102,7 @@ class Int8(Make):
             if method == "mixed":
                 ranges = {name: ranges[name] for name in behind_norms(source)}
             graph = quantise(source, ranges, weight_bits=7 if self.reduce_range else 8)
-        if left := [one.node.name for one in linear_maps(graph)]:
+        if left := [map_.node.name for map_ in linear_maps(graph)]:
             raise GateError(f"export.int8: {len(left)} linear maps stayed in fp32, the first is {left[0]}")
         if self.word_table:
             _quantise_word_table(graph)
@@ -187,7 +187,7 @@ def _quantise_word_table(graph: onnx.ModelProto) -> None:
     """Replace the fp32 word table by int8 rows with one scale each, undone after the look-up."""
     from onnx import TensorProto, helper, numpy_helper
 
-    table = next(one for one in graph.graph.initializer if one.name == "word_table")
+    table = next(tensor for tensor in graph.graph.initializer if tensor.name == "word_table")
     values: np.ndarray[Any, Any] = numpy_helper.to_array(table)
     scales = np.maximum(np.abs(values).max(axis=1, keepdims=True), 1e-12).astype(np.float32) / 127
     rows = np.rint(values / scales).astype(np.int8)

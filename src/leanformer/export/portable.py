@@ -24,7 +24,7 @@ def make_portable(graph: onnx.ModelProto) -> int:
 
     A weight that is in 7 bits already stays as it is.
     """
-    constants = {one.name: one for one in graph.graph.initializer}
+    constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     changed = 0
     for weight, scale in sorted(set(_weights(graph, constants))):
         values, steps = (numpy_helper.to_array(constants[name]) for name in (weight, scale))
@@ -39,7 +39,7 @@ def make_portable(graph: onnx.ModelProto) -> int:
 
 def has_wide_weights(graph: onnx.ModelProto) -> bool:
     """Whether there are products of bytes that an x86 CPU without VNNI may cut off."""
-    constants = {one.name: one for one in graph.graph.initializer}
+    constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     return any(
         np.abs(numpy_helper.to_array(constants[name]).astype(np.int32)).max(initial=0) > LARGEST_SAFE
         for name, _ in _weights(graph, constants)

@@ -27,7 +27,7 @@ class LinearMap(NamedTuple):
 
 def linear_maps(model: onnx.ModelProto) -> Iterator[LinearMap]:
     """Every product whose second factor is an fp32 constant, in order."""
-    constants = {one.name: one for one in model.graph.initializer if one.data_type == TensorProto.FLOAT}
+    constants = {tensor.name: tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT}
     for node in model.graph.node:
         if node.op_type in ("MatMul", "Gemm") and node.input[1] in constants:
             yield LinearMap(node, node.input[0], numpy_helper.to_array(constants[node.input[1]]))
@@ -41,7 +41,7 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[Mapping[str, np.ndarray]],
     """
     import onnxruntime as ort
 
-    names = list(dict.fromkeys(one.input for one in linear_maps(model)))
+    names = list(dict.fromkeys(map_.input for map_ in linear_maps(model)))
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     watched.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
@@ -69,7 +69,7 @@ def behind_norms(model: onnx.ModelProto) -> set[str]:
             return comes_from_norm(node.input[0])
         return node is not None and node.op_type == "LayerNormalization"
 
-    return {one.input for one in linear_maps(model) if comes_from_norm(one.input)}
+    return {map_.input for map_ in linear_maps(model) if comes_from_norm(map_.input)}
 
 
 def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) -> onnx.ModelProto:
@@ -80,7 +80,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) ->
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    maps = {one.node.output[0]: one for one in linear_maps(result)}
+    maps = {map_.node.output[0]: map_ for map_ in linear_maps(result)}
     constants: Constants = {"token.one": np.float32(1), "token.zero_point": np.uint8(128)}
     nodes: list[onnx.NodeProto] = []
     ready: dict[str, str] = {}
@@ -105,7 +105,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) ->
     del result.graph.node[:]
     result.graph.node.extend(kept)
     used = {name for node in kept for name in node.input}
-    initializers = [one for one in model.graph.initializer if one.name in used]
+    initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del result.graph.initializer[:]
     result.graph.initializer.extend(initializers)
     result.graph.initializer.extend(

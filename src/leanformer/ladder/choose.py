@@ -33,7 +33,7 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
     """
     if goal not in GOALS:
         raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
-    kept = [one for one in rungs if one.chooseable]
+    kept = [rung for rung in rungs if rung.chooseable]
     if not kept:
         raise RecipeError("no rung can be kept: every export was left out")
 

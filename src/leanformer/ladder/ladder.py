@@ -56,18 +56,18 @@ def measure_ladder(
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
     prepared = further.prepare(test, threads)
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
-    scorers = {id(one.scorer or one.predictor): one.scorer or one.predictor for one in entries}
+    scorers = {id(entry.scorer or entry.predictor): entry.scorer or entry.predictor for entry in entries}
     on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
     dev_scores = {} if dev is None else {key: logits(each, dev.inputs) for key, each in scorers.items()}
     on_dev = {
         key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
     }
-    scores = [on_test[id(one.scorer or one.predictor)] for one in entries]
+    scores = [on_test[id(entry.scorer or entry.predictor)] for entry in entries]
     unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
     say("timing all rungs in turn")
-    speeds = measure_speed([one.predictor for one in entries], test.inputs, speed, seed=seed, say=say)
+    speeds = measure_speed([entry.predictor for entry in entries], test.inputs, speed, seed=seed, say=say)
     peak = measure_peak()
-    metered = [_metered(one, test, energy, speed.seconds, seed, say) for one in entries]
+    metered = [_metered(entry, test, energy, speed.seconds, seed, say) for entry in entries]
     cost = price(usd_per_hour, threads)
     first = id(entries[0].scorer or entries[0].predictor)
     rungs: list[Rung] = []

@@ -128,8 +128,8 @@ def meter(
             result.energy = Energy(phase, UNAVAILABLE, reason, None, {}, None, country, cpu, wall, texts)
         else:
             parts, method = _parts(tracker, data)
-            status = MEASURED if all(one["status"] == MEASURED for one in parts.values()) else ESTIMATED
-            joules = sum(float(one["joules"]) for one in parts.values())
+            status = MEASURED if all(part["status"] == MEASURED for part in parts.values()) else ESTIMATED
+            joules = sum(float(part["joules"]) for part in parts.values())
             carbon = None if country is None else float(data.emissions) * 1000
             result.energy = Energy(phase, status, method, joules, parts, carbon, country, cpu, wall, texts)
 

@@ -45,7 +45,8 @@ def describe_loss(
         "calibration": _calibration(logits, labels, dev),
         "classes": slices_json(ours, theirs, labels, classes),
         "lengths": [
-            _slice_json(one) for one in sorted(slices(ours, theirs, labels, length_groups(lengths)), key=_first_number)
+            _slice_json(slice_)
+            for slice_ in sorted(slices(ours, theirs, labels, length_groups(lengths)), key=_first_number)
         ],
         "flips": _flips(ours, theirs, labels, logits, task),
     }
@@ -55,7 +56,7 @@ def slices_json(
     ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, groups: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Every group of one grouping as plain JSON, by name."""
-    return [_slice_json(one) for one in sorted(slices(ours, theirs, labels, groups), key=lambda s: s.name)]
+    return [_slice_json(slice_) for slice_ in sorted(slices(ours, theirs, labels, groups), key=lambda s: s.name)]
 
 
 def _calibration(

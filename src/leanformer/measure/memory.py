@@ -60,7 +60,7 @@ def _peak_bytes() -> int:
 def _main(opener: str, folder: str, texts_path: str, threads: str) -> None:
     module, _, function = opener.partition(":")
     predictor = getattr(import_module(module), function)(folder, threads=int(threads))
-    texts = [one if isinstance(one, str) else tuple(one) for one in json.loads(Path(texts_path).read_text("utf-8"))]
+    texts = [load if isinstance(load, str) else tuple(load) for load in json.loads(Path(texts_path).read_text("utf-8"))]
     predictor.infer(predictor.tokenize(texts))
     print(_peak_bytes())
 

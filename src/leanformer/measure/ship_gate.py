@@ -93,11 +93,11 @@ class Verdict:
 
     @property
     def ships(self) -> bool:
-        return all(one.status == SHOWN for one in self.checks)
+        return all(check.status == SHOWN for check in self.checks)
 
     def to_json(self) -> dict[str, Any]:
         bounds = asdict(self.bounds) | {"slices": dict(self.bounds.slices)}
-        return {"ships": self.ships, "bounds": bounds, "checks": [asdict(one) for one in self.checks]}
+        return {"ships": self.ships, "bounds": bounds, "checks": [asdict(check) for check in self.checks]}
 
 
 def judge(

@@ -61,7 +61,7 @@ def measure_speed(
     """Measure all predictors on `texts`, tokenizer included, after a warm-up of each in each round."""
     order = np.random.default_rng(seed).permutation(len(texts))
     singles = [texts[order[i % len(order)]] for i in range(settings.latency_texts)]
-    samples = [sample(one, [texts[i] for i in order], settings.seconds) for one in predictors]
+    samples = [sample(predictor, [texts[i] for i in order], settings.seconds) for predictor in predictors]
     whole: list[list[float]] = [[] for _ in predictors]
     tokenizing: list[list[float]] = [[] for _ in predictors]
     rates: list[list[float]] = [[] for _ in predictors]

@@ -72,7 +72,7 @@ def assign(true: np.ndarray, given: np.ndarray) -> Assignment:
     least = float((for_it - against).min()) if for_it.size > 1 else 0.0
     total = int(right.sum())
     return Assignment(
-        columns=tuple(int(one) for one in columns),
+        columns=tuple(int(column) for column in columns),
         right=total,
         trials=int(true.sum()),
         expected=float(by_chance[np.arange(labels), columns].sum()),

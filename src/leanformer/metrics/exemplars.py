@@ -32,7 +32,7 @@ class Exemplars:
 def modal_answers(answers: np.ndarray) -> np.ndarray:
     """The most frequent class of each row of `[models, n]` classes; -1 where two are equally frequent."""
     classes = int(answers.max()) + 1
-    counts = np.stack([(answers == one).sum(axis=0) for one in range(classes)])
+    counts = np.stack([(answers == index).sum(axis=0) for index in range(classes)])
     top = counts.max(axis=0)
     return np.where((counts == top).sum(axis=0) == 1, counts.argmax(axis=0), -1)
 
@@ -44,7 +44,7 @@ def exemplars(compressed: np.ndarray, uncompressed: np.ndarray) -> Exemplars:
     rows = _differing(modal_answers(compressed), modal_answers(uncompressed))
     churn = _churn(uncompressed)
     excess = None if churn is None else len(rows) - churn
-    return Exemplars(tuple(int(one) for one in rows), churn, excess)
+    return Exemplars(tuple(int(row) for row in rows), churn, excess)
 
 
 def _differing(one: np.ndarray, other: np.ndarray) -> np.ndarray:

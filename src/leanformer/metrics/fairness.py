@@ -32,13 +32,13 @@ def group_gaps(predicted: np.ndarray, labels: np.ndarray, groups: Sequence[str])
         raise ValueError("gaps need at least two groups")
     opportunity: list[float] = []
     parity: list[float] = []
-    for one in range(int(max(predicted.max(), labels.max())) + 1):
-        given = [float((predicted[rows] == one).mean()) for rows in members]
+    for index in range(int(max(predicted.max(), labels.max())) + 1):
+        given = [float((predicted[rows] == index).mean()) for rows in members]
         parity.append(max(given) - min(given))
         found = [
-            float((predicted[rows & (labels == one)] == one).mean())
+            float((predicted[rows & (labels == index)] == index).mean())
             for rows in members
-            if (rows & (labels == one)).any()
+            if (rows & (labels == index)).any()
         ]
         if len(found) > 1:
             opportunity.append(max(found) - min(found))

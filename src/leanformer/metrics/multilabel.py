@@ -17,7 +17,7 @@ def label_counts(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
 
 def micro_f1(predicted: np.ndarray, labels: np.ndarray) -> float:
     """F1 over all decisions together, 0 to 1; 1 where no label applies and none was given."""
-    right, given, true = (one.sum() for one in label_counts(predicted, labels))
+    right, given, true = (count.sum() for count in label_counts(predicted, labels))
     return float(2 * right / (given + true)) if given + true else 1.0
 
 

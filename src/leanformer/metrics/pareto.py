@@ -64,7 +64,7 @@ def hypervolume(costs: Sequence[tuple[float, float]], reference: tuple[float, fl
 
     One figure for a whole front (Zitzler and Thiele 1999): larger is better, in the product of the costs' units.
     """
-    within = [one for one in costs if one[0] < reference[0] and one[1] < reference[1]]
+    within = [cost for cost in costs if cost[0] < reference[0] and cost[1] < reference[1]]
     area, before = 0.0, reference[1]
     for first, second in sorted(within):
         if second < before:

@@ -30,7 +30,7 @@ class _Tags:
 
 def _tags(labels: Sequence[str]) -> _Tags:
     types = types_of(labels)
-    parts = [split_tag(one) for one in labels]
+    parts = [split_tag(label) for label in labels]
     kinds = np.array([types.index(kind) if kind else -1 for _, kind in parts])
     begins, ends = (np.array([prefix in which for prefix, _ in parts]) for which in (BEGINS, ENDS))
     return _Tags(types, kinds, begins, ends)
@@ -46,8 +46,8 @@ def entity_counts(
         strict: read both as strict IOB2.
     """
     tags = _tags(labels)
-    lengths = np.array([len(one) for one in targets], dtype=np.int64)
-    if [len(one) for one in answers] != lengths.tolist():
+    lengths = np.array([len(target) for target in targets], dtype=np.int64)
+    if [len(answer) for answer in answers] != lengths.tolist():
         raise ValueError("answers and targets have different numbers of words")
     begins_sentence = np.zeros(int(lengths.sum()) + 1, dtype=bool)
     begins_sentence[np.cumsum(lengths)] = True

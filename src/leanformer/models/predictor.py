@@ -61,7 +61,9 @@ class TorchPredictor:
         self._model.to(self.device).eval()
         self._vocabulary = _vocabulary(self._model)
         outside = [
-            one for one in self._tokenizer.special_ids if self._vocabulary is not None and one >= self._vocabulary
+            token_id
+            for token_id in self._tokenizer.special_ids
+            if self._vocabulary is not None and token_id >= self._vocabulary
         ]
         if outside:
             raise ArtifactError(

@@ -270,7 +270,7 @@ def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
     types = ["token_type_ids"] if encoder.reads_token_types else []
     config["model_input_names"] = ["input_ids", *types, "attention_mask"]
     for role, spellings in _SPECIAL.items():
-        present = [one for one in spellings if tokenizer.token_to_id(one) is not None]
+        present = [spelling for spelling in spellings if tokenizer.token_to_id(spelling) is not None]
         if present:
             config[role] = present[0]
     write_json(folder / "tokenizer_config.json", config)

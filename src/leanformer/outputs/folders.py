@@ -118,7 +118,7 @@ def _take_over(found: Sequence[str], old: Path, new: Path, path: Path) -> None:
     """Give `new` the files of `old` by these names, without taking them from there: a kill must not lose any."""
     for name in found:
         source, target = old / name, new / name
-        above = next(one for one in target.parents if os.path.lexists(one))
+        above = next(parent for parent in target.parents if os.path.lexists(parent))
         if os.path.lexists(target) or not above.is_dir():
             raise LeanformerError(
                 f"{path / name}: is not of Leanformer's making, and what was made has a file of that name\n"

@@ -69,7 +69,7 @@ def _begins(*beginnings: bytes) -> Callable[[Path], bool]:
             return False
         with open(path, "rb") as file:
             start = file.read(max(map(len, beginnings)))
-        return any(start.startswith(one) or one.startswith(start) for one in beginnings)
+        return any(start.startswith(beginning) or beginning.startswith(start) for beginning in beginnings)
 
     return is_ours
 

@@ -72,7 +72,11 @@ def _answer(value: Any, number: int) -> str | None:
     if (
         (isinstance(value.get("probabilities"), dict) and ("label" in value or "labels" in value))
         or isinstance(value.get("vector"), list)
-        or (spans and isinstance(spans, list) and all(isinstance(one, dict) and "probability" in one for one in spans))
+        or (
+            spans
+            and isinstance(spans, list)
+            and all(isinstance(span, dict) and "probability" in span for span in spans)
+        )
         or (isinstance(value.get("score"), float) and next(iter(value.items())) == ("row", number))
     ):
         return "answer"

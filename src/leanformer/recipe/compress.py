@@ -139,7 +139,7 @@ def compress(
         if (task := known_task(model) if recipe.opening is None else None) is not None:
             metric_name(task)  # a task that cannot be measured is refused now
         data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
-    if any(one.step.trains for one in recipe.steps):
+    if any(step.step.trains for step in recipe.steps):
         require_variety(data)
     threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else Path(work)
@@ -195,7 +195,7 @@ def compress(
     efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts)
     report = replace(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
-        training=tuple(asdict(one) for one in efforts),
+        training=tuple(asdict(effort) for effort in efforts),
     )  # fmt: skip
     artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows, say)
     return Compressed(artifact, report, choice.within)
@@ -252,7 +252,7 @@ def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Repor
 def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) -> list[Entry]:
     """The rungs: PyTorch as it comes, then one per recipe step that has a rung and was not left out."""
     entries = baseline_entries(teacher, threads)
-    names = {one.name: one.rung for one in recipe.steps if one.rung is not None and one.name in outcome.artifacts}
+    names = {step.name: step.rung for step in recipe.steps if step.rung is not None and step.name in outcome.artifacts}
     names["teacher"] = entries[-1].name
     for one in recipe.steps:
         if one.rung is None or one.name not in outcome.artifacts:

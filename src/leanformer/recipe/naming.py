@@ -117,7 +117,7 @@ def name_tags(
     said = np.concatenate([np.asarray(one, dtype=np.int64) for one in chosen])
     counts = {
         key: _counts([spelled(each, _names(types, *key), key[1]) for each in tags], said, logits)
-        for key in {(one.prefixes, one.scheme) for one in _orders(logits, len(types))}
+        for key in {(order.prefixes, order.scheme) for order in _orders(logits, len(types))}
     }
     best: tuple[float, _Order, np.ndarray] | None = None
     for order in _orders(logits, len(types)):

@@ -62,42 +62,44 @@ class Recipe:
         known, curated, rungs = {"teacher"}, {ORIGINAL}, {"teacher": "teacher"}
         if self.opening is not None:
             known = set()
-        for one in self.steps:
-            if not _NAME.fullmatch(one.name):  # it becomes part of a folder's name
-                raise RecipeError(f"recipe {self.name}: {one.name!r} is no name; use letters, digits, - _ and .")
-            if one.name in known | curated:
-                raise RecipeError(f"recipe {self.name}: two artifacts are called {one.name!r}")
-            if one.data is not None and one.data not in curated:
+        for step in self.steps:
+            if not _NAME.fullmatch(step.name):  # it becomes part of a folder's name
+                raise RecipeError(f"recipe {self.name}: {step.name!r} is no name; use letters, digits, - _ and .")
+            if step.name in known | curated:
+                raise RecipeError(f"recipe {self.name}: two artifacts are called {step.name!r}")
+            if step.data is not None and step.data not in curated:
                 raise RecipeError(
-                    f"recipe {self.name}: step {one.name!r} data {one.data!r}, which is no curation before it; "
+                    f"recipe {self.name}: step {step.name!r} data {step.data!r}, which is no curation before it; "
                     f"there are {', '.join(sorted(curated))}"
                 )
-            if isinstance(one.step, Curate) and (one.uses or one.rung or one.after):
+            if isinstance(step.step, Curate) and (step.uses or step.rung or step.after):
                 raise RecipeError(
-                    f"recipe {self.name}: step {one.name!r} curates data, so it has no `uses:`, `rung:` or `after:`\n"
+                    f"recipe {self.name}: step {step.name!r} curates data, so it has no `uses:`, `rung:` or `after:`\n"
                     "  remedy: `data:` names the data set that it is given"
                 )
-            roles = (("uses", one.uses), ("after", one.after), *named_artifacts(one.step).items())
+            roles = (("uses", step.uses), ("after", step.after), *named_artifacts(step.step).items())
             for role, target in roles:
                 if target is not None and target not in known:
                     raise RecipeError(
-                        f"recipe {self.name}: step {one.name!r} {role} {target!r}, which is no step before it; "
+                        f"recipe {self.name}: step {step.name!r} {role} {target!r}, which is no step before it; "
                         f"there are {', '.join(sorted(known))}"
                     )
-            if one.after is not None and one.after not in rungs:
-                raise RecipeError(f"recipe {self.name}: step {one.name!r} after {one.after!r}, which has no `rung:`")
-            (curated if isinstance(one.step, Curate) else known).add(one.name)
-            if one.rung is not None:
-                if not one.rung.strip() or one.rung in rungs.values():
-                    raise RecipeError(f"recipe {self.name}: step {one.name!r}: the rung {one.rung!r} is blank or taken")
-                rungs[one.name] = one.rung
-        if not any(one.rung for one in self.steps):
+            if step.after is not None and step.after not in rungs:
+                raise RecipeError(f"recipe {self.name}: step {step.name!r} after {step.after!r}, which has no `rung:`")
+            (curated if isinstance(step.step, Curate) else known).add(step.name)
+            if step.rung is not None:
+                if not step.rung.strip() or step.rung in rungs.values():
+                    raise RecipeError(
+                        f"recipe {self.name}: step {step.name!r}: the rung {step.rung!r} is blank or taken"
+                    )
+                rungs[step.name] = step.rung
+        if not any(step.rung for step in self.steps):
             raise RecipeError(f"recipe {self.name}: no step has a `rung:`, so there would be nothing to choose from")
 
     @property
     def opening(self) -> RecipeStep | None:
         """The step that makes the teacher of an encoder: the first that makes anything, called "teacher"; or None."""
-        first = next((one for one in self.steps if isinstance(one.step, Make)), None)
+        first = next((step for step in self.steps if isinstance(step.step, Make)), None)
         if first is None or first.name != "teacher":
             return None
         if not first.step.makes_teacher or first.uses or first.rung or first.after:  # type: ignore[attr-defined]
@@ -121,11 +123,11 @@ class Recipe:
         """What `to_json` gave. Raises `RecipeError` for what is no recipe."""
         where = f"recipe {value.get('name')}"
         steps = []
-        for one in value["steps"]:
-            options = {key: each for key, each in one.items() if key not in _STEP_KEYS}
-            made = build(one["step"], options, f"{where}, step {one['name']!r}")
-            roles = (one["uses"], one["rung"], one["after"], one.get("data"))
-            steps.append(RecipeStep(one["step"], made, one["name"], *roles))
+        for step in value["steps"]:
+            options = {key: each for key, each in step.items() if key not in _STEP_KEYS}
+            made = build(step["step"], options, f"{where}, step {step['name']!r}")
+            roles = (step["uses"], step["rung"], step["after"], step.get("data"))
+            steps.append(RecipeStep(step["step"], made, step["name"], *roles))
         return cls(str(value["name"]), tuple(steps))
 
     def with_options(self, changes: Mapping[str, Any]) -> Recipe:
@@ -133,7 +135,7 @@ class Recipe:
 
         Raises `RecipeError` for what is not there.
         """
-        steps = {one.name: one for one in self.steps}
+        steps = {step.name: step for step in self.steps}
         for key, value in changes.items():
             name, _, option = key.rpartition(".")
             step, _, group = name.rpartition(".")
@@ -150,13 +152,13 @@ class Recipe:
 def build(technique: str, values: Mapping[str, Any], where: str) -> Step:
     """The technique with these options. Raises `RecipeError` that names `where` for an unknown or bad option."""
     kind = catalog.load(technique)
-    known = {one.name for one in fields(kind)}
+    known = {field_.name for field_ in fields(kind)}
     values = without_groups(kind, values, where)
     if unknown := [name for name in values if name not in known]:
         raise RecipeError(
             f"{where}: {technique} has no option {unknown[0]!r}\n  remedy: its options are {', '.join(sorted(known))}"
         )
-    typed = {one.name: str(one.type) for one in fields(kind)}
+    typed = {field_.name: str(field_.type) for field_ in fields(kind)}
     given = {name: _number(value, typed[name]) for name, value in values.items()}
     for name, value in given.items():
         if not _fits(value, typed[name]):

@@ -14,7 +14,7 @@ from leanformer.report import Report
 def model_card(artifact: Artifact, report: Report) -> str:
     """What the model is, how to run it, where it came from, and the measured figures."""
     assert report.choice is not None
-    rung = next(one for one in report.rungs if one.name == report.choice["rung"])
+    rung = next(rung for rung in report.rungs if rung.name == report.choice["rung"])
     labels = ", ".join(code(name) for name in artifact.task.labels[:30])
     more = len(artifact.task.labels) - 30
     steps = "\n".join(

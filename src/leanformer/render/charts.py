@@ -50,7 +50,7 @@ MEASURES = (
 
 def drawable(points: Sequence[Point]) -> list[Measure]:
     """The measures that every point has."""
-    return [one for one in MEASURES if all(one.read(point.rung) for point in points)]
+    return [measure for measure in MEASURES if all(measure.read(point.rung) for point in points)]
 
 
 def pareto_chart(points: Sequence[Point], measure: Measure) -> str:

@@ -34,7 +34,11 @@ def _energy_row(rung: Rung) -> tuple[str, ...]:
         per_1000(energy, "energy_joules"),
         per_1000(energy, "carbon_grams"),
     )
-    return (rung.name, *(_figure(one) for one in figures), "not metered" if energy is None else str(energy["status"]))
+    return (
+        rung.name,
+        *(_figure(figure) for figure in figures),
+        "not metered" if energy is None else str(energy["status"]),
+    )
 
 
 def energy_notes(report: Report) -> list[str]:
@@ -77,7 +81,7 @@ def spent(report: Report) -> tuple[float | None, bool]:
     None where no step was recorded.
     """
     steps = [one for one in report.training if one["step"] != "teacher"]
-    known = [one for one in steps if one["energy"] is not None]
+    known = [step for step in steps if step["energy"] is not None]
     hours = sum(one["energy"]["wall_seconds"] for one in known) / 3600
     whole = len(known) == len(steps) and all(one["whole"] for one in known)
     return (hours * report.price["usd_per_hour"] if known else None), whole
@@ -91,7 +95,7 @@ def chosen(report: Report) -> Rung:
 
 def before(report: Report) -> Rung:
     """What would run without compressing: the teacher's lossless export, or else the first rung."""
-    return next((one for one in report.rungs if one.lossless and one.chooseable), report.rungs[0])
+    return next((rung for rung in report.rungs if rung.lossless and rung.chooseable), report.rungs[0])
 
 
 def break_even(report: Report, spent_usd: float | None = None) -> list[str]:
@@ -117,10 +121,10 @@ def _spent_joules(report: Report) -> float | None:
     """Of every step after the teacher; None unless all were metered whole."""
     steps = [one for one in report.training if one["step"] != "teacher"]
     if not steps or any(
-        not one["whole"] or not one["energy"] or one["energy"]["energy_joules"] is None for one in steps
+        not step["whole"] or not step["energy"] or step["energy"]["energy_joules"] is None for step in steps
     ):
         return None
-    return float(sum(one["energy"]["energy_joules"] for one in steps))
+    return float(sum(step["energy"]["energy_joules"] for step in steps))
 
 
 def _back(what: str, texts: float | None, lean: Rung, plain: Rung, better: str) -> str:

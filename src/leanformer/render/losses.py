@@ -59,14 +59,14 @@ def flip_rows(rung: Rung, texts: Sequence[str] | None) -> list[tuple[str, ...]]:
     """The changed answers side by side; without the texts, their rows in the test split."""
     return [
         (
-            str(one["row"]),
-            "" if texts is None else _cut(texts[one["row"]]),
-            one["label"],
-            one["reference"] + (" (right)" if one["reference"] == one["label"] else ""),
-            one["answer"] + (" (right)" if one["answer"] == one["label"] else ""),
-            f"{100 * one['probability']:.0f} %",
+            str(flip["row"]),
+            "" if texts is None else _cut(texts[flip["row"]]),
+            flip["label"],
+            flip["reference"] + (" (right)" if flip["reference"] == flip["label"] else ""),
+            flip["answer"] + (" (right)" if flip["answer"] == flip["label"] else ""),
+            f"{100 * flip['probability']:.0f} %",
         )
-        for one in (rung.loss or {})["flips"]
+        for flip in (rung.loss or {})["flips"]
     ]
 
 

@@ -41,12 +41,12 @@ def ladder_markdown(report: Report) -> str:
 def blocks_markdown(report: Report, spent_usd: float | None = None) -> list[str]:
     """What the report has beside its ladder, as paragraphs; none for a report of an earlier version."""
     parts = []
-    for one in blocks(report, spent_usd):
-        parts.append(f"## {one.title}")
-        if one.rows:
-            parts.append(table_markdown(one.header, one.rows))
-        if one.notes:
-            parts.append("\n".join(f"- {plain(note)}" for note in one.notes))
+    for block in blocks(report, spent_usd):
+        parts.append(f"## {block.title}")
+        if block.rows:
+            parts.append(table_markdown(block.header, block.rows))
+        if block.notes:
+            parts.append("\n".join(f"- {plain(note)}" for note in block.notes))
     return parts
 
 
@@ -56,4 +56,4 @@ def table_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell(one) for one in cells) + " |"
 
-    return "\n".join([line(header), "|" + "---|" * len(header), *(line(one) for one in rows)])
+    return "\n".join([line(header), "|" + "---|" * len(header), *(line(row) for row in rows)])

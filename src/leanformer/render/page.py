@@ -77,7 +77,9 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
         "is at least as good in both. Vertical lines: 95 % intervals of quality. Point at a mark for its recipe."
         + shapes
     )
-    figures = "".join(f'<figure id="figure-{one.key}">{pareto_chart(points, one)}</figure>' for one in measures)
+    figures = "".join(
+        f'<figure id="figure-{measure.key}">{pareto_chart(points, measure)}</figure>' for measure in measures
+    )
     return f"<div class=axes>{buttons}{figures}</div><p class=caption>{escape(caption)}</p>"
 
 
@@ -92,7 +94,7 @@ def _ladder(name: str, report: Report, points: Sequence[Point], index: int) -> s
     numbers = [point.number for point in points if point.report == index]
     rows = [(number, *row) for number, row in zip(numbers, ladder_rows(report), strict=True)]
     marked = next((i for i, rung in enumerate(report.rungs) if report.choice and rung is chosen(report)), None)
-    sentences = "".join(f"<li>{escape(one)}</li>" for one in facts(report))
+    sentences = "".join(f"<li>{escape(fact)}</li>" for fact in facts(report))
     table = _table(("#", *HEADER), rows, words=(1,), marked=marked)
     return f"<h3>{escape(name)}</h3>{table}<ul class=soft>{sentences}</ul>"
 
@@ -125,7 +127,7 @@ def _loss(point: Point, texts: Sequence[str] | None, *, opened: bool) -> str:
     return "".join(
         [
             f"<details{' open' if opened else ''}><summary>{escape(title)}</summary>",
-            "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in summary_words(rung)) + "</ul>",
+            "<ul>" + "".join(f"<li>{escape(word)}</li>" for word in summary_words(rung)) + "</ul>",
             "<h3>By class, most lost first</h3>",
             _table(GROUP_HEADER, group_rows(loss["classes"], worst_first=True), words=(0,)),
             "<h3>By length in tokens</h3>",
@@ -141,21 +143,25 @@ def _blocks(name: str, report: Report, gathered: Gathered) -> str:
     """Energy, work and whatever else was measured, one section each."""
     of = f" ({name})" if len(gathered.reports) > 1 else ""
     return "".join(
-        f"<h2>{escape(one.title + of)}</h2>"
-        + (_table(one.header, one.rows, words=one.words) if one.rows else "")
-        + ("<ul class=soft>" + "".join(f"<li>{escape(note)}</li>" for note in one.notes) + "</ul>" if one.notes else "")
-        for one in blocks(report, gathered.spent_usd)
+        f"<h2>{escape(block.title + of)}</h2>"
+        + (_table(block.header, block.rows, words=block.words) if block.rows else "")
+        + (
+            "<ul class=soft>" + "".join(f"<li>{escape(note)}</li>" for note in block.notes) + "</ul>"
+            if block.notes
+            else ""
+        )
+        for block in blocks(report, gathered.spent_usd)
     )
 
 
 def _cost(gathered: Gathered) -> str:
     if not gathered.prices:
         return ""
-    header = ("#", "rung", *(f"USD/100M at {one.name}" for one in gathered.prices))
+    header = ("#", "rung", *(f"USD/100M at {price.name}" for price in gathered.prices))
     sources = "; ".join(
-        f"{one.name}: {one.usd_per_hour:g} USD per hour for {one.cores} cores, of which those used are paid"
-        + (f" ({one.source})" if one.source else "")
-        for one in gathered.prices
+        f"{price.name}: {price.usd_per_hour:g} USD per hour for {price.cores} cores, of which those used are paid"
+        + (f" ({price.source})" if price.source else "")
+        for price in gathered.prices
     )
     table = _table(header, cost_rows(gathered), words=(1,))
     return f"<h2>Cost</h2>{table}<p class=soft>{escape(sources)}.</p>"
@@ -166,7 +172,7 @@ def _lineage(point: Point) -> str:
     listed = (
         "<p class=soft>not recorded</p>"
         if not steps
-        else "<ol>" + "".join(f"<li><code>{escape(step_words(one))}</code></li>" for one in steps) + "</ol>"
+        else "<ol>" + "".join(f"<li><code>{escape(step_words(step))}</code></li>" for step in steps) + "</ol>"
     )
     return (
         f"<details><summary>{point.number} {escape(point.rung.name)}</summary>"

@@ -21,7 +21,7 @@ def cell(text: str) -> str:
 def code(text: str) -> str:
     """A text as code: between more backticks than it has itself."""
     line = one_line(text)
-    fence = "`" * (1 + max((len(one) for one in re.findall("`+", line)), default=0))
+    fence = "`" * (1 + max((len(match_) for match_ in re.findall("`+", line)), default=0))
     padding = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{padding}{line}{padding}{fence}"
 

@@ -20,7 +20,7 @@ _MARKS = {"finished": "circle", "stopped early": "cross"}
 
 def search_markdown(record: Record, chosen_from: str) -> str:
     """The front and all trials on dev, what was spent, the expected best and the predictor's error."""
-    goals = [one["figure"] for one in record["goals"]]
+    goals = [goal["figure"] for goal in record["goals"]]
     spent, counts = record["spent"], record["counts"]
     states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     lost_lines = [f"**Note: {line}.**" for line in (*_lost_on_front(record), *kept_off_words(record))]
@@ -29,7 +29,7 @@ def search_markdown(record: Record, chosen_from: str) -> str:
         *lost_lines,
         "\n".join(
             [
-                f"- Goals: {', '.join(_goal(one) for one in record['goals'])}"
+                f"- Goals: {', '.join(_goal(goal) for goal in record['goals'])}"
                 + "".join(f"; {name} {value:g}" for name, value in record["bounds"].items()),
                 f"- Sampler: {record['sampler']}, seed {record['seed']}; shares of the training: "
                 + ", ".join(f"{share:.0%}" for share in record["shares"]),
@@ -53,8 +53,8 @@ def search_markdown(record: Record, chosen_from: str) -> str:
         )
     parts += _expected(record)
     if record.get("predictor"):
-        parts += ["## The latency predictor", "\n".join(f"- {one}" for one in predictor_words(record))]
-    ran = [one for one in record["trials"] if one["state"] not in ("skipped", "repeated")]
+        parts += ["## The latency predictor", "\n".join(f"- {word}" for word in predictor_words(record))]
+    ran = [trial for trial in record["trials"] if trial["state"] not in ("skipped", "repeated")]
     rows = [(*_row(one, goals), one["state"], f"{one['wall_seconds']:.0f}") for one in ran]
     header = ("trial", *goals, "points lost", "values", "state", "seconds")
     parts += ["## All trials on dev", table_markdown(header, rows)]
@@ -183,9 +183,10 @@ def trials_chart(record: Record) -> str:
         return ""
     first, second = record["goals"][:2]
     shown = [
-        one
-        for one in record["trials"]
-        if one["state"] in _MARKS and all(one["figures"].get(goal["figure"]) is not None for goal in (first, second))
+        trial
+        for trial in record["trials"]
+        if trial["state"] in _MARKS
+        and all(trial["figures"].get(goal["figure"]) is not None for goal in (first, second))
     ]
     if not shown:
         return ""

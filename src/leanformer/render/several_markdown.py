@@ -27,19 +27,19 @@ def gathered_markdown(gathered: Gathered) -> str:
             loss = rung.loss or {}
             parts += [
                 f"## Where {rung.name!r} lost quality ({report.title})",
-                "\n".join(f"- {one}" for one in summary_words(rung)),
+                "\n".join(f"- {word}" for word in summary_words(rung)),
                 table_markdown(GROUP_HEADER, group_rows(loss["classes"], worst_first=True)),
                 table_markdown(GROUP_HEADER, group_rows(loss["lengths"], worst_first=False)),
                 table_markdown(FLIP_HEADER, flip_rows(rung, gathered.texts)),
             ]
     if gathered.prices:
-        header = ("#", "rung", *(f"USD/100M at {one.name}" for one in gathered.prices))
+        header = ("#", "rung", *(f"USD/100M at {price.name}" for price in gathered.prices))
         parts += ["## Cost", table_markdown(header, cost_rows(gathered))]
     parts.append("## How each was made")
     for point in points:
         steps = [f"  {i + 1}. `{step_words(step)}`" for i, step in enumerate(point.rung.lineage or ())]
         parts.append("\n".join([f"- {point.number} {point.rung.name}", *(steps or ["  (not recorded)"])]))
-    commands = [f"- `{one.command}`" for one in gathered.reports.values() if one.command]
+    commands = [f"- `{report.command}`" for report in gathered.reports.values() if report.command]
     if commands:
         parts += ["## Commands", "\n".join(commands)]
     return "\n\n".join(parts) + "\n"

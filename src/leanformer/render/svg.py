@@ -50,7 +50,7 @@ class Axis:
             ]
         rough = (self.high - self.low) / 8
         power = 10.0 ** floor(log10(rough))
-        step = next(power * one for one in (1, 2, 5, 10) if power * one >= rough)
+        step = next(power * number for number in (1, 2, 5, 10) if power * number >= rough)
         # Rounded, so that 3 * 0.1 is written 0.3.
         return [round(step * i, 12) for i in range(ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9) + 1)]
 

@@ -23,14 +23,16 @@ def tuning_lines(record: Mapping[str, Any]) -> list[str]:
 def _lines(record: Mapping[str, Any]) -> list[str]:
     lines = [f"tuned for {record['goal']} on {record['machine']['cores']} cores: {record['reason']}"]
     lines += [str(one["words"]) for one in record["precision"]]
-    timed = [one for one in record["alternatives"] if "ms_per_text" in one]
+    timed = [alternative for alternative in record["alternatives"] if "ms_per_text" in alternative]
     for one in sorted(timed, key=lambda one: (-one.get("final_rounds", 0), -one["speedup"]))[:_SHOWN]:
         where = f"{one['artifact']}, " if "artifact" in one else ""
         lines.append(f"  {one['ms_per_text']:9.3f} ms  {one['speedup']:5.2f}x  {where}{_settings(one, record)}")
     reasons: dict[str, int] = {}
-    for one in record["alternatives"]:
-        if "ms_per_text" not in one and one.get("left"):
-            reasons[f"{one['engine']}: {one['left']}"] = reasons.get(f"{one['engine']}: {one['left']}", 0) + 1
+    for alternative in record["alternatives"]:
+        if "ms_per_text" not in alternative and alternative.get("left"):
+            reasons[f"{alternative['engine']}: {alternative['left']}"] = (
+                reasons.get(f"{alternative['engine']}: {alternative['left']}", 0) + 1
+            )
     lines += [f"  {count} not timed, {reason}" for reason, count in reasons.items()]
     return lines
 

@@ -7,14 +7,14 @@ from leanformer.measure.ship_gate import BROKEN, SHOWN, Check, Verdict
 
 def verdict_lines(verdict: Verdict) -> list[str]:
     """One line for the verdict, then one a check."""
-    failed = [one.name for one in verdict.checks if one.status != SHOWN]
+    failed = [check.name for check in verdict.checks if check.status != SHOWN]
     confidence = f"{100 * verdict.bounds.confidence:g} % confidence"
     head = (
         f"SHIP: every bound is shown to hold at {confidence}"
         if verdict.ships
         else f"HOLD: not shown at {confidence}: {', '.join(failed)}"
     )
-    return [head, *(f"  {_check_line(one)}" for one in verdict.checks)]
+    return [head, *(f"  {_check_line(check)}" for check in verdict.checks)]
 
 
 def _check_line(check: Check) -> str:

@@ -51,7 +51,7 @@ def quota(cgroup: Path = CGROUP, own: Path = OWN) -> float | None:
     for name, group in ({"cpu": "/"} | _groups(own)).items():
         if "cpu" in name.split(","):
             limits += [_version_1(folder) for mount in {name, "cpu"} for folder in _upwards(cgroup / mount, group)]
-    return min((one for one in limits if one is not None), default=None)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _groups(own: Path) -> dict[str, str]:
@@ -66,7 +66,7 @@ def _groups(own: Path) -> dict[str, str]:
 def _upwards(mount: Path, group: str) -> Iterator[Path]:
     """The group's folder and all above it, up to the mount; in a container those beyond its own are not there."""
     # A group outside the container's own part is told as "/../..": all that can be seen of it is the mount.
-    parts = [] if ".." in group else [one for one in group.split("/") if one]
+    parts = [] if ".." in group else [part for part in group.split("/") if part]
     for count in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:count])
 
@@ -106,7 +106,7 @@ def _siblings(topology: Path) -> set[int]:
     for name in ("core_cpus_list", "thread_siblings_list"):  # the newer name first
         try:
             spans = [part.split("-") for part in (topology / name).read_text().strip().split(",")]
-            return {one for span in spans for one in range(int(span[0]), int(span[-1]) + 1)}
+            return {index for span in spans for index in range(int(span[0]), int(span[-1]) + 1)}
         except (OSError, ValueError):
             continue
     return set()

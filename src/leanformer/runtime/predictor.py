@@ -159,18 +159,18 @@ class LightPredictor(GraphRunner):
         try:
             return [one for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for one in found]
         except (TypeError, DataError):
-            self.sentence_windows([as_sentence(one).joined for one in questions])  # says which of all it was
+            self.sentence_windows([as_sentence(question).joined for question in questions])  # says which of all it was
             raise
 
     def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
         """How many texts have several windows, and the logits of each text."""
-        longer = sum(len(one) > 1 for one in parts)
+        longer = sum(len(part) > 1 for part in parts)
         if self.windows is None:
-            return longer, self.infer([one[0] for one in parts])
+            return longer, self.infer([part[0] for part in parts])
         values = self.infer([part for one in parts for part in one])
         if longer:
-            starts = np.cumsum([0] + [len(one) for one in parts[:-1]])
-            counts = np.array([[len(one)] for one in parts], np.float32)
+            starts = np.cumsum([0] + [len(part) for part in parts[:-1]])
+            counts = np.array([[len(part)] for part in parts], np.float32)
             values = np.add.reduceat(values, starts) / counts
             if not np.isfinite(values).all():
                 raise ArtifactError(f"{self.artifact.path}: the mean of its answers is not finite{AGAIN}")

@@ -206,7 +206,7 @@ class GraphRunner:
             from leanformer.runtime.engines.native_engine import NativeEngine
 
             # The weights are held once, whatever the number of threads.
-            made = next((one for one in self._engines.values() if isinstance(one, NativeEngine)), None)
+            made = next((engine for engine in self._engines.values() if isinstance(engine, NativeEngine)), None)
             if made is not None:
                 return made.together(threads)
             engine = NativeEngine(path, self.artifact.properties, threads)

@@ -123,7 +123,7 @@ def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tunin
 
 def _settings(choice: Any, cores: int, engines: Sequence[str]) -> Settings:
     """Settings from a file that may come from anywhere. Raises `ValueError` for any that could not be meant."""
-    if not isinstance(choice, dict) or set(choice) != {one.name for one in fields(Settings)}:
+    if not isinstance(choice, dict) or set(choice) != {field_.name for field_ in fields(Settings)}:
         raise ValueError("its choice has other fields than this version knows")
     for name in ("workers", "worker_threads", "lone_threads", "pack_tokens"):
         value, most = choice[name], _LARGEST_PACK if name == "pack_tokens" else cores

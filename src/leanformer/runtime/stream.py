@@ -78,7 +78,7 @@ def spread(
 
     def wait() -> list[Row]:
         try:
-            return [row for one in futures for row in one.result()]
+            return [row for future in futures for row in future.result()]
         except Exception:
             return work(items)
 

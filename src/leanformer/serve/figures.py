@@ -24,7 +24,7 @@ def read_figures(artifact: Artifact) -> dict[str, Any] | None:
         return None
     try:
         report = Report.read(path)
-        rungs = [one for one in report.rungs if one.content_hash == artifact.content_hash]
+        rungs = [rung for rung in report.rungs if rung.content_hash == artifact.content_hash]
         if not rungs:
             return None
         return {name: getattr(rungs[0], name) for name in _TOLD} | {"cpu": str(report.machine.get("cpu"))}

@@ -78,8 +78,8 @@ class Model:
     def read_now(self, query: Query) -> Reading:
         """`read`, here and now."""
         if isinstance(self.tokenizer, SentenceTokenizer):
-            sentences = [as_sentence(one) for one in query.texts]
-            windows = self.tokenizer.windows([one.joined for one in sentences])
+            sentences = [as_sentence(text) for text in query.texts]
+            windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
             return Reading([one.ids for each in windows for one in each], sentences, windows)
         texts: list[Any] = query.texts
         tokenizer, side = self.tokenizer, query.truncation_direction
@@ -109,7 +109,7 @@ class Model:
     def answer_now(self, logits: np.ndarray, reading: Reading, query: Query) -> list[Any]:
         """`answer`, here and now."""
         if self.route == "tag":
-            joined = [one.joined for one in reading.sentences]
+            joined = [sentence.joined for sentence in reading.sentences]
             words = to_words(logits, reading.windows, joined, self.task.labels)
             return answers.spans(words, reading.sentences, self.task)
         if self.route == "embed":

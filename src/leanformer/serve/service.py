@@ -192,10 +192,10 @@ class Service:
         Raises `Refused`: 404 where there is none, 422 where the named one answers something else.
         """
         if query.model is None:
-            for one in generation.models.values():
-                if one.route == query.route:
-                    return one
-            others = ", ".join(f"/{one}" for one in dict.fromkeys(one.route for one in generation.models.values()))
+            for model in generation.models.values():
+                if model.route == query.route:
+                    return model
+            others = ", ".join(f"/{one}" for one in dict.fromkeys(model.route for model in generation.models.values()))
             raise Refused(404, f"no model here answers /{query.route}; ask {others}")
         named = _named(query.model, generation.models)
         if named.route != query.route:
@@ -205,7 +205,9 @@ class Service:
     @property
     def tasks(self) -> dict[str, Task]:
         """What each model is for; empty while they are being loaded."""
-        return {} if self._generation is None else {one.name: one.task for one in self._generation.models.values()}
+        return (
+            {} if self._generation is None else {model.name: model.task for model in self._generation.models.values()}
+        )
 
     def gauge(self) -> None:
         """Bring the figures up to date that are states rather than events."""
@@ -229,7 +231,7 @@ class Service:
 
         scheduler = Scheduler(limits.queue_tokens, limits.pack_tokens, observe)
         pool = self._make_pool(
-            folders=list(named.values()), contents=[one.version for one in models.values()],
+            folders=list(named.values()), contents=[model.version for model in models.values()],
             count=self.settings.workers, stuck_seconds=limits.stuck_seconds, scheduler=scheduler, say=self._tell,
             changed=self.refresh, tuning=self.settings.tuning,
         )  # fmt: skip
@@ -243,9 +245,9 @@ class Service:
 
     def _announce(self, generation: Generation) -> None:
         self.metrics.models.clear()
-        for one in generation.models.values():
-            self.metrics.models.labels(one.name, one.version).set(1)
-        versions = {one.name: one.version for one in generation.models.values()}
+        for model in generation.models.values():
+            self.metrics.models.labels(model.name, model.version).set(1)
+        versions = {model.name: model.version for model in generation.models.values()}
         self.log("models_loaded", generation=generation.number, workers=self.settings.workers, models=versions)
 
     def _tell(self, event: str, **fields: Any) -> None:

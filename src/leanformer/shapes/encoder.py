@@ -172,7 +172,7 @@ class EncoderConfig:
                 raise CheckpointError("a layer names columns of relative position biases, and there are none")
             return
         columns = range(self.relative_bias.heads) if layer.bias_columns is None else layer.bias_columns
-        if len(columns) != layer.heads or any(not 0 <= one < self.relative_bias.heads for one in columns):
+        if len(columns) != layer.heads or any(not 0 <= column < self.relative_bias.heads for column in columns):
             raise CheckpointError(
                 f"a layer of {layer.heads} heads takes the relative position biases {list(columns)} of "
                 f"{self.relative_bias.heads}"
@@ -245,7 +245,7 @@ class EncoderConfig:
     def from_json(cls, value: Mapping[str, Any]) -> EncoderConfig:
         """Raises `CheckpointError` on missing or unknown keys."""
         try:
-            given = {**value, "layers": tuple(_layer(one) for one in value["layers"])}
+            given = {**value, "layers": tuple(_layer(layer) for layer in value["layers"])}
             if given.get("relative_bias") is not None:
                 given["relative_bias"] = RelativeBias(**given["relative_bias"])
             if "head" in given:
@@ -256,7 +256,7 @@ class EncoderConfig:
 
 
 def _without_defaults(value: EncoderConfig | LayerShape) -> dict[str, Any]:
-    optional = {one.name: HeadShape() if one.name == "head" else one.default for one in fields(value)}
+    optional = {field_.name: HeadShape() if field_.name == "head" else field_.default for field_ in fields(value)}
     kept = [name for name in optional if getattr(value, name) != optional[name]]
     return {name: one for name, one in asdict(value).items() if name in kept}
 

@@ -34,7 +34,7 @@ class _Block:
 
 def _blocks(sentences: Sequence[np.ndarray]) -> Iterator[_Block]:
     """All sentences that have a word."""
-    lengths = np.array([len(one) for one in sentences], dtype=np.int64)
+    lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 0]
     start = 0

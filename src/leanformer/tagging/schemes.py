@@ -69,21 +69,21 @@ def spelled(tags: Sequence[str], labels: Sequence[str], scheme: str | None = Non
     """
     known, result = frozenset(labels), [OUTSIDE] * len(tags)
     before = Entity("", 0, 0)
-    for one in entities(tags):
-        touches = one.start == before.end > 0 and one.type == before.type
+    for entity in entities(tags):
+        touches = entity.start == before.end > 0 and entity.type == before.type
         first = "IB" if scheme == IOB1 and not touches else "BI"
-        orders = ["I"] * (one.end - one.start)
+        orders = ["I"] * (entity.end - entity.start)
         orders[0] = first
         if len(orders) == 1:
             orders[0] = "SU" + first
         else:
             orders[-1] = "ELI"
-        for place, order in enumerate(orders, start=one.start):
-            prefix = next((each for each in order if f"{each}-{one.type}" in known), None)
+        for place, order in enumerate(orders, start=entity.start):
+            prefix = next((each for each in order if f"{each}-{entity.type}" in known), None)
             if prefix is None:
-                raise ValueError(f"none of the labels {', '.join(labels)} begins an entity of type {one.type}")
-            result[place] = f"{prefix}-{one.type}"
-        before = one
+                raise ValueError(f"none of the labels {', '.join(labels)} begins an entity of type {entity.type}")
+            result[place] = f"{prefix}-{entity.type}"
+        before = entity
     return tuple(result)
 
 

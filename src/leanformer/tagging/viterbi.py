@@ -30,7 +30,7 @@ def legal_steps(labels: tuple[str, ...], scheme: str | None = None) -> tuple[np.
     """
     if scheme == IOB1:
         return np.ones(len(labels), dtype=bool), np.ones((len(labels), len(labels)), dtype=bool)
-    parts = [split_tag(one) for one in labels]
+    parts = [split_tag(label) for label in labels]
     with_begin = {kind for prefix, kind in parts if prefix in ("B", "S", "U")}
     inside = np.array([prefix in ("I", "E", "L") and kind in with_begin for prefix, kind in parts])
     kinds = np.array([kind for _, kind in parts])
@@ -84,7 +84,7 @@ def decode(
     """
     if transitions is not None:
         return ragged(best_paths(values, *step_scores(labels, transitions, scheme)))
-    found = [np.asarray(one.argmax(axis=1)) for one in values]
+    found = [np.asarray(value.argmax(axis=1)) for value in values]
     wrong = [i for i, tags in enumerate(found) if not is_legal(tags, labels, scheme)]
     for i, tags in zip(wrong, best_paths([values[i] for i in wrong], *step_scores(labels)), strict=True):
         found[i] = tags

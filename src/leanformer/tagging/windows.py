@@ -92,7 +92,7 @@ class SentenceTokenizer:
 
     def _encodings(self, sentences: Sequence[str]) -> list[Encoding]:
         if self._one_core:
-            return [self._tokenizer.encode_batch([one])[0] for one in sentences]
+            return [self._tokenizer.encode_batch([sentence])[0] for sentence in sentences]
         return list(self._tokenizer.encode_batch(list(sentences)))
 
     def _cut(self, encoding: Encoding, places: np.ndarray, ends: np.ndarray, words: np.ndarray) -> list[Window]:

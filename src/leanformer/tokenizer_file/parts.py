@@ -92,12 +92,12 @@ def parts_of(value: Any) -> Parts:
         if part["type"] == "FixedLength":
             whole(1)(part.get("length", 1), "tokenizer.pre_tokenizer.length")
     patterns = [
-        one
+        pattern
         for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder")
-        for one in _patterns(value.get(name))
+        for pattern in _patterns(value.get(name))
     ]
-    for one in patterns:
-        check_pattern(one)
+    for pattern in patterns:
+        check_pattern(pattern)
     special = _special_ids(value.get("post_processor"))
     pieces = _pieces(value["model"])
     ids = [*(one["id"] for one in value.get("added_tokens", ())), *special, pieces]
@@ -143,7 +143,7 @@ def _longest_of(part: dict[str, Any]) -> int:
         raise ValueError(f"a precompiled map that cannot be read ({error})") from None
     if size % 4 or not 0 < size <= len(blob) - 4:
         raise ValueError("a precompiled map that is shorter than it says")
-    return max(1, *(len(one) for one in blob[4 + size :].split(b"\0")))
+    return max(1, *(len(part) for part in blob[4 + size :].split(b"\0")))
 
 
 def _flat(part: Any, place: str, members: str, depth: int = 0) -> Iterator[dict[str, Any]]:
@@ -196,10 +196,10 @@ def _special_ids(part: Any) -> list[int]:
     if part.get("type") == "TemplateProcessing":
         _check_template(part)
     tokens = part.get("special_tokens")
-    for one in tokens.values() if isinstance(tokens, dict) else ():
-        if isinstance(one, dict):
-            listed(_ID, most=1000)(one.get("ids"), "tokenizer.post_processor.special_tokens.ids")
-            found += one["ids"]
+    for token in tokens.values() if isinstance(tokens, dict) else ():
+        if isinstance(token, dict):
+            listed(_ID, most=1000)(token.get("ids"), "tokenizer.post_processor.special_tokens.ids")
+            found += token["ids"]
     return found
 
 

@@ -158,7 +158,7 @@ class Chunks:
 def _digest(file: Any, layout: Layout, chunk: int) -> str:
     """Hash of the bytes of a chunk, as far as they are there."""
     digest = hashlib.sha256()
-    first, end = (int(one) for one in layout.borders[chunk : chunk + 2])
+    first, end = (int(border) for border in layout.borders[chunk : chunk + 2])
     file.seek(len(layout.header) + first * layout.row_bytes)
     left = (end - first) * layout.row_bytes
     while left and (part := file.read(min(left, 1 << 20))):

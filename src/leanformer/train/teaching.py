@@ -87,7 +87,7 @@ class Teaching:
         states and `ArtifactError` for logits that are not finite.
         """
         own = range(chunk * CHUNK_ROWS, min(len(self.lengths), (chunk + 1) * CHUNK_ROWS))
-        first, last = (int(one) for one in self.layouts["logits"].borders[chunk : chunk + 2])
+        first, last = (int(border) for border in self.layouts["logits"].borders[chunk : chunk + 2])
         logits = np.zeros((last - first, self.teacher.task.outputs), dtype=np.float32)
         if form_of(self.teacher.task).per_word:
             logits[:] = nothing_left(self.teacher.task.labels)  # of words that the teacher's tokenizer drops

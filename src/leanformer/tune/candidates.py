@@ -22,7 +22,9 @@ def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[Sett
     found = []
     if goal == "latency":
         threads = {1, physical, cores} | {2**i for i in range(cores.bit_length()) if 2**i <= cores}
-        found = [replace(default, engine=engine, lone_threads=one) for engine in ENGINES for one in sorted(threads)]
+        found = [
+            replace(default, engine=engine, lone_threads=thread) for engine in ENGINES for thread in sorted(threads)
+        ]
     else:
         splits = {(cores, 1), (physical, 1), (1, cores), (1, 1)}
         splits |= {(cores // 2, 2)} if cores >= 4 else set()

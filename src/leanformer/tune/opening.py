@@ -105,30 +105,30 @@ def open_all(
     # The default has been looked at already.
     looked, best = {(id(artifact), bases[id(artifact)].engine)}, turn_seconds
     rows = bases[id(artifact)].tokenize(texts)
-    for one in sorted(others, key=_order(artifact, others)):
-        key = (id(one.artifact), one.settings.engine)
-        one.left = dead.get(key, "not tried: the time for opening was over" if time.perf_counter() > end else "")
-        if one.left:
+    for other in sorted(others, key=_order(artifact, others)):
+        key = (id(other.artifact), other.settings.engine)
+        other.left = dead.get(key, "not tried: the time for opening was over" if time.perf_counter() > end else "")
+        if other.left:
             continue
-        predictor = bases[id(one.artifact)].with_settings(one.settings)
+        predictor = bases[id(other.artifact)].with_settings(other.settings)
         try:
-            if enough_packs and (count := len(predictor.packs(rows))) < _LEAST_PACKS * one.settings.workers:
-                one.left = f"too few packs to tell ({count} in a turn of {len(rows)} texts)"
+            if enough_packs and (count := len(predictor.packs(rows))) < _LEAST_PACKS * other.settings.workers:
+                other.left = f"too few packs to tell ({count} in a turn of {len(rows)} texts)"
                 continue
-            answers, took = open_candidate(one, predictor, texts, goal)
+            answers, took = open_candidate(other, predictor, texts, goal)
         except (MissingExtraError, ArtifactError) as error:
             # Not of these settings but of the engine, on this file or in this installation.
-            one.left = dead[key] = f"does not run here: {str(error).splitlines()[0]}"
+            other.left = dead[key] = f"does not run here: {str(error).splitlines()[0]}"
         except Exception as error:  # whatever else an engine raises is the end of this candidate and not of the tuning
-            one.left = f"failed: {type(error).__name__}: {error}"[:300]
+            other.left = f"failed: {type(error).__name__}: {error}"[:300]
         else:
-            one.changed = changed_answers(answers, reference, one.artifact.task)
+            other.changed = changed_answers(answers, reference, other.artifact.task)
             best = min(best, took)
             if key not in looked and took > _HOPELESS * best:
                 dead[key] = f"not tried: its plainest settings took {took / best:.1f} times as long as the best so far"
             looked.add(key)
-            if one.changed > max_changed and one.artifact is artifact:
-                one.left = f"{100 * one.changed:.2f} % of the answers change, more than {100 * max_changed:.2f} %"
+            if other.changed > max_changed and other.artifact is artifact:
+                other.left = f"{100 * other.changed:.2f} % of the answers change, more than {100 * max_changed:.2f} %"
 
 
 def least_texts(base: LightPredictor, texts: Sequence[Text], goal: str) -> int:
@@ -145,6 +145,6 @@ def _order(artifact: Artifact, others: Sequence[Candidate]) -> Callable[[Candida
     """The plainest of all first; for each one of another artifact two of this one."""
     seen: dict[int, int] = {}
     places: dict[int, int] = {}
-    for one in others:
-        places[id(one)] = seen[id(one.artifact)] = seen.get(id(one.artifact), 0) + 1
+    for other in others:
+        places[id(other)] = seen[id(other.artifact)] = seen.get(id(other.artifact), 0) + 1
     return lambda one: places[id(one)] * (1 if one.artifact is artifact else 2)

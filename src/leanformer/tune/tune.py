@@ -53,12 +53,14 @@ def tune(
     start = time.perf_counter()
     if not seconds >= LEAST_SECONDS:
         raise LeanformerError(f"{seconds:g} seconds are too few to tell anything\n  remedy: --seconds 60")
-    bases = {id(one): LightPredictor(one, threads=cores, tuning=False) for one in (artifact, *siblings)}
+    bases = {id(sibling): LightPredictor(sibling, threads=cores, tuning=False) for sibling in (artifact, *siblings)}
     base = bases[id(artifact)]
     sample = list(texts)
     base.infer(base.tokenize(sample[:1]))  # after which it knows which engine is the default for this graph
-    default, *others = [Candidate(artifact, one) for one in candidates(goal, cores, base.engine)]
-    others += [Candidate(one, settings) for one in siblings for settings in candidates(goal, cores, DEFAULT_ENGINE)]
+    default, *others = [Candidate(artifact, candidate) for candidate in candidates(goal, cores, base.engine)]
+    others += [
+        Candidate(sibling, settings) for sibling in siblings for settings in candidates(goal, cores, DEFAULT_ENGINE)
+    ]
     if turn_texts is not None:
         sample = sample[:turn_texts]
     else:
@@ -76,7 +78,7 @@ def tune(
         artifact, others, bases, sample, goal, reference, turn_seconds, end=end, max_changed=max_changed,
         enough_packs=turn_texts is None and goal == "throughput",
     )  # fmt: skip
-    entered = [one for one in others if one.runner is not None and not one.left]
+    entered = [other for other in others if other.runner is not None and not other.left]
     say(f"{len(entered)} of them run and answer alike")
     assert default.runner is not None
     verdict = race(
@@ -88,7 +90,9 @@ def tune(
     finalists = sorted(
         (one for one in entered if one.runner in verdict.finalists), key=lambda one: -_speedup(one, default)
     )
-    chosen, reason = _choose(default, [one for one in finalists if one.artifact is artifact], verdict, goal)
+    chosen, reason = _choose(
+        default, [finalist for finalist in finalists if finalist.artifact is artifact], verdict, goal
+    )
     lengths = [len(row) for row in base.tokenize(sample)]
     return {
         "format_version": FORMAT_VERSION,
@@ -103,7 +107,7 @@ def tune(
         "default": _row(default, artifact, default),
         "noise": verdict.noise,
         "final_rounds": verdict.rounds,
-        "alternatives": [_row(one, artifact, default) for one in others],
+        "alternatives": [_row(other, artifact, default) for other in others],
         "answers": {"largest_share_changed": max_changed, "near_tie": NEAR, "texts": len(sample)},
         "data": {
             "texts": len(sample), "tokens_mean": float(np.mean(lengths)), "tokens_p50": float(np.median(lengths)),
@@ -155,8 +159,8 @@ def _compare_precisions(
 ) -> list[dict[str, Any]]:
     """What the best of each sibling is like beside what was chosen, in figures and in words."""
     best: dict[int, Candidate] = {}
-    for one in finalists:
-        best.setdefault(id(one.artifact), one)
+    for finalist in finalists:
+        best.setdefault(id(finalist.artifact), finalist)
     found = []
     for one in best.values():
         if one.artifact is chosen.artifact:
@@ -186,9 +190,9 @@ def _uncompared(
     """Siblings of which nothing came to the final, and why: what became of their plainest settings."""
     found = []
     for artifact in siblings:
-        if any(one.artifact is artifact for one in finalists):
+        if any(finalist.artifact is artifact for finalist in finalists):
             continue
-        first = next(one for one in others if one.artifact is artifact)
+        first = next(other for other in others if other.artifact is artifact)
         words = f"{first.precision} ({artifact.path.name}) was not compared: {first.left}"
         row: dict[str, Any] = {
             "artifact": artifact.path.name,

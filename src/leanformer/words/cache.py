@@ -129,7 +129,7 @@ class WordCache:
 
     def _joined(self, bodies: Sequence[bytes | None]) -> list[np.ndarray] | None:
         """A pair that fits; which text of a longer pair is cut, and where, is the tokenizer's affair."""
-        known = [one for one in bodies if one is not None]
+        known = [body for body in bodies if body is not None]
         if self.pair is None or len(known) != 2 or sum(map(len, known)) > self.pair.room * ITEM:
             return None
         return [self.pair.pair(known)]
@@ -143,7 +143,7 @@ class WordCache:
                 result.append(self._body(text, enough, self._known.__getitem__))
             except KeyError:
                 words = _split(text if enough is None else _head(text, enough))
-                new = {one for one in words if one not in self._known}
+                new = {word for word in words if word not in self._known}
                 result.append(None)
                 if len(new) * self._DEAR <= len(words):
                     late.append(number)
@@ -182,7 +182,7 @@ class WordCache:
 
     def _learn(self, words: Iterable[str]) -> dict[str, bytes]:
         """Ask the tokenizer for the ids of words that are not known yet, and keep those that may come again."""
-        wanted = (one for one in words if len(one) <= self.LONGEST and one not in self._known)
+        wanted = (word for word in words if len(word) <= self.LONGEST and word not in self._known)
         new = list(islice(wanted, self._words // 2))
         ask = self._tokenizer.encode_batch_fast
         try:

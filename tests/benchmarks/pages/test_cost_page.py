@@ -92,14 +92,14 @@ def test_energy_stands_beside_what_was_published(page: ModuleType):
         "'lean' of `some`, takes 25 times less energy (estimated), 20 times fewer CPU-seconds and 10 times fewer USD"
         in text
     )
-    assert all(f"- {one}" in text for one in energy.WHAT_DIFFERS)
+    assert all(f"- {differ}" in text for differ in energy.WHAT_DIFFERS)
 
 
 def test_published_costs_follow_from_published_seconds():
     """Seconds for the 3,270 questions of BoolQ's dev split, at 0.677 USD per hour: the table was copied rightly."""
-    for one in energy.PUBLISHED["rows"]:
-        assert one["seconds"] / 3270 * 1e8 / 3600 * 0.677 == pytest.approx(one["usd_per_100m"], abs=0.6)
-        assert 734.35 / one["seconds"] == pytest.approx(one["times"], rel=0.01)
+    for row in energy.PUBLISHED["rows"]:
+        assert row["seconds"] / 3270 * 1e8 / 3600 * 0.677 == pytest.approx(row["usd_per_100m"], abs=0.6)
+        assert 734.35 / row["seconds"] == pytest.approx(row["times"], rel=0.01)
 
 
 def test_the_stored_page_and_picture_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch):

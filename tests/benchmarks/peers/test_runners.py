@@ -94,8 +94,8 @@ def test_all_ways_label_alike(teacher: Artifact, expected: np.ndarray, tmp_path:
     peers: Peers = prepare(teacher, tmp_path, rows, 1)
     labels = expected.argmax(axis=1)
     ways = [*peers.as_they_come(), *peers.by_length(), *peers.one_at_a_time(), *peers.long(LIMIT)]
-    assert len({one.name for one in ways}) >= 8
-    for one in ways:
-        assert (one.run(TEXTS) == labels).mean() > 0.8, one.name  # int8 of a random model is rough
-        if "fp32" in one.name or "pipeline" in one.name:
-            assert (one.run(TEXTS) == labels).all(), one.name
+    assert len({way.name for way in ways}) >= 8
+    for way in ways:
+        assert (way.run(TEXTS) == labels).mean() > 0.8, way.name  # int8 of a random model is rough
+        if "fp32" in way.name or "pipeline" in way.name:
+            assert (way.run(TEXTS) == labels).all(), way.name

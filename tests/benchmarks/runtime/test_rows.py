@@ -90,7 +90,7 @@ def test_the_picture_has_every_way_once_and_is_well_formed():
         for name, mine in (("leanformer int8, <a>", 300.0), ("leanformer int8, b", 200.0), (TUNED, 300.0))
         for peer, theirs in (("OpenVINO & others", 100.0), ("CTranslate2 int8", 250.0))
     ]
-    assert [one.name for one in bars(rows)] == [
+    assert [bar.name for bar in bars(rows)] == [
         "leanformer int8, <a>", "CTranslate2 int8", "leanformer int8, b", "OpenVINO & others",
     ]  # fmt: skip
     root = ElementTree.fromstring(draw([*rows, quality(TUNED, 0.1)]))

@@ -42,11 +42,11 @@ def test_a_replay_decides_as_a_search_does(text: str, tmp_path: Path):
     halving = study.space.halving
     assert halving is not None and len(halving.shares) == (2 if text is HALVED else 3)
     figures = []
-    for one in study.trials:
-        job = {"recipe": study.filled[one.number].recipe.to_json()}
+    for trial in study.trials:
+        job = {"recipe": study.filled[trial.number].recipe.to_json()}
         figures.append([pretended(job | {"share": share})["figures"] for share in halving.shares])
     counts = replay.rungs_run(study.space.goals, halving, figures)
-    assert counts == [len(one.results) for one in study.trials] and len(set(counts)) > 1
+    assert counts == [len(trial.results) for trial in study.trials] and len(set(counts)) > 1
 
 
 def test_a_step_that_trials_share_costs_once():

@@ -46,8 +46,8 @@ def test_a_table_of_one_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(scored["D4.1"]["fits"]) == 3 and "crf" not in scored["D4.1"]["settings"]
     (speed,) = [cell for cell in cells if "graphs" in cell]
     assert set(speed["graphs"]) == {"8x8 fp32", "8x8 int8"}
-    for one in speed["graphs"].values():
-        assert one["times_one"] > 0 and one["times_batches_of_32"] > 0 and one["test"]["n"] > 0
+    for graph in speed["graphs"].values():
+        assert graph["times_one"] > 0 and graph["times_batches_of_32"] > 0 and graph["test"]["n"] > 0
     # What was made is found again, and the file is the same.
     monkeypatch.setattr(student_shelf.Shelf, "student", lambda *given: told.append(given))
     before = written.read_bytes()

@@ -112,7 +112,7 @@ def test_hard_one_is_training_without_the_teacher(teacher: Artifact, tmp_path: P
 )
 def test_shapes(teacher: Artifact, tmp_path: Path, options: dict[str, Any], shape: tuple[tuple[int, int], ...]) -> None:
     config = read_model(distilled(teacher, tmp_path, **options)).config
-    assert tuple((one.heads, one.ffn) for one in config.layers) == shape
+    assert tuple((layer.heads, layer.ffn) for layer in config.layers) == shape
     assert config.hidden == (16 if "shape" in options else options.get("hidden", 32))
 
 

@@ -46,7 +46,7 @@ def test_the_layers_that_matter_win(tmp_path: Path) -> None:
     assert kept == (1, 2)
     assert sum("tried on 32 texts" in line for line in said) == len(candidates(4, 2)) + 1
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    assert [one.name for one in context.work.iterdir()] == ["trials.json"]
+    assert [path.name for path in context.work.iterdir()] == ["trials.json"]
     assert try_layers(model, 2, texts=DATA.train.texts[:32], context=context, **options) == kept
 
 

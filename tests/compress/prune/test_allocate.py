@@ -22,8 +22,8 @@ CONFIG = tiny_config(layers=(LayerShape(3, 5), LayerShape(2, 4)))
 def scores(seed: int, config=CONFIG) -> tuple[list[np.ndarray], list[np.ndarray]]:
     generator = np.random.default_rng(seed)
     return (
-        [generator.gamma(0.5, size=one.heads) for one in config.layers],
-        [generator.gamma(0.5, size=one.ffn) for one in config.layers],
+        [generator.gamma(0.5, size=layer.heads) for layer in config.layers],
+        [generator.gamma(0.5, size=layer.ffn) for layer in config.layers],
     )
 
 
@@ -43,8 +43,8 @@ def stairs() -> CostTable:
     """Costs that rise in steps, as times do."""
     generator = np.random.default_rng(9)
     return CostTable(
-        tuple(np.cumsum(generator.integers(0, 4, one.heads + 1) * 1.0) for one in CONFIG.layers),
-        tuple(np.cumsum(generator.integers(0, 2, one.ffn + 1) * 1.0) for one in CONFIG.layers),
+        tuple(np.cumsum(generator.integers(0, 4, layer.heads + 1) * 1.0) for layer in CONFIG.layers),
+        tuple(np.cumsum(generator.integers(0, 2, layer.ffn + 1) * 1.0) for layer in CONFIG.layers),
         2.0,
         "ms",
     )
@@ -88,7 +88,7 @@ def test_a_full_budget_keeps_also_what_scores_nothing():
     for costs in (flop_costs(CONFIG, 9), stairs()):
         for multiple in (1, 2):
             found = allocate(heads, units, costs, costs.full, multiple=multiple)
-            assert found == tuple(Widths(one.heads, one.ffn) for one in CONFIG.layers)
+            assert found == tuple(Widths(layer.heads, layer.ffn) for layer in CONFIG.layers)
 
 
 def test_a_budget_below_the_smallest_shape_says_what_is_possible():

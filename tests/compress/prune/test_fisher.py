@@ -71,7 +71,7 @@ def test_rearranging_ends_where_no_swap_helps(seed: int):
         for into in set(range(9)) - set(found.tolist()):
             swapped = [into, *(i for i in found if i != out)]
             assert objective(g, swapped) >= objective(g, found) - 1e-6
-    everything = [objective(g, one) for one in combinations(range(9), 5)]
+    everything = [objective(g, pair_) for pair_ in combinations(range(9), 5)]
     assert objective(g, found) <= np.quantile(everything, 0.1)
 
 

@@ -80,10 +80,10 @@ def test_gate_gradients_are_finite_differences_of_every_row(model: Classifier, d
     for i, heads, units in places(CONFIG):
         assert found.heads[i].shape == (7, heads) and found.units[i].shape == (7, units)
         for head in range(heads):
-            expected = torch.cat([slope(model, one, columns_of_head(model, i, head)) for one in batches(data)])
+            expected = torch.cat([slope(model, batch, columns_of_head(model, i, head)) for batch in batches(data)])
             torch.testing.assert_close(found.heads[i][:, head].double(), expected, rtol=1e-4, atol=1e-6)
         for unit in range(units):
-            expected = torch.cat([slope(model, one, columns_of_unit(model, i, unit)) for one in batches(data)])
+            expected = torch.cat([slope(model, batch, columns_of_unit(model, i, unit)) for batch in batches(data)])
             torch.testing.assert_close(found.units[i][:, unit].double(), expected, rtol=1e-4, atol=1e-6)
 
 
@@ -94,7 +94,7 @@ def test_first_order_scores_are_finite_differences_of_every_batch(model: Classif
     for i, heads, units in places(CONFIG):
         raw = torch.stack(
             [
-                sum(slope(model, one, columns_of_head(model, i, h)).mean().abs() for one in batches(data))
+                sum(slope(model, batch, columns_of_head(model, i, h)).mean().abs() for batch in batches(data))
                 for h in range(heads)
             ]
         )
@@ -102,7 +102,8 @@ def test_first_order_scores_are_finite_differences_of_every_batch(model: Classif
         up = model.encoder.layers[i].ffn.up
         expected = torch.stack(
             [
-                sum(slope(model, one, up.weight[u], up.bias[u : u + 1]).mean().abs() for one in batches(data)) / tokens
+                sum(slope(model, batch, up.weight[u], up.bias[u : u + 1]).mean().abs() for batch in batches(data))
+                / tokens
                 for u in range(units)
             ]
         )
@@ -124,7 +125,7 @@ def test_scores_of_batches_add_up(model: Classifier, data: TrainingSet):
 
 def test_gate_gradients_do_not_depend_on_the_batches(model: Classifier, data: TrainingSet):
     def by_row(size: int) -> torch.Tensor:
-        order = torch.from_numpy(np.concatenate([one.rows for one in batches(data, size)]))
+        order = torch.from_numpy(np.concatenate([batch.rows for batch in batches(data, size)]))
         return gate_gradients(model, batches(data, size), double_losses).units[0][order.argsort()]
 
     torch.testing.assert_close(by_row(1), by_row(7), rtol=1e-4, atol=1e-6)

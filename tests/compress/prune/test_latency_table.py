@@ -53,7 +53,7 @@ def test_times_between_those_measured_lie_between_them(tmp_path: Path):
     measured = measure_latency_table(CONFIG, milliseconds, points=4)
     (tmp_path / "t.json").write_text(json.dumps(measured), encoding="utf-8")
     costs = read_latency_table(tmp_path / "t.json", CONFIG)
-    assert all((np.diff(one) >= 0).all() for one in (*costs.heads, *costs.units))
+    assert all((np.diff(head) >= 0).all() for head in (*costs.heads, *costs.units))
     assert costs.full == pytest.approx(milliseconds(CONFIG))
 
 

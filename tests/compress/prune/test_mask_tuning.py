@@ -40,7 +40,7 @@ def test_masks_are_those_of_numpy(groups: int, ridge: float):
     x, weight, target = drawn(40, 12, 5)
     size = 12 // groups
     outputs = [x[:, g * size : (g + 1) * size] @ weight[:, g * size : (g + 1) * size].T for g in range(groups)]
-    design = np.stack([one.reshape(-1).numpy() for one in outputs], axis=1)
+    design = np.stack([output.reshape(-1).numpy() for output in outputs], axis=1)
     damping = ridge * (design**2).sum() / groups
     rows = np.concatenate([design, np.sqrt(damping) * np.eye(groups)])
     wanted = np.concatenate([target.reshape(-1).numpy(), np.sqrt(damping) * np.ones(groups)])
@@ -168,5 +168,5 @@ def test_padding_counts_for_nothing(batches: list[Batch], monkeypatch: pytest.Mo
     monkeypatch.setattr(mask_tuning.Moments, "add", counting)
     whole = tiny_classifier(CONFIG)
     tune(halved(whole), whole, batches, "masks")
-    tokens, texts = sum(int(one.mask.sum()) for one in batches), sum(len(one.ids) for one in batches)
+    tokens, texts = sum(int(batch.mask.sum()) for batch in batches), sum(len(batch.ids) for batch in batches)
     assert sum(seen) == 2 * (2 * tokens + texts)

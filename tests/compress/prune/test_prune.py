@@ -97,7 +97,7 @@ def test_sliced_is_masked(source: Artifact, tmp_path: Path, ranking: str):
     whole = read_model(source)
     heads, units = [], []
     for old, new in zip(whole.encoder.layers, after.encoder.layers, strict=True):
-        kept_units = [int((old.ffn.up.bias == one).nonzero()) for one in new.ffn.up.bias]
+        kept_units = [int((old.ffn.up.bias == bia).nonzero()) for bia in new.ffn.up.bias]
         first = new.attention.value.bias[:: CONFIG.head_size]
         kept_heads = [int((old.attention.value.bias == one).nonzero()) // CONFIG.head_size for one in first]
         units.append(set(range(old.ffn.up.out_features)) - set(kept_units))

@@ -149,7 +149,7 @@ def test_it_may_come_from_another_model_than_its_teacher(teacher: Artifact, tmp_
             assert read_bilstm(student).config.projection == read_model(teacher).config.hidden
             assert student.max_tokens == tokens
             fits.append(student.history[-1]["result"]["fits"][0]["scores"])
-    assert len({tuple(one) for one in fits}) == 4
+    assert len({tuple(fit) for fit in fits}) == 4
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -174,8 +174,8 @@ def test_every_strategy_by_one_option(teacher: Artifact, tmp_path: Path, strateg
 def test_unfreezing_goes_from_the_top_down() -> None:
     for strategy, names in (("D3.2", ["labels and logits"]), ("D4.2", ["logits", "labels"])):
         fits = STRATEGIES[strategy][1:]
-        assert [", ".join(one.trains) for one in fits] == FROZEN_TO_THE_TOP * len(names)
-        assert [one.name.split(",")[0] for one in fits] == [name for name in names for _ in range(4)]
+        assert [", ".join(fit.trains) for fit in fits] == FROZEN_TO_THE_TOP * len(names)
+        assert [fit.name.split(",")[0] for fit in fits] == [name for name in names for _ in range(4)]
     assert STRATEGIES["D4.2"][0].trains == ("projection", "lstm", "embedding")
 
 

@@ -15,7 +15,7 @@ TEXTS = ("Das Haus der Müllers", "das Haus der Muller", "das Haus", "Müllers H
 
 
 def test_capitals_and_accents_are_kept_only_where_they_are_learnt() -> None:
-    cased, uncased = (learn_pieces(TEXTS, 100, cased=one) for one in (True, False))
+    cased, uncased = (learn_pieces(TEXTS, 100, cased=number) for number in (True, False))
     assert cased.encode("Das Müllers").ids != cased.encode("das Mullers").ids
     assert uncased.encode("Das Müllers").ids == uncased.encode("das mullers").ids
     assert cased.encode("das Haus").tokens == ["[CLS]", "das", "Haus", "[SEP]"]
@@ -32,7 +32,7 @@ def test_no_more_than_asked_and_always_alike() -> None:
     texts = tuple(chr(0x4E00 + number) * (1 + number % 7) for number in range(2000))
     assert learn_pieces(texts, 400, cased=True).get_vocab_size() == len(SPECIAL) + 198
     all_of_them = learn_pieces(texts, 5000, cased=True)
-    assert not any("[UNK]" in all_of_them.encode(one).tokens for one in texts)
+    assert not any("[UNK]" in all_of_them.encode(text).tokens for text in texts)
 
 
 def test_a_word_that_no_text_has_comes_apart() -> None:

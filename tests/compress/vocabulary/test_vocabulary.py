@@ -169,7 +169,7 @@ def test_merging_by_hand_is_what_the_library_does(word: str, seed: int):
             merges.append(pair)
             symbols.append(pair[0] + pair[1])
     vocab = {piece: index for index, piece in enumerate(dict.fromkeys(symbols))}
-    spec = {"model": {"type": "BPE", "vocab": vocab, "merges": [list(one) for one in merges]}, "added_tokens": []}
+    spec = {"model": {"type": "BPE", "vocab": vocab, "merges": [list(merge) for merge in merges]}, "added_tokens": []}
     ranks = {pair: rank for rank, pair in enumerate(merges)}
     pieces = load(spec).encode(word).tokens
     needed = set().union(*(_merged_from(piece, ranks) for piece in pieces))
@@ -182,7 +182,7 @@ def test_merging_by_hand_is_what_the_library_does(word: str, seed: int):
 def test_an_unknown_character_costs_unigram_what_it_did():
     """Its price is the lowest score of the vocabulary less 10; the piece with that score is kept though unseen."""
     scores = {"<unk>": 0.0, "ab": -20.0, "cd": -20.0, "bcd": -5.0, "z": -30.0, "x": -3.0}
-    spec = {"model": {"type": "Unigram", "unk_id": 0, "vocab": [list(one) for one in scores.items()],
+    spec = {"model": {"type": "Unigram", "unk_id": 0, "vocab": [list(item) for item in scores.items()],
                       "byte_fallback": False}, "added_tokens": []}  # fmt: skip
     texts = ["abcd", "bcd"]
     assert load(spec).encode("abcd").tokens == ["ab", "cd"]
@@ -193,7 +193,7 @@ def test_an_unknown_character_costs_unigram_what_it_did():
 
 def test_merges_written_as_words_are_read():
     spec = trained("BPE")
-    words = spec | {"model": spec["model"] | {"merges": [" ".join(one) for one in spec["model"]["merges"]]}}
+    words = spec | {"model": spec["model"] | {"merges": [" ".join(merge) for merge in spec["model"]["merges"]]}}
     texts = list(requests(21, 50))
     assert_same_pieces(words, *trim(words, texts), texts)
 

@@ -77,7 +77,7 @@ def test_errors_name_the_line(tmp_path: Path, content: str, line: int, said: str
 
 
 def lines(*records: object) -> str:
-    return "".join(json.dumps(one) + "\n" for one in records)
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 def test_lists_in_json_lines(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_examples_keep_tags_in_order_and_languages(tmp_path: Path) -> None:
     examples = Examples(Task("tokens", ("O", "B-X", "I-X")), ("a b c", "d"), ((1, 2, 0), (0,)), languages=("x", "y"))
     moved = examples.for_task(Task("tokens", ("I-X", "O", "B-X")))
     assert moved.labels == ((2, 0, 1), (1,)) and moved.languages == ("x", "y")
-    assert [one.tolist() for one in examples.targets] == [[1, 2, 0], [0]]
+    assert [target.tolist() for target in examples.targets] == [[1, 2, 0], [0]]
     assert examples.select([1]).languages == ("y",)
     without = Examples(examples.task, examples.texts, examples.labels)
     assert without.content_hash != examples.content_hash

@@ -49,7 +49,7 @@ def torch_logits(model: Classifier, feed: dict[str, np.ndarray], *, token_types:
 
 
 def run(session: ort.InferenceSession, feed: dict[str, np.ndarray]) -> Any:
-    wanted = {one.name for one in session.get_inputs()}
+    wanted = {input_.name for input_ in session.get_inputs()}
     return session.run(["logits"], {name: value for name, value in feed.items() if name in wanted})[0]
 
 
@@ -75,7 +75,7 @@ def test_activations_differ_from_one_another():
 def test_token_types_are_a_third_input(shape: str):
     model = tiny_classifier(tiny_config(layers=SHAPES[shape]))
     feed, graph = inputs(LENGTHS), session(model, token_types=True)
-    assert [one.name for one in graph.get_inputs()] == ["input_ids", "attention_mask", "token_type_ids"]
+    assert [input_.name for input_ in graph.get_inputs()] == ["input_ids", "attention_mask", "token_type_ids"]
     typed = torch_logits(model, feed, token_types=True)
     assert np.abs(typed - torch_logits(model, feed)).max() > 1e-2, (
         "the types must matter for this test to mean anything"

@@ -82,7 +82,7 @@ def test_the_padded_graph_has_the_nodes_of_the_usual_one(layers: int):
     assert packed.SerializeToString() == before
     assert operator_counts(padded) == operator_counts(usual)
     assert operator_counts(packed) == expected_packed_operators(model.config)
-    assert {one.name for one in padded.graph.initializer} == {one.name for one in usual.graph.initializer}
+    assert {tensor.name for tensor in padded.graph.initializer} == {tensor.name for tensor in usual.graph.initializer}
     assert [one.name for one in padded.graph.input] == ["input_ids", "attention_mask"]
 
 
@@ -124,6 +124,6 @@ def test_ranges_hold_what_was_seen_and_percentiles_clip_it():
     session = session_of(watched)
     values = [session.run(names, feed) for feed in feeds(rows)]
     for index, name in enumerate(names):
-        seen = np.concatenate([one[index].ravel() for one in values])
+        seen = np.concatenate([value[index].ravel() for value in values])
         assert whole[name] == pytest.approx((min(0, seen.min()), max(0, seen.max())))
         assert clipped[name][1] - clipped[name][0] < whole[name][1] - whole[name][0]

@@ -70,7 +70,7 @@ def test_what_is_not_foreseen_has_no_shape(tmp_path: Path, teacher: Artifact):
 
 def test_a_linear_machine_is_predicted_exactly_and_noise_shows():
     shapes = [shape_of(layers, ffn) for layers in (1, 2, 3) for ffn in (8, 24, 48)]
-    exact = fit(shapes, [milliseconds(one) for one in shapes])
+    exact = fit(shapes, [milliseconds(shape) for shape in shapes])
     assert exact is not None and exact.mape < 3
     assert exact.tau is not None and exact.tau > 0.95
     assert exact.predict(shape_of(2, 32)) == pytest.approx(milliseconds(shape_of(2, 32)), rel=0.03)
@@ -173,4 +173,4 @@ def test_the_table_is_measured_once_and_covers_the_cells(tmp_path: Path, teacher
     assert all(figures["latency_ms_p95"] > 0 for _, figures in first.points)
     assert fill_table(second, space, runner, 6, 13, said.append) == taken
     assert len(said) == 6 and second.points == first.points
-    assert not [one for one in (tmp_path / "work").iterdir() if one.name.startswith("timing-")]
+    assert not [path for path in (tmp_path / "work").iterdir() if path.name.startswith("timing-")]

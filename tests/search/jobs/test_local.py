@@ -103,8 +103,8 @@ def test_a_search_passes_over_what_cannot_be_run(tmp_path: Path, runner: Runner)
     study = Study(space, Sampler(space, "grid", 13), Journal(tmp_path / "trials.jsonl"), {})
     why = drive(study, Budget(minutes=5), Serial(runner), 13, lambda line: None)
     assert why == "nothing is left to try" and len(study.trials) == 12
-    for one in study.trials:
-        impossible = one.params["student.layers"] == 5
-        assert (one.state == FAILED) >= impossible
-        assert one.state in (FINISHED, FAILED)
+    for trial in study.trials:
+        impossible = trial.params["student.layers"] == 5
+        assert (trial.state == FAILED) >= impossible
+        assert trial.state in (FINISHED, FAILED)
     assert study.front()

@@ -71,10 +71,10 @@ def driven(folder: Path, runner: Runner, executor: Any, text: str = SPACE, trial
 def nothing_lost_or_twice(study: Study, journal: Path, trials: int) -> None:
     """Every trial has one result, in memory and in the journal."""
     assert study.count == trials == len(study.of_state(FINISHED))
-    assert all(len(one.results) == 1 for one in study.trials)
+    assert all(len(trial.results) == 1 for trial in study.trials)
     events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     for kind in ("asked", "measured", "decided"):
-        assert Counter(one["trial"] for one in events if one["event"] == kind) == dict.fromkeys(range(trials), 1)
+        assert Counter(event["trial"] for event in events if event["event"] == kind) == dict.fromkeys(range(trials), 1)
 
 
 # ---- with a pretended Ray --------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_nothing_is_timed_while_a_trial_runs_on_this_machine(
     monkeypatch.setattr(Runner, "times", noting)
     study = driven(tmp_path / "cluster", runner, executor, trials=8)
     nothing_lost_or_twice(study, tmp_path / "cluster" / JOURNAL, 8)
-    models = {one.results[0]["content_hash"] for one in study.trials}
+    models = {trial.results[0]["content_hash"] for trial in study.trials}
     assert len(busy) == len(models) > 2, "each model once"
     assert not any(here for here, _ in busy)
     assert any(running for _, running in busy), "trials on other machines go on meanwhile"
@@ -128,7 +128,7 @@ def test_nothing_is_timed_that_nobody_asks_for(tmp_path: Path, runner: Runner, m
     executor = ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
     study = driven(tmp_path / "cluster", runner, executor, UNTIMED, trials=3)
     assert study.count == 3 and study.front()
-    assert all(not set(TIMED) & set(one.figures) and "drop" in one.figures for one in study.trials)
+    assert all(not set(TIMED) & set(trial.figures) and "drop" in trial.figures for trial in study.trials)
 
 
 @pytest.mark.usefixtures("_placed")
@@ -137,7 +137,7 @@ def test_a_trial_that_kills_its_workers_has_failed_and_the_next_one_runs(tmp_pat
     ray.deaths = 2
     executor = ClusterExecutor(ray, runner, cores=1, timed=False, retries=1)
     study = driven(tmp_path / "cluster", runner, executor, UNTIMED, trials=2)
-    assert [one.state for one in study.trials] == [FAILED, FINISHED]
+    assert [trial.state for trial in study.trials] == [FAILED, FINISHED]
     assert "died 2 times" in study.trials[0].reason
 
 
@@ -193,18 +193,18 @@ def test_a_search_survives_a_killed_worker(cluster: Any, tmp_path: Path, teacher
     assert found.record["counts"] == {"finished": 8} and found.front
     events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     for kind in ("asked", "measured", "decided"):
-        assert Counter(one["trial"] for one in events if one["event"] == kind) == dict.fromkeys(range(8), 1)
-    params = [json.dumps(one["params"], sort_keys=True) for one in found.record["trials"]]
+        assert Counter(event["trial"] for event in events if event["event"] == kind) == dict.fromkeys(range(8), 1)
+    params = [json.dumps(trial["params"], sort_keys=True) for trial in found.record["trials"]]
     assert len(set(params)) == 8, "the whole grid, each combination once"
-    assert all(set(TIMED) <= set(one["figures"]) for one in found.record["trials"])
+    assert all(set(TIMED) <= set(trial["figures"]) for trial in found.record["trials"])
     assert not list((tmp_path / "found.work").rglob("*.partial"))
-    assert not [one for one in (tmp_path / "found.work" / "running").iterdir()]
+    assert not [path for path in (tmp_path / "found.work" / "running").iterdir()]
     # The killed worker's trial made what it would have made in peace.
     peaceful = Runner(teacher, replace(tiny_dataset(), test=None), tmp_path / "peace", 1, "cpu", QUICK)
     plain = driven(tmp_path / "serial", peaceful, Serial(peaceful), trials=8)
-    hashes = {json.dumps(one.params, sort_keys=True): one.results[0]["content_hash"] for one in plain.trials}
-    made = [one["result"]["content_hash"] for one in events if one["event"] == "measured"]
-    numbers = [one["trial"] for one in events if one["event"] == "measured"]
+    hashes = {json.dumps(trial.params, sort_keys=True): trial.results[0]["content_hash"] for trial in plain.trials}
+    made = [event["result"]["content_hash"] for event in events if event["event"] == "measured"]
+    numbers = [event["trial"] for event in events if event["event"] == "measured"]
     assert {params[n]: content for n, content in zip(numbers, made, strict=True)} == hashes
 
 
@@ -240,4 +240,4 @@ def test_a_killed_driver_is_taken_up(cluster: Any, tmp_path: Path, teacher: Arti
     assert found.record["counts"] == {"finished": 8}
     events = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
     for kind in ("asked", "measured", "decided"):
-        assert Counter(one["trial"] for one in events if one["event"] == kind) == dict.fromkeys(range(8), 1)
+        assert Counter(event["trial"] for event in events if event["event"] == kind) == dict.fromkeys(range(8), 1)

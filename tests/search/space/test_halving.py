@@ -73,10 +73,10 @@ def test_one_in_factor_survives_and_the_best_always_does():
 def test_a_share_of_epochs_is_one_at_least(tmp_path: Path):
     recipe = find_recipe("thorough")
     third = with_share(recipe, 1 / 3)
-    (taken,) = (options(one.step) for one in third.steps if one.technique == "compress.distil")
+    (taken,) = (options(step.step) for step in third.steps if step.technique == "compress.distil")
     assert (taken["epochs"], taken["least_steps"]) == (1, 333)
     assert with_share(recipe, 1.0) == recipe
-    assert [one.name for one in third.steps] == [one.name for one in recipe.steps]
+    assert [step.name for step in third.steps] == [step.name for step in recipe.steps]
 
 
 def test_a_share_of_data_holds_every_label_and_lies_in_a_larger_one():

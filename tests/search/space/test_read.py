@@ -60,7 +60,7 @@ def test_everything_that_can_be_written_is_read(tmp_path: Path):
     assert pruning.labels == (None, "compress.prune", "compress.prune_post_training + compress.distil")
     assert space.goals.names == ("quality", "latency_ms_p95", "bytes")
     assert space.goals.maximised == (True, False, False)
-    assert [(one.name, one.value, one.upper) for one in space.goals.bounds] == [
+    assert [(bound.name, bound.value, bound.upper) for bound in space.goals.bounds] == [
         ("max_drop", 1.0, True), ("max_bytes", 50e6, True),
     ]  # fmt: skip
     assert space.halving == Halving("data", 0.1, 3)
@@ -76,7 +76,7 @@ def test_a_filling_is_a_recipe_without_holes(tmp_path: Path):
     assert (graph["step"], graph["rung"], student["rung"]) == ("export.onnx", "result", None)
     assert filled.runtime == {"engine": "native"} and filled.params == params
     other = space.of(params | {"pruning": "compress.prune_post_training + compress.distil", "again.epochs": 2})
-    assert [one.technique for one in other.recipe.steps] == [
+    assert [step.technique for step in other.recipe.steps] == [
         "compress.distil", "compress.prune_post_training", "compress.distil", "export.onnx",
     ]  # fmt: skip
     with pytest.raises(RecipeError, match=r"says nothing of 'compress\.prune\.keep'"):

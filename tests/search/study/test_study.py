@@ -73,20 +73,23 @@ def run(
 
 def told(study: Study) -> list[Any]:
     """All that a search decided, without the times it took."""
-    return [(one.number, one.params, one.state, one.of, [r["figures"] for r in one.results]) for one in study.trials]
+    return [
+        (trial.number, trial.params, trial.state, trial.of, [r["figures"] for r in trial.results])
+        for trial in study.trials
+    ]
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_trial_respects_the_holes(sampler: str, tmp_path: Path):
     study = run(tmp_path, BRANCHES, sampler=sampler, trials=16)
     assert study.count == 16
-    for one in study.trials:
-        assert one.params["student.layers"] in (1, 2)
-        assert 1e-4 <= one.params["student.learning_rate"] <= 1e-2
-        assert ("pruned.keep" in one.params) == (one.params["pruning"] == "compress.prune")
-        assert one.params.get("pruned.keep", 0.4) in (0.4, 0.6, pytest.approx(0.6), 0.8)
+    for trial in study.trials:
+        assert trial.params["student.layers"] in (1, 2)
+        assert 1e-4 <= trial.params["student.learning_rate"] <= 1e-2
+        assert ("pruned.keep" in trial.params) == (trial.params["pruning"] == "compress.prune")
+        assert trial.params.get("pruned.keep", 0.4) in (0.4, 0.6, pytest.approx(0.6), 0.8)
     assert len({json.dumps(one.params, sort_keys=True) for one in study.of_state(FINISHED)}) == 16
-    assert {one.params["pruning"] for one in study.trials} == {None, "compress.prune"}
+    assert {trial.params["pruning"] for trial in study.trials} == {None, "compress.prune"}
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
@@ -195,11 +198,11 @@ def test_lines_that_are_lost_or_change_places_are_damage(tmp_path: Path):
 def test_a_journal_of_an_earlier_version_is_taken_up(tmp_path: Path):
     """Its lines have no hash."""
     whole = run(tmp_path / "whole", HALVED, trials=8)
-    events = [json.loads(one) for one in (tmp_path / "whole" / "trials.jsonl").read_text().splitlines()]
-    assert all(one.pop("check") for one in events)
+    events = [json.loads(line) for line in (tmp_path / "whole" / "trials.jsonl").read_text().splitlines()]
+    assert all(event.pop("check") for event in events)
     path, said = tmp_path / "old" / "trials.jsonl", list[str]()
     path.parent.mkdir()
-    path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in events[:9]))
+    path.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events[:9]))
     assert told(run(path.parent, HALVED, trials=8, warned=said)) == told(whole)
     assert told(run(path.parent, HALVED, trials=8, warned=said)) == told(whole)
     assert said == []
@@ -213,7 +216,7 @@ def test_halving_stops_some_and_finishes_the_better_ones(text: str, tmp_path: Pa
     assert all(len(one.results) == 1 for one in stopped) and all(len(one.results) == 2 for one in finished)
     full = run(tmp_path / "full", text.replace("halving: {over: epochs, least: 0.33, factor: 3}\n", ""), trials=24,
                sampler="random")  # fmt: skip
-    assert [one.params for one in full.trials] == [one.params for one in study.trials]
+    assert [trial.params for trial in full.trials] == [trial.params for trial in study.trials]
     assert study.spent.trial_seconds < 0.75 * full.spent.trial_seconds
     assert study.front()[0].params == full.front()[0].params
 
@@ -226,7 +229,7 @@ def test_the_first_rung_gets_its_share_of_the_epochs(tmp_path: Path):
         return pretended(job)
 
     run(tmp_path, HALVED, trials=3, function=noting)
-    assert [(one["rung"], option(one, "student", "epochs")) for one in jobs[:2]] == [(0, 1), (1, 3)]
+    assert [(job["rung"], option(job, "student", "epochs")) for job in jobs[:2]] == [(0, 1), (1, 3)]
     assert json.loads(json.dumps(jobs)) == jobs, "jobs are plain JSON"
 
 
@@ -273,7 +276,7 @@ def test_a_bound_on_quality_does_not_count_before_the_whole_training(tmp_path: P
     """After a third of the training every trial loses more than a point, and the best ones go on all the same."""
     text = HALVED.replace("minimise: bytes", "minimise: bytes\n  max_drop: 1")
     study = run(tmp_path, text, trials=20, sampler="random")
-    assert all(one.results[0]["figures"]["drop"] > 1 for one in study.trials if one.results)
+    assert all(trial.results[0]["figures"]["drop"] > 1 for trial in study.trials if trial.results)
     assert len(study.of_state(FINISHED)) >= 3
 
 

@@ -27,16 +27,16 @@ def test_each_line_is_answered_in_order(server: Server, predictor: LightPredicto
     texts = TEXTS * 10
     body = b"".join(json.dumps({"inputs": text, "raw_scores": True}).encode() + b"\n" for text in texts)
     answers = ask(server, body)
-    assert [one["index"] for one in answers] == list(range(len(texts)))
-    np.testing.assert_allclose(as_array([one["scores"] for one in answers]), logits(predictor, texts), atol=1e-5)
+    assert [answer["index"] for answer in answers] == list(range(len(texts)))
+    np.testing.assert_allclose(as_array([answer["scores"] for answer in answers]), logits(predictor, texts), atol=1e-5)
 
 
 def test_a_bad_line_is_told_in_its_place(server: Server):
     body = b'"rain"\n\n{"inputs": ["goal", "song"]}\r\n{oops\n3\n{"inputs": ""}\n"' + b"x " * 60 + b'"\n"last"'
     answers = ask(server, body)
-    kinds = [one.get("error_type", "fine") for one in answers]
+    kinds = [answer.get("error_type", "fine") for answer in answers]
     assert kinds == ["fine", "validation", "fine", "malformed", "validation", "validation", "validation", "fine"]
-    assert [one["index"] for one in answers] == list(range(8)), "a blank line counts"
+    assert [answer["index"] for answer in answers] == list(range(8)), "a blank line counts"
     assert answers[1]["error"] == "an empty line" and len(answers[2]["scores"]) == 2
     assert answers[0]["scores"] == server.predict("rain").json
 
@@ -69,7 +69,7 @@ def test_an_answer_comes_before_the_next_line_is_sent(server: Server):
 
 def test_a_line_past_the_limit_ends_the_stream(server: Server):
     answers = ask(server, b'"rain"\n"' + b"x" * (1 << 21) + b'"\n"wind"\n')
-    assert [one.get("error_type") for one in answers] == [None, "too_large"]
+    assert [answer.get("error_type") for answer in answers] == [None, "too_large"]
     assert "body_bytes is 1048576" in answers[1]["error"]
 
 
@@ -81,6 +81,6 @@ def test_a_stream_leaves_room_for_others(server: Server):
     beside = [server.predict("rain") for _ in range(5)]
     answers = [json.loads(line) for line in connection.getresponse().read().splitlines()]
     connection.close()
-    assert all("scores" in one for one in answers)
+    assert all("scores" in answer for answer in answers)
     assert len(answers) == 60
     assert {one.status for one in beside} == {200}

@@ -52,8 +52,8 @@ def test_rows_of_like_length_go_together_and_steps_come_mixed() -> None:
     data = training_set(800)
     steps = ByLength(data, batch_size=16, seed=1).steps(0)
     lengths = [[len(data.rows[row]) for row in step] for step in steps]
-    assert np.mean([max(one) - min(one) for one in lengths]) < 2
-    means = [float(np.mean(one)) for one in lengths]
+    assert np.mean([max(length) - min(length) for length in lengths]) < 2
+    means = [float(np.mean(length)) for length in lengths]
     assert means != sorted(means)
     other = ByLength(data, batch_size=16, seed=1).steps(1)
     assert {frozenset(step.tolist()) for step in steps}.isdisjoint(frozenset(step.tolist()) for step in other)
@@ -130,6 +130,6 @@ def test_cross_entropy_adds_up_too() -> None:
         batches = list(to_batches(data, np.arange(24), token_budget=budget, device=CPU))
         for batch in batches:
             (CrossEntropy()(model, batch) * batch.share).backward()
-        gradients.append([one.grad.clone() for one in model.parameters() if one.grad is not None])
+        gradients.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
     assert len(batches) > 3
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))

@@ -201,7 +201,7 @@ def test_a_projection_is_learnt_and_maps_widths(teacher: Artifact, outputs: Teac
     objective = Distillation(outputs, LossWeights(hidden=1.0), hidden_map=((0, 0), (2, 1)), projections=projections)
     assert {name.split(".")[0] for name, _ in objective.named_parameters()} == {"projections"}
     objective(student, batch_of(teacher)).backward()
-    assert all(float(one.grad.abs().max()) > 0 for one in projections.parameters())
+    assert all(float(parameter.grad.abs().max()) > 0 for parameter in projections.parameters())
 
 
 def test_rows_are_found_by_their_index(teacher: Artifact, outputs: TeacherOutputs) -> None:

@@ -54,7 +54,7 @@ def test_labels_stand_on_first_pieces_alone(encoded: Encoded) -> None:
     assert encoded.windows is not None
     assert len(encoded.windows[12]) > 1 and len(labels) == len(encoded.rows) == sum(map(len, encoded.windows))
     for tags, windows in zip(labels_of(EXAMPLES), encoded.windows, strict=False):
-        row = labels[[id(one) for one in encoded.rows].index(id(windows[0].ids))]
+        row = labels[[id(row) for row in encoded.rows].index(id(windows[0].ids))]
         assert row[row > NOT_ASKED].tolist() == tags.tolist()
         assert row[0] == row[-1] == NOT_ASKED  # the special tokens
     long = np.concatenate([row[row > NOT_ASKED] for row in labels[12:-1]])
@@ -129,7 +129,9 @@ def test_blocks_have_the_gradient_of_the_whole_step(encoded: Encoded, outputs: T
         blocks = list(to_batches(data, np.arange(len(data)), token_budget=budget, device=torch.device("cpu")))
         for batch in blocks:
             (objective(model, batch) * batch.share).backward()
-        gradients.append(torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None]))
+        gradients.append(
+            torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+        )
     assert len(blocks) > 3
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
 
@@ -141,7 +143,7 @@ def test_teacher_outputs_are_the_predictors_and_survive_a_kill(teacher: Artifact
     expected = logits(TorchPredictor(teacher), TEXTS)
     for hidden in ((), (1,)):
         found = teacher_outputs(teacher, TEXTS, cache=tmp_path, hidden=hidden)
-        assert [one.shape for one in found.logits] == [one.shape for one in expected]
+        assert [logit.shape for logit in found.logits] == [one.shape for one in expected]
         np.testing.assert_allclose(np.concatenate(list(found.logits)), np.concatenate(list(expected)), atol=1e-4)
         again = teacher_outputs(teacher, TEXTS, cache=tmp_path, hidden=hidden)
         np.testing.assert_array_equal(np.concatenate(list(again.logits)), np.concatenate(list(found.logits)))

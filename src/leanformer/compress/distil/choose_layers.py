@@ -47,8 +47,8 @@ def choose_layers(
     if comb(depth, keep) <= _MOST_SUBSETS:
         candidates = list(combinations(range(depth), keep))
         distances = []
-        for one in candidates:
-            distances.append(_distance(teacher, one, rows, reference, answer))
+        for candidate in candidates:
+            distances.append(_distance(teacher, candidate, rows, reference, answer))
             if len(distances) % 50 == 0:
                 say(f"choosing layers: {len(distances)} of {len(candidates)} subsets tried")
         best = int(np.argmin(distances))

@@ -172,7 +172,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             return scores
         best = scores.pop("best_epoch")
         (values,) = scores.values()
-        return {"dev_loss": [-one for one in values], "best_epoch": best}
+        return {"dev_loss": [-value for value in values], "best_epoch": best}
 
     def _inner_score(
         self, student: Classifier, objective: Distillation, dev: Examples, tokenizer: Tokenizer, context: Context

@@ -99,7 +99,7 @@ def _kept_layers(
 
 def _narrowed(shape: Shape, student: Classifier) -> Classifier:
     layers = student.config.layers
-    if any((shape.heads or 1) > one.heads or (shape.ffn or 1) > one.ffn for one in layers):
+    if any((shape.heads or 1) > layer.heads or (shape.ffn or 1) > layer.ffn for layer in layers):
         raise RecipeError("compress.distil: heads and ffn can only shrink; give `hidden` for another shape")
     return surgery.narrow(
         student,

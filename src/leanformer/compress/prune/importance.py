@@ -61,8 +61,8 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
         for score, each in zip(units, rows, strict=True):
             score += torch.stack([_moved(one, next(found)) for one in each]).sum(dim=0).abs().cpu()
     scale = 1 / max(tokens, 1)
-    normed = tuple(one / one.norm().clamp_min(1e-30) for one in heads)
-    return Scores(normed, tuple(one * scale for one in units))
+    normed = tuple(head / head.norm().clamp_min(1e-30) for head in heads)
+    return Scores(normed, tuple(unit * scale for unit in units))
 
 
 def _incoming(ffn: FeedForward) -> list[Tensor]:

@@ -39,7 +39,7 @@ def measure_latency_table(
     The last layer has curves of its own, since a graph may compute it for one token alone. All layers are timed as if
     they were of its kind: what its window and its angles are makes little difference beside the products.
     """
-    most = Widths(max(one.heads for one in config.layers), max(one.ffn for one in config.layers))
+    most = Widths(max(layer.heads for layer in config.layers), max(layer.ffn for layer in config.layers))
     least = _of_width(config, 1, max(1, most.ffn // points))
 
     def time(*layers: LayerShape) -> float:

@@ -120,13 +120,13 @@ def tune(
     head reads no other. Every second text is held out (`best_map`). Models of the same depth and width, on one device.
     """
     with torch.no_grad():
-        states = [tuple(m.encoder.embeddings(one.ids, one.types) for m in (whole, pruned)) for one in batches]
+        states = [tuple(m.encoder.embeddings(batch.ids, batch.types) for m in (whole, pruned)) for batch in batches]
         depth = len(pruned.encoder.layers)
         for i in range(depth):
             theirs, ours = whole.encoder.layers[i], pruned.encoder.layers[i]
             assert isinstance(theirs, Layer)
             assert isinstance(ours, Layer)
-            counted = [one.mask.bool() for one in batches]
+            counted = [batch.mask.bool() for batch in batches]
             if i == depth - 1 and pruned.config.head.pooling == "first":
                 counted = [_first(one) for one in counted]
             before = after = 0.0

@@ -133,9 +133,9 @@ class Prune(Make):
                 if wanted is not None and wanted > there:
                     raise RecipeError(
                         f"{_NAME}: {what} {wanted}, but layer {i + 1} has only {there}\n"
-                        f"  remedy: at most {min(getattr(one, what) for one in config.layers)}"
+                        f"  remedy: at most {min(getattr(layer, what) for layer in config.layers)}"
                     )
-        return tuple(Widths(self.heads or one.heads, self.ffn or one.ffn) for one in config.layers)
+        return tuple(Widths(self.heads or layer.heads, self.ffn or layer.ffn) for layer in config.layers)
 
 
 def best(scores: Tensor, count: int) -> Tensor:

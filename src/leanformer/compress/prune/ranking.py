@@ -24,8 +24,8 @@ def random_scores(config: EncoderConfig, seed: int) -> Scores:
     """Drawn evenly from 0 to 1."""
     generator = torch.Generator().manual_seed(seed)
     return Scores(
-        tuple(torch.rand(one.heads, generator=generator, dtype=torch.float64) for one in config.layers),
-        tuple(torch.rand(one.ffn, generator=generator, dtype=torch.float64) for one in config.layers),
+        tuple(torch.rand(layer.heads, generator=generator, dtype=torch.float64) for layer in config.layers),
+        tuple(torch.rand(layer.ffn, generator=generator, dtype=torch.float64) for layer in config.layers),
     )
 
 

@@ -63,7 +63,7 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     # the deviation of the draws is only a factor that all gradients share.
     labels = form_of(artifact.task).draw(flat(answers.logits).astype(np.float64), generator)
     if is_ragged(answers.logits):
-        labels = ragged(np.split(labels, np.cumsum([len(one) for one in answers.logits])[:-1]))
+        labels = ragged(np.split(labels, np.cumsum([len(logit) for logit in answers.logits])[:-1]))
     return TrainingSet(rows.rows, rows.labels(labels), padding)
 
 
@@ -90,9 +90,9 @@ def first_tokens(batches: Sequence[Batch], most: int) -> list[Batch]:
     """The first batches that together have at most `most` tokens, and at least one."""
     taken: list[Batch] = []
     tokens = 0
-    for one in batches:
-        tokens += int(one.mask.sum())
+    for batch in batches:
+        tokens += int(batch.mask.sum())
         if taken and tokens > most:
             break
-        taken.append(one)
+        taken.append(batch)
     return taken

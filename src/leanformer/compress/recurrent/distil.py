@@ -212,7 +212,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
             )  # fmt: skip
         if not any(part.is_labelled and len(part) for part in parts):
             raise RecipeError(f"compress.bilstm: {self.strategy} learns from labels too, and no training text has one")
-        if self.strategy == "D0" and len({one for part in parts for one in part.languages or ()}) > 1:
+        if self.strategy == "D0" and len({language for part in parts for language in part.languages or ()}) > 1:
             raise RecipeError(
                 "compress.bilstm: D0 learns from the labels of one language, and the data have several\n"
                 "  remedy: name one by `language`, or take D0-S, which shares all"

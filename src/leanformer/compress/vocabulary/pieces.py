@@ -47,8 +47,8 @@ def count_pieces(tokenizer: RustTokenizer, texts: Sequence[str], rows: int) -> n
     """How often each id occurs in `texts`: int64 `[rows]`."""
     counts = np.zeros(rows, dtype=np.int64)
     for ids in _encoded(tokenizer, texts):
-        for one in ids:
-            counts += np.bincount(one, minlength=rows)
+        for token_id in ids:
+            counts += np.bincount(token_id, minlength=rows)
     return counts
 
 

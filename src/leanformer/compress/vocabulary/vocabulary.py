@@ -152,7 +152,7 @@ class Vocabulary:
 
 def _merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The merges in order of rank; files hold them as pairs, older ones as two words with a space between."""
-    pairs = (one.split(" ") if isinstance(one, str) else one for one in model["merges"])
+    pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
     return [(left, right) for left, right in pairs]
 
 

@@ -24,18 +24,18 @@ def read_column(examples: Examples, name: str) -> tuple[str, ...]:
             path=examples.source or None, remedy="give the examples as a file",
         )  # fmt: skip
     records = _records(path)
-    if tuple(str(one.get("text", "")) for one in records) != examples.texts:
+    if tuple(str(record.get("text", "")) for record in records) != examples.texts:
         raise DataError(
             f"the column {name!r} cannot be matched: the file's rows are not the examples' rows", path=path,
             remedy="use a split that has a file of its own",
         )  # fmt: skip
-    if not any(name in one for one in records):
-        there = sorted({key for one in records[:100] for key in one} - {"text", "label", "text_pair"})
+    if not any(name in record for record in records):
+        there = sorted({key for record in records[:100] for key in record} - {"text", "label", "text_pair"})
         raise DataError(
             f"no column {name!r}; besides text and label there is {', '.join(there) or 'none'}", path=path,
             remedy="name one of these, or length or class",
         )  # fmt: skip
-    values = (one.get(name) for one in records)
+    values = (record.get(name) for record in records)
     return tuple("" if value is None else str(value).strip() for value in values)
 
 

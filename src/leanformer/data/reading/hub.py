@@ -109,7 +109,7 @@ def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) 
                 )
             chosen[split] = named[split]
         # A split that is named for one of ours is no longer found for another by its own name.
-        elif found := [one for one in names if one in theirs and one not in named.values()]:
+        elif found := [name for name in names if name in theirs and name not in named.values()]:
             chosen[split] = found[0]
     if not chosen:
         raise DataError(

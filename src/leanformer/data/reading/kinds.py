@@ -52,7 +52,7 @@ def _answer(rows: list[Row]) -> str:
     if 2 * sum(isinstance(row.label, tuple) for row in rows) > len(rows):
         return "labels"
     values = [row.label for row in rows if row.label is not None and not isinstance(row.label, tuple)]
-    fractions = sum(bool(_FRACTION.fullmatch(str(one))) for one in values)
-    numbers = sum(as_score(one) is not None for one in values)
+    fractions = sum(bool(_FRACTION.fullmatch(str(value))) for value in values)
+    numbers = sum(as_score(value) is not None for value in values)
     # One stray word among thousands of scores is an error in the data, to be said as such, and no other kind of task.
     return "score" if fractions and 2 * numbers > len(values) else "label"

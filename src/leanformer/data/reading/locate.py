@@ -71,7 +71,7 @@ def _languages(folder: Path) -> list[Path]:
     stems = [stem for stems in ALIASES.values() for stem in stems]
     if any(_files_of(folder, stem) for stem in stems):
         return []
-    below = sorted(one for one in folder.iterdir() if one.is_dir())
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
     return [one for one in below if any(_files_of(one, stem) for stem in stems)]
 
 

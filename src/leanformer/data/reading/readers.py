@@ -144,7 +144,7 @@ def missing_path(path: Path) -> DataError:
     parent = path.parent
     while not parent.exists():
         path, parent = parent, parent.parent
-    beside = sorted(one.name for one in islice(parent.iterdir(), 1000)) if parent.is_dir() else []
+    beside = sorted(path.name for path in islice(parent.iterdir(), 1000)) if parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=3)
     if near:
         return DataError("no such file or folder", path=path, remedy=f"did you mean {' or '.join(near)}?")

@@ -83,7 +83,7 @@ def quantise_lstm(graph: onnx.ModelProto, *, weight_bits: int = 8) -> None:
     What goes into its products is quantised as it comes, one scale for all rows of a batch and a step: an answer then
     depends, a little, on what shares its batch.
     """
-    constants = {one.name: one for one in graph.graph.initializer}
+    constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     for at, node in enumerate(graph.graph.node):
         if node.op_type != "LSTM":
             continue

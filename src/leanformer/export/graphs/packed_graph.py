@@ -182,7 +182,7 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
         g.node("Squeeze", [made["first_token"].input[0], g.integers(1)], "first_token")
         renamed[lines.output[0]] = lines.input[0]
         names_in_place = (first, "first_token")
-    own = {one.output[0]: one for one in g.nodes}
+    own = {node.output[0]: node for node in g.nodes}
     in_place = {name: own.pop(name) for name in names_in_place}
     nodes = list(own.values())
     for node in packed.graph.node:
@@ -194,7 +194,7 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
             kept.input[:] = [renamed.get(name, name) for name in node.input]
             nodes.append(kept)
     used = {name for node in nodes for name in node.input}
-    constants = {one.name: one for one in (*packed.graph.initializer, *g.constants) if one.name in used}
+    constants = {tensor.name: tensor for tensor in (*packed.graph.initializer, *g.constants) if tensor.name in used}
     types = ["token_type_ids"] if any(one.name == TYPES for one in packed.graph.input) else []
     labels = packed.graph.output[0].type.tensor_type.shape.dim[-1].dim_value
     each = [] if "first_token" in made else ["tokens"]

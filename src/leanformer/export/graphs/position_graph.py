@@ -135,12 +135,12 @@ class Positions:
 
 def _kinds(config: EncoderConfig) -> list[tuple[int | None, tuple[int, ...] | None]]:
     """The kinds of biases other than padding alone, in the order in which layers need them."""
-    kinds = [(one.window, one.bias_columns) for one in config.layers]
-    return [one for one in dict.fromkeys(kinds) if config.relative_bias is not None or one[0] is not None]
+    kinds = [(layer.window, layer.bias_columns) for layer in config.layers]
+    return [kind for kind in dict.fromkeys(kinds) if config.relative_bias is not None or kind[0] is not None]
 
 
 def _bases(config: EncoderConfig) -> list[float]:
-    return list(dict.fromkeys(one.rotary_base for one in config.layers if one.rotary_base is not None))
+    return list(dict.fromkeys(layer.rotary_base for layer in config.layers if layer.rotary_base is not None))
 
 
 def position_operators(config: EncoderConfig, *, first_token_only: bool) -> Counter[str]:
@@ -159,6 +159,6 @@ def position_operators(config: EncoderConfig, *, first_token_only: bool) -> Coun
     if (kinds or bases) and not config.position_table:
         counts.update({"Shape": 1})
     counts.update({"Slice": 2 * len(bases), "Concat": 2 * len(bases), "Neg": len(bases)})
-    rotary = sum(one.rotary_base is not None for one in config.layers)
+    rotary = sum(layer.rotary_base is not None for layer in config.layers)
     counts.update({"Split": rotary, "Concat": rotary, "Mul": 2 * rotary, "Add": rotary})
     return counts

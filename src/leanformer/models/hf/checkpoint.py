@@ -234,7 +234,9 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     if form_of(task).per_word:
         _check_token_head(family)
         as_stock, weights = token_head(as_stock), _token_names(weights)
-        theirs["architectures"] = [one.replace(_SEQUENCES, _TOKENS) for one in theirs["architectures"]]
+        theirs["architectures"] = [
+            architecture.replace(_SEQUENCES, _TOKENS) for architecture in theirs["architectures"]
+        ]
     if as_stock != config:
         raise CheckpointError(
             f"a stock {config.family} has no option for what this model computes\n"

@@ -108,8 +108,8 @@ def _layers(theirs: Mapping[str, Any], heads: int) -> tuple[LayerShape, ...]:
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
     """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
     options.need_uniform(ours)
-    types = [_GLOBAL if one.window is None else _LOCAL for one in ours.layers]
-    bases = dict(zip(types, (one.rotary_base for one in ours.layers), strict=True))
+    types = [_GLOBAL if layer.window is None else _LOCAL for layer in ours.layers]
+    bases = dict(zip(types, (layer.rotary_base for layer in ours.layers), strict=True))
     return {
         "architectures": ["ModernBertForSequenceClassification"],
         "model_type": "modernbert",
@@ -129,7 +129,7 @@ def write_config(ours: EncoderConfig) -> dict[str, Any]:
         "mlp_dropout": ours.dropout,
         "layer_types": types,
         "rope_parameters": {kind: {"rope_type": "default", "rope_theta": base} for kind, base in bases.items()},
-        "local_attention": 2 * next((one.window for one in ours.layers if one.window is not None), 64),
+        "local_attention": 2 * next((layer.window for layer in ours.layers if layer.window is not None), 64),
         "classifier_pooling": "cls" if ours.head.pooling == "first" else "mean",
         "classifier_activation": options.WRITTEN_ACTIVATIONS[ours.head.activation],
         "classifier_bias": ours.head.bias,

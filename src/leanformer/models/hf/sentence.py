@@ -135,7 +135,7 @@ def _prompts(folder: Path) -> tuple[str, tuple[str, ...]]:
             "of each vector alone\n  remedy: write null, and cut the vectors yourself (bring them to length 1 again)"
         )
     prompts, name = config.get("prompts") or {}, config.get("default_prompt_name")
-    if not isinstance(prompts, Mapping) or not all(isinstance(one, str | None) for one in prompts.values()):
+    if not isinstance(prompts, Mapping) or not all(isinstance(prompt, str | None) for prompt in prompts.values()):
         raise CheckpointError(f"{path}: prompts are not names with texts\n  remedy: write them so, or leave them out")
     if name is not None and (not isinstance(name, str) or not isinstance(prompts.get(name), str)):
         raise CheckpointError(

@@ -227,7 +227,7 @@ def check_ids(theirs: Any, path: Path, texts: Sequence[Text], source: object, pr
 
 
 def _shown(theirs: Any, ids: Any) -> str:
-    shown = [str(token) for token in theirs.convert_ids_to_tokens([int(one) for one in ids[:12]])]
+    shown = [str(token) for token in theirs.convert_ids_to_tokens([int(token_id) for token_id in ids[:12]])]
     return " ".join(shown) + (" ..." if len(ids) > 12 else "")
 
 

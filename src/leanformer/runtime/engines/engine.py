@@ -67,7 +67,7 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error}){AGAIN}") from error
         self._path, self._padding_id = path, padding_id
-        names = {one.name for one in self._session.get_inputs()}
+        names = {input_.name for input_ in self._session.get_inputs()}
         self._packed, self._takes_first = "ids" in names, "first" in names
         self.takes_types = bool({"types", "token_type_ids"} & names)
 

@@ -42,9 +42,9 @@ class _Model:
     """A model in C++, for as long as this object lives."""
 
     def __init__(self, weights: Weights, functions: _Level) -> None:
-        tables = [None if one is None else _apart(one) for one in weights.arrays[: weights.tables]]
+        tables = [None if array is None else _apart(array) for array in weights.arrays[: weights.tables]]
         arrays = tables + weights.arrays[weights.tables :]
-        pointers = (_POINTER * len(arrays))(*(None if one is None else one.ctypes.data for one in arrays))
+        pointers = (_POINTER * len(arrays))(*(None if array is None else array.ctypes.data for array in arrays))
         layers = (LayerShape * len(weights.layers))(*weights.layers)
         self.pointer = functions.make(ctypes.addressof(weights.shape), layers, ctypes.cast(pointers, _POINTER))
         if not self.pointer:

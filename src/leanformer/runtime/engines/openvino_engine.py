@@ -106,7 +106,7 @@ class OpenVinoEngine:
         self._requests: dict[tuple[int, int], tuple[Any, SimpleQueue[Any]]] = {}
         self._lock = Lock()
         try:
-            names = {one.get_any_name() for one in self._core.read_model(path).inputs}
+            names = {input_.get_any_name() for input_ in self._core.read_model(path).inputs}
             self._types, self._takes_first = "types" in names, "first" in names
         except Exception as error:  # it raises RuntimeError for a broken file, and other classes for other causes
             raise ArtifactError(f"{path}: OpenVINO cannot load it ({error})") from error

@@ -164,7 +164,7 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     if "segments" not in graph.inputs:
         raise UnsupportedGraphError("it does not take packs")
     per_token = "first" not in graph.inputs
-    size, shapes = int(properties["head_size"]), [tuple(one) for one in properties["layers"]]
+    size, shapes = int(properties["head_size"]), [tuple(layer) for layer in properties["layers"]]
     r = Reader(graph, size)
     words, types = r.get("word_table"), r.get("token_type_table")
     rows, scales, places = r.get("word_table_int8"), r.get("word_table_scales"), r.need("position_table")
@@ -200,7 +200,9 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     labels = len(r.need("classifier.bias"))
     r.linear("classifier", hidden, labels)
     check_rest(graph, r, _OPERATORS)
-    bends = sum(node.operator in {one.split(" ")[0] for one in _FUNCTIONS if one} for node in graph.nodes)
+    bends = sum(
+        node.operator in {function.split(" ")[0] for function in _FUNCTIONS if function} for node in graph.nodes
+    )
     if bends != len(shapes) + (not per_token):
         raise UnsupportedGraphError(f"it has {bends} activation functions for {len(shapes)} layers and its head")
     activations = {r.function(f"layer{index}.activation") for index in range(len(shapes))}

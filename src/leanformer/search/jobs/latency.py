@@ -69,7 +69,7 @@ def fit(shapes: Sequence[PlannedShape], measured: Sequence[float]) -> Fit | None
     """Least squares on relative errors, with a little ridge; None for fewer than `LEAST_POINTS` points."""
     if len(shapes) < LEAST_POINTS:
         return None
-    rows, times = np.array([features(one) for one in shapes]), np.array(measured)
+    rows, times = np.array([features(shape) for shape in shapes]), np.array(measured)
     scale = np.abs(rows).max(axis=0)
     scale[scale == 0] = 1.0
     weights = _solve(rows / scale, times) / scale

@@ -96,9 +96,9 @@ class Runner:
     def make(self, job: Job) -> Artifact:
         """The model of a job. Raises `LeanformerError` where its recipe cannot be run, or ends before its end."""
         outcome = self.run(job)
-        steps = [one["name"] for one in job["recipe"]["steps"]]
+        steps = [step["name"] for step in job["recipe"]["steps"]]
         if steps[-1] not in outcome.artifacts:
-            name = next(one for one in steps if one in outcome.left_out)
+            name = next(step for step in steps if step in outcome.left_out)
             raise LeanformerError(f"{name}: {outcome.left_out[name]}")
         return outcome.artifacts[steps[-1]]
 
@@ -210,7 +210,7 @@ class Runner:
             found = {"answers": [one.tolist() for one in decide(self._teacher_logits(), self.teacher.task)]}
             keep(path, found)
         if form_of(self.teacher.task).per_word:
-            return ragged([np.asarray(one, dtype=np.int64) for one in found["answers"]])
+            return ragged([np.asarray(answer, dtype=np.int64) for answer in found["answers"]])
         return np.asarray(found["answers"])
 
     def _teacher_logits(self) -> np.ndarray:

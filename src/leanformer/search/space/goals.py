@@ -83,7 +83,9 @@ class Goals:
         says little of how good it will be, and what it costs to run is known already. Nor does it of what it will find.
         """
         found = {
-            one.name: one.violation(figures) for one in self.bounds if whole or one.figure not in ("drop", "quality")
+            bound.name: bound.violation(figures)
+            for bound in self.bounds
+            if whole or bound.figure not in ("drop", "quality")
         }
         if whole and not self.allow_lost and (lost := figures.get("lost")):
             found["lost"] = float(len(lost))
@@ -91,17 +93,17 @@ class Goals:
 
     def violation(self, figures: Figures, *, whole: bool = True) -> float:
         """The sum of what passes the bounds; 0 where all are kept."""
-        return sum(max(0.0, one) for one in self.violations(figures, whole=whole).values())
+        return sum(max(0.0, violation) for violation in self.violations(figures, whole=whole).values())
 
     @property
     def timed(self) -> tuple[str, ...]:
         """Latencies that goals or bounds speak of: what a latency predictor can judge by."""
-        named = [*self.names, *(one.figure for one in self.bounds)]
+        named = [*self.names, *(bound.figure for bound in self.bounds)]
         return tuple(dict.fromkeys(one for one in named if one.startswith("latency_ms_")))
 
     @property
     def needs_time(self) -> bool:
-        return any(one in TIMED for one in (*self.names, *(bound.figure for bound in self.bounds)))
+        return any(name in TIMED for name in (*self.names, *(bound.figure for bound in self.bounds)))
 
     def check_metric(self, metric: str) -> None:
         """Raises `RecipeError` where quality was called by the name of another metric than the task's."""
@@ -112,7 +114,7 @@ class Goals:
 
     def to_json(self) -> dict[str, Any]:
         goals = [{"figure": n, "maximise": more} for n, more in zip(self.names, self.maximised, strict=True)]
-        return {"goals": goals, "bounds": {one.name: one.value for one in self.bounds}}
+        return {"goals": goals, "bounds": {bound.name: bound.value for bound in self.bounds}}
 
 
 def read_goals(value: Any, where: str) -> Goals:

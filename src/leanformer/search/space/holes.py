@@ -40,7 +40,7 @@ class Choose:
 
     def start(self, default: Any) -> Any:
         """`default` where it is among the values, else the first of them."""
-        return default if any(_same(default, one) for one in self.labels) else self.labels[0]
+        return default if any(_same(default, label) for label in self.labels) else self.labels[0]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def read_hole(name: str, value: dict[str, Any], where: str) -> Hole:
         options = value["choose"]
         if not isinstance(options, list) or len(options) < 2:
             raise RecipeError(f"{where}: `choose:` is a list of two values or more\n  remedy: choose: [1, 2, 3]")
-        labels = tuple(_label(one) for one in options)
+        labels = tuple(_label(option) for option in options)
         for i, one in enumerate(labels):
             if any(_same(one, other) for other in labels[:i]):
                 raise RecipeError(f"{where}: `choose:` names {one!r} twice")
@@ -115,7 +115,7 @@ def read_hole(name: str, value: dict[str, Any], where: str) -> Hole:
     ends = value["range"]
     if not isinstance(ends, list) or len(ends) != 2:
         raise RecipeError(f"{where}: `range:` is a list of two numbers\n  remedy: range: [0.3, 0.9]")
-    low, high = (_number(one, where) for one in ends)
+    low, high = (_number(end, where) for end in ends)
     log, step = value.get("log", False), value.get("step")
     if not isinstance(log, bool):
         raise RecipeError(f"{where}: `log:` is true or false, not {log!r}")

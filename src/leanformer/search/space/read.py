@@ -231,7 +231,7 @@ def _holds_hole(value: Any) -> bool:
     if is_hole(value):
         return True
     parts: Sequence[Any] = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_holds_hole(one) for one in parts)
+    return any(_holds_hole(part) for part in parts)
 
 
 def _try(space: Space) -> None:

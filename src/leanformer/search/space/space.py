@@ -44,7 +44,7 @@ class StepTemplate:
     where: str
 
     def defaults(self) -> dict[str, Any]:
-        return {one.name: one.default for one in fields(catalog.load(self.technique))}
+        return {field_.name: field_.default for field_ in fields(catalog.load(self.technique))}
 
     def fill(self, pick: Pick) -> RecipeStep:
         defaults = self.defaults()
@@ -55,7 +55,7 @@ class StepTemplate:
         return RecipeStep(self.technique, step, name, uses, rung, data=data)
 
     def holes(self) -> list[Hole]:
-        return [one for one in self.values.values() if isinstance(one, Choose | Range)]
+        return [value for value in self.values.values() if isinstance(value, Choose | Range)]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Space:
         steps: list[RecipeStep] = []
         for slot in self.steps:
             templates = slot.steps(noted(slot.hole, None)) if isinstance(slot, StepChoice) else (slot,)
-            steps += [one.fill(noted) for one in templates]
+            steps += [template.fill(noted) for template in templates]
         runtime = {name: _filled(value, None, noted) for name, value in self.runtime.items()}
         if not steps:
             raise RecipeError(f"{self.source}: with these choices there is no step at all")

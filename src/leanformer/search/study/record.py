@@ -29,11 +29,11 @@ def describe_search(study: Study, budget: Budget, why: str, facts: dict[str, Any
         "budget": asdict(budget),
         "ended": why,
         "spent": asdict(study.now()),
-        "counts": dict(Counter(one.state for one in study.trials)),
+        "counts": dict(Counter(trial.state for trial in study.trials)),
         "front": [one.number for one in study.front()],
         "kept_off": [one.number for one in study.kept_off()],
         "expected": expected(study),
-        "trials": [one.to_json() for one in study.trials],
+        "trials": [trial.to_json() for trial in study.trials],
     }
     if isinstance(study.judge, LatencyPredictor):
         record["predictor"] = study.judge.errors() | {
@@ -51,12 +51,12 @@ def expected(study: Study) -> dict[str, Any] | None:
     """
     goals = study.space.goals
     at = goals.names.index("quality") if "quality" in goals.names else 0
-    trials = [one for one in study.trials if one.state in (FINISHED, STOPPED)]
-    values = [merit for one in trials if math.isfinite(merit := -goals.costs(one.figures)[at])]
+    trials = [trial for trial in study.trials if trial.state in (FINISHED, STOPPED)]
+    values = [merit for trial in trials if math.isfinite(merit := -goals.costs(trial.figures)[at])]
     if not values:
         return None
     sign = 1.0 if goals.maximised[at] else -1.0
-    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in one.results) for one in trials)
+    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in trial.results) for trial in trials)
     return {
         "figure": goals.names[at],
         "trials": len(values),
@@ -75,6 +75,6 @@ def chosen_from(record: dict[str, Any]) -> str:
 
 def _saved(study: Study) -> float | None:
     """Seconds that the skipped trials would have taken, were they like the others; None where none ran."""
-    ran = [one for one in study.trials if one.results]
+    ran = [trial for trial in study.trials if trial.results]
     seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in one.results) for one in ran)
     return seconds / len(ran) * len(study.of_state(SKIPPED)) if ran else None

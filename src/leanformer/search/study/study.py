@@ -106,10 +106,10 @@ class Study:
     @property
     def count(self) -> int:
         """Trials that count: those that were run."""
-        return sum(one.ran for one in self.trials)
+        return sum(trial.ran for trial in self.trials)
 
     def of_state(self, state: str) -> list[Trial]:
-        return [one for one in self.trials if one.state == state]
+        return [trial for trial in self.trials if trial.state == state]
 
     def front(self) -> list[Trial]:
         """The finished trials that keep all bounds and that none of these dominates, by the first goal.

@@ -51,6 +51,6 @@ class Trial:
             "figures": self.figures,
             "predicted": self.predicted,
             "of": self.of,
-            "wall_seconds": sum(one.get("wall_seconds") or 0.0 for one in self.results),
-            "cpu_seconds": sum(one.get("cpu_seconds") or 0.0 for one in self.results),
+            "wall_seconds": sum(result.get("wall_seconds") or 0.0 for result in self.results),
+            "cpu_seconds": sum(result.get("cpu_seconds") or 0.0 for result in self.results),
         }

@@ -28,7 +28,7 @@ def scores(logits: np.ndarray, query: Query, task: Task) -> list[Scores]:
     if query.raw_scores:
         names = task.labels or ("score",)
         return [_ranked(dict(zip(names, map(float, row), strict=True)), query.top_k) for row in logits]
-    return [_ranked(_shares(one), query.top_k) for one in to_predictions(logits, task)]
+    return [_ranked(_shares(prediction), query.top_k) for prediction in to_predictions(logits, task)]
 
 
 def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list[Spans]:
@@ -40,7 +40,7 @@ def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list
     Args:
         logits: of words, ragged `[sentences]` of `[words, labels]`.
     """
-    return [[_span(one) for one in each.spans or ()] for each in to_predictions(logits, task, sentences)]
+    return [[_span(span) for span in each.spans or ()] for each in to_predictions(logits, task, sentences)]
 
 
 def vectors(values: np.ndarray, query: Query) -> list[list[float]]:

@@ -37,8 +37,8 @@ def make_app(service: Service) -> ASGIApp:
     routes = Routes(service)
     app: ASGIApp = Starlette(
         routes=[
-            *(Route(f"/{one}", partial(routes.ask, route=one), methods=["POST"]) for one in OPTIONS),
-            *(Route(f"/{one}/stream", partial(routes.stream, route=one), methods=["POST"]) for one in OPTIONS),
+            *(Route(f"/{option}", partial(routes.ask, route=option), methods=["POST"]) for option in OPTIONS),
+            *(Route(f"/{option}/stream", partial(routes.stream, route=option), methods=["POST"]) for option in OPTIONS),
             Route("/info", routes.info),
             Route("/health", routes.health),
             Route("/ready", routes.ready),
@@ -111,14 +111,14 @@ class Routes:
     async def info(self, request: Request) -> Response:
         models = [
             {
-                "name": one.name,
-                "version": one.version,
+                "name": model.name,
+                "version": model.version,
                 # A matrix tells nobody anything here.
-                "task": {key: value for key, value in one.task.to_json().items() if key != "transitions"},
-                "max_tokens": one.max_tokens,
-                **one.facts,
+                "task": {key: value for key, value in model.task.to_json().items() if key != "transitions"},
+                "max_tokens": model.max_tokens,
+                **model.facts,
             }
-            for one in self.service.generation.models.values()
+            for model in self.service.generation.models.values()
         ]
         settings = self.service.settings
         limits = dict(vars(self.limits))

@@ -67,7 +67,7 @@ async def read_lines(request: Request, limits: Limits) -> AsyncIterator[bytes]:
         if part is None:
             break
         *lines, rest = (rest + part).split(b"\n") if b"\n" in part else ([rest + part])
-        if len(rest) > limits.body_bytes or any(len(one) > limits.body_bytes for one in lines):
+        if len(rest) > limits.body_bytes or any(len(line) > limits.body_bytes for line in lines):
             raise Refused(413, f"a line is too long; the limit body_bytes is {limits.body_bytes}")
         for line in lines:
             yield line

@@ -21,7 +21,7 @@ from leanformer.serve.settings import LOOPBACK_NAMES, Settings
 
 # Health checks carry no key, and the pages hold nothing that is not in the source of this package.
 OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
-ROUTES = (*OPEN_ROUTES, "/info", "/metrics", *(f"/{one}{way}" for one in OPTIONS for way in ("", "/stream")))
+ROUTES = (*OPEN_ROUTES, "/info", "/metrics", *(f"/{option}{way}" for option in OPTIONS for way in ("", "/stream")))
 # In a request's scope: a function that breaks its connection off. See `connection.py`.
 ABORT = "leanformer.abort"
 # In a request's scope: functions that tell whether all of its body is here, and whether its client reads its answers
@@ -50,7 +50,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, log: Log) -> None:
         self._app, self._settings, self._metrics, self._log = app, settings, metrics, log
         self._key = None if settings.key is None else settings.key.encode()
-        self._hosts = {*LOOPBACK_NAMES, *(one.lower() for one in settings.hosts)} if settings.loopback else None
+        self._hosts = {*LOOPBACK_NAMES, *(host.lower() for host in settings.hosts)} if settings.loopback else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -104,7 +104,7 @@ def fit(query: Query, task: Task) -> Query:
         applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"
         raise Refused(422, f'function_to_apply: {applied}; leave it out, or ask for logits with "none"')
     if task.pairs:
-        if not single and len(texts) == 2 and all(isinstance(one, str) for one in texts):
+        if not single and len(texts) == 2 and all(isinstance(text, str) for text in texts):
             texts, single = [(str(texts[0]), str(texts[1]))], True
         for index, text in enumerate(texts):
             if isinstance(text, str):

@@ -40,8 +40,8 @@ def describe(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
         },
         "paths": {
             "/": {"get": _page(), "post": _ask_any(tasks, limits)},
-            **{f"/{one}": {"post": _ask(one, limits)} for one in OPTIONS},
-            **{f"/{one}/stream": {"post": _stream(one, limits)} for one in OPTIONS},
+            **{f"/{option}": {"post": _ask(option, limits)} for option in OPTIONS},
+            **{f"/{option}/stream": {"post": _stream(option, limits)} for option in OPTIONS},
             "/info": {"get": _get("Models, their labels and versions, and all limits", "info")},
             "/health": {"get": _get("Whether the process answers", "health", key=False)},
             "/ready": {"get": _get("Whether a request would be answered now", "ready", 503, key=False)},

@@ -101,14 +101,14 @@ class Scheduler:
     def dispatch(self) -> None:
         """Hand out what waits to the workers that can take it."""
         while self.waiting:
-            idle = [one for one in self.workers if not one.packs]
+            idle = [worker for worker in self.workers if not worker.packs]
             if idle:
                 share = max(_SMALLEST_SHARE, math.ceil(self.waiting / len(idle)))
                 worker, budget = idle[0], min(self.pack_tokens, share)
             else:
                 # Where a whole pack waits, a second one may lie ready with a worker, so that it need not wait for
                 # this loop between the two. Less than that is worth more here, where it may still grow.
-                ready = [one for one in self.workers if len(one.packs) == 1]
+                ready = [worker for worker in self.workers if len(worker.packs) == 1]
                 if not ready or self.waiting < self.pack_tokens:
                     return
                 worker, budget = ready[0], self.pack_tokens

@@ -42,12 +42,12 @@ def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor
     Whatever kind of artifact there is comes through here, and is opened by `leanformer.loading`.
     """
     artifacts = [open_artifact(path) for path in folders]
-    predictors = [open_tuned(one, tuning=tuning) for one in artifacts]
+    predictors = [open_tuned(artifact, tuning=tuning) for artifact in artifacts]
     for predictor in predictors:
         # Sessions are made when they are first used; no request should pay for that.
-        for one in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
-            one.infer(one.tokenize([("a", "b") if one.task.pairs else "a"]))
-    return predictors, [one.content_hash for one in artifacts]
+        for member in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
+            member.infer(member.tokenize([("a", "b") if member.task.pairs else "a"]))
+    return predictors, [artifact.content_hash for artifact in artifacts]
 
 
 def main() -> None:
