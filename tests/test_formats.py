@@ -15,7 +15,7 @@ from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.cascade.rows import tokenizer_of
 from leanformer.cascade.store import check_members, read_cascade, write_cascade
-from leanformer.compress.distil.student import Shape, Trial, cut_student
+from leanformer.compress.distil.student import LayerTrial, StudentShape, cut_student
 from leanformer.compress.prune.scoring_set import open_for_pruning
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.export.onnx import Onnx
@@ -30,7 +30,7 @@ from leanformer.models.store import read_model
 from leanformer.recipe.run import _format_reason
 from leanformer.render.card import _usage
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.jobs.shapes import planned_shape
 from leanformer.serve.workers.tuned import open_tuned
 from leanformer.shapes.of_artifact import shape_of_artifact
@@ -95,7 +95,7 @@ def test_what_a_format_names_is_there_and_refusals_have_a_remedy(name: str):
 def _questions(context: Any, folder: Path) -> dict[str, Callable[[Artifact], Any]]:
     """What asks an artifact for its format, by name."""
     teacher = context.artifacts["teacher"]
-    runner = Runner(teacher, replace(context.data, test=None), folder)
+    runner = JobRunner(teacher, replace(context.data, test=None), folder)
     return {
         "loading": open_predictor,
         "PyTorch": TorchPredictor,
@@ -113,7 +113,7 @@ def _questions(context: Any, folder: Path) -> dict[str, Callable[[Artifact], Any
         "the members": read_cascade,
         "hidden states": lambda artifact: teacher_outputs(artifact, TEXTS, cache=folder, hidden=[1]),
         "a student": lambda artifact: cut_student(
-            Shape(layers=1), artifact, Trial((), context.data.dev, 1e-4), context
+            StudentShape(layers=1), artifact, LayerTrial((), context.data.dev, 1e-4), context
         ),
     }, {
         "operations": shape_of_artifact,

@@ -15,7 +15,7 @@ from leanformer.cli.measurements import with_measurements
 from leanformer.errors import LeanformerError
 from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.measurements import FLAG, MEASUREMENTS, Measurement
-from leanformer.render.block import Block
+from leanformer.render.block import ReportBlock
 from leanformer.render.blocks import blocks
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
@@ -27,9 +27,9 @@ def count(subject: Subject) -> dict[str, int]:
     return {"texts": len(subject.test)}
 
 
-def show(report: Report) -> list[Block]:
+def show(report: Report) -> list[ReportBlock]:
     rows = [(rung.name, str(rung.measured["counted"]["texts"])) for rung in report.rungs if "counted" in rung.measured]
-    return [Block("Counted texts", ("rung", "texts"), rows)]
+    return [ReportBlock("Counted texts", ("rung", "texts"), rows)]
 
 
 COUNTED = Measurement(

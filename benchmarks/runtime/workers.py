@@ -33,7 +33,7 @@ from leanformer.files import write_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores, physical_cores, places
 from leanformer.runtime.predictor import ENGINES, LightPredictor
-from leanformer.runtime.settings import Settings, default_settings
+from leanformer.runtime.settings import RuntimeSettings, default_settings
 
 
 def rows_of(count: int, vocabulary: int, longest: int) -> list[np.ndarray]:
@@ -47,7 +47,7 @@ def child(connection: Connection, folder: str, engine: str, place: list[int] | N
     """A worker process: packs in, logits out, until None comes."""
     if place is not None:
         os.sched_setaffinity(0, place)
-    predictor = LightPredictor(open_artifact(folder), threads=1, settings=Settings(engine))
+    predictor = LightPredictor(open_artifact(folder), threads=1, settings=RuntimeSettings(engine))
     while (rows := connection.recv()) is not None:
         connection.send(predictor.infer(rows))
 

@@ -42,7 +42,7 @@ from leanformer.search.jobs.remote import on_ray
 from leanformer.search.run import JOURNAL, Searched, search
 from leanformer.search.space.read import read_space
 from leanformer.search.space.space import Space
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 
 WORKERS = 2
 # Timings are taken, in one place, but are not what is shown here.
@@ -136,7 +136,7 @@ def searching(
     """A grid searched on Ray, a worker killed once so many trials are measured, beside the same without Ray."""
     shutil.rmtree(folder, ignore_errors=True)
     settings: dict[str, Any] = {
-        "budget": Budget(trials=trials), "sampler": "grid", "threads": 1, "device": "cpu", "speed": speed,
+        "budget": SearchBudget(trials=trials), "sampler": "grid", "threads": 1, "device": "cpu", "speed": speed,
         "final_speed": speed, "allow_weak_teacher": True, "say": lambda line: None,
     }  # fmt: skip
     journal = folder / "ray.work" / JOURNAL

@@ -19,7 +19,7 @@ from typing import Any
 
 from leanformer.metrics.pareto import nondominated_ranks
 from leanformer.search.jobs.executor import Job
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.space.goals import Goals
 from leanformer.search.space.halving import Halving, in_front, with_share
 from leanformer.search.space.space import Space
@@ -43,7 +43,7 @@ NOT_RUN = Ran(None, {}, 0.0)
 
 
 def ran_as_far_as_halved(
-    space: Space, record: Mapping[str, Any], runner: Runner, folder: Path, seed: int, say: Callable[[str], None]
+    space: Space, record: Mapping[str, Any], runner: JobRunner, folder: Path, seed: int, say: Callable[[str], None]
 ) -> dict[int, list[Ran]]:
     """Trial number -> what it came to on each share, the whole last; trials that failed on the whole are left out.
 
@@ -90,7 +90,7 @@ def _job(space: Space, trial: Mapping[str, Any], rung: int, share: float, seed: 
             "recipe": recipe.to_json(), "runtime": filled.runtime}  # fmt: skip
 
 
-def _ran(runner: Runner, job: Job, figures: Mapping[str, Any] | None, cpu_seconds: float, seen: set[str]) -> Ran:
+def _ran(runner: JobRunner, job: Job, figures: Mapping[str, Any] | None, cpu_seconds: float, seen: set[str]) -> Ran:
     """`seen` holds the steps that earlier jobs made, and then those of this one too."""
     outcome = runner.run(job)  # all found, but for what was left out
     steps: dict[str, float] = {}

@@ -36,13 +36,13 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.pareto import dominates, hypervolume
 from leanformer.recipe.library import find_recipe
 from leanformer.runtime.cores import allowed_cores
-from leanformer.search.jobs.local import SPEED, Runner
+from leanformer.search.jobs.local import SPEED, JobRunner
 from leanformer.search.run import Searched, search
 from leanformer.search.space.goals import Goals
 from leanformer.search.space.halving import share_of_data
 from leanformer.search.space.read import read_space
 from leanformer.search.space.space import Space
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.record import chosen_from
 
 FIXED = ("quick", "fastformers")
@@ -81,15 +81,15 @@ def compare(
     final_speed = SpeedSettings() if final_speed is None else final_speed
     whole = replace(space, halving=None, document=dict(space.document or {}) | {"halving": None})
     found = search(
-        whole, str(teacher.path), data, work / "whole", budget=Budget(trials=trials), sampler=sampler, seed=seed,
+        whole, str(teacher.path), data, work / "whole", budget=SearchBudget(trials=trials), sampler=sampler, seed=seed,
         threads=threads, speed=speed, final_speed=final_speed, say=say,
     )  # fmt: skip
     prepared = prepare(data, teacher, seed=seed, threads=threads)
     seen = replace(prepared.data, test=None)
-    runner = Runner(teacher, seen, work / "whole.work", threads, speed=speed, say=say)
+    runner = JobRunner(teacher, seen, work / "whole.work", threads, speed=speed, say=say)
     ran = ran_as_far_as_halved(space, found.record, runner, work / "rungs", seed, say)
     theirs = replace(prepare(fixed_data or data, teacher, seed=seed, threads=threads).data, test=None)
-    makers = Runner(teacher, theirs, fixed_work or work / "fixed", threads, speed=speed, say=say)
+    makers = JobRunner(teacher, theirs, fixed_work or work / "fixed", threads, speed=speed, say=say)
     entries, notes = _entries(makers, found, fixed, seed, threads)
     report = measure_ladder(
         entries, prepared.data, title=f"{space.name} on {data.name}", metric=prepared.metric, threads=threads,
@@ -116,7 +116,7 @@ def compare(
 
 
 def _entries(
-    runner: Runner, found: Searched, fixed: tuple[str, ...], seed: int, threads: int
+    runner: JobRunner, found: Searched, fixed: tuple[str, ...], seed: int, threads: int
 ) -> tuple[list[Entry], list[str]]:
     """The teacher in PyTorch, the last step of each fixed recipe, and the front."""
     entries, notes = baseline_entries(runner.teacher, threads), []

@@ -30,8 +30,8 @@ import ray
 
 from leanformer.errors import LeanformerError
 from leanformer.serve.run import run
-from leanformer.serve.settings import Settings
-from leanformer.serve.workers.jobs import Pack
+from leanformer.serve.settings import ServerSettings
+from leanformer.serve.workers.jobs import WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import Answer, Ask
 from leanformer.serve.workers.worker import open_models, score
@@ -68,12 +68,12 @@ class RayWorker:
     pool: RayPool
     actor: Any
     pid: int
-    packs: dict[int, Pack] = field(default_factory=dict)
+    packs: dict[int, WorkerBatch] = field(default_factory=dict)
 
-    def send(self, pack: Pack) -> None:
+    def send(self, pack: WorkerBatch) -> None:
         self.pool.spawn(self._score(pack))
 
-    async def _score(self, pack: Pack) -> None:
+    async def _score(self, pack: WorkerBatch) -> None:
         asked = self.actor.score.remote(pack.model, pack.exact, pack.rows())
         try:
             logits, seconds, failure = await asyncio.wait_for(asked, self.pool.stuck_seconds)
@@ -177,7 +177,7 @@ def main() -> None:
 
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     ray.init(address=arguments.address, include_dashboard=False, log_to_driver=False)
-    settings = Settings(
+    settings = ServerSettings(
         artifacts=named(arguments.folders), host=arguments.host, port=arguments.port, workers=arguments.replicas,
         key=read_key(None),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from leanformer.errors import DataError
 
 
 @dataclass(frozen=True)
-class Block:
+class PaddedBatch:
     """Padded rows: `ids` and `mask`, int64 `[rows, length]`; `types` likewise for pairs of texts, else None."""
 
     ids: np.ndarray
@@ -58,13 +58,13 @@ def check_rows(
                 )
 
 
-def pad_block(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> Block:
+def pad_block(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> PaddedBatch:
     """Rows of ids `[tokens]`, or of ids and token types `[tokens, 2]`, to a padded block; see `pad`."""
     if rows[0].ndim == 1:
-        return Block(*pad(rows, padding_id=padding_id, length=length))
+        return PaddedBatch(*pad(rows, padding_id=padding_id, length=length))
     ids, mask = pad([row[:, 0] for row in rows], padding_id=padding_id, length=length)
     types, _ = pad([row[:, 1] for row in rows], length=ids.shape[1])
-    return Block(ids, mask, types)
+    return PaddedBatch(ids, mask, types)
 
 
 def pad(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from leanformer.artifact import open_artifact
 from leanformer.files import write_json
 from leanformer.runtime.cores import default_threads
 from leanformer.runtime.predictor import ENGINES
-from leanformer.runtime.settings import Settings, default_settings, machine, read_tuning, to_json, tuning_path
+from leanformer.runtime.settings import RuntimeSettings, default_settings, machine, read_tuning, to_json, tuning_path
 from leanformer.tune import tune as tune_module
 from tests.cli.calling import Command, is_friendly, write_lines
 from tests.tiny import tiny_artifact, tiny_texts
@@ -41,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         tune_module,
         "candidates",
-        lambda goal, cores, engine: [default, Settings(pack_tokens=64), Settings(engine="openvino")],
+        lambda goal, cores, engine: [default, RuntimeSettings(pack_tokens=64), RuntimeSettings(engine="openvino")],
     )
     monkeypatch.setattr(tune_module, "LEAST_SECONDS", 0.1)
     monkeypatch.setattr(tune_module, "_check_budget", lambda *given: None)
@@ -68,7 +68,7 @@ def store(model: Path, cores: int, **changes: object) -> Path:
     path = tuning_path(artifact, cores)
     record = {
         "format_version": 1, "content": artifact.content_hash, "machine": machine(cores), "goal": "throughput",
-        "choice": to_json(Settings(pack_tokens=48)), "reason": "because it was quicker", "precision": [],
+        "choice": to_json(RuntimeSettings(pack_tokens=48)), "reason": "because it was quicker", "precision": [],
         "alternatives": [],
     }  # fmt: skip
     write_json(path, record | changes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leanformer.cluster.pool import DiedError, Pool
+from leanformer.cluster.pool import DiedError, TaskPool
 from leanformer.errors import LeanformerError
 from tests.cluster.pretending import PretendedRay, RayTaskError, placed
 
@@ -16,7 +16,7 @@ HERE = socket.gethostname()
 
 @pytest.fixture(autouse=True)
 def _placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pool, "_on", placed)
+    monkeypatch.setattr(TaskPool, "_on", placed)
 
 
 def double(number: int) -> int:
@@ -27,7 +27,7 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def taken(pool: Pool, count: int) -> list[Any]:
+def taken(pool: TaskPool, count: int) -> list[Any]:
     found: list[Any] = []
     while len(found) < count:
         pool.start()
@@ -37,7 +37,7 @@ def taken(pool: Pool, count: int) -> list[Any]:
 
 
 def test_each_task_gives_one_result():
-    pool = Pool(PretendedRay(), double, 1)
+    pool = TaskPool(PretendedRay(), double, 1)
     for number in range(7):
         pool.add(number, number)
     assert sorted(taken(pool, 7)) == [(number, 2 * number) for number in range(7)]
@@ -46,7 +46,7 @@ def test_each_task_gives_one_result():
 
 def test_no_machine_is_given_more_than_its_cores():
     ray = PretendedRay({"a": 5, "b": 2, "small": 1})
-    pool = Pool(ray, double, 2)
+    pool = TaskPool(ray, double, 2)
     assert pool.size == 3
     for number in range(9):
         pool.add(number, number)
@@ -61,12 +61,12 @@ def test_no_machine_is_given_more_than_its_cores():
 
 def test_more_cores_than_any_machine_has_are_refused():
     with pytest.raises(LeanformerError, match="takes 4 cores"):
-        Pool(PretendedRay({"a": 3, "b": 3}), double, 4)
+        TaskPool(PretendedRay({"a": 3, "b": 3}), double, 4)
 
 
 def test_a_quiet_machine_begins_nothing_and_others_do():
     ray = PretendedRay({HERE: 4, "other": 2})
-    pool = Pool(ray, double, 1)
+    pool = TaskPool(ray, double, 1)
     for number in range(8):
         pool.add(number, number)
     pool.start(quiet=True)
@@ -78,7 +78,7 @@ def test_a_quiet_machine_begins_nothing_and_others_do():
 @pytest.mark.parametrize("deaths", [1, 3])
 def test_what_a_dead_worker_did_is_done_again_and_there_once(deaths: int):
     ray, said = PretendedRay(), []
-    pool = Pool(ray, double, 1, retries=3, say=said.append)
+    pool = TaskPool(ray, double, 1, retries=3, say=said.append)
     for number in range(4):
         pool.add(number, number)
     ray.deaths = deaths
@@ -89,7 +89,7 @@ def test_what_a_dead_worker_did_is_done_again_and_there_once(deaths: int):
 
 def test_a_task_that_kills_every_worker_is_given_up():
     ray = PretendedRay({HERE: 1})
-    pool = Pool(ray, double, 1, retries=2)
+    pool = TaskPool(ray, double, 1, retries=2)
     pool.add("bad", 1)
     pool.add("good", 2)
     ray.deaths = 3
@@ -100,7 +100,7 @@ def test_a_task_that_kills_every_worker_is_given_up():
 
 
 def test_what_the_function_raises_reaches_the_driver():
-    pool = Pool(PretendedRay(), double, 1)
+    pool = TaskPool(PretendedRay(), double, 1)
     pool.add("mendable", -1)
     pool.start()
     with pytest.raises(LeanformerError, match="below 0"):
@@ -113,7 +113,7 @@ def test_what_the_function_raises_reaches_the_driver():
 
 def test_a_cluster_whose_machines_are_gone_says_so():
     ray = PretendedRay()
-    pool = Pool(ray, double, 1)
+    pool = TaskPool(ray, double, 1)
     pool.add(1, 1)
     ray.machines = {"tiny": 0}
     pool.start()
@@ -123,7 +123,7 @@ def test_a_cluster_whose_machines_are_gone_says_so():
 
 def test_closing_ends_what_runs():
     ray = PretendedRay()
-    pool = Pool(ray, double, 1)
+    pool = TaskPool(ray, double, 1)
     for number in range(5):
         pool.add(number, number)
     pool.start()

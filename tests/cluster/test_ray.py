@@ -17,7 +17,7 @@ from leanformer.bulk import Tally, numbered
 from leanformer.cluster.connection import connected, slots
 from leanformer.cluster.parts import begin, part_path, parts_folder, write_part
 from leanformer.cluster.scoring import Scored, score_file
-from leanformer.cluster.trials import Trial, result_path, run_trials, trials_as_they_finish
+from leanformer.cluster.trials import EndedTrial, result_path, run_trials, trials_as_they_finish
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.loading import open_predictor
 from leanformer.predictor import answers
@@ -92,7 +92,9 @@ def test_what_a_worker_says_reaches_the_user(cluster: Any, tiny_onnx_artifact: P
     assert not (tmp_path / "out.jsonl").exists()
 
 
-def trials(descriptions: list[dict[str, Any]], tmp_path: Path, function: str = SQUARE, **changes: Any) -> list[Trial]:
+def trials(
+    descriptions: list[dict[str, Any]], tmp_path: Path, function: str = SQUARE, **changes: Any
+) -> list[EndedTrial]:
     given = [{"notes": str(tmp_path), **description} for description in descriptions]
     return run_trials(given, function, tmp_path / "results", address="local", local_cores=2, **changes)
 

@@ -24,7 +24,7 @@ from leanformer.recipe.compress import compress
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.search.run import search
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from tests.cascade.making import population
 from tests.export.making import make_context
 from tests.search.searching import space_of
@@ -183,7 +183,7 @@ def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeyp
 
     found = search(
         space_of(tmp_path / "space", SPACE), str(teacher.path), tiny_dataset(), tmp_path / "found",
-        budget=Budget(trials=5), sampler="grid", threads=1, device="cpu", speed=quick, final_speed=quick,
+        budget=SearchBudget(trials=5), sampler="grid", threads=1, device="cpu", speed=quick, final_speed=quick,
         allow_weak_teacher=True,
         allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip

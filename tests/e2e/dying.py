@@ -27,7 +27,7 @@ from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import read_recipe
 from leanformer.search.run import search
 from leanformer.search.space.read import read_space
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.train.settings import FitSettings
 from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
 
@@ -85,7 +85,7 @@ def run_search(folder: Path) -> None:
     quick = speed.SpeedSettings(rounds=1, latency_texts=4, seconds=0.01)
     search(
         read_space(folder / "search.yaml"), str(folder / "teacher"), tiny_dataset(), folder / "found",
-        budget=Budget(trials=6), threads=1, device="cpu", speed=quick, final_speed=quick,
+        budget=SearchBudget(trials=6), threads=1, device="cpu", speed=quick, final_speed=quick,
         allow_weak_teacher=True, allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
 from leanformer.predictor import answers
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.settings import Settings
+from leanformer.runtime.settings import RuntimeSettings
 
 _MODEL: Any = None
 
@@ -60,7 +60,7 @@ def after_a_prediction(model: Any, texts: list[str]) -> None:
 
 
 def with_settings(model: LightPredictor, texts: list[str]) -> None:
-    other = model.with_settings(Settings(workers=2, pack_tokens=40))
+    other = model.with_settings(RuntimeSettings(workers=2, pack_tokens=40))
     expected = [labels(model, texts), labels(other, texts)]
     assert in_a_child(lambda: [labels(model, texts), labels(other, texts)]) == expected
 

@@ -113,7 +113,7 @@ def test_a_tuned_generic_level_is_taken(int8: Artifact, monkeypatch: pytest.Monk
     monkeypatch.setenv(levels.VARIABLE, "generic")
     path = tuning.tuning_path(int8, 1)
     record = {"format_version": tuning.FORMAT_VERSION, "content": int8.content_hash, "machine": tuning.machine(1)}
-    record |= {"goal": "latency", "choice": tuning.to_json(tuning.Settings("native"))}
+    record |= {"goal": "latency", "choice": tuning.to_json(tuning.RuntimeSettings("native"))}
     write_json(path, record)
     try:
         predictor = LightPredictor(int8, threads=1)

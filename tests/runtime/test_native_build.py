@@ -294,7 +294,7 @@ def test_jobs_run_so_many_at_a_time(tmp_path: Path, at_once: int) -> None:
         tmp_path / "busy", f'echo 1 >> {tmp_path}/log; sleep 0.05; echo done > "$1"; echo -1 >> {tmp_path}/log'
     )
     targets = [tmp_path / str(number) for number in range(6)]
-    compiler.compile_all([compiler.Job([busy, str(target)], target) for target in targets], 60, at_once)
+    compiler.compile_all([compiler.CompilerCall([busy, str(target)], target) for target in targets], 60, at_once)
     running, most = 0, 0
     for change in (tmp_path / "log").read_text().split():
         running += int(change)

@@ -27,7 +27,7 @@ from leanformer.loading import open_predictor
 from leanformer.predictor import answers
 from leanformer.runtime import cores
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.settings import Settings
+from leanformer.runtime.settings import RuntimeSettings
 from tests.cascade.making import PLAN, make_members
 from tests.export.making import make_context, make_onnx, make_tagger
 from tests.native import COMPILED
@@ -129,7 +129,7 @@ def test_what_it_was_made_with_goes_along(artifacts: dict[str, Artifact]) -> Non
     model = LightPredictor(artifacts["onnxruntime"], threads=1, exact=True, windows=3, tuning=False)
     other = pickle.loads(pickle.dumps(model))
     assert (other.threads, other.exact, other.windows, other.settings) == (1, True, 3, model.settings)
-    own = model.with_settings(Settings(workers=1, pack_tokens=77))
+    own = model.with_settings(RuntimeSettings(workers=1, pack_tokens=77))
     assert pickle.loads(pickle.dumps(own)).settings == own.settings
     cascade = open_predictor(artifacts["cascade"], threads=1)
     assert isinstance(cascade, CascadePredictor)

@@ -21,11 +21,11 @@ from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.runtime import settings as tuning
 from leanformer.runtime.predictor import ENGINES, LightPredictor, load
-from leanformer.runtime.settings import Settings, default_settings, machine, read_tuning, to_json, tuning_path
+from leanformer.runtime.settings import RuntimeSettings, default_settings, machine, read_tuning, to_json, tuning_path
 from tests.tiny import tiny_texts
 
 TEXTS = tiny_texts(60, seed=4)[0]
-CHOSEN = Settings(workers=1, worker_threads=2, lone_threads=1, pack_tokens=77)
+CHOSEN = RuntimeSettings(workers=1, worker_threads=2, lone_threads=1, pack_tokens=77)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def artifact(tiny_onnx_artifact: Path, tmp_path: Path) -> Artifact:
     return open_artifact(tmp_path / "model")
 
 
-def store(artifact: Artifact, cores: int = 2, settings: Settings = CHOSEN, **changes: Any) -> Path:
+def store(artifact: Artifact, cores: int = 2, settings: RuntimeSettings = CHOSEN, **changes: Any) -> Path:
     path = tuning_path(artifact, cores)
     record = {
         "format_version": 1, "content": artifact.content_hash, "machine": machine(cores), "goal": "throughput",
@@ -171,7 +171,7 @@ def test_answers_are_the_same_however_it_is_set(
     engine: str, workers: int, worker_threads: int, pinned: bool, artifact: Artifact
 ):
     base = LightPredictor(artifact, threads=1, tuning=False)
-    settings = Settings(engine, workers, worker_threads, lone_threads=2, pack_tokens=64, pinned=pinned)
+    settings = RuntimeSettings(engine, workers, worker_threads, lone_threads=2, pack_tokens=64, pinned=pinned)
     one = base.with_settings(settings)
     try:
         ours = logits(one, TEXTS)
@@ -195,7 +195,7 @@ def test_graphs_are_shared_between_settings(artifact: Artifact):
 def test_workers_of_several_threads_have_sessions_of_their_own(threads: int, sessions: int, artifact: Artifact):
     """Threads of one session serve all who call it: two workers would share those of one."""
     base = LightPredictor(artifact, threads=4, tuning=False)
-    one = base.with_settings(Settings(workers=2, worker_threads=threads))
+    one = base.with_settings(RuntimeSettings(workers=2, worker_threads=threads))
     barrier, seen = threading.Barrier(2, timeout=20), set()
 
     def look(_: int) -> None:

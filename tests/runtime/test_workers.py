@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from leanformer.runtime.workers import Workers
+from leanformer.runtime.workers import WorkerThreads
 
 
-def met(workers: Workers, count: int) -> dict[int, set[int]]:
+def met(workers: WorkerThreads, count: int) -> dict[int, set[int]]:
     """Number -> processors of each worker, seen while all of them are at work."""
     barrier = threading.Barrier(count, timeout=20)
     seen: dict[int, set[int]] = {}
@@ -24,23 +24,23 @@ def met(workers: Workers, count: int) -> dict[int, set[int]]:
 
 
 def test_workers_are_numbered():
-    assert set(met(Workers(3), 3)) == {0, 1, 2}
-    assert Workers(3).number == 0
+    assert set(met(WorkerThreads(3), 3)) == {0, 1, 2}
+    assert WorkerThreads(3).number == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no pinning on this system")
 def test_pinned_workers_stay_on_their_processors_and_nobody_else_is_moved():
     before = set(os.sched_getaffinity(0))
     one, other = min(before), max(before)
-    assert met(Workers(2, [{one}, {other}]), 2) == {0: {one}, 1: {other}}
+    assert met(WorkerThreads(2, [{one}, {other}]), 2) == {0: {one}, 1: {other}}
     assert set(os.sched_getaffinity(0)) == before
-    assert met(Workers(2), 2) == {0: before, 1: before}
+    assert met(WorkerThreads(2), 2) == {0: before, 1: before}
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no pinning on this system")
 def test_a_processor_that_is_gone_is_no_error():
     before = set(os.sched_getaffinity(0))
-    assert met(Workers(1, [{100_000}]), 1) == {0: before}
+    assert met(WorkerThreads(1, [{100_000}]), 1) == {0: before}
 
 
 def test_what_the_work_raises_arrives():
@@ -48,4 +48,4 @@ def test_what_the_work_raises_arrives():
         raise ValueError(f"item {number}")
 
     with pytest.raises(ValueError, match="item 0"):
-        Workers(2).map(fail, range(3))
+        WorkerThreads(2).map(fail, range(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leanformer.runtime.engines import native_engine
-from leanformer.runtime.native.weights import LayerShape, Shape, Weights
+from leanformer.runtime.native.weights import EncoderStruct, LayerStruct, Weights
 
 WIDTH = 16
 
@@ -24,8 +24,8 @@ maps = linear() + linear()
 maps[3:6] = [np.zeros((WIDTH, 2 * WIDTH), np.int8), np.zeros(2 * WIDTH, np.float32), np.zeros(2 * WIDTH, np.float32)]
 layer = [*maps, *linear(), *norm, *linear(), *linear(), *norm]
 arrays = [None, odd(2), None, odd(4), None, *norm, *layer, *linear(), *linear()]
-shape = Shape(WIDTH, WIDTH, WIDTH, WIDTH, WIDTH, 1, WIDTH, WIDTH, 1, 4, 0, 0, 2, 4, 0, 0, 1e-12)
-weights = Weights(shape, [LayerShape(1, WIDTH)], arrays, 2, WIDTH, 4)
+shape = EncoderStruct(WIDTH, WIDTH, WIDTH, WIDTH, WIDTH, 1, WIDTH, WIDTH, 1, 4, 0, 0, 2, 4, 0, 0, 1e-12)
+weights = Weights(shape, [LayerStruct(1, WIDTH)], arrays, 2, WIDTH, 4)
 
 _, functions = native_engine._level("generic")
 native_engine._apart = lambda array: array  # as it was

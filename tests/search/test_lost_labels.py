@@ -12,7 +12,7 @@ import pytest
 
 from leanformer.answers.forms import decide
 from leanformer.artifact import Artifact
-from leanformer.cluster.pool import Pool
+from leanformer.cluster.pool import TaskPool
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.loading import open_predictor
@@ -22,10 +22,10 @@ from leanformer.predictor import logits
 from leanformer.search.jobs import local
 from leanformer.search.jobs.executor import Job, Result, Serial
 from leanformer.search.jobs.latency import LatencyPredictor
-from leanformer.search.jobs.local import FIGURES, Runner
+from leanformer.search.jobs.local import FIGURES, JobRunner
 from leanformer.search.jobs.remote import ClusterExecutor
 from leanformer.search.run import JOURNAL, Searched, search
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.drive import drive
 from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import Sampler
@@ -59,7 +59,7 @@ def driven(
         space = space_of(folder, text)
         space = replace(space, goals=replace(space.goals, allow_lost=allow))
         study = Study(space, Sampler(space, sampler, 13, space.halving), journal, {})
-        drive(study, Budget(trials=trials), Serial(function), 13, ([] if said is None else said).append)
+        drive(study, SearchBudget(trials=trials), Serial(function), 13, ([] if said is None else said).append)
         return study
     finally:
         journal.close()
@@ -194,7 +194,7 @@ def test_the_teacher_answers_once_and_is_kept(
     predictor = open_predictor(teacher)
     expected = decide(logits(predictor, data.dev.inputs), teacher.task)  # type: ignore[union-attr]
     for _ in range(2):  # another runner, as in another process
-        runner = Runner(teacher, data, tmp_path / "work", 1, "cpu", QUICK)
+        runner = JobRunner(teacher, data, tmp_path / "work", 1, "cpu", QUICK)
         found = runner.teacher_answers()
         assert len(found) == len(expected)
         assert all(np.array_equal(ours, theirs) for ours, theirs in zip(found, expected, strict=True))
@@ -216,8 +216,8 @@ def test_without_labels_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.Monk
     model = write_classifier(
         knowing([["song"]]), tmp_path / "t", task=task, max_tokens=32, tokenizer=pieces, history=[]
     )
-    monkeypatch.setattr(Runner, "teacher_answers", None)
-    runner = Runner(model, Dataset(task=task, name="scores", dev=dev), tmp_path / "work", 1, "cpu", QUICK)
+    monkeypatch.setattr(JobRunner, "teacher_answers", None)
+    runner = JobRunner(model, Dataset(task=task, name="scores", dev=dev), tmp_path / "work", 1, "cpu", QUICK)
     assert runner.judged(open_predictor(model))["lost"] == []
 
 
@@ -226,7 +226,7 @@ def test_without_labels_nothing_is_lost(tmp_path: Path, monkeypatch: pytest.Monk
 
 def searched(folder: Path, teacher: Artifact, said: list[str], **changes: Any) -> Searched:
     return search(
-        space_of(folder, SPACE), str(teacher.path), rare_dataset(), folder / "found", budget=Budget(trials=2),
+        space_of(folder, SPACE), str(teacher.path), rare_dataset(), folder / "found", budget=SearchBudget(trials=2),
         sampler="grid", threads=1, device="cpu", speed=QUICK, final_speed=QUICK, say=said.append, **changes,
     )  # fmt: skip
 
@@ -262,15 +262,15 @@ def test_the_smaller_model_that_loses_the_rare_class_is_not_delivered(tmp_path: 
 
 
 def test_on_a_cluster_the_same_trials_lose_the_same_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Pool, "_on", placed)
+    monkeypatch.setattr(TaskPool, "_on", placed)
     asked: list[int] = []
-    original = Runner._teacher_logits
+    original = JobRunner._teacher_logits
 
-    def noting(runner: Runner) -> np.ndarray:
+    def noting(runner: JobRunner) -> np.ndarray:
         asked.append(1)
         return original(runner)
 
-    monkeypatch.setattr(Runner, "_teacher_logits", noting)
+    monkeypatch.setattr(JobRunner, "_teacher_logits", noting)
     teacher = knowing_teacher(tmp_path / "teacher")
     found = searched(
         tmp_path, teacher, [], executor=lambda runner: ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
@@ -285,6 +285,6 @@ def test_on_a_cluster_the_same_trials_lose_the_same_labels(tmp_path: Path, monke
 
 def test_the_teacher_is_asked_before_all_workers_would_ask_it(tmp_path: Path):
     teacher, data = knowing_teacher(tmp_path / "t"), replace(rare_dataset(), test=None)
-    runner = Runner(teacher, data, tmp_path / "w", 1, "cpu", QUICK)
+    runner = JobRunner(teacher, data, tmp_path / "w", 1, "cpu", QUICK)
     ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
     assert len(list((tmp_path / "w" / FIGURES).glob("answers-*.json"))) == 1

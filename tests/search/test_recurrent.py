@@ -11,7 +11,7 @@ import yaml
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.library import find_recipe, recipe_path
 from leanformer.search.run import search
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from tests.search.searching import space_of
 from tests.tagged import tagged_dataset, tagger_artifact
 
@@ -34,7 +34,8 @@ def tiny(max_drop: float) -> str:
 def test_widths_are_chosen_by_measured_latency(tmp_path: Path) -> None:
     teacher = tagger_artifact(tmp_path / "teacher")
     found = search(
-        space_of(tmp_path, tiny(100)), str(teacher.path), tagged_dataset(), tmp_path / "found", budget=Budget(trials=3),
+        space_of(tmp_path, tiny(100)), str(teacher.path), tagged_dataset(), tmp_path / "found",
+        budget=SearchBudget(trials=3),
         threads=1, device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True, allow_lost_classes=True,
         say=lambda line: None,
     )  # fmt: skip

@@ -14,9 +14,9 @@ from leanformer.data.examples import Examples
 from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.library import find_recipe
 from leanformer.report import Report
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.run import JOURNAL, Searched, search
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from tests.search.searching import space_of
 from tests.tiny import tiny_dataset
 
@@ -43,7 +43,7 @@ steps:
 def run(folder: Path, teacher: Artifact, text: str = TINY, **changes: Any) -> Searched:
     given: dict[str, Any] = {"data": tiny_dataset(), "trials": 4, "said": []} | changes
     said = given.pop("said")
-    budget = Budget(trials=given.pop("trials"))
+    budget = SearchBudget(trials=given.pop("trials"))
     return search(
         space_of(folder, text), str(teacher.path), given.pop("data"), folder / "found", budget=budget, threads=1,
         device="cpu", speed=QUICK, final_speed=QUICK, allow_weak_teacher=True, allow_lost_classes=True,
@@ -146,7 +146,7 @@ def replace_test(data: Any, test: Examples) -> Any:
 
 def test_a_runner_with_a_test_split_is_refused(tmp_path: Path, teacher: Artifact):
     with pytest.raises(ValueError, match="no test split"):
-        Runner(teacher, tiny_dataset(), tmp_path)
+        JobRunner(teacher, tiny_dataset(), tmp_path)
 
 
 def test_a_search_that_finds_nothing_says_so(tmp_path: Path, teacher: Artifact):

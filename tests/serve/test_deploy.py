@@ -14,7 +14,7 @@ import yaml
 from leanformer.cli.app import app
 from leanformer.cli.serve import KEY_VARIABLE
 from leanformer.serve.http.guard import OPEN_ROUTES
-from leanformer.serve.settings import Limits
+from leanformer.serve.settings import RequestLimits
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
@@ -42,7 +42,7 @@ def test_the_unit_starts_the_command_and_leaves_it_time_to_end():
     text = (DEPLOY / "leanformer.service").read_text(encoding="utf-8")
     words = shlex.split(re.findall(r"^ExecStart=(.*)$", text, re.M)[0])
     assert parsed(words[2:])["key_file"]
-    assert int(re.findall(r"^TimeoutStopSec=(\d+)$", text, re.M)[0]) > Limits().timeout_seconds + 5
+    assert int(re.findall(r"^TimeoutStopSec=(\d+)$", text, re.M)[0]) > RequestLimits().timeout_seconds + 5
     assert "KillMode=mixed" in text, "workers must not be told to stop before the server"
 
 

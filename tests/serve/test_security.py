@@ -17,7 +17,7 @@ import pytest
 from leanformer.cli.serve import KEY_VARIABLE, named, read_key
 from leanformer.errors import LeanformerError
 from leanformer.serve.http.guard import OPEN_ROUTES, ROUTES
-from leanformer.serve.settings import Limits, Settings
+from leanformer.serve.settings import RequestLimits, ServerSettings
 from tests.serve.serving import Server
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -39,8 +39,8 @@ def bearer(key: str) -> dict[str, str]:
 
 def test_it_listens_on_loopback_unless_told(server: Server):
     assert server.event("listening")["host"] == "127.0.0.1"
-    assert Settings({}).loopback
-    assert not Settings({}, host="0.0.0.0").loopback
+    assert ServerSettings({}).loopback
+    assert not ServerSettings({}, host="0.0.0.0").loopback
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route not in OPEN_ROUTES])
@@ -69,7 +69,7 @@ def test_the_key_is_in_no_log(locked: Server):
     locked.predict("rain", headers={"x-request-id": "last"} | bearer(KEY[:-1]))
     locked.event("request", request_id="last")
     assert KEY[:-1] not in "".join(locked.raw)
-    assert KEY not in repr(Settings({}, key=KEY))
+    assert KEY not in repr(ServerSettings({}, key=KEY))
 
 
 def test_other_origins_are_let_in_only_by_name(server: Server, locked: Server):
@@ -163,7 +163,7 @@ def test_models_are_named(tmp_path: Path):
 def test_limits_that_cannot_be_meant_are_refused():
     for wrong in ({"texts": 0}, {"timeout_seconds": -1.0}, {"queue_tokens": 10, "pack_tokens": 11}):
         with pytest.raises(LeanformerError):
-            Limits(**wrong)  # type: ignore[arg-type]
+            RequestLimits(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -157,8 +157,8 @@ def test_a_checkpoint_is_no_pickle_and_of_one_run(tmp_path: Path) -> None:
     assert {path.suffix for path in run.folder.iterdir()} == {".safetensors", ".json"}
     module = nn.ModuleDict({"model": run.model, "objective": run.objective})
     optimizer = adamw([Group(list(module.parameters()))], SETTINGS)
-    assert checkpoint.load(run.folder, "another run", model=module, optimizer=optimizer) is None
-    assert checkpoint.load(tmp_path / "absent", "any", model=module, optimizer=optimizer) is None
+    assert checkpoint.load_checkpoint(run.folder, "another run", model=module, optimizer=optimizer) is None
+    assert checkpoint.load_checkpoint(tmp_path / "absent", "any", model=module, optimizer=optimizer) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

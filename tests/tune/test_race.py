@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Runner, interval, race
+from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Entrant, interval, race
 
 
 class Track:
@@ -16,14 +16,14 @@ class Track:
         self.random = np.random.default_rng(seed)
         self.turns: list[str] = []
 
-    def runner(self, name: str, seconds: float, group: str = "") -> Runner:
+    def runner(self, name: str, seconds: float, group: str = "") -> Entrant:
         def run() -> float:
             took = seconds * float(np.exp(self.noise * self.random.standard_normal())) * (1 + self.drift * self.now)
             self.now += took
             self.turns.append(name)
             return 1000 * took
 
-        return Runner(name, run, group)
+        return Entrant(name, run, group)
 
     def clock(self) -> float:
         return self.now

@@ -15,13 +15,13 @@ from leanformer.answers.forms import changed_answers
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.runtime.predictor import ENGINES, LightPredictor
-from leanformer.runtime.settings import Settings, default_settings
+from leanformer.runtime.settings import RuntimeSettings, default_settings
 from leanformer.task import Task
 from leanformer.tune import candidates as candidates_module
 from leanformer.tune import opening
 from leanformer.tune import tune as tune_module
 from leanformer.tune.candidates import candidates
-from leanformer.tune.race import Runner, Verdict
+from leanformer.tune.race import Entrant, RaceResult
 from leanformer.tune.tune import tune
 from tests.tiny import tiny_texts
 
@@ -86,7 +86,11 @@ def artifact(tiny_onnx_artifact: Path, tmp_path: Path) -> Artifact:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only ONNX Runtime with two sizes of packs: what opens quickly on any machine."""
-    chosen = [default_settings(2), replace(default_settings(2), pack_tokens=32), Settings(workers=1, pack_tokens=32)]
+    chosen = [
+        default_settings(2),
+        replace(default_settings(2), pack_tokens=32),
+        RuntimeSettings(workers=1, pack_tokens=32),
+    ]
     monkeypatch.setattr(tune_module, "candidates", lambda goal, cores, engine: chosen)
     monkeypatch.setattr(opening, "_HOPELESS", 1e9)
     no_hurry(monkeypatch)
@@ -291,7 +295,7 @@ def test_what_there_was_no_time_for_says_so(artifact: Artifact, few: None, monke
 
 def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, monkeypatch: pytest.MonkeyPatch):
     """Few texts in large packs leave workers idle, which they would not be with many."""
-    default = Settings(workers=2, pack_tokens=24)
+    default = RuntimeSettings(workers=2, pack_tokens=24)
     chosen = [default, replace(default, pack_tokens=16), replace(default, pack_tokens=2048)]
     monkeypatch.setattr(tune_module, "candidates", lambda goal, cores, engine: chosen)
     monkeypatch.setattr(tune_module, "rate", lambda *given: 1.0)
@@ -308,7 +312,7 @@ def test_a_turn_has_packs_enough_for_all_workers(artifact: Artifact, few: None, 
 
 
 def test_a_verdict_needs_more_than_the_noise():
-    one = Runner("one", lambda: 0.0, final_ratios=[1.05] * 9)
-    assert Verdict(0.03, 9, [one]).faster(one) and not Verdict(0.06, 9, [one]).faster(one)
+    one = Entrant("one", lambda: 0.0, final_ratios=[1.05] * 9)
+    assert RaceResult(0.03, 9, [one]).faster(one) and not RaceResult(0.06, 9, [one]).faster(one)
     one.final_ratios = [1.5, 0.7] * 5
-    assert not Verdict(0.01, 9, [one]).faster(one)
+    assert not RaceResult(0.01, 9, [one]).faster(one)

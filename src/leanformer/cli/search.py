@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from leanformer.search.jobs.executor import Executor
-    from leanformer.search.jobs.local import Runner
+    from leanformer.search.jobs.local import JobRunner
 
 
 def search(
@@ -107,16 +107,16 @@ def search(
     from leanformer.search.jobs.remote import on_ray
     from leanformer.search.run import search as run
     from leanformer.search.space.read import find_space
-    from leanformer.search.study.budget import Budget
+    from leanformer.search.study.budget import SearchBudget
     from leanformer.search.study.record import chosen_from
 
     output = output_folder(output, search=True, overwrite=overwrite)
     device_of(device)
-    budget = Budget(trials, minutes, joules)
+    budget = SearchBudget(trials, minutes, joules)
     metering = energy_settings(energy, country)
     found = find_space(space)
     examples = open_data(data, split, seed, task=known_task(model), kind=kind)
-    place: AbstractContextManager[Callable[[Runner], Executor]] = (
+    place: AbstractContextManager[Callable[[JobRunner], Executor]] = (
         nullcontext(Serial) if ray is None else on_ray(ray, cores=cores, timed=found.goals.needs_time)
     )
     with place as executor:

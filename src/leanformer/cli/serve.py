@@ -62,17 +62,17 @@ def serve(
         from leanformer.serve.run import run
     except ImportError as error:
         raise MissingExtraError("serving", "serve") from error
-    from leanformer.serve.settings import Limits, Settings
+    from leanformer.serve.settings import RequestLimits, ServerSettings
     from leanformer.serve.workers.tuned import worker_count
 
-    limits = Limits(
+    limits = RequestLimits(
         body_bytes=body_bytes, texts=texts, text_characters=text_characters, queue_tokens=queue_tokens,
         pack_tokens=min(pack_tokens, queue_tokens), timeout_seconds=timeout, receive_seconds=receive_seconds,
         send_seconds=send_seconds, connections=connections,
     )  # fmt: skip
     folders = named(artifacts)
     count = workers or worker_count(folders.values(), tuning)
-    settings = Settings(
+    settings = ServerSettings(
         artifacts=folders, host=host, port=port, workers=count, limits=limits,
         key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
         access_log=access_log, tracing=tracing, tuning=tuning,

@@ -41,7 +41,7 @@ class DiedError(Exception):
     """The worker of a task died too often; the message says how."""
 
 
-class Pool:
+class TaskPool:
     """Runs one function on many arguments.
 
     Args:

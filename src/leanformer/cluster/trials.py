@@ -24,7 +24,7 @@ RETRIES = 3
 
 
 @dataclass(frozen=True)
-class Trial:
+class EndedTrial:
     """A trial that came to an end.
 
     Attributes:
@@ -53,7 +53,7 @@ def run_trials(
     local_cores: int,
     cores_per_trial: int = 1,
     retries: int = RETRIES,
-) -> list[Trial]:
+) -> list[EndedTrial]:
     """`trials_as_they_finish`, all of them, in the order of their descriptions."""
     found = trials_as_they_finish(
         descriptions, function, folder, address=address, local_cores=local_cores, cores_per_trial=cores_per_trial,
@@ -71,7 +71,7 @@ def trials_as_they_finish(
     local_cores: int,
     cores_per_trial: int = 1,
     retries: int = RETRIES,
-) -> Iterator[Trial]:
+) -> Iterator[EndedTrial]:
     """Run trials on a Ray cluster; each is yielded when it finishes.
 
     The next description is read only when a trial can begin, and after the consumer has had every result up to then,
@@ -104,7 +104,7 @@ def trials_as_they_finish(
                     break
                 path = result_path(folder, description)
                 if (record := _read(path, description)) is not None:
-                    yield Trial(number, description, record["result"], None, record["seconds"], resumed=True)
+                    yield EndedTrial(number, description, record["result"], None, record["seconds"], resumed=True)
                     continue
                 pending[work.remote(function, dict(description), str(path.resolve()))] = number, description
             if pending:
@@ -118,14 +118,16 @@ def result_path(folder: Path, description: Mapping[str, Any]) -> Path:
     return folder / f"trial-{sha256_json(dict(description))[:24]}.json"
 
 
-def _trial(ray: Any, done: Any, number: int, description: Mapping[str, Any], retries: int) -> Trial:
+def _trial(ray: Any, done: Any, number: int, description: Mapping[str, Any], retries: int) -> EndedTrial:
     try:
         record = ray.get(done)
     except ray.exceptions.RayTaskError as error:  # of ours: what the function raises is caught where it runs
-        return Trial(number, description, None, f"{type(error.cause).__name__}: {error.cause}", None)
+        return EndedTrial(number, description, None, f"{type(error.cause).__name__}: {error.cause}", None)
     except ray.exceptions.RayError as error:
-        return Trial(number, description, None, f"its worker died {retries + 1} times ({type(error).__name__})", None)
-    return Trial(number, description, record["result"], record["error"], record["seconds"])
+        return EndedTrial(
+            number, description, None, f"its worker died {retries + 1} times ({type(error).__name__})", None
+        )
+    return EndedTrial(number, description, record["result"], record["error"], record["seconds"])
 
 
 def _run(function: str, description: dict[str, Any], path: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leanformer.batching import Block, batches_by_length, pad_block
+from leanformer.batching import PaddedBatch, batches_by_length, pad_block
 
 
-def to_tensors(block: Block, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+def to_tensors(block: PaddedBatch, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
     """Ids, mask and, for pairs of texts, token types."""
     types = None if block.types is None else torch.from_numpy(block.types).to(device)
     return torch.from_numpy(block.ids).to(device), torch.from_numpy(block.mask).to(device), types

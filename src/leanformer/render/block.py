@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Block:
+class ReportBlock:
     """A titled table with the sentences that belong to it.
 
     `words` are the columns that hold words, not figures; `always` tells a block that nobody asked for, and that the

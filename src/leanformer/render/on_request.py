@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from leanformer.render.block import Block
+from leanformer.render.block import ReportBlock
 from leanformer.render.losses import GROUP_HEADER, group_rows
 from leanformer.render.table import number
 from leanformer.report import Report, Rung
@@ -128,29 +128,33 @@ def stability_notes(report: Report) -> list[str]:
     ]
 
 
-def slice_blocks(report: Report) -> list[Block]:
+def slice_blocks(report: Report) -> list[ReportBlock]:
     """A table for each column."""
     return [
-        Block(f"By {name}", ("rung", *GROUP_HEADER), slice_rows(report, name), words=(0, 1))
+        ReportBlock(f"By {name}", ("rung", *GROUP_HEADER), slice_rows(report, name), words=(0, 1))
         for name in slice_names(report)
     ]
 
 
-def gap_blocks(report: Report) -> list[Block]:
+def gap_blocks(report: Report) -> list[ReportBlock]:
     """A table of all columns."""
-    return [Block("Gaps between groups", GAP_HEADER, gap_rows(report), words=(0, 1))]
+    return [ReportBlock("Gaps between groups", GAP_HEADER, gap_rows(report), words=(0, 1))]
 
 
-def churn_blocks(report: Report) -> list[Block]:
+def churn_blocks(report: Report) -> list[ReportBlock]:
     """Sentences alone."""
-    return [Block("Seed churn", notes=churn_words(report))]
+    return [ReportBlock("Seed churn", notes=churn_words(report))]
 
 
-def robustness_blocks(report: Report) -> list[Block]:
+def robustness_blocks(report: Report) -> list[ReportBlock]:
     """A table of all perturbations."""
-    return [Block("Robustness", ROBUSTNESS_HEADER, robustness_rows(report), words=(0, 1))]
+    return [ReportBlock("Robustness", ROBUSTNESS_HEADER, robustness_rows(report), words=(0, 1))]
 
 
-def stability_blocks(report: Report) -> list[Block]:
+def stability_blocks(report: Report) -> list[ReportBlock]:
     """A table of all ways to run each rung."""
-    return [Block("Stability of answers", STABILITY_HEADER, stability_rows(report), stability_notes(report), (0, 1, 4))]
+    return [
+        ReportBlock(
+            "Stability of answers", STABILITY_HEADER, stability_rows(report), stability_notes(report), (0, 1, 4)
+        )
+    ]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leanformer.render.block import Block
+from leanformer.render.block import ReportBlock
 from leanformer.render.blocks import blocks
 from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report
@@ -31,7 +31,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(f"Note: {note}", style="dim", highlight=False, markup=False)
 
 
-def _print_block(block: Block, console: Console) -> None:
+def _print_block(block: ReportBlock, console: Console) -> None:
     if block.rows:
         table = Table(title=Text(block.title), title_justify="left")
         for i, name in enumerate(block.header):

@@ -32,7 +32,7 @@ _WORDS, _POSITIONS, _TYPES = ("word_table", "word_table_int8"), "position_table"
 
 
 @dataclass(frozen=True)
-class Limits:
+class InputLimits:
     """What rows may hold: ids below `vocabulary`, at most `positions` of them, and token types below `types`.
 
     None where no table tells.
@@ -43,7 +43,7 @@ class Limits:
     types: int | None = None
 
 
-def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> Limits:
+def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> InputLimits:
     """Raise `ArtifactError` for a graph that cannot be that of the artifact."""
     try:
         with open(path, "rb") as handle:
@@ -81,7 +81,7 @@ def _check_constants(graph: OnnxFile) -> None:
             raise ValueError(f"the constant {name:.60} is not finite at {place}")
 
 
-def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> Limits:
+def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> InputLimits:
     """That rows of tables, labels and the tokenizer's ids go together."""
     constants, outputs = graph.constants, artifact.task.outputs
     for name in ("classifier.bias", "head.bias"):
@@ -100,7 +100,7 @@ def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> 
         needed = max((*tokenizer.special_ids, _padding(artifact)))
         if needed >= len(words):
             raise ValueError(f"its table has {len(words)} words, and the tokenizer sets id {needed} beside every text")
-    return Limits(*(None if table is None else len(table) for table in (words, places, types)))
+    return InputLimits(*(None if table is None else len(table) for table in (words, places, types)))
 
 
 def _padding(artifact: Artifact) -> int:

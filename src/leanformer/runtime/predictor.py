@@ -24,7 +24,7 @@ from leanformer.runtime.graph_check import check_graph
 from leanformer.runtime.runner import GRAPH as GRAPH
 from leanformer.runtime.runner import PINNABLE as PINNABLE
 from leanformer.runtime.runner import GraphRunner
-from leanformer.runtime.settings import Settings, default_engine, default_settings, read_tuning
+from leanformer.runtime.settings import RuntimeSettings, default_engine, default_settings, read_tuning
 from leanformer.runtime.stream import beside, spread
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import as_sentence
@@ -74,7 +74,7 @@ class LightPredictor(GraphRunner):
         windows: int | None = None,
         workers: int | None = None,
         tuning: bool = True,
-        settings: Settings | None = None,
+        settings: RuntimeSettings | None = None,
     ) -> None:
         require(artifact, "light")
         if engine is not None and engine not in ENGINES:

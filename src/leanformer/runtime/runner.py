@@ -19,11 +19,11 @@ from leanformer.runtime.cores import places
 from leanformer.runtime.engines.engine import Engine, OnnxEngine
 from leanformer.runtime.finite import first_not_finite
 from leanformer.runtime.free_cores import FreeCores
-from leanformer.runtime.graph_check import Limits
+from leanformer.runtime.graph_check import InputLimits
 from leanformer.runtime.native.levels import GENERIC
 from leanformer.runtime.packing import Lines, result_rows
-from leanformer.runtime.settings import DEFAULT_ENGINE, Settings, Tuning, default_settings
-from leanformer.runtime.workers import Workers
+from leanformer.runtime.settings import DEFAULT_ENGINE, RuntimeSettings, Tuning, default_settings
+from leanformer.runtime.workers import WorkerThreads
 
 GRAPH = "model.onnx"
 # Those that compute on the thread that calls them, so that pinning it pins them.
@@ -46,7 +46,7 @@ class GraphRunner:
         self,
         artifact: Artifact,
         threads: int,
-        settings: Settings,
+        settings: RuntimeSettings,
         *,
         tuning: Tuning | None = None,
         exact: bool = False,
@@ -55,7 +55,7 @@ class GraphRunner:
         self.artifact, self.threads, self.settings, self.exact = artifact, threads, settings, exact
         self.tuning, self._chose_engine = tuning, chose_engine
         self._given: dict[str, Any] = {}
-        self.limits = Limits(None, None)
+        self.limits = InputLimits(None, None)
         self._open_nothing()
 
     def _open_nothing(self) -> None:
@@ -78,7 +78,7 @@ class GraphRunner:
     def pack_tokens(self) -> int | None:
         return self.settings.pack_tokens
 
-    def with_settings(self, settings: Settings) -> Self:
+    def with_settings(self, settings: RuntimeSettings) -> Self:
         """The same model run otherwise; a graph that both need is loaded once."""
         other = object.__new__(type(self))
         other.__dict__ |= self.__dict__
@@ -220,8 +220,8 @@ class GraphRunner:
         return FreeCores()
 
     @cached_property
-    def _workers(self) -> Workers:
+    def _workers(self) -> WorkerThreads:
         pinned = self.settings.pinned and self.engine in PINNABLE
-        return Workers(
+        return WorkerThreads(
             self.settings.workers, places(self.settings.workers, self.settings.worker_threads) if pinned else None
         )

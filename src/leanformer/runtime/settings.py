@@ -27,7 +27,7 @@ _LARGEST_BYTES, _LARGEST_PACK = 1 << 20, 1 << 16
 
 
 @dataclass(frozen=True)
-class Settings:
+class RuntimeSettings:
     """How a light predictor runs its graph.
 
     Attributes:
@@ -65,9 +65,9 @@ def default_engine(artifact: Artifact) -> str:
     return "native" if int8 and known and is_fast() and can_build() else DEFAULT_ENGINE
 
 
-def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> Settings:
+def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> RuntimeSettings:
     """What is safe anywhere: a one-thread worker for each core, and all cores for a pack that is alone."""
-    return Settings(engine, workers=cores, lone_threads=cores)
+    return RuntimeSettings(engine, workers=cores, lone_threads=cores)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Tuning:
     """What was found to be best on this machine: `record` is the whole file, with all alternatives."""
 
     path: Path
-    settings: Settings
+    settings: RuntimeSettings
     record: dict[str, Any]
 
 
@@ -121,9 +121,9 @@ def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tunin
         return None
 
 
-def _settings(choice: Any, cores: int, engines: Sequence[str]) -> Settings:
+def _settings(choice: Any, cores: int, engines: Sequence[str]) -> RuntimeSettings:
     """Settings from a file that may come from anywhere. Raises `ValueError` for any that could not be meant."""
-    if not isinstance(choice, dict) or set(choice) != {field_.name for field_ in fields(Settings)}:
+    if not isinstance(choice, dict) or set(choice) != {field_.name for field_ in fields(RuntimeSettings)}:
         raise ValueError("its choice has other fields than this version knows")
     for name in ("workers", "worker_threads", "lone_threads", "pack_tokens"):
         value, most = choice[name], _LARGEST_PACK if name == "pack_tokens" else cores
@@ -135,10 +135,10 @@ def _settings(choice: Any, cores: int, engines: Sequence[str]) -> Settings:
         raise ValueError(f"the engine {choice['engine']!r:.40} is not known here")
     if type(choice["pinned"]) is not bool or choice["workers"] * choice["worker_threads"] > cores:
         raise ValueError("its workers are not what this machine could run")
-    return Settings(**choice)
+    return RuntimeSettings(**choice)
 
 
-def to_json(settings: Settings) -> dict[str, Any]:
+def to_json(settings: RuntimeSettings) -> dict[str, Any]:
     return asdict(settings)
 
 

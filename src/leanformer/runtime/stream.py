@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from leanformer.runtime.workers import Workers
+from leanformer.runtime.workers import WorkerThreads
 
 Chunk = TypeVar("Chunk")
 Rows = TypeVar("Rows")
@@ -66,7 +66,7 @@ def beside(
 
 
 def spread(
-    work: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item], workers: Executor | Workers, parts: int
+    work: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item], workers: Executor | WorkerThreads, parts: int
 ) -> Callable[[], list[Row]]:
     """Begin `work` on the items, cut into so many parts; gives a function that waits for all rows.
 

@@ -14,7 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Workers:
+class WorkerThreads:
     """A pool of `count` threads that take work in the order given, and end when nothing refers to it any more.
 
     Threads, not processes: engines release Python's lock while they compute, and the weights are held once

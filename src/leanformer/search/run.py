@@ -29,10 +29,10 @@ from leanformer.runtime.cores import default_threads
 from leanformer.search.jobs.deliver import deliver
 from leanformer.search.jobs.executor import Executor, Serial
 from leanformer.search.jobs.latency import LatencyPredictor
-from leanformer.search.jobs.local import FIGURES, SPEED, Runner
+from leanformer.search.jobs.local import FIGURES, SPEED, JobRunner
 from leanformer.search.jobs.table import fill_table
 from leanformer.search.space.space import Space
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.drive import drive, progress
 from leanformer.search.study.journal import Journal
 from leanformer.search.study.record import describe_search
@@ -63,7 +63,7 @@ def search(
     data: Dataset,
     output: Path,
     *,
-    budget: Budget,
+    budget: SearchBudget,
     sampler: str = "tpe",
     work: Path | None = None,
     max_tokens: int = DEFAULT_MAX_TOKENS,
@@ -74,7 +74,7 @@ def search(
     speed: SpeedSettings = SPEED,
     final_speed: SpeedSettings | None = None,
     usd_per_hour: float | None = None,
-    executor: Callable[[Runner], Executor] = Serial,
+    executor: Callable[[JobRunner], Executor] = Serial,
     allow_weak_teacher: bool = False,
     allow_lost_classes: bool = False,
     command: str | None = None,
@@ -120,7 +120,7 @@ def search(
     for note in check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher):
         say(f"note: {note}")
     seen = replace(prepared.data, test=None)
-    runner = Runner(teacher, seen, work, threads, device, speed, energy, say)
+    runner = JobRunner(teacher, seen, work, threads, device, speed, energy, say)
     identity = {
         "space": sha256_json(space.document), "data": seen.training_hash, "model": teacher.content_hash,
         "sampler": sampler, "seed": seed,
@@ -155,7 +155,7 @@ def search(
 
 
 def _judge(
-    space: Space, runner: Runner, seed: int, say: Callable[[str], None]
+    space: Space, runner: JobRunner, seed: int, say: Callable[[str], None]
 ) -> tuple[LatencyPredictor | None, dict[str, float] | None]:
     """The predictor that the space asks for, with its table; and what that took.
 

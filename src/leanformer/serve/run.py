@@ -17,17 +17,17 @@ from leanformer.errors import LeanformerError
 from leanformer.serve.http.app import make_app
 from leanformer.serve.http.connection import with_deadline
 from leanformer.serve.logs import Log, log_instead
-from leanformer.serve.service import Service, Workers
-from leanformer.serve.settings import Settings
+from leanformer.serve.service import Service, WorkerGroup
+from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.open_files import room_for
-from leanformer.serve.workers.pool import Pool
+from leanformer.serve.workers.pool import WorkerPool
 
 # Beyond the longest wait of a request: its answer has to be written, too.
 _GRACE_SECONDS = 5.0
 _SEND_BUFFER_BYTES = 1 << 17
 
 
-def run(settings: Settings, make_pool: Callable[..., Workers] = Pool) -> None:
+def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
     """Serve until SIGTERM or SIGINT, with the workers that `make_pool` makes (see `Service`).
 
     Raises `LeanformerError` when it cannot listen or load.
@@ -45,7 +45,9 @@ def run(settings: Settings, make_pool: Callable[..., Workers] = Pool) -> None:
             runner.run(_serve(settings, listener, log, make_pool))
 
 
-async def _serve(settings: Settings, listener: socket.socket, log: Log, make_pool: Callable[..., Workers]) -> None:
+async def _serve(
+    settings: ServerSettings, listener: socket.socket, log: Log, make_pool: Callable[..., WorkerGroup]
+) -> None:
     limits = settings.limits
     service = Service(settings, log, make_pool)
     config = uvicorn.Config(
@@ -109,7 +111,7 @@ class _Handler(logging.Handler):
         self._log("library", level=record.levelname.lower(), logger=record.name, message=record.getMessage(), **error)
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: ServerSettings) -> socket.socket:
     """A listening socket; made before the models are loaded, so that a taken port is known at once."""
     try:
         family, _, _, _, address = socket.getaddrinfo(

@@ -16,14 +16,14 @@ from leanformer.serve.http.refused import Refused
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.model import Model, open_model
-from leanformer.serve.settings import Settings
-from leanformer.serve.workers.jobs import Job, Pack
-from leanformer.serve.workers.pool import Pool
+from leanformer.serve.settings import ServerSettings
+from leanformer.serve.workers.jobs import RequestJob, WorkerBatch
+from leanformer.serve.workers.pool import WorkerPool
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.task import Task
 
 
-class Workers(Protocol):
+class WorkerGroup(Protocol):
     """The workers of one generation; `pool.Pool` is the one that has processes on this machine."""
 
     async def start(self) -> None: ...
@@ -38,7 +38,7 @@ class Generation:
     number: int
     models: dict[str, Model]
     scheduler: Scheduler
-    pool: Workers
+    pool: WorkerGroup
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class Service:
     """Everything but HTTP.
 
     Args:
-        make_pool: makes the workers of a generation; called as `Pool` is.
+        make_pool: makes the workers of a generation; called as `WorkerPool` is.
     """
 
-    def __init__(self, settings: Settings, log: Log, make_pool: Callable[..., Workers] = Pool) -> None:
+    def __init__(self, settings: ServerSettings, log: Log, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
         self.settings, self.log, self.metrics = settings, log, Metrics()
         self._make_pool = make_pool
         self._generation: Generation | None = None
@@ -125,7 +125,7 @@ class Service:
             return True
 
     async def answer(
-        self, query: Query, *, timeout: float, accepted: Callable[[Scheduler, Job], None] | None = None
+        self, query: Query, *, timeout: float, accepted: Callable[[Scheduler, RequestJob], None] | None = None
     ) -> Answered:
         """The answer to each text of a query.
 
@@ -225,7 +225,7 @@ class Service:
         }
         names, limits = list(models), self.settings.limits
 
-        def observe(pack: Pack, seconds: float) -> None:
+        def observe(pack: WorkerBatch, seconds: float) -> None:
             self.metrics.pack_tokens(names[pack.model]).observe(pack.tokens)
             self.metrics.pack_seconds(names[pack.model]).observe(seconds)
 

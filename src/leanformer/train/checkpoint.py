@@ -53,7 +53,7 @@ def save(
         keep(temporary / _STATE, about)
 
 
-def load(
+def load_checkpoint(
     folder: Path,
     fingerprint: str,
     *,

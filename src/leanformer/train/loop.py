@@ -111,7 +111,9 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     run.optimizer = optimizer = adamw([*trained, *objective.groups()], settings)
     torch.manual_seed(settings.seed)
     kept: dict[str, Any] = {"model": together, "optimizer": optimizer, "hooks": hooks}
-    if restored := checkpoint.load(plan.folder, fingerprint, **kept, say=plan.say if plan.warn is None else plan.warn):
+    if restored := checkpoint.load_checkpoint(
+        plan.folder, fingerprint, **kept, say=plan.say if plan.warn is None else plan.warn
+    ):
         progress, best = restored
         run.progress = progress
         plan.say(f"taken up at epoch {progress.epoch + 1}, step {progress.step}")

@@ -13,7 +13,7 @@ from leanformer.train.targets import labels_of
 
 
 @dataclass(frozen=True)
-class Pool:
+class TextPool:
     """Texts, labelled or not.
 
     Attributes:
@@ -27,10 +27,10 @@ class Pool:
     languages: tuple[str, ...] | None
 
 
-def pooled(parts: Sequence[Examples], task: Task) -> Pool:
+def pooled(parts: Sequence[Examples], task: Task) -> TextPool:
     """All texts of the parts, one part after the other, their labels numbered as in `task`."""
     known = [part.languages for part in parts if part.languages is not None]
-    return Pool(
+    return TextPool(
         tuple(text for part in parts for text in part.inputs),
         np.concatenate([labels_of(part.for_task(task)) for part in parts]),
         tuple(one for each in known for one in each) if len(known) == len(parts) else None,

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from leanformer.runtime.cores import physical_cores, places
 from leanformer.runtime.predictor import ENGINES, PINNABLE
-from leanformer.runtime.settings import DEFAULT_ENGINE, Settings, default_settings
+from leanformer.runtime.settings import DEFAULT_ENGINE, RuntimeSettings, default_settings
 
 PACK_TOKENS = (None, 128, 256, 64, 512, 1024, 2048)
 
 
-def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[Settings]:
+def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[RuntimeSettings]:
     """All settings worth a try with so many cores: the default, the other engines, and then ever more that is changed.
 
     For latency: engines and threads on one text. For throughput: engines, ways to share the cores between workers and
@@ -42,7 +42,7 @@ def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[Sett
     return sorted(found, key=lambda one: _departures(one, default))
 
 
-def _departures(one: Settings, default: Settings) -> int:
+def _departures(one: RuntimeSettings, default: RuntimeSettings) -> int:
     shared = (one.workers, one.worker_threads) != (default.workers, default.worker_threads)
     others = (one.lone_threads != default.lone_threads, one.pack_tokens != default.pack_tokens)
     return shared + sum(others) + 2 * one.pinned  # which matters least

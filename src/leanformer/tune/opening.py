@@ -13,9 +13,9 @@ from leanformer.artifact import Artifact
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.settings import Settings
+from leanformer.runtime.settings import RuntimeSettings
 from leanformer.task import Text
-from leanformer.tune.race import Runner
+from leanformer.tune.race import Entrant
 
 LEAST_TEXTS = 16
 # An engine whose plainest settings are slower than this, beside the fastest so far, is not looked at further.
@@ -35,10 +35,10 @@ class Candidate:
     """
 
     artifact: Artifact
-    settings: Settings
+    settings: RuntimeSettings
     changed: float | None = None
     left: str = ""
-    runner: Runner | None = field(default=None, repr=False)
+    runner: Entrant | None = field(default=None, repr=False)
 
     @property
     def precision(self) -> str:
@@ -83,7 +83,7 @@ def open_candidate(
     turn(predictor, texts, goal)
     took = time.perf_counter() - start
     name = f"{one.artifact.path}: {one.settings.describe(goal)}"
-    one.runner = Runner(name, lambda: turn(predictor, texts, goal), group=str(one.artifact.path))
+    one.runner = Entrant(name, lambda: turn(predictor, texts, goal), group=str(one.artifact.path))
     return answers, took
 
 

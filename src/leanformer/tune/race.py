@@ -23,7 +23,7 @@ _RESAMPLES = 2000
 
 
 @dataclass(eq=False)
-class Runner:
+class Entrant:
     """One that takes turns.
 
     Attributes:
@@ -57,7 +57,7 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RaceResult:
     """What the final said.
 
     Attributes:
@@ -68,9 +68,9 @@ class Verdict:
 
     noise: float
     rounds: int
-    finalists: list[Runner]
+    finalists: list[Entrant]
 
-    def faster(self, one: Runner) -> bool:
+    def faster(self, one: Entrant) -> bool:
         """Whether it is faster than the reference by more than the noise, and surely so."""
         # With more finalists it is more likely that one of them looks better than it is (Bonferroni).
         low, _ = interval(np.log(one.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
@@ -78,14 +78,14 @@ class Verdict:
 
 
 def race(
-    reference: Runner,
-    runners: Sequence[Runner],
+    reference: Entrant,
+    runners: Sequence[Entrant],
     *,
     seconds: float,
     seed: int = 13,
     clock: Callable[[], float] = time.perf_counter,
     say: Callable[[str], None] = lambda line: None,
-) -> Verdict:
+) -> RaceResult:
     """Let them run for about `seconds`, the final of at least `FINAL_ROUNDS` rounds included.
 
     Adds to each runner's figures. `reference` is not among `runners`; without any, only the noise is measured.
@@ -103,13 +103,13 @@ def race(
             rounds += 1
         alive = _better_half(alive)
         say(f"{_counted(rounds, 'round')}; {_counted(len(alive), 'candidate')} left")
-    again = Runner(f"{reference.name}, again", reference.run)
+    again = Entrant(f"{reference.name}, again", reference.run)
     rounds = 0
     while rounds < FINAL_ROUNDS or clock() < start + seconds:
         _round(reference, [again, *alive], random, final=True)
         rounds += 1
     low, high = interval(np.log(again.final_ratios))
-    return Verdict(max(LEAST_NOISE, -low, high), rounds, sorted(alive, key=lambda one: -one.speedup))
+    return RaceResult(max(LEAST_NOISE, -low, high), rounds, sorted(alive, key=lambda one: -one.speedup))
 
 
 def interval(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: int = 13) -> tuple[float, float]:
@@ -120,7 +120,7 @@ def interval(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: in
     return float(low), float(high)
 
 
-def _round(reference: Runner, others: Sequence[Runner], random: np.random.Generator, *, final: bool = False) -> None:
+def _round(reference: Entrant, others: Sequence[Entrant], random: np.random.Generator, *, final: bool = False) -> None:
     turns = [reference, *others]
     times = dict.fromkeys(turns, 0.0)
     for index in random.permutation(len(turns)):
@@ -130,10 +130,10 @@ def _round(reference: Runner, others: Sequence[Runner], random: np.random.Genera
         (one.final_ratios if final else one.ratios).append(times[reference] / figure)
 
 
-def _better_half(alive: list[Runner]) -> list[Runner]:
+def _better_half(alive: list[Entrant]) -> list[Entrant]:
     """The better half, `FINALISTS` at least, and the best of each group whatever the others do."""
     ranked = sorted(alive, key=lambda one: -one.speedup)
-    best: dict[str, Runner] = {}
+    best: dict[str, Entrant] = {}
     for one in ranked:
         best.setdefault(one.group, one)
     half = ranked[: max(FINALISTS, math.ceil(len(ranked) / 2))]

@@ -16,7 +16,7 @@ from leanformer.runtime.settings import DEFAULT_ENGINE, FORMAT_VERSION, machine,
 from leanformer.task import Text
 from leanformer.tune.candidates import candidates
 from leanformer.tune.opening import Candidate, least_texts, open_all, open_candidate, rate
-from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Verdict, race
+from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, RaceResult, race
 
 LEAST_SECONDS = 2.0
 _OPENING_SHARE, _TURNS = 0.4, 300
@@ -130,7 +130,7 @@ def _check_budget(turn_seconds: float, seconds: float) -> None:
         )
 
 
-def _choose(default: Candidate, own: Sequence[Candidate], verdict: Verdict, goal: str) -> tuple[Candidate, str]:
+def _choose(default: Candidate, own: Sequence[Candidate], verdict: RaceResult, goal: str) -> tuple[Candidate, str]:
     """The best of `own` (the best first) that is faster than the default by more than the noise, or it; and why."""
     noise = f"the noise is {100 * verdict.noise:.1f} % over {verdict.rounds} rounds"
     stays = f"the default stays ({default.settings.describe(goal)})"
@@ -155,7 +155,7 @@ def _figure(one: Candidate, goal: str) -> str:
 
 
 def _compare_precisions(
-    chosen: Candidate, finalists: Sequence[Candidate], verdict: Verdict, default: Candidate
+    chosen: Candidate, finalists: Sequence[Candidate], verdict: RaceResult, default: Candidate
 ) -> list[dict[str, Any]]:
     """What the best of each sibling is like beside what was chosen, in figures and in words."""
     best: dict[int, Candidate] = {}

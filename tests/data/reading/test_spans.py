@@ -11,7 +11,7 @@ import pytest
 
 from leanformer.data.dataset import open_dataset
 from leanformer.data.reading.readers import read_questions, read_rows
-from leanformer.data.reading.spans import Span, SpanError, tag_text
+from leanformer.data.reading.spans import CharacterSpan, SpanError, tag_text
 from leanformer.tagging.words import words_of
 from tests.data.opening import refusal
 
@@ -142,7 +142,7 @@ def test_a_label_beside_spans_is_what_is_asked(tmp_path: Path) -> None:
     ],
 )
 def test_words_are_cut_where_a_span_ends(text: str, spans: Any, words: list[str], tags: list[str]) -> None:
-    found = tag_text(text, [Span(*span) for span in spans])
+    found = tag_text(text, [CharacterSpan(*span) for span in spans])
     assert (found.words, found.tags) == (words, tags)
 
 
@@ -174,7 +174,7 @@ def test_spans_that_cannot_be_meant(tmp_path: Path, wrong: Any, right: Any, said
     path = write(tmp_path / "train.jsonl", {"text": TEXT, "label": SPANS}, {"text": "Nobody came.", "label": right})
     assert len(tagged(path, "tokens")) == 2
     with pytest.raises(SpanError):
-        tag_text("abc", [Span(0, 9, "X")])
+        tag_text("abc", [CharacterSpan(0, 9, "X")])
 
 
 def test_ends_that_count_the_last_character(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 from leanformer.artifact import Artifact
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.jobs.executor import Job, Result, Serial
-from leanformer.search.jobs.latency import LatencyPredictor, fit, kendall_tau
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.latency import LatencyPredictor, fit_latency, kendall_tau
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.jobs.shapes import planned_shape
 from leanformer.search.jobs.table import fill_table
 from leanformer.search.space.goals import read_goals
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.drive import drive
 from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import Sampler
@@ -70,12 +70,14 @@ def test_what_is_not_foreseen_has_no_shape(tmp_path: Path, teacher: Artifact):
 
 def test_a_linear_machine_is_predicted_exactly_and_noise_shows():
     shapes = [shape_of(layers, ffn) for layers in (1, 2, 3) for ffn in (8, 24, 48)]
-    exact = fit(shapes, [milliseconds(shape) for shape in shapes])
+    exact = fit_latency(shapes, [milliseconds(shape) for shape in shapes])
     assert exact is not None and exact.mape < 3
     assert exact.tau is not None and exact.tau > 0.95
     assert exact.predict(shape_of(2, 32)) == pytest.approx(milliseconds(shape_of(2, 32)), rel=0.03)
     noise = np.random.default_rng(0).normal(1, 0.3, len(shapes))
-    noisy = fit(shapes, [milliseconds(one) * max(0.2, factor) for one, factor in zip(shapes, noise, strict=True)])
+    noisy = fit_latency(
+        shapes, [milliseconds(one) * max(0.2, factor) for one, factor in zip(shapes, noise, strict=True)]
+    )
     assert noisy is not None and noisy.mape > 10
 
 
@@ -83,14 +85,14 @@ def test_the_error_is_of_points_left_out():
     """Six points that five features could fit nearly exactly: the error must not be that of the fit itself."""
     shapes = [shape_of(layers, ffn) for layers in (1, 2) for ffn in (8, 24, 48)]
     times = [1.0, 3.0, 2.0, 5.0, 1.5, 4.0]
-    found = fit(shapes, times)
+    found = fit_latency(shapes, times)
     assert found is not None
     fitted = [abs(found.predict(one) / time - 1) for one, time in zip(shapes, times, strict=True)]
     assert found.mape > 100 * float(np.mean(fitted))
 
 
 def test_too_few_points_predict_nothing():
-    assert fit([shape_of(1, 8)] * 5, [1.0] * 5) is None
+    assert fit_latency([shape_of(1, 8)] * 5, [1.0] * 5) is None
 
 
 def test_kendall():
@@ -148,7 +150,7 @@ def test_a_search_skips_what_is_hopeless_and_tells_the_error(tmp_path: Path, tea
                 "wall_seconds": 2.0, "cpu_seconds": 2.0}  # fmt: skip
 
     study = Study(space, Sampler(space, "random", 1), Journal(tmp_path / "trials.jsonl"), {}, judge)
-    drive(study, Budget(trials=14), Serial(run), 1, lambda line: None)
+    drive(study, SearchBudget(trials=14), Serial(run), 1, lambda line: None)
     skipped = study.of_state(SKIPPED)
     assert skipped and all(one.params["student.layers"] == 2 for one in skipped)
     assert all(milliseconds(shape_of(2, one.params["student.ffn"])) > 1.25 for one in skipped)
@@ -164,7 +166,7 @@ def test_the_table_is_measured_once_and_covers_the_cells(tmp_path: Path, teacher
     settings = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
     from dataclasses import replace
 
-    runner = Runner(teacher, replace(data, test=None), tmp_path / "work", 1, "cpu", settings)
+    runner = JobRunner(teacher, replace(data, test=None), tmp_path / "work", 1, "cpu", settings)
     said: list[str] = []
     first, second = (LatencyPredictor(teacher, space.goals, 0.9) for _ in range(2))
     taken = fill_table(first, space, runner, 6, 13, said.append)

@@ -13,9 +13,9 @@ from leanformer.artifact import Artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.jobs.executor import Job, Serial
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.space.goals import FIGURES
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.drive import drive
 from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import Sampler
@@ -43,9 +43,9 @@ runtime:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, teacher: Artifact) -> Runner:
+def runner(tmp_path: Path, teacher: Artifact) -> JobRunner:
     settings = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
-    return Runner(teacher, replace(tiny_dataset(), test=None), tmp_path / "work", 1, "cpu", settings)
+    return JobRunner(teacher, replace(tiny_dataset(), test=None), tmp_path / "work", 1, "cpu", settings)
 
 
 def job_of(folder: Path, share: float = 1.0, over: str | None = None, **params: Any) -> Job:
@@ -55,7 +55,7 @@ def job_of(folder: Path, share: float = 1.0, over: str | None = None, **params: 
             "runtime": filled.runtime}  # fmt: skip
 
 
-def test_a_result_is_plain_json_with_every_figure(tmp_path: Path, runner: Runner):
+def test_a_result_is_plain_json_with_every_figure(tmp_path: Path, runner: JobRunner):
     result = runner(json.loads(json.dumps(job_of(tmp_path))))
     assert json.loads(json.dumps(result)) == result
     assert set(FIGURES) | {"drop", "lost"} == set(result["figures"])
@@ -66,7 +66,7 @@ def test_a_result_is_plain_json_with_every_figure(tmp_path: Path, runner: Runner
 
 
 def test_trials_share_steps_and_no_figure_is_taken_twice(
-    tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, runner: JobRunner, monkeypatch: pytest.MonkeyPatch
 ):
     ran: list[int] = []
     original = Distil.__call__
@@ -85,23 +85,23 @@ def test_trials_share_steps_and_no_figure_is_taken_twice(
     assert len(list((tmp_path / "work" / "cache").glob("outputs-*"))) == 1, "teacher outputs are computed once"
 
 
-def test_a_share_of_data_is_another_training_on_less(tmp_path: Path, runner: Runner):
+def test_a_share_of_data_is_another_training_on_less(tmp_path: Path, runner: JobRunner):
     small, whole = runner(job_of(tmp_path, 0.2, "data")), runner(job_of(tmp_path, 1.0, "data"))
     assert small["content_hash"] != whole["content_hash"]
     assert whole["content_hash"] == runner(job_of(tmp_path))["content_hash"]
 
 
-def test_what_cannot_be_run_is_told(tmp_path: Path, runner: Runner):
+def test_what_cannot_be_run_is_told(tmp_path: Path, runner: JobRunner):
     assert "only has 2" in (said := runner(job_of(tmp_path, **{"student.layers": 5}))["failed"]) or "layers 5" in said
     said = runner(job_of(tmp_path, **{"runtime.engine": "native"}))["failed"]
     assert "native" in said, "the native engine runs int8 graphs alone"
 
 
 @pytest.mark.slow
-def test_a_search_passes_over_what_cannot_be_run(tmp_path: Path, runner: Runner):
+def test_a_search_passes_over_what_cannot_be_run(tmp_path: Path, runner: JobRunner):
     space = space_of(tmp_path, SPACE)
     study = Study(space, Sampler(space, "grid", 13), Journal(tmp_path / "trials.jsonl"), {})
-    why = drive(study, Budget(minutes=5), Serial(runner), 13, lambda line: None)
+    why = drive(study, SearchBudget(minutes=5), Serial(runner), 13, lambda line: None)
     assert why == "nothing is left to try" and len(study.trials) == 12
     for trial in study.trials:
         impossible = trial.params["student.layers"] == 5

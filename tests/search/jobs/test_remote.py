@@ -14,15 +14,15 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.cluster.connection import connected
-from leanformer.cluster.pool import Pool
+from leanformer.cluster.pool import TaskPool
 from leanformer.errors import LeanformerError
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.jobs.executor import Job, Result, Serial
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.jobs.remote import ClusterExecutor, make_trial, on_ray
 from leanformer.search.run import JOURNAL, Searched, search
 from leanformer.search.space.goals import TIMED
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.drive import drive
 from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import Sampler
@@ -53,16 +53,16 @@ HERE = socket.gethostname()
 
 
 @pytest.fixture
-def runner(tmp_path: Path, teacher: Artifact) -> Runner:
-    return Runner(teacher, replace(tiny_dataset(), test=None), tmp_path / "work", 1, "cpu", QUICK)
+def runner(tmp_path: Path, teacher: Artifact) -> JobRunner:
+    return JobRunner(teacher, replace(tiny_dataset(), test=None), tmp_path / "work", 1, "cpu", QUICK)
 
 
-def driven(folder: Path, runner: Runner, executor: Any, text: str = SPACE, trials: int = 6) -> Study:
+def driven(folder: Path, runner: JobRunner, executor: Any, text: str = SPACE, trials: int = 6) -> Study:
     journal = Journal(folder / JOURNAL)
     try:
         space = space_of(folder, text)
         study = Study(space, Sampler(space, "grid", 13), journal, {})
-        drive(study, Budget(trials=trials), executor, 13, lambda line: None)
+        drive(study, SearchBudget(trials=trials), executor, 13, lambda line: None)
         return study
     finally:
         journal.close()
@@ -82,11 +82,11 @@ def nothing_lost_or_twice(study: Study, journal: Path, trials: int) -> None:
 
 @pytest.fixture
 def _placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pool, "_on", placed)
+    monkeypatch.setattr(TaskPool, "_on", placed)
 
 
 @pytest.mark.usefixtures("_placed")
-def test_a_cluster_comes_to_what_this_machine_does(tmp_path: Path, runner: Runner):
+def test_a_cluster_comes_to_what_this_machine_does(tmp_path: Path, runner: JobRunner):
     ray = PretendedRay({HERE: 2})
     ray.deaths = 1
     study = driven(tmp_path / "cluster", runner, ClusterExecutor(ray, runner, cores=1, timed=True))
@@ -103,17 +103,17 @@ def test_a_cluster_comes_to_what_this_machine_does(tmp_path: Path, runner: Runne
 
 @pytest.mark.usefixtures("_placed")
 def test_nothing_is_timed_while_a_trial_runs_on_this_machine(
-    tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, runner: JobRunner, monkeypatch: pytest.MonkeyPatch
 ):
     executor = ClusterExecutor(PretendedRay({HERE: 2, "other": 1}), runner, cores=1, timed=True)
     busy: list[tuple[bool, int]] = []
-    original = Runner.times
+    original = JobRunner.times
 
-    def noting(one: Runner, *arguments: Any) -> dict[str, float]:
+    def noting(one: JobRunner, *arguments: Any) -> dict[str, float]:
         busy.append((executor._pool.busy_here(), executor._pool.running))
         return original(one, *arguments)
 
-    monkeypatch.setattr(Runner, "times", noting)
+    monkeypatch.setattr(JobRunner, "times", noting)
     study = driven(tmp_path / "cluster", runner, executor, trials=8)
     nothing_lost_or_twice(study, tmp_path / "cluster" / JOURNAL, 8)
     models = {trial.results[0]["content_hash"] for trial in study.trials}
@@ -123,8 +123,8 @@ def test_nothing_is_timed_while_a_trial_runs_on_this_machine(
 
 
 @pytest.mark.usefixtures("_placed")
-def test_nothing_is_timed_that_nobody_asks_for(tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Runner, "times", None)
+def test_nothing_is_timed_that_nobody_asks_for(tmp_path: Path, runner: JobRunner, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(JobRunner, "times", None)
     executor = ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
     study = driven(tmp_path / "cluster", runner, executor, UNTIMED, trials=3)
     assert study.count == 3 and study.front()
@@ -132,7 +132,7 @@ def test_nothing_is_timed_that_nobody_asks_for(tmp_path: Path, runner: Runner, m
 
 
 @pytest.mark.usefixtures("_placed")
-def test_a_trial_that_kills_its_workers_has_failed_and_the_next_one_runs(tmp_path: Path, runner: Runner):
+def test_a_trial_that_kills_its_workers_has_failed_and_the_next_one_runs(tmp_path: Path, runner: JobRunner):
     ray = PretendedRay({HERE: 1})
     ray.deaths = 2
     executor = ClusterExecutor(ray, runner, cores=1, timed=False, retries=1)
@@ -142,21 +142,23 @@ def test_a_trial_that_kills_its_workers_has_failed_and_the_next_one_runs(tmp_pat
 
 
 @pytest.mark.usefixtures("_placed")
-def test_a_work_folder_that_is_not_shared_is_noticed(tmp_path: Path, runner: Runner, monkeypatch: pytest.MonkeyPatch):
+def test_a_work_folder_that_is_not_shared_is_noticed(
+    tmp_path: Path, runner: JobRunner, monkeypatch: pytest.MonkeyPatch
+):
     executor = ClusterExecutor(PretendedRay(), runner, cores=1, timed=False)
     executor._given = ({**executor._given[0], "work": str(tmp_path / "elsewhere")}, executor._given[1])
     with pytest.raises(LeanformerError, match="storage that all machines share"):
         driven(tmp_path / "cluster", runner, executor, UNTIMED, trials=1)
 
 
-def test_another_teacher_on_a_worker_ends_the_search(runner: Runner, tmp_path: Path):
+def test_another_teacher_on_a_worker_ends_the_search(runner: JobRunner, tmp_path: Path):
     setting = {"teacher": str(runner.teacher.path), "content": "0" * 64, "work": str(tmp_path), "cores": 1}
     with pytest.raises(LeanformerError, match="another model on this machine"):
         make_trial(setting, runner.data, {})
 
 
 @pytest.mark.parametrize(("changes", "said"), [({"device": "cuda"}, "no GPU"), ({"energy": object()}, "energy")])
-def test_what_a_cluster_cannot_do_is_said(changes: dict[str, Any], said: str, runner: Runner):
+def test_what_a_cluster_cannot_do_is_said(changes: dict[str, Any], said: str, runner: JobRunner):
     with pytest.raises(LeanformerError, match=said):
         ClusterExecutor(PretendedRay(), replace(runner, **changes), cores=1, timed=True)
 
@@ -173,7 +175,8 @@ def cluster() -> Iterator[Any]:
 
 def searched(folder: Path, teacher: Artifact, executor: Any, said: list[str], trials: int = 8) -> Searched:
     return search(
-        space_of(folder, SPACE), str(teacher.path), tiny_dataset(), folder / "found", budget=Budget(trials=trials),
+        space_of(folder, SPACE), str(teacher.path), tiny_dataset(), folder / "found",
+        budget=SearchBudget(trials=trials),
         sampler="grid", threads=1, device="cpu", speed=QUICK, final_speed=QUICK, executor=executor,
         allow_weak_teacher=True, allow_lost_classes=True, say=said.append,
     )  # fmt: skip
@@ -200,7 +203,7 @@ def test_a_search_survives_a_killed_worker(cluster: Any, tmp_path: Path, teacher
     assert not list((tmp_path / "found.work").rglob("*.partial"))
     assert not [path for path in (tmp_path / "found.work" / "running").iterdir()]
     # The killed worker's trial made what it would have made in peace.
-    peaceful = Runner(teacher, replace(tiny_dataset(), test=None), tmp_path / "peace", 1, "cpu", QUICK)
+    peaceful = JobRunner(teacher, replace(tiny_dataset(), test=None), tmp_path / "peace", 1, "cpu", QUICK)
     plain = driven(tmp_path / "serial", peaceful, Serial(peaceful), trials=8)
     hashes = {json.dumps(trial.params, sort_keys=True): trial.results[0]["content_hash"] for trial in plain.trials}
     made = [event["result"]["content_hash"] for event in events if event["event"] == "measured"]
@@ -216,7 +219,7 @@ class KilledError(BaseException):
 def test_a_killed_driver_is_taken_up(cluster: Any, tmp_path: Path, teacher: Artifact):
     with on_ray("local", cores=1, timed=True) as make:
 
-        def dying(runner: Runner) -> Any:
+        def dying(runner: JobRunner) -> Any:
             executor = make(runner)
             original, left = executor.take, [3]
 

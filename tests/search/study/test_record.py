@@ -10,7 +10,7 @@ import pytest
 
 from leanformer.render.search import expected_chart, search_markdown, trials_chart
 from leanformer.search.jobs.executor import Job, Result
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.record import chosen_from, describe_search, expected
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FINISHED
@@ -21,7 +21,7 @@ FACTS = {"sampler": "random", "seed": 13, "metric": "accuracy", "teacher_quality
 
 
 def record_of(study: Study) -> dict[str, object]:
-    return describe_search(study, Budget(trials=12), "12 trials are done", FACTS)
+    return describe_search(study, SearchBudget(trials=12), "12 trials are done", FACTS)
 
 
 def test_every_winner_says_among_how_many(tmp_path: Path):

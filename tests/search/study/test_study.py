@@ -13,7 +13,7 @@ import pytest
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.search.jobs.executor import Job, Result, Serial
 from leanformer.search.space.read import read_space
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.drive import drive
 from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import SAMPLERS, Sampler
@@ -65,7 +65,7 @@ def run(
     try:
         study = study_of(write_space(folder, text), journal, sampler, seed)
         lines = [] if said is None else said
-        drive(study, Budget(trials=trials), Serial(function), seed, lines.append)
+        drive(study, SearchBudget(trials=trials), Serial(function), seed, lines.append)
         return study
     finally:
         journal.close()
@@ -287,9 +287,9 @@ def test_budgets_end_a_search(tmp_path: Path):
     journal = Journal(tmp_path / "trials.jsonl")
     study = study_of(write_space(tmp_path), journal)
     said: list[str] = []
-    assert drive(study, Budget(joules=450), Serial(costly), 13, said.append) == "450 joules are spent"
+    assert drive(study, SearchBudget(joules=450), Serial(costly), 13, said.append) == "450 joules are spent"
     assert study.count == 5 and study.spent.joules == 500
-    assert drive(study, Budget(minutes=1e-6), Serial(costly), 13, said.append) == "1e-06 minutes are over"
+    assert drive(study, SearchBudget(minutes=1e-6), Serial(costly), 13, said.append) == "1e-06 minutes are over"
     assert study.count == 5
     journal.close()
 
@@ -297,7 +297,7 @@ def test_budgets_end_a_search(tmp_path: Path):
 @pytest.mark.parametrize("given", [{}, {"trials": 0}, {"minutes": -1.0}, {"joules": float("nan")}])
 def test_a_budget_that_is_none_is_refused(given: dict[str, Any]):
     with pytest.raises(RecipeError):
-        Budget(**given)
+        SearchBudget(**given)
 
 
 class Backwards:
@@ -321,7 +321,7 @@ class Backwards:
 def test_several_jobs_at_a_time(tmp_path: Path):
     journal, executor = Journal(tmp_path / "trials.jsonl"), Backwards()
     study = study_of(write_space(tmp_path, HALVED), journal)
-    drive(study, Budget(trials=15), executor, 13, lambda line: None)
+    drive(study, SearchBudget(trials=15), executor, 13, lambda line: None)
     assert executor.most == 3 and not executor.jobs
     assert study.count == 15 == len(study.of_state(FINISHED)) + len(study.of_state(STOPPED))
     journal.close()

@@ -11,7 +11,7 @@ import pytest
 from leanformer.serve.http.dialects import FIELDS, SWITCHES, check_switches, read_fields
 from leanformer.serve.http.inputs import OPTIONS, fit, read_query
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.settings import Limits
+from leanformer.serve.settings import RequestLimits
 from leanformer.task import Task
 from tests.serve.serving import Server
 
@@ -145,12 +145,16 @@ def test_each_field_is_read_or_refused_by_its_name(route: str, name: str, taken:
     for place in ("beside", "parameters"):
         for value in [*taken, None]:
             fields = {name: value}
-            read_query({"inputs": TEXT, **(fields if place == "beside" else {"parameters": fields})}, Limits(), route)
+            read_query(
+                {"inputs": TEXT, **(fields if place == "beside" else {"parameters": fields})}, RequestLimits(), route
+            )
         for value in refused:
             fields = {name: value}
             with pytest.raises(Refused, match=name) as error:
                 read_query(
-                    {"inputs": TEXT, **(fields if place == "beside" else {"parameters": fields})}, Limits(), route
+                    {"inputs": TEXT, **(fields if place == "beside" else {"parameters": fields})},
+                    RequestLimits(),
+                    route,
                 )
             assert error.value.status == 422
 
@@ -158,7 +162,7 @@ def test_each_field_is_read_or_refused_by_its_name(route: str, name: str, taken:
 def test_a_function_is_what_the_model_does_or_refused():
     for task, function in ((LABELS, "softmax"), (SEVERAL, "sigmoid"), (SCORE, None)):
         for asked in ("softmax", "sigmoid", "none"):
-            query = read_query({"inputs": TEXT, "function_to_apply": asked}, Limits())
+            query = read_query({"inputs": TEXT, "function_to_apply": asked}, RequestLimits())
             if asked in (function, "none"):
                 assert fit(query, task).raw_scores == (asked == "none")
             else:

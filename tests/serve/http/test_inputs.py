@@ -10,11 +10,11 @@ import pytest
 from leanformer.serve.http.answers import scores
 from leanformer.serve.http.inputs import Query, fit, read_json, read_query
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.settings import Limits
+from leanformer.serve.settings import RequestLimits
 from leanformer.serve.workers.wire import Answer, pack_answer, pack_ask, unpack_answer, unpack_ask
 from leanformer.task import Task
 
-LIMITS = Limits(texts=3, text_characters=10)
+LIMITS = RequestLimits(texts=3, text_characters=10)
 SINGLE, PAIR = Task("classification", ("a", "b")), Task("pair", ("a", "b"))
 
 

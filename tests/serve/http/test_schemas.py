@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leanformer.serve.http.schemas import schemas
-from leanformer.serve.settings import Settings
+from leanformer.serve.settings import ServerSettings
 from leanformer.task import Task
 
 MODELS = {
@@ -20,7 +20,9 @@ PAIRS = '"minItems": 2, "items": {"$ref": "#/components/schemas/Text"}, "maxItem
 
 
 def properties(route: str, *names: str) -> dict[str, Any]:
-    found: dict[str, Any] = schemas(Settings(artifacts={}), {name: MODELS[name] for name in names})[route]["properties"]
+    found: dict[str, Any] = schemas(ServerSettings(artifacts={}), {name: MODELS[name] for name in names})[route][
+        "properties"
+    ]
     return found
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.workers.jobs import Job, Pack
+from leanformer.serve.workers.jobs import RequestJob, WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import Answer
 
@@ -31,10 +31,10 @@ class Hand:
     """A worker by hand: it keeps its packs until `answer` or `fail` is called."""
 
     scheduler: Scheduler
-    packs: dict[int, Pack] = field(default_factory=dict)
+    packs: dict[int, WorkerBatch] = field(default_factory=dict)
     seen: list[list[int]] = field(default_factory=list)
 
-    def send(self, pack: Pack) -> None:
+    def send(self, pack: WorkerBatch) -> None:
         self.seen.append([int(row[0]) for row in pack.rows()])
 
     def answer(self) -> None:
@@ -67,13 +67,13 @@ def make(workers: int, queue: int = 10_000, pack: int = 100) -> tuple[Scheduler,
     return scheduler, hands
 
 
-def submit(scheduler: Scheduler, these: list[np.ndarray], model: int = 0, exact: bool = False) -> Job:
+def submit(scheduler: Scheduler, these: list[np.ndarray], model: int = 0, exact: bool = False) -> RequestJob:
     job = scheduler.submit(model, these, exact=exact, timeout=60, by_token=model == 1)
     job.answer.add_done_callback(lambda one: one.exception())  # asked for here, so that asyncio does not complain
     return job
 
 
-def check(job: Job) -> None:
+def check(job: RequestJob) -> None:
     """Each row, or each token, got its own answer."""
     assert job.answer.result().tolist() == expected(job.rows, job.model)
 
@@ -248,7 +248,7 @@ async def test_empty_waits_for_the_last():
 def test_whatever_happens_every_job_is_answered_and_nothing_is_counted_twice(data: st.DataObject):
     async def play() -> None:
         scheduler, hands = make(data.draw(st.integers(1, 3)), queue=400, pack=data.draw(st.integers(1, 60)))
-        jobs: list[Job] = []
+        jobs: list[RequestJob] = []
         for _ in range(data.draw(st.integers(1, 40))):
             act = data.draw(st.sampled_from(("submit", "submit", "submit", "answer", "answer", "drop", "lose", "fail")))
             busy = [hand for hand in hands if hand.packs]

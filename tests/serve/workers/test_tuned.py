@@ -15,7 +15,7 @@ from leanformer.files import write_json
 from leanformer.predictor import logits
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.runtime.settings import Settings, default_settings, machine, to_json, tuning_path
+from leanformer.runtime.settings import RuntimeSettings, default_settings, machine, to_json, tuning_path
 from leanformer.serve.workers.pool import start_worker
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.tuned import open_tuned, worker_count
@@ -31,7 +31,7 @@ def model(tiny_onnx_artifact: Path, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def store(model: Path, settings: Settings, goal: str = "throughput") -> Path:
+def store(model: Path, settings: RuntimeSettings, goal: str = "throughput") -> Path:
     artifact = open_artifact(model)
     path = tuning_path(artifact, CORES)
     record = {"format_version": 1, "content": artifact.content_hash, "machine": machine(CORES), "goal": goal}
@@ -40,15 +40,15 @@ def store(model: Path, settings: Settings, goal: str = "throughput") -> Path:
 
 
 def test_a_worker_has_the_tuned_engine_on_one_thread(model: Path):
-    store(model, Settings("openvino", CORES, lone_threads=CORES, pack_tokens=96, pinned=True))
+    store(model, RuntimeSettings("openvino", CORES, lone_threads=CORES, pack_tokens=96, pinned=True))
     one = open_tuned(open_artifact(model), tuning=True)
-    assert isinstance(one, LightPredictor) and one.settings == Settings("openvino", pack_tokens=96)
+    assert isinstance(one, LightPredictor) and one.settings == RuntimeSettings("openvino", pack_tokens=96)
     plain = open_tuned(open_artifact(model), tuning=False)
     assert isinstance(plain, LightPredictor) and plain.settings == default_settings(1)
 
 
 def test_an_engine_that_is_gone_gives_way(model: Path, monkeypatch: pytest.MonkeyPatch):
-    path = store(model, Settings("openvino"))
+    path = store(model, RuntimeSettings("openvino"))
     monkeypatch.setitem(sys.modules, "openvino", None)
     one = open_tuned(open_artifact(model), tuning=True)
     with pytest.warns(UserWarning, match=path.name):
@@ -60,19 +60,19 @@ def test_an_engine_that_is_gone_gives_way(model: Path, monkeypatch: pytest.Monke
 def test_how_many_workers(model: Path, tiny_onnx_artifact: Path, tmp_path: Path):
     encoder = tiny_artifact(tmp_path / "encoder").path
     assert worker_count([str(tiny_onnx_artifact), str(encoder)], True) == CORES
-    store(model, Settings(workers=1))
+    store(model, RuntimeSettings(workers=1))
     assert worker_count([str(model)], True) == 1
     assert worker_count([str(model)], False) == CORES
     assert worker_count([str(model), str(tiny_onnx_artifact)], True) == CORES, "the most that one of them wants"
-    store(model, Settings(workers=1), "latency")
+    store(model, RuntimeSettings(workers=1), "latency")
     assert worker_count([str(model)], True) == CORES, "how one text is run says nothing of how many run at once"
-    store(model, Settings(workers=1, worker_threads=CORES))
+    store(model, RuntimeSettings(workers=1, worker_threads=CORES))
     assert worker_count([str(model)], True) == (CORES if CORES > 1 else 1)
 
 
 @pytest.mark.parametrize("content", [None, "{"])
 def test_a_worker_process_starts_with_a_tuning_whole_or_broken(content: str | None, model: Path):
-    path = store(model, Settings(pack_tokens=48))
+    path = store(model, RuntimeSettings(pack_tokens=48))
     if content is not None:
         path.write_text(content)
     artifact = open_artifact(model)

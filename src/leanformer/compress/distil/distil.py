@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from leanformer.models.classifier import Classifier
     from leanformer.tokenizer import Tokenizer
     from leanformer.train.objectives.distillation import Distillation
-    from leanformer.train.pool import Pool
+    from leanformer.train.pool import TextPool
     from leanformer.train.teacher_outputs import TeacherOutputs
 
 
@@ -85,7 +85,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch
 
-        from leanformer.compress.distil.student import Shape, Trial, cut_student
+        from leanformer.compress.distil.student import LayerTrial, StudentShape, cut_student
         from leanformer.models.store import write_classifier
         from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
@@ -108,9 +108,9 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         torch.manual_seed(context.seed)
         torch.set_num_threads(context.threads)
         layers, hidden = self.depth_and_width
-        shape = Shape(layers=layers, heads=self.heads, ffn=self.ffn, hidden=hidden, start=self.start)
+        shape = StudentShape(layers=layers, heads=self.heads, ffn=self.ffn, hidden=hidden, start=self.start)
         drawn = np.random.default_rng(context.seed).permutation(len(texts))[: self.trial_texts]
-        trial = Trial(tuple(texts[i] for i in drawn), dev, self.learning_rate)
+        trial = LayerTrial(tuple(texts[i] for i in drawn), dev, self.learning_rate)
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
         torch.manual_seed(context.seed)  # so that a trial changes nothing but the choice
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
@@ -152,7 +152,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             history=[*artifact.history, entry],
         )
 
-    def _texts(self, context: Context, task: Task) -> Pool:
+    def _texts(self, context: Context, task: Task) -> TextPool:
         """The texts to train on, train then unlabelled."""
         from leanformer.train.pool import pooled
 

@@ -20,7 +20,7 @@ from leanformer.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Shape:
+class StudentShape:
     """What the student is to look like; see the options of `compress.distil`."""
 
     layers: int | tuple[int, ...] | None
@@ -31,7 +31,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Trial:
+class LayerTrial:
     """On what candidate layers are tried: training texts, the dev split that judges, the learning rate."""
 
     texts: tuple[Text, ...]
@@ -39,7 +39,9 @@ class Trial:
     learning_rate: float
 
 
-def cut_student(shape: Shape, artifact: Artifact, trial: Trial, context: Context) -> tuple[Classifier, Path, int]:
+def cut_student(
+    shape: StudentShape, artifact: Artifact, trial: LayerTrial, context: Context
+) -> tuple[Classifier, Path, int]:
     """The student, the tokenizer file that goes with it, and the longest input in tokens it can take.
 
     Raises `RecipeError` for a shape that cannot be had.
@@ -63,7 +65,7 @@ def cut_student(shape: Shape, artifact: Artifact, trial: Trial, context: Context
     return student, tokenizer, tokens
 
 
-def _fresh(shape: Shape, hidden: int, source: Classifier) -> Classifier:
+def _fresh(shape: StudentShape, hidden: int, source: Classifier) -> Classifier:
     heads = shape.heads or source.config.layers[0].heads
     if hidden % heads:
         raise RecipeError(f"compress.distil: hidden {hidden} is not a multiple of {heads} heads; set `heads`")
@@ -75,7 +77,7 @@ def _fresh(shape: Shape, hidden: int, source: Classifier) -> Classifier:
 
 
 def _kept_layers(
-    shape: Shape, source: Classifier, trial: Trial, tokenizer: Tokenizer, context: Context
+    shape: StudentShape, source: Classifier, trial: LayerTrial, tokenizer: Tokenizer, context: Context
 ) -> tuple[int, ...]:
     """The layers to keep, from 0."""
     depth = len(source.config.layers)
@@ -97,7 +99,7 @@ def _kept_layers(
     )  # fmt: skip
 
 
-def _narrowed(shape: Shape, student: Classifier) -> Classifier:
+def _narrowed(shape: StudentShape, student: Classifier) -> Classifier:
     layers = student.config.layers
     if any((shape.heads or 1) > layer.heads or (shape.ffn or 1) > layer.ffn for layer in layers):
         raise RecipeError("compress.distil: heads and ffn can only shrink; give `hidden` for another shape")

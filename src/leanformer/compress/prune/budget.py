@@ -14,7 +14,7 @@ KINDS = ("flops", "parameters", "latency")
 
 
 @dataclass(frozen=True)
-class Budget:
+class CostBudget:
     """A share `keep` of the cost, or `latency_ms` milliseconds, counted as `kind` says; see the steps' options."""
 
     kind: str

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from leanformer.artifact import Artifact
-from leanformer.compress.prune.budget import Budget
+from leanformer.compress.prune.budget import CostBudget
 from leanformer.errors import RecipeError
 from leanformer.options import FilePath
 from leanformer.shapes.planned import PlannedShape
@@ -62,8 +62,8 @@ class Prune(Make):
         super().__post_init__()
 
     @property
-    def _budget(self) -> Budget:
-        return Budget(self.budget, self.keep, self.table, self.latency_ms)
+    def _budget(self) -> CostBudget:
+        return CostBudget(self.budget, self.keep, self.table, self.latency_ms)
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
         if self.heads is not None or self.ffn is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from leanformer.artifact import Artifact
-from leanformer.compress.prune.budget import Budget
+from leanformer.compress.prune.budget import CostBudget
 from leanformer.options import FilePath
 from leanformer.shapes.planned import PlannedShape
 from leanformer.step import Context, Make, record
@@ -51,8 +51,8 @@ class PrunePostTraining(Make):
         super().__post_init__()
 
     @property
-    def _budget(self) -> Budget:
-        return Budget(self.budget, self.keep, self.table, self.latency_ms)
+    def _budget(self) -> CostBudget:
+        return CostBudget(self.budget, self.keep, self.table, self.latency_ms)
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
         return None if self.budget == "latency" else shape.scaled(self.keep)

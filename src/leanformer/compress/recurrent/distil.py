@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from leanformer.compress.recurrent.stages import Rows
     from leanformer.compress.recurrent.start import Start
     from leanformer.compress.recurrent.strategies import Stage
-    from leanformer.train.pool import Pool
+    from leanformer.train.pool import TextPool
 
 _LABELS_ALONE = ("D0", "D0-S")
 _VOCABULARIES = ("seen", "all", *LEARNT)
@@ -195,7 +195,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         same = sha256_file(artifact.file(TOKENIZER)) == sha256_file(teacher.file(TOKENIZER))
         return self.vocabulary not in LEARNT and same and artifact.max_tokens == teacher.max_tokens
 
-    def _pools(self, data: Dataset, task: Task) -> tuple[Pool, Pool, Examples]:
+    def _pools(self, data: Dataset, task: Task) -> tuple[TextPool, TextPool, Examples]:
         """The texts to train on, train then unlabelled ones; the dev texts, as a pool and as examples."""
         from leanformer.train.pool import pooled
 
@@ -231,7 +231,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         return examples.select(i for i, one in enumerate(known) if one == self.language)
 
     def _rows(
-        self, pool: Pool, artifact: Artifact, context: Context, start: Start, layer: int | None, follows: bool
+        self, pool: TextPool, artifact: Artifact, context: Context, start: Start, layer: int | None, follows: bool
     ) -> Rows:
         """The texts in the student's pieces, and the teacher's outputs on them.
 

@@ -23,7 +23,7 @@ class SpanError(ValueError):
 
 
 @dataclass(frozen=True, order=True)
-class Span:
+class CharacterSpan:
     """The characters `start` to `end` (exclusive) of a text, and what they are."""
 
     start: int
@@ -52,7 +52,7 @@ def is_spans(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(as_span(each) is not None for each in value)
 
 
-def as_span(value: object) -> Span | None:
+def as_span(value: object) -> CharacterSpan | None:
     """One span from `[start, end, type]`, `[type, start, end]` or an object with these by their usual names."""
     start: Any
     end: Any
@@ -67,14 +67,14 @@ def as_span(value: object) -> Span | None:
         return None
     if any(isinstance(place, bool) or not isinstance(place, int) for place in (start, end)):
         return None
-    return Span(start, end, kind.strip()) if isinstance(kind, str) and kind.strip() else None
+    return CharacterSpan(start, end, kind.strip()) if isinstance(kind, str) and kind.strip() else None
 
 
 def _first(value: dict[str, Any], names: Sequence[str]) -> Any:
     return next((value[name] for name in names if name in value), None)
 
 
-def tag_text(text: str, spans: Sequence[Span]) -> Tagged:
+def tag_text(text: str, spans: Sequence[CharacterSpan]) -> Tagged:
     """Split a text into words (`tagging.words.split_words`), cut where a span begins or ends inside one, and tag them.
 
     White space at the ends of a span is left out. Raises `SpanError` for spans outside the text, without a letter, or
@@ -109,7 +109,7 @@ def tag_text(text: str, spans: Sequence[Span]) -> Tagged:
     )
 
 
-def _trimmed(text: str, span: Span) -> Span:
+def _trimmed(text: str, span: CharacterSpan) -> CharacterSpan:
     if not 0 <= span.start < span.end <= len(text):
         raise SpanError(
             f"the span {span.start} to {span.end} ({span.type}) does not lie in the text, which has {len(text)} "
@@ -122,7 +122,7 @@ def _trimmed(text: str, span: Span) -> Span:
             f"the span {span.start} to {span.end} ({span.type}) holds nothing but white space", "correct its places"
         )
     left = len(inside) - len(inside.lstrip())
-    return Span(span.start + left, span.start + left + len(inside.strip()), span.type)
+    return CharacterSpan(span.start + left, span.start + left + len(inside.strip()), span.type)
 
 
 def _cut(places: Sequence[tuple[int, int]], cuts: Sequence[int]) -> list[tuple[int, int]]:
@@ -140,5 +140,5 @@ def _cut(places: Sequence[tuple[int, int]], cuts: Sequence[int]) -> list[tuple[i
     return pieces
 
 
-def _shown(text: str, span: Span) -> str:
+def _shown(text: str, span: CharacterSpan) -> str:
     return f"{text[span.start : span.end]!r} ({span.start} to {span.end}, {span.type})"

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from leanformer.errors import ArtifactError, LeanformerError
-from leanformer.runtime.native.build import load
+from leanformer.runtime.native.build import load_library
 from leanformer.runtime.native.levels import VARIABLE, forced_level, levels
 from leanformer.runtime.native.recurrent import is_recurrent, recurrent_weights_of
-from leanformer.runtime.native.weights import LayerShape, Weights, weights_of
+from leanformer.runtime.native.weights import LayerStruct, Weights, weights_of
 from leanformer.runtime.onnx_file import read_onnx
 from leanformer.runtime.packing import Lines
 
@@ -31,7 +31,7 @@ class _Level(ctypes.Structure):
     """As in encoder.h."""
 
     _fields_ = [
-        ("make", ctypes.CFUNCTYPE(_POINTER, _POINTER, ctypes.POINTER(LayerShape), _POINTER)),
+        ("make", ctypes.CFUNCTYPE(_POINTER, _POINTER, ctypes.POINTER(LayerStruct), _POINTER)),
         ("discard", ctypes.CFUNCTYPE(None, _POINTER)),
         ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, _POINTER)),
         ("rouse", ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int)),
@@ -45,7 +45,7 @@ class _Model:
         tables = [None if array is None else _apart(array) for array in weights.arrays[: weights.tables]]
         arrays = tables + weights.arrays[weights.tables :]
         pointers = (_POINTER * len(arrays))(*(None if array is None else array.ctypes.data for array in arrays))
-        layers = (LayerShape * len(weights.layers))(*weights.layers)
+        layers = (LayerStruct * len(weights.layers))(*weights.layers)
         self.pointer = functions.make(ctypes.addressof(weights.shape), layers, ctypes.cast(pointers, _POINTER))
         if not self.pointer:
             raise MemoryError("not enough memory for the weights of the engine native")
@@ -160,7 +160,7 @@ class NativeEngine:
 
 @cache
 def _loaded() -> ctypes.CDLL:
-    return load(_declare)
+    return load_library(_declare)
 
 
 def _declare(library: ctypes.CDLL) -> None:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from leanformer.errors import MissingCompilerError
 from leanformer.files import alone, new_file, scratch_folder, sha256_file, write_text
 from leanformer.runtime.native.compiler import (
+    CompilerCall,
     CompilerTimeoutError,
-    Job,
     compile_all,
     compilers_at_once,
     find_compiler,
@@ -82,7 +82,7 @@ def library() -> Path:
     return build.found() or _made(build)
 
 
-def load(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
+def load_library(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
     """The library in this process, tried with `uses`. One that cannot be loaded is removed, and made again, once.
 
     Raises as `library` does, also where a new one cannot be loaded either.
@@ -216,12 +216,14 @@ def _compile(compiler: list[str], scratch: Path) -> Path:
         for kind in ("encoder", "recurrent")
     }
 
-    def job(name: str, source: str, *flags: str) -> Job:
-        return Job([*compiler, *_FLAGS, *flags, "-c", str(_HERE / source), "-o", str(scratch / name)], scratch / name)
+    def job(name: str, source: str, *flags: str) -> CompilerCall:
+        return CompilerCall(
+            [*compiler, *_FLAGS, *flags, "-c", str(_HERE / source), "-o", str(scratch / name)], scratch / name
+        )
 
     first, built = job("levels.o", "levels.cpp"), scratch / "engine.so"
     compile_all([first], _FIRST_SECONDS)
     compile_all([job(name, *rest) for name, rest in units.items()], _SECONDS, compilers_at_once())
     objects = (str(scratch / name) for name in (*units, "levels.o"))
-    compile_all([Job([*compiler, "-shared", "-pthread", *objects, "-o", str(built)], built)], _FIRST_SECONDS)
+    compile_all([CompilerCall([*compiler, "-shared", "-pthread", *objects, "-o", str(built)], built)], _FIRST_SECONDS)
     return built

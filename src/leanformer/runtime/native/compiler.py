@@ -27,7 +27,7 @@ class CompilerTimeoutError(MissingCompilerError):
     """A compiler that did not come to an end."""
 
 
-class Job(NamedTuple):
+class CompilerCall(NamedTuple):
     """A call of the compiler, and the file that it has to write."""
 
     command: Sequence[str]
@@ -89,14 +89,14 @@ def _number(path: Path, name: str, unit: int) -> int | None:
     return None
 
 
-def compile_all(jobs: Sequence[Job], seconds: float, at_once: int = 1) -> None:
+def compile_all(jobs: Sequence[CompilerCall], seconds: float, at_once: int = 1) -> None:
     """Run the jobs, so many at a time. None of their processes is left when this ends, however it ends.
 
     Raises `MissingCompilerError` for one that fails or writes nothing, `CompilerTimeoutError` when all together take
     longer than `seconds`.
     """
     waiting, end = list(reversed(jobs)), time.monotonic() + seconds
-    running: dict[Path, tuple[Job, subprocess.Popen[bytes]]] = {}
+    running: dict[Path, tuple[CompilerCall, subprocess.Popen[bytes]]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -115,7 +115,7 @@ def compile_all(jobs: Sequence[Job], seconds: float, at_once: int = 1) -> None:
             _end(process)
 
 
-def _start(job: Job) -> subprocess.Popen[bytes]:
+def _start(job: CompilerCall) -> subprocess.Popen[bytes]:
     with open(_messages(job), "wb") as messages:
         return _open(job.command, messages)
 
@@ -131,7 +131,7 @@ def _open(command: Sequence[str], messages: IO[bytes]) -> subprocess.Popen[bytes
         raise MissingCompilerError(f"{command[0]} cannot be started ({reason})", other_compiler()) from error
 
 
-def _check(job: Job, status: int) -> None:
+def _check(job: CompilerCall, status: int) -> None:
     if status or not (job.target.is_file() and job.target.stat().st_size):
         said = _messages(job).read_bytes().decode(errors="replace").strip()[-2000:]
         reason = f"ended with status {status}" if status else "wrote nothing"
@@ -141,7 +141,7 @@ def _check(job: Job, status: int) -> None:
         )
 
 
-def _messages(job: Job) -> Path:
+def _messages(job: CompilerCall) -> Path:
     return job.target.with_name(f"{job.target.name}.txt")
 
 

@@ -24,7 +24,7 @@ _OPERATORS = {
 }
 
 
-class Shape(ctypes.Structure):
+class EncoderStruct(ctypes.Structure):
     """As in encoder.h."""
 
     _fields_ = [
@@ -37,7 +37,7 @@ class Shape(ctypes.Structure):
     ]  # fmt: skip
 
 
-class LayerShape(ctypes.Structure):
+class LayerStruct(ctypes.Structure):
     """As in encoder.h."""
 
     _fields_ = [("heads", ctypes.c_int32), ("ffn_padded", ctypes.c_int32)]
@@ -57,7 +57,7 @@ class Weights:
     """
 
     shape: ctypes.Structure
-    layers: Sequence[LayerShape]
+    layers: Sequence[LayerStruct]
     arrays: list[np.ndarray | None]
     vocabulary: int
     labels: int
@@ -209,12 +209,12 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
     epsilons = {node.attributes["epsilon"] for node in graph.nodes if node.operator == "LayerNormalization"}
     if len(activations) != 1 or len(epsilons) != 1:
         raise UnsupportedGraphError("its layers differ in more than width")
-    shape = Shape(
+    shape = EncoderStruct(
         hidden, padded(hidden), width, padded(width), padded(size), len(shapes), labels, padded(labels),
         activations.pop(), 0 if per_token else r.function("pooled"), projects, normalises_head, len(table),
         len(places), 0 if types is None else len(types), per_token, epsilons.pop(),
     )  # fmt: skip
-    layers = [LayerShape(heads, padded(ffn)) for heads, ffn in shapes]
+    layers = [LayerStruct(heads, padded(ffn)) for heads, ffn in shapes]
     return Weights(shape, layers, r.arrays, shape.vocabulary, labels, shape.positions, shape.types, per_token)
 
 

@@ -26,7 +26,7 @@ from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.render.search import expected_chart, kept_off_words, search_markdown, trials_chart
 from leanformer.report import Report
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.space.holes import describe
 from leanformer.search.study.record import chosen_from
 from leanformer.search.study.study import Study
@@ -37,7 +37,7 @@ RECORD = SEARCH
 
 def deliver(
     study: Study,
-    runner: Runner,
+    runner: JobRunner,
     data: Dataset,
     record: dict[str, Any],
     output: Path,
@@ -92,7 +92,7 @@ def whole_job(study: Study, trial: Trial, seed: int) -> dict[str, Any]:
 
 def _on_test(
     study: Study,
-    runner: Runner,
+    runner: JobRunner,
     data: Dataset,
     front: list[Trial],
     made: dict[int, Artifact],

@@ -65,7 +65,7 @@ class Fit:
         return 100 * float(np.mean(np.abs(self.errors)))
 
 
-def fit(shapes: Sequence[PlannedShape], measured: Sequence[float]) -> Fit | None:
+def fit_latency(shapes: Sequence[PlannedShape], measured: Sequence[float]) -> Fit | None:
     """Least squares on relative errors, with a little ridge; None for fewer than `LEAST_POINTS` points."""
     if len(shapes) < LEAST_POINTS:
         return None
@@ -128,7 +128,7 @@ class LatencyPredictor:
         """The fit for a precision and engine."""
         if (cell, figure) not in self._fits:
             own = [(shape, figures[figure]) for shape, figures in self.points if shape.cell == cell]
-            self._fits[cell, figure] = fit([shape for shape, _ in own], [time for _, time in own])
+            self._fits[cell, figure] = fit_latency([shape for shape, _ in own], [time for _, time in own])
         return self._fits[cell, figure]
 
     def predict(self, filled: Filled) -> dict[str, float] | None:

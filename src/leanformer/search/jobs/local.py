@@ -41,7 +41,7 @@ _AGAIN = "measured again"
 
 
 @dataclass(frozen=True)
-class Runner:
+class JobRunner:
     """Runs jobs in this process; see `search.executor` for what they are.
 
     Attributes:

@@ -21,18 +21,18 @@ from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.cluster.connection import connected
-from leanformer.cluster.pool import RETRIES, DiedError, Pool
+from leanformer.cluster.pool import RETRIES, DiedError, TaskPool
 from leanformer.data.dataset import Dataset
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.runtime.cores import allowed_cores
 from leanformer.search.jobs.executor import Job, Result
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 
 
 @contextmanager
 def on_ray(
     address: str, *, cores: int, timed: bool, retries: int = RETRIES
-) -> Iterator[Callable[[Runner], ClusterExecutor]]:
+) -> Iterator[Callable[[JobRunner], ClusterExecutor]]:
     """Connect to a cluster (see `cluster.connection.connected`); hands out what makes an executor of a runner.
 
     Args:
@@ -42,7 +42,7 @@ def on_ray(
     with connected(address, local_cores=allowed_cores()) as ray:
         made: list[ClusterExecutor] = []
 
-        def executor(runner: Runner) -> ClusterExecutor:
+        def executor(runner: JobRunner) -> ClusterExecutor:
             made.append(ClusterExecutor(ray, runner, cores=cores, timed=timed, retries=retries))
             return made[-1]
 
@@ -59,7 +59,7 @@ class ClusterExecutor:
     Raises `LeanformerError` where energy is to be metered, a GPU is asked for, or no machine has so many cores.
     """
 
-    def __init__(self, ray: Any, runner: Runner, *, cores: int, timed: bool, retries: int = RETRIES) -> None:
+    def __init__(self, ray: Any, runner: JobRunner, *, cores: int, timed: bool, retries: int = RETRIES) -> None:
         if runner.energy is not None:
             raise LeanformerError(
                 "energy is metered for a whole machine, and on a cluster several trials share one\n"
@@ -68,12 +68,12 @@ class ClusterExecutor:
         if runner.device == "cuda":
             raise LeanformerError("on a cluster trials are given cores and no GPU\n  remedy: without --device cuda")
         self.runner, self._timed = runner, timed
-        self._pool = Pool(ray, make_trial, cores, retries=retries, say=runner.say)
+        self._pool = TaskPool(ray, make_trial, cores, retries=retries, say=runner.say)
         setting = {
             "teacher": str(runner.teacher.path.resolve()), "content": runner.teacher.content_hash,
             "work": str(runner.work.resolve()), "cores": cores,
         }  # fmt: skip
-        # Sent once and not with every trial. It has no test split: `Runner` refuses one.
+        # Sent once and not with every trial. It has no test split: `JobRunner` refuses one.
         self._given = setting, ray.put(runner.data)
         if runner.teacher.task.named:
             runner.teacher_answers()  # kept, before all workers would ask for them at once
@@ -143,7 +143,7 @@ def make_trial(setting: dict[str, Any], data: Dataset, job: Job) -> Result:
     """
     cores = setting["cores"]
     teacher = _teacher(setting["teacher"], setting["content"])
-    runner = Runner(teacher, data, Path(setting["work"]), cores, "cpu", shared=True)
+    runner = JobRunner(teacher, data, Path(setting["work"]), cores, "cpu", shared=True)
 
     def work() -> Result:
         artifact = runner.make(job)

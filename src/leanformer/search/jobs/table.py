@@ -22,7 +22,7 @@ from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
 from leanformer.progress import Status
 from leanformer.search.jobs.latency import LatencyPredictor
-from leanformer.search.jobs.local import Runner
+from leanformer.search.jobs.local import JobRunner
 from leanformer.search.space.holes import Choose, Hole
 from leanformer.search.space.space import Filled, Space
 from leanformer.search.study.journal import Journal
@@ -33,7 +33,7 @@ _DRAWS = 40  # for each shape wanted: a space may hold few
 
 
 def fill_table(
-    predictor: LatencyPredictor, space: Space, runner: Runner, points: int, seed: int, say: Callable[[str], None]
+    predictor: LatencyPredictor, space: Space, runner: JobRunner, points: int, seed: int, say: Callable[[str], None]
 ) -> dict[str, float]:
     """Time so many shapes, or find them in the work folder, and hand them to the predictor.
 
@@ -93,7 +93,7 @@ def _key(shape: dict[str, Any]) -> str:
     return json.dumps(shape, sort_keys=True)
 
 
-def _time(shape: PlannedShape, runtime: dict[str, Any], runner: Runner) -> dict[str, float]:
+def _time(shape: PlannedShape, runtime: dict[str, Any], runner: JobRunner) -> dict[str, float]:
     """The figures of a model of this shape whose weights are random."""
     runner.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="timing-", dir=runner.work) as folder:
@@ -101,7 +101,7 @@ def _time(shape: PlannedShape, runtime: dict[str, Any], runner: Runner) -> dict[
         return runner.times(runner.open(artifact, runtime))
 
 
-def _random_model(shape: PlannedShape, folder: Path, runner: Runner) -> Artifact:
+def _random_model(shape: PlannedShape, folder: Path, runner: JobRunner) -> Artifact:
     import torch
 
     from leanformer.export.int8 import Int8

@@ -9,7 +9,7 @@ from leanformer.errors import RecipeError
 
 
 @dataclass(frozen=True)
-class Budget:
+class SearchBudget:
     """Limits, any of them; a search ends at the first that is reached.
 
     Attributes:

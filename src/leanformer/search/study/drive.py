@@ -8,7 +8,7 @@ from leanformer.errors import RecipeError
 from leanformer.search.jobs.executor import Executor, Job
 from leanformer.search.space.halving import with_share
 from leanformer.search.space.holes import describe
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.journal import Event
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED, RUNNING, STOPPED, Trial
@@ -19,7 +19,7 @@ _FRUITLESS = 60
 _ALL_FAILED = 5
 
 
-def drive(study: Study, budget: Budget, executor: Executor, seed: int, say: Callable[[str], None]) -> str:
+def drive(study: Study, budget: SearchBudget, executor: Executor, seed: int, say: Callable[[str], None]) -> str:
     """Go on until the budget is spent or nothing is left to try; why it ended.
 
     A trial that was under way when an earlier run was killed is run first; the recipe's cache has its finished steps.

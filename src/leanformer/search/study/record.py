@@ -9,14 +9,14 @@ from typing import Any
 
 from leanformer.metrics.expected_best import expected_best_curve
 from leanformer.search.jobs.latency import LatencyPredictor
-from leanformer.search.study.budget import Budget
+from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FINISHED, SKIPPED, STOPPED
 
 RECORD_VERSION = 1
 
 
-def describe_search(study: Study, budget: Budget, why: str, facts: dict[str, Any]) -> dict[str, Any]:
+def describe_search(study: Study, budget: SearchBudget, why: str, facts: dict[str, Any]) -> dict[str, Any]:
     """The content of `search.json`; `facts` are kept as they are."""
     space = study.space
     record: dict[str, Any] = {

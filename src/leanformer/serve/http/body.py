@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from leanformer.serve.http.guard import WHOLE
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.settings import Limits
-from leanformer.serve.workers.jobs import Job
+from leanformer.serve.settings import RequestLimits
+from leanformer.serve.workers.jobs import RequestJob
 from leanformer.serve.workers.scheduler import Scheduler
 
 TIMEOUT_HEADER = "leanformer-timeout-ms"
@@ -29,7 +29,7 @@ def need_type(request: Request, *types: str) -> None:
         raise Refused(415, f"the content-type must be {' or '.join(types)}")
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+async def read_body(request: Request, limits: RequestLimits) -> bytes:
     """The whole body. Raises `Refused`: 413 too long, 408 too slow, 499 gone."""
     declared = request.headers.get("content-length", "")
     too_long = Refused(413, f"the body is too long; the limit body_bytes is {limits.body_bytes}")
@@ -53,7 +53,7 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     return b"".join(parts)
 
 
-async def read_lines(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+async def read_lines(request: Request, limits: RequestLimits) -> AsyncIterator[bytes]:
     """The lines of a body of any length, blank ones included, as they arrive. Raises `Refused` as `read_body` does."""
     stream = request.stream()
     rest = b""
@@ -75,7 +75,7 @@ async def read_lines(request: Request, limits: Limits) -> AsyncIterator[bytes]:
         yield rest
 
 
-def timeout_of(request: Request, limits: Limits) -> float:
+def timeout_of(request: Request, limits: RequestLimits) -> float:
     """Seconds that the request may wait: what it asks for, at most the server's. Raises `Refused` (422)."""
     value = request.headers.get(TIMEOUT_HEADER)
     if value is None:
@@ -96,14 +96,14 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def over(self, scheduler: Scheduler, job: Job) -> None:
+    def over(self, scheduler: Scheduler, job: RequestJob) -> None:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(_WATCH_AFTER_SECONDS, self._begin, scheduler, job)
 
-    def _begin(self, scheduler: Scheduler, job: Job) -> None:
+    def _begin(self, scheduler: Scheduler, job: RequestJob) -> None:
         self._task = asyncio.ensure_future(self._wait(scheduler, job))
 
-    async def _wait(self, scheduler: Scheduler, job: Job) -> None:
+    async def _wait(self, scheduler: Scheduler, job: RequestJob) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
         scheduler.drop(job, Refused(499, "the client has gone"))

@@ -17,7 +17,7 @@ from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS, Refused
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
-from leanformer.serve.settings import LOOPBACK_NAMES, Settings
+from leanformer.serve.settings import LOOPBACK_NAMES, ServerSettings
 
 # Health checks carry no key, and the pages hold nothing that is not in the source of this package.
 OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
@@ -47,7 +47,7 @@ class _CutError(Exception):
 class Guard:
     """ASGI middleware; handlers add what the log should tell to `scope["leanformer"]`, a dict."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, log: Log) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics, log: Log) -> None:
         self._app, self._settings, self._metrics, self._log = app, settings, metrics, log
         self._key = None if settings.key is None else settings.key.encode()
         self._hosts = {*LOOPBACK_NAMES, *(host.lower() for host in settings.hosts)} if settings.loopback else None

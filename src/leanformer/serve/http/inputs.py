@@ -11,7 +11,7 @@ from leanformer.answers.forms import form_of
 from leanformer.questions import is_empty
 from leanformer.serve.http.dialects import FIELDS, check_switches, read_fields
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.settings import Limits
+from leanformer.serve.settings import RequestLimits
 from leanformer.task import Question, Task
 
 # What may be asked for, as `POST /NAME`, each with its options; `answers.form.Form.route` says which a model answers.
@@ -63,7 +63,7 @@ def read_json(body: bytes) -> Any:
         raise Refused(400, f"the body is not JSON in UTF-8{where}") from error
 
 
-def read_query(value: Any, limits: Limits, route: str = "predict") -> Query:
+def read_query(value: Any, limits: RequestLimits, route: str = "predict") -> Query:
     """The body of `POST /ROUTE`, as a JSON value. Raises `Refused` (422) for one that is not as described.
 
     Options may stand beside `inputs` or, as Hugging Face's inference API has them, under `parameters`.
@@ -117,7 +117,7 @@ def fit(query: Query, task: Task) -> Query:
 
 
 def _texts(
-    value: Any, limits: Limits, read_list: Callable[[list[Any], str, Limits], Question]
+    value: Any, limits: RequestLimits, read_list: Callable[[list[Any], str, RequestLimits], Question]
 ) -> tuple[list[Question], bool]:
     if isinstance(value, str):
         return [_text(value, "inputs", limits)], True
@@ -131,7 +131,7 @@ def _texts(
     ], False
 
 
-def _pair(value: list[Any], where: str, limits: Limits) -> Question:
+def _pair(value: list[Any], where: str, limits: RequestLimits) -> Question:
     if len(value) == 1:
         return _text(value[0], f"{where}[0]", limits)
     if len(value) == 2:
@@ -139,7 +139,7 @@ def _pair(value: list[Any], where: str, limits: Limits) -> Question:
     raise Refused(422, f"{where}: {len(value)} items; a pair has two texts")
 
 
-def _words(value: list[Any], where: str, limits: Limits) -> Question:
+def _words(value: list[Any], where: str, limits: RequestLimits) -> Question:
     """The words of a sentence, which together are no longer than a text may be."""
     if not value:
         raise Refused(422, f"{where}: no words")
@@ -150,7 +150,7 @@ def _words(value: list[Any], where: str, limits: Limits) -> Question:
     return words
 
 
-def _text(value: Any, where: str, limits: Limits) -> str:
+def _text(value: Any, where: str, limits: RequestLimits) -> str:
     if not isinstance(value, str):
         raise Refused(422, f"{where}: not a text")
     if len(value) > limits.text_characters:

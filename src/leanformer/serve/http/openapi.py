@@ -12,7 +12,7 @@ from leanformer.serve.http.body import TIMEOUT_HEADER
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS
 from leanformer.serve.http.schemas import NAMED, QUERIES, answer_schema, routes_of, schemas
-from leanformer.serve.settings import Limits, Settings
+from leanformer.serve.settings import RequestLimits, ServerSettings
 from leanformer.task import Task
 
 _SUMMARIES = {
@@ -28,7 +28,7 @@ _SUMMARIES = {
 }
 
 
-def describe(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+def describe(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     """The OpenAPI document of a server with these settings and models (name -> task); its limits are part of it."""
     limits = settings.limits
     document: dict[str, Any] = {
@@ -62,7 +62,7 @@ def describe(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     return document
 
 
-def _ask(route: str, limits: Limits) -> dict[str, Any]:
+def _ask(route: str, limits: RequestLimits) -> dict[str, Any]:
     return {
         "operationId": route,
         "summary": _SUMMARIES[route][0],
@@ -83,7 +83,7 @@ def _ask(route: str, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _ask_any(tasks: Mapping[str, Task], limits: Limits) -> dict[str, Any]:
+def _ask_any(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]:
     """The root, where a request names no route: it is asked what its model answers."""
     routes = routes_of(tasks)
     operation = _ask(routes[0], limits)
@@ -106,7 +106,7 @@ def _page() -> dict[str, Any]:
     return page
 
 
-def _stream(route: str, limits: Limits) -> dict[str, Any]:
+def _stream(route: str, limits: RequestLimits) -> dict[str, Any]:
     return {
         "operationId": f"{route}_stream",
         "summary": f"The same as /{route} for any number of texts: a line in, a line out, in order",

@@ -10,7 +10,7 @@ from leanformer.questions import VISIBLE
 from leanformer.serve.http.dialects import FIELDS, SWITCHES
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS
-from leanformer.serve.settings import Settings
+from leanformer.serve.settings import ServerSettings
 from leanformer.task import Task
 
 # The schema of a body for each route, and of one that has to name its model.
@@ -79,7 +79,7 @@ _INPUTS = {
 _TEXT = {"$ref": "#/components/schemas/Text"}
 
 
-def schemas(settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     """The components of the description of a server with these settings and models (name -> task)."""
     limits = settings.limits
     text = {
@@ -145,7 +145,7 @@ def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
     return forms
 
 
-def _query(route: str, settings: Settings, tasks: Mapping[str, Task]) -> dict[str, Any]:
+def _query(route: str, settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     options = {name: (_OPTIONS | _DIALECTS)[name] for name in (*OPTIONS[route], *FIELDS[route])}
     mine = {name: task for name, task in tasks.items() if form_of(task).route == route}
     paired = {task.pairs for task in mine.values()} or {False}

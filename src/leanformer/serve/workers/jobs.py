@@ -11,19 +11,19 @@ from typing import Protocol
 import numpy as np
 
 # Jobs in the order of their turns. Ordered dictionaries, so that a dropped one leaves its queue at once.
-Lane = OrderedDict["Job", None]
+Lane = OrderedDict["RequestJob", None]
 
 
 class Worker(Protocol):
     """What the scheduler knows of a worker: the packs that it has not answered, and a way to send one more."""
 
-    packs: dict[int, Pack]
+    packs: dict[int, WorkerBatch]
 
-    def send(self, pack: Pack) -> None: ...
+    def send(self, pack: WorkerBatch) -> None: ...
 
 
 @dataclass(eq=False)
-class Job:
+class RequestJob:
     """The rows of one request on their way to becoming logits: one for each row, or one for each token of all rows.
 
     Attributes:
@@ -61,13 +61,13 @@ class Job:
 
 
 @dataclass(eq=False)
-class Pack:
+class WorkerBatch:
     """Rows that go to a worker together; all for one model."""
 
     number: int
     model: int
     exact: bool
-    parts: list[tuple[Job, list[int]]]
+    parts: list[tuple[RequestJob, list[int]]]
     tokens: int
     sent: float
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leanformer.errors import LeanformerError
-from leanformer.serve.workers.jobs import Pack
+from leanformer.serve.workers.jobs import WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import LENGTH, pack_ask, unpack_answer
 
@@ -25,14 +25,14 @@ Say = Callable[..., None]
 
 
 @dataclass(eq=False)
-class Worker:
+class WorkerProcess:
     """One process, seen from the server; `packs` is what it has not answered."""
 
     process: asyncio.subprocess.Process
     contents: list[str]
-    packs: dict[int, Pack] = field(default_factory=dict)
+    packs: dict[int, WorkerBatch] = field(default_factory=dict)
 
-    def send(self, pack: Pack) -> None:
+    def send(self, pack: WorkerBatch) -> None:
         assert self.process.stdin is not None
         # A process may have died a moment ago. Its end is noticed where its output ends, and the pack is given on then;
         # asyncio's own pipe ignores what is written after the end, and uvloop's raises.
@@ -54,7 +54,7 @@ class Worker:
             await self.process.wait()
 
 
-async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True) -> Worker:
+async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True) -> WorkerProcess:
     """A worker that has opened the artifacts.
 
     Raises `LeanformerError` when it cannot, or when what it opened is not what `contents` (hashes) says.
@@ -65,7 +65,7 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tunin
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         env=os.environ | threads, start_new_session=True,
     )  # fmt: skip
-    worker = Worker(process, list(contents))
+    worker = WorkerProcess(process, list(contents))
     try:
         order = json.dumps({"artifacts": list(folders), "tuning": tuning}).encode()
         assert process.stdin is not None
@@ -90,7 +90,7 @@ class ChangedError(LeanformerError):
     """The artifact in the folder is not the one that the server opened."""
 
 
-async def _frame(worker: Worker) -> bytes:
+async def _frame(worker: WorkerProcess) -> bytes:
     stream = worker.process.stdout
     assert stream is not None
     head = await stream.readexactly(LENGTH.size)
@@ -98,7 +98,7 @@ async def _frame(worker: Worker) -> bytes:
 
 
 @dataclass(eq=False)
-class Pool:
+class WorkerPool:
     """Keeps `count` workers at work for a scheduler.
 
     Attributes:
@@ -118,7 +118,7 @@ class Pool:
     changed: Callable[[], None]
     tuning: bool = True
     restarts: int = 0
-    workers: list[Worker] = field(default_factory=list)
+    workers: list[WorkerProcess] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     _ending: bool = False
 
@@ -129,7 +129,7 @@ class Pool:
             return_exceptions=True,
         )
         for one in started:
-            if isinstance(one, Worker):
+            if isinstance(one, WorkerProcess):
                 self._take(one)
         failures = [one for one in started if isinstance(one, BaseException)]
         if failures:
@@ -144,7 +144,7 @@ class Pool:
             task.cancel()
         await asyncio.gather(*(worker.end() for worker in self.workers), *self._tasks, return_exceptions=True)
 
-    def _take(self, worker: Worker) -> None:
+    def _take(self, worker: WorkerProcess) -> None:
         self.workers.append(worker)
         self.say("worker_started", pid=worker.process.pid)
         self.scheduler.add(worker)
@@ -155,7 +155,7 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _listen(self, worker: Worker) -> None:
+    async def _listen(self, worker: WorkerProcess) -> None:
         try:
             while True:
                 answer = unpack_answer(await _frame(worker))

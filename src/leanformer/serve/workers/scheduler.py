@@ -18,7 +18,7 @@ import numpy as np
 
 from leanformer.runtime.packing import result_rows
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.workers.jobs import Job, Lane, Pack, Worker
+from leanformer.serve.workers.jobs import Lane, RequestJob, Worker, WorkerBatch
 from leanformer.serve.workers.wire import Answer
 
 # Splitting a handful of tokens between workers costs more in messages than it gains.
@@ -39,7 +39,7 @@ class Scheduler:
 
     queue_tokens: int
     pack_tokens: int
-    observe: Callable[[Pack, float], None] = lambda pack, seconds: None
+    observe: Callable[[WorkerBatch, float], None] = lambda pack, seconds: None
     workers: list[Worker] = field(default_factory=list)
     outstanding: int = 0
     waiting: int = 0
@@ -51,7 +51,7 @@ class Scheduler:
 
     def submit(
         self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
-    ) -> Job:
+    ) -> RequestJob:
         """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens.
 
         `by_token` is for models that give logits for every token: the job's are then `[tokens, outputs]`.
@@ -62,7 +62,7 @@ class Scheduler:
         if self.outstanding + tokens > self.queue_tokens:
             raise self.overloaded()
         loop = asyncio.get_running_loop()
-        job = Job(
+        job = RequestJob(
             model, rows, exact, tokens, time.perf_counter(), list(range(len(rows) - 1, -1, -1)), loop.create_future()
         )
         job.missing = len(rows)
@@ -87,7 +87,7 @@ class Scheduler:
             {"retry-after": str(min(max(seconds, 1), 60))},
         )
 
-    def drop(self, job: Job, reason: Refused) -> None:
+    def drop(self, job: RequestJob, reason: Refused) -> None:
         """Give up a job: rows that wait are not computed, and those being computed are not delivered."""
         if not job.open:
             return
@@ -148,13 +148,13 @@ class Scheduler:
             self._emptied.clear()
             await self._emptied.wait()
 
-    def _enqueue(self, job: Job, *, first: bool = False) -> None:
+    def _enqueue(self, job: RequestJob, *, first: bool = False) -> None:
         lane = self._lanes.setdefault((job.model, job.exact), Lane())
         lane[job] = None
         if first:
             lane.move_to_end(job, last=False)
 
-    def _next_pack(self, budget: int) -> Pack | None:
+    def _next_pack(self, budget: int) -> WorkerBatch | None:
         for key in list(self._lanes):
             lane = self._lanes.pop(key)
             parts, tokens = _fill(lane, budget)
@@ -170,9 +170,9 @@ class Scheduler:
                 job.handed_out = now
         self.waiting -= tokens
         self._last = (self._last + 1) % (1 << 32)
-        return Pack(self._last, *key, parts, tokens, now)
+        return WorkerBatch(self._last, *key, parts, tokens, now)
 
-    def _deliver(self, pack: Pack, logits: np.ndarray) -> None:
+    def _deliver(self, pack: WorkerBatch, logits: np.ndarray) -> None:
         position = 0
         for job, indices in pack.parts:
             count = len(indices) if job.starts is None else sum(len(job.rows[index]) for index in indices)
@@ -190,7 +190,7 @@ class Scheduler:
                 if not job.answer.done():
                     job.answer.set_result(job.logits)
 
-    def _again(self, pack: Pack, reason: Refused) -> None:
+    def _again(self, pack: WorkerBatch, reason: Refused) -> None:
         """Give a failed pack's jobs a second try, each by itself: one of them may be what the worker died of."""
         for job, indices in pack.parts:
             if not job.open:
@@ -203,7 +203,7 @@ class Scheduler:
             self.waiting += sum(len(job.rows[index]) for index in indices)
             self._enqueue(job, first=True)
 
-    def _close(self, job: Job) -> None:
+    def _close(self, job: RequestJob) -> None:
         assert job.timer is not None
         job.open = False
         job.timer.cancel()
@@ -213,14 +213,14 @@ class Scheduler:
         if not self.jobs:
             self._emptied.set()
 
-    def _measure(self, pack: Pack, seconds: float) -> None:
+    def _measure(self, pack: WorkerBatch, seconds: float) -> None:
         rate = pack.tokens / max(seconds, 1e-6) * len(self.workers)
         self.tokens_per_second += (rate - self.tokens_per_second) * (_SMOOTHING if self.tokens_per_second else 1)
 
 
-def _fill(lane: Lane, budget: int) -> tuple[list[tuple[Job, list[int]]], int]:
+def _fill(lane: Lane, budget: int) -> tuple[list[tuple[RequestJob, list[int]]], int]:
     """Take rows from the front of a lane until the budget is reached; what is left of a job goes to the back."""
-    parts: list[tuple[Job, list[int]]] = []
+    parts: list[tuple[RequestJob, list[int]]] = []
     tokens = 0
     while lane:
         job = next(iter(lane))
