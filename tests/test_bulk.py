@@ -60,15 +60,15 @@ def rows(count: int = 23) -> list[Asked]:
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 def test_each_row_has_its_line_whatever_the_others_are(size: int, stream: bool) -> None:
     found = list(answer_rows(Picky(stream=stream), iter(rows()), size))
-    assert [one["row"] for one in found] == list(range(1, 24))
-    assert [one["id"] for one in found] == [f"n{number}" for number in range(1, 24)]
-    for one in found:
-        if one["row"] % 7 == 0:
-            assert one["error"] == "an empty text" and "label" not in one
-        elif one["row"] in BAD:
-            assert one["error"] == "the text has half of a surrogate pair" and one["text"] == f"bad {one['row']}"
+    assert [row["row"] for row in found] == list(range(1, 24))
+    assert [row["id"] for row in found] == [f"n{number}" for number in range(1, 24)]
+    for row in found:
+        if row["row"] % 7 == 0:
+            assert row["error"] == "an empty text" and "label" not in row
+        elif row["row"] in BAD:
+            assert row["error"] == "the text has half of a surrogate pair" and row["text"] == f"bad {row['row']}"
         else:
-            assert one["label"] == TASK.labels[one["row"] % 3] and "error" not in one
+            assert row["label"] == TASK.labels[row["row"] % 3] and "error" not in row
 
 
 def test_one_bad_row_costs_few_calls() -> None:

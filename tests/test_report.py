@@ -35,11 +35,11 @@ def test_a_report_of_another_version_is_refused(tmp_path: Path):
 
 def changed(**changes: Any) -> str:
     value = make_report().to_json()
-    for key, one in changes.items():
-        if one is ...:
+    for key, change in changes.items():
+        if change is ...:
             del value[key]
         else:
-            value[key] = one
+            value[key] = change
     return json.dumps(value)
 
 

@@ -107,10 +107,10 @@ def main() -> None:
     scatter = float(3.09 * np.sqrt((1 - CONFIDENCE) * CONFIDENCE / MODELS))
     summary = {
         name: {
-            "largest_false_ship_rate": max(one["shipped"][name] for one in should_not),
-            "settings_above_the_stated_rate": int(sum(one["shipped"][name] > 1 - CONFIDENCE for one in should_not)),
+            "largest_false_ship_rate": max(row["shipped"][name] for row in should_not),
+            "settings_above_the_stated_rate": int(sum(row["shipped"][name] > 1 - CONFIDENCE for row in should_not)),
             "settings_above_it_beyond_chance": int(
-                sum(one["shipped"][name] > 1 - CONFIDENCE + scatter for one in should_not)
+                sum(row["shipped"][name] > 1 - CONFIDENCE + scatter for row in should_not)
             ),
             "shipped_when_equally_good": float(
                 np.mean([row["shipped"][name] for row in rows if row["true_loss"] == 0])
@@ -124,7 +124,7 @@ def main() -> None:
         "models_per_setting": MODELS,
         "seed": SEED,
         "settings_at_or_beyond_the_bound": len(should_not),
-        "largest_true_false_ship_rate_of_exact": max(one["true_rate_of_exact"] for one in should_not),
+        "largest_true_false_ship_rate_of_exact": max(row["true_rate_of_exact"] for row in should_not),
         "summary": summary,
         "settings": rows,
     }

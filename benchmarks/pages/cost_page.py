@@ -32,7 +32,7 @@ def quality() -> str:
     """One table and one paragraph for each ladder."""
     path = RESULTS / "quality_cost.json"
     ladders = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    parts = [f"### {name}\n\n{ladder_table(one)}\n\n{paragraph(one)}" for name, one in ladders.items()]
+    parts = [f"### {name}\n\n{ladder_table(ladder)}\n\n{paragraph(ladder)}" for name, ladder in ladders.items()]
     return "\n\n".join(parts) or "Not measured yet: `python -m benchmarks.ladders.quality_cost sst2`."
 
 

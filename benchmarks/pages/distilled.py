@@ -91,7 +91,7 @@ def _remade(group: list[Cell]) -> str:
         return commands(group).strip("`")
     seeds = " ".join(str(one) for one in sorted({cell["settings"]["seed"] for cell in group}))
     size = f"{settings['embedding']}x{settings['units']}"
-    made = {_strategy(one) for one in group}
+    made = {_strategy(cell) for cell in group}
     some = "" if made == set(STRATEGIES) else f" --strategies {' '.join(s for s in STRATEGIES if s in made)}"
     own = "" if settings.get("vocabulary", "seen") == "seen" else f" --vocabulary {settings['vocabulary']}"
     own += f" --pieces {settings['pieces']}" if "pieces" in settings else ""
@@ -104,7 +104,7 @@ def _remade(group: list[Cell]) -> str:
 
 
 def _of(group: list[Cell], strategy: str) -> str:
-    mine = [one for one in group if _strategy(one) == strategy]
+    mine = [cell for cell in group if _strategy(cell) == strategy]
     return mean(mine) if mine else ""
 
 
@@ -113,11 +113,11 @@ def _orderings(found: list[Cell]) -> list[str]:
         return []
     rows = [
         [
-            f"{one['above']} above {one['below']}", f"{one['embedding']}x{one['units']}{its_own(one)}, "
-            f"{one['transfer']:,}", f"{one['means'][0]:.1f} and {one['means'][1]:.1f}", str(len(one["seeds"])),
-            "yes" if one["holds"] else "**no**",
+            f"{cell['above']} above {cell['below']}", f"{cell['embedding']}x{cell['units']}{its_own(cell)}, "
+            f"{cell['transfer']:,}", f"{cell['means'][0]:.1f} and {cell['means'][1]:.1f}", str(len(cell["seeds"])),
+            "yes" if cell["holds"] else "**no**",
         ]
-        for one in found
+        for cell in found
     ]  # fmt: skip
     head = ["the paper has", "student, sentences", "mean F1 here", "seeds", "holds"]
     return [table(head, rows)]
@@ -129,11 +129,11 @@ def _rates(result: Cell) -> str:
         rising = sorted(cells, key=lambda one: one["dev"]["mean_f1"])
         rows = [
             [
-                str(one["settings"]["batch_size"]),
-                f"{one['settings']['learning_rate']:g}",
-                f"{one['dev']['mean_f1']:.1f}",
+                str(cell["settings"]["batch_size"]),
+                f"{cell['settings']['learning_rate']:g}",
+                f"{cell['dev']['mean_f1']:.1f}",
             ]
-            for one in rising
+            for cell in rising
         ]
         first = rising[0]["settings"]
         about = (

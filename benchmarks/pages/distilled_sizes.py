@@ -54,7 +54,7 @@ def _timed(cells: list[Cell], speed: Cell) -> str:
 
 
 def _engines(speed: Cell) -> str:
-    return ", ".join(sorted({one for name, one in speed["settings"]["engines"].items() if name.endswith("int8")}))
+    return ", ".join(sorted({engine for name, engine in speed["settings"]["engines"].items() if name.endswith("int8")}))
 
 
 Timed = tuple[str, Cell, Cell]  # a graph's name, what was measured of it, and the run
@@ -66,7 +66,7 @@ def _every(speeds: list[Cell]) -> list[Timed]:
 
 def _fastest(speeds: list[Cell]) -> Timed | None:
     """That keeps nearly all of the teacher's F1 on dev."""
-    near = [one for one in _every(speeds) if one[1]["share"]["dev"] >= SHARE]
+    near = [timed for timed in _every(speeds) if timed[1]["share"]["dev"] >= SHARE]
     return max(near, key=lambda one: one[1]["times_all_at_once"], default=None)
 
 
@@ -79,7 +79,7 @@ def _kept(speeds: list[Cell]) -> str:
         nearest = max(_every(speeds), key=lambda one: one[1]["share"]["dev"])
         about = f"No graph keeps {SHARE:.0%} of the teacher's F1 on dev; the nearest is {_told(nearest)}"
     about += f"; {TIMES} times with {SHARE:.0%} was the aim."
-    most = [one for one in _every(speeds) if one[1]["share"]["dev"] >= SMALL]
+    most = [timed for timed in _every(speeds) if timed[1]["share"]["dev"] >= SMALL]
     if most:
         small = min(most, key=lambda one: (one[1]["share_of_parameters"], one[1]["bytes"]))
         about += (

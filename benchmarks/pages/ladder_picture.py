@@ -34,8 +34,8 @@ def drawn(report: Report, name: str) -> str:
     threads, cpu = report.machine["threads"], report.machine["cpu"]
     lines.append(f"{report.title}; {report.rungs[0].n:,} test texts, {threads} threads of {cpu}")
     named = "".join(
-        f'<text x="16" y="{CHART + LINE * (i + 1)}" text-anchor="start">{escape(one)}</text>'
-        for i, one in enumerate(lines)
+        f'<text x="16" y="{CHART + LINE * (i + 1)}" text-anchor="start">{escape(line)}</text>'
+        for i, line in enumerate(lines)
     )
     return standalone(chart, named, width=WIDTH, chart_height=CHART, height=CHART + LINE * len(lines) + 12)
 

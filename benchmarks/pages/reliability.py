@@ -55,14 +55,14 @@ def _memory(result: dict[str, Any]) -> str:
 
 def _batch_invariance(result: dict[str, Any]) -> str:
     ran = [row for row in result["rows"] if "ways" in row]
-    loose = [one for one in ran if one["precision"] == "int8 dynamic" and one["engine"] != "native"]
-    ours = [one for one in ran if one not in loose]
-    bits = min(one["fewest_bit_equal"] for one in ours if one["engine"] == "native")
+    loose = [row for row in ran if row["precision"] == "int8 dynamic" and row["engine"] != "native"]
+    ours = [row for row in ran if row not in loose]
+    bits = min(row["fewest_bit_equal"] for row in ours if row["engine"] == "native")
     return (
         f"{result['texts']:,} texts alone, in packs, in other packs and padded, by {len(ours)} pairs of precision and "
-        f"engine: {sum(one['within'] for one in ours)} stay within their bound (1e-5 in fp32, 0.02 in int8, no clear "
+        f"engine: {sum(row['within'] for row in ours)} stay within their bound (1e-5 in fp32, 0.02 in int8, no clear "
         f"label changed); by our own engine {'all' if bits == 1 else f'{100 * bits:.2f} %'} of the texts have the same "
-        f"bits; scales per tensor {'DO NOT fail' if any(one['within'] for one in loose) else 'fail'}, as they should"
+        f"bits; scales per tensor {'DO NOT fail' if any(row['within'] for row in loose) else 'fail'}, as they should"
     )
 
 

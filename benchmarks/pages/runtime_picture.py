@@ -56,21 +56,21 @@ def draw(rows: Sequence[Row]) -> str:
     body, top = [STYLE], 10.0
     for work in dict.fromkeys(row["work"] for row in rows if row["work"] != QUALITY):
         shown = bars([row for row in rows if row["work"] == work])
-        x = Axis(0.0, 1.05 * max(one.high for one in shown), left, right)
+        x = Axis(0.0, 1.05 * max(bar.high for bar in shown), left, right)
         bottom = top + 26 + row_height * len(shown)
         body.append(text(12, top + 16, work, anchor="start", style='class="title"'))
         for tick in x.ticks():
             body.append(line(x.at(tick), top + 24, x.at(tick), bottom, 'class="grid"'))
             body.append(text(x.at(tick), bottom + 14, tick_label(tick)))
-        for i, one in enumerate(shown):
+        for i, bar in enumerate(shown):
             y = top + 26 + row_height * (i + 0.5)
-            body.append(text(left - 8, y + 4, one.name, anchor="end"))
+            body.append(text(left - 8, y + 4, bar.name, anchor="end"))
             body.append(
-                f'<rect x="{left:g}" y="{y - 7:.1f}" width="{x.at(one.value) - left:.1f}" height="14" '
-                f'class="{"ours" if one.ours else "peer"}"/>'
+                f'<rect x="{left:g}" y="{y - 7:.1f}" width="{x.at(bar.value) - left:.1f}" height="14" '
+                f'class="{"ours" if bar.ours else "peer"}"/>'
             )
-            body.append(line(x.at(one.low), y, x.at(one.high), y, 'class="ink"'))
-            body.append(text(x.at(one.high) + 6, y + 4, tick_label(round(one.value)), anchor="start"))
+            body.append(line(x.at(bar.low), y, x.at(bar.high), y, 'class="ink"'))
+            body.append(text(x.at(bar.high) + 6, y + 4, tick_label(round(bar.value)), anchor="start"))
         top = bottom + 30
     body.append(text((left + right) / 2, top + 4, "texts per second, tokenizer included (more is better)"))
     return picture(width, top + 16, body, "Texts per second of each way to run the same model") + "\n"

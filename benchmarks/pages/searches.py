@@ -69,8 +69,8 @@ def _predictor(search: dict[str, Any]) -> list[str]:
     if found is None:
         return []
     errors = [
-        f"{name} {one['mape']:.0f} % off on average of {one['trials']} trials (Kendall's tau {one['kendall_tau']:.2f})"
-        for name, one in found["ahead_of_trials"].items()
+        f"{name} {error['mape']:.0f} % off on average of {error['trials']} trials (Kendall's tau {error['kendall_tau']:.2f})"
+        for name, error in found["ahead_of_trials"].items()
     ]
     return [
         f"The latency predictor, before a trial ran: {'; '.join(errors)}. It skipped {found['skipped']} hopeless "

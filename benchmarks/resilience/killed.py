@@ -87,7 +87,7 @@ def hashes(folder: Path) -> dict[str, str]:
 def left_over(folder: Path) -> list[str]:
     """What a killed process left and nobody cleared away."""
     found = [*folder.rglob(".*"), *folder.glob("*.work/running/*"), *folder.rglob("checkpoint")]
-    return sorted(str(one.relative_to(folder)) for one in found)
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def batch_rates(
     teacher in batches of 32, or with its milliseconds for a text alone.
     """
     stock = out_of_the_box(teacher, work, threads)
-    light = {name: LightPredictor(one, threads=threads) for name, one in graphs.items()}
+    light = {name: LightPredictor(graph, threads=threads) for name, graph in graphs.items()}
     result: dict[str, Any] = {"texts": len(texts), "threads": threads}
 
     def whole(predictor: LightPredictor) -> Callable[[Sequence[str]], np.ndarray]:

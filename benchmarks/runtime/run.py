@@ -93,7 +93,7 @@ class Side:
         rates = in_turn(
             [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=work == SINGLE, say=print
         )
-        pairs = [(one.name, peer.name) for one in mine for peer in peers]
+        pairs = [(runner.name, peer.name) for runner in mine for peer in peers]
         return with_tuned([row(work, one, peer, rates) for one, peer in pairs], tuned)
 
 
@@ -143,7 +143,7 @@ def alone(runner: Runner) -> Runner:
 def workers(side: Side, texts: Sequence[str], tuned: str) -> list[dict[str, Any]]:
     """Each engine with all its workers over itself with one."""
     print(f"== {WORKERS}: {len(texts)} texts", flush=True)
-    many, single = side.ours(), [alone(one) for one in side.ours(threads=1)]
+    many, single = side.ours(), [alone(runner) for runner in side.ours(threads=1)]
     rates = in_turn([*many, *single], texts, rounds=side.rounds, seconds=side.seconds, say=print)
     pairs = zip(many, single, strict=True)
     return with_tuned([row(WORKERS, a.name, b.name, rates) | {"peer_ours": True} for a, b in pairs], tuned)

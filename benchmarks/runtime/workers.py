@@ -112,8 +112,8 @@ def main() -> None:
         if chosen is not None:
             settings[f"{cores} thread workers, pinned"] = replace(spread, pinned=True)
         runs: dict[str, Callable[[], object]] = {}
-        for name, one in settings.items():
-            predictor = base.with_settings(one)
+        for name, setting in settings.items():
+            predictor = base.with_settings(setting)
             runs[name] = lambda predictor=predictor: predictor.infer(rows)
         for name, place in ((f"{cores} process workers", None), (f"{cores} process workers, pinned", chosen)):
             if "pinned" in name and place is None:

@@ -117,8 +117,8 @@ def _rungs_of(
     reached: list[list[Mapping[str, Any]]],
 ) -> int:
     """Of one trial; `reached` has the figures of those that came to each share before, and then its own too."""
-    for rung, one in enumerate(figures):
-        if not _goes_on(goals, halving, one, reached[rung]):
+    for rung, figure in enumerate(figures):
+        if not _goes_on(goals, halving, figure, reached[rung]):
             return rung + 1
     return len(figures)
 
@@ -142,6 +142,6 @@ def cpu_seconds(ran: Sequence[Ran]) -> float:
 
 def front(goals: Goals, figures: Mapping[int, Mapping[str, Any]]) -> list[int]:
     """Numbers of the trials that keep all bounds and that none of these dominates."""
-    kept = [number for number, one in figures.items() if goals.violation(one) <= 0]
+    kept = [number for number, figure in figures.items() if goals.violation(figure) <= 0]
     ranks = nondominated_ranks([goals.costs(figures[number]) for number in kept])
     return [number for number, rank in zip(kept, ranks, strict=True) if rank == 0]

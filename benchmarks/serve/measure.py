@@ -93,7 +93,7 @@ def saturation(setting: Setting) -> list[Row]:
                 pids = [[service.process.pid], service.workers]
                 before = [cpu_seconds(pid) for pid in pids]
                 single = load(service.port, setting.texts, *_for(setting), "--connections", "64", *_TRUNCATE)
-                spent = [cpu_seconds(one) - was for one, was in zip(pids, before, strict=True)]
+                spent = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
                 singles.append(single["requests_per_second"])
                 front.append(1000 * spent[0] / max(single["n"], 1))
                 behind.append(1000 * spent[1] / max(single["n"], 1))

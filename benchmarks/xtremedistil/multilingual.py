@@ -54,9 +54,9 @@ class Corpus:
         A language that has not as many gives all; what lacks is then lacking.
         """
         bounds = {}
-        for number, one in enumerate(self.languages):
+        for number, language in enumerate(self.languages):
             share = total // len(self.languages) + (number < total % len(self.languages))
-            bounds[one] = (self.own[one], self.own[one] + share)
+            bounds[language] = (self.own[language], self.own[language] + share)
         return self._joined("train", bounds)
 
     def split(self, name: str, each: int) -> Examples:

@@ -97,8 +97,8 @@ def sizes(bench: Bench) -> None:
     trained = bench.settings(step, made, total, seed)
     settings = {
         **{name: value for name, value in trained.items() if name not in ("embedding", "units")},
-        "graphs": {name: one.content_hash[:16] for name, one in graphs.items()},
-        "engines": {name: LightPredictor(one, threads=bench.threads).engine for name, one in graphs.items()},
+        "graphs": {name: graph.content_hash[:16] for name, graph in graphs.items()},
+        "engines": {name: LightPredictor(graph, threads=bench.threads).engine for name, graph in graphs.items()},
         "rounds": given.rounds, "timed": len(texts), "threads": bench.threads,
     }  # fmt: skip
     speeds = bench.cells("speed", of="sizes", part="speeds")
@@ -113,12 +113,12 @@ def _speed(bench: Bench, teacher: Artifact, graphs: dict[str, Artifact], texts: 
     reference: dict[str, Any] = {"parameters": teacher.properties["parameters"]}
     reference |= {name: scores(TorchPredictor(teacher), split) for name, split in splits.items()}
     found = {}
-    for name, one in graphs.items():
-        figures = {split: scores(open_predictor(one), examples) for split, examples in splits.items()}
+    for name, graph in graphs.items():
+        figures = {split: scores(open_predictor(graph), examples) for split, examples in splits.items()}
         found[name] = {
-            "bytes": one.bytes, **figures,
+            "bytes": graph.bytes, **figures,
             "share": {split: round(figures[split]["mean_f1"] / reference[split]["mean_f1"], 4) for split in splits},
-            "share_of_parameters": round(one.properties["parameters"] / reference["parameters"], 4),
+            "share_of_parameters": round(graph.properties["parameters"] / reference["parameters"], 4),
             **{f"times_{way}": round(rates[way][name]["times_teacher"], 2) for way in WAYS},
         }  # fmt: skip
     return {"teacher": reference, "graphs": found, "rates": rates}

@@ -118,10 +118,10 @@ class Line:
         rates = batch_rates(self.teacher, graphs, texts, self.shelf.work, self.threads, self.given.rounds)
         each = {
             name: {
-                "bytes": one.bytes, **accuracies(open_predictor(one, threads=self.threads), self.data),
+                "bytes": graph.bytes, **accuracies(open_predictor(graph, threads=self.threads), self.data),
                 **{f"times_{way}": round(rates[way][name]["times_teacher"], 2) for way in WAYS},
             }
-            for name, one in graphs.items()
+            for name, graph in graphs.items()
         }  # fmt: skip
         return {"graphs": each, "rates": rates}
 

@@ -93,7 +93,7 @@ def _class(name: str) -> Any:
             raise LeanformerError(f"{name}: there is no module {cause.name!r}\n  remedy: correct the name") from cause
         raise
     if not callable(getattr(found, attribute, None)):
-        own = [key for key, one in vars(found).items() if isinstance(one, type) and one.__module__ == module]
+        own = [key for key, var in vars(found).items() if isinstance(var, type) and var.__module__ == module]
         raise LeanformerError(
             f"{name}: {module} has no class {attribute}\n  remedy: one of its own classes: {', '.join(own) or 'none'}"
         )

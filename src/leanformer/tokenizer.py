@@ -94,10 +94,10 @@ class Tokenizer:
             else self._file.run(lambda: words.windows(texts, whole=whole), texts)
         )
         rest = [number for number, one in enumerate(found) if one is None]
-        for number, one in zip(rest, self._encodings(texts, rest), strict=True):
+        for number, encoding in zip(rest, self._encodings(texts, rest), strict=True):
             # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
-            found[number] = [_row(texts[number], part) for part in (one, *(one.overflowing if whole else ()))]
-            if len(one.ids) > self.max_tokens:
+            found[number] = [_row(texts[number], part) for part in (encoding, *(encoding.overflowing if whole else ()))]
+            if len(encoding.ids) > self.max_tokens:
                 raise TokenizerFileError(self.path, f"it does not cut texts at {self.max_tokens} tokens")
         return [one for one in found if one is not None]
 

@@ -146,7 +146,7 @@ def test_rows_are_joined_and_split():
     pair = [np.array([[5, 0], [6, 1]]), np.array([[7, 0]])]
     for parts in (single, pair, single[:1]):
         back = split(join(parts), len(parts))
-        assert [one.tolist() for one in back] == [part.tolist() for part in parts]
+        assert [part.tolist() for part in back] == [part.tolist() for part in parts]
     for wrong in ([], [2], [3, 1, 5, 6, 7], [-1, 4, 5, 6, 7]):
         with pytest.raises(ValueError, match="tokenizers"):
             split(np.array(wrong, dtype=np.int32), 2)
@@ -178,7 +178,7 @@ def test_its_stability_is_measured_in_two_ways(cascade: Artifact, tmp_path: Path
 
 def test_three_members(tmp_path: Path, members: list[Artifact]):
     three = [*members, make_onnx(tmp_path / "third", seed=21)[1]]
-    values = [logits(exact(one), TEXTS) for one in three]
+    values = [logits(exact(member), TEXTS) for member in three]
     medians = tuple(float(np.median(confidence(value, "probability"))) for value in values[:2])
     plan = Plan("probability", (1.0, 1.0), medians)
     answering = plan.route(values)

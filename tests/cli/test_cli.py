@@ -59,10 +59,10 @@ def test_predict_takes_texts(command: Command, tiny_onnx_artifact: Path):
     status, out, err = command("predict", tiny_onnx_artifact, *TEXTS, "--threads", 1)
     assert (status, err) == (0, "")
     said = predictions(out)
-    assert [one["text"] for one in said] == list(TEXTS)
+    assert [prediction["text"] for prediction in said] == list(TEXTS)
     expected = logits(TorchPredictor(open_artifact(tiny_onnx_artifact.parent / "encoder")), TEXTS)
-    assert [one["label"] for one in said] == [LABELS[i] for i in expected.argmax(axis=1)]
-    assert all(sum(one["probabilities"].values()) == pytest.approx(1, abs=1e-5) for one in said)
+    assert [prediction["label"] for prediction in said] == [LABELS[i] for i in expected.argmax(axis=1)]
+    assert all(sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5) for prediction in said)
 
 
 @pytest.mark.parametrize("kind", ["txt", "jsonl", "-"])

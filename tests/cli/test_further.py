@@ -97,7 +97,7 @@ def test_a_model_is_run_in_every_way_that_there_is(measured: tuple[Report, str, 
     assert any("thread" in name for name in ways)
     run = [way for way in ways.values() if "unavailable" not in way]
     assert len(run) >= 4
-    assert all(one["changed"] == 0 and one["largest"] < 1e-3 for one in run), "fp32 moves in the last bits alone"
+    assert all(way["changed"] == 0 and way["largest"] < 1e-3 for way in run), "fp32 moves in the last bits alone"
     assert graph.measured["stability"]["n"] == 60 and graph.measured["stability"]["spread"] > 0
 
 

@@ -23,7 +23,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_artifact(folder / "second", seed=2)
     texts = tuple(f"{text} {i}" for i, text in enumerate(tiny_texts(320, seed=9)[0]))
     said = logits(open_predictor(first.path), texts).argmax(axis=1)
-    rows = [{"text": one, "label": LABELS[said[i]], "region": f"r{i % 2}"} for i, one in enumerate(texts)]
+    rows = [{"text": text, "label": LABELS[said[i]], "region": f"r{i % 2}"} for i, text in enumerate(texts)]
     write_lines(folder / "fresh.jsonl", rows)
     write_lines(folder / "few.jsonl", rows[:200])
     return folder

@@ -37,8 +37,8 @@ def test_one_bad_row_does_not_stop_the_others(
     given = ("predict", tiny_onnx_artifact, "--input", table, "--threads", threads)
     status, out, err = command(*given)
     found = records(out)
-    assert status == 0 and [one["row"] for one in found] == list(range(1, 31))
-    assert [one["row"] for one in found if "error" in one] == [8, 20]
+    assert status == 0 and [record["row"] for record in found] == list(range(1, 31))
+    assert [record["row"] for record in found if "error" in record] == [8, 20]
     assert found[7] == {"row": 8, "id": "n7", "text": "", "error": "an empty text"}
     assert "warning: 2 of 30 rows have no answer" in err and "first row 8: an empty text" in err and "--strict" in err
     alone = records(command("predict", tiny_onnx_artifact, TEXTS[0], TEXTS[29])[1])
@@ -52,8 +52,8 @@ def test_columns_are_kept_on_request(command: Command, tiny_onnx_artifact: Path,
     given = ("predict", tiny_onnx_artifact, "--input", table, "--output", output)
     assert command(*given, "--keep", "when", "--keep", "text=given")[0] == 0
     found = records(output.read_text(encoding="utf-8"))
-    assert [list(one)[:5] for one in found[:2]] == [["row", "id", "when", "given", "text"]] * 2
-    assert [one["when"] for one in found] == [str(number % 3) if number != 19 else "1" for number in range(30)]
+    assert [list(record)[:5] for record in found[:2]] == [["row", "id", "when", "given", "text"]] * 2
+    assert [record["when"] for record in found] == [str(number % 3) if number != 19 else "1" for number in range(30)]
     is_friendly(*command(*given, "--keep", "whem"))
     answer = command(*given, "--keep", "text")
     is_friendly(*answer)
@@ -80,8 +80,8 @@ def test_line_n_of_the_answers_is_line_n_of_the_texts(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         status, out, _ = command("predict", tiny_onnx_artifact, "--input", source)
         found = records(out)
-        assert status == 0 and [one["row"] for one in found] == [1, 2, 3, 4, 5, 6]
-        assert ["error" in one for one in found] == [False, True, False, True, True, False]
+        assert status == 0 and [record["row"] for record in found] == [1, 2, 3, 4, 5, 6]
+        assert ["error" in record for record in found] == [False, True, False, True, True, False]
 
 
 @pytest.mark.parametrize("content", ["\n\n", "\u200b\n", "{}\n"])

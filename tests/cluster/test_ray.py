@@ -47,7 +47,7 @@ def score(artifact: Path, output: Path, texts: list[str], rows: int) -> Scored:
 
 def expected(artifact: Path, texts: list[str]) -> list[dict[str, Any]]:
     found = answers(open_predictor(artifact, threads=1), texts)
-    return [to_record(text, one) for text, one in zip(texts, found, strict=True)]
+    return [to_record(text, answer) for text, answer in zip(texts, found, strict=True)]
 
 
 @pytest.mark.slow
@@ -107,12 +107,14 @@ def attempts(tmp_path: Path, x: int) -> int:
 def test_a_trial_whose_worker_dies_is_done_again_and_counts_once(cluster: Any, tmp_path: Path):
     given = [{"x": x, "dies": "once" if x == 2 else "never"} for x in range(8)]
     done = trials(given, tmp_path)
-    assert [one.number for one in done] == list(range(8))
-    assert [one.result for one in done] == [{"square": x * x} for x in range(8)]
+    assert [trial.number for trial in done] == list(range(8))
+    assert [trial.result for trial in done] == [{"square": x * x} for x in range(8)]
     assert attempts(tmp_path, 2) == 2 and sum(attempts(tmp_path, x) for x in range(8)) >= 9
     assert len(list((tmp_path / "results").iterdir())) == 8
     again = trials(given, tmp_path)
-    assert all(one.resumed for one in again) and [one.result for one in again] == [one.result for one in done]
+    assert all(trial.resumed for trial in again) and [trial.result for trial in again] == [
+        trial.result for trial in done
+    ]
     assert attempts(tmp_path, 2) == 2
     # What is there and is no result is done again.
     result_path(tmp_path / "results", done[3].description).write_text("{", encoding="utf-8")

@@ -260,8 +260,8 @@ def test_within_the_budget_exported_and_distilled_again(source: Artifact, tmp_pa
     entry = small.history[-1]
     assert 0.55 < entry["result"]["kept"] <= 0.6
     assert entry["shape"] == json.loads(json.dumps(config.to_json()["layers"]))
-    for one, before in zip(config.layers, whole.layers, strict=True):
-        assert replace(one, heads=4, ffn=40, bias_columns=None) == before
+    for layer, before in zip(config.layers, whole.layers, strict=True):
+        assert replace(layer, heads=4, ffn=40, bias_columns=None) == before
     context = make_context(tmp_path / "again", source, data=DATA)
     student = Distil(layers=None, epochs=1, batch_size=16, hidden_weight=0.1)(small, context, tmp_path / "student")
     assert read_model(student).config == config

@@ -58,12 +58,12 @@ def batches(artifact: Artifact, data: Dataset, folder: Path, texts: int = 96) ->
 def test_rows_carry_types_and_labels_of_their_form(data: Dataset, tmp_path: Path):
     source = artifact_of(data, tmp_path)
     found = batches(source, data, tmp_path)
-    assert all((one.types is not None) == data.task.pairs for one in found)
+    assert all((batch.types is not None) == data.task.pairs for batch in found)
     assert data.train is not None
     expected = labels_of(data.train.for_task(source.task))
-    order = np.concatenate([one.rows for one in found])
+    order = np.concatenate([batch.rows for batch in found])
     assert sorted(order) == list(range(96))
-    np.testing.assert_array_equal(torch.cat([one.labels for one in found]).numpy(), expected[order])
+    np.testing.assert_array_equal(torch.cat([batch.labels for batch in found]).numpy(), expected[order])
     if data.task.answer == "score":
         assert expected.min() == pytest.approx((1 - 3) / 1.5)  # on the model's scale
 
@@ -73,7 +73,10 @@ def test_labels_are_numbered_as_the_model_does(tmp_path: Path):
     source = artifact_of(data, tmp_path, labels=LABELS[::-1])
     found = batches(source, data, tmp_path)
     assert data.train is not None
-    order, labels = np.concatenate([one.rows for one in found]), torch.cat([one.labels for one in found]).tolist()
+    order, labels = (
+        np.concatenate([batch.rows for batch in found]),
+        torch.cat([batch.labels for batch in found]).tolist(),
+    )
     names = [LABELS[data.train.labels[row]] for row in order]  # type: ignore[index]
     assert [source.task.labels[i] for i in labels] == names
 

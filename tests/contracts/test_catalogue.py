@@ -79,8 +79,8 @@ def test_the_card_is_complete(name: str):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_has_a_default_and_a_meaning(name: str):
     options_of = catalog.card(name).options
-    assert [one.name for one in options_of if not one.default] == []
-    assert [one.name for one in options_of if len(one.meaning) < 5] == []
+    assert [option.name for option in options_of if not option.default] == []
+    assert [option.name for option in options_of if len(option.meaning) < 5] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -165,11 +165,11 @@ def test_a_curation_repeats_itself_and_leaves_dev_alone(name: str, inputs: dict[
 
 @pytest.mark.parametrize("name", MAKES)
 def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[str, Artifact], tmp_path: Path):
-    before = {key: folder_bytes(one.path) for key, one in inputs.items()}
+    before = {key: folder_bytes(input_.path) for key, input_ in inputs.items()}
     made = [run(name, inputs, tmp_path / f"work{i}", tmp_path / f"made{i}") for i in range(2)]
     assert made[0].content_hash == made[1].content_hash
     assert folder_bytes(made[0].path) == folder_bytes(made[1].path)
-    assert {key: folder_bytes(one.path) for key, one in inputs.items()} == before
+    assert {key: folder_bytes(input_.path) for key, input_ in inputs.items()} == before
     # A step that hands its input back would pass all of the above.
     source = inputs[next(consume for consume in catalog.load(name).consumes if consume in inputs)]
     assert made[0].content_hash != source.content_hash

@@ -69,7 +69,7 @@ def test_wikiann_in_all_its_languages(leanformer_data: Path) -> None:
     data = open_dataset(str(leanformer_data / "wikiann"), kind="tokens")
     assert data.task.labels == ("O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER")
     assert data.test is not None and data.test.languages is not None
-    german = data.test.select(i for i, one in enumerate(data.test.languages) if one == "de")
+    german = data.test.select(i for i, language in enumerate(data.test.languages) if language == "de")
     begun = [data.task.labels[tag] for target in german.targets for tag in target if tag % 2]
     # As many mentions of each type as the data set's own manifest counts.
     assert len(german) == 10000

@@ -51,7 +51,7 @@ def stock(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stock classifier with the tokenizer of its family's kind; it reads some of the texts only in part."""
     folder = tmp_path_factory.mktemp(name)
     size = train_tokenizer(KINDS[name], folder)
-    labels = {"id2label": dict(enumerate(TASK.labels)), "label2id": {one: i for i, one in enumerate(TASK.labels)}}
+    labels = {"id2label": dict(enumerate(TASK.labels)), "label2id": {label: i for i, label in enumerate(TASK.labels)}}
     FAMILIES[name].model("plain", vocab_size=size, **labels).save_pretrained(folder)
     return folder
 

@@ -161,10 +161,10 @@ def test_predict_gives_the_answers_that_were_measured(lean: Compressed, data: Da
         assert 1 < np.mean([answer.score for answer in answers]) < 6, "scores are on the scale of the data"
     elif data.task.answer == "labels":
         assert model.task.thresholds is not None
-        for one, row in zip(answers, decided, strict=True):
-            assert one.labels == tuple(name for name, given in zip(LABELS, row, strict=True) if given)
-            by_threshold = zip(one.probabilities.items(), model.task.thresholds, strict=True)
-            assert one.labels == tuple(name for (name, value), least in by_threshold if value >= least)
+        for answer, row in zip(answers, decided, strict=True):
+            assert answer.labels == tuple(name for name, given in zip(LABELS, row, strict=True) if given)
+            by_threshold = zip(answer.probabilities.items(), model.task.thresholds, strict=True)
+            assert answer.labels == tuple(name for (name, value), least in by_threshold if value >= least)
     else:
         assert [answer.label for answer in answers] == [LABELS[i] for i in decided]
     wrong = ["one text"] if data.task.pairs else [("one text", "another")]

@@ -23,7 +23,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 def answer_tags(model: Path, text: str) -> np.ndarray:
     found = leanformer.load(model, threads=1).predict([text])[0].tags
-    return np.array([TAGS.index(one) for one in found or ()])
+    return np.array([TAGS.index(tag) for tag in found or ()])
 
 
 def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> None:

@@ -156,7 +156,9 @@ def test_minilm_is_that_of_sentence_transformers(tmp_path: Path):
     library = pytest.importorskip("sentence_transformers")
     source = shutil.copytree(package.get_model_path(), tmp_path / "model")
     openings = ["A man plays the guitar", "Stocks fell sharply", "The rain in Spain", "Who wrote this?"] * 8
-    texts = [f"{one}, for the {number}th time, {'very ' * (number % 9)}well" for number, one in enumerate(openings)]
+    texts = [
+        f"{opening}, for the {number}th time, {'very ' * (number % 9)}well" for number, opening in enumerate(openings)
+    ]
     expected = library.SentenceTransformer(str(source), device="cpu").encode(texts, normalize_embeddings=True)
     for precision, near in (("fp32", 0.99999), ("int8", 0.98)):
         made = make_embedder(str(source), texts, tmp_path / precision, precision=precision)

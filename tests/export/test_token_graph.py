@@ -50,7 +50,7 @@ def run_packed(graph: object, rows: list[np.ndarray], lines: Lines, length: int 
 def run_padded(graph: object, rows: list[np.ndarray]) -> np.ndarray:
     ids, mask = pad(rows)
     values = run(graph, {"input_ids": ids, "attention_mask": mask})  # type: ignore[arg-type]
-    return np.concatenate([one[: len(row)] for one, row in zip(values, rows, strict=True)])
+    return np.concatenate([value[: len(row)] for value, row in zip(values, rows, strict=True)])
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_runtime_gives_the_words_of_pytorch(
     texts = [*EXAMPLES.texts, LONG, "", "\u200d", "goal"]
     ours = logits(LightPredictor(onnx, threads=threads, engine=engine), texts)
     theirs = logits(TorchPredictor(tagger), texts)
-    assert [len(one) for one in ours] == [len(text.split(" ")) if text else 0 for text in texts]
+    assert [len(logit) for logit in ours] == [len(text.split(" ")) if text else 0 for text in texts]
     np.testing.assert_allclose(flat(ours), flat(theirs), atol=1e-4, rtol=0)
 
 
@@ -146,7 +146,7 @@ def test_the_gate_counts_words(exported: tuple[Artifact, Artifact, Artifact]) ->
     changed = reference.copy()
     changed[0] = np.roll(changed[0], 2, axis=1)
     parity = compare(changed, reference, TASK)
-    words = sum(len(one) for one in reference)
+    words = sum(len(logit) for logit in reference)
     assert 0 < parity.flips <= len(reference[0]) / words
     with pytest.raises(GateError, match="of labels changed"):
         check(parity, step="here", max_difference=None, mean_share=None, flips=0.0)

@@ -113,7 +113,7 @@ def test_each_part_is_marked_by_how_it_was_come_by(mode: str, gpus: int, statuse
         cpu_energy=1e-6, ram_energy=2e-6, gpu_energy=3e-6, ram_power=10.0, gpu_count=gpus, codecarbon_version="3.3"
     )
     parts, method = _parts(tracker, data)
-    assert {name: one["status"] for name, one in parts.items()} == statuses
+    assert {name: part["status"] for name, part in parts.items()} == statuses
     assert parts["cpu"]["joules"] == pytest.approx(3.6) and parts["ram"]["joules"] == pytest.approx(7.2)
     assert ("120 W" in method) is (mode == "cpu_load") and ("GPU: its own energy counter" in method) is bool(gpus)
 

@@ -16,8 +16,8 @@ def test_one_goal_is_sorting():
 def test_ranks_are_fronts_peeled_one_after_another(goals: int):
     points = np.random.default_rng(goals).integers(0, 6, (40, goals)).astype(float).tolist()
     ranks = nondominated_ranks(points)
-    for i, one in enumerate(points):
-        above = [ranks[j] for j, other in enumerate(points) if dominates(other, one)]
+    for i, point in enumerate(points):
+        above = [ranks[j] for j, other in enumerate(points) if dominates(other, point)]
         # A point lies right behind the last of those that dominate it.
         assert ranks[i] == (max(above) + 1 if above else 0)
 

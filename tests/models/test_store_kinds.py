@@ -69,9 +69,11 @@ def test_several_labels_have_sigmoids(tmp_path: Path) -> None:
     assert artifact.task == Task("multilabel", LABELS)
     texts = tuple(second for _, second in PAIRS)
     theirs = torch.sigmoid(torch.from_numpy(their_logits(source, texts))).numpy()
-    for one, row in zip(to_predictions(logits(TorchPredictor(artifact), texts), artifact.task), theirs, strict=True):
-        assert list(one.probabilities.values()) == pytest.approx(row, abs=1e-6)
-        assert one.labels == tuple(name for name, p in zip(LABELS, row, strict=True) if p >= 0.5)
+    for prediction, row in zip(
+        to_predictions(logits(TorchPredictor(artifact), texts), artifact.task), theirs, strict=True
+    ):
+        assert list(prediction.probabilities.values()) == pytest.approx(row, abs=1e-6)
+        assert prediction.labels == tuple(name for name, p in zip(LABELS, row, strict=True) if p >= 0.5)
 
 
 @pytest.mark.parametrize(

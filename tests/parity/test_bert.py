@@ -29,7 +29,8 @@ def rewrite_weights(folder: Path, rename: Any) -> None:
     """Write the folder's weights again under the names that `rename` gives; None drops one."""
     tensors = load_file(folder / "model.safetensors")
     save_file(
-        {new: one for old, one in tensors.items() if (new := rename(old)) is not None}, folder / "model.safetensors"
+        {new: tensor for old, tensor in tensors.items() if (new := rename(old)) is not None},
+        folder / "model.safetensors",
     )
 
 

@@ -134,7 +134,7 @@ def exchange_angles(config: EncoderConfig) -> EncoderConfig:
 def move_windows(config: EncoderConfig) -> EncoderConfig:
     """Each layer takes the kind of the one before."""
     shapes = config.layers
-    moved = [replace(one, window=shapes[i - 1].window) for i, one in enumerate(shapes)]
+    moved = [replace(shape, window=shapes[i - 1].window) for i, shape in enumerate(shapes)]
     return replace(config, layers=tuple(moved))
 
 

@@ -67,7 +67,7 @@ def runs(tmp_path: Path, teacher: Artifact, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def hashes(outcome: Outcome) -> dict[str, str]:
-    return {name: one.content_hash for name, one in outcome.artifacts.items()}
+    return {name: artifact.content_hash for name, artifact in outcome.artifacts.items()}
 
 
 def test_a_second_run_finds_everything(runs: Runs):

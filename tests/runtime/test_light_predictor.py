@@ -69,11 +69,11 @@ def test_order_is_kept(artifact: Artifact, alone: np.ndarray):
 def test_predictions_are_the_softmax_of_the_logits(artifact: Artifact, alone: np.ndarray):
     predictions = LightPredictor(artifact, threads=1).predict(TEXTS)
     expected = softmax(alone.astype(np.float64))
-    for one, row in zip(predictions, expected, strict=True):
-        assert tuple(one.probabilities) == LABELS
-        np.testing.assert_allclose(list(one.probabilities.values()), row, atol=1e-5)
-        assert sum(one.probabilities.values()) == pytest.approx(1)
-        assert one.label == LABELS[row.argmax()]
+    for prediction, row in zip(predictions, expected, strict=True):
+        assert tuple(prediction.probabilities) == LABELS
+        np.testing.assert_allclose(list(prediction.probabilities.values()), row, atol=1e-5)
+        assert sum(prediction.probabilities.values()) == pytest.approx(1)
+        assert prediction.label == LABELS[row.argmax()]
 
 
 def test_it_is_a_predictor(artifact: Artifact):

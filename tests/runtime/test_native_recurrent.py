@@ -116,7 +116,7 @@ def test_every_array_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     right = run(native(int8), rows, per_token=True)
     arrays = original(native_engine.read_onnx(int8.file("model.onnx")), int8.properties).arrays
     # Of the maps from a state to its gates the bias is the input's; the head of the tiny model has none.
-    nothing = [index for index, one in enumerate(arrays) if one is not None and not one.any()]
+    nothing = [index for index, array in enumerate(arrays) if array is not None and not array.any()]
     assert len(nothing) == 3
     for index in range(len(arrays)):
 
@@ -147,7 +147,7 @@ def test_a_word_table_in_fp32_is_rounded_by_row(tmp_path: Path) -> None:
     _, int8 = made(tmp_path, **SHAPES["even"])
     graph = native_engine.read_onnx(int8.file("model.onnx"))
     rows, scales = graph.constants["word_table_int8"], graph.constants["word_table_scales"]
-    rest = {name: one for name, one in graph.constants.items() if not name.startswith("word_table")}
+    rest = {name: constant for name, constant in graph.constants.items() if not name.startswith("word_table")}
     whole = replace(graph, constants=rest | {"word_table": (rows * scales).astype(np.float32)})
     ours = recurrent_weights_of(whole, int8.properties).arrays
     assert ours[0] is not None and ours[1] is not None

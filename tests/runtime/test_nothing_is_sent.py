@@ -63,7 +63,7 @@ def watched(home: Path, *command: str, **more: str) -> tuple[set[str], list[str]
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     found = set(_ADDRESS.findall(calls.read_text(encoding="utf-8", errors="replace")))
-    return {one for one in found if not one.startswith(_OWN)}, sorted(str(path) for path in home.rglob("*"))
+    return {match_ for match_ in found if not match_.startswith(_OWN)}, sorted(str(path) for path in home.rglob("*"))
 
 
 @needs_strace

@@ -88,8 +88,8 @@ def test_a_consumer_may_leave() -> None:
 
 def test_a_part_that_fails_is_done_again_as_a_whole() -> None:
     def work(items: list[int]) -> list[int]:
-        for number, one in enumerate(items, start=1):
-            if one < 0:
+        for number, item in enumerate(items, start=1):
+            if item < 0:
                 raise DataError(f"item {number}")
         return [item + 1 for item in items]
 

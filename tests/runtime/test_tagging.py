@@ -48,7 +48,7 @@ def test_sentences_in_chunks_are_the_sentences(made: tuple[Artifact, ...], threa
         chunks = list(logits_by_chunk(predictor, chunked(TEXTS, 20)))
         assert [list(chunk) for chunk, _ in chunks] == [TEXTS[i : i + 20] for i in range(0, len(TEXTS), 20)]
         values = np.concatenate([one for _, one in chunks])
-        assert [value.shape for value in values] == [one.shape for one in expected]
+        assert [value.shape for value in values] == [logit.shape for logit in expected]
         np.testing.assert_allclose(flat(values), flat(expected), atol=1e-4, rtol=0)
     assert [values.shape for _, values in light.stream([[], TEXTS[:1]])] == [(0,), (1,)]
 

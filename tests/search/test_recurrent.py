@@ -41,9 +41,9 @@ def test_widths_are_chosen_by_measured_latency(tmp_path: Path) -> None:
     )  # fmt: skip
     finished = [trial for trial in found.record["trials"] if trial["state"] == "finished"]
     assert finished and found.front
-    for one in finished:
-        assert one["figures"]["latency_ms_p50"] > 0 and one["figures"]["parameters"] > 0
-        assert {"student.embedding", "student.units", "precision"} <= set(one["params"])
+    for trial in finished:
+        assert trial["figures"]["latency_ms_p50"] > 0 and trial["figures"]["parameters"] > 0
+        assert {"student.embedding", "student.units", "precision"} <= set(trial["params"])
     for number, artifact in found.front.items():
         assert artifact.format == "onnx" and artifact.history[-1]["step"].startswith("export.")
         recipe = find_recipe(tmp_path / "found" / "front" / f"trial-{number:03}" / "recipe.yaml")

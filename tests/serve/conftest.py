@@ -71,5 +71,5 @@ MODELS = ("tiny", "tags", "vectors")
 def all_server(tiny_onnx_artifact: Path, tagger_artifact: Path, embedder_artifact: Path) -> Iterator[Server]:
     """A server whose models answer all routes; their names are `MODELS`."""
     folders = (tiny_onnx_artifact, tagger_artifact, embedder_artifact)
-    with Server(*(f"{name}={one}" for name, one in zip(MODELS, folders, strict=True)), "--workers", 2) as one:
+    with Server(*(f"{name}={folder}" for name, folder in zip(MODELS, folders, strict=True)), "--workers", 2) as one:
         yield one

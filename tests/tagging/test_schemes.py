@@ -21,17 +21,17 @@ def drawn_entities(generator: np.random.Generator, words: int) -> list[Entity]:
 def written(found: list[Entity], words: int, scheme: str) -> list[str]:
     """Tags of entities, straight from each scheme's definition."""
     tags = ["O"] * words
-    for i, one in enumerate(found):
-        for place in range(one.start, one.end):
-            first, last = place == one.start, place == one.end - 1
-            touches = i > 0 and found[i - 1].end == one.start and found[i - 1].type == one.type
+    for i, entity in enumerate(found):
+        for place in range(entity.start, entity.end):
+            first, last = place == entity.start, place == entity.end - 1
+            touches = i > 0 and found[i - 1].end == entity.start and found[i - 1].type == entity.type
             prefix = {
                 "iob1": "B" if first and touches else "I",
                 "iob2": "B" if first else "I",
                 "bioes": "S" if first and last else "B" if first else "E" if last else "I",
                 "bilou": "U" if first and last else "B" if first else "L" if last else "I",
             }[scheme]
-            tags[place] = f"{prefix}-{one.type}"
+            tags[place] = f"{prefix}-{entity.type}"
     return tags
 
 

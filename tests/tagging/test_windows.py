@@ -38,7 +38,7 @@ def test_first_pieces_are_those_of_tokenized_words(path: Path) -> None:
         stock = rust.encode(words_of(text), is_pretokenized=True)
         assert window.ids.tolist() == stock.ids
         numbers = stock.word_ids
-        first = [i for i, one in enumerate(numbers) if one is not None and (i == 0 or numbers[i - 1] != one)]
+        first = [i for i, number in enumerate(numbers) if number is not None and (i == 0 or numbers[i - 1] != number)]
         assert window.places.tolist() == first and window.words.tolist() == [numbers[i] for i in first]
 
 

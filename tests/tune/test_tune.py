@@ -33,19 +33,23 @@ TEXTS = tiny_texts(40, seed=4)[0]
 def test_candidates_are_distinct_and_fit_the_cores(goal: str, cores: int):
     found = candidates(goal, cores)
     assert found[0] == default_settings(cores) and len(set(found)) == len(found)
-    assert {one.engine for one in found} == set(ENGINES)
-    assert [one.engine for one in found[: len(ENGINES)]] == list(ENGINES), "each engine's plainest settings first"
-    for one in found:
-        assert one.workers * one.worker_threads <= cores and 1 <= one.lone_threads <= cores
-        assert goal == "throughput" or replace(one, engine="onnxruntime", lone_threads=cores) == found[0]
+    assert {candidate.engine for candidate in found} == set(ENGINES)
+    assert [candidate.engine for candidate in found[: len(ENGINES)]] == list(ENGINES), (
+        "each engine's plainest settings first"
+    )
+    for candidate in found:
+        assert candidate.workers * candidate.worker_threads <= cores and 1 <= candidate.lone_threads <= cores
+        assert goal == "throughput" or replace(candidate, engine="onnxruntime", lone_threads=cores) == found[0]
     if goal == "throughput" and cores == 6:
-        assert {(one.workers, one.worker_threads) for one in found} >= {(6, 1), (1, 6), (3, 2)}
+        assert {(candidate.workers, candidate.worker_threads) for candidate in found} >= {(6, 1), (1, 6), (3, 2)}
 
 
 def test_pinning_is_tried_where_it_does_no_harm(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(candidates_module, "places", lambda workers, threads: [set()] if workers == 2 else None)
     pinned = [candidate for candidate in candidates("throughput", 2) if candidate.pinned]
-    assert pinned and all(one.workers == 2 and one.engine in candidates_module.PINNABLE for one in pinned)
+    assert pinned and all(
+        candidate.workers == 2 and candidate.engine in candidates_module.PINNABLE for candidate in pinned
+    )
     monkeypatch.setattr(candidates_module, "places", lambda workers, threads: None)
     assert not any(candidate.pinned for candidate in candidates("throughput", 2))
 
@@ -120,7 +124,7 @@ def test_a_record_says_all(goal: str, artifact: Artifact, few: None):
     for alternative in [record["default"], *record["alternatives"]]:
         assert alternative["ms_per_text"] > 0 and alternative["final_rounds"] == record["final_rounds"]
     known = [record["default"], *record["alternatives"]]
-    assert any(record["choice"].items() <= one.items() for one in known)
+    assert any(record["choice"].items() <= alternative.items() for alternative in known)
     assert "noise is" in record["reason"]
 
 

@@ -110,7 +110,7 @@ def calibrate(
     temperatures = tuple(fit_temperature(value[fit], known[fit]) for value in values[:-1])
     if measure == "auto":
         measure = best_measure(values[0][fit], truth[fit], reference[fit], temperatures[0])
-    sure = [confidence(one, measure, each) for one, each in zip(values, temperatures, strict=False)]
+    sure = [confidence(value, measure, each) for value, each in zip(values, temperatures, strict=False)]
     answers = np.stack([value.argmax(axis=1) for value in values])[:, held_out]
     kept, truths = np.stack([one[held_out] for one in sure]), known[held_out]
     harms = [_Harm.of(answer, answers[-1], truths) for answer in answers[:-1]]

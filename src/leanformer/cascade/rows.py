@@ -75,5 +75,5 @@ def tokenizer_of(artifact: Artifact) -> Tokenizer | CascadeTokenizer:
     """What makes the rows of any artifact."""
     if format_of(artifact).members:
         plan, members = read_cascade(artifact)
-        return CascadeTokenizer([one for number, one in enumerate(members) if plan.asked(number)])
+        return CascadeTokenizer([member for number, member in enumerate(members) if plan.asked(number)])
     return Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)

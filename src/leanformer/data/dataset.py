@@ -164,7 +164,7 @@ def _assemble(
         train = parts["train"]
         assert train.labels is not None
         notes += find_repeats(tables["train"], keys["train"], train.labels)
-        if absent := [one for i, one in enumerate(task.labels) if i not in _present(train.labels)]:
+        if absent := [label for i, label in enumerate(task.labels) if i not in _present(train.labels)]:
             notes.append(f"train has no example of {join_names(absent)}")
         if len(set(train.labels)) == 1:
             notes.append(f"every train example has the same label, {_shown(train.labels[0], task)!r}")

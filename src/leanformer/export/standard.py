@@ -134,7 +134,7 @@ def _export(artifact: Artifact, path: Path, made: _Made) -> None:
     found = np.asarray(session.run(["logits"], feeds)[0])
     if found.ndim == 3:  # what padding gets means nothing
         found, reference = (
-            ragged([one[:n] for one, n in zip(values, lengths, strict=True)]) for values in (found, reference)
+            ragged([value[:n] for value, n in zip(values, lengths, strict=True)]) for values in (found, reference)
         )
     check(compare(found, reference, artifact.task), step="export", max_difference=1e-3, mean_share=None, flips=0.0)
 

@@ -49,17 +49,17 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
 
     # The epsilon is for the rounding of 100 * (a - b), not for mercy.
-    near = [one for one in kept if not one.lossless and drop(one) <= max_drop + 1e-9]
-    within = [one for one in near if allow_lost or not one.lost]
+    near = [rung for rung in kept if not rung.lossless and drop(rung) <= max_drop + 1e-9]
+    within = [rung for rung in near if allow_lost or not rung.lost]
     if within:
-        best = max([one for one in kept if one.lossless] + within, key=merit)
+        best = max([rung for rung in kept if rung.lossless] + within, key=merit)
         return Choice(
             best, True,
             f"best {goal} among the rungs that lose at most {max_drop:g} points on dev; {best.name!r} loses "
             f"{drop(best):.2f}; the bound was checked on dev only",
         )  # fmt: skip
-    lossless = [one for one in kept if one.lossless]
-    lossy = [one for one in kept if not one.lossless]
+    lossless = [rung for rung in kept if rung.lossless]
+    lossy = [rung for rung in kept if not rung.lossless]
     if not lossless:
         best = max(lossy, key=on_dev)
     else:

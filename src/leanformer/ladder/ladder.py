@@ -63,7 +63,7 @@ def measure_ladder(
         key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
     }
     scores = [on_test[id(entry.scorer or entry.predictor)] for entry in entries]
-    unpadded = next((i for i, one in enumerate(entries) if one.name == UNPADDED), None)
+    unpadded = next((i for i, entry in enumerate(entries) if entry.name == UNPADDED), None)
     say("timing all rungs in turn")
     speeds = measure_speed([entry.predictor for entry in entries], test.inputs, speed, seed=seed, say=say)
     peak = measure_peak()
@@ -72,34 +72,34 @@ def measure_ladder(
     first = id(entries[0].scorer or entries[0].predictor)
     rungs: list[Rung] = []
     peaks: dict[tuple[str, str], int | None] = {}
-    for i, one in enumerate(entries):
+    for i, entry in enumerate(entries):
         if further.again():
-            say(f"scoring again: {one.name}")
-        tuned = getattr(one.predictor, "tuning", None) is not None
-        opener = one.opener if one.opener != OPENER or tuned else UNTUNED
-        opened = one.artifact.content_hash, opener
+            say(f"scoring again: {entry.name}")
+        tuned = getattr(entry.predictor, "tuning", None) is not None
+        opener = entry.opener if entry.opener != OPENER or tuned else UNTUNED
+        opened = entry.artifact.content_hash, opener
         if memory and opened not in peaks:
-            peaks[opened] = measure_memory(one.artifact, test.inputs[:500], opener, threads)
+            peaks[opened] = measure_memory(entry.artifact, test.inputs[:500], opener, threads)
         rate = speeds[i].throughput_per_second
-        before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == one.after), speeds[0])
-        parameters = one.artifact.properties.get("parameters")
-        scorer = id(one.scorer or one.predictor)
+        before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == entry.after), speeds[0])
+        parameters = entry.artifact.properties.get("parameters")
+        scorer = id(entry.scorer or entry.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
         # The rows of a foreign predictor may be anything, such as whole batches.
-        ours_opened = one.opener == OPENER
-        lengths = [len(row) for row in (one.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
+        ours_opened = entry.opener == OPENER
+        lengths = [len(row) for row in (entry.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
         loss = _loss(scores[i], scores[0], test, data.task, lengths, dev_pair)
         ours, theirs = (None, None) if loss is None else (scores[i].argmax(axis=1), scores[0].argmax(axis=1))
-        subject = Subject(one.artifact, one.scorer or one.predictor, test, ours, theirs, prepared)
+        subject = Subject(entry.artifact, entry.scorer or entry.predictor, test, ours, theirs, prepared)
         if loss is not None:
             loss |= further.measured(subject, in_loss=True)
-        done = work_of(one.artifact, one.predictor, lengths) if ours_opened else dict(UNKNOWN_WORK)
-        inner = one.artifact.properties.get("parameters_without_embeddings")
+        done = work_of(entry.artifact, entry.predictor, lengths) if ours_opened else dict(UNKNOWN_WORK)
+        inner = entry.artifact.properties.get("parameters_without_embeddings")
         rungs.append(
             Rung(
-                name=one.name,
-                after=one.after,
-                runtime=one.runtime,
+                name=entry.name,
+                after=entry.after,
+                runtime=entry.runtime,
                 dev_quality=on_dev.get(scorer),
                 lost=() if dev is None else _lost(scorers, dev_scores, scorer, first, dev),
                 metric=metric,
@@ -109,7 +109,7 @@ def measure_ladder(
                         scores[i],
                         test.targets,
                         scores[0],
-                        one.artifact.task,
+                        entry.artifact.task,
                         entries[0].artifact.task,
                         languages=test.languages,
                     )
@@ -119,16 +119,16 @@ def measure_ladder(
                 speedup_over_unpadded=None if unpadded is None else rate / speeds[unpadded].throughput_per_second,
                 marginal=rate / before.throughput_per_second,
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
-                bytes=one.artifact.bytes,
+                bytes=entry.artifact.bytes,
                 parameters=None if parameters is None else int(parameters),
                 peak_memory_bytes=peaks.get(opened),
-                format=one.artifact.format,
-                content_hash=one.artifact.content_hash,
-                chooseable=one.chooseable,
-                lossless=one.lossless,
+                format=entry.artifact.format,
+                content_hash=entry.artifact.content_hash,
+                chooseable=entry.chooseable,
+                lossless=entry.lossless,
                 loss=loss,
                 measured=further.measured(subject, in_loss=False),
-                lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in one.artifact.history),
+                lineage=tuple({"step": e["step"], "options": e.get("options", {})} for e in entry.artifact.history),
                 **done,
                 energy=metered[i],
                 parameters_without_embeddings=None if inner is None else int(inner),

@@ -29,7 +29,9 @@ def piece_tags(predictor: Tagger, examples: Examples) -> tuple[np.ndarray, np.nd
     windows = predictor.sentence_windows(examples.texts)
     values = predictor.infer([one.ids for each in windows for one in each])
     # Behind a piece of B-X or I-X comes I-X, behind O comes O.
-    behind = np.array([labels.index(f"I-{one[2:]}") if one.startswith("B-") else i for i, one in enumerate(labels)])
+    behind = np.array(
+        [labels.index(f"I-{label[2:]}") if label.startswith("B-") else i for i, label in enumerate(labels)]
+    )
     logits, gold, start = [], [], 0
     for tags, each in zip(examples.for_task(predictor.task).targets, windows, strict=True):
         own: list[np.ndarray] = [np.zeros((0, len(labels)), np.float32)]

@@ -125,8 +125,8 @@ def resized(config: EncoderConfig, *, hidden: int, heads: int, ffn: int, layers:
     kinds = [config.layers[i % len(config.layers)] for i in range(layers)]
     # Only the first layer reads embeddings that are normalised already.
     shapes = tuple(
-        replace(one, heads=heads, ffn=ffn, bias_columns=None, attention_norm=one.attention_norm or i > 0)
-        for i, one in enumerate(kinds)
+        replace(kind, heads=heads, ffn=ffn, bias_columns=None, attention_norm=kind.attention_norm or i > 0)
+        for i, kind in enumerate(kinds)
     )
     relative = None if config.relative_bias is None else replace(config.relative_bias, heads=heads)
     return replace(config, hidden=hidden, head_size=hidden // heads, layers=shapes, relative_bias=relative)

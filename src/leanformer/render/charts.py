@@ -101,7 +101,7 @@ def latency_chart(points: Sequence[Point]) -> str:
     def at(point: Point, percent: int) -> float:
         return float((point.rung.latency_ms_quantiles or ())[place[percent]])
 
-    x = axis_for([at(one, p) for one in shown for p in (1, 99)], left, right, positive=True)
+    x = axis_for([at(point, p) for point in shown for p in (1, 99)], left, right, positive=True)
     body = [line(x.at(t), top, x.at(t), bottom, _GRID) + text(x.at(t), bottom + 18, tick_label(t)) for t in x.ticks()]
     for i, point in enumerate(shown):
         y = top + row * (i + 0.5)

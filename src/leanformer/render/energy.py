@@ -82,8 +82,8 @@ def spent(report: Report) -> tuple[float | None, bool]:
     """
     steps = [one for one in report.training if one["step"] != "teacher"]
     known = [step for step in steps if step["energy"] is not None]
-    hours = sum(one["energy"]["wall_seconds"] for one in known) / 3600
-    whole = len(known) == len(steps) and all(one["whole"] for one in known)
+    hours = sum(step["energy"]["wall_seconds"] for step in known) / 3600
+    whole = len(known) == len(steps) and all(step["whole"] for step in known)
     return (hours * report.price["usd_per_hour"] if known else None), whole
 
 

@@ -63,9 +63,9 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
     """One picture per measure, of which the chosen one is shown; on paper all are."""
     measures = drawable(points)
     buttons = "".join(
-        f'<input type="radio" name="axis" id="by-{one.key}"{" checked" if i == 0 else ""}>'
-        f'<label for="by-{one.key}">{escape(one.title.split(" (")[0].split(", ")[0])}</label>'
-        for i, one in enumerate(measures)
+        f'<input type="radio" name="axis" id="by-{measure.key}"{" checked" if i == 0 else ""}>'
+        f'<label for="by-{measure.key}">{escape(measure.title.split(" (")[0].split(", ")[0])}</label>'
+        for i, measure in enumerate(measures)
     )
     shapes = ""
     if len(gathered.reports) > 1:

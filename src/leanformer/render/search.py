@@ -55,7 +55,7 @@ def search_markdown(record: Record, chosen_from: str) -> str:
     if record.get("predictor"):
         parts += ["## The latency predictor", "\n".join(f"- {word}" for word in predictor_words(record))]
     ran = [trial for trial in record["trials"] if trial["state"] not in ("skipped", "repeated")]
-    rows = [(*_row(one, goals), one["state"], f"{one['wall_seconds']:.0f}") for one in ran]
+    rows = [(*_row(trial, goals), trial["state"], f"{trial['wall_seconds']:.0f}") for trial in ran]
     header = ("trial", *goals, "points lost", "values", "state", "seconds")
     parts += ["## All trials on dev", table_markdown(header, rows)]
     return "\n\n".join(parts) + "\n"
@@ -86,15 +86,15 @@ def predictor_words(record: Record) -> list[str]:
     found = record["predictor"]
     words = []
     for cell, figures in found["by_cell"].items():
-        for name, one in figures.items():
-            if one["left_out"] is None:
-                words.append(f"{name}, {cell}: {one['points']} shapes timed, too few to predict by")
+        for name, figure in figures.items():
+            if figure["left_out"] is None:
+                words.append(f"{name}, {cell}: {figure['points']} shapes timed, too few to predict by")
             else:
                 words.append(
-                    f"{name}, {cell}: {_error(one['left_out'])} on {one['points']} shapes, each left out in turn"
+                    f"{name}, {cell}: {_error(figure['left_out'])} on {figure['points']} shapes, each left out in turn"
                 )
-    for name, one in found["ahead_of_trials"].items():
-        words.append(f"{name} of {one['trials']} trials, predicted before they were run: {_error(one)}")
+    for name, trial in found["ahead_of_trials"].items():
+        words.append(f"{name} of {trial['trials']} trials, predicted before they were run: {_error(trial)}")
     saved = found["seconds_saved"]
     rate = "" if saved is None else f", {saved / 60:.1f} minutes if they were like the others"
     words.append(f"trials skipped by it: {found['skipped']}{rate}")
@@ -192,16 +192,16 @@ def trials_chart(record: Record) -> str:
         return ""
     scales = [100 if goal["figure"] == "quality" else 1 for goal in (first, second)]
     ys, xs = (
-        [scale * one["figures"][goal["figure"]] for one in shown]
+        [scale * trial["figures"][goal["figure"]] for trial in shown]
         for goal, scale in zip((first, second), scales, strict=True)
     )
     x = axis_for(xs, _LEFT, _RIGHT, positive=second["figure"] != "quality")
     y = axis_for(ys, _BOTTOM, _TOP, positive=first["figure"] != "quality")
     body = _axes(x, y, *(goal["figure"] + (", %" if scale == 100 else "")
                          for goal, scale in zip((second, first), reversed(scales), strict=True)))  # fmt: skip
-    for one, across, up in zip(shown, xs, ys, strict=True):
-        hover = f"trial {one['trial']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in one["params"].items())
-        drawn = mark(_MARKS[one["state"]], x.at(across), y.at(up), filled=one["trial"] in record["front"], size=5)
+    for trial, across, up in zip(shown, xs, ys, strict=True):
+        hover = f"trial {trial['trial']}: " + ", ".join(f"{k}={_plain(v)}" for k, v in trial["params"].items())
+        drawn = mark(_MARKS[trial["state"]], x.at(across), y.at(up), filled=trial["trial"] in record["front"], size=5)
         body.append(f"<g><title>{escape(hover)}</title>{drawn}</g>")
     chart = picture(_WIDTH, _HEIGHT, body, f"{first['figure']} against {second['figure']}")
     return _file(chart, "all trials on dev; filled: the front; crosses: stopped early")

@@ -24,9 +24,12 @@ def _lines(record: Mapping[str, Any]) -> list[str]:
     lines = [f"tuned for {record['goal']} on {record['machine']['cores']} cores: {record['reason']}"]
     lines += [str(one["words"]) for one in record["precision"]]
     timed = [alternative for alternative in record["alternatives"] if "ms_per_text" in alternative]
-    for one in sorted(timed, key=lambda one: (-one.get("final_rounds", 0), -one["speedup"]))[:_SHOWN]:
-        where = f"{one['artifact']}, " if "artifact" in one else ""
-        lines.append(f"  {one['ms_per_text']:9.3f} ms  {one['speedup']:5.2f}x  {where}{_settings(one, record)}")
+    for alternative in sorted(timed, key=lambda one: (-one.get("final_rounds", 0), -one["speedup"]))[:_SHOWN]:
+        where = f"{alternative['artifact']}, " if "artifact" in alternative else ""
+        lines.append(
+            f"  {alternative['ms_per_text']:9.3f} ms  {alternative['speedup']:5.2f}x  "
+            f"{where}{_settings(alternative, record)}"
+        )
     reasons: dict[str, int] = {}
     for alternative in record["alternatives"]:
         if "ms_per_text" not in alternative and alternative.get("left"):

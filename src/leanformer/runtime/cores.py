@@ -97,7 +97,7 @@ def physical_cores(allowed: Iterable[int] | None = None, processors: Path = PROC
     while left:
         core = (_siblings(processors / f"cpu{left[0]}" / "topology") | {left[0]}) & set(left)
         cores.append(frozenset(core))
-        left = [one for one in left if one not in core]
+        left = [processor for processor in left if processor not in core]
     return cores
 
 

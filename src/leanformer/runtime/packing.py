@@ -75,7 +75,7 @@ def unpack(values: np.ndarray, rows: Sequence[np.ndarray], lines: Lines) -> np.n
 
     Sequences come in the order of the lines, each line's end to end.
     """
-    return np.concatenate([one[: sum(len(rows[i]) for i in line)] for one, line in zip(values, lines, strict=True)])
+    return np.concatenate([value[: sum(len(rows[i]) for i in line)] for value, line in zip(values, lines, strict=True)])
 
 
 def result_rows(lines: Lines, starts: np.ndarray | None = None) -> np.ndarray:

@@ -75,8 +75,8 @@ def best_paths(sentences: Sequence[np.ndarray], first: np.ndarray, steps: np.nda
         for word in range(width - 1, 0, -1):
             live = block.live[word]
             tags[:live, word - 1] = came_from[places[:live], word, tags[:live, word]]
-        for row, length, one in zip(block.rows, block.lengths, tags, strict=True):
-            found[row] = one[:length].copy()
+        for row, length, tag in zip(block.rows, block.lengths, tags, strict=True):
+            found[row] = tag[:length].copy()
     return found
 
 

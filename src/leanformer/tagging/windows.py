@@ -74,21 +74,24 @@ class SentenceTokenizer:
         """
         if isinstance(sentences, str):
             raise TypeError("sentences must be a list; wrap one in a list")
-        for number, one in enumerate(sentences, start=1):
-            if not isinstance(one, str):
-                raise TypeError(f"sentence {number} is no string, but {one!r:.60}")
+        for number, sentence in enumerate(sentences, start=1):
+            if not isinstance(sentence, str):
+                raise TypeError(f"sentence {number} is no string, but {sentence!r:.60}")
         self._file.check_lengths(sentences, "sentence")
         try:
             encodings = self._file.run(lambda: self._encodings(sentences), sentences)
         except TypeError:
-            for number, one in enumerate(sentences, start=1):
-                if any("\ud800" <= letter <= "\udfff" for letter in one):
+            for number, sentence in enumerate(sentences, start=1):
+                if any("\ud800" <= letter <= "\udfff" for letter in sentence):
                     raise DataError(
                         f"sentence {number} has half of a surrogate pair, which is no character",
                         remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
                     ) from None
             raise
-        return [self._cut(one, *first_pieces(text, one)) for text, one in zip(sentences, encodings, strict=True)]
+        return [
+            self._cut(encoding, *first_pieces(text, encoding))
+            for text, encoding in zip(sentences, encodings, strict=True)
+        ]
 
     def _encodings(self, sentences: Sequence[str]) -> list[Encoding]:
         if self._one_core:

@@ -138,9 +138,9 @@ def _better_half(alive: list[Entrant]) -> list[Entrant]:
         best.setdefault(one.group, one)
     half = ranked[: max(FINALISTS, math.ceil(len(ranked) / 2))]
     kept = [one for one in ranked if one in half or best[one.group] is one]
-    for one in alive:
-        if one not in kept:
-            one.left = f"slower than others after {_counted(len(one.figures), 'round')}"
+    for entrant in alive:
+        if entrant not in kept:
+            entrant.left = f"slower than others after {_counted(len(entrant.figures), 'round')}"
     return kept
 
 

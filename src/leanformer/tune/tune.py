@@ -82,13 +82,13 @@ def tune(
     say(f"{len(entered)} of them run and answer alike")
     assert default.runner is not None
     verdict = race(
-        default.runner, [one.runner for one in entered if one.runner is not None],
+        default.runner, [other.runner for other in entered if other.runner is not None],
         seconds=max(0.0, start + seconds - time.perf_counter()), seed=seed, say=say,
     )  # fmt: skip
-    for one in entered:
-        one.left = one.runner.left if one.runner is not None else ""
+    for other in entered:
+        other.left = other.runner.left if other.runner is not None else ""
     finalists = sorted(
-        (one for one in entered if one.runner in verdict.finalists), key=lambda one: -_speedup(one, default)
+        (other for other in entered if other.runner in verdict.finalists), key=lambda one: -_speedup(one, default)
     )
     chosen, reason = _choose(
         default, [finalist for finalist in finalists if finalist.artifact is artifact], verdict, goal
@@ -136,7 +136,9 @@ def _choose(default: Candidate, own: Sequence[Candidate], verdict: RaceResult, g
     stays = f"the default stays ({default.settings.describe(goal)})"
     if not own:
         return default, f"{stays}: nothing else came to the final; {noise}"
-    winner = next((one for one in own if one.runner is not None and verdict.faster(one.runner)), None)
+    winner = next(
+        (candidate for candidate in own if candidate.runner is not None and verdict.faster(candidate.runner)), None
+    )
     best = winner or own[0]
     figures = f"{_figure(best, goal)} against {_figure(default, goal)}"
     share = f"{_speedup(best, default):.2f} times as fast"

@@ -32,8 +32,8 @@ def gradients() -> Scores:
 def test_the_diagonal_is_the_mean_square():
     found = gradients()
     diagonal = fisher_diagonal(found)
-    for given, one in zip((*found.heads, *found.units), (*diagonal.heads, *diagonal.units), strict=True):
-        np.testing.assert_allclose(one.numpy(), (given.numpy().astype(np.float64) ** 2).sum(axis=0) / 24, rtol=1e-12)
+    for given, head in zip((*found.heads, *found.units), (*diagonal.heads, *diagonal.units), strict=True):
+        np.testing.assert_allclose(head.numpy(), (given.numpy().astype(np.float64) ** 2).sum(axis=0) / 24, rtol=1e-12)
 
 
 @pytest.mark.parametrize("keep", [0.45, 0.6, 0.8])

@@ -114,8 +114,8 @@ def test_scores_of_batches_add_up(model: Classifier, data: TrainingSet):
     """Two batches scored together are the sum of each scored alone; leaking gradients would add the first twice."""
     together = batches(data, 4)
     assert len(together) == 2
-    alone = [first_order_scores(model, [one], double_losses) for one in together]
-    tokens = [int(one.mask.sum()) for one in together]
+    alone = [first_order_scores(model, [batch], double_losses) for batch in together]
+    tokens = [int(batch.mask.sum()) for batch in together]
     for i in range(2):
         expected = sum(one.units[i] * n for one, n in zip(alone, tokens, strict=True)) / sum(tokens)
         torch.testing.assert_close(

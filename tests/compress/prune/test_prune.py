@@ -148,8 +148,8 @@ def test_controls_favour_no_layer_and_neither_kind():
     costs = flop_costs(CONFIG, 9)
     for scores in (random_scores(CONFIG, 1), magnitude_scores(tiny_classifier(CONFIG))):
         worth = worth_their_cost(scores, costs)
-        for one, table in zip((*worth.heads, *worth.units), (*costs.heads, *costs.units), strict=True):
-            assert float(one.sum()) == pytest.approx(float(table[-1]))
+        for head, table in zip((*worth.heads, *worth.units), (*costs.heads, *costs.units), strict=True):
+            assert float(head.sum()) == pytest.approx(float(table[-1]))
 
 
 def test_the_best_come_first():

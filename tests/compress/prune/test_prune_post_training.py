@@ -89,7 +89,7 @@ def test_the_budget_is_met(trained: Artifact, tmp_path: Path, budget: str, keep:
     result = pruned(trained, tmp_path, keep=keep, budget=budget)
     assert keep - 0.02 < result.history[-1]["result"]["kept"] <= keep
     shape = read_model(result).config.layers
-    assert result.history[-1]["shape"] == [{"heads": one.heads, "ffn": one.ffn} for one in shape]
+    assert result.history[-1]["shape"] == [{"heads": layer.heads, "ffn": layer.ffn} for layer in shape]
 
 
 def test_keeping_everything_changes_nothing(trained: Artifact, tmp_path: Path):

@@ -186,7 +186,7 @@ def test_options_drop_more_or_less(kind: str, tmp_path: Path):
             "plain": {}, "bare": {"keep_characters": False}, "twice": {"min_count": 3}, "few": {"keep": 40},
         }.items()
     }  # fmt: skip
-    pieces = {name: one["pieces"][1] for name, one in results.items()}
+    pieces = {name: result["pieces"][1] for name, result in results.items()}
     assert pieces["few"] < pieces["twice"] < pieces["plain"]
     assert pieces["bare"] < pieces["plain"] or kind == "BPE", "byte BPE cannot do without its bytes"
     assert results["bare"]["counted"]["texts_changed"] == results["plain"]["counted"]["texts_changed"] == 0

@@ -76,7 +76,7 @@ def test_a_linear_machine_is_predicted_exactly_and_noise_shows():
     assert exact.predict(shape_of(2, 32)) == pytest.approx(milliseconds(shape_of(2, 32)), rel=0.03)
     noise = np.random.default_rng(0).normal(1, 0.3, len(shapes))
     noisy = fit_latency(
-        shapes, [milliseconds(one) * max(0.2, factor) for one, factor in zip(shapes, noise, strict=True)]
+        shapes, [milliseconds(shape) * max(0.2, factor) for shape, factor in zip(shapes, noise, strict=True)]
     )
     assert noisy is not None and noisy.mape > 10
 
@@ -87,7 +87,7 @@ def test_the_error_is_of_points_left_out():
     times = [1.0, 3.0, 2.0, 5.0, 1.5, 4.0]
     found = fit_latency(shapes, times)
     assert found is not None
-    fitted = [abs(found.predict(one) / time - 1) for one, time in zip(shapes, times, strict=True)]
+    fitted = [abs(found.predict(shape) / time - 1) for shape, time in zip(shapes, times, strict=True)]
     assert found.mape > 100 * float(np.mean(fitted))
 
 

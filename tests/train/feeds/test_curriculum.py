@@ -54,8 +54,8 @@ def test_steps_are_drawn_from_what_is_easy_enough(name: str, difficulty: object)
             if share < 1:
                 assert scores[rows].max() <= np.sort(scores)[max(len(rows), int(share * 200)) - 1]
         again = feed.steps(epoch)
-        assert all(np.array_equal(one, two) for one, two in zip(steps, again, strict=True))
-    assert all(np.array_equal(one, two) for one, two in zip(feed.steps(2), FEED.steps(2), strict=True))
+        assert all(np.array_equal(step, two) for step, two in zip(steps, again, strict=True))
+    assert all(np.array_equal(step, two) for step, two in zip(feed.steps(2), FEED.steps(2), strict=True))
     assert not np.array_equal(feed.steps(0)[0], feed.steps(0)[1])
 
 

@@ -55,7 +55,7 @@ def test_the_average_is_scored_and_kept_and_training_goes_on_without(tmp_path: P
     plain, other = Run(tmp_path / "plain", replace(SETTINGS, epochs=2)), Watch()
     plain.hooks = [other]
     plain.fit()
-    assert all(torch.equal(one, two) for one, two in zip(watch.weights, other.weights, strict=True))
+    assert all(torch.equal(weight, two) for weight, two in zip(watch.weights, other.weights, strict=True))
     assert not torch.equal(plain.states[1][NAME], run.states[1][NAME])
 
 

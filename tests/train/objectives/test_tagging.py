@@ -143,7 +143,7 @@ def test_teacher_outputs_are_the_predictors_and_survive_a_kill(teacher: Artifact
     expected = logits(TorchPredictor(teacher), TEXTS)
     for hidden in ((), (1,)):
         found = teacher_outputs(teacher, TEXTS, cache=tmp_path, hidden=hidden)
-        assert [logit.shape for logit in found.logits] == [one.shape for one in expected]
+        assert [logit.shape for logit in found.logits] == [logit.shape for logit in expected]
         np.testing.assert_allclose(np.concatenate(list(found.logits)), np.concatenate(list(expected)), atol=1e-4)
         again = teacher_outputs(teacher, TEXTS, cache=tmp_path, hidden=hidden)
         np.testing.assert_array_equal(np.concatenate(list(again.logits)), np.concatenate(list(found.logits)))

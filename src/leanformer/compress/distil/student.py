@@ -105,6 +105,6 @@ def _narrowed(shape: StudentShape, student: Classifier) -> Classifier:
         raise RecipeError("compress.distil: heads and ffn can only shrink; give `hidden` for another shape")
     return surgery.narrow(
         student,
-        [surgery.largest_heads(student, i, shape.heads or one.heads) for i, one in enumerate(layers)],
-        [surgery.largest_units(student, i, shape.ffn or one.ffn) for i, one in enumerate(layers)],
+        [surgery.largest_heads(student, i, shape.heads or layer.heads) for i, layer in enumerate(layers)],
+        [surgery.largest_units(student, i, shape.ffn or layer.ffn) for i, layer in enumerate(layers)],
     )

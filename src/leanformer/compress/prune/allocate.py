@@ -36,8 +36,8 @@ def allocate(
     most 20,000 steps of their common divisor in the budget; otherwise costs are rounded up to 1 / 20,000 of the
     budget, so that the budget holds all the same. Raises `RecipeError` when the smallest shape costs more.
     """
-    choices = [(np.arange(1, len(one) + 1), one, table) for one, table in zip(heads, costs.heads, strict=True)]
-    choices += [(_widths(len(one), multiple), one, table) for one, table in zip(units, costs.units, strict=True)]
+    choices = [(np.arange(1, len(head) + 1), head, table) for head, table in zip(heads, costs.heads, strict=True)]
+    choices += [(_widths(len(unit), multiple), unit, table) for unit, table in zip(units, costs.units, strict=True)]
     smallest = costs.fixed + sum(float(table[counts[0]]) for counts, _, table in choices)
     slack = 1e-9 * max(costs.full, 1e-30)  # keeping everything must not fail by a rounding error
     if smallest > budget + slack:

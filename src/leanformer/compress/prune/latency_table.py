@@ -116,8 +116,8 @@ def read_latency_table(path: Path, config: EncoderConfig) -> CostTable:
 
     places = ["inner"] * (len(config.layers) - 1) + ["last"]
     return CostTable(
-        tuple(curve(place, "heads", one.heads) for place, one in zip(places, config.layers, strict=True)),
-        tuple(curve(place, "ffn", one.ffn) for place, one in zip(places, config.layers, strict=True)),
+        tuple(curve(place, "heads", layer.heads) for place, layer in zip(places, config.layers, strict=True)),
+        tuple(curve(place, "ffn", layer.ffn) for place, layer in zip(places, config.layers, strict=True)),
         fixed,
         "ms",
     )

@@ -85,8 +85,8 @@ class Prune(Make):
         scores = self._scores(model, data, artifact.task.answer, context.seed)
         widths = self._widths(model.config, scores, costs)
         # In the order of importance, so that a narrower model still is a prefix of this one.
-        heads = [best(one, width.heads) for one, width in zip(scores.heads, widths, strict=True)]
-        units = [best(one, width.ffn) for one, width in zip(scores.units, widths, strict=True)]
+        heads = [best(head, width.heads) for head, width in zip(scores.heads, widths, strict=True)]
+        units = [best(unit, width.ffn) for unit, width in zip(scores.units, widths, strict=True)]
         pruned = narrow(model.cpu(), heads, units)
         layers = pruned.config.layers
         share = costs.of(layers) / costs.full
@@ -146,7 +146,7 @@ def best(scores: Tensor, count: int) -> Tensor:
 def describe(before: Sequence[LayerShape], after: Sequence[LayerShape]) -> str:
     """How many heads and units are left, in words."""
     heads, units = (
-        f"{sum(getattr(one, part) for one in after)} of {sum(getattr(one, part) for one in before)}"
+        f"{sum(getattr(layer, part) for layer in after)} of {sum(getattr(layer, part) for layer in before)}"
         for part in ("heads", "ffn")
     )
     return f"{heads} heads and {units} units"

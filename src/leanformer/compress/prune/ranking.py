@@ -40,6 +40,6 @@ def worth_their_cost(scores: Scores, costs: CostTable) -> Scores:
         return one * (cost / one.sum().clamp_min(1e-30))
 
     return Scores(
-        tuple(scaled(one, float(table[-1])) for one, table in zip(scores.heads, costs.heads, strict=True)),
-        tuple(scaled(one, float(table[-1])) for one, table in zip(scores.units, costs.units, strict=True)),
+        tuple(scaled(head, float(table[-1])) for head, table in zip(scores.heads, costs.heads, strict=True)),
+        tuple(scaled(unit, float(table[-1])) for unit, table in zip(scores.units, costs.units, strict=True)),
     )

@@ -96,7 +96,7 @@ def _beginning(word: str, old: RustTokenizer) -> list[int]:
     """The pieces of a word that others stand before, for many tokenizers write the space with it."""
     before = "x "
     apart = old.encode(before + word, add_special_tokens=False)
-    return [one for one, (_, end) in zip(apart.ids, apart.offsets, strict=True) if end > len(before)]
+    return [token_id for token_id, (_, end) in zip(apart.ids, apart.offsets, strict=True) if end > len(before)]
 
 
 def _going_on(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[int]:

@@ -72,7 +72,7 @@ def _languages(folder: Path) -> list[Path]:
     if any(_files_of(folder, stem) for stem in stems):
         return []
     below = sorted(path for path in folder.iterdir() if path.is_dir())
-    return [one for one in below if any(_files_of(one, stem) for stem in stems)]
+    return [path for path in below if any(_files_of(path, stem) for stem in stems)]
 
 
 def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, str] | None) -> Opened:

@@ -104,17 +104,17 @@ def _on_test(
     say: Callable[[str], None],
 ) -> Report:
     """The teacher as it comes and the front, measured together; figures that were taken once are kept."""
-    runtimes = [study.filled[one.number].runtime for one in front]
+    runtimes = [study.filled[trial.number].runtime for trial in front]
     title = f"{study.space.name} on {data.name}"
-    models = [[made[one.number].content_hash, runtime] for one, runtime in zip(front, runtimes, strict=True)]
+    models = [[made[trial.number].content_hash, runtime] for trial, runtime in zip(front, runtimes, strict=True)]
     key = sha256_json(["lost", models, data.content_hash, runner.threads, asdict(speed), usd_per_hour])
     place_kept = runner.work / f"front-{key[:16]}.json"
-    names = [name_of(one) for one in front]
+    names = [name_of(trial) for trial in front]
     if (report := read_measured(place_kept, runner.threads, say)) is None:
         entries = baseline_entries(runner.teacher, runner.threads)
         first = entries[-1].name
-        for name, one, runtime in zip(names, front, runtimes, strict=True):
-            artifact = made[one.number]
+        for name, trial, runtime in zip(names, front, runtimes, strict=True):
+            artifact = made[trial.number]
             predictor = runner.open(artifact, runtime)
             engine = getattr(predictor, "engine", format_of(artifact).runs)
             shown = f"{engine} {artifact.properties.get('precision', '')}".strip() + f", {runner.threads} threads"
@@ -126,7 +126,7 @@ def _on_test(
         keep(place_kept, report.to_json())
     # The same models may be the front of a longer search, under other numbers.
     named = (*report.rungs[: -len(front)], *map(_renamed, report.rungs[-len(front) :], names))
-    lost = [f"{one.name!r} loses on dev: {', '.join(one.lost)}" for one in named if one.lost]
+    lost = [f"{rung.name!r} loses on dev: {', '.join(rung.lost)}" for rung in named if rung.lost]
     notes = (
         *lost,
         *kept_off_words(record),

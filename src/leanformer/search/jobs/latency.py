@@ -135,9 +135,9 @@ class LatencyPredictor:
         """Milliseconds by figure; None for shapes of which too little is known."""
         shape = self.shape(filled)
         fits = {name: None if shape is None else self.fit(shape.cell, name) for name in self.goals.timed}
-        if shape is None or not fits or any(one is None for one in fits.values()):
+        if shape is None or not fits or any(fit is None for fit in fits.values()):
             return None
-        return {name: one.predict(shape) for name, one in fits.items() if one is not None}
+        return {name: fit.predict(shape) for name, fit in fits.items() if fit is not None}
 
     def learn(self, filled: Filled, figures: Mapping[str, Any], rung: int) -> None:
         """Take in what a trial came to; at its first rung note how well its time would have been predicted."""
@@ -153,7 +153,7 @@ class LatencyPredictor:
     def margin(self) -> float:
         """By what share a prediction may be too high: the largest of the errors on the points, at least a tenth."""
         fits = [self.fit(cell, name) for cell in {one.cell for one, _ in self.points} for name in self.goals.timed]
-        return max([0.1, *(max(one.errors, default=0.0) for one in fits if one is not None)])
+        return max([0.1, *(max(fit.errors, default=0.0) for fit in fits if fit is not None)])
 
     def hopeless(self, predicted: Mapping[str, float] | None, finished: Sequence[Trial]) -> str | None:
         """Why a trial can come to nothing, or None while it may.
@@ -172,11 +172,11 @@ class LatencyPredictor:
                 return f"predicted {shown}, which is above {bound.name} {bound.value:g} by more than any error so far"
         if all(name in hoped for name in self.goals.names):
             ours = self.goals.costs(hoped)
-            for one in finished:
-                theirs = self.goals.costs(one.figures)
-                keeps = self.goals.violation(one.figures) <= 0
+            for trial in finished:
+                theirs = self.goals.costs(trial.figures)
+                keeps = self.goals.violation(trial.figures) <= 0
                 if keeps and theirs != ours and all(a <= b for a, b in zip(theirs, ours, strict=True)):
-                    return f"predicted {shown}: even with the best quality seen it would not pass trial {one.number}"
+                    return f"predicted {shown}: even with the best quality seen it would not pass trial {trial.number}"
         return None
 
     def errors(self) -> dict[str, Any]:

@@ -49,8 +49,8 @@ def on_ray(
         try:
             yield executor
         finally:
-            for one in made:
-                one.close()
+            for cluster_executor in made:
+                cluster_executor.close()
 
 
 class ClusterExecutor:

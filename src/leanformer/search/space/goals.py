@@ -99,7 +99,7 @@ class Goals:
     def timed(self) -> tuple[str, ...]:
         """Latencies that goals or bounds speak of: what a latency predictor can judge by."""
         named = [*self.names, *(bound.figure for bound in self.bounds)]
-        return tuple(dict.fromkeys(one for one in named if one.startswith("latency_ms_")))
+        return tuple(dict.fromkeys(name for name in named if name.startswith("latency_ms_")))
 
     @property
     def needs_time(self) -> bool:
@@ -143,7 +143,7 @@ def read_goals(value: Any, where: str) -> Goals:
             raise RecipeError(f"{where}: `goals:` has no {key!r}\n  remedy: maximise, minimise, max_FIGURE, min_FIGURE")
     if not names:
         raise RecipeError(f"{where}: nothing to maximise or minimise\n  remedy: maximise: quality")
-    if (at := next((i for i, one in enumerate(names) if one == "quality"), None)) is not None and not maximised[at]:
+    if (at := next((i for i, name in enumerate(names) if name == "quality"), None)) is not None and not maximised[at]:
         raise RecipeError(f"{where}: quality is better when higher\n  remedy: maximise it")
     return Goals(tuple(names), tuple(maximised), tuple(bounds), written)
 

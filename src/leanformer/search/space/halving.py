@@ -74,8 +74,8 @@ def in_front(costs: Sequence[Sequence[float]], violations: Sequence[float], fact
 
 def ranking(costs: Sequence[Sequence[float]], violations: Sequence[float]) -> list[int]:
     """Indices of the trials, the best first; see `in_front`. Of equal ones the later goes first, as news may matter."""
-    keeping = [i for i, one in enumerate(violations) if one <= 0]
-    passing = sorted((i for i, one in enumerate(violations) if one > 0), key=lambda i: (violations[i], -i))
+    keeping = [i for i, violation in enumerate(violations) if violation <= 0]
+    passing = sorted((i for i, violation in enumerate(violations) if violation > 0), key=lambda i: (violations[i], -i))
     kept = [costs[i] for i in keeping]
     ranks, crowding = nondominated_ranks(kept), crowding_distances(kept)
     order = sorted(range(len(kept)), key=lambda i: (ranks[i], -crowding[i], -i))

@@ -106,9 +106,9 @@ def read_hole(name: str, value: dict[str, Any], where: str) -> Hole:
         if not isinstance(options, list) or len(options) < 2:
             raise RecipeError(f"{where}: `choose:` is a list of two values or more\n  remedy: choose: [1, 2, 3]")
         labels = tuple(_label(option) for option in options)
-        for i, one in enumerate(labels):
-            if any(_same(one, other) for other in labels[:i]):
-                raise RecipeError(f"{where}: `choose:` names {one!r} twice")
+        for i, label in enumerate(labels):
+            if any(_same(label, other) for other in labels[:i]):
+                raise RecipeError(f"{where}: `choose:` names {label!r} twice")
         return Choose(name, tuple(options), labels, where)
     if unknown := [key for key in value if key not in _RANGE_KEYS]:
         raise RecipeError(f"{where}: `range:` takes {', '.join(_RANGE_KEYS[1:])} beside it, not {unknown[0]!r}")

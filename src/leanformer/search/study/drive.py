@@ -134,7 +134,7 @@ def _nothing(study: Study) -> str:
 
 def _check_failures(study: Study) -> None:
     ended = [trial for trial in study.trials if trial.ran and trial.state != RUNNING]
-    if len(ended) >= _ALL_FAILED and all(one.state == FAILED for one in ended):
+    if len(ended) >= _ALL_FAILED and all(trial.state == FAILED for trial in ended):
         raise RecipeError(
             f"{study.space.source}: the first {len(ended)} trials all failed; the last one: {ended[-1].reason}"
         )

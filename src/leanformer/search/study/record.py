@@ -76,5 +76,5 @@ def chosen_from(record: dict[str, Any]) -> str:
 def _saved(study: Study) -> float | None:
     """Seconds that the skipped trials would have taken, were they like the others; None where none ran."""
     ran = [trial for trial in study.trials if trial.results]
-    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in one.results) for one in ran)
+    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in trial.results) for trial in ran)
     return seconds / len(ran) * len(study.of_state(SKIPPED)) if ran else None

@@ -121,16 +121,16 @@ class Study:
     def kept_off(self) -> list[Trial]:
         """The trials that would be on the front if labels that the teacher finds might be lost."""
         goals = self.space.goals
-        return [one for one in self._front(replace(goals, allow_lost=True)) if goals.violation(one.figures) > 0]
+        return [trial for trial in self._front(replace(goals, allow_lost=True)) if goals.violation(trial.figures) > 0]
 
     def _front(self, goals: Goals) -> list[Trial]:
         models = set[str]()
         kept = []
-        for one in self.of_state(FINISHED):
-            model = json.dumps([one.results[-1].get("content_hash", one.number), self.filled[one.number].runtime])
-            if goals.violation(one.figures) <= 0 and model not in models:
+        for trial in self.of_state(FINISHED):
+            model = json.dumps([trial.results[-1].get("content_hash", trial.number), self.filled[trial.number].runtime])
+            if goals.violation(trial.figures) <= 0 and model not in models:
                 models.add(model)
-                kept.append(one)
+                kept.append(trial)
         costs = [goals.costs(one.figures) for one in kept]
         front = [one for one, rank in zip(kept, nondominated_ranks(costs), strict=True) if rank == 0]
         return sorted(front if len(goals.names) > 1 else front[:1], key=lambda one: goals.costs(one.figures))

@@ -168,8 +168,8 @@ def page(document: dict[str, Any]) -> str:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             rows = "".join(
-                f"<tr><td>{escape(status)}</td><td>{escape(one['description'])}</td></tr>"
-                for status, one in operation["responses"].items()
+                f"<tr><td>{escape(status)}</td><td>{escape(response['description'])}</td></tr>"
+                for status, response in operation["responses"].items()
             )
             text = escape(operation.get("description", ""))
             parts.append(
