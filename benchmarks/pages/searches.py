@@ -69,7 +69,8 @@ def _predictor(search: dict[str, Any]) -> list[str]:
     if found is None:
         return []
     errors = [
-        f"{name} {error['mape']:.0f} % off on average of {error['trials']} trials (Kendall's tau {error['kendall_tau']:.2f})"
+        f"{name} {error['mape']:.0f} % off on average of {error['trials']} trials "
+        f"(Kendall's tau {error['kendall_tau']:.2f})"
         for name, error in found["ahead_of_trials"].items()
     ]
     return [
