@@ -30,7 +30,7 @@ def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tm
         ("adapter=[", "--fit adapter=[: not valid YAML"),
         ("adapter=lora", "adapter is one of bitfit, not 'lora'"),
         ("warp=9", "training has no part 'warp'\n  remedy: one of averaging, curriculum, adapter, uncertainty"),
-        ("uncertainty=true", "here there is one\n  remedy: leave `uncertainty` out"),
+        ("uncertainty=true", "fine-tuning has one\n  remedy: leave `uncertainty` out"),
     ],
 )
 def test_a_wrong_part_is_refused(part: str, message: str, command: Command, folder: Path, tmp_path: Path) -> None:
@@ -39,3 +39,4 @@ def test_a_wrong_part_is_refused(part: str, message: str, command: Command, fold
         "train", folder, "--encoder", encoder, "--output", tmp_path / "made", "--max-tokens", 32, "--fit", part
     )
     assert status == 1 and message in err and not (tmp_path / "made").exists()
+    assert "training texts" not in err, "it is refused before the fit begins"

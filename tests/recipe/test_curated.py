@@ -11,7 +11,8 @@ import pytest
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.curate.duplicates import Duplicates
 from leanformer.data.dataset import Dataset
-from leanformer.errors import RecipeError
+from leanformer.errors import GateError, RecipeError
+from leanformer.options import ArtifactName
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep, read_recipe
 from leanformer.step import Context, Curate, Make
@@ -47,6 +48,29 @@ class Halve(Curate):
         self.run.append(data.training_hash)
         assert not context.artifacts, "it named none"
         return replace(data, train=data.train.select(range(0, len(data.train), 2)), notes=(*data.notes, "halved"))
+
+
+@dataclass(frozen=True)
+class Select(Halve):
+    """As `Halve`, by an artifact that it names."""
+
+    by: ArtifactName = "teacher"
+
+    technique: ClassVar[str] = "curate.select"
+
+    def __call__(self, data: Dataset, context: Context) -> Dataset:
+        assert list(context.artifacts) == [self.by]
+        return super().__call__(data, replace(context, artifacts={}))
+
+
+@dataclass(frozen=True)
+class Fail(Count):
+    """Fails its gate."""
+
+    technique: ClassVar[str] = "compress.fail"
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        raise GateError("not like its source")
 
 
 @dataclass(frozen=True)
@@ -158,3 +182,25 @@ def test_data_survive_the_recipes_json(tmp_path: Path):
     assert Recipe.from_json(written) == recipe
     assert [step.get("data") for step in written["steps"]] == [None, "original", None]
     assert "data" not in written["steps"][2], "recipes without curations are stored as they were"
+
+
+def test_a_curation_by_an_artifact_that_was_left_out_is_left_out_with_what_reads_its_data(tmp_path: Path):
+    steps = (
+        RecipeStep("compress.fail", Fail(), "judge"),
+        RecipeStep("curate.select", Select(by="judge"), "chosen"),
+        halve("half-of-it"),
+        count("a"),
+        count("b", "original", rung="last"),
+        RecipeStep("curate.select", Select(), "by-the-teacher", data="original"),
+        count("c"),
+    )
+    outcome, _ = run(tmp_path, *steps)
+    assert outcome.left_out == {
+        "judge": "not like its source",
+        "chosen": "'judge', which it builds on, was left out",
+        "half-of-it": "'chosen', which it builds on, was left out",
+        "a": "'half-of-it', which it builds on, was left out",
+    }
+    train = tiny_dataset().train
+    assert train is not None and Count.seen == [len(train), len(train) // 2]
+    assert set(outcome.artifacts) == {"teacher", "b", "c"}

@@ -52,6 +52,11 @@ class FineTune(AdamWOptions, Make):
 
     def __post_init__(self) -> None:
         self.at_least(2, "max_tokens")
+        self.need(
+            not self.uncertainty,
+            "uncertainty weighs several losses against each other, and fine-tuning has one\n"
+            "  remedy: leave `uncertainty` out",
+        )
         super().__post_init__()
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:

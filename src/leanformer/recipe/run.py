@@ -53,8 +53,8 @@ def run_recipe(
             step, the second waits for the first and finds it done.
 
     A step reads the data set of the last curation before it, or the one that its `data:` names.
-    A step that fails its gate, that cannot take the format it is given, or whose input was left out, is left out
-    with its reason; any other error ends the run.
+    A step that fails its gate, that cannot take the format it is given, or whose input (artifacts or data) was left
+    out, is left out with its reason; any other error ends the run.
     """
     artifacts, data, left_out = {"teacher": teacher}, {ORIGINAL: context.data}, dict[str, str]()
     efforts: list[Effort] = []
@@ -63,21 +63,23 @@ def run_recipe(
     for index, one in enumerate(recipe.steps):
         source, read = one.uses or model, one.data or current
         label = f"[{index + 1}/{len(recipe.steps)}] {one.name}"
-        own = replace(context, data=data[read], artifacts=artifacts, say=prefixed(context.say))
         step = one.step
         if isinstance(step, Curate):
-            current = one.name
+            current, needed = one.name, (read, *named_artifacts(step).values())
+        else:
+            model, needed = one.name, (read, source, *named_artifacts(step).values())
+        if one is recipe.opening:  # made before (see `recipe.opening`)
+            continue
+        if lacking := [name for name in needed if name not in data and name not in artifacts]:
+            left_out[one.name] = f"{lacking[0]!r}, which it builds on, was left out"
+            context.say(f"{label}: left out, because {left_out[one.name]}")
+            continue
+        own = replace(context, data=data[read], artifacts=artifacts, say=prefixed(context.say))
+        if isinstance(step, Curate):
             data[current] = curated(step, one.name, own, work / "steps", prefixed(context.say, f"{label}: "))
             notes += data[current].notes[len(data[read].notes) :]
             continue
         assert isinstance(step, Make)
-        model = one.name
-        if one is recipe.opening:  # made before (see `recipe.opening`)
-            continue
-        if lacking := [name for name in (source, *named_artifacts(step).values()) if name not in artifacts]:
-            left_out[one.name] = f"{lacking[0]!r}, which it builds on, was left out"
-            context.say(f"{label}: left out, because {left_out[one.name]}")
-            continue
         if artifacts[source].format not in step.consumes:
             left_out[one.name] = _format_reason(step, artifacts[source])
             context.say(f"{label}: left out: {left_out[one.name]}")

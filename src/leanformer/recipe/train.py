@@ -82,16 +82,16 @@ def train(
     check_work(work, output)
     if precision not in CHOICES:
         raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
-    made_parts((fit or {}).items())  # a wrong one is refused before the data are read
+    # What is wrong is refused before the data are read.
+    made_parts((fit or {}).items())
+    step = FineTune(
+        epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
+        precision=precision, language_temperature=language_temperature, crf=crf, **(fit or {}),
+    )  # fmt: skip
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)
     for note in data.notes:
         say(f"note: {note}")
-    step = FineTune(
-        epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, language_temperature=language_temperature, crf=crf,
-        **(fit or {}),
-    )  # fmt: skip
     context = Context(data, {}, work, work, seed, device, threads or default_threads(), say)
     encoder = str(encoder.path if isinstance(encoder, Artifact) else encoder)
     effort = Effort("teacher", step.technique, whole=not work.exists())
