@@ -18,6 +18,7 @@ HASH = "0123456789abcdef"
     [
         (),
         ("checkpoint/state.json", "checkpoint/best.safetensors"),
+        ("checkpoint/state.json", "checkpoint/hook-averaging.safetensors"),
         (f"steps/student-{HASH}/model.onnx", f"running/int8-{HASH}/checkpoint/state.json", f"cache/outputs-{HASH}/a"),
         (f"teacher-{HASH}/leanformer.json", f"measured-{HASH}.json", f"locks/student-{HASH}"),
         (f"figures/speed-{HASH}.json", "timing-ab_12/model.onnx", f"front-{HASH}.json"),

@@ -16,7 +16,7 @@ from leanformer.files import is_temporary
 from leanformer.outputs.place import folder_place
 
 _HASHED = r"[0-9a-f]{16}"
-_CHECKPOINT = {f"{name}.safetensors" for name in ("model", "optimizer", "best", "random")} | {"state.json"}
+_CHECKPOINT = r"(model|optimizer|best|random|hook-\w+)\.safetensors|state\.json"
 
 
 def check_work(work: Path, output: Path) -> None:
@@ -58,7 +58,7 @@ def _holds(pattern: str) -> Callable[[Path], bool]:
 
 
 def _is_checkpoint(folder: Path) -> bool:
-    return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _CHECKPOINT
+    return folder.is_dir() and all(re.fullmatch(_CHECKPOINT, entry.name) for entry in folder.iterdir())
 
 
 def _begins(*beginnings: bytes) -> Callable[[Path], bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
-from leanformer.errors import LeanformerError, need_torch
+from leanformer.errors import need_torch
 from leanformer.measure.effort import Effort, recorded
 from leanformer.measure.energy import EnergySettings
 from leanformer.outputs.folders import check_folder
@@ -74,14 +74,11 @@ def train(
     need_torch("training")
     from leanformer.finetune.fine_tune import FineTune
     from leanformer.train.fit_options import made_parts
-    from leanformer.train.precision import CHOICES
 
     output = Path(os.path.abspath(output))
     check_folder(output, overwrite=overwrite)
     work = output.with_name(output.name + ".work")
     check_work(work, output)
-    if precision not in CHOICES:
-        raise LeanformerError(f"--precision {precision}: one of {', '.join(CHOICES)}")
     # What is wrong is refused before the data are read.
     made_parts((fit or {}).items())
     step = FineTune(

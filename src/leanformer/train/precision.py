@@ -6,17 +6,17 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-CHOICES = ("auto", "fp32", "bf16")
+from leanformer.train.fit_options import PRECISIONS
 
 
 def resolve(choice: str, device: torch.device) -> str:
-    """ "fp32" or "bf16" for one of `CHOICES`.
+    """ "fp32" or "bf16" for one of `PRECISIONS`.
 
     On a CPU without bf16 instructions (AVX-512 BF16 or AMX) bf16 is emulated and slower than fp32, so
     "auto" takes fp32 there.
     """
-    if choice not in CHOICES:
-        raise ValueError(f"unknown precision {choice!r}; one of {', '.join(CHOICES)}")
+    if choice not in PRECISIONS:
+        raise ValueError(f"unknown precision {choice!r}; one of {', '.join(PRECISIONS)}")
     if choice != "auto":
         return choice
     if device.type == "cuda":

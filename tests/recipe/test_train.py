@@ -1,0 +1,50 @@
+"""`leanformer.train`, and a run of it that was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanformer.artifact import Artifact
+from leanformer.errors import RecipeError
+from leanformer.recipe.train import train
+from tests.tiny import tiny_artifact, tiny_dataset
+
+FIT = {"averaging": 0.9, "curriculum": "length", "adapter": "bitfit"}
+
+
+class KilledError(BaseException):
+    """Like a kill: nothing of ours catches it."""
+
+
+def trained(folder: Path, output: str, **options: Any) -> Artifact:
+    encoder = folder / "encoder"
+    if not encoder.exists():
+        tiny_artifact(encoder)
+    return train(encoder, tiny_dataset(), folder / output, epochs=3, batch_size=32, threads=1, device="cpu", **options)
+
+
+def test_a_killed_training_with_further_parts_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
+    said: list[str] = []
+    whole = trained(tmp_path, "whole", fit=FIT, say=said.append)
+
+    def killed(line: str) -> None:
+        if line.startswith("epoch 2/3  dev"):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        trained(tmp_path, "again", fit=FIT, say=killed)
+    said.clear()
+    again = trained(tmp_path, "again", fit=FIT, say=said.append)
+    assert any(line.startswith("taken up at epoch 2") for line in said)
+    assert again.content_hash == whole.content_hash
+    assert not (tmp_path / "again.work").exists()
+
+
+def test_what_is_wrong_is_said_by_the_name_of_the_argument(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="precision is one of auto, fp32, bf16, not 'fp8'"):
+        trained(tmp_path, "made", precision="fp8")
+    with pytest.raises(RecipeError, match="learning_rate must be above 0"):
+        trained(tmp_path, "made", learning_rate=0.0)
