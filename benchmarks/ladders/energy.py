@@ -54,18 +54,20 @@ PUBLISHED = {
     ],
 }  # fmt: skip
 WHAT_DIFFERS = (
-    "Task and texts: theirs are SuperGLUE tasks, the cost BoolQ (a question with a passage); ours is one task of short "
-    "texts. Their first rung pads to 512 tokens, ours to 128.",
-    "Model: theirs starts from BERT-base (12 layers of 768), ours from MiniLM-L6 (6 of 384), which is smaller by more "
-    "than a factor of 7 in its layers before anything is done: the same ratio is harder to reach.",
-    "Energy: theirs was metered by experiment-impact-tracker on their machine, and their range runs over tasks and "
-    "settings; ours is by codecarbon, for each rung of one ladder, and is what `status` says of each row.",
-    "An estimate on a virtual machine is power modelled from load and an assumed maximum, plus a constant for memory: "
-    "its ratios are close to those of time. The ratios of CPU-seconds, which are measured, stand beside it.",
-    "Cost: the same price per core and hour, but ours pays for the cores used (threads), theirs for a machine of 16; "
-    "ours is throughput of many texts at once from the first rung of batches on, theirs only in its last steps.",
-    "Energy, CPU-seconds and USD are here of one run of a minute each, one rung after the other; the throughput of "
-    "the stored ladder is the best of several rounds in turn, and is not this one.",
+    "Task and texts: theirs are SuperGLUE tasks, and their cost is for BoolQ (a question with a passage); ours is one "
+    "task with short texts. Their first rung pads to 512 tokens, ours to 128.",
+    "Model: theirs is BERT-base (12 layers of width 768), ours MiniLM-L6 (6 layers of width 384). Our layers are "
+    "smaller by more than a factor of 7 at the start, so the same ratio is harder to reach.",
+    "Energy: theirs was measured with experiment-impact-tracker on their machine, and their range covers several "
+    "tasks and settings; ours was obtained with codecarbon for each rung of one ladder. The column `source` says "
+    "whether a figure was measured or estimated.",
+    "An estimate on a virtual machine models power from load and an assumed maximum, plus a constant for memory, so "
+    "its ratios are close to those of time. The ratios of CPU-seconds, which are measured, are reported with it.",
+    "Cost: the price per core and hour is the same, but our cost is for the cores used (threads), theirs for a "
+    "machine with 16. Our throughput is for many texts at once from the first batched rung on, theirs only in the "
+    "last steps.",
+    "Energy, CPU-seconds and USD are from a single run of one minute per rung, one rung after the other. The "
+    "throughput of the stored ladder is the best of several interleaved rounds, and differs from it.",
 )
 
 

@@ -1,6 +1,6 @@
 """Fill docs/what-it-cost.md, between its markers, from benchmarks/results/{quality_cost,energy}.json.
 
-With `--check` nothing is written; the exit status tells whether the page says what the results say.
+With `--check` nothing is written; the exit status is 1 if the page differs from the results.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from leanformer.render.table import number
 
 PAGE = ROOT / "docs" / "what-it-cost.md"
 QUALITY_HEADER = (
-    "rung", "accuracy", "lost, 95 %", "label loyalty", "probability loyalty", "calibration error", "scaled",
-    "worst class", "typing errors cost",
+    "rung", "accuracy", "points lost, 95 % interval", "label loyalty", "probability loyalty", "calibration error",
+    "after scaling", "worst class", "loss from typos",
 )  # fmt: skip
 ENERGY_HEADER = (
-    "rung", "accuracy", "J/1,000", "known how", "x less", "CPU-s/1,000", "x less", "USD/100M", "x less",
+    "rung", "accuracy", "J/1,000", "source", "x less", "CPU-s/1,000", "x less", "USD/100M", "x less",
 )  # fmt: skip
 BOUND, CONFIDENCE = 0.01, 0.95
 
@@ -55,18 +55,18 @@ def ladder_table(ladder: dict[str, Any]) -> str:
 
 
 def paragraph(ladder: dict[str, Any]) -> str:
-    """What the last rung cost, in sentences that follow from its figures."""
+    """A summary of what the last rung cost."""
     name, rung = list(ladder["rungs"].items())[-1]
     reference, loss, n = ladder["rungs"][ladder["reference"]], rung["loss"], ladder["n"]
     said = [
-        f"On {n:,} test texts '{name}' lost {100 * rung['drop']:.2f} points against '{ladder['reference']}' (95 % "
-        f"interval {100 * rung['drop_low']:+.1f} to {100 * rung['drop_high']:+.1f}): {loss['changed']} answers are "
-        f"others, {loss['lost']} of them lost and {loss['gained']} gained.",
+        f"On {n:,} test texts, '{name}' lost {100 * rung['drop']:.2f} points against '{ladder['reference']}' (95 % "
+        f"interval {100 * rung['drop_low']:+.1f} to {100 * rung['drop_high']:+.1f}): {loss['changed']} predictions "
+        f"changed, of which {loss['lost']} became wrong and {loss['gained']} became right.",
         f"{carried(loss['classes'], 'class')} {carried(loss['lengths'], 'length')}",
-        f"Typing errors cost it {100 * rung['robustness']['typos']['lost']:.1f} points, and the reference "
-        f"{100 * reference['robustness']['typos']['lost']:.1f}.",
+        f"Typing errors cost it {100 * rung['robustness']['typos']['lost']:.1f} points, compared with "
+        f"{100 * reference['robustness']['typos']['lost']:.1f} for the reference.",
         f"Its calibration error is {100 * loss['calibration']['error']:.1f} points "
-        f"({100 * loss['calibration']['error_scaled']:.1f} after scaling), the reference's "
+        f"({100 * loss['calibration']['error_scaled']:.1f} after scaling), that of the reference "
         f"{100 * reference['loss']['calibration']['error']:.1f} "
         f"({100 * reference['loss']['calibration']['error_scaled']:.1f}).",
         verdict(loss["lost"], loss["gained"], n),
@@ -75,23 +75,23 @@ def paragraph(ladder: dict[str, Any]) -> str:
 
 
 def carried(groups: list[dict[str, Any]], kind: str) -> str:
-    """The group that lost most, and whether its loss is beyond chance."""
-    worst = max(groups, key=lambda one: one["loss"])
+    """The group that lost most, and whether the interval of its loss includes zero."""
+    worst = max(groups, key=lambda group: group["loss"])
     span = f"{100 * worst['loss']:+.1f} points, {100 * worst['loss_low']:+.1f} to {100 * worst['loss_high']:+.1f}"
     of = "in tokens " if kind == "length" else ""
-    tail = "" if worst["loss_low"] > 0 else "; nought is not ruled out"
-    return f"The {kind} {of}that lost most is '{worst['name']}' ({span}, n = {worst['n']}{tail})."
+    tail = "" if worst["loss_low"] > 0 else "; the interval includes zero"
+    return f"The {kind} {of}with the largest loss is '{worst['name']}' ({span}, n = {worst['n']}{tail})."
 
 
 def verdict(lost: int, gained: int, n: int) -> str:
-    """What `leanformer gate` would say of these counts at one point."""
+    """The verdict of `leanformer gate` on these counts at one point."""
     p = noninferiority_p(lost, gained, n, BOUND)
-    shown = p <= 1 - CONFIDENCE
-    return f"The gate {'ships' if shown else 'does not ship'} it at one point and 95 % confidence (p = {p:.3g})."
+    ships = "ships" if p <= 1 - CONFIDENCE else "does not ship"
+    return f"With a margin of one point and 95 % confidence, the gate {ships} it (p = {p:.3g})."
 
 
 def energy() -> str:
-    """The rungs beside what was published, and what differs."""
+    """The rungs compared with the published figures, and the differences."""
     path = RESULTS / "energy.json"
     if not path.is_file():
         return "Not measured yet: `python -m benchmarks.ladders.energy sst2`."
@@ -114,7 +114,7 @@ def energy() -> str:
     published, machine = result["published"], result["machine"]
     low, high = published["energy_times_less"]
     before, after = published["usd_per_100m"]
-    best = max(result["rungs"], key=lambda one: one["usd_times_less"])
+    best = max(result["rungs"], key=lambda rung: rung["usd_times_less"])
     return "\n".join(
         [
             f"{result['dataset']}, {result['n']:,} test texts, {machine['cpu']}, {machine['threads']} of "
@@ -122,12 +122,13 @@ def energy() -> str:
             "",
             table_markdown(ENERGY_HEADER, rows),
             "",
-            f"FastFormers published energy {low} to {high} times less and {before:,} to {after} USD for 100 million "
-            f"requests, {before / after:.0f} times less. Here the rung that costs least, '{best['name']}' of "
-            f"`{best['ladder']}`, takes "
+            f"FastFormers reports {low} to {high} times less energy, and a cost per 100 million requests that falls "
+            f"from {before:,} to {after} USD, {before / after:.0f} times less. Here the cheapest rung, "
+            f"'{best['name']}' of `{best['ladder']}`, uses "
             f"{figure(best['energy_times_less'])} times less energy ({best['status']}), "
             f"{figure(best['cpu_seconds_times_less'])} times fewer CPU-seconds and "
-            f"{figure(best['usd_times_less'])} times fewer USD than the first. What differs:",
+            f"{figure(best['usd_times_less'])} times fewer USD than the first rung. The two are not directly "
+            "comparable:",
             "",
             *[f"- {differ}" for differ in result["what_differs"]],
             *[f"- Method of the figures marked {status}: {how}." for status, how in methods(result["rungs"])],

@@ -54,10 +54,10 @@ def test_a_ladder_becomes_a_table_and_a_paragraph(lost: int, gained: int, ships:
     assert page.main() == 0
     text = " ".join(page.PAGE.read_text().split())
     assert f"'lean' lost {(lost - gained) / 10:.2f} points against 'plain'" in text
-    assert f"{lost + gained} answers are others, {lost} of them lost and {gained} gained" in text
+    assert f"{lost + gained} predictions changed, of which {lost} became wrong and {gained} became right" in text
     assert "'yes' (+3.0 points, +1.0 to +5.0, n = 500)" in text
-    assert "'1 to 9' (+0.5 points, -1.5 to +2.5, n = 500; nought is not ruled out)" in text
-    assert ("ships it at one point" in text) is ships is (noninferiority_p(lost, gained, 1000, 0.01) <= 0.05)
+    assert "'1 to 9' (+0.5 points, -1.5 to +2.5, n = 500; the interval includes zero)" in text
+    assert ("the gate ships it (p = " in text) is ships is (noninferiority_p(lost, gained, 1000, 0.01) <= 0.05)
     assert "Not measured yet: `python -m benchmarks.ladders.energy sst2`" in text and "old" not in text
 
 
@@ -87,9 +87,9 @@ def test_energy_stands_beside_what_was_published(page: ModuleType):
     (page.RESULTS / "energy.json").write_text(json.dumps(result))
     page.main()
     text = page.PAGE.read_text()
-    assert "energy 6.9 to 125.8 times less and 4,223 to 18 USD" in text
+    assert "6.9 to 125.8 times less energy, and" in text and "falls from 4,223 to 18 USD" in text
     assert (
-        "'lean' of `some`, takes 25 times less energy (estimated), 20 times fewer CPU-seconds and 10 times fewer USD"
+        "'lean' of `some`, uses 25 times less energy (estimated), 20 times fewer CPU-seconds and 10 times fewer USD"
         in text
     )
     assert all(f"- {differ}" in text for differ in energy.WHAT_DIFFERS)
