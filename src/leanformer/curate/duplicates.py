@@ -1,12 +1,14 @@
-"""Remove training texts that occur more than once.
+"""Removal of duplicate training texts.
 
-What: of train and unlabelled texts that are the same but for case, white space and compatible characters, the first
-    stays; train texts whose copies have different labels may all go; unlabelled copies of train texts go too. How many
-    texts are shared with dev and test is told, and those shared with dev can be removed.
+What: texts are duplicates if they differ only in case, white space and compatible Unicode characters. The first text of
+    each group is kept, in train and in the unlabelled texts; unlabelled duplicates of train texts are removed too.
+    Optionally, all train texts of a group with different labels are removed, and all texts that are also in dev. The
+    step reports how many dev and test texts are also in train.
 Paper: Lee et al. 2022, Deduplicating Training Data Makes Language Models Better (arXiv 2107.06499).
-Helps: crawled and merged data; less to train on at equal quality, and dev figures that are not memorised answers.
-Hurts: where a text's frequency is information (short messages), the training texts no longer have it.
-Needs: nothing but the texts.
+Helps: with crawled and merged data: training is shorter at equal quality. With `leaked: remove`, dev does not measure
+    memorised answers.
+Hurts: if the frequency of a text is informative (short messages), since it is lost.
+Needs: only the texts.
 Example: {step: curate.duplicates, name: clean}
 """
 
@@ -26,10 +28,10 @@ from leanformer.step import Context, Curate
 
 @dataclass(frozen=True)
 class Duplicates(Curate):
-    """Keep one of each text."""
+    """Keep one text of each group of duplicates."""
 
-    conflicting: str = "first"  # of copies with different labels keep the "first", or "none"
-    leaked: str = "keep"  # train and unlabelled texts that are in dev too: "keep", or "remove"
+    conflicting: str = "first"  # of duplicates with different labels, keep the "first" or "none"
+    leaked: str = "keep"  # train and unlabelled texts that are also in dev: "keep" or "remove"
 
     technique: ClassVar[str] = "curate.duplicates"
 

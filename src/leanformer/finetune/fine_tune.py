@@ -1,11 +1,11 @@
 """Fine-tuning of an encoder on the task's labels.
 
-What: the whole model is trained on the labelled texts, and the weights that are best on dev are kept. Called `name:
-    teacher` and first in a recipe, it makes the teacher of the encoder that the recipe is given; anywhere else it
-    trains the artifact that it is given, or another encoder.
+What: the whole model is trained on the labelled texts, and the weights with the best dev score are kept. As the first
+    step of a recipe, with `name: teacher`, it fine-tunes the encoder that the recipe is run on. Anywhere else it trains
+    its input artifact, or the model named by `encoder`.
 Paper: Devlin, Chang, Lee and Toutanova 2019, BERT (arXiv 1810.04805).
-Helps: a recipe from a pre-trained encoder to the compressed model; after layers, heads or pieces were removed.
-Hurts: without a teacher's answers a small model learns less from the same texts (see compress.distil).
+Helps: for a recipe that starts from a pre-trained encoder; after layers, heads or word pieces were removed.
+Hurts: without the predictions of a teacher, a small model learns less from the same texts (see compress.distil).
 Needs: torch; labelled train and dev texts; an encoder of a mapped family.
 Example: {step: train.fine_tune, epochs: 3}
 """
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FineTune(AdamWOptions, Make):
-    """Fine-tune the artifact, or another encoder, on the labels of train."""
+    """Fine-tune the artifact, or another encoder, on the labelled train texts."""
 
-    encoder: FilePath | None = None  # start from this checkpoint or artifact; None: from what the step is given
-    max_tokens: int | None = None  # longest input in tokens; None: as of what the step is given
-    crf: bool = False  # of a tagger: learn which tag follows which too
+    encoder: FilePath | None = None  # checkpoint or artifact to start from; None: the input of the step
+    max_tokens: int | None = None  # longest input in tokens; None: as in the input of the step
+    crf: bool = False  # for taggers: also learn transitions between tags
     learning_rate: float = 5e-5
 
     technique: ClassVar[str] = "train.fine_tune"

@@ -1,14 +1,15 @@
-"""Dropping whole layers of a trained encoder.
+"""Removal of whole layers of a trained encoder.
 
-What: some layers go and the others stay as they are: the topmost, the lowest, every second from the top, those in the
-    middle, or those that change the states of texts least. Nothing is trained.
+What: some layers are removed and the others keep their weights. The strategy selects the layers at the top, at the
+    bottom, in the middle, every second one from the top, or those that change the hidden states least. Nothing is
+    trained.
 Paper: Sajjad, Dalvi, Durrani and Nakov 2020, On the Effect of Dropping Layers of Pre-trained Transformer Models (arXiv
     2004.03844).
-Helps: as the start of training that follows, of a pre-trained encoder or a teacher: in the paper, up to 40 % of the
-    layers go at up to 98 % of the quality.
-Hurts: without training afterwards quality falls at once; low layers matter most. compress.distil chooses layers by
-    short trials instead.
-Needs: torch; a model of a mapped family; for `contribution` training texts.
+Helps: as the starting point of further training, from a pre-trained encoder or a teacher. In the paper, models without
+    up to 40 % of their layers keep up to 98 % of the quality.
+Hurts: without further training quality drops at once; the lowest layers matter most. compress.distil chooses layers
+    by short trials instead.
+Needs: torch; a model of a mapped family; training texts for `contribution`.
 Example: {step: compress.layer_drop, strategy: top, drop: 2}
 """
 
@@ -35,11 +36,11 @@ STRATEGIES = ("top", "bottom", "symmetric", "alternate", "odd_alternate", "contr
 
 @dataclass(frozen=True)
 class LayerDrop(Make):
-    """Drop layers of the artifact; nothing is trained."""
+    """Remove layers of the artifact; nothing is trained."""
 
-    drop: int = 2  # how many layers go
+    drop: int = 2  # number of layers to remove
     strategy: str = "top"  # "top", "bottom", "symmetric" (the middle), "alternate", "odd_alternate" or "contribution"
-    texts: int = 512  # "contribution": training texts, drawn by the seed, whose states are compared
+    texts: int = 512  # for "contribution": number of training texts, sampled with the seed, to compare states on
 
     technique: ClassVar[str] = "compress.layer_drop"
     consumes: ClassVar[tuple[str, ...]] = ("encoder",)

@@ -1,15 +1,15 @@
-"""Converts the attention of chosen layers to another kind, keeping the weights.
+"""Conversion of the attention of selected layers to another kind, with the same weights.
 
-What: chosen layers compute attention another way; the query, key, value and output maps stay as they are. Nothing is
-    trained. `linear` sums keys and values once for all queries, so its cost grows linearly with the length of a text
-    and not quadratically.
+What: selected layers compute attention in a different way; the query, key, value and output projections keep their
+    weights. Nothing is trained. `linear` sums keys and values once for all queries, so its cost grows linearly with the
+    length of the text instead of quadratically.
 Paper: Katharopoulos, Vyas, Pappas and Fleuret 2020, Transformers are RNNs (arXiv 2006.16236).
-Helps: with long texts, after further training in the new shape (compress.distil after this step). With head size D the
-    products of attention need fewer operations from D tokens on.
-Hurts: quality drops at once, often to chance, because the weights were learnt for the softmax; the step reports the
-    dev figure before and after. Below a few hundred tokens there is little to gain. The result runs in PyTorch only;
-    export.onnx refuses it.
-Needs: torch; a model of a mapped family without rotary angles, windows or relative position biases.
+Helps: with long texts, after further training (compress.distil after this step). With head size D, the matrix products
+    of attention need fewer operations from D tokens on.
+Hurts: quality drops at once, often to chance level, because the weights were trained with softmax attention; the step
+    reports the dev score before and after. Below a few hundred tokens there is little to gain. The result runs in
+    PyTorch only; export.onnx refuses it.
+Needs: torch; a model of a mapped family without rotary embeddings, windows or relative position biases.
 Example: {step: compress.convert_attention, kind: linear}
 """
 
