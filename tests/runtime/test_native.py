@@ -352,7 +352,7 @@ def test_what_it_does_not_run_goes_to_onnx_runtime(tmp_path: Path, monkeypatch: 
     assert np.array_equal(predictor.infer(rows), expected) and predictor.engine == "onnxruntime"
     monkeypatch.undo()
     monkeypatch.setattr("leanformer.runtime.settings.is_fast", lambda: True)
-    monkeypatch.setattr("leanformer.runtime.engines.native_engine.load", fail)
+    monkeypatch.setattr("leanformer.runtime.engines.native_engine.load_library", fail)
     native_engine._loaded.cache_clear()
     with pytest.warns(UserWarning, match="slower"):
         assert np.array_equal(LightPredictor(int8, threads=1).infer(rows), expected)
