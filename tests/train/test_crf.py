@@ -19,7 +19,7 @@ from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.export.onnx import Onnx
-from leanformer.finetune.fine_tune import fine_tune
+from leanformer.finetune.fine_tune import FineTune, fine_tune
 from leanformer.models.classifier import Classifier
 from leanformer.models.heads import token_head
 from leanformer.models.predictor import TorchPredictor
@@ -65,6 +65,19 @@ def test_a_tagger_learns_what_follows_what(teacher: Artifact) -> None:
     # In these data something else stands between any two entities.
     assert learnt[inside, inside] > learnt[inside, begin] and learnt[begin, 0] > learnt[begin, begin]
     assert open_artifact(teacher.path).task == teacher.task
+
+
+@pytest.mark.parametrize("crf", [True, False])
+def test_trained_further_a_tagger_keeps_no_transitions_of_other_logits(
+    crf: bool, teacher: Artifact, tmp_path: Path
+) -> None:
+    assert DATA.train is not None and DATA.dev is not None
+    task = teacher.task  # as `ladder.splits` gives the data to a recipe
+    data = replace(DATA, task=task, train=DATA.train.for_task(task), dev=DATA.dev.for_task(task))
+    step = FineTune(epochs=1, batch_size=16, precision="fp32", crf=crf)
+    further = step(teacher, make_context(tmp_path, teacher, data=data), tmp_path / "further")
+    assert further.task.transitions != task.transitions
+    assert (further.task.transitions is not None) == crf
 
 
 def test_the_runtime_gives_the_tags_of_pytorch(teacher: Artifact, tmp_path: Path) -> None:

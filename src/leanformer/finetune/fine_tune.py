@@ -164,7 +164,8 @@ def _fine_tune(
         say(f"starting at random: {', '.join(missing)}")
     tokens = min(max_tokens, positions)
     tokenizer = Tokenizer(tokenizer_path, tokens)
-    train = replace(data.train, task=with_scale(data.task, data.train))
+    # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
+    train = replace(data.train, task=with_scale(replace(data.task, transitions=None), data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
     cut = {"train": tokenizer.count_longer(train.inputs), "dev": tokenizer.count_longer(data.dev.inputs)}
     if form_of(data.task).per_word:
