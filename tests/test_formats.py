@@ -87,7 +87,8 @@ def test_what_a_format_names_is_there_and_refusals_have_a_remedy(name: str):
         answer = getattr(FORMATS[name], question.name)
         if isinstance(answer, Refusal):
             assert answer.why and answer.remedy
-        elif isinstance(answer, str) and answer.startswith("leanformer."):
+            answer = answer.unless or ""
+        if isinstance(answer, str) and answer.startswith("leanformer."):
             module, _, function = answer.partition(":")
             assert callable(getattr(import_module(module), function)), answer
 

@@ -6,7 +6,7 @@ A function is named as text ("module:function"), so that the table imports nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,10 +16,15 @@ from leanformer.errors import ArtifactError
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a format cannot do something, as the rest of "PATH: ...", and what to do instead; `{format}` is its name."""
+    """Why a format cannot do something, as the rest of "PATH: ...", and what to do instead; `{format}` is its name.
+
+    Where the remedy is none for some artifacts, `unless` names what refuses these in other words, from
+    `(artifact, place)`.
+    """
 
     why: str
     remedy: str
+    unless: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ _NOT_LIGHT = Refusal(
     "format {format!r} is not run by the light runtime",
     "make a graph of it with leanformer compress (recipe `quick` does not train)",
 )
+_NOT_LIGHT_YET = replace(_NOT_LIGHT, unless="leanformer.shapes.of_artifact:need_graphs")
 _NOT_TORCH = Refusal("format {format!r} is not run by PyTorch", "open it with leanformer.load")
 _UNMAPPED = Refusal(
     "its family is not mapped, so no graph can be written", "give a model of a mapped family (docs/families.md)"
@@ -78,7 +84,7 @@ _SEVERAL = Refusal("a cascade is no single graph", "export the models it is made
 FORMATS = {
     "encoder": Format(
         opens="leanformer.loading:open_torch", extra="train", runs="PyTorch", rung="PyTorch fp32, batches",
-        light=_NOT_LIGHT,
+        light=_NOT_LIGHT_YET,
         module="leanformer.models.predictor:read_encoder", shape="leanformer.shapes.of_artifact:of_encoder",
         graph="leanformer.export.onnx:graph_of_encoder", standard="leanformer.export.standard:write_encoder",
         teaches=True, layers=True, foreign=False, members=False,
@@ -143,14 +149,20 @@ def require(artifact: Stored, question: str, place: object = None) -> None:
     """
     answer = getattr(format_of(artifact), question)
     if isinstance(answer, Refusal):
-        why = answer.why.format(format=artifact.format)
-        raise ArtifactError(f"{artifact.path if place is None else place}: {why}\n  remedy: {answer.remedy}")
+        place, why = artifact.path if place is None else place, answer.why.format(format=artifact.format)
+        if answer.unless is not None:
+            _function(answer.unless)(artifact, place)
+        raise ArtifactError(f"{place}: {why}\n  remedy: {answer.remedy}")
 
 
 def function_of(artifact: Stored, question: str) -> Any:
     """The function that the artifact's format names for a question. Raises `ArtifactError` where it refuses."""
     require(artifact, question)
-    module, _, name = getattr(format_of(artifact), question).partition(":")
+    return _function(getattr(format_of(artifact), question))
+
+
+def _function(named: str) -> Any:
+    module, _, name = named.partition(":")
     return getattr(import_module(module), name)
 
 

@@ -83,6 +83,13 @@ class Make(Step):
         """The shape of the result, from that of the artifact given; None where it cannot be foreseen."""
         return None
 
+    def without_graph(self, before: str | None) -> str | None:
+        """What of the result has no nodes of a graph, in words, from the same of the artifact given.
+
+        None: nothing has none, or that cannot be foreseen.
+        """
+        return before if self.produces in self.consumes and not path_options(self) else None
+
 
 class Curate(Step):
     """A step from a data set to a data set. It changes train and unlabelled texts alone: dev goes on judging all alike.

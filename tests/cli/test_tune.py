@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from leanformer.artifact import open_artifact
+from leanformer.compress.shape.convert_attention import ConvertAttention
 from leanformer.files import write_json
 from leanformer.runtime.cores import default_threads
 from leanformer.runtime.predictor import ENGINES
 from leanformer.runtime.settings import RuntimeSettings, default_settings, machine, read_tuning, to_json, tuning_path
 from leanformer.tune import tune as tune_module
 from tests.cli.calling import Command, is_friendly, write_lines
+from tests.export.making import make_context
 from tests.tiny import tiny_artifact, tiny_texts
 
 TEXTS = tiny_texts(40, seed=6)[0]
@@ -121,7 +123,8 @@ def test_inspect_shows_it(command: Command, model: Path):
 
 
 def test_what_cannot_be_tuned_is_said(command: Command, model: Path, texts: Path, tmp_path: Path):
-    tiny_artifact(tmp_path / "encoder")
+    encoder = tiny_artifact(tmp_path / "encoder")
+    ConvertAttention()(encoder, make_context(tmp_path, encoder), tmp_path / "linear")
     (tmp_path / "few.txt").write_text("goal\nrain\n")
     other = tmp_path / "other"
     shutil.copytree(model, other)
@@ -134,6 +137,7 @@ def test_what_cannot_be_tuned_is_said(command: Command, model: Path, texts: Path
         (("tune", model, "--data", tmp_path / "few.txt"), "2 texts, and 16 are needed"),
         (("tune", model, "--data", tmp_path / "none.txt"), "none.txt"),
         (("tune", tmp_path / "encoder", "--data", texts), "format 'encoder' is not run by the light runtime"),
+        (("tune", tmp_path / "linear", "--data", texts), "linear attention runs in PyTorch only"),
         (("tune", tmp_path / "none", "--data", texts), "no such folder"),
         (("tune", model, "--data", texts, "--also", model), "the same content"),
         (("tune", model, "--data", texts, "--also", other), "is not that of"),

@@ -14,6 +14,7 @@ import yaml
 from leanformer import catalog
 from leanformer.errors import RecipeError
 from leanformer.options import options, without_groups
+from leanformer.recipe.exportable import check_exportable
 from leanformer.step import Curate, Make, Step, named_artifacts
 
 _NAME = re.compile(r"[\w-][\w.-]*")
@@ -95,6 +96,7 @@ class Recipe:
                 rungs[step.name] = step.rung
         if not any(step.rung for step in self.steps):
             raise RecipeError(f"recipe {self.name}: no step has a `rung:`, so there would be nothing to choose from")
+        check_exportable(self.name, ((step.name, step.uses, step.step) for step in self.steps))
 
     @property
     def opening(self) -> RecipeStep | None:

@@ -1,7 +1,8 @@
 """Kinds of attention as plain data: what each is called, and the operations of its own products.
 
 A new kind is a dataclass here, with its options if it has any, a line in `KINDS`, and its module in
-`models/attention/`. It runs in PyTorch then; for export it needs nodes of a graph as well (`export/graphs/`).
+`models/attention/`. It runs in PyTorch then; for export it needs nodes of a graph as well (`export/graphs/`), and says
+so by `has_graph`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ class AttentionShape(Protocol):
     Attributes:
         scores: whether it computes a score for each pair of tokens, to which windows, relative biases and rotary
             angles can be applied.
+        has_graph: whether it has nodes of a graph, so that it can be exported.
     """
 
     kind: ClassVar[str]
     scores: ClassVar[bool]
+    has_graph: ClassVar[bool]
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         """Operations of one head's products over `tokens` keys, for `asked` queries; its linear maps are extra."""
@@ -42,6 +45,7 @@ class Softmax:
 
     kind: ClassVar[str] = "softmax"
     scores: ClassVar[bool] = True
+    has_graph: ClassVar[bool] = True
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         return 4 * asked * tokens * head_size
@@ -56,6 +60,7 @@ class Linear:
 
     kind: ClassVar[str] = "linear"
     scores: ClassVar[bool] = False
+    has_graph: ClassVar[bool] = False
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         return 2 * (tokens + asked) * head_size**2
@@ -83,3 +88,14 @@ def attention_from_json(value: Mapping[str, Any]) -> AttentionShape:
         return KINDS[kind](**options)
     except TypeError as error:
         raise CheckpointError(f"not the options of {kind} attention: {error}") from error
+
+
+def need_graph(shape: AttentionShape, place: object) -> None:
+    """Raise `CheckpointError` that names `place` for a kind of attention without nodes of a graph."""
+    if not shape.has_graph:
+        exported = ", ".join(name for name, kind in KINDS.items() if kind.has_graph)
+        raise CheckpointError(
+            f"{place}: {shape.kind} attention runs in PyTorch only; kinds that can be exported: {exported}\n"
+            "  remedy: run the artifact as it is (leanformer.load, leanformer predict); to export, quantise or tune, "
+            "take a model whose layers all have softmax attention"
+        )

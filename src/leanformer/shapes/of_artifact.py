@@ -8,6 +8,7 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.formats import format_of, function_of
+from leanformer.shapes.attention import need_graph
 from leanformer.shapes.encoder import EncoderConfig
 from leanformer.shapes.flops import EncoderShape, Shape
 from leanformer.shapes.recurrent import BiLstmConfig, LstmShape
@@ -16,6 +17,12 @@ from leanformer.shapes.recurrent import BiLstmConfig, LstmShape
 def of_encoder(artifact: Artifact) -> EncoderShape:
     """Of an artifact of format "encoder"; PyTorch computes every token."""
     return EncoderConfig.from_json(_json(artifact, "encoder.json")).shape()
+
+
+def need_graphs(artifact: Artifact, place: object) -> None:
+    """Raise `CheckpointError` that names `place` for an encoder with a kind of attention that cannot be exported."""
+    for layer in EncoderConfig.from_json(_json(artifact, "encoder.json")).layers:
+        need_graph(layer.attention, place)
 
 
 def of_recurrent(artifact: Artifact) -> LstmShape:

@@ -10,7 +10,7 @@ Hurts: quality drops at once, often to chance level, because the weights were tr
     reports the dev score before and after. Below a few hundred tokens there is little to gain. The result runs in
     PyTorch only; export.onnx refuses it.
 Needs: torch; a model of a mapped family without rotary embeddings, windows or relative position biases.
-Example: {step: compress.convert_attention, kind: linear}
+Example: {step: compress.convert_attention, kind: linear, rung: linear attention}
 """
 
 from __future__ import annotations
@@ -43,6 +43,12 @@ class ConvertAttention(Make):
         self.one_of("kind", KINDS)
         self.need(self.layers is None or len(self.layers) > 0, "layers names at least one layer")
         super().__post_init__()
+
+    def without_graph(self, before: str | None) -> str | None:
+        if KINDS[self.kind].has_graph:
+            return None
+        # Of some layers it is not known whether a later step keeps them.
+        return before if self.layers is not None else f"{self.kind} attention"
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         import torch

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from leanformer.errors import CheckpointError
 from leanformer.export.graphs.graph import Graph
 from leanformer.export.graphs.position_graph import Positions
 from leanformer.export.graphs.softmax_graph import softmax_nodes, softmax_operators
 from leanformer.models.attention.heads import MultiHead
-from leanformer.shapes.attention import Softmax
+from leanformer.shapes.attention import Softmax, need_graph
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
@@ -44,14 +43,8 @@ GRAPHS: dict[str, AttentionGraph] = {
 
 def attention_graph(shape: LayerShape, place: object = "a layer") -> AttentionGraph:
     """The nodes of a layer's attention. Raises `CheckpointError` that names `place` for a kind that has none."""
-    kind = shape.attention.kind
-    if kind not in GRAPHS:
-        raise CheckpointError(
-            f"{place}: {kind} attention runs in PyTorch only; kinds that can be exported: {', '.join(GRAPHS)}\n"
-            "  remedy: run the artifact as it is (leanformer.load, leanformer predict), without steps that export or "
-            "quantise; or export a model whose layers all have softmax attention"
-        )
-    return GRAPHS[kind]
+    need_graph(shape.attention, place)
+    return GRAPHS[shape.attention.kind]
 
 
 def need_graphs(config: EncoderConfig, place: object) -> None:
