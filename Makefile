@@ -47,7 +47,7 @@ test-levels: install
 	@for level in $$($(BIN)/python -m tests.native | cut -s -d ' ' -f 2-); do \
 		echo "at level $$level of the native engine"; \
 		HF_HUB_OFFLINE=1 LEANFORMER_LEVEL=$$level $(BIN)/python -m pytest -n 2 --dist loadfile \
-			-m "not slow and not base_install and not docs" tests/runtime tests/export tests/measure/test_tune.py || exit 1; \
+			-m "not slow and not base_install and not docs" tests/runtime tests/export tests/tune || exit 1; \
 	done
 
 check: install

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -62,3 +63,9 @@ def test_a_newer_python_is_taken(version: tuple[int, int], tmp_path: Path):
     assert "was asked to: -m venv .venv" in install(tmp_path, python)
     python_that_says(version, tmp_path / ".venv" / "bin" / "python")
     assert "was asked to: -m pip install" in install(tmp_path, python)
+
+
+def test_tests_that_are_named_exist():
+    named = re.findall(r"\btests/[\w/.]+", MAKEFILE.read_text(encoding="utf-8"))
+    assert "tests/runtime" in named
+    assert [name for name in named if not (MAKEFILE.parent / name).exists()] == []
