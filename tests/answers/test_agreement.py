@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.answers.forms import changed, decide, probability_agreement, same_answers
+from leanformer.answers.forms import changed, decide, form_of, probability_agreement
 from leanformer.task import Task
 
 TASK = Task("classification", ("a", "b", "c"))
@@ -15,8 +15,8 @@ def test_labels_agree_where_the_largest_logit_is_the_same() -> None:
     reference = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [5, 4, 3]])
     logits = np.array([[9.0, 8, 0], [1, 0, 0], [0, 0, 0.1], [3, 4, 5]])
     ours, theirs = decide(logits, TASK), decide(reference, TASK)
-    assert same_answers(ours, theirs, TASK) == 0.5
-    assert same_answers(theirs, theirs, TASK) == 1.0
+    assert form_of(TASK).same(ours, theirs) == 0.5
+    assert form_of(TASK).same(theirs, theirs) == 1.0
     assert changed(logits, reference, TASK).tolist() == [False, True, False, True]
 
 

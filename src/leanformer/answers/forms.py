@@ -74,15 +74,6 @@ def beaten_by(answers: np.ndarray, targets: np.ndarray, task: Task) -> str | Non
     return form_of(task).beaten_by(answers, targets, task) if len(targets) else None
 
 
-def same_answers(answers: np.ndarray, reference: np.ndarray, task: Task) -> float:
-    """Share of rows with the same answer (label loyalty, Xu et al. 2021); of scores Pearson's correlation.
-
-    Answers are as `decide` gives them. Of any number of labels the same answer is the same set; of tags it is the
-    share of words with the same tag.
-    """
-    return form_of(task).same(answers, reference)
-
-
 def changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
     """Whether each row's answer is another one `[n]`: another label, or a threshold crossed; of tags, each word's.
 

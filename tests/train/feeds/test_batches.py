@@ -14,7 +14,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.train.feeds.batches import Batch, TrainingSet, to_batches
 from leanformer.train.feeds.by_length import ByLength
 from leanformer.train.objectives.distillation import Distillation, LossWeights
-from leanformer.train.objectives.objective import CrossEntropy
+from leanformer.train.objectives.objective import LabelLoss, Supervised
 from leanformer.train.teacher_outputs import teacher_outputs
 from tests.tiny import tiny_artifact, tiny_classifier, tiny_config
 
@@ -129,7 +129,7 @@ def test_cross_entropy_adds_up_too() -> None:
         model.zero_grad()
         batches = list(to_batches(data, np.arange(24), token_budget=budget, device=CPU))
         for batch in batches:
-            (CrossEntropy()(model, batch) * batch.share).backward()
+            (Supervised(LabelLoss("label"))(model, batch) * batch.share).backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
     assert len(batches) > 3
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
@@ -95,13 +94,6 @@ class LabelLoss(RowLoss):
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         return self._loss(logits, batch.labels)
-
-
-class CrossEntropy(Objective):
-    """Cross-entropy with the labels."""
-
-    def forward(self, model: Classifier, batch: Batch) -> Tensor:
-        return F.cross_entropy(model(batch.ids, batch.mask, batch.types).float(), batch.labels)
 
 
 class Supervised(Objective):
