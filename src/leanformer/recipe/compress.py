@@ -111,7 +111,9 @@ def compress(
         overwrite: the folder may hold other files too; they are kept.
         say: called with each line of progress.
 
-    Raises `LeanformerError` for anything that the user can correct.
+    Raises `LeanformerError` for anything that the user can correct. Where its message names an option of the command,
+    such as `--max-tokens`, that is the argument `max_tokens`; `--split test=FILE` is `splits={"test": FILE}`, and
+    `--set student.layers=2` is `options={"student.layers": 2}`.
     """
     output = Path(os.path.abspath(output))
     check_folder(output, overwrite=overwrite)

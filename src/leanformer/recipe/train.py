@@ -69,7 +69,9 @@ def train(
         overwrite: the folder may hold other files too; they are kept.
         say: called with each line of progress.
 
-    Raises `LeanformerError` for anything that the user can correct.
+    Raises `LeanformerError` for anything that the user can correct. Where its message names an option of the command,
+    such as `--max-tokens`, that is the argument `max_tokens`; `--split test=FILE` is `splits={"test": FILE}`, and
+    `--fit averaging=0.999` is `fit={"averaging": 0.999}`.
     """
     need_torch("training")
     from leanformer.finetune.fine_tune import FineTune
