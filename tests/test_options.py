@@ -79,7 +79,7 @@ def test_options_stand_among_the_others_or_in_their_group():
     ("values", "said"),
     [
         ({"speed": {"kind": "b"}}, "`speed:` has no 'kind'\n  remedy: a mapping with rate, count"),
-        ({"speed": 3}, "`speed:`\n  remedy: a mapping"),
+        ({"speed": 3}, "`speed:` is no mapping\n  remedy: a mapping"),
         ({"speed": {"rate": 1}, "rate": 2}, "rate is given twice"),
     ],
 )

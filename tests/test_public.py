@@ -130,6 +130,7 @@ def test_packages_and_functions_of_one_name_do_not_hide_each_other():
         "assert loop.fit and Distil\n"
         "assert list(inspect.signature(leanformer.train).parameters)[:3] == ['encoder', 'data', 'output']\n"
         "assert list(inspect.signature(leanformer.compress).parameters)[:3] == ['model', 'data', 'output']\n"
+        "import pickle; assert pickle.loads(pickle.dumps(leanformer.train)) is leanformer.train\n"
         "try: leanformer.train('e', 'nowhere', 'out')\n"
         "except leanformer.LeanformerError as error: print(error)\n"
     )

@@ -62,6 +62,10 @@ class _CallablePackage(type(os)):  # type: ignore[misc]
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return self.function(*arguments, **options)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes are given it as a function is."""
+        return import_module, (self.__name__,)
+
     @property
     def __signature__(self) -> Any:
         from inspect import signature

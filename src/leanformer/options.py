@@ -102,7 +102,7 @@ def without_groups(kind: type[Any], values: Mapping[str, Any], where: str) -> di
         if key in grouped.values() and key not in {option.name for option in fields(kind)}:
             members = [name for name, group in grouped.items() if group == key]
             if not isinstance(value, Mapping) or (unknown := [name for name in value if name not in members]):
-                named = "" if not isinstance(value, Mapping) else f" has no {unknown[0]!r}"
+                named = " is no mapping" if not isinstance(value, Mapping) else f" has no {unknown[0]!r}"
                 raise RecipeError(
                     f"{where}: {kind.technique}: `{key}:`{named}\n  remedy: a mapping with {', '.join(members)}"
                 )

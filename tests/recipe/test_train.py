@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.errors import RecipeError
+from leanformer.errors import LeanformerError, RecipeError
 from leanformer.recipe.train import train
 from tests.tiny import tiny_artifact, tiny_dataset
 
@@ -48,3 +48,5 @@ def test_what_is_wrong_is_said_by_the_name_of_the_argument(tmp_path: Path) -> No
         trained(tmp_path, "made", precision="fp8")
     with pytest.raises(RecipeError, match="learning_rate must be above 0"):
         trained(tmp_path, "made", learning_rate=0.0)
+    with pytest.raises(LeanformerError, match=r"fit is a mapping of parts to values, .* not 'averaging'"):
+        trained(tmp_path, "made", fit="averaging")

@@ -9,7 +9,7 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
-from leanformer.errors import need_torch
+from leanformer.errors import LeanformerError, need_torch
 from leanformer.measure.effort import Effort, recorded
 from leanformer.measure.energy import EnergySettings
 from leanformer.outputs.folders import check_folder
@@ -82,10 +82,12 @@ def train(
     work = output.with_name(output.name + ".work")
     check_work(work, output)
     # What is wrong is refused before the data are read.
-    made_parts((fit or {}).items())
+    if not isinstance(fit := fit or {}, Mapping):
+        raise LeanformerError(f"fit is a mapping of parts to values, such as {{'averaging': 0.999}}, not {fit!r}")
+    made_parts(fit.items())
     step = FineTune(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, language_temperature=language_temperature, crf=crf, **(fit or {}),
+        precision=precision, language_temperature=language_temperature, crf=crf, **fit,
     )  # fmt: skip
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)
