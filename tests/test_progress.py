@@ -85,6 +85,29 @@ def test_a_terminal_has_one_live_line() -> None:
     assert max(len(line) for line in shown) == 59  # it never wraps
 
 
+def test_a_forked_process_writes_though_a_thread_was_writing() -> None:
+    code = """
+import os, sys, threading
+from leanformer.progress import live
+with live():
+    held, over = threading.Event(), threading.Event()
+    def hold():
+        with sys.stderr.live._lock:
+            held.set()
+            over.wait()
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    if not (child := os.fork()):
+        print("from the child", flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    over.set()
+    thread.join()
+"""
+    assert "from the child" in on_terminal([sys.executable, "-c", code])
+
+
 def test_a_terminal_that_cannot_rewrite_has_a_log() -> None:
     assert "\x1b" not in on_terminal([sys.executable, "-c", JOB], term="dumb")
 

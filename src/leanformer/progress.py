@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from leanformer.forking import tell_of_forks
+
 Say = Callable[[str], None]
 # Seconds between two status lines of one job, and between two of a log.
 INTERVAL, LOG_INTERVAL = 1.0, 5.0
@@ -101,6 +103,11 @@ class _Live:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self.shown, self._lock = stream, False, threading.RLock()
+        tell_of_forks(self)
+
+    def begin_in_child(self) -> None:
+        """See `forking`: a thread of the parent may hold the lock."""
+        self._lock = threading.RLock()
 
     def show(self, line: str) -> None:
         """Write the line in place of the one that is there, cut to the terminal's width: it must not wrap."""
