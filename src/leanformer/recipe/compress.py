@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leanformer import catalog
 from leanformer.answers.forms import metric_name
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset, open_dataset
@@ -41,7 +40,7 @@ from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
-from leanformer.step import Context
+from leanformer.step import Context, Make
 from leanformer.tokenizer import Tokenizer
 
 DEFAULT_MAX_TOKENS = 128
@@ -256,13 +255,14 @@ def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) 
     entries = baseline_entries(teacher, threads)
     names = {step.name: step.rung for step in recipe.steps if step.rung is not None and step.name in outcome.artifacts}
     names["teacher"] = entries[-1].name
+    exact = {step.technique for step in recipe.steps if isinstance(step.step, Make) and step.step.lossless}
     for one in recipe.steps:
         if one.rung is None or one.name not in outcome.artifacts:
             continue
         artifact = outcome.artifacts[one.name]
         after = names.get(one.after or "", entries[-1].name)
-        steps = [catalog.load(entry["step"]) for entry in artifact.history[len(teacher.history) :]]
-        lossless = artifact.properties.get("precision") == "fp32" and all(step.lossless for step in steps)
+        made_by = {entry["step"] for entry in artifact.history[len(teacher.history) :]}
+        lossless = artifact.properties.get("precision") == "fp32" and made_by <= exact
         entries.append(open_entry(one.rung, after, artifact, threads, lossless=lossless))
     return entries
 

@@ -1,0 +1,42 @@
+"""Compressing with steps that are no techniques of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from leanformer.artifact import Artifact
+from leanformer.compress.prune.layer_drop import LayerDrop
+from leanformer.export.onnx import Onnx
+from leanformer.measure.speed import SpeedSettings
+from leanformer.recipe.compress import compress
+from leanformer.recipe.spec import Recipe, RecipeStep
+from leanformer.step import Context, record
+from tests.tiny import tiny_artifact, tiny_dataset
+
+
+@dataclass(frozen=True)
+class Own(LayerDrop):
+    """A step of the user's, given in Python."""
+
+    technique: ClassVar[str] = "own.layer_drop"
+
+    def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        made = super().__call__(artifact, context, output)
+        assert made.history[-1]["step"] == record(self, artifact)["step"] == "own.layer_drop"
+        return made
+
+
+def test_a_recipe_may_have_steps_of_the_users_own(tmp_path: Path) -> None:
+    steps = (
+        RecipeStep("export.onnx", Onnx(), "whole", rung="whole"),
+        RecipeStep("own.layer_drop", Own(drop=1), "shallow", uses="teacher"),
+        RecipeStep("export.onnx", Onnx(), "graph", rung="graph", after="whole"),
+    )
+    made = compress(
+        tiny_artifact(tmp_path / "teacher"), tiny_dataset(), tmp_path / "lean", recipe=Recipe("own", steps),
+        max_drop=100, allow_weak_teacher=True, allow_lost_classes=True, memory=False, threads=1, device="cpu",
+        speed=SpeedSettings(rounds=1, latency_texts=4, seconds=0.01), say=lambda line: None,
+    )  # fmt: skip
+    assert {rung.name: rung.lossless for rung in made.report.rungs[-2:]} == {"whole": True, "graph": False}
