@@ -88,7 +88,7 @@ class Make(Step):
 
         None: nothing has none, or that cannot be foreseen.
         """
-        return before if self.produces in self.consumes and not path_options(self) else None
+        return before if before and self.produces in self.consumes and not path_options(self) else None
 
 
 class Curate(Step):
