@@ -52,7 +52,17 @@ def write_own(artifact: Artifact, path: Path, token_types: bool) -> None:
             f"{artifact.path}: a packed graph that averages has no padded form yet\n"
             "  remedy: sentence-transformers exports the checkpoint that it was made from"
         )
-    _padded(artifact.file("model.onnx"), path)
+    import onnx
+
+    try:
+        _padded(artifact.file("model.onnx"), path)
+    except (onnx.checker.ValidationError, KeyError, IndexError) as error:
+        reason = " ".join(f"{error}".split())[:200]
+        raise ArtifactError(
+            f"{artifact.file('model.onnx')}: cannot be rewritten as a padded graph, because it is not one that "
+            f"Leanformer wrote ({type(error).__name__}: {reason})\n"
+            "  remedy: recreate the artifact, or export the encoder artifact that it was made from"
+        ) from error
 
 
 def write_encoder(artifact: Artifact, path: Path, token_types: bool) -> None:
