@@ -66,7 +66,10 @@ def check(parity: Parity, *, step: str, max_difference: float | None, mean_share
         flips: largest share of changed answers.
     """
     if not np.isfinite([parity.max_difference, parity.mean_difference]).all():
-        raise GateError(f"{step}: the graph's logits are not finite")
+        raise GateError(
+            f"{step}: the graph's logits are not finite, or PyTorch's are not, so they cannot be compared\n"
+            "  remedy: look for weights that are far too large, or fine-tune the model again with a lower learning rate"
+        )
     problems = []
     if max_difference is not None and parity.max_difference > max_difference:
         problems.append(f"largest logit difference {parity.max_difference:.2g} > {max_difference:g}")
