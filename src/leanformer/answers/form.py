@@ -209,6 +209,22 @@ class OfTexts(Form):
         return lambda rows: score(answers[rows], targets[rows])
 
 
+class OfNumbers(OfTexts):
+    """What forms share whose answers are numbers, not names: no label applies to one, and none changes."""
+
+    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
+        return np.zeros((len(answers), labels), dtype=bool)
+
+    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
+        return np.zeros(len(logits), dtype=bool)
+
+    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
+        return None
+
+    def distributions(self, logits: np.ndarray) -> np.ndarray | None:
+        return None
+
+
 class OfLabels(Form):
     """What forms share whose answers are made of label names: two of them are the same, or they are not."""
 

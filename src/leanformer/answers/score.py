@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, OfTexts, with_interval
+from leanformer.answers.form import NEAR, OfNumbers, with_interval
 from leanformer.answers.labels_check import Label, check_score
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.correlation import mean_absolute_error, pearson, spearman
 from leanformer.task import Task
 
 
-class Score(OfTexts):
+class Score(OfNumbers):
     """Answers and targets are numbers `[n]`, float64; labels are `float`."""
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
@@ -48,21 +48,9 @@ class Score(OfTexts):
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
         return (), np.zeros((len(targets), 0), dtype=np.int64)
 
-    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
-        return np.zeros((len(answers), labels), dtype=bool)
-
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         """Pearson's correlation."""
         return pearson(answers, reference)
-
-    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        return np.zeros(len(logits), dtype=bool)
-
-    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
-        return None
-
-    def distributions(self, logits: np.ndarray) -> np.ndarray | None:
-        return None
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
         """Where scores differ by more than the share `NEAR` of their range."""

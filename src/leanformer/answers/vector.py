@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, OfTexts
+from leanformer.answers.form import NEAR, OfNumbers
 from leanformer.answers.labels_check import Label
 from leanformer.answers.prediction import Prediction
 from leanformer.errors import LeanformerError
@@ -25,7 +25,7 @@ def _refuse(*anything: Any) -> NoReturn:
 _UNLABELLED: Any = _refuse
 
 
-class Vector(OfTexts):
+class Vector(OfNumbers):
     """Answers are `[n, width]`, each of length 1. What asks for labels raises `LeanformerError`."""
 
     metric = property(_UNLABELLED)
@@ -38,18 +38,6 @@ class Vector(OfTexts):
 
     def predictions(self, values: np.ndarray, asked: Sequence[Any], task: Task) -> list[Prediction]:
         return [Prediction(None, {}, vector=tuple(row)) for row in self.decide(values, task).tolist()]
-
-    def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
-        return np.zeros((len(answers), labels), dtype=bool)
-
-    def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        return np.zeros(len(logits), dtype=bool)
-
-    def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
-        return None
-
-    def distributions(self, logits: np.ndarray) -> np.ndarray | None:
-        return None
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
         """Where a number of the vectors of length 1 differs by more than `NEAR`."""
