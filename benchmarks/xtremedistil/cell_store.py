@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.paths import ROOT
+from benchmarks.paths import ROOT, commit
 from leanformer.files import sha256_json, write_json
 from leanformer.machine import fingerprint
 
@@ -37,18 +37,19 @@ class Cells:
                 write_json(path, cell)
 
     def get(self, settings: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """The cell of these settings: found, or made now and stored with its command, machine and seconds."""
+        """The cell of these settings: found, or made now and stored with its command, commit, machine and seconds."""
         path = self._path(settings)
         if path.is_file():
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return found
-        start = time.monotonic()
+        start, cpu_start = time.monotonic(), time.process_time()
         told = [f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None]
         print(f"== {self.folder.name}: {', '.join(told)}", flush=True)
         cell = {
             "settings": dict(settings), **make(), "seconds": round(time.monotonic() - start, 1),
+            "cpu_seconds": round(time.process_time() - cpu_start, 1),
             "command": shlex.join(["python", "-m", _module(), *_telling(sys.argv[1:])]),
-            "machine": fingerprint(self.threads),
+            "machine": fingerprint(self.threads), "commit": commit(),
         }  # fmt: skip
         write_json(path, cell)
         return cell

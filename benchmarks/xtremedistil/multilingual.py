@@ -1,14 +1,16 @@
 """Corpora of many languages for taggers: who may learn from what, and scores by language.
 
-Of each language a teacher has the first part of the shuffled training sentences. Those for transfer are from the rest,
-so that no teacher's answer is one that it learnt by heart. What is taken of a language does not depend on the others,
-and a smaller sample is the beginning of a larger one.
+Sentences that occur more than once are removed before anything is drawn: each is kept where it counts most, in test
+before dev before train, so that no test sentence is in dev or train and no transfer sentence among the teacher's. Of
+each language a teacher has the first part of the shuffled training sentences, and those for transfer are from the rest.
+A smaller sample is the beginning of a larger one.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from leanformer.answers.forms import decide
+from leanformer.curate.duplicates import first_rows
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
+from leanformer.data.overlap import normalise_all
 from leanformer.metrics.tagging import by_group, entity_counts, f1, mean_and_deviation
 from leanformer.predictor import Predictor, logits
 from leanformer.tagging.schemes import tag_names, types_of
@@ -33,12 +37,15 @@ class Corpus:
 
     Attributes:
         own: how many training sentences of each language are the teacher's; the rest is for transfer.
+        repeats: sentences of each split that were removed since they occur earlier: in a split that counts more, in
+            another language, or in the same file.
     """
 
     name: str
     task: Task
     parts: dict[str, Dataset]
     own: dict[str, int]
+    repeats: dict[str, int]
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -78,12 +85,13 @@ class Corpus:
         return Examples(self.task, tuple(texts), tuple(labels), source=split, languages=tuple(languages))
 
 
-def open_corpus(name: str, languages: tuple[str, ...] | None, own: int) -> Corpus:
-    """A corpus below $LEANFORMER_DATA, a sub-folder a language.
+def open_corpus(name: str, languages: tuple[str, ...] | None, own: int, unseen: Collection[str] = ()) -> Corpus:
+    """A corpus below $LEANFORMER_DATA, a sub-folder a language, without its repeats.
 
     Args:
         languages: None takes all that have the three splits.
         own: sentences of each language that are the teacher's, at most half of them.
+        unseen: normalised sentences of another corpus, removed from dev and train: students are tested on them.
     """
     root = Path(os.environ.get("LEANFORMER_DATA", ""), name)
     if not os.environ.get("LEANFORMER_DATA") or not root.is_dir():
@@ -96,8 +104,31 @@ def open_corpus(name: str, languages: tuple[str, ...] | None, own: int) -> Corpu
     parts = {one: open_dataset(str(root / one), kind="tokens") for one in chosen}
     types = sorted({kind for part in parts.values() for kind in types_of(part.task.labels)})
     task = Task("tokens", tag_names(types))
-    sizes = {one: len(part.train or ()) for one, part in parts.items()}
-    return Corpus(name, task, parts, {one: min(own, size // 2) for one, size in sizes.items()})
+    parts, repeats = without_repeats(parts, unseen)
+    sizes = {language: len(part.train or ()) for language, part in parts.items()}
+    return Corpus(name, task, parts, {language: min(own, size // 2) for language, size in sizes.items()}, repeats)
+
+
+def without_repeats(
+    parts: Mapping[str, Dataset], unseen: Collection[str] = ()
+) -> tuple[dict[str, Dataset], dict[str, int]]:
+    """The languages, in order, without the sentences that occur earlier, and how many those are of each split.
+
+    Two sentences are the same if they differ in case, white space and compatible characters alone.
+    """
+    seen, clean, removed = set[str](), dict(parts), dict[str, int]()
+    for split in ("test", "dev", "train"):
+        if split == "dev":
+            seen |= set(unseen)
+        removed[split] = 0
+        for language, part in clean.items():
+            examples: Examples = getattr(part, split)
+            sentences = normalise_all(examples.texts)
+            rows = first_rows(sentences, None, seen)
+            seen.update(sentences)
+            removed[split] += len(sentences) - len(rows)
+            clean[language] = replace(part, **{split: examples.select(rows)})
+    return clean, removed
 
 
 def unlabelled(examples: Examples) -> Examples:

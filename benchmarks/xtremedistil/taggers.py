@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,23 @@ SIZES = ("50x100", "50x200", "100x200", "50x400", "100x400", "300x600")
 
 
 class Bench:
-    """The corpus, the folders and the settings that all tables share."""
+    """The corpus, the folders and the settings that all tables share.
 
-    def __init__(self, given: argparse.Namespace) -> None:
+    Args:
+        unseen: normalised sentences that neither the teacher nor a student may have seen, beside the corpus's own test.
+    """
+
+    def __init__(self, given: argparse.Namespace, unseen: Collection[str] = ()) -> None:
         self.given, self.threads = given, allowed_cores()
         languages = given.languages or (LARGE if given.corpus == "wikiann" else ())
-        self.corpus: Corpus = open_corpus(given.corpus, tuple(languages) or None, given.teacher_sentences)
+        self.corpus: Corpus = open_corpus(given.corpus, tuple(languages) or None, given.teacher_sentences, unseen)
         self.work = given.work / given.corpus
         self.shelf = Shelf(self.work, given.device, self.threads)
         self.dev = self.corpus.split("dev", given.dev_sentences)
         self.test = self.corpus.split("test", given.test_sentences)
         self.shared = {
             "corpus": given.corpus, "languages": list(self.corpus.languages), "dev": len(self.dev),
-            "test": len(self.test),
+            "test": len(self.test), "repeats": {"removed": self.corpus.repeats},
         }  # fmt: skip
         torch.set_num_threads(self.threads)
 
@@ -116,7 +121,7 @@ class Bench:
             }
             for split in ("dev", "test")
         }
-        return {"parameters": sum(part["parameters"] for part in parts), **means}
+        return {"parameters": sum(part["parameters"] for part in parts), **means, **clean(means["test"])}
 
     def scored(self, artifact: Artifact, language: str | None = None) -> dict[str, Any]:
         predictor = TorchPredictor(artifact)
@@ -125,6 +130,7 @@ class Bench:
             if language is not None:
                 examples = examples.select(i for i, one in enumerate(examples.languages or ()) if one == language)
             found[split] = scores(predictor, examples)
+        found |= clean(found["test"])
         if artifact.format == "bilstm":
             result = artifact.history[-1]["result"]
             found |= {"pieces": result["pieces"], "layer": result["layer"], "fits": result["fits"]}
@@ -144,6 +150,11 @@ class Bench:
             s, test = cell["settings"], cell.get("test", cell["dev"])
             what = [s.get(one) for one in ("strategy", "embedding", "units", "start", "layer", "transfer", "seed")]
             print(*(one for one in what if one is not None), f"{test['mean_f1']} +- {test['deviation']}", sep="  ")
+
+
+def clean(test: dict[str, Any]) -> dict[str, Any]:
+    """The score of a test set that has no sentence in common with train, as result files name it."""
+    return {"f1_clean": test["mean_f1"], "n_clean": test["n"]}
 
 
 def batch_and_rate(text: str) -> tuple[int, float]:

@@ -21,6 +21,7 @@ from benchmarks.xtremedistil.taggers import Bench, parser_of
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
+from leanformer.data.overlap import normalise_all
 from leanformer.files import sha256_json
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.models import surgery
@@ -75,9 +76,10 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=12)
     parser.add_argument("--inner-layers", type=int, default=3)
     given = parser.parse_args()
-    source = Bench(given)
-    teacher = source.teacher()
     target = open_corpus(given.target, tuple(given.target_languages) or None, given.target_sentences)
+    # Two corpora of the same encyclopedia have sentences in common.
+    source = Bench(given, unseen=normalise_all(target.split("test", given.test_sentences).texts))
+    teacher = source.teacher()
     train, dev = target.teachers(), target.split("dev", given.dev_sentences)
     data = Dataset(task=target.task, train=train, dev=dev, name=given.target)
     on_target = copy(source)

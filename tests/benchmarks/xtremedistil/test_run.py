@@ -10,11 +10,14 @@ import pytest
 
 from benchmarks.paths import ROOT
 from benchmarks.xtremedistil.cell_store import Cells
-from benchmarks.xtremedistil.multilingual import Corpus, open_corpus, scores, unlabelled
+from benchmarks.xtremedistil.multilingual import LARGE, Corpus, open_corpus, scores, unlabelled, without_repeats
 from benchmarks.xtremedistil.published_orderings import orderings
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.data.overlap import normalise_all
 from leanformer.files import write_json
 from leanformer.models.predictor import TorchPredictor
-from tests.tagged import tagger_artifact, write_columns
+from tests.tagged import TASK, tagger_artifact, write_columns
 
 
 @pytest.fixture
@@ -32,8 +35,8 @@ def test_students_see_nothing_of_the_teachers(corpus: Corpus) -> None:
     assert len(corpus.transfer(10_000)) == 2 * (60 - 24)  # no more than there is
     for examples in (teachers, small, large):
         assert set(examples.languages or ()) == {"aa", "bb"}
-    # Rows, not texts: made-up sentences may repeat. A smaller sample is a part of a larger one.
-    assert set(small.texts) <= set(large.texts)
+    assert set(small.texts) <= set(large.texts)  # a smaller sample is a part of a larger one
+    assert not set(large.texts) & {*teachers.texts, *corpus.split("test", 20).texts, *corpus.split("dev", 20).texts}
     few = corpus.teachers(5)
     assert len(few) == 10 and set(few.texts) <= set(teachers.texts)
     assert unlabelled(small).labels is None and len(corpus.split("test", 7)) == 14
@@ -41,10 +44,48 @@ def test_students_see_nothing_of_the_teachers(corpus: Corpus) -> None:
         open_corpus("tagged", ("aa", "xx"), 24)
 
 
+def test_repeats_go_before_anything_is_drawn(corpus: Corpus) -> None:
+    """Each sentence is left in one place: test before dev before train, and the first language before the others."""
+
+    def part(train: str, dev: str, test: str) -> Dataset:
+        splits = {
+            name: examples_of(texts.split("|")) for name, texts in (("train", train), ("dev", dev), ("test", test))
+        }
+        return Dataset(task=TASK, name="part", **splits)
+
+    def examples_of(texts: list[str]) -> Examples:
+        return Examples(TASK, tuple(texts), tuple((0,) for _ in texts))
+
+    parts = {"aa": part("a|b|x|B|c|d|own", "x|x|d", "x|X|y"), "bb": part("c|e|y|z|far", "z|far", "y|w")}
+    clean, removed = without_repeats(parts, unseen={"own", "far"})
+    left = {
+        (language, split): "|".join(getattr(data, split).texts)
+        for language, data in clean.items()
+        for split in ("train", "dev", "test")
+    }
+    assert left == {
+        ("aa", "test"): "x|y", ("bb", "test"): "w", ("aa", "dev"): "d", ("bb", "dev"): "z",
+        ("aa", "train"): "a|b|c", ("bb", "train"): "e",
+    }  # fmt: skip
+    assert removed == {"test": 2, "dev": 3, "train": 8}
+    assert corpus.repeats.keys() == removed.keys()
+
+
+@pytest.mark.data
+def test_wikiann_is_drawn_clean() -> None:
+    """The files overlap (21,592 training sentences of eight languages occur elsewhere); what is drawn does not."""
+    corpus = open_corpus("wikiann", LARGE, 8000)
+    assert corpus.repeats == {"test": 5324, "dev": 1606, "train": 21592}
+    parts = [corpus.split("test", 1000), corpus.split("dev", 250), corpus.teachers(), corpus.transfer(50_000)]
+    sentences = [set(normalise_all(part.texts)) for part in parts]
+    assert [len(each) for each in sentences] == [8000, 2000, 64000, 50000]
+    assert len(set().union(*sentences)) == 124_000
+
+
 def test_a_teacher_has_at_most_half(corpus: Corpus) -> None:
     whole = open_corpus("tagged", ("aa",), 10_000)
-    assert len(whole.teachers()) == 30
-    rows = whole.teachers().texts + whole.transfer(30).texts
+    assert len(whole.teachers()) == len(whole.parts["aa"].train or ()) // 2
+    rows = whole.teachers().texts + whole.transfer(60).texts
     assert sorted(rows) == sorted(whole.parts["aa"].train.texts)  # type: ignore[union-attr]
 
 
