@@ -5,6 +5,7 @@
 # make test-levels  tests of runtime and export at each further instruction set of the native engine (part of test-all)
 # make check     lint, format, types, import rules, docs drift
 # make demo      the whole line on a small task
+# make mutants   mistakes made on purpose, one at a time: do the tests notice? (resumes where it was; not part of CI)
 # make bench     everything that README and docs show, measured again (hours; goes on where it was)
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ NEED_PYTHON = -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Py
 and %s is %s\n  remedy: $(1)make install PYTHON=python3.11" % (sys.executable, sys.version.split()[0]))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-rest test-all check demo bench clean
+.PHONY: help install test test-rest test-all check demo mutants bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -63,6 +64,9 @@ check: install
 
 demo: install
 	$(BIN)/leanformer demo
+
+mutants: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.mutants.run
 
 bench: install
 	$(BIN)/python -m benchmarks.run

@@ -46,6 +46,17 @@ def test_the_best_weights_on_dev_come_back(tmp_path: Path) -> None:
     assert not equal(run.states[1], run.states[2])
 
 
+def test_dropout_acts_in_every_step_and_in_no_score(tmp_path: Path) -> None:
+    run = Run(tmp_path)  # its model has dropout; `Run.score` refuses a model in training mode
+    modes: list[bool] = []
+    run.objective.register_forward_pre_hook(
+        lambda module, inputs: modes.append(all(part.training for part in (*run.model.modules(), run.objective)))
+    )
+    run.fit()
+    assert len(modes) >= 24 and all(modes)
+    assert len(run.states) == 3
+
+
 def test_every_epoch_sees_every_row_in_an_order_of_its_own(tmp_path: Path) -> None:
     run = Run(tmp_path)
     seen: list[int] = []
