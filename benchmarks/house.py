@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paths import RESULTS, ROOT
+from benchmarks.provenance import provenance
 from leanformer.files import write_json
 
 FORMS = {"label", "labels", "score", "tags", "vector", "choice", "span"}
@@ -185,7 +186,7 @@ def main() -> None:
         "make test": dict(zip(("before", "after"), arguments.test_seconds or (None, None), strict=True)),
         "make demo": dict(zip(("before", "after"), arguments.demo_seconds or (None, None), strict=True)),
     }
-    write_json(arguments.output, result)
+    write_json(arguments.output, result | provenance())
     for name, value in result["after"].items():
         shown = [{key: part for key, part in each.items() if key != "where"} if isinstance(each, dict) else each
                  for each in (result["before"][name], value)]  # fmt: skip

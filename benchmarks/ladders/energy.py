@@ -19,12 +19,12 @@ from typing import Any
 
 from benchmarks.ladders.quality_cost import artifacts_of
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.artifact import open_artifact
 from leanformer.data.dataset import open_dataset
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
 from leanformer.ladder.entries import Entry, baseline_entries, open_entry
-from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.energy import LEAST_SECONDS, EnergySettings, meter_inference
 from leanformer.report import Report
@@ -152,7 +152,7 @@ def main() -> None:
         print(f"{entry.name}: {rows[-1]['joules_per_1000']} J, {rows[-1]['cpu_seconds_per_1000']:.2f} CPU-s, "
               f"{rows[-1]['usd_per_100m']:.2f} USD/100M", flush=True)  # fmt: skip
     result = {
-        "dataset": name, "n": len(texts), "machine": fingerprint(arguments.threads), "price": cost,
+        "dataset": name, "n": len(texts), **provenance(arguments.threads), "price": cost,
         "settings": asdict(settings), "rungs": times_less(rows), "published": PUBLISHED,
         "what_differs": list(WHAT_DIFFERS),
     }  # fmt: skip

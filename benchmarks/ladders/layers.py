@@ -15,12 +15,12 @@ import torch
 
 from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.compress.distil.choose_layers import choose_layers
 from leanformer.compress.distil.distil import Distil
 from leanformer.compress.distil.try_layers import trial_distances
 from leanformer.data.examples import sampled
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.models.store import read_model
 from leanformer.runtime.cores import allowed_cores
 from leanformer.step import Context
@@ -60,7 +60,7 @@ def main() -> None:
             }
             for layers, value in distances.items()
         ]
-    result = {"trial_texts": len(texts), "dev_texts": 512, "candidates": rows, "machine": fingerprint(threads)}
+    result = {"trial_texts": len(texts), "dev_texts": 512, "candidates": rows, **provenance(threads)}
     write_json(RESULTS / name / "layers.json", result)
 
 

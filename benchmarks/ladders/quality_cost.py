@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import open_dataset
 from leanformer.files import write_json
@@ -77,7 +78,13 @@ def main() -> None:
         }
         print(rung, json.dumps(rungs[rung]["robustness"]), flush=True)
     old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else {}
-    result = {"n": len(labels), "reference": next(iter(found)), "data": data.content_hash, "rungs": rungs}
+    result = {
+        "n": len(labels),
+        "reference": next(iter(found)),
+        "data": data.content_hash,
+        "rungs": rungs,
+        **provenance(),
+    }
     key = name if arguments.result == "report" else f"{name}, {arguments.result}"
     write_json(arguments.output, old | {key: result})
 

@@ -23,10 +23,12 @@ import torch
 import yaml
 
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.cli.arguments import pairs
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
+from leanformer.files import write_json
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.recipe.compress import compress
 from leanformer.recipe.library import find_recipe
@@ -103,8 +105,9 @@ def main() -> None:
     compress(str(teacher.path), data, lean, recipe=recipe, work=work / "compress")
     results = RESULTS / arguments.dataset
     results.mkdir(parents=True, exist_ok=True)
-    for ending in ("json", "md"):
-        shutil.copyfile(lean / f"report.{ending}", results / f"{arguments.result}.{ending}")
+    shutil.copyfile(lean / "report.md", results / f"{arguments.result}.md")
+    report = json.loads((lean / "report.json").read_text(encoding="utf-8"))
+    write_json(results / f"{arguments.result}.json", report | provenance())
     print((results / f"{arguments.result}.md").read_text(encoding="utf-8"))
 
 

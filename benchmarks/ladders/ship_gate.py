@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from leanformer.files import write_json
 from leanformer.metrics.binomial import at_most, binomial_pmf
 from leanformer.metrics.noninferiority import noninferiority_p, tango_score
@@ -127,6 +128,7 @@ def main() -> None:
         "largest_true_false_ship_rate_of_exact": max(row["true_rate_of_exact"] for row in should_not),
         "summary": summary,
         "settings": rows,
+        **provenance(),
     }
     write_json(RESULTS / "ship_gate.json", result)
     print(f"largest true false-ship rate of the exact test: {result['largest_true_false_ship_rate_of_exact']:.4f}")

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RECIPES, RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.artifact import open_artifact
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
@@ -55,7 +56,7 @@ def main() -> None:
     report = result.report.to_json() | {
         "distilled_minus_labels_only": {"difference": float(gain.mean()), "low": low, "high": high, "n": len(gain)}
     }
-    write_json(results / "students.json", report)
+    write_json(results / "students.json", report | provenance())
     print((results / "students.md").read_text(encoding="utf-8"))
     print(json.dumps(report["distilled_minus_labels_only"], indent=2))
 

@@ -11,6 +11,7 @@ import sys
 from textwrap import fill
 from typing import Any
 
+from benchmarks.pages.outdated import mark
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
 from leanformer.metrics.noninferiority import noninferiority_p
@@ -145,7 +146,8 @@ def figure(value: float | None) -> str:
 
 
 def filled(text: str) -> str:
-    for name, made in {"quality": quality(), "energy": energy()}.items():
+    for name, table in {"quality": quality(), "energy": energy()}.items():
+        made = "\n\n".join(filter(None, (table, mark(RESULTS, name))))
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
@@ -162,6 +164,8 @@ def main() -> int:
     old = PAGE.read_text(encoding="utf-8")
     new = filled(old)
     if check:
+        if old != new:
+            print(f"{PAGE.name}: it differs from the results; remedy: python -m benchmarks.pages.cost_page")
         return int(old != new)
     write_text(PAGE, new)
     return 0

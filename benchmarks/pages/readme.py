@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
+from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
 from benchmarks.pages.summary import summary
@@ -51,6 +52,7 @@ def recipes() -> str:
     """Every rung after the three of PyTorch, of the recipes that prune."""
     rows: list[str] = []
     shown: Report | None = None
+    times: list[str] = []
     for name in RECIPES:
         if not (RESULTS / "sst2" / f"{name}.json").is_file():
             continue  # not measured yet
@@ -63,6 +65,8 @@ def recipes() -> str:
             f"{number(rung.bytes / 1e6)} |"
             for rung in report.rungs[3:]
         ]
+        if (seconds := steps_seconds(report)) is not None:
+            times.append(f"`{name}` {number(seconds)} s")
     if shown is None:
         return "No recipe that prunes has been measured yet."
     return "\n".join(
@@ -74,8 +78,19 @@ def recipes() -> str:
             "| recipe | rung | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
             "|---|---|---|---|---|---|---|---|",
             *rows,
+            "",
+            f"All steps after the fine-tuning of the teacher took: {', '.join(times) or 'not stored'}; measuring the",
+            "rungs is not in it.",
         ]
     )
+
+
+def steps_seconds(report: Report) -> float | None:
+    """Seconds of all steps of a recipe after the fine-tuning of the teacher; None where one was not stored."""
+    steps = [step for step in report.training if step["technique"] != "train.fine_tune" or step["step"] != "teacher"]
+    if not steps or any(step["energy"] is None for step in steps):
+        return None
+    return sum(step["energy"]["wall_seconds"] for step in steps)
 
 
 def runtime() -> str:
@@ -90,7 +105,7 @@ def runtime() -> str:
             f"each row is): texts per second on {machine['threads']} threads ({machine['cpu']}), tokenizer included,",
             f"in turn, medians of {details['rounds']} rounds. The ratio is given with its smallest and largest round.",
             "",
-            *table(rows),
+            *table(rows, machine["threads"]),
             "",
             "![Texts per second of each way to run the same model](../benchmarks/results/runtime.svg)",
         ]
@@ -268,6 +283,11 @@ def filled(text: str, parts: dict[str, Callable[[], str]]) -> str:
     return text
 
 
+def marked(table: str, make: Callable[[], str]) -> Callable[[], str]:
+    """A table and, below it, how old its figures are where that has to be said."""
+    return lambda: "\n\n".join(filter(None, (make(), mark(RESULTS, table))))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 where a page is stale")
@@ -275,8 +295,11 @@ def main() -> int:
     stale = 0
     for page, parts in PAGES.items():
         old = (ROOT / page).read_text(encoding="utf-8")
-        new = filled(old, parts)
-        stale += old != new
+        new = filled(old, {table: marked(table, make) for table, make in parts.items()})
+        if old != new:
+            stale += 1
+            remedy = "it differs from the results; remedy: python -m benchmarks.pages.readme"
+            print(f"{page}: {remedy if check else 'written'}")
         if not check:
             write_text(ROOT / page, new)
     return int(check and stale > 0)

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.report import Report
 from leanformer.runtime.cores import allowed_cores
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS / "demo.json")
     arguments = parser.parse_args()
     runs = [demo(seed) for seed in arguments.seeds]
-    write_json(arguments.output, {"runs": runs, "machine": fingerprint(allowed_cores())})
+    write_json(arguments.output, {"runs": runs, **provenance(allowed_cores())})
     for run in runs:
         print(f"seed {run['seed']}: {run['seconds']:.0f} s, {run['cpu_seconds']:.0f} CPU-s, {run['choice']['rung']}")
 

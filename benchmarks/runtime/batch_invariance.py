@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from benchmarks.runtime.deviations import FP32_BOUND, INT8_BOUND, deviation
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.errors import ArtifactError, MissingExtraError
 from leanformer.export.standard import write_standard_onnx
 from leanformer.files import sha256_json, write_json
-from leanformer.machine import fingerprint
 from leanformer.metrics.probabilities import softmax
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import ENGINES, LightPredictor
@@ -133,7 +133,7 @@ def main() -> int:
                 row = rows.get((shown, engine), {})
                 if "ways" not in row or row | key != row:
                     row = rows[shown, engine] = walk(shown, artifact, block, engine, texts) | key
-                    result = {"texts": len(texts), "rows": list(rows.values()), "machine": fingerprint(1)}
+                    result = {"texts": len(texts), "rows": list(rows.values()), **provenance(1)}
                     write_json(arguments.output, result)
                 told = {one: row[one] for one in ("within", "fewest_bit_equal", "left_out") if one in row}
                 print(shown, engine, told, flush=True)

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 
 MODULES = ("leanformer", "leanformer.cli.main", "leanformer.runtime")
 INSIDE = """
@@ -90,6 +91,7 @@ def main() -> None:
         "runs": arguments.runs,
         "load_average_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "machine": machine,
+        **provenance(),
         "modules": {
             name: {unit: summarise([one[unit] for one in ones]) for unit in ones[0]} for name, ones in runs.items()
         },

@@ -122,6 +122,12 @@ def _affordable(one: Runner, texts: Texts, seconds: float, one_at_a_time: bool) 
     return count
 
 
+def quartiles(values: Sequence[float]) -> list[float]:
+    """The quarter below which the lowest lie, and the one above which the highest do."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    return [float(low), float(high)]
+
+
 def row(work: str, ours: str, peer: str, rates: dict[str, Rates]) -> dict[str, Any]:
     """One of ours beside one peer: medians over the rounds, and how far the ratio moved from round to round."""
     mine, theirs = rates[ours], rates[peer]

@@ -22,9 +22,9 @@ import torch
 from torch import nn
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from leanformer.export.graphs.packed_graph import packed_graph
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.models.classifier import Classifier
 from leanformer.models.dropout import Dropout
 from leanformer.runtime.cores import allowed_cores
@@ -97,7 +97,7 @@ def main() -> None:
         "rounds": ROUNDS,
         "dropout": dropout(),
         "workers": workers(),
-        "machine": fingerprint(threads),
+        **provenance(threads),
     }
     path = RESULTS / "kernels.json"
     write_json(path, result)

@@ -23,9 +23,9 @@ import numpy as np
 
 from benchmarks.ladders.run import open_named
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import provenance
 from leanformer.artifact import open_artifact
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores
 
 SECONDS = 0.5
@@ -159,7 +159,7 @@ def main() -> None:
         arguments.output,
         {
             "texts": arguments.texts, "content_hash": artifact.content_hash, **found, "curve": thinned(curve),
-            "machine": fingerprint(arguments.threads),
+            **provenance(arguments.threads),
         },
     )  # fmt: skip
     print(

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS, ROOT, WORK
+from benchmarks.provenance import provenance
 from benchmarks.runtime.deviations import FP32_BOUND, INT8_BOUND, deviation
 from leanformer import machine
 from leanformer.artifact import Artifact, open_artifact
@@ -169,7 +170,7 @@ def main() -> int:
     result = {
         "emulated": arguments.cpu, "emulator": subprocess.run([qemu, "--version"], capture_output=True, text=True)
         .stdout.splitlines()[0], "texts": len(sample), "parameters": layers, "rows": rows,
-        "machine": machine.fingerprint(1),
+        **provenance(1),
     }  # fmt: skip
     write_json(arguments.output, result)
     # What an engine does not run here, it need not run there.

@@ -32,13 +32,19 @@ def bounds(work: str, peer: str) -> tuple[float, float] | None:
     return next((both for (one, begin), both in FLOORS.items() if one == work and peer.startswith(begin)), None)
 
 
-def judged(rows: Iterable[Row]) -> list[Row]:
-    """The rows of `TUNED` with the floor, the stretch and whether the floor is met; the others as they are."""
+def judged(rows: Iterable[Row], cores: int) -> list[Row]:
+    """The rows of `TUNED` with the floor, the stretch and whether the floor is met; the others as they are.
+
+    More workers than one cannot be more than `cores` times as fast: a ratio beyond that is noise ("beyond_cores"), and
+    meets nothing.
+    """
     result = []
     for row in rows:
         both = bounds(row["work"], row["peer_name"]) if row["ours_name"] == TUNED else None
         if both is not None:
-            row = row | {"floor": both[0], "stretch": both[1], "met": row["ratio"] >= both[0]}
+            beyond = row["work"] == WORKERS and row["ratio"] > cores
+            row = row | {"floor": both[0], "stretch": both[1], "met": row["ratio"] >= both[0] and not beyond}
+            row |= {"beyond_cores": True} if beyond else {}
         elif row["work"] == QUALITY and row["ours_name"] == TUNED:
             row = row | {"floor": MOST_LOST_POINTS, "met": row["lost_points"] <= MOST_LOST_POINTS}
         result.append(row)
@@ -52,8 +58,9 @@ def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
     return sorted([*kept, *new], key=lambda row: WORKS.index(row["work"]))
 
 
-def table(rows: Sequence[Row]) -> list[str]:
+def table(rows: Sequence[Row], cores: int) -> list[str]:
     """The lines of a Markdown table: the tuned choice beside each peer, and the floor where there is one."""
+    rows = judged(rows, cores)
     lines = ["| work | ours | beside | | ratio (rounds) | floor |", "|---|---|---|---|---|---|"]
     for row in rows:
         if row["ours_name"] != TUNED:
@@ -75,4 +82,6 @@ def table(rows: Sequence[Row]) -> list[str]:
 
 
 def _verdict(row: Row) -> str:
+    if row.get("beyond_cores"):
+        return ", not shown: more than there are cores is noise"
     return "" if row["met"] else ", missed"

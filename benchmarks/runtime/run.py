@@ -235,7 +235,7 @@ def main() -> None:
             rows += found
     details = arguments.output.with_stem(f"{arguments.output.stem}_details")
     old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else []
-    rows = judged(merged(old, rows))
+    rows = judged(merged(old, rows), threads)
     write_json(arguments.output, rows)
     kept = json.loads(details.read_text(encoding="utf-8")) if arguments.only and details.is_file() else {}
     write_json(

@@ -26,6 +26,7 @@ from typing import Any
 
 from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RECIPES, RESULTS, WORK
+from benchmarks.provenance import provenance
 from benchmarks.xtremedistil.student_shelf import Shelf
 from leanformer.answers.prediction import to_record
 from leanformer.artifact import Artifact
@@ -35,7 +36,6 @@ from leanformer.cluster.scoring import Scored, score_file
 from leanformer.data.dataset import Dataset
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
-from leanformer.machine import fingerprint
 from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import answers
 from leanformer.search.jobs.remote import on_ray
@@ -200,7 +200,7 @@ def main() -> None:
     assert data.train is not None
     texts = [f"{data.train.texts[i % len(data.train)]} {i}" for i in range(given.texts)]
     made = {
-        "machine": fingerprint(WORKERS),
+        **provenance(WORKERS),
         "workers": WORKERS,
         "scoring": scoring(graph, texts, work / "scoring", rows=given.rows, kill_after=10),
         "search": searching(

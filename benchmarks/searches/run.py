@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paths import RECIPES, RESULTS, WORK
+from benchmarks.provenance import provenance
 from benchmarks.searches.replay import Ran, cpu_seconds, front, ran_as_far_as_halved, rungs_run
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
@@ -243,6 +244,7 @@ def main() -> None:
         fixed=tuple(given.fixed), say=lambda line: print(line, flush=True),
     )  # fmt: skip
     assert data.train is not None
+    made |= provenance()
     made["training_texts"] = len(data.train)
     made["stored"] = stored(results / given.dataset, FIXED)
     path = results / "search" / f"{given.dataset}.json"

@@ -28,11 +28,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.paths import RESULTS, WORK
+from benchmarks.provenance import counters, provenance
 from benchmarks.serve.measure import Row, Setting, by_connections, overhead, plain, saturation
 from benchmarks.serve.overload import killed, overload, reloads
 from leanformer.data.dataset import open_dataset
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.runtime.cores import allowed_cores
 
 RESULT = RESULTS / "serve.json"
@@ -97,10 +97,11 @@ def main() -> None:
         )  # fmt: skip
         for section in arguments.only:
             print(f"== {section}", flush=True)
+            begun = counters()
             rows = SECTIONS[section](setting)
             about = {
                 "section": section, "command": command_line(), "load_average": round(os.getloadavg()[0], 2),
-                "machine": fingerprint(allowed_cores()),
+                **provenance(allowed_cores(), begun),
             }  # fmt: skip
             store(arguments.output, section, [row | about for row in rows])
             print(f"stored in {arguments.output}", flush=True)

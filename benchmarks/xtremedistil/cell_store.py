@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.paths import ROOT, commit
+from benchmarks.paths import ROOT
+from benchmarks.provenance import counters, provenance
 from leanformer.files import sha256_json, write_json
-from leanformer.machine import fingerprint
 
 # What tells most cells apart.
 _TOLD = ("vocabulary", "strategy", "embedding", "units", "start", "representation", "layer", "crf", "transfer", "seed")
@@ -37,19 +37,19 @@ class Cells:
                 write_json(path, cell)
 
     def get(self, settings: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """The cell of these settings: found, or made now and stored with its command, commit, machine and seconds."""
+        """The cell of these settings: found, or made now and stored with its command, provenance and seconds."""
         path = self._path(settings)
         if path.is_file():
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return found
-        start, cpu_start = time.monotonic(), time.process_time()
+        start, cpu_start, begun = time.monotonic(), time.process_time(), counters()
         told = [f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None]
         print(f"== {self.folder.name}: {', '.join(told)}", flush=True)
         cell = {
             "settings": dict(settings), **make(), "seconds": round(time.monotonic() - start, 1),
             "cpu_seconds": round(time.process_time() - cpu_start, 1),
             "command": shlex.join(["python", "-m", _module(), *_telling(sys.argv[1:])]),
-            "machine": fingerprint(self.threads), "commit": commit(),
+            **provenance(self.threads, begun),
         }  # fmt: skip
         write_json(path, cell)
         return cell

@@ -67,7 +67,18 @@ def test_only_the_tuned_choice_is_judged():
         quality(TUNED, 0.29),
         quality(TUNED, 0.31),
     ]
-    assert [row.get("met") for row in judged(rows)] == [True, False, None, True, False]
+    assert [row.get("met") for row in judged(rows, 2)] == [True, False, None, True, False]
+
+
+def test_workers_that_seem_faster_than_there_are_cores_meet_nothing():
+    rows = [speed(WORKERS, TUNED, "one worker of leanformer int8, native", ratio, 1.0) for ratio in (1.95, 2.01, 1.5)]
+    assert [(row["met"], row.get("beyond_cores", False)) for row in judged(rows, 2)] == [
+        (True, False), (False, True), (False, False),
+    ]  # fmt: skip
+    assert judged(rows, 4)[1]["met"]
+    # A row that was stored as met before this was known is shown as what it is.
+    lines = table([row | {"met": True} for row in rows], 2)
+    assert [("noise" in line, "missed" in line) for line in lines[2:]] == [(False, False), (True, False), (False, True)]
 
 
 def test_works_measured_again_replace_the_old_rows():
@@ -78,8 +89,8 @@ def test_works_measured_again_replace_the_old_rows():
 
 
 def test_the_table_shows_what_was_missed():
-    rows = judged([speed(AS_THEY_COME, TUNED, "OpenVINO int8 (NNCF)", 150, 100), quality(TUNED, 0.1)])
-    lines = table([*rows, speed(SORTED, "leanformer int8, openvino", "PyTorch bf16", 1, 1)])
+    rows = judged([speed(AS_THEY_COME, TUNED, "OpenVINO int8 (NNCF)", 150, 100), quality(TUNED, 0.1)], 2)
+    lines = table([*rows, speed(SORTED, "leanformer int8, openvino", "PyTorch bf16", 1, 1)], 2)
     assert len(lines) == 4 and "2, missed" in lines[2] and "missed" not in lines[3] and "n = 872" in lines[3]
     assert {line.count("|") for line in lines} == {7}
 

@@ -1,0 +1,103 @@
+"""What is stored beside figures: sources that change with the code alone, and a load that leaves the program out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import provenance as module
+from benchmarks.provenance import Counters, code, counters, files_here, hashes, load, provenance, sources
+
+SOURCE = '''"""What it is."""
+
+# Why.
+def answer():  # here
+    """A number."""
+    text = "# no comment"
+    return 42
+'''
+
+
+def test_code_has_no_comments_and_no_docstrings():
+    other = SOURCE.replace("Why", "Why not").replace("A number", "Another\n\n    number").replace("What it is", "It")
+    assert code(other) == code(SOURCE)
+    assert code(SOURCE).splitlines() == ["def answer():", '    text = "# no comment"', "    return 42"]
+
+
+@pytest.mark.parametrize("change", [("42", "43"), ("# no comment", "# none"), ("answer", "reply")])
+def test_code_that_changes_is_another(change: tuple[str, str]):
+    assert code(SOURCE.replace(*change)) != code(SOURCE)
+
+
+def test_hashes_are_of_the_parts():
+    files = {
+        "src/leanformer/runtime/a.py": lambda: SOURCE,
+        "src/leanformer/runtime/native/a.cpp": lambda: "// Why\nint a;\n",
+        "src/leanformer/runtime/notes.md": lambda: "notes",
+        "src/leanformer/serve/a.py": lambda: SOURCE,
+    }
+    before = hashes(files)
+    assert hashes({**files, "src/leanformer/runtime/notes.md": lambda: "other notes"}) == before
+    for path, text in (("src/leanformer/runtime/a.py", "a = 1\n"), ("src/leanformer/runtime/native/a.cpp", "int b;\n")):
+        after = hashes({**files, path: lambda text=text: text})
+        assert [name for name in before if before[name] != after[name]] == ["engine"]
+
+
+def test_every_part_exists():
+    empty = hashes({})
+    assert all(sources()[part] != empty[part] for part in module.PARTS)
+    here = files_here()
+    for place in (place for places in module.PARTS.values() for place in places):
+        assert any(path == place or path.startswith(f"{place}/") for path in here), place
+
+
+def test_load_is_what_others_had():
+    begun = Counters(busy=100.0, idle=50.0, steal=1.0, own=10.0)
+    now = Counters(busy=160.0, idle=85.0, steal=6.0, own=50.0)
+    told = load(begun, now)
+    assert told["others"] == pytest.approx(0.2) and told["steal"] == pytest.approx(0.05)
+    assert load(begun, begun)["others"] is None
+
+
+@pytest.mark.skipif(not Path("/proc/stat").is_file(), reason="the system does not count")
+def test_what_a_child_needs_is_our_own():
+    before = counters()
+    burn = "import time; start = time.process_time()\nwhile time.process_time() - start < 0.3: pass\nprint(flush=True)"
+    with subprocess.Popen([sys.executable, "-c", f"{burn}\ninput()"], stdin=-1, stdout=-1, text=True) as child:
+        assert child.stdout is not None and child.stdin is not None
+        child.stdout.readline()
+        assert counters().own - before.own >= 0.25, "while it lives"
+        child.stdin.write("\n")
+    assert counters().own - before.own >= 0.25, "when it has ended"
+
+
+def test_a_result_gets_all_of_it():
+    about = provenance(2)
+    assert about["commit"] and about["machine"]["threads"] == 2 and about["sources"] == sources()
+    assert "machine" not in provenance()
+    json.dumps(about)
+
+
+def test_sources_are_added_to_results_that_name_a_commit_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    cells = [{"commit": "a", "f1": 1}, {"commit": "b+", "f1": 2}, {"commit": "a", "sources": {"engine": "old"}}, {}]
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "table.json").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "sources_at", lambda name: {"engine": "1"} if name == "a" else None)
+    monkeypatch.setattr(sys, "argv", ["provenance"])
+    module.main()
+    found = json.loads((tmp_path / "some" / "table.json").read_text(encoding="utf-8"))["cells"]
+    assert [cell.get("sources") for cell in found] == [{"engine": "1"}, None, {"engine": "old"}, None]
+    said = capsys.readouterr().out
+    assert "sources added to 1" in said and "b+: not a commit" in said
+
+
+def test_an_unfinished_commit_has_no_sources():
+    assert module.sources_at("0123456789ab+") is None
