@@ -7,6 +7,7 @@
     model.onnx                           format "onnx": a graph over packs (`export/graphs/packed_graph.py`) or padded
     (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
     cascade.json, members/0/, ...        format "cascade": whole artifacts, asked one after the other (`cascade/`)
+    used_texts.bin     hashes of the texts it was made with (`data/used_texts.py`); no part of the content
 
 The manifest lists every file with its size and SHA-256; they are checked when the artifact is opened. Files
 beside the listed ones (a report, a model card) are not part of the content and may be added or removed.
@@ -29,7 +30,9 @@ from leanformer.strict_json import read_json
 from leanformer.task import Task
 
 MANIFEST = "leanformer.json"
+USED_TEXTS = "used_texts.bin"
 FORMAT_VERSION = 1
+_UNLISTED = (MANIFEST, USED_TEXTS)
 AGAIN = "\n  remedy: copy or recreate the artifact"
 
 
@@ -75,9 +78,9 @@ class Artifact:
 
     @property
     def names_to_copy(self) -> list[str]:
-        """Every file that makes it up: those listed, its manifest, and the manifests of artifacts inside it."""
-        manifests = (str(path.relative_to(self.path)) for path in sorted(self.path.rglob(MANIFEST)))
-        return [*self.files, *manifests]
+        """Every file that makes it up: those listed, and its manifest and record of texts, those of members too."""
+        unlisted = (path for name in _UNLISTED for path in sorted(self.path.rglob(name)))
+        return [*self.files, *(str(path.relative_to(self.path)) for path in unlisted)]
 
     def file(self, name: str) -> Path:
         """Path of a listed file. Raises `ArtifactError` for a name that the manifest does not list."""
@@ -114,7 +117,7 @@ def write_manifest(
     files = {
         str(path.relative_to(folder)): {"sha256": sha256_file(path), "bytes": path.stat().st_size}
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name not in _UNLISTED
     }
     manifest = {
         "format_version": FORMAT_VERSION,

@@ -73,6 +73,7 @@ STEP = fields(
         "result": _result,
         "data": nullable(fields({}, {"splits": named()})),
         "calibration": nullable(named()),
+        "no_promise": nullable(text(1000)),
     },
 )
 
@@ -94,6 +95,7 @@ PROPERTIES = fields(
         "parameters": whole(),
         "parameters_without_embeddings": whole(),
         "member_manifests": listed(_HASH, most=100),
+        "used_texts": _HASH,
         "operators": named(whole()),
     },
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from leanformer.artifact import open_artifact
+from leanformer.data.used_texts import MOST_USED, attach
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from tests.cli.calling import Command, is_friendly, write_lines
 from tests.knowing import knowing
-from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
+from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_dataset, tiny_texts
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +126,89 @@ def test_a_model_that_loses_a_class_is_held_back_unless_asked(command: Command, 
     status, out, _ = command(*arguments, "--json")
     assert status == 4 and json.loads(out)["ships"] is False
     assert command(*arguments, "--allow-lost-classes")[0] == 0
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    """A model with a record of the tiny data set; its answers are right on texts of the topics."""
+    model = tiny_artifact(tmp_path / "known", model=knowing([TOPICS[name] for name in LABELS]))
+    return attach(model, tiny_dataset().used_texts).path
+
+
+def mixed(path: Path, new: int, used: int) -> Path:
+    """A file of new texts with some of train and dev among them, each in capitals."""
+    data = tiny_dataset()
+    assert data.train and data.dev
+    texts, labels = tiny_texts(new, seed=77)
+    rows = [
+        {"text": f"{text} {row}", "label": LABELS[label]}
+        for row, (text, label) in enumerate(zip(texts, labels, strict=True))
+    ]
+    for row in range(used):
+        part = (data.train, data.dev)[row % 2]
+        rows.insert(3 * row, {"text": part.texts[row].upper(), "label": LABELS[part.labels[row]], "part": "used"})
+    return write_lines(path, [{"part": "new"} | row for row in rows])
+
+
+def test_rows_that_were_used_are_left_out_and_counted(command: Command, known: Path, tmp_path: Path):
+    data = mixed(tmp_path / "data.jsonl", 400, 4)
+    status, out, err = command(
+        "gate", known, "--against", known, "--data", data, "--json", "--slice", "length=50", "--slice", "part=50"
+    )
+    assert status == 0, err
+    assert "4 of 404 texts were used before: 2 in training, 2 to choose; they are left out of the test" in err
+    value = json.loads(out)
+    assert value["checks"][0]["n"] == 400 and value["data"]["n"] == 400
+    assert sum(check["n"] for check in value["checks"] if check["name"].startswith("length ")) == 400
+    assert [check["name"] for check in value["checks"] if check["name"].startswith("part ")] == ["part new"]
+    assert value["reuse"] == {
+        "n": 404, "used": {"train": 2, "dev": 2}, "reported": 0, "repeats": 0, "judged": 400, "max_used_percent": 1.0
+    }  # fmt: skip
+
+
+def test_more_than_the_bound_is_refused_with_remedies_that_work(command: Command, known: Path, tmp_path: Path):
+    data = mixed(tmp_path / "data.jsonl", 400, 5)
+    arguments = ("gate", known, "--against", known, "--data", data)
+    status, out, err = command(*arguments)
+    is_friendly(status, out, err)
+    assert "5 of 405 texts were used before: 3 in training, 2 to choose, more than 1 per cent" in err
+    assert "--max-used 100 judges on the other 400; --used judges on all" in err
+    status, out, err = command(*arguments, "--max-used", 100)
+    assert status == 0 and "gained of 400" in out and "left out" in err
+    status, out, err = command(*arguments, "--used")
+    assert status == 0 and "gained of 405" in out and "left out" not in err and "5 of 405" in err
+    is_friendly(*command(*arguments, "--max-used", 101))
+    assert MOST_USED == 1.0, "the default of --max-used"
+
+
+def test_nothing_fresh_is_refused_whatever_the_bound(command: Command, known: Path, tmp_path: Path):
+    data = mixed(tmp_path / "data.jsonl", 0, 6)
+    status, out, err = command("gate", known, "--against", known, "--data", data, "--max-used", 100)
+    is_friendly(status, out, err)
+    assert "6 of 6 texts were used before" in err and "--max-used" not in err.split("remedy:")[1]
+
+
+def test_the_texts_of_the_reference_count_as_well(command: Command, known: Path, folder: Path, tmp_path: Path):
+    other = attach(tiny_artifact(tmp_path / "other"), tiny_dataset().used_texts).path
+    bare = tiny_artifact(tmp_path / "bare").path
+    status, _, err = command("gate", bare, "--against", other, "--data", folder, "--on", "dev", "--forecast")
+    assert status == 1 and "40 of 40 texts were used before: 40 to choose" in err
+
+
+def test_a_record_that_is_missing_is_refused_with_a_remedy(command: Command, known: Path, tmp_path: Path):
+    data, record = mixed(tmp_path / "data.jsonl", 400, 0), (known / "used_texts.bin").read_bytes()
+    (known / "used_texts.bin").unlink()
+    status, out, err = command("gate", known, "--against", known, "--data", data)
+    is_friendly(status, out, err)
+    assert "cannot be told" in err and "used_texts.bin" in err
+    assert command("gate", known, "--against", known, "--data", data, "--used")[0] == 0
+    (known / "used_texts.bin").write_bytes(record)
+    assert command("gate", known, "--against", known, "--data", data)[0] == 0
+
+
+def test_repeated_rows_are_judged_once(command: Command, known: Path, tmp_path: Path):
+    data = mixed(tmp_path / "data.jsonl", 400, 0)
+    data.write_text(data.read_text() + data.read_text())
+    status, out, err = command("gate", known, "--against", known, "--data", data)
+    assert status == 0 and "gained of 400" in out
+    assert "400 of 800 texts repeat an earlier one; they are left out of the test" in err

@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 from leanformer.answers.forms import form_of
-from leanformer.artifact import MANIFEST, Artifact, open_artifact, write_manifest
+from leanformer.artifact import MANIFEST, USED_TEXTS, Artifact, open_artifact, write_manifest
 from leanformer.cascade.plan import MOST_MEMBERS, Plan
+from leanformer.data.examples import Examples
+from leanformer.data.used_texts import UsedTexts, attach, inherited
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.files import sha256_file, write_json
 from leanformer.formats import format_of
@@ -69,12 +73,18 @@ def check_members(members: Sequence[Artifact]) -> None:
 
 
 def write_cascade(
-    members: Sequence[Artifact], plan: Plan, folder: Path, *, entry: Mapping[str, Any] | None = None
+    members: Sequence[Artifact],
+    plan: Plan,
+    folder: Path,
+    *,
+    entry: Mapping[str, Any] | None = None,
+    calibrated: Examples | None = None,
 ) -> Artifact:
     """Write the new artifact `folder`: copies of the members, and the plan.
 
     Args:
         entry: further fields of its line in the history, such as what was promised and on which rows.
+        calibrated: the texts that its thresholds were found with, for the record of what it was made with.
 
     Raises `LeanformerError` for members that do not go together and for a folder that is not to be replaced
     (`outputs.folders.new_artifact`), and `ValueError` for a plan of another number.
@@ -86,7 +96,8 @@ def write_cascade(
         hashes = []
         for number, member in enumerate(members):
             place = temporary / MEMBERS / str(number)
-            for name in (*member.files, MANIFEST):
+            record = [USED_TEXTS] if (member.path / USED_TEXTS).is_file() else []
+            for name in (*member.files, MANIFEST, *record):
                 (place / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(member.path / name, place / name)
             if open_artifact(place).content_hash != member.content_hash:
@@ -100,7 +111,7 @@ def write_cascade(
                 **plan.to_json(),
             },
         )
-        write_manifest(
+        made = write_manifest(
             temporary,
             format=FORMAT,
             task=members[-1].task,
@@ -108,6 +119,7 @@ def write_cascade(
             history=_history(members, plan, entry or {}),
             properties=_properties(members) | {"member_manifests": hashes},
         )
+        attach(made, reduce(or_, map(inherited, members), UsedTexts.of(calibration=calibrated)))
         for number, member in enumerate(members):
             if (member.path / _TUNING).is_dir():
                 shutil.copytree(member.path / _TUNING, temporary / MEMBERS / str(number) / _TUNING)

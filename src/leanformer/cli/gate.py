@@ -47,7 +47,16 @@ def gate(
         ),
     ] = None,
     split: SplitOption = None,
-    used: Annotated[bool, typer.Option("--used", help="Allow data that the model was chosen with.")] = False,
+    max_used: Annotated[
+        float,
+        typer.Option(
+            metavar="PERCENT",
+            help="Largest share of texts that the model was made or chosen with; these are left out of the test.",
+        ),
+    ] = 1.0,
+    used: Annotated[
+        bool, typer.Option("--used", help="Judge on all texts, also those that the model was made or chosen with.")
+    ] = False,
     forecast_only: Annotated[
         bool, typer.Option("--forecast", help="Only report what this many texts can show; run no model.")
     ] = False,
@@ -64,7 +73,7 @@ def gate(
     decide it.
     """
     from leanformer.answers.forms import form_of
-    from leanformer.artifact import open_artifact
+    from leanformer.artifact import is_artifact, open_artifact
     from leanformer.measure.data_reuse import earlier_use
     from leanformer.measure.lost import lost_labels
     from leanformer.measure.ship_gate import Bounds, forecast, judge
@@ -73,6 +82,8 @@ def gate(
 
     if output is not None:
         check_file(output, "a verdict of `leanformer gate`", is_verdict)
+    if not 0 <= max_used <= 100:
+        raise LeanformerError(f"--max-used {max_used:g}: a share lies between 0 and 100 per cent")
     bounds = Bounds(max_drop, confidence, max_flips, _slice_bounds(slices, max_drop))
     lean = open_artifact(artifact)
     if not form_of(lean.task).exclusive:
@@ -84,17 +95,18 @@ def gate(
     examples = getattr(dataset, on, None) if on in ("train", "dev", "test") else None
     if examples is None or not examples.is_labelled:
         raise DataError(f"there is no labelled split {on!r} to judge on", path=data, remedy="--on dev, or another file")
-    use = earlier_use(lean, dataset, on)
-    if use.forbids and not used:
-        raise LeanformerError(
-            f"{data}: {use.forbids}: a model looks better there than it is, so nothing would be proven\n"
-            "  remedy: give fresh labelled texts; --used judges all the same"
-        )
-    warnings = [*use.warnings, *([use.forbids] if use.forbids else [])]
+    use = earlier_use(lean, dataset, on, *([open_artifact(against)] if is_artifact(against) else []))
+    if not used:
+        _check_fresh(use, data, max_used)
+    warnings = [*use.warnings, *([use.forbids] if use.forbids else []), *_left_out(use, all_rows=used)]
     warnings += [note for note in dataset.notes if " are also in " in note and f" {on} texts" in note]
-    groups = _groups(lean, examples, list(bounds.slices))
+    given, rows = examples, range(len(examples)) if used else use.fresh
+    examples = given.select(rows)
+    groups = {
+        name: tuple(values[row] for row in rows) for name, values in _groups(lean, given, list(bounds.slices)).items()
+    }
     outlook = forecast(len(examples), bounds, groups)
-    for line in [*(f"warning: {warning}" for warning in warnings), *outlook]:
+    for line in [*(f"warning: {warning}" for warning in warnings), *([] if use.used else [str(use)]), *outlook]:
         say(line)
     if forecast_only:
         return
@@ -111,7 +123,8 @@ def gate(
     value: dict[str, Any] = {
         "artifact": {"path": str(artifact), "content_hash": lean.content_hash},
         "against": against,
-        "data": {"name": dataset.name, "split": on, "content_hash": examples.content_hash, "n": len(examples)},
+        "data": {"name": dataset.name, "split": on, "content_hash": given.content_hash, "n": len(examples)},
+        "reuse": use.to_json() | {"judged": len(examples), "max_used_percent": max_used},
         "warnings": warnings,
         "forecast": outlook,
         **verdict.to_json(),
@@ -131,6 +144,37 @@ def gate(
         say("HOLD: a class that the teacher finds is lost (--allow-lost-classes ships it if the bounds hold)")
     if not ships:
         raise typer.Exit(NOT_SHOWN)
+
+
+def _check_fresh(use: Any, data: Any, max_used: float) -> None:
+    """Raise `LeanformerError` where too much of the data was used before, or nothing else is left of it."""
+    why = use.forbids
+    if not why and use.share > max_used:
+        why = f"{use}, more than {max_used:g} per cent, so that others are likely to be edited copies"
+    elif not why and not use.fresh:
+        why = str(use)
+    if not why:
+        return
+    others = f"--max-used 100 judges on the other {len(use.fresh):,}; " if use.fresh and not use.forbids else ""
+    raise LeanformerError(
+        f"{data}: {why}: a model looks better on such texts than it is, so nothing would be proven\n"
+        f"  remedy: give labelled texts that no model was made or chosen with; {others}--used judges on all, "
+        "and proves nothing"
+    )
+
+
+def _left_out(use: Any, *, all_rows: bool) -> list[str]:
+    """Which texts are left out of the test, in sentences; or, where all are in it, what speaks against that."""
+    repeats = len(use.repeats)
+    copies = f"{repeats:,} of {use.n:,} texts repeat an earlier one" if repeats else ""
+    if all_rows:
+        return [said for said in (str(use) if use.used else "", copies) if said]
+    return [
+        f"{said}; {left} left out of the test"
+        for said, count in ((str(use) if use.used else "", len(use.used)), (copies, repeats))
+        if said
+        for left in ["it is" if count == 1 else "they are"]
+    ]
 
 
 def _slice_bounds(values: Sequence[str] | None, max_drop: float) -> dict[str, float]:

@@ -26,6 +26,7 @@ from leanformer.data.reading.kinds import check_kind, detect_kind
 from leanformer.data.reading.labelling import require_labels
 from leanformer.data.reading.locate import read_source
 from leanformer.data.row import Table
+from leanformer.data.used_texts import UsedTexts
 from leanformer.errors import DataError, LeanformerError
 from leanformer.files import sha256_json
 from leanformer.task import BUILT, Task, by_number
@@ -81,6 +82,11 @@ class Dataset:
     def content_hash(self) -> str:
         """SHA-256 (hex) over the task and all splits."""
         return self._hash(SPLITS)
+
+    @cached_property
+    def used_texts(self) -> UsedTexts:
+        """Hashes of all texts that a model may be made from."""
+        return UsedTexts.of(train=self.train, unlabelled=self.unlabelled, dev=self.dev)
 
     def _hash(self, splits: Sequence[str]) -> str:
         parts: dict[str, Examples | None] = {split: getattr(self, split) for split in splits}

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from leanformer.artifact import Artifact, open_artifact
+from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
+from leanformer.data.used_texts import attach, inherited
 from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError, RecipeError
 from leanformer.files import remove_folder, sha256_json, write_json
@@ -156,6 +157,9 @@ def _fine_tune(
         raise LeanformerError(
             f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
         )
+    used = data.used_texts
+    if is_artifact(encoder):
+        used |= inherited(open_artifact(encoder, verify=False))
     loss = tag_chain(data.task, "train") if crf else LabelLoss(data.task.answer)
     device_of(device)  # a device that is not there is said now, not after the texts were tokenised
     torch.manual_seed(settings.seed)
@@ -191,6 +195,7 @@ def _fine_tune(
         write_classifier(
             model, temporary, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[*history, entry]
         )
+        attach(open_artifact(temporary, verify=False), used)
         # Time is a fact about this machine, so it lies beside the artifact and not in its content.
         if not as_step:
             write_json(temporary / "training.json", {"seconds": round(result.seconds, 1), **scores})

@@ -1,4 +1,9 @@
-"""Was this data used before? What an artifact's history and report can tell about the texts it is to be judged on."""
+"""Was this data used before? What artifacts and their reports tell about the texts that they are to be judged on.
+
+An artifact has a record with a hash of every text that it was made with (`data/used_texts.py`). One of an earlier
+version has but a hash of whole splits, in its history and in the report beside it, which knows a split again only
+where it is the same to the last row.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +14,71 @@ from typing import Any
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.data.overlap import group_rows, normalise_all
+from leanformer.data.used_texts import MADE_WITH, UsedTexts, recorded
+from leanformer.errors import ArtifactError
 from leanformer.files import sha256_json
 from leanformer.schema import fields, named
 from leanformer.strict_json import read_json
 from leanformer.task import Text
 
 _SCHEMA = fields({}, {"data": fields({}, {"splits": named()})})
+_PURPOSES = {"train": "in training", "unlabelled": "without labels", "dev": "to choose", "calibration": "to calibrate"}
+_UNRECOGNISED = "copies that were edited, cut or paraphrased are not recognised"
 
 
 @dataclass(frozen=True)
 class Use:
-    """What is known of earlier use of a split.
+    """What is known of earlier use of the texts of a split.
 
     Attributes:
-        forbids: why a judgement on it proves nothing; None where nothing is known against it.
+        n: texts. used: row (from 0) -> what it was used for, of rows that a model was made, chosen or calibrated with.
+        reported: texts whose figures are in a report of one of the models, and that were not used otherwise.
+        repeats: rows whose text is that of an earlier row of the split.
+        forbids: why a judgement on the split proves nothing at all; None where nothing is known against it.
         warnings: what the reader must know.
     """
 
+    n: int
+    used: dict[int, str]
+    reported: int
+    repeats: tuple[int, ...]
     forbids: str | None
     warnings: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Share of the texts that were used before, in per cent."""
+        return 100 * len(self.used) / self.n if self.n else 0.0
+
+    @property
+    def fresh(self) -> list[int]:
+        """The rows that were not used before and repeat no earlier row."""
+        repeats = set(self.repeats)
+        return [row for row in range(self.n) if row not in self.used and row not in repeats]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Role -> rows that had it."""
+        roles = [*self.used.values()]
+        return {role: roles.count(role) for role in MADE_WITH if role in roles}
+
+    def __str__(self) -> str:
+        """How many texts were used before, by role."""
+        if not self.used:
+            return f"none of the {self.n:,} texts is known to have been used before; {_UNRECOGNISED}"
+        roles = ", ".join(f"{count:,} {_PURPOSES[role]}" for role, count in self.counts.items())
+        return f"{len(self.used):,} of {self.n:,} texts were used before: {roles}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "n": self.n,
+            "used": self.counts,
+            "reported": self.reported,
+            "repeats": len(self.repeats),
+            "judged": len(self.fresh),
+        }
 
 
 def texts_hash(texts: Sequence[Text]) -> str:
@@ -35,33 +86,70 @@ def texts_hash(texts: Sequence[Text]) -> str:
     return sha256_json(list(texts))
 
 
-def earlier_use(artifact: Artifact, data: Dataset, split: str) -> Use:
-    """Compare the split with every hash that the artifact's history and the report beside it hold."""
-    recorded = _recorded(artifact)
-    if not recorded:
-        return Use(None, ("which data this model was made and chosen with is not recorded; it is for you to know",))
-    examples = getattr(data, split)
-    own = texts_hash(examples.inputs)
-    as_split = {name for one in recorded for name, known in one.get("splits", {}).items() if known == own}
-    trained = any(one.get("training_hash") == data.training_hash for one in recorded)
+def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact) -> Use:
+    """What `artifact`, or any of the `others`, has used the texts of the split for, by all that they record."""
+    examples: Examples = getattr(data, split)
+    known, warnings, forbids = UsedTexts(), list[str](), list[str]()
+    for model in (artifact, *others):
+        try:
+            record = recorded(model)
+        except ArtifactError as error:
+            forbids.append(f"what the model was made with cannot be told: {str(error).splitlines()[0]}")
+            continue
+        if record is not None:
+            known |= record
+            if record.unknown and (against := _by_whole_splits(model, data, split)[0]):
+                forbids.append(against)
+            continue
+        against, told = _by_whole_splits(model, data, split)
+        forbids += [against] if against else []
+        warnings += told
+    roles = known.roles_of(examples)
+    used = {row: role for row, role in enumerate(roles) if role in MADE_WITH}
+    if reported := roles.count("test"):
+        warnings.append(
+            f"{reported:,} of {len(examples):,} texts are in the test split of the model's report; the proof holds "
+            "only if nothing was chosen by that report's test figures"
+        )
+    warnings += [
+        f"what {name} was trained with is not recorded; that these texts are new to it is for you to know"
+        for name in known.unknown
+    ]
+    groups = group_rows(normalise_all(examples.texts, examples.pairs))
+    repeats = sorted(row for rows in groups.values() for row in rows[1:])
+    return Use(
+        len(examples), used, reported, tuple(repeats), "; ".join(dict.fromkeys(forbids)) or None,
+        tuple(dict.fromkeys(warnings)),
+    )  # fmt: skip
+
+
+def _by_whole_splits(artifact: Artifact, data: Dataset, split: str) -> tuple[str | None, list[str]]:
+    """What forbids a judgement, and warnings, by the hashes of splits in the history and in the report beside it."""
+    records = _split_records(artifact)
+    if not records:
+        return None, ["which data this model was made and chosen with is not recorded; it is for you to know"]
+    own = texts_hash(getattr(data, split).inputs)
+    as_split = {name for record in records for name, known in record.get("splits", {}).items() if known == own}
+    trained = any(record.get("training_hash") == data.training_hash for record in records)
     if trained and split in ("train", "dev", "unlabelled"):
         as_split.add(split)
-    if any(one.get("content_hash") == data.content_hash for one in recorded) and split == "test":
+    if any(record.get("content_hash") == data.content_hash for record in records) and split == "test":
         as_split.add("test")
     if made_from := sorted(as_split - {"test"}):
-        return Use(f"these texts are the {' and '.join(made_from)} split that the model was made or chosen with", ())
+        return f"these texts are the {' and '.join(made_from)} split that the model was made or chosen with", []
+    warnings = [
+        "this model has no record of single texts (an earlier version made it), so only whole splits are known again: "
+        "a part of one, or another order, is not; compress or train it again for a record"
+    ]
     if "test" in as_split:
-        return Use(
-            None,
-            (
-                "these texts are the test split of the model's report; the proof holds only if nothing was chosen by "
-                "that report's test figures",
-            ),
+        warnings.append(
+            "these texts are the test split of the model's report; the proof holds only if nothing was chosen by "
+            "that report's test figures"
         )
-    return Use(None, ())
+    return None, warnings
 
 
-def _recorded(artifact: Artifact) -> list[dict[str, Any]]:
+def _split_records(artifact: Artifact) -> list[dict[str, Any]]:
     """The data records of the history and of report.json, those that hold a hash."""
     found = [entry["data"] for entry in artifact.history if isinstance(entry.get("data"), dict)]
     path = Path(artifact.path) / "report.json"
@@ -72,4 +160,4 @@ def _recorded(artifact: Artifact) -> list[dict[str, Any]]:
             found.append(value.get("data", {}))
         except (ValueError, OSError):
             pass  # no report, and so nothing that it could tell
-    return [one for one in found if "training_hash" in one or "content_hash" in one or "splits" in one]
+    return [record for record in found if "training_hash" in record or "content_hash" in record or "splits" in record]

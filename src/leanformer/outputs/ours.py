@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from leanformer.artifact import MANIFEST, Artifact, open_artifact
+from leanformer.artifact import MANIFEST, USED_TEXTS, Artifact, open_artifact
 from leanformer.errors import ArtifactError
 from leanformer.files import sha256_file
 
@@ -169,6 +169,11 @@ def _beginning(path: Path, size: int | None = 4096) -> str:
         return ""
 
 
+def _begins(path: Path, beginning: bytes) -> bool:
+    with open(path, "rb") as handle:
+        return handle.read(len(beginning)) == beginning
+
+
 def _is_titled(path: Path) -> bool:
     """A report or card in words: it begins with the title of the report, or of the search, that lies beside it."""
     titles = []
@@ -192,5 +197,6 @@ _KNOWN: dict[str, Callable[[Path], bool]] = {
     "expected.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
     SEARCH: _search,
     BESIDE: lambda path: _has(path, "format_version", "files"),
+    USED_TEXTS: lambda path: _begins(path, b'{"leanformer_used_texts"'),
 }
 """Names of what may lie beside a manifest, and by what such a file is known to be ours."""

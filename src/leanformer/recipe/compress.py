@@ -36,6 +36,7 @@ from leanformer.recipe.opening import make_teacher
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
+from leanformer.recipe.used import record_delivered
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
@@ -198,7 +199,7 @@ def compress(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
         training=tuple(asdict(effort) for effort in efforts),
     )  # fmt: skip
-    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data.dev_rows, say)
+    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data, say)
     return Compressed(artifact, report, choice.within)
 
 
@@ -277,18 +278,17 @@ def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
     }
 
 
-def _deliver(
-    chosen: Artifact, output: Path, report: Report, dev_rows: tuple[int, ...] | None, say: Callable[[str], None]
-) -> Artifact:
+def _deliver(chosen: Artifact, output: Path, report: Report, data: Dataset, say: Callable[[str], None]) -> Artifact:
     """Copy the chosen artifact to `output`, with the report in both forms, the card and the rows of a dev made here."""
     with new_output(output, say) as temporary:
         for name in chosen.names_to_copy:
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(chosen.path / name, target)
+        record_delivered(temporary, data)
         report.write(temporary / "report.json")
-        if dev_rows is not None:
-            write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(dev_rows)})
+        if data.dev_rows is not None:
+            write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
         (temporary / "report.md").write_text(report_markdown(report), encoding="utf-8")
         (temporary / "README.md").write_text(model_card(chosen, report), encoding="utf-8")
     return open_artifact(output)

@@ -17,6 +17,7 @@ from leanformer.recipe.curated import curated
 from leanformer.recipe.keys import step_key
 from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.spec import ORIGINAL, Recipe
+from leanformer.recipe.used import has_record, record_step
 from leanformer.step import Context, Curate, Make, named_artifacts
 
 
@@ -85,12 +86,16 @@ def run_recipe(
             context.say(f"{label}: left out: {left_out[one.name]}")
             continue
         key = step_key(step, artifacts[source], teacher, own)
+        inputs = [artifacts[name] for name in ("teacher", source, *named_artifacts(step).values())]
         folder = work / "steps" / f"{one.name}-{key[:16]}"
         unfinished = work / "running" / folder.name
         with alone(work / "locks" / folder.name) if shared else nullcontext():
             if found := find_made(folder, context.say):
                 context.say(f"{label}: found in {folder}")
                 remove_folder(unfinished)  # left by a kill after the step was finished
+                if not has_record(found):
+                    found = record_step(found, step, inputs, data[read])
+                    note_made(folder)
                 artifacts[one.name] = found
                 efforts.append(read_effort(folder, one.name, one.technique, context.say))
                 continue
@@ -98,7 +103,8 @@ def run_recipe(
             efforts.append(Effort(one.name, one.technique, whole=not unfinished.exists()))
             try:
                 with recorded(efforts[-1], folder, energy):
-                    artifacts[one.name] = step(artifacts[source], replace(own, work=unfinished), folder)
+                    made = step(artifacts[source], replace(own, work=unfinished), folder)
+                artifacts[one.name] = record_step(made, step, inputs, data[read])
                 note_made(folder)
             except GateError as error:
                 left_out[one.name] = str(error)

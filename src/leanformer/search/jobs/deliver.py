@@ -22,6 +22,7 @@ from leanformer.outputs.folders import new_output
 from leanformer.outputs.ours import SEARCH
 from leanformer.recipe.compress import read_measured
 from leanformer.recipe.spec import Recipe
+from leanformer.recipe.used import record_delivered
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.render.search import expected_chart, kept_off_words, search_markdown, trials_chart
@@ -63,7 +64,7 @@ def deliver(
     with new_output(output, say) as temporary:
         for one in front:
             assert report is not None
-            _write_one(temporary / place(one), study, one, made[one.number], report, record)
+            _write_one(temporary / place(one), study, one, made[one.number], report, record, data)
         write_json(temporary / RECORD, record)
         body = search_markdown(record, chosen_from(record))
         if report is not None:
@@ -145,12 +146,13 @@ def _renamed(rung: Any, name: str) -> Any:
 
 
 def _write_one(
-    folder: Path, study: Study, trial: Trial, artifact: Artifact, report: Report, record: dict[str, Any]
+    folder: Path, study: Study, trial: Trial, artifact: Artifact, report: Report, record: dict[str, Any], data: Dataset
 ) -> None:
     """An artifact of the front with its card and the recipe that makes it again."""
     for name in artifact.names_to_copy:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(artifact.path / name, folder / name)
+    record_delivered(folder, data)
     reason = f"nothing beats it on {' and '.join(study.space.goals.names)} among {chosen_from(record)}"
     choice = {"rung": name_of(trial), "status": "found by a search, not proven", "reason": reason}
     recipe = study.filled[trial.number].recipe
