@@ -61,6 +61,20 @@ def seeds_of(cells: Iterable[Cell]) -> str:
     return f"{count} seed{'s' * (count > 1)}"
 
 
+def seeds_in_words(seeds: Sequence[int]) -> str:
+    return "mean of " * (len(seeds) > 1) + f"{len(seeds)} seed{'s' * (len(seeds) > 1)}"
+
+
+def leaked(cells: Iterable[Cell]) -> bool:
+    """Whether entity F1 of some cell was measured on a corpus that still had its repeats."""
+    return any(
+        "mean_f1" in cell.get("test", cell.get("dev", {}))
+        and "f1_clean" not in cell
+        and "repeats" not in cell["settings"]
+        for cell in cells
+    )
+
+
 def its_own(settings: Cell) -> str:
     """Pieces that a student has of its own."""
     vocabulary = settings.get("vocabulary", "seen")

@@ -22,13 +22,16 @@ is scored once for each. Their labels are those of the transfer sentences, as in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from benchmarks.runtime.latency import WAYS, batch_rates
-from benchmarks.xtremedistil.multilingual import scores
+from benchmarks.xtremedistil.multilingual import lost, scores, scores_of, sentence_counts
 from benchmarks.xtremedistil.published_orderings import orderings
 from benchmarks.xtremedistil.taggers import Bench, parser_of
 from leanformer.artifact import Artifact
@@ -37,6 +40,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.loading import open_predictor
 from leanformer.models.predictor import TorchPredictor
 from leanformer.runtime.predictor import LightPredictor
+
+KINDS = ("fp32", "int8")
 
 
 def teacher(bench: Bench) -> None:
@@ -81,43 +86,62 @@ def rates(bench: Bench) -> None:
 
 
 def sizes(bench: Bench) -> None:
+    """Students of each size, and their graphs: F1 of all seeds, speed of the first."""
     made, given = bench.teacher(), bench.given
-    total, seed = given.transfer[0], given.seeds[0]
+    total = given.transfer[0]
     data = bench.transfer(total)
-    graphs: dict[str, Artifact] = {}
+    graphs: dict[str, dict[int, Artifact]] = {}
     step = bench.step(total, strategy=given.strategies[-1])
-    for size in given.sizes:
+    for size, seed in product(given.sizes, given.seeds):
         embedding, units = (int(part) for part in size.split("x"))
         step = replace(step, embedding=embedding, units=units)
         _cell(bench, "sizes", step, made, data, total, seed)
-        fp32, int8 = bench.shelf.graphs(bench.student(step, made, data, seed), made, data)
-        graphs |= {f"{size} fp32": fp32, f"{size} int8": int8}
-    drawn = np.random.default_rng(seed).permutation(len(bench.test))[: given.timed]  # of all languages
-    texts = [bench.test.texts[i] for i in drawn]
-    trained = bench.settings(step, made, total, seed)
+        for kind, graph in zip(
+            KINDS, bench.shelf.graphs(bench.student(step, made, data, seed), made, data), strict=True
+        ):
+            graphs.setdefault(f"{size} {kind}", {})[seed] = graph
+    drawn = np.random.default_rng(given.seeds[0]).permutation(len(bench.test))[: given.timed]  # of all languages
+    texts = [bench.test.texts[row] for row in drawn]
+    trained = bench.settings(step, made, total, given.seeds[0])
+    timed = {name: each[given.seeds[0]] for name, each in graphs.items()}
     settings = {
         **{name: value for name, value in trained.items() if name not in ("embedding", "units")},
-        "graphs": {name: graph.content_hash[:16] for name, graph in graphs.items()},
-        "engines": {name: LightPredictor(graph, threads=bench.threads).engine for name, graph in graphs.items()},
-        "rounds": given.rounds, "timed": len(texts), "threads": bench.threads,
+        "graphs": {name: [graph.content_hash[:16] for graph in each.values()] for name, each in graphs.items()},
+        "engines": {name: LightPredictor(graph, threads=bench.threads).engine for name, graph in timed.items()},
+        "seeds": given.seeds, "rounds": given.rounds, "timed": len(texts), "threads": bench.threads,
     }  # fmt: skip
     speeds = bench.cells("speed", of="sizes", part="speeds")
-    speeds.get(settings, lambda: _speed(bench, made, graphs, texts))
+    speeds.get(settings, lambda: _speed(bench, made, graphs, batch_rates(
+        made, timed, texts, bench.work, bench.threads, given.rounds
+    )))  # fmt: skip
     bench.write("sizes", speeds=speeds.all())
 
 
-def _speed(bench: Bench, teacher: Artifact, graphs: dict[str, Artifact], texts: list[str]) -> dict[str, Any]:
-    """Each graph beside the teacher as it comes out of the box: F1, parameters, speed."""
-    rates = batch_rates(teacher, graphs, texts, bench.work, bench.threads, bench.given.rounds)
+def _speed(
+    bench: Bench, teacher: Artifact, graphs: Mapping[str, Mapping[int, Artifact]], rates: dict[str, Any]
+) -> dict[str, Any]:
+    """Each graph beside the teacher: F1 (means over seeds), what it loses with its interval, parameters, speed."""
     splits = {"dev": bench.dev, "test": bench.test}
+    theirs = {split: sentence_counts(TorchPredictor(teacher), examples) for split, examples in splits.items()}
     reference: dict[str, Any] = {"parameters": teacher.properties["parameters"]}
-    reference |= {name: scores(TorchPredictor(teacher), split) for name, split in splits.items()}
+    reference |= {split: scores_of(theirs[split], examples) for split, examples in splits.items()}
     found = {}
-    for name, graph in graphs.items():
-        figures = {split: scores(open_predictor(graph), examples) for split, examples in splits.items()}
+    for name, of_seeds in graphs.items():
+        each: dict[str, Any] = {}
+        for seed, graph in of_seeds.items():
+            predictor = open_predictor(graph)
+            for split, examples in splits.items():
+                counts = sentence_counts(predictor, examples)
+                each.setdefault(split, {})[seed] = scores_of(counts, examples) | lost(
+                    counts, theirs[split], examples.languages or ()
+                )
+        means = {split: round(fmean(scored["mean_f1"] for scored in each[split].values()), 2) for split in splits}
+        graph = next(iter(of_seeds.values()))
         found[name] = {
-            "bytes": graph.bytes, **figures,
-            "share": {split: round(figures[split]["mean_f1"] / reference[split]["mean_f1"], 4) for split in splits},
+            "bytes": graph.bytes, "f1_clean": means["test"], "n_clean": len(bench.test),
+            **{split: {"mean_f1": means[split], "n": len(examples)} for split, examples in splits.items()},
+            "each": {split: {str(seed): scored for seed, scored in each[split].items()} for split in splits},
+            "share": {split: round(means[split] / max(reference[split]["mean_f1"], 0.01), 4) for split in splits},
             "share_of_parameters": round(graph.properties["parameters"] / reference["parameters"], 4),
             **{f"times_{way}": round(rates[way][name]["times_teacher"], 2) for way in WAYS},
         }  # fmt: skip

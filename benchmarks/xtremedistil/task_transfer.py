@@ -91,7 +91,7 @@ def main() -> None:
             settings = {
                 "source": given.corpus, "target": given.target, "languages": list(target.languages), "seed": seed,
                 "start": name, "student": student.content_hash[:16], "train": len(train), "epochs": given.target_epochs,
-                "dev": len(dev), "test": len(on_target.test),
+                "dev": len(dev), "test": len(on_target.test), "repeats": {"removed": target.repeats},
             }  # fmt: skip
 
             def make(name: str = name, seed: int = seed, student: Artifact = student) -> dict[str, Any]:

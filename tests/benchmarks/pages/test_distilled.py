@@ -19,7 +19,7 @@ def cell(value: float, **settings: Any) -> dict[str, Any]:
     more = {"start": "svd", "representation": "kld", "batch_size": 32, "learning_rate": 0.006}
     return {
         "settings": {"corpus": "wikiann", "languages": list(LANGUAGES), **shape, **more, **settings},
-        "parameters": 1_500_000, "dev": scored, "test": scored, "layer": 4,
+        "parameters": 1_500_000, "dev": scored, "test": scored, "f1_clean": value, "n_clean": 40, "layer": 4,
         "command": "python -m benchmarks.xtremedistil.run", "machine": {"threads": 1, "cpu": "a CPU"},
     }  # fmt: skip
 
@@ -84,7 +84,9 @@ def test_every_other_table_has_its_section(tmp_path: Path) -> None:
 
 
 def graph(dev: float, parameters: float = 0.1) -> dict[str, Any]:
+    lost = {"1": {"lost": 1.0, "low": -0.5, "high": 3.0}, "2": {"lost": 2.0, "low": 0.5, "high": 4.0}}
     return {
+        "each": {"test": lost},
         "bytes": 2_000_000, "dev": {"mean_f1": dev}, "test": {"mean_f1": 70.0, "n": 40},
         "share_of_parameters": parameters,
         "share": {"dev": dev / 80, "test": 0.875}, "times_batches_of_32": 20.0, "times_all_at_once": 30.0,
@@ -111,7 +113,7 @@ def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
     far = timed(**{"50x100_fp32": graph(74.0), "50x100_int8": graph(73.0, 0.05)})
     text = made(tmp_path, sizes={"cells": cells, "speeds": [far]})
     assert text.count("| 50x100 |") == 2  # the student of another rate is of another table
-    assert "| 50x100 | 1.50 M | fp32 | 2.0 | 74.0 | 70.0 | 87.5 % | 20.0 | 30.0 | 10.0 |" in text
+    assert "| 50x100 | 1.50 M | fp32 | 2.0 | 74.0 | 70.0 | 87.5 % | 1.5 (-0.5 to 4.0) | 20.0 | 30.0 | 10.0 |" in text
     line = " ".join(text.split())
     assert "No graph keeps 95% of the teacher's F1 on dev; the nearest is 50x100 fp32 (D1, 1,000 sentences)" in line
     assert "The smallest with 90% is 50x100 int8" in line and "5.0 % of the teacher's parameters." in line
@@ -123,6 +125,10 @@ def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
     assert "from 1,000 labelled sentences of WikiANN that its MiniLM-L6 teacher was not trained on" in short
     assert "keeps 87.5 % of the teacher's mean entity F1 (70.0 of 80.0 on test, n = 40) at 30 times" in short
     assert "10 times as fast for one sentence (0.30 ms)" in short
+    leaked = [cell(65), {name: value for name, value in cell(66, embedding=9).items() if name != "f1_clean"}]
+    assert "**Leaked**" in made(tmp_path, sizes={"cells": leaked, "speeds": [far, near]})
+    assert "not yet again without them" in in_short(tmp_path) and "87.5" not in in_short(tmp_path)
+    assert "Leaked" not in line and "are older" not in line
     worse = timed(**{"50x100_fp32": graph(50.0)})
     assert "None keeps 90%." in made(tmp_path, sizes={"cells": cells, "speeds": [worse]})
     assert in_short(tmp_path) == ""

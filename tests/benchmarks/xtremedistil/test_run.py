@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.paths import ROOT
 from benchmarks.xtremedistil.cell_store import Cells
-from benchmarks.xtremedistil.multilingual import LARGE, Corpus, open_corpus, scores, unlabelled, without_repeats
+from benchmarks.xtremedistil.multilingual import LARGE, Corpus, lost, open_corpus, scores, unlabelled, without_repeats
 from benchmarks.xtremedistil.published_orderings import orderings
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -95,6 +96,17 @@ def test_scores_are_by_language(corpus: Corpus, tmp_path: Path) -> None:
     assert set(each) == {"aa", "bb"} and found["n"] == 40
     assert found["mean_f1"] == pytest.approx((each["aa"] + each["bb"]) / 2, abs=0.02)
     assert found["deviation"] == pytest.approx(abs(each["aa"] - each["bb"]) / 2, abs=0.02)
+
+
+def test_what_is_lost_is_a_mean_over_languages_with_a_paired_interval() -> None:
+    # In "aa" the student misses every second entity (F1 2/3); in "bb" it is right where the teacher is wrong.
+    teacher = np.array([[1, 1, 1]] * 40 + [[0, 1, 1]] * 10)
+    student = np.array([[1, 1, 1], [0, 0, 1]] * 20 + [[1, 1, 1]] * 10)
+    languages = ["aa"] * 40 + ["bb"] * 10
+    found = lost(student, teacher, languages)
+    assert found["lost"] == pytest.approx(100 * (1 / 3 - 1) / 2, abs=0.01)
+    assert found["low"] < found["lost"] < found["high"] < -20
+    assert lost(teacher, teacher, languages) == {"lost": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_a_cell_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
