@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from leanformer.inputs.kinds import input_of
 from leanformer.task import BUILT, Kind, Task, kind_of
 
 AB = ("a", "b")
@@ -27,7 +28,7 @@ def test_a_kind_says_what_goes_in_and_what_comes_out(
     kind: str, labels: tuple[str, ...], pairs: bool, answer: str, outputs: int
 ) -> None:
     task = Task(kind, labels)
-    assert (task.pairs, task.answer, task.outputs) == (pairs, answer, outputs)
+    assert (input_of(task).paired, task.answer, task.outputs) == (pairs, answer, outputs)
 
 
 def test_json_keeps_everything_and_adds_nothing_to_older_manifests() -> None:

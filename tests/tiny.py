@@ -22,6 +22,7 @@ from tokenizers.processors import TemplateProcessing
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
+from leanformer.inputs.kinds import input_of
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import write_classifier
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
@@ -164,7 +165,7 @@ def tiny_kind_dataset(kind: str, sizes: Sequence[int] = (240, 60, 60, 60)) -> Da
             task,
             tuple(first for first, _, _ in rows),
             None if split == "unlabelled" else tuple(label for _, _, label in rows),
-            tuple(second for _, second, _ in rows) if task.pairs else None,
+            tuple(second for _, second, _ in rows) if input_of(task).paired else None,
             source=split,
         )
     return Dataset(task=task, name=f"tiny {kind}", **parts)

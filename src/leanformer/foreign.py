@@ -15,6 +15,7 @@ import numpy as np
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, is_artifact
 from leanformer.errors import LeanformerError
+from leanformer.inputs.kinds import input_of
 from leanformer.predictor import Predictor
 
 
@@ -45,7 +46,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
             f"{name}: its task is not the artifact's\n  theirs: {made.task}\n  ours: {task}\n"
             "  remedy: take the task of open_artifact(folder), labels in the same order"
         )
-    texts = [("a text", "another one")] * 3 if task.pairs else ["a text", "another one", "third"]
+    texts = input_of(task).samples
     values = _call(name, "infer(tokenize(texts))", lambda: made.infer(made.tokenize(texts)))
     shape, expected = getattr(values, "shape", None), 3
     if tags:

@@ -15,7 +15,7 @@ Text = str | tuple[str, str]
 Question = Text | Sequence[str]
 
 
-INPUTS = ("text", "pair")
+INPUTS = ("text", "pair", "words")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Kind:
     """What tells the kinds apart: what an input is, and the form of the answer.
 
     Attributes:
-        input: one of `INPUTS`: a text, or a first and a second one.
+        input: one of `INPUTS`; what each means is said in `inputs.kinds.INPUTS`.
         answer: a key of `answers.forms.FORMS`, where it is said what the form means.
         outputs: how many numbers a model gives for one input (or word): one for each of the task's "labels", as many
             as its "width", or a number.
@@ -40,11 +40,6 @@ class Kind:
             raise ValueError(f"unknown input {self.input!r}; one of {', '.join(INPUTS)}")
 
     @property
-    def pairs(self) -> bool:
-        """Whether an input is a pair of texts."""
-        return self.input == "pair"
-
-    @property
     def named(self) -> bool:
         """Whether answers are made of label names."""
         return self.outputs == "labels"
@@ -56,7 +51,7 @@ BUILT = {
     "multilabel": Kind("text", "labels", learns=("thresholds",)),
     "similarity": Kind("pair", "score", outputs=1, learns=("scale",)),
     "regression": Kind("text", "score", outputs=1, learns=("scale",)),
-    "tokens": Kind("text", "tags", learns=("transitions", "scheme")),
+    "tokens": Kind("words", "tags", learns=("transitions", "scheme")),
     "embedding": Kind("text", "vector", outputs="width"),
 }
 _LEARNT = ("thresholds", "scale", "transitions", "scheme")
@@ -140,11 +135,6 @@ class Task:
     def answer(self) -> str:
         """The form of the answer: a key of `answers.forms.FORMS`."""
         return BUILT[self.kind].answer
-
-    @property
-    def pairs(self) -> bool:
-        """Whether an input is a pair of texts."""
-        return BUILT[self.kind].pairs
 
     @property
     def named(self) -> bool:

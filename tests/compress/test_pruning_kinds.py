@@ -17,6 +17,7 @@ from leanformer.compress.prune.prune import Prune
 from leanformer.compress.prune.prune_post_training import PrunePostTraining
 from leanformer.compress.prune.scoring_set import batches_of, scoring_set
 from leanformer.data.dataset import Dataset
+from leanformer.inputs.kinds import input_of
 from leanformer.loading import open_predictor
 from leanformer.metrics.probabilities import sigmoid, softmax
 from leanformer.models.classifier import Classifier
@@ -58,7 +59,7 @@ def batches(artifact: Artifact, data: Dataset, folder: Path, texts: int = 96) ->
 def test_rows_carry_types_and_labels_of_their_form(data: Dataset, tmp_path: Path):
     source = artifact_of(data, tmp_path)
     found = batches(source, data, tmp_path)
-    assert all((batch.types is not None) == data.task.pairs for batch in found)
+    assert all((batch.types is not None) == input_of(data.task).paired for batch in found)
     assert data.train is not None
     expected = labels_of(data.train.for_task(source.task))
     order = np.concatenate([batch.rows for batch in found])
@@ -102,7 +103,7 @@ def test_gradients_are_those_of_the_kind_s_own_loss(data: Dataset, tmp_path: Pat
             (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
             expected.append((gradient * weight).detach().unflatten(1, (4, 8)).sum(dim=(0, 2)))
     torch.testing.assert_close(gradients.heads[0], torch.stack(expected), rtol=1e-3, atol=1e-5)
-    if data.task.pairs:
+    if input_of(data.task).paired:
         flat = [replace(one, types=torch.zeros_like(one.ids)) for one in found]
         assert not torch.allclose(
             gate_gradients(model, flat, row_losses(answer)).heads[0], gradients.heads[0], atol=1e-3

@@ -14,6 +14,7 @@ from leanformer.artifact import Artifact
 from leanformer.compress.vocabulary.trim_vocabulary import TrimVocabulary
 from leanformer.data.dataset import Dataset
 from leanformer.export.onnx import Onnx
+from leanformer.inputs.kinds import input_of
 from leanformer.models.hf.checkpoint import read_classifier, write_checkpoint
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
@@ -48,7 +49,7 @@ def test_answers_to_counted_texts_stay_to_the_bit(kind: str, tmp_path: Path):
         before, after = (logits(TorchPredictor(one, device="cpu"), part.inputs) for one in (source, small))
         assert np.array_equal(before, after)
     counted = small.history[-1]["result"]["counted"]
-    assert counted["texts"] == 14 * (2 if data.task.pairs else 1) and counted["texts_changed"] == 0
+    assert counted["texts"] == 14 * (2 if input_of(data.task).paired else 1) and counted["texts_changed"] == 0
 
 
 @pytest.mark.parametrize("case", FAMILIES, ids=" ".join)

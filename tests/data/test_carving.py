@@ -52,4 +52,4 @@ def test_heavily_repeated_texts_still_give_a_dev_split() -> None:
 
 def test_normalised_text() -> None:
     assert normalise_text(" Stra\u00dfe\t\u2460 ") == "strasse 1"
-    assert normalise_text("a", "b c") != normalise_text("a b", "c")
+    assert normalise_text(("a", "b c")) != normalise_text(("a b", "c"))

@@ -16,6 +16,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.finetune.fine_tune import fine_tune
+from leanformer.inputs.kinds import input_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed
@@ -140,7 +141,7 @@ def test_the_token_types_go_through_the_graph(lean: Compressed, taught: Artifact
     teacher, graph = open_predictor(taught, threads=1), open_predictor(lean.artifact, threads=1)
     assert data.test is not None
     rows = graph.tokenize(data.test.inputs)
-    if not data.task.pairs:
+    if not input_of(data.task).paired:
         assert all(row.ndim == 1 for row in rows)
         return
     assert all(row.shape[1] == 2 and set(row[:, 1]) == {0, 1} for row in rows)
@@ -167,8 +168,8 @@ def test_predict_gives_the_answers_that_were_measured(lean: Compressed, data: Da
             assert answer.labels == tuple(name for (name, value), least in by_threshold if value >= least)
     else:
         assert [answer.label for answer in answers] == [LABELS[i] for i in decided]
-    wrong = ["one text"] if data.task.pairs else [("one text", "another")]
-    with pytest.raises(DataError, match="made for pairs" if data.task.pairs else "made for single ones"):
+    wrong = ["one text"] if input_of(data.task).paired else [("one text", "another")]
+    with pytest.raises(DataError, match="made for pairs" if input_of(data.task).paired else "made for single ones"):
         model.predict(wrong)  # type: ignore[arg-type]
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from leanformer.cli.main import main
 from leanformer.errors import LeanformerError
+from leanformer.inputs.kinds import input_of
 from leanformer.measure import speed
 
 _GOOD_STATUS = {0, 3, 4}  # 3 and 4 are verdicts
@@ -112,7 +113,7 @@ def _serve(folder: str, texts: str) -> None:
 
     open_model("m", 0, folder)
     (predictor,), _ = open_models([folder], tuning=False)
-    question: Any = ("a song", "a team") if predictor.task.pairs else "a song"
+    question: Any = ("a song", "a team") if input_of(predictor.task).paired else "a song"
     values = score(predictor, Ask(0, 0, True, predictor.tokenize([question])))
     print("not finite: nan" if not np.isfinite(values).all() else values.shape)
 

@@ -16,6 +16,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import CheckpointError, DataError
+from leanformer.inputs.kinds import input_of
 from leanformer.ladder.splits import prepare
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.models.predictor import TorchPredictor
@@ -106,13 +107,13 @@ def test_what_there_is_no_kind_for(options: dict[str, Any], pairs: bool, tmp_pat
 )
 def test_back_to_a_stock_folder(task: Task, tmp_path: Path) -> None:
     source = save_bert(tmp_path / "s", names=task.labels or ("LABEL_0",))
-    artifact = import_checkpoint(str(source), tmp_path / "a", pairs=task.pairs)
+    artifact = import_checkpoint(str(source), tmp_path / "a", pairs=input_of(task).paired)
     model = read_model(artifact)
     write_checkpoint(model, task, tmp_path / "back")
     (tmp_path / "back" / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
-    again = import_checkpoint(str(tmp_path / "back"), tmp_path / "b", pairs=task.pairs)
+    again = import_checkpoint(str(tmp_path / "back"), tmp_path / "b", pairs=input_of(task).paired)
     assert again.task == task.question, "stock transformers has no place for what was learnt about answering"
-    texts: tuple[Text, ...] = PAIRS if task.pairs else tuple(first for first, _ in PAIRS)
+    texts: tuple[Text, ...] = PAIRS if input_of(task).paired else tuple(first for first, _ in PAIRS)
     ours = logits(TorchPredictor(artifact), texts)
     if task.answer == "score":
         assert decide(ours, task) == pytest.approx(their_logits(tmp_path / "back", texts)[:, 0], abs=1e-5)

@@ -211,10 +211,11 @@ def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[s
 
 def _names(lean: Any, against: str) -> dict[str, Any]:
     """How a checkpoint's labels are found: those that `lean` was made with, if it was made from one that has them."""
+    from leanformer.inputs.kinds import input_of
     from leanformer.models.store import find_checkpoint, own_labels
 
     matched = (lean.history[0].get("options") or {}).get("labels_matched") if lean.history else None
-    own, kind = own_labels(find_checkpoint(against), pairs=lean.task.pairs)
+    own, kind = own_labels(find_checkpoint(against), pairs=input_of(lean.task).paired)
     if isinstance(matched, dict) and tuple(matched) == own and tuple(matched.values()) == lean.task.labels:
         return {"named": replace(lean.task.question, kind=kind)}
     return {"labels": lean.task.labels}
@@ -226,6 +227,7 @@ def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tup
 
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.cli.arguments import need_torch
+    from leanformer.inputs.kinds import input_of
     from leanformer.loading import open_predictor
     from leanformer.predictor import logits
 
@@ -237,7 +239,7 @@ def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tup
             from leanformer.models.store import import_checkpoint
 
             teacher = import_checkpoint(
-                against, Path(folder) / "teacher", max_tokens=lean.max_tokens, pairs=lean.task.pairs,
+                against, Path(folder) / "teacher", max_tokens=lean.max_tokens, pairs=input_of(lean.task).paired,
                 texts=examples.inputs[:1000], **_names(lean, against),
             )  # fmt: skip
         if teacher.task.question != lean.task.question:

@@ -50,6 +50,7 @@ def report(
     reports = gather(folders)
     texts: tuple[str, ...] | None = None
     if data is not None:
+        from leanformer.inputs.input import parts_of
         from leanformer.measure.data_reuse import texts_hash
 
         test = open_data(data, split, seed, single="test").test
@@ -59,7 +60,7 @@ def report(
                 f"{data}: its test texts are not those that every report was measured on\n"
                 "  remedy: give the data set of the reports, with the same --split; or leave --data out"
             )
-        texts = tuple(input_ if isinstance(input_, str) else " / ".join(input_) for input_ in test.inputs)
+        texts = tuple(" / ".join(parts_of(input_)) for input_ in test.inputs)
     with showing(", ".join(map(str, folders))):
         gathered = Gathered(reports, table, spent_usd, texts, command_line())
         page, markdown, value = report_page(gathered), gathered_markdown(gathered), gathered_json(gathered)

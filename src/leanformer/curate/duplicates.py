@@ -80,7 +80,7 @@ def first_rows(
 
 
 def _texts(examples: Examples | None) -> list[str]:
-    return [] if examples is None else normalise_all(examples.texts, examples.pairs)
+    return [] if examples is None else normalise_all(examples.inputs)
 
 
 def _select(examples: Examples, rows: list[int]) -> Examples | None:

@@ -29,6 +29,8 @@ from leanformer.data.row import Table
 from leanformer.data.used_texts import UsedTexts
 from leanformer.errors import DataError, LeanformerError
 from leanformer.files import sha256_json
+from leanformer.inputs.input import parts_of
+from leanformer.inputs.kinds import input_of
 from leanformer.task import BUILT, Task, by_number
 
 _C1_CONTROLS = re.compile("[\x80-\x9f]")
@@ -163,7 +165,7 @@ def _assemble(
             require_labels(tables[split], split)
     task = Task(kind, LABEL_FORMS[BUILT[kind].answer].names(tables, labels))
     parts = {split: _examples(tables[split], split, task) for split in SPLITS if split in tables}
-    keys = {split: normalise_all(part.texts, part.pairs) for split, part in parts.items()}
+    keys = {split: normalise_all(part.inputs) for split, part in parts.items()}
     notes = notes + _describe_unread(tables) + _describe_controls(tables) + _describe_numbers(tables, task, labels)
     dev_rows: tuple[int, ...] | None = None
     if "train" in parts:
@@ -197,7 +199,7 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
         task=task,
         texts=tuple(row.text for row in table.rows),
         labels=None if split == "unlabelled" else index_labels(table, task),
-        pairs=tuple(row.pair or "" for row in table.rows) if task.pairs else None,
+        pairs=tuple(row.pair or "" for row in table.rows) if input_of(task).seconds else None,
         source=table.where,
         languages=tuple(row.language for row in table.rows) if any(row.language for row in table.rows) else None,
     )
@@ -237,7 +239,7 @@ def _describe_controls(tables: Mapping[str, Table]) -> list[str]:
     """Notes on texts with control characters that CP1252 has letters for: signs of a file converted as if Latin-1."""
     notes = []
     for split, table in tables.items():
-        if count := sum(bool(_C1_CONTROLS.search(row.text + (row.pair or ""))) for row in table.rows):
+        if count := sum(bool(_C1_CONTROLS.search("".join(parts_of((row.text, row.pair or ""))))) for row in table.rows):
             notes.append(
                 f"{count} of {len(table.rows)} {split} texts hold control characters (U+0080 to U+009F), as when a "
                 "file in CP1252 was converted as if it were Latin-1; convert the original again, or this file: "

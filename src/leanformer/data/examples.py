@@ -12,6 +12,7 @@ import numpy as np
 from leanformer.answers.forms import form_of
 from leanformer.answers.labels_check import Label
 from leanformer.files import sha256_json
+from leanformer.inputs.kinds import input_of
 from leanformer.task import Task, Text, by_number
 
 
@@ -48,7 +49,7 @@ class Examples:
             raise ValueError(f"{len(self.pairs)} second texts for {len(self.texts)} texts")
         if self.languages is not None and len(self.languages) != len(self.texts):
             raise ValueError(f"{len(self.languages)} languages for {len(self.texts)} texts")
-        if self.pairs is None and self.task.pairs:
+        if self.pairs is None and input_of(self.task).seconds:
             raise ValueError(f"examples of a {self.task.kind} task need second texts")
 
     def __len__(self) -> int:

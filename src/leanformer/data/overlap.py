@@ -6,28 +6,28 @@ import unicodedata
 from collections.abc import Sequence
 
 from leanformer.data.row import Table
+from leanformer.inputs.input import parts_of
+from leanformer.task import Text
 
 # `str.split` takes this for white space, so it cannot occur inside a normalised text.
 _SEPARATOR = "\x1f"
 
 
-def normalise_text(text: str, pair: str | None = None) -> str:
+def normalise_text(text: Text) -> str:
     """The form in which two texts count as the same: NFKC, case-folded, white space squeezed.
 
-    For a pair of texts both are normalised and joined.
+    Of an input that holds several, such as a pair, all are normalised and joined.
     """
-    if pair is not None:
-        return normalise_text(text) + _SEPARATOR + normalise_text(pair)
+    if not isinstance(text, str):
+        return _SEPARATOR.join(normalise_text(part) for part in parts_of(text))
     # Case folding can undo the normal form (NFKC_Casefold in the Unicode standard), hence the second pass.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.split())
 
 
-def normalise_all(texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
-    """`normalise_text` of every text, with its second text where there are `pairs`."""
-    if pairs is None:
-        return [normalise_text(text) for text in texts]
-    return [normalise_text(text, pair) for text, pair in zip(texts, pairs, strict=True)]
+def normalise_all(texts: Sequence[Text]) -> list[str]:
+    """`normalise_text` of every input."""
+    return [normalise_text(text) for text in texts]
 
 
 def count_contained(keys: Sequence[str], others: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError
 from leanformer.formats import function_of
+from leanformer.inputs.kinds import input_of
 from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import GRAPH, TOKENIZER, LightPredictor
@@ -114,7 +115,7 @@ def graph_of_encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int
     model = read_model(artifact)
     need_graphs(model.config, artifact.path)
     # The third input of a graph for pairs tells their two texts apart.
-    token_types = artifact.task.pairs and model.config.reads_token_types
+    token_types = input_of(artifact.task).paired and model.config.reads_token_types
     packed = can_pack(model.config)
     make, expect = (packed_graph, expected_packed_operators) if packed else (encoder_graph, expected_operators)
     facts = {**graph_properties(model.config), "layout": "packed" if packed else "padded"}

@@ -13,6 +13,7 @@ from leanformer.batching import pad
 from leanformer.errors import ArtifactError, GateError
 from leanformer.files import new_file
 from leanformer.formats import function_of
+from leanformer.inputs.kinds import input_of
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.tagging.ragged import ragged
 
@@ -67,12 +68,12 @@ def write_own(artifact: Artifact, path: Path, token_types: bool) -> None:
 
 def write_encoder(artifact: Artifact, path: Path, token_types: bool) -> None:
     """Write the graph of an encoder."""
-    _export(artifact, path, _encoder(artifact, token_types or artifact.task.pairs))
+    _export(artifact, path, _encoder(artifact, token_types or input_of(artifact.task).paired))
 
 
 def write_recurrent(artifact: Artifact, path: Path, token_types: bool) -> None:
     """Write the graph of a recurrent classifier."""
-    _export(artifact, path, _recurrent(artifact, token_types or artifact.task.pairs))
+    _export(artifact, path, _recurrent(artifact, token_types or input_of(artifact.task).paired))
 
 
 def _padded(source: Path, path: Path) -> None:
@@ -169,7 +170,7 @@ def _encoder(artifact: Artifact, token_types: bool) -> _Made:
     model = read_model(artifact)
     need_graphs(model.config, artifact.path)
     config = model.config
-    if token_types and not config.reads_token_types and not artifact.task.pairs:
+    if token_types and not config.reads_token_types and not input_of(artifact.task).paired:
         raise ArtifactError(
             f"{artifact.path}: a {config.family} model has no token types\n  remedy: export it without them"
         )
@@ -186,7 +187,7 @@ def _recurrent(artifact: Artifact, token_types: bool) -> _Made:
 
     model = read_bilstm(artifact)
     config = model.config
-    if token_types and not artifact.task.pairs:
+    if token_types and not input_of(artifact.task).paired:
         raise ArtifactError(f"{artifact.path}: a recurrent model has no token types\n  remedy: export it without them")
     return _Made(
         lstm_graph(model), model, expected_lstm_operators(config), config.vocabulary, artifact.max_tokens,

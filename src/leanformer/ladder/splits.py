@@ -11,6 +11,7 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
+from leanformer.inputs.kinds import input_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.tagging.schemes import types_of
@@ -55,8 +56,8 @@ def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Pre
     them `DataError` is raised. With unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and as much
     test, with the teacher's answers as labels; the metric is then agreement with the teacher.
     """
-    if data.task.pairs != teacher.task.pairs:
-        theirs, ours = (("pairs of texts" if one.pairs else "single texts") for one in (teacher.task, data.task))
+    theirs, ours = (input_of(task).plural for task in (teacher.task, data.task))
+    if theirs != ours:
         raise DataError(
             f"the data are {ours} ({data.task.kind}), and the model was made for {theirs} ({teacher.task.kind})",
             path=data.name,

@@ -9,6 +9,7 @@ from pathlib import Path
 from leanformer.artifact import Artifact, write_manifest
 from leanformer.errors import MissingExtraError
 from leanformer.formats import can
+from leanformer.inputs.kinds import input_of
 from leanformer.loading import open_predictor
 from leanformer.measure.stability import Alone, OtherCompany
 from leanformer.predictor import Predictor
@@ -64,7 +65,7 @@ def _padded(artifact: Artifact, folder: Path) -> Artifact:
         raise MissingExtraError("deriving the padded graph", "train") from error
     from leanformer.export.standard import write_standard_onnx
 
-    write_standard_onnx(artifact, folder / GRAPH, token_types=artifact.task.pairs)
+    write_standard_onnx(artifact, folder / GRAPH, token_types=input_of(artifact.task).paired)
     shutil.copyfile(artifact.file(TOKENIZER), folder / TOKENIZER)
     return write_manifest(
         folder, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from leanformer.artifact import Artifact
+from leanformer.inputs.input import from_json
 from leanformer.task import Text
 
 
@@ -60,7 +61,7 @@ def _peak_bytes() -> int:
 def _main(opener: str, folder: str, texts_path: str, threads: str) -> None:
     module, _, function = opener.partition(":")
     predictor = getattr(import_module(module), function)(folder, threads=int(threads))
-    texts = [load if isinstance(load, str) else tuple(load) for load in json.loads(Path(texts_path).read_text("utf-8"))]
+    texts = [from_json(load) for load in json.loads(Path(texts_path).read_text("utf-8"))]
     predictor.infer(predictor.tokenize(texts))
     print(_peak_bytes())
 

@@ -12,6 +12,7 @@ from random import Random
 import numpy as np
 
 from leanformer.answers.forms import decide, form_of, metric_of
+from leanformer.inputs.input import changed
 from leanformer.predictor import Predictor, logits
 from leanformer.task import Text
 
@@ -63,7 +64,7 @@ def robustness(
 ) -> dict[str, dict[str, float | None]]:
     """For each perturbation: quality on perturbed texts, what was lost by it, and the share of answers it changed.
 
-    `texts` may be pairs, of which both are perturbed; `targets` are as in `Examples.targets`, and quality is the
+    Of pairs both texts are perturbed; `targets` are as in `Examples.targets`, and quality is the
     task's own (`forms.metric_of`). "changed" is None for scores. "touched" is the share of texts that it altered at
     all; an uncased tokenizer makes case no perturbation.
     """
@@ -71,7 +72,7 @@ def robustness(
     plain = decide(logits(predictor, texts), task)
     found: dict[str, dict[str, float | None]] = {}
     for name, change in PERTURBATIONS.items():
-        altered = [_altered(text, change, seed) for text in texts]
+        altered = [changed(text, _seeded(change, seed)) for text in texts]
         answers = decide(logits(predictor, altered), task)
         quality = float(score(answers, targets))
         found[name] = {
@@ -83,5 +84,5 @@ def robustness(
     return found
 
 
-def _altered(text: Text, change: Callable[[str, int], str], seed: int) -> Text:
-    return change(text, seed) if isinstance(text, str) else (change(text[0], seed), change(text[1], seed))
+def _seeded(change: Callable[[str, int], str], seed: int) -> Callable[[str], str]:
+    return lambda text: change(text, seed)

@@ -18,6 +18,7 @@ from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import write_json
 from leanformer.formats import format_of
+from leanformer.inputs.kinds import input_of
 from leanformer.models.classifier import Classifier
 from leanformer.models.heads import HEADS
 from leanformer.models.hf.checkpoint import (
@@ -205,7 +206,7 @@ def _compare(
         lambda chosen: score_rows(
             model, ours.encode(chosen), padding_id=model.config.padding_id, device=torch.device("cpu")
         ),
-        stock, theirs, texts or (list(pairwise(AWKWARD)) if task.pairs else AWKWARD),
+        stock, theirs, texts or (list(pairwise(AWKWARD)) if input_of(task).paired else AWKWARD),
         max_tokens=max_tokens, source=source,
     )  # fmt: skip
 

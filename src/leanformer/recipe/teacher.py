@@ -18,6 +18,7 @@ from leanformer.data.label_forms import are_integers, join_names
 from leanformer.data.matching import are_placeholders, match_by_name
 from leanformer.errors import CheckpointError, LeanformerError, MissingExtraError
 from leanformer.files import new_folder, sha256_json
+from leanformer.inputs.kinds import input_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.recipe.made import find_made, note_made
@@ -51,7 +52,7 @@ def take_in(
         return open_artifact(model)
     source = find_checkpoint(model)
     stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
-    own, kind = own_labels(source, pairs=data.task.pairs)
+    own, kind = own_labels(source, pairs=input_of(data.task).paired)
     answer = BUILT[kind].answer
     # Of data of another kind nothing is matched; that they are is said by `prepare`.
     labels = data.task.labels if answer == data.task.answer else ()
@@ -70,7 +71,7 @@ def take_in(
     texts = [] if examples is None else sampled(examples, _TRIED, seed=0)
     if not by_dev:
         made = import_checkpoint(
-            model, folder, max_tokens=max_tokens, labels=labels, pairs=data.task.pairs, texts=texts
+            model, folder, max_tokens=max_tokens, labels=labels, pairs=input_of(data.task).paired, texts=texts
         )
         note_made(folder)
         return made
@@ -83,7 +84,7 @@ def take_in(
             model,
             Path(scratch) / "a",
             max_tokens=max_tokens,
-            pairs=data.task.pairs,
+            pairs=input_of(data.task).paired,
             texts=texts,
             named=Task(kind, names),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.formats import can
+from leanformer.inputs.kinds import input_of
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.quoted import code, plain
 from leanformer.render.table import facts, further_scores, number
@@ -58,9 +59,9 @@ predictions again on a CPU with other instruction sets.
 
 def _usage(artifact: Artifact) -> str:
     if not can(artifact, "light"):  # `leanformer.load` needs PyTorch for it
-        second = ' --pair "another text"' if artifact.task.pairs else ""
-        return f'```sh\npip install "leanformer[train]"\nleanformer predict this-folder "some text"{second}\n```'
-    text = '("some text", "another text")' if artifact.task.pairs else '"some text"'
+        given = input_of(artifact.task).arguments
+        return f'```sh\npip install "leanformer[train]"\nleanformer predict this-folder {given}\n```'
+    text = input_of(artifact.task).example
     return (
         f'```python\nimport leanformer\n\nmodel = leanformer.load("this-folder")\nprint(model.predict([{text}]))\n```'
     )

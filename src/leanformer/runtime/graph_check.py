@@ -13,6 +13,7 @@ from pathlib import Path
 from leanformer.answers.forms import form_of
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.errors import ArtifactError
+from leanformer.inputs.kinds import input_of
 from leanformer.runtime.finite import first_not_finite
 from leanformer.runtime.onnx_file import OnnxFile, parse_onnx
 from leanformer.tokenizer import Tokenizer
@@ -94,7 +95,7 @@ def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> 
             raise ValueError(f"its table of {name} has the shape {list(table.shape)}")
     if places is not None and len(places) < artifact.max_tokens:
         raise ValueError(f"it has {len(places)} positions, and the manifest allows {artifact.max_tokens} tokens")
-    if types is not None and artifact.task.pairs and len(types) < 2:
+    if types is not None and input_of(artifact.task).paired and len(types) < 2:
         raise ValueError("it tells no two texts of a pair apart")
     if words is not None:
         needed = max((*tokenizer.special_ids, _padding(artifact)))

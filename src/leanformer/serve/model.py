@@ -13,6 +13,7 @@ import numpy as np
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
+from leanformer.inputs.kinds import input_of
 from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
 from leanformer.serve.http.inputs import Query
@@ -133,7 +134,7 @@ def open_model(name: str, index: int, folder: str) -> Model:
             "precision": artifact.properties.get("precision"),
             "parameters": artifact.properties.get("parameters"),
             "bytes": artifact.bytes,
-            "pairs": artifact.task.pairs,
+            "pairs": input_of(artifact.task).paired,
             "figures": read_figures(artifact),
             "steps": [str(entry.get("step")) for entry in artifact.history],
         },

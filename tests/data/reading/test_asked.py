@@ -14,6 +14,7 @@ import pytest
 from leanformer.bulk import Asked
 from leanformer.data.reading.asked import read_asked
 from leanformer.errors import DataError, LeanformerError
+from leanformer.inputs.kinds import input_of
 from leanformer.task import Task
 
 SINGLE, PAIRS = Task("classification", ("a", "b")), Task("pair", ("a", "b"))
@@ -258,7 +259,7 @@ def test_remedies_that_name_another_file(tmp_path: Path) -> None:
         (tmp_path / name).write_text("a\tb\n")
         with pytest.raises(DataError, match=re.escape(remedy)):
             list(read_asked(tmp_path / name, task))
-        record = {"text": "a"} | ({"text_pair": "b"} if task.pairs else {})
+        record = {"text": "a"} | ({"text_pair": "b"} if input_of(task).paired else {})
         (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n")
         [row] = read_asked(tmp_path / "a.jsonl", task)
         assert row.problem is None

@@ -13,6 +13,7 @@ from leanformer.data.carving import strata
 from leanformer.data.dataset import open_dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
+from leanformer.inputs.kinds import input_of
 from leanformer.task import Task
 from tests.data.opening import refusal
 from tests.tiny import tiny_kind_dataset
@@ -51,7 +52,7 @@ def test_the_kind_of_a_row(row: dict[str, Any], kind: str, tmp_path: Path) -> No
     data = open_dataset(str(write(tmp_path / "d", [row] * 4)))
     assert data.task.kind == kind
     assert data.train is not None
-    assert data.train.inputs[0] == (("a", "b") if data.task.pairs else "a")
+    assert data.train.inputs[0] == (("a", "b") if input_of(data.task).paired else "a")
 
 
 def test_whole_numbers_are_scores_only_beside_fractions_or_when_said(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from leanformer.compress.recurrent.strategies import LEARNT
 from leanformer.compress.vocabulary.learnt_pieces import SPECIAL, carried_over, learn_pieces
 from leanformer.compress.vocabulary.seen_pieces import seen_pieces
 from leanformer.errors import RecipeError
+from leanformer.inputs.input import parts_of
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.writing import TOKENIZER
@@ -92,7 +93,7 @@ def start_student(
     padding, path = config.padding_id, artifact.file(TOKENIZER)
     renumbered: np.ndarray | None = np.arange(config.vocabulary, dtype=np.int32)
     notes: dict[str, Any] = {"pieces": [config.vocabulary, config.vocabulary]}
-    flat = [part for text in texts for part in ((text,) if isinstance(text, str) else text)]
+    flat = [part for text in texts for part in parts_of(text)]
     if vocabulary in LEARNT:
         learnt = learn_pieces(flat, pieces, cased=vocabulary == "cased")
         if (side := truncation_side(RustTokenizer.from_file(str(path)))) != "right":

@@ -23,6 +23,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.errors import DataError
 from leanformer.files import write_text
+from leanformer.inputs.input import parts_of
 from leanformer.options import FilePath
 from leanformer.shapes.planned import PlannedShape
 from leanformer.step import Context, Make, record
@@ -100,6 +101,6 @@ class TrimVocabulary(Make):
 
 
 def _all_texts(data: Dataset, split: str) -> list[str]:
-    """The texts of a split, second texts of pairs included; none where there is no such split."""
+    """The texts of a split, second parts of inputs included; none where there is no such split."""
     examples = getattr(data, split)
-    return [] if examples is None else [*examples.texts, *(examples.pairs or ())]
+    return [] if examples is None else [*examples.texts, *parts_of(examples.pairs or ())]

@@ -16,12 +16,14 @@ from leanformer.answers.forms import form_of
 from leanformer.bulk import Asked, check_kept
 from leanformer.data.reading.conll import build_sentence
 from leanformer.data.reading.decoding import Line, lines_of, try_lines
+from leanformer.data.reading.input_forms import form_of_kind
 from leanformer.data.reading.open_tables import OpenTable
 from leanformer.data.reading.readers import EXTENSIONS, iterate_rows, missing_path
 from leanformer.data.reading.rows import build_row
 from leanformer.data.reading.sheets import without_labels
 from leanformer.errors import DataError, LeanformerError
-from leanformer.questions import is_empty
+from leanformer.inputs.checks import is_empty
+from leanformer.inputs.kinds import input_of
 from leanformer.tagging.words import words_of
 from leanformer.task import Question, Task
 
@@ -81,8 +83,10 @@ def _not_none(rows: Iterator[Asked], path: Path) -> Iterator[Asked]:
 
 
 def _from_lines(lines: Iterable[Line], path: object, task: Task, keep: _Record) -> Iterator[Asked]:
-    if task.pairs:
-        raise DataError("lines of text cannot hold pairs of texts", path=path, remedy="use .jsonl, .csv or .tsv")
+    if not form_of_kind(task.kind).lines:
+        raise DataError(
+            f"lines of text cannot hold {input_of(task).plural}", path=path, remedy="use .jsonl, .csv or .tsv"
+        )
     if keep:
         raise LeanformerError(f"--keep {next(iter(keep))}: lines of text have no columns\n  remedy: use .jsonl or .csv")
     for number, text in lines:
@@ -114,7 +118,7 @@ def _from_json(path: Path, task: Task, keep: Mapping[str, str]) -> Iterator[Aske
 
 
 def _from_table(path: Path, task: Task, keep: Mapping[str, str]) -> Iterator[Asked]:
-    table = OpenTable(path, task.pairs)
+    table = OpenTable(path, form_of_kind(task.kind))
     if missing := [column for column in keep if column not in table.header]:
         raise DataError(
             f"no column {missing[0]!r} to be kept; the columns are {', '.join(table.header)}", path=path,
@@ -171,16 +175,8 @@ def _question(record: _Record, task: Task, path: Path, line: int) -> Question:
         row = build_sentence(bare, path=path, line=line)
         return str(bare["text"]) if isinstance(bare.get("text"), str) else words_of(row.text)
     row = build_row(bare, None, path=path, line=line)
-    if task.pairs and row.pair is None:
-        raise DataError(
-            "no second text ('text_pair'), and the model was made for pairs", path=path, line=line,
-            remedy="give every row a text_pair",
-        )  # fmt: skip
-    if not task.pairs and row.pair is not None:
-        raise DataError(
-            "a second text ('text_pair'), and the model was made for single texts", path=path, line=line,
-            remedy="remove the column",
-        )  # fmt: skip
+    if found := form_of_kind(task.kind).question(row.pair):
+        raise DataError(found[0], path=path, line=line, remedy=found[1])
     return row.text if row.pair is None else (row.text, row.pair)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.reading.decoding import decode_lines
-from leanformer.data.reading.rows import suggest_name
+from leanformer.data.reading.fields import suggest_name
 from leanformer.data.row import Row
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import is_tag, to_iob2

@@ -8,13 +8,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from leanformer.data.reading.input_forms import PAIR_NAMES, form_of_kind
 from leanformer.data.reading.locate import ALIASES, canonical_splits, named_twice
-from leanformer.data.reading.rows import PAIR_NAMES
 from leanformer.data.reading.settling import Opened, opened, settle
 from leanformer.data.reading.sheets import Sheet
 from leanformer.data.row import Row, Table
 from leanformer.errors import DataError, MissingExtraError
-from leanformer.task import BUILT
 
 _TEXT_COLUMNS = (
     *("sentence", "content", "question", "review", "utterance", "query"),
@@ -157,7 +156,7 @@ def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> 
     strings = [
         name for name, feature in features.items() if getattr(feature, "dtype", "") in ("string", "large_string")
     ]
-    single = kind is not None and not BUILT[kind].pairs
+    single = kind is not None and len(form_of_kind(kind).columns) == 1
     pairs = [] if single else [pair for pair in (("text", "text_pair"), *PAIR_NAMES) if set(pair) <= set(strings)]
     if kind is not None and not single:
         if pairs and (len(pairs) == 1 or pairs[0][0] == "text"):

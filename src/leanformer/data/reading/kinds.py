@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from leanformer.data.label_forms import LABEL_FORMS
+from leanformer.data.reading.input_forms import INPUT_FORMS, input_of_second
 from leanformer.data.reading.rows import mismatch
 from leanformer.data.row import Row, Table, as_score
 from leanformer.task import kind_of
@@ -25,9 +26,10 @@ def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple
     rows = (first or next(iter(tables.values()))).rows
     if 2 * sum(row.words for row in rows) > len(rows):
         return "tokens", []
-    pairs = 2 * sum(row.pair is not None for row in rows) > len(rows)
+    inputs = [input_of_second(row.pair) for row in rows]
+    most = next((name for name in INPUT_FORMS if 2 * inputs.count(name) > len(rows)), "text")
     answer = "label" if first is None else _answer([row for row in rows if row.label is not None])
-    kind = kind_of("pair" if pairs else "text", answer)
+    kind = kind_of(most, answer)
     if kind is None:
         assert first is not None
         raise first.error(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.reading.decoding import Line, try_lines
+from leanformer.data.reading.fields import missing_column
+from leanformer.data.reading.input_forms import InputForm, lacking_columns
 from leanformer.data.reading.quoting import long_fields, tsv_quotes_enclose
-from leanformer.data.reading.rows import PAIR_NAMES, missing_column
 from leanformer.data.reading.tables import separator_of
 from leanformer.errors import DataError
 
@@ -25,12 +26,12 @@ class OpenTable:
     its line alone is lost, and reading goes on with the next one. Rows without anything in them are rows, too.
 
     Args:
-        pairs: whether a row holds two texts.
+        form: what a row holds.
 
     Raises `DataError` for a file without a header that names its texts.
     """
 
-    def __init__(self, path: Path, pairs: bool) -> None:
+    def __init__(self, path: Path, form: InputForm) -> None:
         self._path = path
         default = "," if path.suffix.lower() == ".csv" else "\t"
         lines: Iterator[Line] = try_lines(path)
@@ -50,9 +51,9 @@ class OpenTable:
             self._source = iter(held)
             self._letters = not tsv_quotes_enclose([text for _, text in held if isinstance(text, str)])
         with long_fields():
-            self.header = self._read_header(pairs)
+            self.header = self._read_header(form)
 
-    def _read_header(self, pairs: bool) -> list[str]:
+    def _read_header(self, form: InputForm) -> list[str]:
         found = self._next()
         if found is None:
             raise DataError("the file holds no texts", path=self._path, remedy="give a file with at least one")
@@ -60,10 +61,8 @@ class OpenTable:
         if isinstance(fields, DataError):
             raise fields
         names = [name.strip() for name in fields]
-        is_known = "text" not in names and any(set(pair) <= set(names) for pair in PAIR_NAMES)
-        for key in ("text", "text_pair") if pairs else ("text",):
-            if key not in names and not is_known:
-                raise missing_column(key, names, path=self._path, line=line, what="column")
+        for key in lacking_columns(names, form):
+            raise missing_column(key, names, path=self._path, line=line, what="column")
         for name in names:
             if name and names.count(name) > 1:
                 raise DataError(f"two columns are named {name!r}", path=self._path, line=line, remedy="rename one")

@@ -14,12 +14,15 @@ from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS, build_sentence, r
 from leanformer.data.reading.decoding import decode_lines
 from leanformer.data.reading.encodings import other_kind
 from leanformer.data.reading.exports import ExportError, as_record, is_set_aside
-from leanformer.data.reading.rows import PAIR_NAMES, build_row, missing_column
+from leanformer.data.reading.fields import missing_column
+from leanformer.data.reading.input_forms import PAIR_NAMES, form_of_kind, lacking_columns
+from leanformer.data.reading.rows import build_row
 from leanformer.data.reading.settling import settle
 from leanformer.data.reading.sheets import Sheet, as_row, without_labels
 from leanformer.data.reading.tables import read_table
 from leanformer.data.row import Row
 from leanformer.errors import DataError
+from leanformer.inputs.kinds import INPUTS
 from leanformer.tagging.schemes import is_tag
 from leanformer.tagging.words import words_of
 from leanformer.task import BUILT
@@ -34,7 +37,7 @@ def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True)
     `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
     same names (see `data.tables` for separators and quotes). `.txt`: one unlabelled text a line.
     All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of
-    texts have a `text_pair` as well (or both of another well-known pair of names, see `rows.PAIR_NAMES`). Any number
+    texts have a `text_pair` as well (or both of another well-known pair of names, see `input_forms`). Any number
     of labels stands under `labels`: a list, or in a table names with "|" between them. With a `kind` every row must
     be an example of it. Words with tags are columns (`.conll`; for the kind "tokens" `.tsv` and `.txt` too, the latter
     one sentence a line where they are not `tagged`) or lists in `.jsonl` (see `data.conll`).
@@ -208,8 +211,9 @@ def _of_one_array(path: Path) -> str:
 
 
 def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
-    if kind is not None and BUILT[kind].pairs:
-        raise DataError("a .txt file cannot hold pairs of texts", path=path, remedy="use .jsonl, .csv or .tsv")
+    if not form_of_kind(kind).lines:
+        plural = INPUTS[BUILT[str(kind)].input].plural
+        raise DataError(f"a .txt file cannot hold {plural}", path=path, remedy="use .jsonl, .csv or .tsv")
     for line, text in decode_lines(path):
         if text.strip():
             yield build_row({"text": text.rstrip("\r\n")}, kind, path=path, line=line)
@@ -222,23 +226,21 @@ def _is_word_a_row(header: list[str]) -> bool:
 
 
 def _check_header(header: list[str], kind: str | None, path: Path, line: int) -> None:
-    is_known = "text" not in header and any(set(names) <= set(header) for names in PAIR_NAMES)
     has_words = "text" not in header and bool(set(header) & set(WORD_KEYS)) and bool(set(header) & set(TAG_KEYS))
     if has_words and (kind is None or of_words(kind)) and not set(header) & set(_SENTENCE_NUMBERS):
         return
-    for key in ("text", "text_pair") if kind is not None and BUILT[kind].pairs else ("text",):
-        if key not in header and not is_known and len(header) > 1 and is_tag(header[-1]):
+    for key in lacking_columns(header, form_of_kind(kind)):
+        if len(header) > 1 and is_tag(header[-1]):
             raise DataError(
                 f"no column {key!r}; the line ends with a tag ({header[-1]!r})", path=path, line=line,
                 remedy="if these are words with their tags, say --task tokens; else give the table a header",
             )  # fmt: skip
-        if key not in header and not is_known and _is_word_a_row(header):
+        if _is_word_a_row(header):
             raise DataError(
                 "a table with a word and its tag a row", path=path, line=line,
                 remedy="write word and tag with a tab between and a blank line after each sentence, in a .conll file",
             )  # fmt: skip
-        if key not in header and not is_known:
-            raise missing_column(key, header, path=path, line=line, what="column")
+        raise missing_column(key, header, path=path, line=line, what="column")
     for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):
         if header.count(key) > 1:
             raise DataError(f"two columns are named {key!r}", path=path, line=line, remedy="rename one of them")

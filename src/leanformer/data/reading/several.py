@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from leanformer.data.reading.rows import suggest_name
+from leanformer.data.reading.fields import suggest_name
 from leanformer.data.reading.sheets import TEXT_NAMES, Sheet, is_identifier, rows_of
 from leanformer.data.row import LABEL_SEPARATOR
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from leanformer.data.label_forms import of_words
 from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS, build_sentence
-from leanformer.data.reading.rows import PAIR_NAMES, build_row
+from leanformer.data.reading.input_forms import PAIR_NAMES
+from leanformer.data.reading.rows import build_row
 from leanformer.data.row import Row, Table
 from leanformer.errors import DataError
 from leanformer.tagging.words import as_sentence

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.data.reading.decoding import decode_lines
+from leanformer.data.reading.fields import suggest_name
+from leanformer.data.reading.input_forms import form_of_kind, lacking_columns
 from leanformer.data.reading.quoting import long_fields, swallowed_rows, tsv_quotes_enclose, tsv_quotes_note
-from leanformer.data.reading.rows import PAIR_NAMES, suggest_name
 from leanformer.errors import DataError
 
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
@@ -80,7 +81,7 @@ def _separator(line: str, default: str) -> str:
     candidates = {mark: _names(line, mark) for mark in (default, *_SEPARATORS)}
     several = {mark: names for mark, names in candidates.items() if mark == default or len(names) > 1}
     for mark, names in several.items():
-        if "text" in names or any(set(pair) <= set(names) for pair in PAIR_NAMES):
+        if not lacking_columns(names, form_of_kind(None)):
             return mark
     for mark, names in several.items():
         if suggest_name(tuple(names), "text"):

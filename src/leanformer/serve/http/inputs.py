@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from leanformer.answers.forms import form_of
-from leanformer.questions import is_empty
+from leanformer.inputs.checks import is_empty
+from leanformer.inputs.kinds import input_of
 from leanformer.serve.http.dialects import FIELDS, check_switches, read_fields
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.settings import RequestLimits
@@ -103,7 +104,7 @@ def fit(query: Query, task: Task) -> Query:
     if query.function_to_apply not in (None, function):
         applied = f"the scores of this model are made by {function}" if function else "this model's score is a number"
         raise Refused(422, f'function_to_apply: {applied}; leave it out, or ask for logits with "none"')
-    if task.pairs:
+    if input_of(task).paired:
         if not single and len(texts) == 2 and all(isinstance(text, str) for text in texts):
             texts, single = [(str(texts[0]), str(texts[1]))], True
         for index, text in enumerate(texts):

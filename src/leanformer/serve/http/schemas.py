@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from leanformer.answers.forms import form_of
+from leanformer.inputs.kinds import input_of
 from leanformer.questions import VISIBLE
 from leanformer.serve.http.dialects import FIELDS, SWITCHES
 from leanformer.serve.http.inputs import OPTIONS
@@ -148,7 +149,7 @@ def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
 def _query(route: str, settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, Any]:
     options = {name: (_OPTIONS | _DIALECTS)[name] for name in (*OPTIONS[route], *FIELDS[route])}
     mine = {name: task for name, task in tasks.items() if form_of(task).route == route}
-    paired = {task.pairs for task in mine.values()} or {False}
+    paired = {input_of(task).paired for task in mine.values()} or {False}
     if "function_to_apply" in options:
         options["function_to_apply"] = options["function_to_apply"] | {"enum": _functions(mine.values())}
     return {

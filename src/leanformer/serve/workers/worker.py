@@ -20,6 +20,7 @@ import numpy as np
 from leanformer.artifact import open_artifact
 from leanformer.cascade.predictor import CascadePredictor
 from leanformer.errors import LeanformerError
+from leanformer.inputs.kinds import input_of
 from leanformer.predictor import Predictor
 from leanformer.serve.logs import Log, log_instead
 from leanformer.serve.workers.tuned import open_tuned
@@ -46,7 +47,7 @@ def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor
     for predictor in predictors:
         # Sessions are made when they are first used; no request should pay for that.
         for member in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
-            member.infer(member.tokenize([("a", "b") if member.task.pairs else "a"]))
+            member.infer(member.tokenize(input_of(member.task).samples[:1]))
     return predictors, [artifact.content_hash for artifact in artifacts]
 
 

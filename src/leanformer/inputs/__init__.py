@@ -1,0 +1,1 @@
+"""The kinds of input: what a model is asked, one file each."""

@@ -1,0 +1,55 @@
+"""Checks of texts that all kinds of input share, and what to say of values that are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from leanformer.errors import DataError
+
+# Nothing is seen of a text that holds only these: white space, control and format characters (zero-width spaces, marks
+# of direction, byte order marks, variation selectors), and the blanks among letters. Written so that it means the same
+# in Python and in JSON Schema.
+BLANK = (
+    r"\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+)
+VISIBLE = f"[^{BLANK}]"
+"""A regular expression for what a text must have, or it is empty and no question to any model."""
+_VISIBLE = re.compile(VISIBLE)
+EMPTY_REMEDY = "leave it out, or give it at least one word"
+
+
+def is_empty(text: str) -> bool:
+    """Whether nothing is to be seen of the text (see `BLANK`)."""
+    return _VISIBLE.search(text) is None
+
+
+def check_visible(text: str, name: str) -> None:
+    """Raise `DataError` for an empty text; `name` says which one it is."""
+    if is_empty(text):
+        raise DataError(f"{name} is empty" + (f" ({text!a:.40})" if text else ""), remedy=EMPTY_REMEDY)
+
+
+def is_texts(value: Any) -> bool:
+    """Whether a value is a tuple or list of strings."""
+    return isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
+
+
+def no_text(value: Any, name: str, wanted: str) -> str:
+    """Why a value is no question, with what to do about those that people have in their tables."""
+    what, instead = repr(value)[:60], ""
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+        instead = '; leave out rows without a text: frame["text"].dropna()'
+    elif isinstance(value, bytes | bytearray):
+        instead = "; decode it: value.decode('utf-8')"
+    elif isinstance(value, Mapping):
+        instead = f"; give its text: {value_of(value)}"
+    return f"{name} is {wanted}, but {what}{instead}"
+
+
+def value_of(mapping: Mapping[Any, Any]) -> str:
+    """Python source for the value of a mapping that is most likely meant."""
+    name = "text" if "text" in mapping else next((key for key in mapping if isinstance(key, str)), "text")
+    return f"row[{name!r:.40}]"
