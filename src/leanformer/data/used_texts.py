@@ -81,7 +81,13 @@ class UsedTexts:
         found = np.full(len(examples), len(ROLES))
         orders = [text_hashes(examples)]
         if examples.pairs is not None:
-            orders.append(_hashed(normalise_all(examples.pairs, examples.texts)))
+            orders.append(
+                _hashed(
+                    normalise_all(
+                        [(second, first) for first, second in zip(examples.texts, examples.pairs, strict=True)]
+                    )
+                )
+            )
         for place, role in reversed(list(enumerate(ROLES))):
             for hashes in orders:
                 found[np.isin(hashes, self.roles.get(role, np.empty(0, _HASH)))] = place
@@ -117,7 +123,7 @@ class UsedTexts:
 
 def text_hashes(examples: Examples) -> np.ndarray:
     """The hash of each normalised text, or pair of texts, `[n]`, uint64, in their order."""
-    return _hashed(normalise_all(examples.texts, examples.pairs))
+    return _hashed(normalise_all(examples.inputs))
 
 
 def _hashed(keys: list[str]) -> np.ndarray:

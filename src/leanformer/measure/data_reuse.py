@@ -115,7 +115,7 @@ def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact
         f"what {name} was trained with is not recorded; that these texts are new to it is for you to know"
         for name in known.unknown
     ]
-    groups = group_rows(normalise_all(examples.texts, examples.pairs))
+    groups = group_rows(normalise_all(examples.inputs))
     repeats = sorted(row for rows in groups.values() for row in rows[1:])
     return Use(
         len(examples), used, reported, tuple(repeats), "; ".join(dict.fromkeys(forbids)) or None,
