@@ -140,6 +140,11 @@ class Tokenizer:
         """Whether the ids of most texts are put together from those of words (`words.cache`)."""
         return self._words is not None
 
+    def forget_words(self) -> None:
+        """Empty the word cache, so that texts cost again what texts of unknown words cost; their ids are the same."""
+        if self._words is not None:
+            self._words.forget()
+
     @property
     def vocabulary_size(self) -> int:
         return self._tokenizer.get_vocab_size()

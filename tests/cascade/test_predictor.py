@@ -186,3 +186,14 @@ def test_three_members(tmp_path: Path, members: list[Artifact]):
     predictor = open_predictor(write_cascade(three, plan, tmp_path / "cascade"), threads=1)
     expected = np.stack(values)[answering, np.arange(len(TEXTS))]
     np.testing.assert_allclose(logits(predictor, TEXTS), expected, atol=1e-5)
+
+
+def test_all_members_forget_their_words(cascade: Artifact):
+    predictor = open_predictor(cascade, threads=1)
+    assert isinstance(predictor, CascadePredictor)
+    for _ in range(3):
+        logits(predictor, TEXTS)
+    caches = [member._tokenizer._words for member in predictor.members.values()]  # type: ignore[attr-defined]
+    assert any(cache._known for cache in caches)
+    predictor.forget_words()
+    assert not any(cache._known for cache in caches)

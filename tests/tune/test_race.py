@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Entrant, interval, race
+from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Entrant, race
 
 
 class Track:
@@ -86,12 +86,3 @@ def test_without_runners_and_without_time_there_is_still_a_noise():
     track = Track(noise=0.1)
     verdict = race(track.runner("reference", 0.1), [], seconds=0, clock=track.clock)
     assert verdict.finalists == [] and verdict.rounds == FINAL_ROUNDS and verdict.noise >= 0.01
-
-
-def test_the_interval_of_a_median():
-    values = np.random.default_rng(1).normal(3.0, 1.0, 400)
-    low, high = interval(values)
-    assert low < np.median(values) < high and 0.1 < high - low < 0.5
-    assert interval([2.0]) == (2.0, 2.0)
-    wide_low, wide_high = interval(values, 0.999)
-    assert wide_low < low and wide_high > high

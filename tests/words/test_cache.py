@@ -300,6 +300,26 @@ def test_most_texts_never_reach_the_tokenizer(tmp_path: Path) -> None:
     assert [row.tolist() for row in ours.encode(texts[::-1])] == expected[::-1]
 
 
+def test_forgotten_words_are_asked_for_again(tmp_path: Path) -> None:
+    ours = Tokenizer(tiny_tokenizer(tmp_path), 16)
+    texts = list(tiny_texts(200, seed=3)[0])
+    words = ours._words
+    assert words is not None
+    for _ in range(3):
+        expected = [row.tolist() for row in ours.encode(texts)]
+    assert words._known and words._met
+    ours.forget_words()
+    assert not words._known and not words._met
+    library, words._tokenizer = words._tokenizer, None
+    with pytest.raises(AttributeError):
+        ours.encode(texts)
+    words._tokenizer = library
+    assert [row.tolist() for row in ours.encode(texts)] == expected
+    without = Tokenizer(tiny_tokenizer(tmp_path), 16, cache=False)
+    without.forget_words()
+    assert [row.tolist() for row in without.encode(texts)] == expected
+
+
 def test_a_tokenizer_that_does_something_else_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parts are read one by one; what they do together is compared before the cache is used."""
     import leanformer.words.cache as module

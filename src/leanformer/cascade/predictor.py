@@ -77,6 +77,12 @@ class CascadePredictor:
         parts = [self.members[firsts[group]].tokenize(texts) for group in sorted(firsts)]
         return [join(each) for each in zip(*parts, strict=True)]
 
+    def forget_words(self) -> None:
+        """Empty the word caches of all members that have one."""
+        for member in self.members.values():
+            if (forget := getattr(member, "forget_words", None)) is not None:
+                forget()
+
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, classes]`, float32, of the members whose answers stand."""
         groups = len(set(self._groups.values()))

@@ -94,6 +94,10 @@ class TorchPredictor:
             return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
         return self._tokenizer.encode(texts)
 
+    def forget_words(self) -> None:
+        """Empty the tokenizer's word cache (`Tokenizer.forget_words`)."""
+        self._tokenizer.forget_words()
+
     @cached_property
     def _sentences(self) -> SentenceTokenizer:
         return SentenceTokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens)

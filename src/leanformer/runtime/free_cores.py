@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from leanformer.runtime.cores import allowed_processors
@@ -49,15 +49,29 @@ class FreeCores:
 
     def _busy(self) -> float | None:
         """Seconds that the allowed processors have worked since the start; None where that is not told."""
-        try:
-            lines = [line.split() for line in self._stat.read_text(encoding="ascii").splitlines()]
-            rows = [
-                [int(one) for one in line[1:9]]
-                for line in lines
-                if line[0][:3] == "cpu" and line[0][3:].isdigit() and int(line[0][3:]) in self._processors
-            ]
-            idle = (3, 4)  # idle, and waiting for a disk
-            ticks = sum(value for row in rows for place, value in enumerate(row) if place not in idle)
-            return ticks / os.sysconf("SC_CLK_TCK") if rows else None
-        except (OSError, ValueError, IndexError, AttributeError):
-            return None
+        told = processor_seconds(self._stat, self._processors)
+        return None if told is None else sum(value for name, value in told.items() if name not in IDLE)
+
+
+STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+# Waiting for a disk is idle, too.
+IDLE = ("idle", "iowait")
+
+
+def processor_seconds(stat: Path, processors: Collection[int]) -> dict[str, float] | None:
+    """Seconds that `processors` have spent in each of `STATES` since the start; None where the system does not tell.
+
+    Args:
+        stat: /proc/stat, or a file like it.
+    """
+    try:
+        lines = [line.split() for line in stat.read_text(encoding="ascii").splitlines()]
+        rows = [
+            [int(one) for one in line[1:9]]
+            for line in lines
+            if line[0][:3] == "cpu" and line[0][3:].isdigit() and int(line[0][3:]) in processors
+        ]
+        ticks = os.sysconf("SC_CLK_TCK")
+        return {name: sum(column) / ticks for name, column in zip(STATES, zip(*rows, strict=True), strict=True)}
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None

@@ -181,6 +181,10 @@ class LightPredictor(GraphRunner):
             return [one.ids for _, each in self._begin(texts, self._windows_of_each)() for one in each]
         return self._begin(texts, self._tokenizer.encode)()
 
+    def forget_words(self) -> None:
+        """Empty the tokenizer's word cache (`Tokenizer.forget_words`), as timing does before each turn."""
+        self._tokenizer.forget_words()
+
     def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
         """Each chunk and its logits, in order, with the next chunk tokenized beside the present one (`runtime.stream`).
 

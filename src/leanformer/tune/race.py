@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Gains below this are not worth another engine, however sure they are.
-LEAST_NOISE = 0.01
-FINAL_ROUNDS, FINALISTS, _FINAL_SHARE = 7, 4, 0.4
-_RESAMPLES = 2000
+from leanformer.metrics.rounds import LEAST_NOISE, LEAST_ROUNDS, median_interval
+
+FINAL_ROUNDS, FINALISTS, _FINAL_SHARE = LEAST_ROUNDS, 4, 0.4
 
 
 @dataclass(eq=False)
@@ -73,7 +72,7 @@ class RaceResult:
     def faster(self, one: Entrant) -> bool:
         """Whether it is faster than the reference by more than the noise, and surely so."""
         # With more finalists it is more likely that one of them looks better than it is (Bonferroni).
-        low, _ = interval(np.log(one.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
+        low, _ = median_interval(np.log(one.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
         return math.log(one.speedup) > self.noise and low > 0
 
 
@@ -108,16 +107,8 @@ def race(
     while rounds < FINAL_ROUNDS or clock() < start + seconds:
         _round(reference, [again, *alive], random, final=True)
         rounds += 1
-    low, high = interval(np.log(again.final_ratios))
+    low, high = median_interval(np.log(again.final_ratios))
     return RaceResult(max(LEAST_NOISE, -low, high), rounds, sorted(alive, key=lambda one: -one.speedup))
-
-
-def interval(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: int = 13) -> tuple[float, float]:
-    """Bootstrap interval of the median of `values` (percentile method)."""
-    array = np.asarray(values, dtype=np.float64)
-    drawn = np.random.default_rng(seed).integers(0, len(array), (_RESAMPLES, len(array)))
-    low, high = np.quantile(np.median(array[drawn], axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _round(reference: Entrant, others: Sequence[Entrant], random: np.random.Generator, *, final: bool = False) -> None:

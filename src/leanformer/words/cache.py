@@ -70,6 +70,12 @@ class WordCache:
         """See `forking`: what is known stays known, and no thread of the parent holds the lock here."""
         self._lock = Lock()
 
+    def forget(self) -> None:
+        """Know no word any more, as when it was made."""
+        with self._lock:
+            # New ones, for another thread may be reading the old ones.
+            self._known, self._met = {}, set()
+
     @classmethod
     def of(cls, tokenizer: RustTokenizer, max_tokens: int, **options: Any) -> WordCache | None:
         """A cache for a tokenizer whose words stand alone, and that leaves room for more than `overlap`; or None."""
