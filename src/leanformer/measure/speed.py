@@ -1,20 +1,28 @@
-"""Latency and throughput of several predictors on the same texts, taken in turn so that drift falls on all alike."""
+"""Latency and throughput of several predictors on the same texts, in rounds in which each is timed once.
+
+A machine that is slow for a while is slow for all who run in that round, so that figures of the same round can be
+compared (`metrics.rounds`). The figure of a predictor is its median over the rounds.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 
-from leanformer.predictor import Predictor, chunked, logits_by_chunk
+from leanformer.measure.turns import Figures, Timed
+from leanformer.predictor import Predictor
 from leanformer.progress import Status
 from leanformer.report import LATENCY_PERCENTS
 from leanformer.task import Text
 
 # Worker threads of one library may still spin for a moment after its last call; let them come to rest.
 _SETTLE_SECONDS = 0.25
+# Of so many rounds and more, those that are timed seldom skip every other one.
+_MANY_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,12 @@ class Speed:
     tokenizer_ms_p50: float
     throughput_per_second: float
     throughput_median: float
+    throughput_warm: float
     inference_per_second: float
     throughput_n: int
     latency_ms_quantiles: tuple[float, ...]
     cpu_seconds_per_1000: float
+    rounds: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,29 @@ class SpeedSettings:
     """How long to measure.
 
     Attributes:
-        rounds: turns that each predictor takes.
-        latency_texts: texts timed one at a time, over all rounds.
+        rounds: in each of them every predictor takes a turn, or every other round if it is one to be timed seldom.
+        latency_texts: texts timed one at a time, over all these rounds.
         seconds: wall-clock seconds that one turn's throughput run may take; a predictor too slow for all texts
             in that time is timed on a seeded sample of them.
+        patience: where it is not sure yet which is the best, further rounds of those in question may take so many
+            times `seconds`.
     """
 
-    rounds: int = 3
+    rounds: int = 5
     latency_texts: int = 300
-    seconds: float = 8.0
+    seconds: float = 5.0
+    patience: float = 12.0
+
+
+class Contest(Protocol):
+    """What further rounds are to decide: the best by `goal`, "throughput" or "latency"."""
+
+    @property
+    def goal(self) -> str: ...
+
+    def undecided(self, figures: Sequence[Figures]) -> list[int]:
+        """The numbers of the predictors among which it is not sure which is the best; none where it is."""
+        ...
 
 
 def measure_speed(
@@ -56,90 +80,79 @@ def measure_speed(
     settings: SpeedSettings,
     *,
     seed: int = 13,
+    others: Sequence[Text] = (),
+    seldom: Collection[int] = (),
+    contest: Contest | None = None,
+    clock: Callable[[], float] = time.perf_counter,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Speed]:
-    """Measure all predictors on `texts`, tokenizer included, after a warm-up of each in each round."""
-    order = np.random.default_rng(seed).permutation(len(texts))
-    singles = [texts[order[i % len(order)]] for i in range(settings.latency_texts)]
-    samples = [sample(predictor, [texts[i] for i in order], settings.seconds) for predictor in predictors]
-    whole: list[list[float]] = [[] for _ in predictors]
-    tokenizing: list[list[float]] = [[] for _ in predictors]
-    rates: list[list[float]] = [[] for _ in predictors]
-    inference: list[list[float]] = [[] for _ in predictors]
-    busy = [0.0 for _ in predictors]
-    for turn in range(settings.rounds):
-        for index, predictor in enumerate(predictors):
-            time.sleep(_SETTLE_SECONDS)
-            for text in singles[:5]:
-                predictor.infer(predictor.tokenize([text]))
-            for text in singles[turn :: settings.rounds]:
-                start = time.perf_counter()
-                rows = predictor.tokenize([text])
-                middle = time.perf_counter()
-                predictor.infer(rows)
-                whole[index].append(time.perf_counter() - start)
-                tokenizing[index].append(middle - start)
-            predictor.infer(predictor.tokenize(samples[index][:64]))
-            seconds, inferring, cpu = _throughput(predictor, samples[index])
-            busy[index] += cpu
-            rates[index].append(len(samples[index]) / seconds)
-            inference[index].append(len(samples[index]) / inferring)
-        say(Status(f"timing: round {turn + 1} of {settings.rounds}"))
-    return [
-        _summary(whole[i], tokenizing[i], rates[i], inference[i], len(samples[i]), busy[i])
-        for i in range(len(predictors))
-    ]
+    """Measure all predictors on `texts`, tokenizer included, in rounds, in another order in each.
 
-
-def _throughput(predictor: Predictor, texts: Sequence[Text]) -> tuple[float, float, float]:
-    """Seconds for all texts, seconds for their inference alone, and CPU-seconds for all of it.
-
-    A predictor that tokenizes beside inference does both at once, as it would for its users; its inference is then
-    timed by itself once more.
+    Args:
+        others: further texts like these. Before each turn the word cache of a predictor is emptied and has read them
+            once, so that what is timed is a program that has read texts, but not those that it is asked.
+        seldom: numbers of slow predictors that are compared with and not chosen.
+        contest: what is to be decided; None has no rounds beyond `settings.rounds`.
     """
-    beside = hasattr(predictor, "stream")
-    cpu, start = time.process_time(), time.perf_counter()
-    for _ in logits_by_chunk(predictor, chunked(texts)) if beside else ():
-        pass
-    streamed, streamed_cpu = time.perf_counter(), time.process_time()
-    rows = predictor.tokenize(texts)
-    middle = time.perf_counter()
-    predictor.infer(rows)
-    end = time.perf_counter()
-    if beside:
-        return streamed - start, end - middle, streamed_cpu - cpu
-    return end - start, end - middle, time.process_time() - cpu
+    random = np.random.default_rng(seed)
+    shuffled = [texts[i] for i in random.permutation(len(texts))]
+    singles = [shuffled[i % len(shuffled)] for i in range(max(settings.latency_texts, settings.rounds))]
+    often = [number for number in range(settings.rounds) if number % 2 == 0 or settings.rounds < _MANY_ROUNDS]
+    timed = [
+        Timed(
+            predictor, sample(predictor, shuffled, settings.seconds, clock), singles, others,
+            turns=len(often) if index in seldom else settings.rounds, clock=clock,
+        )
+        for index, predictor in enumerate(predictors)
+    ]  # fmt: skip
+
+    def play(number: int, members: Sequence[int], goal: str | None) -> None:
+        for place in random.permutation(len(members)):
+            time.sleep(_SETTLE_SECONDS)
+            timed[members[place]].turn(number, goal)
+
+    for number in range(settings.rounds):
+        play(number, [i for i in range(len(timed)) if i not in seldom or number in often], None)
+        say(Status(f"timing: round {number + 1} of {settings.rounds}"))
+    number, start = settings.rounds, clock()
+    while contest is not None and (members := contest.undecided([each.figures for each in timed])):
+        needed = sum(timed[index].seconds(contest.goal) + _SETTLE_SECONDS for index in members)
+        if clock() - start + needed > settings.patience * settings.seconds:
+            break
+        play(number, members, contest.goal)
+        number += 1
+        say(Status(f"timing: round {number}, {len(members)} rungs in question"))
+    return [_summary(each) for each in timed]
 
 
-def _summary(
-    seconds: list[float],
-    tokenizing: list[float],
-    rates: list[float],
-    inference: list[float],
-    texts: int,
-    busy: float,
-) -> Speed:
-    p50, p95, p99 = (float(value) for value in np.percentile(np.array(seconds) * 1000, [50, 95, 99]))
+def _summary(timed: Timed) -> Speed:
+    figures, ms = timed.figures, 1000 * np.array(timed.latencies)
+    p50, p95, p99 = (float(value) for value in np.percentile(ms, [50, 95, 99]))
+    median = {name: float(np.median(list(rounds.values()))) for name, rounds in asdict(figures).items()}
     return Speed(
         latency_ms_p50=p50,
         latency_ms_p95=p95,
         latency_ms_p99=p99,
-        latency_n=len(seconds),
-        tokenizer_ms_p50=float(np.median(tokenizing) * 1000),
-        throughput_per_second=max(rates),
-        throughput_median=float(np.median(rates)),
-        inference_per_second=max(inference),
-        throughput_n=texts,
-        latency_ms_quantiles=tuple(float(one) for one in np.percentile(np.array(seconds) * 1000, LATENCY_PERCENTS)),
-        cpu_seconds_per_1000=1000 * busy / (texts * len(rates)),
+        latency_n=len(ms),
+        tokenizer_ms_p50=float(np.median(timed.tokenizing) * 1000),
+        throughput_per_second=median["throughput"],
+        throughput_median=median["throughput"],
+        throughput_warm=median["warm"],
+        inference_per_second=median["inference"],
+        throughput_n=len(timed.sample),
+        latency_ms_quantiles=tuple(float(value) for value in np.percentile(ms, LATENCY_PERCENTS)),
+        cpu_seconds_per_1000=1000 * timed.cpu / (len(timed.sample) * len(figures.throughput)),
+        rounds=figures.to_json(),
     )
 
 
-def sample(predictor: Predictor, texts: list[Text], seconds: float) -> list[Text]:
+def sample(
+    predictor: Predictor, texts: list[Text], seconds: float, clock: Callable[[], float] = time.perf_counter
+) -> list[Text]:
     """As many of the (shuffled) texts as the predictor scores in about `seconds`, at least 64."""
     trial = texts[:64]
     predictor.infer(predictor.tokenize(trial))
-    start = time.perf_counter()
+    start = clock()
     predictor.infer(predictor.tokenize(trial))
-    rate = len(trial) / (time.perf_counter() - start)
+    rate = len(trial) / (clock() - start)
     return texts[: max(64, int(rate * seconds))]
