@@ -50,7 +50,7 @@ QUALITY = ("quality", "dev_quality", "interval", "loss", "worst", "figures")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     threads = allowed_cores()
     torch.set_num_threads(threads)
@@ -99,24 +99,33 @@ def main() -> None:
                         entry(int8, f"{title}, int8", f"{title}, fp32 graph")]  # fmt: skip
         report = measure_ladder(
             entries, data, title="BERT-base size, random weights: speed alone", metric="(none)", threads=threads,
-            speed=SpeedSettings(rounds=arguments.rounds, latency_texts=90, seconds=6.0), memory=False, need_dev=False,
+            speed=SpeedSettings(rounds=arguments.rounds, latency_texts=90), memory=False, need_dev=False,
             say=print,
         )  # fmt: skip
     result: dict[str, Any] = json.loads(json.dumps(report.to_json()))
     first = result["rungs"][0]
     kept = ("name", "runtime", "latency_ms_p50", "latency_ms_p95", "latency_n", "throughput_per_second",
-            "throughput_median", "throughput_n", "bytes", "parameters", "flops_per_text")  # fmt: skip
+            "throughput_median", "throughput_warm", "throughput_n", "rounds", "intervals", "speedup", "over_batched",
+            "bytes", "parameters", "flops_per_text")  # fmt: skip
     rows = [
         {key: rung[key] for key in kept if key in rung}
         | {
-            "times_throughput": rung["throughput_per_second"] / first["throughput_per_second"],
+            "times_throughput": rung["speedup"],
             "times_latency": first["latency_ms_p50"] / rung["latency_ms_p50"],
         }
         for rung in result["rungs"]
     ]
     write_json(
         RESULTS / "base_size.json",
-        {"what": report.title, "texts": arguments.texts, "machine": result["machine"], "rungs": rows, **provenance()},
+        {
+            "what": report.title,
+            "texts": arguments.texts,
+            "machine": result["machine"],
+            "machine_load": result["machine_load"],
+            "timing": result["timing"],
+            "rungs": rows,
+            **provenance(),
+        },
     )
     for row in rows:
         print(f"{row['name']}: {row['throughput_per_second']:.1f} texts/s, {row['times_throughput']:.1f}x; p50 "

@@ -67,7 +67,7 @@ WHAT_DIFFERS = (
     "machine with 16. Our throughput is for many texts at once from the first batched rung on, theirs only in the "
     "last steps.",
     "Energy, CPU-seconds and USD are from a single run of one minute per rung, one rung after the other. The "
-    "throughput of the stored ladder is the best of several interleaved rounds, and differs from it.",
+    "throughput of the stored ladder is the median of interleaved rounds, and differs from it.",
 )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.pages.outdated import mark
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
+from leanformer.first_rungs import present_name
 from leanformer.metrics.noninferiority import noninferiority_p
 from leanformer.render.markdown import table_markdown
 from leanformer.render.table import number
@@ -40,7 +41,7 @@ def quality() -> str:
 def ladder_table(ladder: dict[str, Any]) -> str:
     rows = [
         (
-            name,
+            present_name(name),
             f"{100 * rung['quality']:.2f}",
             f"{100 * rung['drop']:+.2f} ({100 * rung['drop_low']:+.1f} to {100 * rung['drop_high']:+.1f})",
             f"{100 * rung['agreement']:.1f}",
@@ -60,7 +61,8 @@ def paragraph(ladder: dict[str, Any]) -> str:
     name, rung = list(ladder["rungs"].items())[-1]
     reference, loss, n = ladder["rungs"][ladder["reference"]], rung["loss"], ladder["n"]
     said = [
-        f"On {n:,} test texts, '{name}' lost {100 * rung['drop']:.2f} points against '{ladder['reference']}' (95 % "
+        f"On {n:,} test texts, '{name}' lost {100 * rung['drop']:.2f} points against "
+        f"'{present_name(ladder['reference'])}' (95 % "
         f"interval {100 * rung['drop_low']:+.1f} to {100 * rung['drop_high']:+.1f}): {loss['changed']} predictions "
         f"changed, of which {loss['lost']} became wrong and {loss['gained']} became right.",
         f"{carried(loss['classes'], 'class')} {carried(loss['lengths'], 'length')}",
@@ -100,7 +102,7 @@ def energy() -> str:
     names = [rung["name"] for rung in result["rungs"]]
     rows = [
         (
-            f"{rung['name']} ({rung['ladder']})" if names.count(rung["name"]) > 1 else rung["name"],
+            present_name(rung["name"]) + (f" ({rung['ladder']})" if names.count(rung["name"]) > 1 else ""),
             f"{100 * rung['accuracy']:.2f}",
             figure(rung["joules_per_1000"]),
             rung["status"],

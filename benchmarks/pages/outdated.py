@@ -78,7 +78,9 @@ def reasons(part: Mapping[str, Any], depends: Iterable[str], now: Mapping[str, s
         *first, last = changed
         found.append(f"before the last change of {' and '.join(filter(None, [', '.join(first), last]))}")
     shares = part.get("load") or {}
-    if any((shares.get(name) or 0.0) > most for name, most in BUSY.items()):
+    # A ladder says how busy it was while its rungs were timed, and not while they were made.
+    timed = part.get("machine_load")
+    if timed["busy"] if timed else any((shares.get(name) or 0.0) > most for name, most in BUSY.items()):
         found.append("on a busy machine")
     return found
 

@@ -20,6 +20,8 @@ from benchmarks.pages.summary import summary
 from benchmarks.paths import RESULTS, ROOT
 from benchmarks.runtime.rows import QUALITY, TUNED, table
 from leanformer.files import write_text
+from leanformer.first_rungs import BATCHED, present_name
+from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.table import facts, number
 from leanformer.report import Report
@@ -30,8 +32,9 @@ def ladder() -> str:
     assert report.choice is not None
     lines = [
         "SST-2 (`python -m benchmarks.ladders.run sst2 --recipe thorough --result thorough`): MiniLM-L6-H384,",
-        "fine-tuned on 67,349 phrases, recipe `thorough`. `x` is throughput over the first rung, `x step` over the",
-        "rung that it builds on, `lost` is points of test accuracy against the teacher.",
+        "fine-tuned on 67,349 phrases, recipe `thorough`. `x` is throughput over the first rung, `over batched",
+        "PyTorch` over the third, `x step` over the rung that it builds on; `lost` is points of test accuracy against",
+        "the teacher.",
         "",
         ladder_markdown(report),
         "",
@@ -59,8 +62,9 @@ def recipes() -> str:
         report = shown = Report.read(RESULTS / "sst2" / f"{name}.json")
         assert report.choice is not None
         rows += [
-            f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | {rung.speedup:.1f} | "
-            f"{rung.speedup_over_unpadded or 0:.1f} | {number(rung.latency_ms_p50)} | {100 * rung.quality:.2f} "
+            f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | "
+            f"{over(rung.over_batched)}{busy_mark(report)} | {rung.speedup:.1f} | {over(rung.speedup_over_unpadded)} | "
+            f"{number(rung.latency_ms_p50)} | {100 * rung.quality:.2f} "
             f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | {100 * (rung.dev_quality or 0):.2f} | "
             f"{number(rung.bytes / 1e6)} |"
             for rung in report.rungs[3:]
@@ -75,8 +79,8 @@ def recipes() -> str:
             f"fastformers` and so on; test n = {shown.rungs[0].n}, dev n = {shown.data['rows']['dev']};",
             f"{_on(shown.machine)}):",
             "",
-            "| recipe | rung | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
-            "|---|---|---|---|---|---|---|---|",
+            "| recipe | rung | over batched PyTorch | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
+            "|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
             f"All steps after the fine-tuning of the teacher took: {', '.join(times) or 'not stored'}; measuring the",
@@ -160,7 +164,8 @@ def sets() -> str:
         lost = 100 * (first.quality - last.quality)
         rows.append(
             f"| {name} ({what}; {first.n}) | {first.metric} {100 * first.quality:.1f} | {100 * last.quality:.1f} "
-            f"({lost:+.1f}) | {last.speedup:.0f} | {last.speedup_over_unpadded or 0:.0f} | "
+            f"({lost:+.1f}) | {over(last.over_batched)}{busy_mark(report)} | {last.speedup:.0f} | "
+            f"{over(last.speedup_over_unpadded)} | "
             f"{first.latency_ms_p50 / last.latency_ms_p50:.0f} | {number(last.latency_ms_p50)} | "
             f"{number(last.bytes / 1e6)} | {_kept(report)} |"
         )
@@ -168,13 +173,15 @@ def sets() -> str:
         [
             "What the recipe `fastformers` (a student of 3 layers, a third of its heads and half of its units cut,",
             "distilled again, int8) made of a fine-tuned MiniLM-L6 (`python -m benchmarks.ladders.run NAME --recipe",
-            "fastformers`): its last rung beside the first. `x` is throughput, `x latency` the median of one text at a",
-            "time, and `kept` the rung that is delivered unless more loss is allowed (1 point on dev), with its own",
-            "`x` and what it loses on test.",
+            "fastformers`): its last rung beside the teacher in PyTorch. `over batched PyTorch` is throughput over the",
+            "teacher in batches of texts of similar length, `x` over one text at a time, each padded to 128 tokens,",
+            "`x unpadded` over one text at a time; `x latency` is the median of one text at a time, `kept` the rung",
+            "that is delivered unless more loss is allowed (1 point on dev), with what it loses on test.",
             f"All on {_on(report.machine)}.",
             "",
-            "| data (test texts) | teacher | last rung (lost) | x | x unpadded | x latency | p50 ms | MB | kept |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| data (test texts) | teacher | last rung (lost) | over batched PyTorch | x | x unpadded | x latency | "
+            "p50 ms | MB | kept |",
+            "|---|---|---|---|---|---|---|---|---|---|",
             *rows,
         ]
     )
@@ -183,7 +190,12 @@ def sets() -> str:
 def _kept(report: Report) -> str:
     assert report.choice is not None
     (rung,) = (rung for rung in report.rungs if rung.name == report.choice["rung"])
-    return f"{rung.name}: {rung.speedup:.0f}x, {100 * (report.rungs[0].quality - rung.quality):+.1f}"
+    return f"{rung.name}: {over(rung.over_batched)}x, {100 * (report.rungs[0].quality - rung.quality):+.1f}"
+
+
+def over(value: float | None) -> str:
+    """A speedup, or that there is none to tell."""
+    return "-" if value is None else f"{value:.1f}"
 
 
 def importance() -> str:
@@ -198,12 +210,13 @@ def importance() -> str:
             "benchmarks/recipes/pruning.yaml --result pruning`; test n = "
             f"{report.rungs[0].n}, dev n = {report.data['rows']['dev']}; {_on(report.machine)}):",
             "",
-            "| which heads and units go | test, 95 % interval | dev | x unpadded |",
-            "|---|---|---|---|",
+            "| which heads and units go | test, 95 % interval | dev | over batched PyTorch | x unpadded |",
+            "|---|---|---|---|---|",
             *(
                 f"| {'none' if rung.name == 'our ONNX graph' else rung.name} | {100 * rung.quality:.2f} "
                 f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | "
-                f"{100 * (rung.dev_quality or 0):.2f} | {rung.speedup_over_unpadded or 0:.1f} |"
+                f"{100 * (rung.dev_quality or 0):.2f} | {over(rung.over_batched)}{busy_mark(report)} | "
+                f"{over(rung.speedup_over_unpadded)} |"
                 for rung in report.rungs[3:]
             ),
         ]
@@ -236,19 +249,22 @@ def compared() -> str:
 
 def base_size() -> str:
     result = json.loads((RESULTS / "base_size.json").read_text(encoding="utf-8"))
+    rungs = {present_name(rung["name"]): rung for rung in result["rungs"]}
+    first, batched = next(iter(rungs.values())), rungs[BATCHED]
     rows = [
-        f"| {rung['name']} | {rung['times_throughput']:.1f} | {number(rung['throughput_per_second'])} | "
+        f"| {name} | {rung['throughput_median'] / batched['throughput_median']:.1f} | "
+        f"{rung['throughput_median'] / first['throughput_median']:.1f} | {number(rung['throughput_median'])} | "
         f"{number(rung['latency_ms_p50'])} | {rung['times_latency']:.1f} | {number(rung['bytes'] / 1e6)} |"
-        for rung in result["rungs"]
+        for name, rung in rungs.items()
     ]
     return "\n".join(
         [
             "Speed alone, of a teacher of BERT-base's size whose weights are random, so that nothing can be said of",
-            f"quality (`python -m benchmarks.ladders.base_size`, {result['texts']} texts of SST-2,",
+            f"quality (`python -m benchmarks.ladders.base_size`, {result['texts']} texts of SST-2, medians of rounds,",
             f"{result['machine']['cpu']}, {result['machine']['threads']} threads):",
             "",
-            "| rung | x | texts/s | p50 ms | x latency | MB |",
-            "|---|---|---|---|---|---|",
+            "| rung | over batched PyTorch | x | texts/s | p50 ms | x latency | MB |",
+            "|---|---|---|---|---|---|---|",
             *rows,
         ]
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from leanformer.first_rungs import BATCHED, present_name
 from leanformer.render.table import number
 
 SETS = ("sst2", "banking77")
@@ -82,14 +83,14 @@ def _predictor(search: dict[str, Any]) -> list[str]:
 def _cascade(result: dict[str, Any]) -> list[str]:
     calibration, outcome, target = result["calibration"], result["outcome"], result["target"]
     promise = calibration["promise"]
+    times = {present_name(name): value for name, value in target["times_teacher_throughput"].items()}
     return [
         f"A cascade on {result['data']}, calibrated on {calibration['rows']} dev texts for at most "
         f"{promise['max_loss']:g} {'point' if promise['max_loss'] == 1 else 'points'} lost at "
         f"{100 * promise['confidence']:.0f} % confidence: on test (n = "
         f"{outcome['counts']['n']:,}) {-outcome['lost_points']:+.2f} points, {outcome['answered'][0]:,} texts answered "
         f"by the small model; {100 * target['share_of_teacher_accuracy']:.1f} % of the teacher's accuracy at "
-        f"{target['times_teacher_throughput']['batches by length']:.1f} times its throughput (PyTorch, batches by "
-        "length; `benchmarks/ladders/cascade.py`)."
+        f"{times[BATCHED]:.1f} times its throughput ({BATCHED}; `benchmarks/ladders/cascade.py`)."
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer import schema
+from leanformer.earlier_reports import brought_up
 from leanformer.errors import LeanformerError
 from leanformer.files import write_json
 from leanformer.measurements import rung_keys
@@ -41,11 +42,11 @@ class Rung:
         scores: further figures on test, by name: (value, low, high).
         latency_ms_p50, _p95, _p99: one text at a time, tokenizer included; latency_n texts.
         tokenizer_ms_p50: the tokenizer's part of it.
-        throughput_per_second: test texts per second, tokenizer included, all allowed threads: the best of the
-            rounds; throughput_median is their median; throughput_n texts per round.
+        throughput_per_second, throughput_median: test texts per second, tokenizer included, all allowed threads, of
+            texts that the word cache has not read: the median of the rounds, throughput_n texts in each.
         inference_per_second: the same without the tokenizer.
-        speedup, speedup_over_unpadded: throughput over that of the first rung and of the unpadded PyTorch one; None
-            where there is no such rung (a bench).
+        speedup, speedup_over_unpadded: throughput over that of the first rung and of PyTorch one text at a time, the
+            median of the ratios of the rounds that both were timed in; None where there is no such rung (a bench).
         marginal: throughput over that of the rung named in `after`.
         usd_per_100m: USD for 100 million texts at the price stated in the report.
         bytes: of the artifact on disk. parameters: of the model, None where unknown.
@@ -67,6 +68,12 @@ class Rung:
             processor; see `shapes.flops.traffic_bytes`.
         lost: labels that the first rung finds on dev and this one does not, with counts; see `measure.lost`.
         peak_share: operations per second without the tokenizer, over `Report.peak`.
+        over_batched: throughput over that of PyTorch in batches by length; None where there is no such rung.
+        throughput_warm: texts per second when the word cache knows every word of the texts.
+        rounds: the figures of each round: "throughput", "warm" (texts per second), "inference" (the same without the
+            tokenizer) and "latency" (median ms), each {number of the round, from "1": figure}.
+        intervals: 95 % intervals of "speedup", "speedup_over_unpadded", "over_batched" and "marginal", each
+            [low, high]; bootstrap of the median of the rounds.
         measured: what was measured on request, by its key (see `measurements`); in JSON each key stands in the rung
             itself, null where it was not asked for.
     """
@@ -125,6 +132,10 @@ class Rung:
     traffic_bytes_per_text: int | None = None
     peak_share: float | None = None
     lost: tuple[str, ...] = ()
+    over_batched: float | None = None
+    throughput_warm: float | None = None
+    rounds: dict[str, Any] | None = None
+    intervals: dict[str, Any] | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -143,13 +154,18 @@ class Report:
         machine: fingerprint (see `machine.fingerprint`).
         data: name, hashes and sizes of the splits.
         price: {"usd_per_hour", "basis"}.
-        choice: the chosen rung and why, once there is one: {"rung", "goal", "max_drop", "status", "reason"}.
+        choice: the chosen rung and why, once there is one: {"rung", "goal", "max_drop", "status", "reason", "sure",
+            "rivals"}; `sure` tells whether no other rung may be as good within the noise (null where that is not
+            known), and `rivals` are those that may, each {"rung", "ratio", "low", "high", "rounds"}.
         notes: what the reader must know: what was left out and why, texts in more than one split, ...
         recipe: the recipe as run, options and seed; None for a bench.
         command: the command line that made it; None where it was not one, or the report is an earlier version's.
         peak: the machine's own rate of operations, {"flops_per_second", "method"}; see `measure.peak`.
         training: what making the models took, one entry a step: {"step", "technique", "whole", "energy"}, the last as
             `measure.energy.Energy` or None; never added to what answering takes. See `recipe.effort`.
+        machine_load: what else ran while it was timed, `measure.load.Load` as JSON; `busy` marks the figures.
+        timing: how it was timed: {"rounds", "read_before"}, rounds of every rung, and texts that a word cache has read
+            before each turn.
     """
 
     title: str
@@ -163,6 +179,8 @@ class Report:
     command: str | None = None
     peak: dict[str, Any] | None = None
     training: tuple[dict[str, Any], ...] = ()
+    machine_load: dict[str, Any] | None = None
+    timing: dict[str, Any] | None = None
     format_version: int = field(default=REPORT_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -184,6 +202,7 @@ class Report:
                     "  remedy: upgrade Leanformer, or measure again (leanformer bench)"
                 )
             _SCHEMA(value, "report")
+            value = brought_up(value)
             names = {field_.name for field_ in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
             rungs = tuple(_rung(rung) for rung in value["rungs"])
@@ -237,14 +256,23 @@ def _of_fields(kind: type) -> schema.Check:
 
 def _check_rung(value: Any, place: str) -> None:
     _RUNG(value, place)
+    schema.fields({}, {"rounds": schema.nullable(_ROUNDS), "intervals": schema.nullable(_INTERVALS)})(value, place)
     schema.fields({}, dict.fromkeys(rung_keys(), schema.nullable(schema.named())))(value, place)
 
 
 _RUNG = _of_fields(Rung)
+_ROUNDS = schema.named(schema.named(schema.number()))
+_INTERVALS = schema.named(schema.listed(schema.number(), 2, 2))
 _DATA = schema.fields({}, {"splits": schema.named(schema.nullable(schema.text()))})
 _SCHEMA = schema.fields(
     {"format_version": schema.whole(), "title": schema.text(), "rungs": schema.listed(_check_rung)},
-    {"notes": schema.listed(schema.text()), "machine": schema.named(), "data": _DATA},
+    {
+        "notes": schema.listed(schema.text()),
+        "machine": schema.named(),
+        "data": _DATA,
+        "machine_load": schema.nullable(schema.named()),
+        "timing": schema.nullable(schema.named()),
+    },
 )
 
 

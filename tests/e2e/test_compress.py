@@ -64,7 +64,8 @@ def test_quick(quick: Compressed):
     result, lean = quick, quick.artifact.path
     assert result.within
     assert [rung.name for rung in result.report.rungs] == [
-        "PyTorch, padded to 64", "no padding", "batches by length", "our ONNX graph", "int8",
+        "PyTorch, one text at a time, padded to 64", "PyTorch, one text at a time", "PyTorch, batches by length",
+        "our ONNX graph", "int8",
     ]  # fmt: skip
     first, *_, fp32, int8 = result.report.rungs
     assert first.quality > 0.6
@@ -118,8 +119,8 @@ def test_distil_makes_a_student_and_a_second_run_finds_it(teacher: Artifact, tmp
     assert first.within
     rungs = {rung.name: rung for rung in first.report.rungs}
     assert rungs["distilled to 3 layers"].after == "our ONNX graph"
-    assert rungs["int8"].parameters is not None and rungs["no padding"].parameters is not None
-    assert rungs["int8"].parameters < rungs["no padding"].parameters
+    assert rungs["int8"].parameters is not None and rungs["PyTorch, one text at a time"].parameters is not None
+    assert rungs["int8"].parameters < rungs["PyTorch, one text at a time"].parameters
     assert first.report.choice is not None
     assert first.report.choice["rung"] == "int8", "the smallest is the student in int8"
     assert [entry["step"] for entry in first.artifact.history] == [

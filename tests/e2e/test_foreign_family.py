@@ -49,7 +49,7 @@ def test_quick_goes_through_and_says_what_could_not_be_done(deberta: Path, tmp_p
     assert len(result.report.rungs) == 3
     assert all(rung.runtime.startswith("PyTorch") and rung.format == "transformers" for rung in result.report.rungs)
     assert result.report.choice is not None
-    assert result.report.choice["rung"] == "batches by length"
+    assert result.report.choice["rung"] == "PyTorch, batches by length"
     assert "no compressed rung could be made (see the notes)" in result.report.choice["reason"]
     told = [note for note in result.report.notes if note.startswith("left out: ")]
     assert [note.split(": ")[1] for note in told] == ["onnx", "int8"]
@@ -68,7 +68,7 @@ def test_it_teaches_a_student_of_a_mapped_family(deberta: Path, bert: Path, tmp_
     assert result.within
     names = [rung.name for rung in result.report.rungs]
     assert names[3:] == ["distilled to 3 layers", "int8"]
-    assert result.report.rungs[3].after == "batches by length"
+    assert result.report.rungs[3].after == "PyTorch, batches by length"
     assert result.report.choice is not None
     assert result.report.choice["rung"] == "int8"
     assert leanformer.load(tmp_path / "lean", threads=1).predict(["rain and snow"])[0].label in LABELS

@@ -100,7 +100,8 @@ def test_the_kind_is_found_in_the_data_and_kept_by_the_teacher(data: Dataset, ta
 
 def test_every_rung_is_measured_by_the_kind_s_own_figure(lean: Compressed, data: Dataset):
     assert [rung.name for rung in lean.report.rungs] == [
-        "PyTorch, padded to 64", "no padding", "batches by length", "our ONNX graph", "int8 (teacher)",
+        "PyTorch, one text at a time, padded to 64", "PyTorch, one text at a time", "PyTorch, batches by length",
+        "our ONNX graph", "int8 (teacher)",
         "distilled to 3 layers", "int8",
     ]  # fmt: skip
     assert data.test is not None

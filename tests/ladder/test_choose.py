@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from leanformer.errors import RecipeError
@@ -117,3 +118,54 @@ def test_a_rung_that_loses_a_label_is_chosen_only_when_asked():
     choice = choose((TEACHER, EXPORT, blind), goal="throughput", max_drop=1)
     assert (choice.rung.name, choice.within) == ("onnx", False)
     assert "'blind' loses alarm (0 found" in choice.reason and "--allow-lost-classes" in choice.reason
+
+
+def timed(name: str, dev: float, *throughput: float, **changes: Any) -> Rung:
+    """A rung with a figure for each round, and their median."""
+    rounds = {"throughput": {str(i + 1): value for i, value in enumerate(throughput)}}
+    return rung(name, dev, throughput_per_second=float(np.median(throughput)), rounds=rounds, **changes)
+
+
+def test_a_choice_within_the_noise_is_called_so():
+    """Figures of a busy machine, where pruned further looked better than its int8 by one per cent."""
+    further = timed("pruned further", 0.895, 284, 300, 150, 290, 280)
+    int8 = timed("pruned further, int8", 0.895, 280, 100, 410, 400, 198)
+    export = timed("graph", 0.9, 78, 80, 40, 90, 70, lossless=True)
+    choice = choose((TEACHER, export, further, int8), goal="throughput", max_drop=1)
+    assert choice.rung is further and choice.sure is False
+    (rival,) = choice.rivals
+    assert (rival.rung, rival.rounds) == ("pruned further, int8", 5)
+    assert rival.ratio == pytest.approx(284 / 280) and rival.low < 1 < rival.high
+    assert "not sure: 'pruned further' is within the noise of 'pruned further, int8'" in choice.reason
+    assert "graph" not in choice.reason
+
+
+def test_a_choice_that_every_round_confirms_is_sure():
+    fast = timed("fast", 0.895, 600, 60, 500)
+    choice = choose((TEACHER, timed("graph", 0.9, 100, 10, 90, lossless=True), fast), goal="throughput", max_drop=1)
+    assert (choice.rung, choice.sure, choice.rivals) == (fast, True, ())
+    assert "not sure" not in choice.reason
+
+
+def test_those_out_of_bounds_are_no_rivals():
+    bad = timed("bad", 0.5, 610, 590, 600)
+    ladder = (TEACHER, timed("graph", 0.9, 100, 100, 100, lossless=True), timed("fast", 0.895, 600, 600, 600), bad)
+    assert choose(ladder, goal="throughput", max_drop=1).sure is True
+
+
+def test_without_rounds_nobody_knows_whether_it_is_sure():
+    assert choose(LADDER, goal="throughput", max_drop=1).sure is None
+    assert choose(LADDER, goal="size", max_drop=1).sure is True
+    assert choose((TEACHER, EXPORT), goal="throughput", max_drop=1).sure is True, "there is no other"
+
+
+def test_latency_is_decided_by_its_own_rounds():
+    def one(name: str, *ms: float) -> Rung:
+        rounds = {"latency": {str(i + 1): value for i, value in enumerate(ms)}, "throughput": {"1": 1.0}}
+        return rung(name, 0.895, latency_ms_p50=float(np.median(ms)), rounds=rounds)
+
+    slow, fast, near = one("slow", 9, 90, 9), one("fast", 2, 20, 2), one("near", 2.1, 19, 2.1)
+    assert choose((TEACHER, slow, fast), goal="latency", max_drop=1).sure is True
+    choice = choose((TEACHER, slow, fast, near), goal="latency", max_drop=1)
+    assert choice.rung is fast and [rival.rung for rival in choice.rivals] == ["near"]
+    assert choice.rivals[0].ratio == pytest.approx(1.05), "how many times as fast the chosen one is"

@@ -17,7 +17,7 @@ def make_rung(name: str = "first", **changes: Any) -> Rung:
         "drop_high": 0.021, "macro_f1": 0.8765, "matthews": 0.765, "worst_class": "sport", "worst_class_recall": 0.6543,
         "agreement": 0.987, "probability_agreement": 0.95, "latency_ms_p50": 1.234, "latency_ms_p95": 2.345,
         "latency_ms_p99": 3.456, "latency_n": 300, "tokenizer_ms_p50": 0.1, "throughput_per_second": 12345.6,
-        "throughput_median": 12000.0, "throughput_n": 57, "speedup": 4.56, "speedup_over_unpadded": 3.21,
+        "throughput_median": 12345.6, "throughput_n": 57, "speedup": 4.56, "speedup_over_unpadded": 3.21,
         "marginal": 1.78, "usd_per_100m": 190.5, "bytes": 45_600_000, "parameters": 11_400_000,
         "peak_memory_bytes": 123_000_000, "format": "onnx", "content_hash": "c0ffee", "chooseable": True,
         "lossless": False,

@@ -47,7 +47,7 @@ def detailed(**changes: Any) -> Report:
     first = make_rung("first", speedup=1.0, latency_ms_quantiles=quantiles, lineage=lineage[:1], quality=0.97, n=40)
     second = make_rung(
         "<script>alert(1)</script>", after="first", loss=loss, lineage=lineage, latency_ms_quantiles=quantiles, n=40,
-        flops_per_text=2e6, throughput_per_second=50_000.0,
+        flops_per_text=2e6, throughput_per_second=50_000.0, throughput_median=50_000.0,
     )  # fmt: skip
     return make_report(first, second, command="leanformer compress teacher/ --data 'my data'", **changes)
 

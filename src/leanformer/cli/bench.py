@@ -47,7 +47,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     output: Annotated[Path | None, typer.Option(help="Also write the report as JSON to this file.")] = None,
     usd_per_hour: PriceOption = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds of every model.")] = 5,
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each in a fresh process.")] = True,
     energy: EnergyOption = False,
     country: CountryOption = None,

@@ -50,7 +50,7 @@ def compress(
     work: Annotated[Path | None, typer.Option(help="Folder for intermediate results; default: OUTPUT.work.")] = None,
     max_tokens: TokensOption = 128,
     usd_per_hour: PriceOption = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds of every model.")] = 5,
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each rung in a fresh process.")] = True,
     energy: EnergyOption = False,
     country: CountryOption = None,

@@ -66,7 +66,7 @@ def search(
     work: Annotated[Path | None, typer.Option(help="Folder for trials and their steps; default: OUTPUT.work.")] = None,
     max_tokens: TokensOption = 128,
     usd_per_hour: PriceOption = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds for the front on test.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Timing rounds for the front on test.")] = 5,
     energy: EnergyOption = False,
     country: CountryOption = None,
     allow_weak_teacher: WeakTeacherOption = False,

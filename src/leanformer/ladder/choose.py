@@ -5,19 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from leanformer.errors import RecipeError
+from leanformer.ladder.contest import rivals_of
+from leanformer.ladder.eligible import drop, eligible, on_dev
+from leanformer.metrics.rounds import median_interval
 from leanformer.report import Rung
 
 GOALS = ("throughput", "latency", "size")
 
 
 @dataclass(frozen=True)
+class Rival:
+    """A rung that may be as good as the chosen one: how many times as fast that one is, with a 95 % interval."""
+
+    rung: str
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The rung that was taken; `within` tells whether it is a compressed model within the bound."""
+    """The rung that was taken.
+
+    Attributes:
+        within: whether it is a compressed model within the bound.
+        sure: whether no other one that might have been taken may be as good; None where the rounds are not known.
+        rivals: those that may, which is within the noise of the timing.
+    """
 
     rung: Rung
     within: bool
     reason: str
+    sure: bool | None = None
+    rivals: tuple[Rival, ...] = ()
 
 
 def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: bool = False) -> Choice:
@@ -33,49 +57,71 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
     """
     if goal not in GOALS:
         raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
-    kept = [rung for rung in rungs if rung.chooseable]
-    if not kept:
-        raise RecipeError("no rung can be kept: every export was left out")
+    may = eligible(rungs, max_drop=max_drop, allow_lost=allow_lost)
 
-    def on_dev(rung: Rung) -> float:
-        if rung.dev_quality is None:
-            raise RecipeError(f"the rung {rung.name!r} was not measured on dev, so nothing can be chosen")
-        return rung.dev_quality
-
-    def drop(rung: Rung) -> float:
-        return 100 * (on_dev(rungs[0]) - on_dev(rung))
-
-    def merit(rung: Rung) -> float:
+    def merit(number: int) -> float:
+        rung = rungs[number]
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
 
-    # The epsilon is for the rounding of 100 * (a - b), not for mercy.
-    near = [rung for rung in kept if not rung.lossless and drop(rung) <= max_drop + 1e-9]
-    within = [rung for rung in near if allow_lost or not rung.lost]
-    if within:
-        best = max([rung for rung in kept if rung.lossless] + within, key=merit)
-        return Choice(
-            best, True,
+    # Of equals the first.
+    number = max(sorted(may.members), key=merit)
+    best, reason = rungs[number], ""
+    if may.within:
+        reason = (
             f"best {goal} among the rungs that lose at most {max_drop:g} points on dev; {best.name!r} loses "
-            f"{drop(best):.2f}; the bound was checked on dev only",
-        )  # fmt: skip
-    lossless = [rung for rung in kept if rung.lossless]
-    lossy = [rung for rung in kept if not rung.lossless]
-    if not lossless:
-        best = max(lossy, key=on_dev)
-    else:
-        best = max(lossless, key=merit)
-    if lossy:
-        nearest = max(lossy, key=on_dev)
+            f"{drop(rungs, number):.2f}; the bound was checked on dev only"
+        )
+    elif may.near:
+        lost = rungs[may.near[0]]
+        reason = (
+            f"of the compressed rungs that stay within {max_drop:g} points each loses a label that the teacher "
+            f"finds: {lost.name!r} loses {', '.join(lost.lost)}. Kept instead: {best.name!r} "
+            "(--allow-lost-classes takes it all the same)"
+        )
+    elif may.lossy:
+        nearest = max(may.lossy, key=lambda other: on_dev(rungs[other]))
         reason = (
             f"no compressed rung stays within {max_drop:g} points of the teacher on dev; the nearest, "
-            f"{nearest.name!r}, loses {drop(nearest):.2f}. Kept instead: {best.name!r}"
+            f"{rungs[nearest].name!r}, loses {drop(rungs, nearest):.2f}. Kept instead: {best.name!r}"
         )
-        if near:
-            reason = (
-                f"of the compressed rungs that stay within {max_drop:g} points each loses a label that the teacher "
-                f"finds: {near[0].name!r} loses {', '.join(near[0].lost)}. Kept instead: {best.name!r} "
-                "(--allow-lost-classes takes it all the same)"
-            )
     else:
         reason = f"no compressed rung could be made (see the notes). Kept instead: {best.name!r}"
-    return Choice(best, False, reason)
+    sure, rivals = _rivals(rungs, number, may.members, goal)
+    return Choice(best, may.within, reason + _not_sure(best.name, rivals), sure, rivals)
+
+
+def by_round(rung: Rung, goal: str) -> dict[int, float] | None:
+    """Figures of a rung by the number of the round, higher is better; None where they are not known."""
+    values = (rung.rounds or {}).get(goal)
+    if not values:
+        return None
+    return {int(number): value if goal == "throughput" else 1 / value for number, value in values.items()}
+
+
+def _rivals(
+    rungs: Sequence[Rung], best: int, members: Sequence[int], goal: str
+) -> tuple[bool | None, tuple[Rival, ...]]:
+    """Whether the best is surely so, and who may be as good."""
+    if goal == "size" or len(members) == 1:
+        return True, ()
+    known = {number: by_round(rungs[number], goal) for number in members}
+    figures = {number: values for number, values in known.items() if values is not None}
+    if len(figures) < len(known):
+        return None, ()
+    rivals = tuple(
+        Rival(rungs[number].name, float(np.median(ratios)), *median_interval(ratios), len(ratios))
+        for number, ratios in rivals_of(best, figures).items()
+        if ratios
+    )
+    return not rivals, rivals
+
+
+def _not_sure(name: str, rivals: Sequence[Rival]) -> str:
+    if not rivals:
+        return ""
+    named = ", ".join(
+        f"{rival.rung!r} ({rival.ratio:.2f} times as fast as it, {rival.low:.2f} to {rival.high:.2f} over "
+        f"{rival.rounds} rounds)"
+        for rival in rivals
+    )
+    return f"; not sure: {name!r} is within the noise of {named}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leanformer.artifact import Artifact
+from leanformer.first_rungs import BATCHED, PADDED_TO, UNPADDED, padded
 from leanformer.formats import format_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor
 
-PADDED_TO = 128
 _ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "native": "our engine"}
-UNPADDED = "no padding"
 OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
 
 
@@ -30,6 +29,8 @@ class Entry:
     scorer: Predictor | None = None
     # "module:function" or "module:Class" that opens the predictor in the fresh process that memory is measured in.
     opener: str = OPENER
+    # Too slow to be timed in every round, and there to be compared with.
+    seldom: bool = False
 
 
 def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
@@ -41,16 +42,16 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
     torch.set_num_threads(threads)
     single, batched = TorchPredictor(teacher, batch_tokens=None), TorchPredictor(teacher)
     width = min(PADDED_TO, single.positions)
-    padded = TorchPredictor(teacher, pad_to=width, batch_tokens=None)
-    names = (f"PyTorch, padded to {width}", UNPADDED, "batches by length")
+    wide = TorchPredictor(teacher, pad_to=width, batch_tokens=None)
+    first = padded(width)
     foreign = format_of(teacher).foreign
     module = "PyTorch fp32, " + ("transformers" if foreign else "our module")
     one_by_one = f"{module}, one text at a time"
     # Only a model that cannot be exported may be chosen as it came.
     return [
-        Entry(names[0], None, teacher, padded, one_by_one, chooseable=False, lossless=True, scorer=batched),
-        Entry(names[1], names[0], teacher, single, one_by_one, chooseable=False, lossless=True, scorer=batched),
-        Entry(names[2], names[1], teacher, batched, f"{module}, batches", chooseable=foreign, lossless=True),
+        Entry(first, None, teacher, wide, one_by_one, False, lossless=True, scorer=batched, seldom=True),
+        Entry(UNPADDED, first, teacher, single, one_by_one, False, lossless=True, scorer=batched, seldom=True),
+        Entry(BATCHED, UNPADDED, teacher, batched, f"{module}, batches", chooseable=foreign, lossless=True),
     ]
 
 

@@ -12,9 +12,10 @@ from leanformer.answers.forms import decide, form_of, score_logits
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
-from leanformer.ladder.entries import OPENER, UNPADDED, UNTUNED, Entry
+from leanformer.ladder.entries import OPENER, UNTUNED, Entry
 from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
+from leanformer.ladder.timing import Choosing, RungStanding, time_rungs
 from leanformer.machine import fingerprint
 from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.data_reuse import texts_hash
@@ -24,7 +25,7 @@ from leanformer.measure.lost_quality import describe_loss
 from leanformer.measure.machine_peak import measure_peak
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
-from leanformer.measure.speed import SpeedSettings, measure_speed
+from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import Predictor, logits
 from leanformer.report import Report, Rung
 from leanformer.task import Task
@@ -45,12 +46,14 @@ def measure_ladder(
     seed: int = 13,
     notes: Sequence[str] = (),
     need_dev: bool = True,
+    choosing: Choosing | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Measure all entries on the same texts and threads; the first is the reference of the comparisons.
 
     The test split is scored once per model. Raises `DataError` without a labelled test split, and without a
-    labelled dev split where a rung is to be chosen (`need_dev`).
+    labelled dev split where a rung is to be chosen (`need_dev`). With `choosing`, timing goes on among the rungs that
+    may be chosen until the choice is sure (`ladder.contest`).
     """
     test = _labelled(data, "test")
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
@@ -63,13 +66,21 @@ def measure_ladder(
         key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
     }
     scores = [on_test[id(entry.scorer or entry.predictor)] for entry in entries]
-    unpadded = next((i for i, entry in enumerate(entries) if entry.name == UNPADDED), None)
+    first = id(entries[0].scorer or entries[0].predictor)
+    keys = [id(entry.scorer or entry.predictor) for entry in entries]
+    lost = [() if dev is None else _lost(scorers, dev_scores, key, first, dev) for key in keys]
+    standings = [
+        RungStanding(entry.name, on_dev.get(key), labels, entry.chooseable, entry.lossless)
+        for entry, key, labels in zip(entries, keys, lost, strict=True)
+    ]
     say("timing all rungs in turn")
-    speeds = measure_speed([entry.predictor for entry in entries], test.inputs, speed, seed=seed, say=say)
+    timing = time_rungs(
+        entries, standings, data, test, speed, threads=threads, choosing=choosing, seed=seed, say=say
+    )  # fmt: skip
+    speeds = timing.speeds
     peak = measure_peak()
     metered = [_metered(entry, test, energy, speed.seconds, seed, say) for entry in entries]
     cost = price(usd_per_hour, threads)
-    first = id(entries[0].scorer or entries[0].predictor)
     rungs: list[Rung] = []
     peaks: dict[tuple[str, str], int | None] = {}
     for i, entry in enumerate(entries):
@@ -81,7 +92,6 @@ def measure_ladder(
         if memory and opened not in peaks:
             peaks[opened] = measure_memory(entry.artifact, test.inputs[:500], opener, threads)
         rate = speeds[i].throughput_per_second
-        before = next((s for e, s in zip(entries, speeds, strict=True) if e.name == entry.after), speeds[0])
         parameters = entry.artifact.properties.get("parameters")
         scorer = id(entry.scorer or entry.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
@@ -101,7 +111,7 @@ def measure_ladder(
                 after=entry.after,
                 runtime=entry.runtime,
                 dev_quality=on_dev.get(scorer),
-                lost=() if dev is None else _lost(scorers, dev_scores, scorer, first, dev),
+                lost=lost[i],
                 metric=metric,
                 n=len(test),
                 **asdict(
@@ -115,9 +125,7 @@ def measure_ladder(
                     )
                 ),
                 **asdict(speeds[i]),
-                speedup=rate / speeds[0].throughput_per_second,
-                speedup_over_unpadded=None if unpadded is None else rate / speeds[unpadded].throughput_per_second,
-                marginal=rate / before.throughput_per_second,
+                **timing.ratios[i],
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
                 bytes=entry.artifact.bytes,
                 parameters=None if parameters is None else int(parameters),
@@ -143,6 +151,8 @@ def measure_ladder(
         price=cost,
         peak=asdict(peak),
         notes=(*data.notes, *notes),
+        machine_load=timing.load,
+        timing=timing.settings,
     )
 
 

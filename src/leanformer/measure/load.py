@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from leanformer.runtime.cores import allowed_processors
 from leanformer.runtime.free_cores import IDLE, processor_seconds
@@ -39,6 +40,10 @@ class Load:
     seconds: float
     cores: int
     processors: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields; JSON has no pairs, but lists."""
+        return asdict(self) | {"load_average": None if self.load_average is None else list(self.load_average)}
 
 
 class LoadWatch:

@@ -22,7 +22,9 @@ from leanformer.ladder.choose import GOALS, Choice, choose
 from leanformer.ladder.entries import Entry, baseline_entries, open_entry
 from leanformer.ladder.ladder import measure_ladder
 from leanformer.ladder.on_request import NOTHING, Further
+from leanformer.ladder.ratios import slow_int8
 from leanformer.ladder.splits import known_task, prepare
+from leanformer.ladder.timing import Choosing
 from leanformer.machine import fingerprint
 from leanformer.measure.effort import read_effort
 from leanformer.measure.energy import EnergySettings
@@ -187,13 +189,13 @@ def compress(
         report = measure_ladder(
             entries, data, title=title, metric=prepared.metric, threads=threads,
             speed=settings, usd_per_hour=usd_per_hour, memory=memory, energy=energy, further=further,
-            seed=seed, notes=notes, say=say,
+            seed=seed, notes=notes, choosing=Choosing(goal, max_drop, allow_lost_classes), say=say,
         )  # fmt: skip
         keep(measured, report.to_json())
     choice = choose(report.rungs, goal=goal, max_drop=max_drop, allow_lost=allow_lost_classes)
     lost = [f"{rung.name!r} loses on dev: {', '.join(rung.lost)}" for rung in report.rungs if rung.lost]
     report = replace(report, notes=(*lost, *report.notes))
-    report = replace(report, notes=(*report.notes, *_slow_int8(report)))
+    report = replace(report, notes=(*report.notes, *slow_int8(report.rungs)))
     efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts)
     report = replace(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
@@ -231,15 +233,6 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
     return notes
 
 
-def _slow_int8(report: Report) -> list[str]:
-    """A note for each int8 rung that is not faster than what it was made from."""
-    return [
-        f"{rung.name!r}: int8 is not faster than {rung.after!r} on this CPU ({rung.marginal:.2f}x); it is smaller only"
-        for rung in report.rungs
-        if "int8" in rung.runtime and rung.marginal <= 1
-    ]
-
-
 def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Report | None:
     """Figures taken earlier on this machine, so that a run taken up again makes the same choice; else None."""
     if kept(path, say, again="measured again") is None:
@@ -275,6 +268,8 @@ def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
         "max_drop": max_drop,
         "status": "chosen, not proven" if choice.within else "nothing within the bound",
         "reason": choice.reason,
+        "sure": choice.sure,
+        "rivals": [asdict(rival) for rival in choice.rivals],
     }
 
 

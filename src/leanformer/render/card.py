@@ -6,6 +6,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.formats import can
 from leanformer.inputs.kinds import input_of
+from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.quoted import code, plain
 from leanformer.render.table import facts, further_scores, number
@@ -33,7 +34,8 @@ A {artifact.task.kind} model made by Leanformer, format `{artifact.format}`.
 - {form.card}{labels}{f" and {more} more" if more > 0 else ""}.{_scale(artifact)}
 - Longest input: {artifact.max_tokens} tokens; longer texts are {long}.
 - Size: {artifact.bytes / 1e6:.1f} MB{parameters}; peak memory of a process that uses it: {peak}.
-- Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text.
+- Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text\
+{", on a busy machine: too low" if busy_mark(report) else ""}.
 - Quality: {rung.metric} {100 * rung.quality:.2f} % on {rung.n} test texts ({100 * rung.quality_low:.1f} to \
 {100 * rung.quality_high:.1f}); {"; ".join(further_scores(rung))}.
 - {report.choice["status"].capitalize()}: {plain(report.choice["reason"])}.

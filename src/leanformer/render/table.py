@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from leanformer.first_rungs import BATCHED
+from leanformer.render.load import busy_mark, load_words
 from leanformer.report import Report, Rung
 
 HEADER = (
-    "rung", "x", "x step", "x unpadded", "texts/s", "p50 ms", "p95 ms", "quality", "95 % interval", "dev", "lost",
-    "lost, 95 %", "agree", "MB", "USD/100M",
+    "rung", "x", "over batched PyTorch", "x step", "x unpadded", "texts/s", "min to max", "p50 ms", "p95 ms", "quality",
+    "95 % interval", "dev", "lost", "lost, 95 %", "agree", "MB", "USD/100M",
 )  # fmt: skip
 
 
@@ -20,10 +22,12 @@ def _row(rung: Rung, report: Report) -> tuple[str, ...]:
     return (
         rung.name + mark,
         f"{rung.speedup:.2f}",
+        "-" if rung.over_batched is None else f"{rung.over_batched:.2f}",
         f"{rung.marginal:.2f}",
         "-" if rung.speedup_over_unpadded is None else f"{rung.speedup_over_unpadded:.2f}",
-        number(rung.throughput_per_second),
-        number(rung.latency_ms_p50),
+        number(rung.throughput_per_second) + busy_mark(report),
+        spread(rung, "throughput"),
+        number(rung.latency_ms_p50) + busy_mark(report),
         number(rung.latency_ms_p95),
         f"{100 * rung.quality:.2f}",
         f"{100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}",
@@ -34,6 +38,12 @@ def _row(rung: Rung, report: Report) -> tuple[str, ...]:
         f"{rung.bytes / 1e6:.1f}",
         number(rung.usd_per_100m),
     )
+
+
+def spread(rung: Rung, figure: str) -> str:
+    """The smallest and the largest of the rounds; "-" in a report of an earlier version."""
+    values = list((rung.rounds or {}).get(figure, {}).values())
+    return f"{number(min(values))} to {number(max(values))}" if values else "-"
 
 
 def number(value: float) -> str:
@@ -69,9 +79,22 @@ def facts(report: Report) -> list[str]:
         f"Quality is {first.metric} on {first.n} test texts, in per cent, with a 95 % bootstrap interval; "
         "points lost (negative: gained) and agreement are against the first rung, the interval paired.",
         f"Throughput (texts/s): {report.rungs[-1].throughput_n} test texts (slow rungs a sample, at least {slowest}), "
-        "tokenizer included, best round, rungs in turn. Latency: one text at a time, tokenizer included, "
-        f"{first.latency_n} texts.",
+        f"tokenizer included, median of the rounds, rungs in turn{_words_known(report)}. Latency: one text at a time, "
+        f"tokenizer included, {first.latency_n} texts.",
+        f"x is throughput over the first rung ({first.name})"
+        + (f", and over batched PyTorch that over {BATCHED!r}" if first.over_batched is not None else "")
+        + ("" if first.intervals is None else "; each the median of the ratios of the rounds")
+        + ".",
+        *([load_words(report)] if report.machine_load is not None else []),
         f"Machine: {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, "
         f"{', '.join(machine['instruction_sets'])}; Python {machine['python']}, {versions}.",
         f"Price: {report.price['usd_per_hour']:.4g} USD per hour: {report.price['basis']}.",
     ]
+
+
+def _words_known(report: Report) -> str:
+    """What the word cache knew when texts were timed."""
+    if report.timing is None:
+        return ", word cache warm"
+    before = report.timing["read_before"]
+    return f", word cache as after {before:,} other texts" if before else ", word cache empty"

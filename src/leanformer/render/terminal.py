@@ -44,7 +44,7 @@ def _print_block(block: ReportBlock, console: Console) -> None:
 
 
 # The columns of the second table on a narrow terminal.
-_SECOND = ("x step", "x unpadded", "p95 ms", "95 % interval", "lost, 95 %", "agree", "dev")
+_SECOND = ("x step", "x unpadded", "min to max", "p95 ms", "95 % interval", "lost, 95 %", "agree", "dev")
 
 
 def _table(report: Report, columns: list[str], title: str) -> Table:

@@ -33,6 +33,9 @@ def of(commit: str | None = "abc", load: dict[str, Any] | None = QUIET, **change
         (of(load={"others": 0.3, "steal": 0.0}), ["on a busy machine"]),
         (of(load={"others": 0.0, "steal": 0.1}), ["on a busy machine"]),
         (of(load={"others": None, "steal": None}), []),
+        (of(load={"others": 0.3}) | {"machine_load": {"busy": False}}, []),  # of the timing alone
+        (of() | {"machine_load": {"busy": True}}, ["on a busy machine"]),
+        (of(load={"others": 0.3}) | {"machine_load": None}, ["on a busy machine"]),
         (of(engine="old", load={"others": 0.3}), ["before the last change of the engine", "on a busy machine"]),
     ],
 )
