@@ -74,6 +74,11 @@ class Rung:
             tokenizer) and "latency" (median ms), each {number of the round, from "1": figure}.
         intervals: 95 % intervals of "speedup", "speedup_over_unpadded", "over_batched" and "marginal", each
             [low, high]; bootstrap of the median of the rounds.
+        n_clean, quality_clean: test texts that are not among the training texts, and quality on them; see
+            `data.leaks`. None where the training texts are not known, quality also where no text is left.
+        drop_clean, drop_clean_low, drop_clean_high: as `drop`, on these.
+        n_distinct, quality_distinct: the same without the texts that nearly equal a training text; None where there was
+            too much text to look for those.
         measured: what was measured on request, by its key (see `measurements`); in JSON each key stands in the rung
             itself, null where it was not asked for.
     """
@@ -136,6 +141,13 @@ class Rung:
     throughput_warm: float | None = None
     rounds: dict[str, Any] | None = None
     intervals: dict[str, Any] | None = None
+    n_clean: int | None = None
+    quality_clean: float | None = None
+    drop_clean: float | None = None
+    drop_clean_low: float | None = None
+    drop_clean_high: float | None = None
+    n_distinct: int | None = None
+    quality_distinct: float | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -152,7 +164,7 @@ class Report:
         title: recipe and data in a few words.
         rungs: first to last.
         machine: fingerprint (see `machine.fingerprint`).
-        data: name, hashes and sizes of the splits.
+        data: name, hashes and sizes of the splits, and the leaks of test and dev (see `data.leaks.Leaks.to_json`).
         price: {"usd_per_hour", "basis"}.
         choice: the chosen rung and why, once there is one: {"rung", "goal", "max_drop", "status", "reason", "sure",
             "rivals"}; `sure` tells whether no other rung may be as good within the noise (null where that is not

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,12 +11,14 @@ import numpy as np
 from leanformer.answers.forms import decide, form_of, score_logits
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
+from leanformer.data.leaks import Leaks, find_leaks
 from leanformer.errors import DataError
 from leanformer.ladder.entries import OPENER, UNTUNED, Entry
 from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
 from leanformer.ladder.timing import Choosing, RungStanding, time_rungs
 from leanformer.machine import fingerprint
+from leanformer.measure.clean_quality import clean_quality
 from leanformer.measure.cost import price, usd_per_100m
 from leanformer.measure.data_reuse import texts_hash
 from leanformer.measure.energy import EnergySettings, meter_inference
@@ -58,6 +60,7 @@ def measure_ladder(
     test = _labelled(data, "test")
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
     prepared = further.prepare(test, threads)
+    leaks = {"test": find_leaks(data, "test"), "dev": find_leaks(data, "dev", near_letters=0)}
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(entry.scorer or entry.predictor): entry.scorer or entry.predictor for entry in entries}
     on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
@@ -124,6 +127,14 @@ def measure_ladder(
                         languages=test.languages,
                     )
                 ),
+                **clean_quality(
+                    scores[i],
+                    test.targets,
+                    scores[0],
+                    entry.artifact.task,
+                    entries[0].artifact.task,
+                    leaks=leaks["test"],
+                ),
                 **asdict(speeds[i]),
                 **timing.ratios[i],
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),
@@ -147,7 +158,7 @@ def measure_ladder(
         title=title,
         rungs=tuple(rungs),
         machine=fingerprint(threads),
-        data=describe(data),
+        data=describe(data, leaks),
         price=cost,
         peak=asdict(peak),
         notes=(*data.notes, *notes),
@@ -191,13 +202,14 @@ def _share(flops_per_text: float | None, texts_per_second: float, peak: float) -
     return None if flops_per_text is None else flops_per_text * texts_per_second / peak
 
 
-def describe(data: Dataset) -> dict[str, Any]:
-    """Name, content hashes and sizes of the splits."""
+def describe(data: Dataset, leaks: Mapping[str, Leaks | None]) -> dict[str, Any]:
+    """Name, content hashes and sizes of the splits, and what leaks between them."""
     return {
         "name": data.name,
         "content_hash": data.content_hash,
         "training_hash": data.training_hash,
         "overlap": data.overlap,
+        "leaks": {split: None if found is None else found.to_json() for split, found in leaks.items()},
         # Of the texts alone, so that `leanformer gate` knows them again whatever they are called.
         "splits": {
             split: texts_hash(examples.inputs)

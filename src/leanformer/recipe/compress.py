@@ -178,7 +178,7 @@ def compress(
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,
-         usd_per_hour, prepared.metric, memory, settings.__dict__, "lost labels", *asked]
+         usd_per_hour, prepared.metric, memory, settings.__dict__, "lost labels", "clean test", *asked]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
     title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from leanformer.measurements import MEASUREMENTS
 from leanformer.render.block import ReportBlock
 from leanformer.render.energy import EFFORT_HEADER, ENERGY_HEADER, break_even, effort_rows, energy_notes, energy_rows
+from leanformer.render.leaks import leak_blocks
 from leanformer.render.rounds import ROUNDS_HEADER, rounds_notes, rounds_rows
 from leanformer.render.work import WORK_HEADER, work_notes, work_rows
 from leanformer.report import Report
@@ -14,6 +15,7 @@ def blocks(report: Report, spent_usd: float | None = None) -> list[ReportBlock]:
     """What the report has beside its ladder; a report of an earlier version has fewer, or none."""
     paid = [f"{words[0].upper()}{words[1:]}." for words in break_even(report, spent_usd)]
     candidates = [
+        *leak_blocks(report),
         ReportBlock(
             "Energy and processor time of answering", ENERGY_HEADER, energy_rows(report), energy_notes(report), (0, 4),
             always=not any(rung.energy for rung in report.rungs),

@@ -6,6 +6,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.formats import can
 from leanformer.inputs.kinds import input_of
+from leanformer.render.leaks import clean_words
 from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.quoted import code, plain
@@ -37,7 +38,7 @@ A {artifact.task.kind} model made by Leanformer, format `{artifact.format}`.
 - Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text\
 {", on a busy machine: too low" if busy_mark(report) else ""}.
 - Quality: {rung.metric} {100 * rung.quality:.2f} % on {rung.n} test texts ({100 * rung.quality_low:.1f} to \
-{100 * rung.quality_high:.1f}); {"; ".join(further_scores(rung))}.
+{100 * rung.quality_high:.1f}){clean_words(rung)}; {"; ".join(further_scores(rung))}.
 - {report.choice["status"].capitalize()}: {plain(report.choice["reason"])}.
 
 {_usage(artifact)}

@@ -12,6 +12,7 @@ from leanformer.measure.cost import Price, usd_per_100m
 from leanformer.metrics.pareto import pareto_front
 from leanformer.render.charts import Point, drawable
 from leanformer.render.energy import break_even
+from leanformer.render.leaks import clean_mark
 from leanformer.report import Report, Rung
 
 
@@ -66,7 +67,7 @@ def hover(rung: Rung, report: Report) -> str:
     """What a point says when it is pointed at: name, figures, and how it was made."""
     lines = [
         f"{rung.name} ({report.title})",
-        f"{100 * rung.quality:.2f} % {rung.metric}, {rung.throughput_per_second:,.0f} texts/s, "
+        f"{100 * rung.quality:.2f} % {rung.metric}{clean_mark(rung)}, {rung.throughput_per_second:,.0f} texts/s, "
         f"{rung.latency_ms_p50:.2f} ms, {rung.bytes / 1e6:.1f} MB",
         rung.runtime,
     ]

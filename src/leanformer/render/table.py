@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leanformer.first_rungs import BATCHED
+from leanformer.render.leaks import clean_mark, leak_facts
 from leanformer.render.load import busy_mark, load_words
 from leanformer.report import Report, Rung
 
@@ -29,7 +30,7 @@ def _row(rung: Rung, report: Report) -> tuple[str, ...]:
         spread(rung, "throughput"),
         number(rung.latency_ms_p50) + busy_mark(report),
         number(rung.latency_ms_p95),
-        f"{100 * rung.quality:.2f}",
+        f"{100 * rung.quality:.2f}{clean_mark(rung)}",
         f"{100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}",
         "-" if rung.dev_quality is None else f"{100 * rung.dev_quality:.2f}",
         f"{100 * rung.drop:+.2f}",
@@ -78,6 +79,7 @@ def facts(report: Report) -> list[str]:
     return [
         f"Quality is {first.metric} on {first.n} test texts, in per cent, with a 95 % bootstrap interval; "
         "points lost (negative: gained) and agreement are against the first rung, the interval paired.",
+        *leak_facts(report),
         f"Throughput (texts/s): {report.rungs[-1].throughput_n} test texts (slow rungs a sample, at least {slowest}), "
         f"tokenizer included, median of the rounds, rungs in turn{_words_known(report)}. Latency: one text at a time, "
         f"tokenizer included, {first.latency_n} texts.",

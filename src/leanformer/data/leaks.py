@@ -1,0 +1,58 @@
+"""Leaks: texts of a split to measure on that a model may have been trained on, exactly or nearly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.data.near_repeats import JACCARD, LETTERS, near_repeats
+from leanformer.data.overlap import normalise_all
+
+NEARLY = f"character {LETTERS}-grams, Jaccard >= {JACCARD:g}"
+# A few seconds; near repeats are not looked for in more.
+NEAR_LETTERS = 5_000_000
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Rows of a split whose text is among those that a model is made from, pairs by both texts.
+
+    Attributes:
+        compared: the splits that were searched: train and unlabelled, and dev where it was taken out of train, since a
+            model that was trained elsewhere may have been trained on all of that.
+        exact: of each row, whether its normalised text is there, `[n]`.
+        near: whether it is or nearly is (`NEARLY`), `[n]`; None where that was not looked for.
+    """
+
+    compared: tuple[str, ...]
+    exact: np.ndarray
+    near: np.ndarray | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts; of near repeats, in which the exact ones are included, null where they were not counted."""
+        return {
+            "n": len(self.exact), "exact": int(self.exact.sum()),
+            "near": None if self.near is None else int(self.near.sum()), "compared": list(self.compared),
+        }  # fmt: skip
+
+
+def find_leaks(data: Dataset, split: str, near_letters: int = NEAR_LETTERS) -> Leaks | None:
+    """The leaks of `split`, "test" or "dev"; None where there is no such split, or nothing that it could leak from.
+
+    Near repeats are looked for in at most `near_letters` characters, of both sides together.
+    """
+    examples: Examples | None = getattr(data, split)
+    names = ["train", "unlabelled"] + (["dev"] if data.dev_rows is not None and split != "dev" else [])
+    sources = {name: part for name in names if (part := getattr(data, name)) is not None}
+    if examples is None or not sources:
+        return None
+    texts = normalise_all(examples.inputs)
+    seen = [text for part in sources.values() for text in normalise_all(part.inputs)]
+    there = set(seen)
+    exact = np.array([text in there for text in texts], dtype=bool)
+    few = sum(map(len, texts)) + sum(map(len, there)) <= near_letters
+    return Leaks(tuple(sources), exact, near_repeats(texts, seen) if few else None)

@@ -1,0 +1,166 @@
+"""Texts that nearly equal one of others: the set similarity join of Bayardo et al. 2007 and Xiao et al. 2008 (PPJoin).
+
+Exact, not sampled as MinHash is: of two sets whose Jaccard similarity reaches the threshold, the rarest elements must
+share one, so that only texts which share a rare one are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+
+_Value = TypeVar("_Value")
+LETTERS = 5
+JACCARD = 0.8
+# What is compared at a time, which bounds the memory: letters of either side, and pairs that share a gram.
+_BLOCK_LETTERS = 4_000_000
+_BLOCK_PAIRS = 1_000_000
+# A gram is hashed by multiplying with an odd number, and of the 64 bits the upper ones are kept, beside the row: there
+# are fewer than 2 ** 20 texts of five letters in a block.
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_ROW_BITS = np.uint64(20)
+_HASH_BITS = np.uint64(44)
+# 0.8 * 10 is a little more than 8 in binary: without this a pair that just reaches the threshold is lost.
+_ROUNDING = 1e-9
+
+
+def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = JACCARD) -> np.ndarray:
+    """Whether each of `texts` `[n]` nearly equals one of `others`: Jaccard similarity of their character 5-grams.
+
+    Texts are compared as they are given (see `overlap.normalise_all`). One of fewer than five characters equals another
+    or it does not. `jaccard` is the least similarity, above 0.
+    """
+    there = set(others)
+    found = np.array([text in there for text in texts], dtype=bool)
+    long = sorted(text for text in there if len(text) >= LETTERS)
+    left = [row for row, text in enumerate(texts) if not found[row] and len(text) >= LETTERS]
+    for rows in _blocks(left, [len(texts[row]) for row in left]):
+        row, hashes = _hashed([texts[row] for row in rows])
+        for block in _blocks(long, [len(text) for text in long]):
+            found[rows] |= _near(row, hashes, len(rows), block, jaccard)
+    return found
+
+
+def _blocks(values: Sequence[_Value], letters: Sequence[int]) -> list[list[_Value]]:
+    """The values in parts of about so many letters."""
+    if not values:
+        return []
+    ends = np.cumsum(letters) // _BLOCK_LETTERS
+    cuts = [0, *(np.flatnonzero(np.diff(ends)) + 1), len(values)]
+    return [list(values[begin:end]) for begin, end in pairwise(cuts)]
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """Sets of grams, which are numbered from the rarest on: members of each set in that order, one after the other.
+
+    Attributes:
+        row, gram: of each member, `[members]`. position: of it within its set, from 0.
+        size, start: of each set, `[sets]`.
+    """
+
+    row: np.ndarray
+    gram: np.ndarray
+    position: np.ndarray
+    size: np.ndarray
+    start: np.ndarray
+
+    def rare(self, jaccard: float) -> np.ndarray:
+        """The members of which one must be shared with every set that is similar enough."""
+        needed = np.ceil(jaccard * self.size - _ROUNDING).astype(np.int64)
+        return np.flatnonzero(self.position < (self.size - needed + 1)[self.row])
+
+
+def _near(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str], jaccard: float) -> np.ndarray:
+    """Which of `count` texts, given by their grams, nearly equal one of `others`."""
+    ours, theirs, grams = _sets(row, hashes, count, others)
+    found = np.zeros(count, dtype=bool)
+    rare, there = ours.rare(jaccard), theirs.rare(jaccard)
+    there = there[np.argsort(theirs.gram[there], kind="stable")]
+    first = np.searchsorted(theirs.gram[there], ours.gram[rare], "left")
+    shares = np.searchsorted(theirs.gram[there], ours.gram[rare], "right") - first
+    members = theirs.row * grams + theirs.gram  # ascending
+    # Cut where a text ends, so that the first gram that a pair shares is seen before the others.
+    ends = np.flatnonzero(np.diff(ours.row[rare], append=-1)) + 1
+    begin = 0
+    while begin < len(rare):
+        enough = int(np.searchsorted(np.cumsum(shares[begin:]), _BLOCK_PAIRS))
+        end = int(ends[np.searchsorted(ends, begin + max(1, enough))]) if begin + enough < len(rare) else len(rare)
+        mine = np.repeat(np.arange(begin, end), shares[begin:end])
+        other = there[first[mine] + _counted(shares[begin:end])]
+        found[_similar(ours, theirs, rare[mine], other, members, grams, jaccard)] = True
+        begin = end
+    return found
+
+
+def _similar(
+    ours: _Sets, theirs: _Sets, mine: np.ndarray, other: np.ndarray, members: np.ndarray, grams: int, jaccard: float
+) -> np.ndarray:
+    """The rows of `ours` of which a set of `theirs` is similar; `mine` and `other` are members that they share."""
+    row, there = ours.row[mine], theirs.row[other]
+    _, one_each = np.unique(row * len(theirs.size) + there, return_index=True)
+    row, there, mine, other = row[one_each], there[one_each], mine[one_each], other[one_each]
+    size, size_there = ours.size[row], theirs.size[there]
+    needed = np.ceil(jaccard / (1 + jaccard) * (size + size_there) - _ROUNDING)
+    # What comes before the first shared gram is not shared, so that no more than the shorter rest can be.
+    possible = np.minimum(size - ours.position[mine], size_there - theirs.position[other])
+    row, there, needed = (part[possible >= needed] for part in (row, there, needed))
+    lengths = ours.size[row]
+    pair = np.repeat(np.arange(len(row)), lengths)
+    member = np.repeat(ours.start[row], lengths) + _counted(lengths)
+    wanted = there[pair] * grams + ours.gram[member]
+    place = np.minimum(np.searchsorted(members, wanted), len(members) - 1)
+    shared = np.bincount(pair[members[place] == wanted], minlength=len(row)) if len(members) else np.zeros(len(row))
+    return np.asarray(row[shared >= needed])
+
+
+def _counted(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, ... for each of the lengths, one after the other."""
+    starts = np.cumsum(lengths) - lengths
+    return np.asarray(np.arange(int(lengths.sum())) - np.repeat(starts, lengths))
+
+
+def _sets(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str]) -> tuple[_Sets, _Sets, int]:
+    """The sets of both, and how many different grams the first ones have.
+
+    Grams of `others` that the first ones lack are no members: they only count, as the rarest.
+    """
+    known = _different(hashes)
+    row_there, hashes_there = _hashed(others)
+    place = np.minimum(np.searchsorted(known, hashes_there), len(known) - 1)
+    shared = known[place] == hashes_there
+    row_shared, size_there = row_there[shared], np.bincount(row_there, minlength=len(others))
+    rarity = np.empty(len(known), dtype=np.int64)
+    rarity[np.argsort(np.bincount(place[shared], minlength=len(known)), kind="stable")] = np.arange(len(known))
+    ours = _ordered(row, rarity[np.searchsorted(known, hashes)], len(known), np.bincount(row, minlength=count))
+    return ours, _ordered(row_shared, rarity[place[shared]], len(known), size_there), len(known)
+
+
+def _ordered(row: np.ndarray, gram: np.ndarray, grams: int, size: np.ndarray) -> _Sets:
+    row, gram = np.divmod(np.sort(row * grams + gram), grams)
+    here = np.bincount(row, minlength=len(size))
+    start = np.cumsum(here) - here
+    return _Sets(row, gram, np.arange(len(row)) - start[row] + (size - here)[row], size, start)
+
+
+def _hashed(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The row of each different character 5-gram of a text, and a hash of the gram."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
+    row = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(text) for text in texts])
+    count = len(codes) - LETTERS + 1
+    hashes = np.zeros(count, dtype=np.uint64)
+    for i in range(LETTERS):
+        hashes = (hashes + codes[i : i + count]) * _FACTOR
+    inside = row[:count] == row[LETTERS - 1 :]
+    members = _different((row[:count][inside] << _HASH_BITS) | (hashes[inside] >> _ROW_BITS))
+    return (members >> _HASH_BITS).astype(np.int64), members & np.uint64((1 << 44) - 1)
+
+
+def _different(values: np.ndarray) -> np.ndarray:
+    """The different values, ascending: `np.unique` hashes them, which takes ten times as long."""
+    ordered = np.sort(values)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered

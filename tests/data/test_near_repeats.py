@@ -1,0 +1,89 @@
+"""Near repeats: the same texts as comparing every pair finds, whatever is compared at a time."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from leanformer.data import near_repeats as module
+from leanformer.data.near_repeats import near_repeats
+
+
+def grams(text: str) -> set[str]:
+    return {text[i : i + 5] for i in range(len(text) - 4)}
+
+
+def by_every_pair(texts: list[str], others: list[str], jaccard: float) -> np.ndarray:
+    """The definition. Fractions are compared without rounding."""
+
+    def near(text: str, other: str) -> bool:
+        ours, theirs = grams(text), grams(other)
+        together = len(ours | theirs)
+        return text == other or (together > 0 and 1000 * len(ours & theirs) >= round(1000 * jaccard) * together)
+
+    return np.array([any(near(text, other) for other in others) for text in texts])
+
+
+def written(count: int, seed: int, letters: str = "abcde fgh") -> list[str]:
+    drawn = random.Random(seed)
+    return ["".join(drawn.choices(letters, k=drawn.randrange(0, 45))) for _ in range(count)]
+
+
+def edited(texts: list[str], seed: int) -> list[str]:
+    """Each text with a few letters changed, left out or added, at any place."""
+    drawn = random.Random(seed)
+    found = []
+    for text in texts:
+        letters = list(text)
+        for _ in range(drawn.randrange(0, 4)):
+            place = drawn.randrange(len(letters) + 1)
+            letters[place : place + drawn.randrange(2)] = drawn.choices("abcdeé漢😀", k=drawn.randrange(2))
+        found.append("".join(letters))
+    return found
+
+
+@pytest.mark.parametrize("jaccard", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("letters", ["abcde fgh", "ab"])
+def test_as_comparing_every_pair(jaccard: float, letters: str) -> None:
+    others = written(150, 1, letters)
+    texts = [*edited(others, 2), *written(50, 3, letters)]
+    wanted = by_every_pair(texts, others, jaccard)
+    assert 20 < wanted.sum() < len(texts) - 20
+    assert (near_repeats(texts, others, jaccard) == wanted).all()
+
+
+@pytest.mark.parametrize(("block_letters", "block_pairs"), [(300, 10**6), (10**6, 40), (100, 1)])
+def test_what_is_compared_at_a_time_changes_nothing(
+    block_letters: int, block_pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = written(120, 1)
+    texts = edited(others, 2)
+    wanted = near_repeats(texts, others)
+    monkeypatch.setattr(module, "_BLOCK_LETTERS", block_letters)
+    monkeypatch.setattr(module, "_BLOCK_PAIRS", block_pairs)
+    assert 0 < wanted.sum() < 120
+    assert (near_repeats(texts, others) == wanted).all()
+
+
+def test_the_threshold_itself_is_near() -> None:
+    """Of 9 different grams 8 are shared, then 8 of 10: 0.8 is what binary fractions miss."""
+    text = "abcdefghijkl"  # 8 grams
+    assert near_repeats([text], [text + "m"]).all()
+    assert near_repeats([text], ["x" + text + "m"]).all()  # 8 / 10
+    assert not near_repeats([text], ["yx" + text + "m"]).any()  # 8 / 11
+
+
+def test_short_texts_are_near_what_they_equal() -> None:
+    texts, others = ["ab", "", "abcd", "abcde", "zz"], ["ab", "abcx", "abcde", "abcdf"]
+    assert near_repeats(texts, others).tolist() == [True, False, False, True, False]
+    assert near_repeats(["abcdefgh"], []).tolist() == [False]
+    assert near_repeats([], ["abcdefgh"]).tolist() == []
+    assert near_repeats(["abcdefgh"], ["xyz", ""]).tolist() == [False]
+
+
+def test_grams_do_not_reach_into_the_next_text() -> None:
+    """Two texts beside one another in memory are not one."""
+    assert not near_repeats(["abcdefghijkl", "mnopqrstuvwx"], ["ghijklmnopqr", "xabcde"]).any()
+    assert near_repeats(["a" * 50], ["a" * 5]).all()  # a gram that repeats counts once
