@@ -1,0 +1,146 @@
+"""Training a linear model on n-grams."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leanformer.answers.forms import score_logits
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.errors import DataError, LeanformerError, MissingExtraError
+from leanformer.linear import fit as fitting
+from leanformer.linear.fit import _climbed, can_fit, fit_linear, need_sklearn
+from leanformer.predictor import answers, logits
+from leanformer.task import Task
+from tests.tiny import tiny_dataset, tiny_kind_dataset
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"), [("multilabel", 0.95), ("regression", 0.95), ("similarity", 0.9), ("pair", 0.9)]
+)
+def test_every_form_of_answer_is_learnt(kind: str, least: float):
+    data = tiny_kind_dataset(kind)
+    assert can_fit(data.task)
+    fitted = fit_linear(data)
+    assert data.test is not None and data.dev is not None
+    predictor = fitted.predictor
+    quality = score_logits(logits(predictor, data.test.inputs), data.test.targets, predictor.task)
+    assert quality > least
+    # What dev was scored with is what runs.
+    again = score_logits(logits(predictor, data.dev.inputs), data.dev.targets, predictor.task)
+    assert fitted.dev_quality == pytest.approx(again, abs=1e-9)
+
+
+def test_one_label_is_learnt_and_its_probabilities_mean_something():
+    data = tiny_dataset()
+    fitted = fit_linear(data)
+    assert data.test is not None
+    found = answers(fitted.predictor, data.test.inputs)
+    right = np.mean([data.task.labels.index(str(a.label)) == t for a, t in zip(found, data.test.targets, strict=True)])
+    assert right > 0.9
+    assert np.mean([max(answer.probabilities.values()) for answer in found]) == pytest.approx(right, abs=0.15)
+
+
+def test_the_same_seed_gives_the_same_model():
+    first, second = fit_linear(tiny_kind_dataset("pair"), seed=5), fit_linear(tiny_kind_dataset("pair"), seed=5)
+    assert np.array_equal(first.predictor.weights, second.predictor.weights)
+    assert (first.kinds, first.strength) == (second.kinds, second.strength)
+
+
+def test_test_is_not_looked_at():
+    data = tiny_dataset()
+    assert np.array_equal(
+        fit_linear(data).predictor.weights, fit_linear(replace(data, test=None)).predictor.weights
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kinds", fitting.CHOICES)
+def test_dev_chooses_the_kinds_of_n_grams(kinds: tuple[str, ...], monkeypatch: pytest.MonkeyPatch):
+    """All but one are made to answer wrongly."""
+    data, plain = tiny_dataset(), fitting.FITS["label"]
+    assert data.train is not None
+    width = fitting.learn_features(data.train.inputs, False, least=1).restricted(kinds).width
+
+    def turned(matrix: Any, *others: Any) -> np.ndarray:
+        return plain(matrix, *others) * (1 if matrix.shape[1] == width else -1)
+
+    monkeypatch.setitem(fitting.FITS, "label", turned)
+    assert fit_linear(data).kinds == kinds
+
+
+@pytest.mark.parametrize(("best", "found"), [(1.0, 1.0), (0.1, 0.1), (0.03, 0.03), (3.0, 3.0), (10.0, 10.0)])
+def test_the_strength_is_where_quality_is_best(best: float, found: float):
+    assert _climbed(lambda strength: -abs(np.log(strength / best))) == found
+
+
+def test_of_equals_the_first_strength_is_taken():
+    assert _climbed(lambda strength: 0.5) == 1.0
+
+
+def test_a_class_without_texts_is_never_the_answer():
+    data = tiny_dataset()
+    task = Task("classification", ("zoo", *data.task.labels, "art"))
+    moved = {
+        split: getattr(data, split).for_task(task) for split in ("train", "dev", "test")
+    }  # fmt: skip
+    wide = Dataset(task=task, name="wide", **moved)
+    assert wide.test is not None
+    found = logits(fit_linear(wide).predictor, wide.test.inputs).argmax(axis=1)
+    assert set(found.tolist()) == {1, 2, 3}
+
+
+def test_a_label_that_all_texts_or_none_have_is_constant():
+    data = tiny_kind_dataset("multilabel")
+    task = Task("multilabel", (*data.task.labels, "always", "never"))
+
+    def more(examples: Examples) -> Examples:
+        return Examples(task, examples.texts, tuple((*label, 3) for label in examples.labels or ()))  # type: ignore[misc]
+
+    assert data.train is not None and data.dev is not None and data.test is not None
+    fitted = fit_linear(Dataset(task=task, train=more(data.train), dev=more(data.dev), name="constant"))
+    for answer in answers(fitted.predictor, data.test.inputs):
+        assert answer.labels is not None and "always" in answer.labels and "never" not in answer.labels
+
+
+def test_train_with_a_single_class_gives_it():
+    data = tiny_dataset()
+    assert data.train is not None and data.dev is not None
+    same = replace(data.train, labels=(1,) * len(data.train))
+    fitted = fit_linear(replace(data, train=same))
+    assert set(logits(fitted.predictor, data.dev.inputs).argmax(axis=1).tolist()) == {1}
+
+
+def test_very_long_training_texts_are_drawn_from(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fitting, "MOST_CHARACTERS", 900)
+    data = tiny_dataset()
+    assert data.train is not None
+    drawn = fitting._bounded(data.train, np.random.default_rng(1))
+    assert 0 < len(drawn) < len(data.train) and sum(map(len, drawn.texts)) <= 900
+    assert set(drawn.texts) <= set(data.train.texts)
+    assert fitting._bounded(drawn, np.random.default_rng(1)) is drawn
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_labelled_splits_are_needed(split: str):
+    with pytest.raises(DataError, match=f"no labelled {split} split"):
+        fit_linear(replace(tiny_dataset(), **{split: None}))
+
+
+def test_tags_are_not_built():
+    task = Task("tokens", ("O", "B-x", "I-x"))
+    assert not can_fit(task)
+    with pytest.raises(LeanformerError, match=r"'tags' are not built.*\n.*linear/fit\.py"):
+        fit_linear(Dataset(task=task))
+
+
+def test_without_scikit_learn_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingExtraError, match=r"scikit-learn.*\n.*pip install 'leanformer\[train\]'"):
+        need_sklearn()
+    with pytest.raises(MissingExtraError):
+        fit_linear(tiny_dataset())
