@@ -15,6 +15,7 @@ from leanformer.answers.forms import form_of, score_logits
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, MissingExtraError
+from leanformer.inputs.kinds import input_of
 from leanformer.linear.features import BIAS, Features, learn_features
 from leanformer.linear.ngrams import CHARACTERS, WORDS
 from leanformer.linear.predictor import LinearPredictor
@@ -72,7 +73,7 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
     train = _bounded(train, generator)
     form = form_of(data.task)
     task = form.before_training(data.task, train.targets)
-    features = learn_features(train.inputs, task.pairs, least=2 if len(train) >= _MANY else 1)
+    features = learn_features(train.inputs, input_of(task).paired, least=2 if len(train) >= _MANY else 1)
     targets = form.learnt(train.targets, task)
     train_rows, dev_rows = (_matrix(features, examples) for examples in (train, dev))
     order = generator.permutation(len(train))
