@@ -12,9 +12,20 @@ WORK = ROOT / "benchmarks" / "work"  # not under version control; what lies here
 
 
 def commit() -> str:
-    """The commit that the working tree is at, with a `+` where tracked files differ from it; "unknown" without git."""
-    shown = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+    """The commit that the working tree is at, with a `+` where tracked files other than results differ from it.
+
+    "unknown" without git.
+    """
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
     try:
-        return subprocess.run(shown, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        head, changed = git("rev-parse", "--short=12", "HEAD"), git("diff", "--quiet", "HEAD", "--", _NO_RESULTS)
+    except OSError:
         return "unknown"
+    return "unknown" if head.returncode else head.stdout.strip() + "+" * changed.returncode
+
+
+# What a benchmark writes does not change what it measures.
+_NO_RESULTS = ":(top,exclude)benchmarks/results"

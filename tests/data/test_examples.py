@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import Examples
+from leanformer.data.examples import Examples, sampled
 from leanformer.task import Task
 
 TASK = Task("classification", ("no", "yes"))
@@ -37,6 +37,16 @@ def test_select_keeps_order_and_everything_else() -> None:
     assert not pairs.is_labelled
     with pytest.raises(IndexError):
         EXAMPLES.select([3])
+
+
+def test_a_sample_is_drawn_by_the_seed_and_stays_in_order() -> None:
+    """The first rows of a file that is sorted by class would all be of one."""
+    many = Examples(TASK, tuple(f"{row:03}" for row in range(100)), (0,) * 50 + (1,) * 50)
+    found = sampled(many, 20, 13)
+    assert len(found) == len(set(found)) == 20 and list(found) == sorted(found)
+    assert 4 <= sum(text < "050" for text in found) <= 16
+    assert sampled(many, 20, 13) == found != sampled(many, 20, 14)
+    assert sampled(many, 100, 13) == many.inputs
 
 
 def test_content_hash_covers_content_and_not_the_source() -> None:

@@ -65,6 +65,17 @@ def test_a_better_model_has_a_negative_drop():
     assert found.drop_low <= found.drop <= found.drop_high <= 0
 
 
+def test_the_reference_is_scored_with_its_own_thresholds():
+    """Both give the same logits; the reference's thresholds are right, those of the student let everything pass."""
+    targets = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    same = np.where(targets == 1, 2.0, 0.5).astype(np.float32)  # sigmoid: 0.88 and 0.62
+    ours, theirs = (Task("multilabel", ("a", "b"), thresholds=(value, value)) for value in (0.5, 0.8))
+    found = measure_quality(same, targets, same, ours, theirs)
+    assert found.quality < 1 and found.drop == pytest.approx(1 - found.quality)
+    assert found.agreement < 1
+    assert measure_quality(same, targets, same, theirs, theirs).drop == 0
+
+
 def test_a_class_without_rows_is_not_the_worst():
     labels = np.array([0, 0, 1, 1])
     found = measure_quality(logits_of(np.array([0, 0, 1, 0])), labels, logits_of(labels), TASK)

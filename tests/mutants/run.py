@@ -4,7 +4,7 @@
     python -m tests.mutants.run --only train.eval_for_train
     python -m tests.mutants.run --first 20 --count 10
 
-Tests that fail with a mistake are run without it as well, and have to pass then. The working tree is never touched.
+All these tests are run once without a mistake, and have to pass then. The working tree is never touched.
 Results are stored one by one in benchmarks/results/mutants.json, with the commit; an entry is run again where it, its
 source file or its test files have changed since, or with --again. Ends with 1 where a mutant was not noticed.
 """
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,21 @@ from leanformer.files import sha256_json, write_json
 from tests.mutants.listed import ROOT, Mutant, read
 
 RESULT = RESULTS / "mutants.json"
-# A mistake may make a loop endless; no named test takes nearly as long.
+# A mistake may make a loop endless; the tests that one mutant names take nowhere near as long.
 SECONDS = 300
+# What most tests load, and what takes the longest.
+LIBRARIES = (
+    "numpy",
+    "torch",
+    "safetensors.torch",
+    "tokenizers",
+    "onnx",
+    "onnxruntime",
+    "hypothesis",
+    "pytest",
+    "xdist",
+)
+say_now = partial(print, flush=True)
 _PASSED, _FAILED, _INTERRUPTED = 0, 1, 2
 
 
@@ -42,10 +56,14 @@ def fingerprint(mutant: Mutant, root: Path = ROOT) -> str:
 
 
 class Copy:
-    """A copy of the tree, without what git ignores, in which tests are run on mutated sources."""
+    """A copy of the tree, without what git ignores, in which tests are run on mutated sources.
 
-    def __init__(self, folder: Path, root: Path = ROOT) -> None:
-        self.root, self._cache = folder / "tree", folder / "cache"
+    Args:
+        libraries: loaded once for all runs, see `tests.mutants.server`.
+    """
+
+    def __init__(self, folder: Path, root: Path = ROOT, libraries: Sequence[str] = ()) -> None:
+        self.root, self._cache, self._output = folder / "tree", folder / "cache", folder / "output"
         shown = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=root, capture_output=True, text=True, check=True,
@@ -54,6 +72,18 @@ class Copy:
             if (root / name).is_file():
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(root / name, self.root / name)
+        paths = f"{self.root / 'src'}{os.pathsep}{self.root}"
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("server.py")), *libraries],
+            cwd=self.root, env={**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Copy:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.communicate()  # it ends with its input
 
     def notices(self, mutant: Mutant) -> str | None:
         """The first test that fails with this mistake, or what else happened; None where all pass."""
@@ -66,33 +96,32 @@ class Copy:
             self._write(path, source)
             shutil.rmtree(self._cache, ignore_errors=True)
 
-    def failing(self, tests: Sequence[str], *, own_cache: bool = False) -> str | None:
+    def failing(self, tests: Sequence[str], *, own_cache: bool = False, seconds: float = SECONDS) -> str | None:
         """The first of `tests` that fails; None where all pass. Raises `RuntimeError` where they cannot be run.
 
         `own_cache`: the engine is compiled into a folder that is used for this run only.
         """
-        environment = {**os.environ, "PYTHONPATH": f"{self.root / 'src'}{os.pathsep}{self.root}", "HF_HUB_OFFLINE": "1"}
-        if own_cache:
-            environment["LEANFORMER_CACHE"] = str(self._cache)
-        command = [sys.executable, "-m", "pytest", "-x", "-n", "0", "-rfE", "--tb=line", "-p", "no:cacheprovider"]
-        try:
-            done = subprocess.run(
-                [*command, *tests], cwd=self.root, env=environment, capture_output=True, text=True, timeout=SECONDS
-            )
-        except subprocess.TimeoutExpired:
-            return f"no end within {SECONDS} s"
-        if done.returncode == _PASSED:
-            if not re.search(r"\b[1-9]\d* passed", done.stdout):
-                raise RuntimeError(f"no test ran: {' '.join(tests)}\n{done.stdout[-2000:]}")
+        job = {
+            "arguments": ["-x", "-n", "0", "-rfE", "--tb=line", "-p", "no:cacheprovider", *tests],
+            "environment": {"LEANFORMER_CACHE": str(self._cache)} if own_cache else {},
+            "output": str(self._output), "seconds": seconds,
+        }  # fmt: skip
+        assert self._server.stdin is not None and self._server.stdout is not None
+        print(json.dumps(job), file=self._server.stdin, flush=True)
+        code = json.loads(self._server.stdout.readline())["code"]
+        said = self._output.read_text(encoding="utf-8", errors="replace")
+        if code is None:
+            return f"no end within {seconds:.0f} s"
+        if code < 0:
+            return f"ended by signal {-code}"
+        if code == _PASSED:
+            if not re.search(r"\b[1-9]\d* passed", said):
+                raise RuntimeError(f"no test ran: {' '.join(tests)}\n{said[-2000:]}")
             return None
-        found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-        if found and done.returncode in (_FAILED, _INTERRUPTED):
+        found = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+        if found and code in (_FAILED, _INTERRUPTED):
             return found[1]
-        if done.returncode < 0:
-            return f"ended by signal {-done.returncode}"
-        raise RuntimeError(
-            f"pytest ended with {done.returncode}: {' '.join(tests)}\n{done.stdout[-2000:]}{done.stderr}"
-        )
+        raise RuntimeError(f"pytest ended with {code}: {' '.join(tests)}\n{said[-2000:]}")
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
@@ -101,21 +130,21 @@ class Copy:
             Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
 
 
-def run(mutants: Sequence[Mutant], copy: Copy, result: Path, say: Callable[[str], None] = print) -> list[str]:
+def run(mutants: Sequence[Mutant], copy: Copy, result: Path, say: Callable[[str], None] = say_now) -> list[str]:
     """Run mutants and store what came of each as it comes; the ids of those that no test noticed.
 
     Raises `RuntimeError` where a named test fails without any mistake.
     """
     stored = {row["id"]: row for row in json.loads(result.read_text())} if result.is_file() else {}
-    known, sound = {mutant.id for mutant in (*read(), *mutants)}, set[tuple[str, ...]]()
+    known, at = {mutant.id for mutant in (*read(), *mutants)}, commit()
+    tests = sorted({test for mutant in mutants for test in mutant.tests})
+    say(f"{len(tests)} tests and files of tests, without a mistake")
+    if tests and (wrong := copy.failing(tests, seconds=len(tests) * SECONDS)) is not None:
+        raise RuntimeError(f"{wrong} fails without a mistake too")
     for number, mutant in enumerate(mutants, 1):
         by = copy.notices(mutant)
-        if by is not None and mutant.tests not in sound:
-            if (wrong := copy.failing(mutant.tests)) is not None:
-                raise RuntimeError(f"{mutant.id}: {wrong} fails without the mistake too")
-            sound.add(mutant.tests)
         row: dict[str, Any] = {"id": mutant.id, "noticed": by is not None, "by": by}
-        stored[mutant.id] = row | {"of": fingerprint(mutant), "commit": commit()}
+        stored[mutant.id] = row | {"of": fingerprint(mutant), "commit": at}
         write_json(result, [stored[name] for name in sorted(stored.keys() & known)])
         say(f"[{number}/{len(mutants)}] {mutant.id}: {f'noticed by {by}' if by else 'NOT NOTICED'}")
     return [mutant.id for mutant in mutants if not stored[mutant.id]["noticed"]]
@@ -149,8 +178,8 @@ def main() -> int:
     if arguments.list:
         print("\n".join(mutant.id for mutant in wanted))
         return 0
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        missed = run(wanted, Copy(Path(folder)), arguments.output)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder, Copy(Path(folder), libraries=LIBRARIES) as copy:
+        missed = run(wanted, copy, arguments.output)
     print(f"{len(wanted) - len(missed)} of {len(wanted)} noticed", *missed, sep="\n  ")
     return 1 if missed else 0
 

@@ -23,6 +23,7 @@ class Own(LayerDrop):
     technique: ClassVar[str] = "own.layer_drop"
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
+        assert context.data.test is None and context.data.dev is not None, "no step may see the test split"
         made = super().__call__(artifact, context, output)
         assert made.history[-1]["step"] == record(self, artifact)["step"] == "own.layer_drop"
         return made

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.errors import RecipeError
+from leanformer.errors import LeanformerError, RecipeError
 from leanformer.files import sha256_json
 from leanformer.measure.speed import SpeedSettings
+from leanformer.recipe import compress as module
 from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import Recipe, read_recipe
+from leanformer.step import Context
 from tests.tiny import tiny_artifact, tiny_dataset
 
 SPEED = SpeedSettings(rounds=1, latency_texts=6, seconds=0.01)
@@ -92,3 +94,16 @@ def test_recipes_from_an_encoder_survive_json(tmp_path: Path):
     recipe = recipe_of(tmp_path)
     assert Recipe.from_json(recipe.to_json()) == recipe and recipe.opening is not None
     assert len(sha256_json(recipe.to_json())) == 64
+
+
+def test_the_opening_does_not_see_the_test_split(encoder: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given: list[Context] = []
+
+    def stopping(recipe: Recipe, opening: object, model: str, max_tokens: int, context: Context, energy: None) -> None:
+        given.append(context)
+        raise LeanformerError("far enough")
+
+    monkeypatch.setattr(module, "make_teacher", stopping)
+    with pytest.raises(LeanformerError, match="far enough"):
+        compress(str(encoder.path), tiny_dataset(), tmp_path / "lean", recipe=recipe_of(tmp_path), device="cpu")
+    assert given[0].data.test is None and given[0].data.dev is not None

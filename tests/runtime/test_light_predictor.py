@@ -334,3 +334,20 @@ def test_too_little_memory_is_a_message(artifact: Artifact):
         engine.cut = cut  # type: ignore[assignment, method-assign]
     with pytest.raises(LeanformerError, match=r"not enough memory for 40 tokens, with 2 texts(.|\n)*fewer texts"):
         predictor.predict(["goal", "match"])
+
+
+def test_a_text_alone_has_more_threads_only_while_the_cores_are_free(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+):
+    predictor = LightPredictor(artifact, threads=2, tuning=False)
+    row, opened = predictor.tokenize(TEXTS[:1]), list[int]()
+    engine = predictor._open(1)
+    monkeypatch.setattr(predictor, "_open", lambda threads, number=0: (opened.append(threads), engine)[1])
+    for free in (True, False):
+        predictor.__dict__["_free"] = lambda threads, free=free: free and threads == 2
+        predictor.infer(row)
+    assert opened == [2, 1]
+    exact = LightPredictor(artifact, threads=2, tuning=False, exact=True)
+    monkeypatch.setattr(exact, "_open", lambda threads, number=0: (opened.append(threads), engine)[1])
+    exact.infer(row)
+    assert opened == [2, 1, 1]

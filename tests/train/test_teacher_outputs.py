@@ -169,3 +169,14 @@ def test_a_foreign_teacher_gives_logits_only(tmp_path: Path) -> None:
     for wanted in ({"hidden": (0,)}, {"attention": (0,)}):
         with pytest.raises(CheckpointError, match="remedy: set hidden_weight and attention_weight to 0"):
             teacher_outputs(teacher, TEXTS, cache=tmp_path / "cache", **wanted)
+
+
+def test_a_teacher_with_dropout_is_asked_without_it(tmp_path: Path) -> None:
+    """Tiny models have none, and so could not tell."""
+    plain = tiny_config(layers=(LayerShape(4, 48),) * 3)
+    dropping = tiny_config(layers=(LayerShape(4, 48),) * 3, dropout=0.4, attention_dropout=0.4)
+    expected = teacher_outputs(tiny_artifact(tmp_path / "plain", config=plain), TEXTS, cache=tmp_path / "a", **WANTED)
+    teacher = tiny_artifact(tmp_path / "dropping", config=dropping)
+    assert same(teacher_outputs(teacher, TEXTS, cache=tmp_path / "b", **WANTED), expected)
+    alone = teacher_outputs(teacher, TEXTS, cache=tmp_path / "c")
+    np.testing.assert_allclose(alone.logits, expected.logits, atol=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Entrant, race
+from leanformer.tune.race import FINAL_ROUNDS, FINALISTS, Entrant, RaceResult, race
 
 
 class Track:
@@ -86,3 +86,13 @@ def test_without_runners_and_without_time_there_is_still_a_noise():
     track = Track(noise=0.1)
     verdict = race(track.runner("reference", 0.1), [], seconds=0, clock=track.clock)
     assert verdict.finalists == [] and verdict.rounds == FINAL_ROUNDS and verdict.noise >= 0.01
+
+
+def test_faster_by_more_than_the_noise_is_not_enough_where_its_rounds_disagree():
+    """Half of its rounds far ahead and half behind: the median says 1.4 times as fast, and nothing is sure."""
+    torn = Entrant("torn", lambda: 0.0, final_ratios=[0.7, 0.8, 0.9, 1.4, 2.0, 2.1, 2.2])
+    sure = Entrant("sure", lambda: 0.0, final_ratios=[1.35, 1.38, 1.39, 1.4, 1.41, 1.42, 1.45])
+    verdict = RaceResult(0.02, 7, [torn, sure])
+    assert torn.speedup == sure.speedup == 1.4
+    assert not verdict.faster(torn) and verdict.faster(sure)
+    assert not RaceResult(0.5, 7, [sure]).faster(sure), "sure, and yet within the noise"

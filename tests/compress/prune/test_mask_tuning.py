@@ -170,3 +170,23 @@ def test_padding_counts_for_nothing(batches: list[Batch], monkeypatch: pytest.Mo
     tune(halved(whole), whole, batches, "masks")
     tokens, texts = sum(int(batch.mask.sum()) for batch in batches), sum(len(batch.ids) for batch in batches)
     assert sum(seen) == 2 * (2 * tokens + texts)
+
+
+def test_solutions_are_judged_on_texts_that_they_were_not_fitted_on(
+    batches: list[Batch], monkeypatch: pytest.MonkeyPatch
+):
+    """Every second text is held out: with two texts that change places, so do what is fitted on and what judges."""
+    parts: list[tuple[Moments, Moments]] = []
+
+    def keeping(fit: Moments, held_out: Moments, weight: Tensor, groups: int, kind: str) -> Tensor:
+        parts.append((fit, held_out))
+        return weight
+
+    monkeypatch.setattr(mask_tuning, "best_map", keeping)
+    whole, batch = tiny_classifier(CONFIG), batches[0]
+    for order in ([0, 1], [1, 0]):
+        two = Batch(batch.ids[order], batch.mask[order], batch.labels[order], batch.rows[order], 1.0)
+        tune(halved(whole), whole, [two], "masks")
+    (fit, held_out), (other_fit, other_held_out) = parts[0], parts[len(parts) // 2]
+    assert fit.squares == pytest.approx(other_held_out.squares) and held_out.squares == pytest.approx(other_fit.squares)
+    assert fit.squares != pytest.approx(held_out.squares) and min(fit.squares, held_out.squares) > 0

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.compress.prune.costs import flop_costs
+from leanformer.compress.prune.costs import CostTable, flop_costs
+from leanformer.compress.prune.importance import Scores
 from leanformer.compress.prune.prune import Prune, best
+from leanformer.compress.prune.prune_post_training import PrunePostTraining
 from leanformer.compress.prune.ranking import magnitude_scores, random_scores, worth_their_cost
 from leanformer.data.dataset import Dataset
 from leanformer.errors import DataError, RecipeError
@@ -211,3 +214,25 @@ def test_narrowing_keeps_the_given_order():
     model = tiny_classifier(CONFIG)
     kept = narrow(model, [torch.tensor([2, 0])] * 2, [torch.tensor([7, 3])] * 2)
     assert torch.equal(kept.encoder.layers[0].ffn.up.bias, model.encoder.layers[0].ffn.up.bias[[7, 3]])
+
+
+@pytest.mark.parametrize("step", [Prune, PrunePostTraining])
+def test_dropout_plays_no_part_in_what_is_removed(tmp_path: Path, step: type[Prune | PrunePostTraining]):
+    """Tiny models have none, and so could not tell."""
+    weights = []
+    for name, share in (("plain", 0.0), ("dropping", 0.4)):
+        config = replace(CONFIG, dropout=share, attention_dropout=share)
+        artifact = tiny_artifact(tmp_path / name / "source", config=config)
+        context = make_context(tmp_path / name, artifact, data=replace(tiny_dataset(), test=None))
+        made = step(keep=0.6, texts=40)(artifact, context, tmp_path / name / "pruned")
+        weights.append(read_model(made).state_dict())
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_a_head_that_costs_more_must_be_worth_more():
+    """Whatever the scale of the scores: all heads of a layer are worth what they cost, and so are its units."""
+    costs = CostTable((np.array([0.0, 10.0, 20.0]),), (np.array([0.0, 1.0, 2.0]),), 0.0, "FLOPs")
+    scores = Scores((torch.tensor([1.0, 3.0]),), (torch.tensor([500.0, 1500.0]),))
+    worth = worth_their_cost(scores, costs)
+    torch.testing.assert_close(worth.heads[0], torch.tensor([5.0, 15.0]))
+    torch.testing.assert_close(worth.units[0], torch.tensor([0.5, 1.5]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -270,6 +271,24 @@ def test_bounds_keep_models_off_the_front(tmp_path: Path):
     assert bounded.front() and {one.figures["bytes"] for one in bounded.front()} == {1000}
     dropped = run(tmp_path / "drop", SIMPLE.replace("minimise: bytes", "minimise: bytes\n  max_drop: 3"), trials=12)
     assert dropped.front() and all(one.figures["drop"] <= 3 for one in dropped.front())
+
+
+def test_the_pruner_is_told_what_passes_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Two layers make a model of 2,000 bytes, which is too large however good it is."""
+    told: dict[int, list[float]] = {}
+
+    def report(self: Sampler, number: int, rung: int, cost: float) -> None:
+        told.setdefault(number, []).append(cost)
+        right(self, number, rung, cost)
+
+    right = Sampler.report
+    monkeypatch.setattr(Sampler, "report", report)
+    study = run(tmp_path, ONE_GOAL.replace("  maximise: accuracy\n", "  maximise: accuracy\n  max_bytes: 1500\n"))
+    assert {trial.params["student.layers"] for trial in study.trials} == {1, 2}
+    for trial in study.trials:
+        if trial.ran and trial.state != REPEATED:
+            large = trial.params["student.layers"] == 2
+            assert told[trial.number] and all(math.isnan(cost) == large for cost in told[trial.number])
 
 
 def test_a_bound_on_quality_does_not_count_before_the_whole_training(tmp_path: Path):

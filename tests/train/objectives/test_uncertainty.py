@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.objective import LabelLoss, Sum, Supervised
 from leanformer.train.objectives.uncertainty import RATE, Uncertainty, UncertaintyWeighted
-from tests.train.running import Run, equal
+from tests.train.running import SETTINGS, Run, equal
 
 
 class Two(Sum):
@@ -66,6 +67,25 @@ def test_it_is_trained_at_a_rate_of_its_own_and_outlives_a_kill(tmp_path: Path) 
     again.objective = Uncertainty(True).around(Two())
     again.fit()
     assert again.said == ["taken up at epoch 4, step 0"] and equal(again.weights(), run.weights())
+
+
+def test_its_rate_is_its_own_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`RATE` times the share of the peak that the schedule has come to, whatever the model's own rate."""
+    rates: list[tuple[float, float]] = []
+    right = torch.optim.AdamW.step
+
+    def step(self: torch.optim.AdamW, *args: Any) -> Any:
+        groups = {id(parameter): group["lr"] for group in self.param_groups for parameter in group["params"]}
+        own = groups[id(run.objective.get_parameter("log_variances"))]
+        rates.append((self.param_groups[0]["lr"], own))
+        return right(self, *args)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    run = Run(tmp_path, replace(SETTINGS, epochs=1))
+    run.objective = Uncertainty(True).around(Two())
+    run.fit()
+    assert max(own for _, own in rates) == pytest.approx(RATE)
+    assert [own / RATE for _, own in rates] == pytest.approx([model / SETTINGS.learning_rate for model, _ in rates])
 
 
 def test_one_loss_alone_is_refused() -> None:
