@@ -144,7 +144,7 @@ def run(mutants: Sequence[Mutant], copy: Copy, result: Path, say: Callable[[str]
     for number, mutant in enumerate(mutants, 1):
         by = copy.notices(mutant)
         row: dict[str, Any] = {"id": mutant.id, "noticed": by is not None, "by": by}
-        stored[mutant.id] = row | {"of": fingerprint(mutant), "commit": at}
+        stored[mutant.id] = row | {"of": fingerprint(mutant, copy.root), "commit": at}
         write_json(result, [stored[name] for name in sorted(stored.keys() & known)])
         say(f"[{number}/{len(mutants)}] {mutant.id}: {f'noticed by {by}' if by else 'NOT NOTICED'}")
     return [mutant.id for mutant in mutants if not stored[mutant.id]["noticed"]]

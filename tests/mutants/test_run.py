@@ -77,7 +77,7 @@ class Pretending(Copy):
     """No tests are run; a mistake is noticed where its test says so."""
 
     def __init__(self) -> None:
-        pass
+        self.root = Path()
 
     def notices(self, mutant: Mutant) -> str | None:
         return mutant.tests[0] if "notices" in mutant.tests[0] else None
@@ -89,13 +89,13 @@ class Pretending(Copy):
 def test_results_are_stored_as_they_come_and_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     mutants = [replace(mutant("test_that_notices"), id="data.b"), replace(mutant("test_that_does_not"), id="data.a")]
     result, pretending = tmp_path / "result.json", Pretending()
-    monkeypatch.setattr(program, "fingerprint", lambda entry: f"of {entry.id}")
+    monkeypatch.setattr(program, "fingerprint", lambda entry, root=None: f"of {entry.id}")
     assert run(mutants, pretending, result, lambda line: None) == ["data.a"]
     rows = json.loads(result.read_text())
     assert [(row["id"], row["noticed"]) for row in rows] == [("data.a", False), ("data.b", True)]
     assert all(row["commit"] for row in rows) and rows[1]["by"] == "test_sums.py::test_that_notices"
     assert due(mutants, result) == []
-    monkeypatch.setattr(program, "fingerprint", lambda entry: "of a changed source")
+    monkeypatch.setattr(program, "fingerprint", lambda entry, root=None: "of a changed source")
     assert due(mutants, result) == mutants
 
 

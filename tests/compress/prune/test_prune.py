@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from leanformer.artifact import Artifact, open_artifact
+from leanformer.compress.prune import importance
 from leanformer.compress.prune.costs import CostTable, flop_costs
 from leanformer.compress.prune.importance import Scores
 from leanformer.compress.prune.prune import Prune, best
@@ -236,3 +237,21 @@ def test_a_head_that_costs_more_must_be_worth_more():
     worth = worth_their_cost(scores, costs)
     torch.testing.assert_close(worth.heads[0], torch.tensor([5.0, 15.0]))
     torch.testing.assert_close(worth.units[0], torch.tensor([0.5, 1.5]))
+
+
+def test_the_scale_of_the_scores_decides_nothing(source: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Scores of units have another unit than those of heads: what a layer keeps is a matter of each one's own."""
+    shapes = []
+    for scale in (1e-9, 1.0, 1e9):
+
+        def scores(model: Classifier, batches: object, loss: object, scale: float = scale) -> Scores:
+            layers = model.config.layers
+            return Scores(
+                tuple(0.5 ** torch.arange(layer.heads).double() for layer in layers),
+                tuple(scale * 0.97 ** torch.arange(layer.ffn).double() for layer in layers),
+            )
+
+        monkeypatch.setattr(importance, "first_order_scores", scores)
+        shapes.append(read_model(pruned(source, tmp_path / f"{scale:g}", keep=0.6)).config.layers)
+    assert shapes[0] == shapes[1] == shapes[2] != CONFIG.layers
+    assert all(1 < layer.heads < 4 and 8 < layer.ffn < 48 for layer in shapes[0][:1])
