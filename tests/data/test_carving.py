@@ -40,6 +40,15 @@ def test_a_tenth_stratified_whatever_the_order(labels: list[int], shuffle: objec
     assert {order[row] for row in again} == set(chosen)
 
 
+def test_another_seed_takes_other_rows_from_all_over_the_file() -> None:
+    """In a file that is sorted by text, as in any other."""
+    keys = [f"text {row:03}" for row in range(300)]
+    first, again, other = (set(carve_dev(keys, [0] * 300, seed)) for seed in (13, 13, 14))
+    assert first == again and len(first & other) < 15
+    for chosen in (first, other):
+        assert all(4 <= len(chosen & set(range(start, start + 100))) <= 17 for start in (0, 100, 200))
+
+
 def test_small_classes_share_what_is_left_over() -> None:
     labels = [row // 4 for row in range(40)]
     assert len(carve_dev([str(row) for row in range(40)], labels, 13)) == 4

@@ -119,3 +119,10 @@ def test_parameter_costs_are_what_narrowing_saves():
     smaller = narrow(model, [torch.arange(one.heads) for one in shape], [torch.arange(one.ffn) for one in shape])
     before, after = (sum(p.numel() for p in one.parameters()) for one in (model, smaller))
     assert before - after == costs.full - costs.of(shape)
+
+
+def test_what_scores_nothing_is_kept_while_there_is_room():
+    """Of shapes that are worth the same the larger: the second head scores nothing, and can be paid for."""
+    costs = CostTable((np.array([0.0, 10.0, 20.0]),), (np.array([0.0, 1.0, 20.0]),), 0.0, "ms")
+    heads, units = [np.array([5.0, 0.0])], [np.array([3.0, 2.0])]
+    assert allocate(heads, units, costs, 25.0) == (Widths(2, 1),)

@@ -73,6 +73,14 @@ def test_a_better_map_is_taken(kind: str):
     assert held_out.error(found) < 0.1 * held_out.error(weight)
 
 
+def test_the_best_ridge_is_solved_again_on_all_texts():
+    x, weight, target = drawn(60, 12, 5)
+    fit, held_out = moments(x[:30], target[:30]), moments(x[30:], target[30:])
+    found = best_map(fit, held_out, weight, 12, "weights")
+    errors = {ridge: held_out.error(solve_weights(fit, weight, ridge)) for ridge in mask_tuning.RIDGES}
+    torch.testing.assert_close(found, solve_weights(fit + held_out, weight, min(errors, key=lambda one: errors[one])))
+
+
 @pytest.mark.parametrize("kind", ["masks", "weights"])
 def test_what_only_fits_its_own_texts_is_not(kind: str):
     """The held-out texts want the map as it is, the others something else."""

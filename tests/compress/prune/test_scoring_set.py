@@ -12,9 +12,13 @@ import torch
 from leanformer.artifact import Artifact
 from leanformer.compress.prune.scoring_set import batches_of, first_tokens, mean_tokens, open_for_pruning, scoring_set
 from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.metrics.probabilities import softmax
+from leanformer.models.predictor import TorchPredictor
+from leanformer.predictor import logits
 from leanformer.train.feeds.batches import TrainingSet
 from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import TASK, tiny_artifact, tiny_dataset, tiny_texts
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,17 @@ def test_a_file_sorted_by_class_gives_all_classes(source: Artifact, tmp_path: Pa
     assert found.labels.tolist() == sorted(found.labels.tolist()), "in the order of the file"
     other = scoring_set(source, make_context(tmp_path, source, data=by_class(), seed=14), 30)
     assert [row.tolist() for row in other.rows] != [row.tolist() for row in found.rows]
+
+
+def test_labels_of_unlabelled_texts_are_drawn_not_the_surest(source: Artifact, tmp_path: Path):
+    """Each as often as the teacher says: over many texts the share of the surest is its mean probability."""
+    texts = tiny_texts(400, 7)[0]
+    data = replace(tiny_dataset(), train=None, unlabelled=Examples(TASK, texts, None))
+    found = scoring_set(source, make_context(tmp_path, source, data=data), 400)
+    shares = softmax(logits(TorchPredictor(source), texts).astype(np.float64))
+    surest = shares.max(axis=1).mean()
+    assert 0.4 < surest < 0.97, "a teacher that is always sure could not tell"
+    assert (found.labels == shares.argmax(axis=1)).mean() == pytest.approx(surest, abs=0.06)
 
 
 def test_a_model_to_be_pruned_is_not_in_training_mode(source: Artifact):

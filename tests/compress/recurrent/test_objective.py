@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,23 @@ def test_parts_add_up_by_their_weights() -> None:
     whole = loss_of("representation", "logits", "labels", weights=weights)
     assert whole == pytest.approx(0.5 * each["representation"] + 2 * each["logits"] + 3 * each["labels"], rel=1e-5)
     assert all(value > 0 for value in each.values())
+
+
+def test_rows_without_a_label_teach_nothing_by_labels() -> None:
+    """The middle row has none: the loss is that of the others, over all three, and its answers get no gradient."""
+    data = rows()
+    (batch,) = to_batches(data, np.arange(3), token_budget=100, device=torch.device("cpu"))
+    answers = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(4), requires_grad=True)
+    model = SimpleNamespace(outputs=lambda ids, mask: SimpleNamespace(logits=answers))
+    loss = StudentLoss(("labels",), answer="tags")(model, batch)  # type: ignore[arg-type]
+    loss.backward()
+    each = torch.stack([
+        torch.nn.functional.cross_entropy(answers[i][labels >= 0], labels[labels >= 0])
+        for i, labels in enumerate(batch.labels) if (labels >= 0).any()
+    ])  # fmt: skip
+    torch.testing.assert_close(loss, each.sum() / 3)
+    assert answers.grad is not None
+    assert [bool(row.any()) for row in answers.grad] == [bool((labels >= 0).any()) for labels in batch.labels]
 
 
 def test_what_cannot_be_computed_is_refused() -> None:
