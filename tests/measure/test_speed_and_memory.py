@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from leanformer.artifact import open_artifact
-from leanformer.measure import speed
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.task import Task
 from tests.tiny import tiny_texts
 
 OPENER = "leanformer.loading:open_predictor"
@@ -42,14 +40,14 @@ def test_each_gets_its_figures(tiny_onnx_artifact: Path):
     settings = SpeedSettings(rounds=2, latency_texts=21, seconds=0.05)
     speeds = measure_speed(predictors, TEXTS, settings, say=said.append)
     assert len(speeds) == 2
-    for found in speeds:
-        assert 0 < found.latency_ms_p50 <= found.latency_ms_p95 <= found.latency_ms_p99
-        assert found.tokenizer_ms_p50 > 0
+    for speed in speeds:
+        assert 0 < speed.latency_ms_p50 <= speed.latency_ms_p95 <= speed.latency_ms_p99
+        assert speed.tokenizer_ms_p50 > 0
         # No order is asked of two rates: each is measured by itself, and on a busy machine either may win.
-        assert found.throughput_median == found.throughput_per_second > 0
-        assert found.inference_per_second > 0 and found.throughput_warm > 0
-        assert found.latency_n == 21
-        assert 64 <= found.throughput_n <= len(TEXTS)
+        assert speed.throughput_median == speed.throughput_per_second > 0
+        assert speed.inference_per_second > 0 and speed.throughput_warm > 0
+        assert speed.latency_n == 21
+        assert 64 <= speed.throughput_n <= len(TEXTS)
     assert len(said) == 2
 
 
@@ -110,74 +108,3 @@ def test_the_measured_process_does_not_import_torch(tiny_onnx_artifact: Path, tm
 
 def test_a_process_that_fails_gives_no_figure(tiny_onnx_artifact: Path):
     assert measure_memory(open_artifact(tiny_onnx_artifact), TEXTS[:5], "leanformer.loading:no_such_opener", 1) is None
-
-
-class Clock:
-    """Time that passes only where somebody says so."""
-
-    def __init__(self) -> None:
-        self.now, self.last = 0.0, ""
-        self.cold: set[tuple[str, bool]] = set()
-
-    def perf_counter(self) -> float:
-        return self.now
-
-    process_time = perf_counter
-
-    def sleep(self, seconds: float) -> None:
-        pass
-
-
-class Timed:
-    """Takes 1 ms of tokenizing and 3 ms of inference a text, and 50 s more for the first text, and for the first batch,
-    that follow a text of another one.
-    """
-
-    def __init__(self, clock: Clock, name: str) -> None:
-        self.clock, self.name, self.task = clock, name, Task("classification", ("a", "b"))
-
-    def tokenize(self, texts: Sequence[str]) -> list[np.ndarray]:
-        self.clock.now += 0.001 * len(texts)
-        return [np.array([1, 2])] * len(texts)
-
-    def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        if self.clock.last != self.name:
-            self.clock.last, self.clock.cold = self.name, {(self.name, False), (self.name, True)}
-        if (kind := (self.name, len(rows) > 1)) in self.clock.cold:
-            self.clock.cold.remove(kind)
-            self.clock.now += 50
-        self.clock.now += 0.003 * len(rows)
-        return np.zeros((len(rows), 2), dtype=np.float32)
-
-
-class Streaming(Timed):
-    """Does both side by side, so that a text takes no more than its inference."""
-
-    def stream(self, chunks: Iterable[Sequence[str]]) -> Iterator[tuple[Sequence[str], np.ndarray]]:
-        for chunk in chunks:
-            yield chunk, self.infer([np.array([1, 2])] * len(chunk))
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(speed, "time", clock)
-    return clock
-
-
-def test_times_of_one_text_and_of_many_hold_the_tokenizer_and_not_the_warm_up(clock: Clock):
-    plain, other = measure_speed([Timed(clock, "a"), Timed(clock, "b")], TEXTS, SpeedSettings(latency_texts=12))
-    for found in (plain, other):
-        assert found.latency_ms_quantiles == pytest.approx([4.0] * len(found.latency_ms_quantiles))
-        assert found.tokenizer_ms_p50 == pytest.approx(1.0)
-        assert found.throughput_per_second == pytest.approx(250) == found.throughput_median
-        assert found.inference_per_second == pytest.approx(1000 / 3)
-        assert found.cpu_seconds_per_1000 == pytest.approx(4.0)
-
-
-def test_what_tokenizes_beside_inference_is_timed_doing_both(clock: Clock):
-    """Its stream takes 3 ms a text; one after the other, tokenizer and inference would take 4."""
-    _, found = measure_speed([Timed(clock, "a"), Streaming(clock, "b")], TEXTS, SpeedSettings(latency_texts=12))
-    assert found.throughput_per_second == pytest.approx(1000 / 3)
-    assert found.latency_ms_p50 == pytest.approx(4.0)
-    assert found.cpu_seconds_per_1000 == pytest.approx(3.0)
