@@ -68,11 +68,13 @@ def fuse(traced: Path, graph: Path, heads: int, hidden: int) -> None:
     fused.save_model_to_file(str(graph))
 
 
-def onnxruntime_int8(source: Path, graph: Path) -> None:
+def onnxruntime_int8(source: Path, graph: Path, *, per_channel: bool = False) -> None:
     """`quantize_dynamic` with its defaults; of fused operators it does not know the type, so that is told."""
     logging.disable(logging.WARNING)
     try:
-        quantize_dynamic(source, graph, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
+        quantize_dynamic(
+            source, graph, per_channel=per_channel, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT}
+        )
     finally:
         logging.disable(logging.NOTSET)
 

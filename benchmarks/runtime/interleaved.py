@@ -25,12 +25,15 @@ class Runner:
         run: texts to class indices `[n]`, in their order.
         tokenize: its tokenizer alone; None where it cannot be had apart.
         ours: whether it is Leanformer's.
+        renew: makes it a program that has read texts, but not those that it is asked: what it remembers of them is
+            forgotten. None for one that remembers nothing.
     """
 
     name: str
     run: Callable[[Texts], np.ndarray]
     tokenize: Callable[[Texts], Any] | None = None
     ours: bool = False
+    renew: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Rates:
 
     Attributes:
         texts: how many of the texts it was given, always the first ones; fewer where all would take too long.
-        per_second: texts per second, tokenizer included.
+        per_second: texts per second, tokenizer included; of one that remembers texts, with texts it has not seen.
+        warm: the same with the words of these very texts in the cache; empty for one that remembers nothing.
         tokenizer_per_second: of its tokenizer alone; empty where that cannot be had apart.
         ms: median milliseconds of one call in each round, where texts were given one at a time; else empty.
         cpu_ms: CPU milliseconds a text over all threads, the tokenizer's and spinning ones included. Far less than the
@@ -51,6 +55,7 @@ class Rates:
     tokenizer_per_second: tuple[float, ...] = ()
     ms: tuple[float, ...] = ()
     cpu_ms: tuple[float, ...] = ()
+    warm: tuple[float, ...] = ()
 
 
 def in_turn(
@@ -64,8 +69,9 @@ def in_turn(
 ) -> dict[str, Rates]:
     """Time every runner once in each round, in an order that turns round with every round.
 
-    Before the first round each has seen all the texts that it will be timed on, so that graphs are optimised, shapes
-    compiled and caches as warm as they become.
+    Before the first round each has seen all the texts that it will be timed on, so that graphs are optimised and shapes
+    compiled. What a runner remembers of their words it forgets before each turn (`renew`); how fast it is with them is
+    a second figure.
 
     Args:
         seconds: what one turn may take; who is slower is timed on fewer texts, never on other ones.
@@ -76,11 +82,14 @@ def in_turn(
     tokenizer: dict[str, list[float]] = {runner.name: [] for runner in runners}
     ms: dict[str, list[float]] = {runner.name: [] for runner in runners}
     cpu_ms: dict[str, list[float]] = {runner.name: [] for runner in runners}
+    warm: dict[str, list[float]] = {runner.name: [] for runner in runners}
     for turn in range(rounds):
         for runner in runners if turn % 2 == 0 else reversed(runners):
             sample = texts[: counts[runner.name]]
             time.sleep(SETTLE_SECONDS)
             runner.run(sample[:1])  # whoever comes after a rest pays for waking up, so let no one be timed doing it
+            if runner.renew is not None:
+                runner.renew()
             before = time.process_time()
             times = _times(runner.run, sample, one_at_a_time)
             cpu_ms[runner.name].append(1000 * (time.process_time() - before) / len(sample))
@@ -88,7 +97,13 @@ def in_turn(
             if one_at_a_time:
                 ms[runner.name].append(1000 * median(times))
             if runner.tokenize is not None:
+                if runner.renew is not None:
+                    runner.renew()
                 tokenizer[runner.name].append(len(sample) / sum(_times(runner.tokenize, sample, one_at_a_time)))
+            if runner.renew is not None:
+                runner.run(sample)  # a word is learnt when it comes a second time
+                runner.run(sample)
+                warm[runner.name].append(len(sample) / sum(_times(runner.run, sample, one_at_a_time)))
         say(f"round {turn + 1} of {rounds}: {', '.join(f'{name} {all_[-1]:.0f}/s' for name, all_ in rates.items())}")
     return {
         runner.name: Rates(
@@ -97,6 +112,7 @@ def in_turn(
             tokenizer_per_second=tuple(tokenizer[runner.name]),
             ms=tuple(ms[runner.name]),
             cpu_ms=tuple(cpu_ms[runner.name]),
+            warm=tuple(warm[runner.name]),
         )
         for runner in runners
     }
@@ -129,7 +145,7 @@ def quartiles(values: Sequence[float]) -> list[float]:
 
 
 def row(work: str, ours: str, peer: str, rates: dict[str, Rates]) -> dict[str, Any]:
-    """One of ours beside one peer: medians over the rounds, and how far the ratio moved from round to round."""
+    """One of ours beside one peer: medians over the rounds, and the quartiles of the ratios of each round."""
     mine, theirs = rates[ours], rates[peer]
     ratios = [a / b for a, b in zip(mine.per_second, theirs.per_second, strict=True)]
     result: dict[str, Any] = {
@@ -141,8 +157,9 @@ def row(work: str, ours: str, peer: str, rates: dict[str, Rates]) -> dict[str, A
         "unit": "texts per second",
         "ratio": median(mine.per_second) / median(theirs.per_second),
         "ratio_of_rounds": [min(ratios), max(ratios)],
-        "ours_best": max(mine.per_second),
-        "peer_best": max(theirs.per_second),
+        "ratio_quartiles": quartiles(ratios),
+        "ours_quartiles": quartiles(mine.per_second),
+        "peer_quartiles": quartiles(theirs.per_second),
         "ours_rounds": list(mine.per_second),
         "peer_rounds": list(theirs.per_second),
         "ours_texts": mine.texts,
@@ -151,6 +168,8 @@ def row(work: str, ours: str, peer: str, rates: dict[str, Rates]) -> dict[str, A
     for side, one in (("ours", mine), ("peer", theirs)):
         if one.tokenizer_per_second:
             result[f"{side}_tokenizer"] = median(one.tokenizer_per_second)
+        if one.warm:
+            result[f"{side}_warm"] = median(one.warm)
         if one.ms:
             result[f"{side}_ms_p50"] = median(one.ms)
         result[f"{side}_cpu_ms"] = median(one.cpu_ms)

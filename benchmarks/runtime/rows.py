@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.runtime.interleaved import quartiles
+
 Row = dict[str, Any]
 
 AS_THEY_COME, SORTED, SINGLE, WORKERS = "texts as they come", "sorted by length", "one at a time", "workers"
@@ -61,7 +63,7 @@ def merged(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
 def table(rows: Sequence[Row], cores: int) -> list[str]:
     """The lines of a Markdown table: the tuned choice beside each peer, and the floor where there is one."""
     rows = judged(rows, cores)
-    lines = ["| work | ours | beside | | ratio (rounds) | floor |", "|---|---|---|---|---|---|"]
+    lines = ["| work | ours | beside | | ratio (quartiles) | floor |", "|---|---|---|---|---|---|"]
     for row in rows:
         if row["ours_name"] != TUNED:
             continue
@@ -72,12 +74,28 @@ def table(rows: Sequence[Row], cores: int) -> list[str]:
                 f"{row['floor']:g} points{_verdict(row)} |"
             )
             continue
-        low, high = row["ratio_of_rounds"]
+        low, high = quartiles([a / b for a, b in zip(row["ours_rounds"], row["peer_rounds"], strict=True)])
         floor = f"{row['floor']:g}{_verdict(row)}" if "floor" in row else ""
         lines.append(
-            f"| {row['work']} | {row['ours']:,.0f}/s ({row['engine']}) | {row['peer_name']} | {row['peer']:,.0f}/s | "
+            f"| {row['work']} | {row['ours']:,.0f}/s ({row['engine']}) | {beside(row)} | {row['peer']:,.0f}/s | "
             f"{row['ratio']:.2f} ({low:.2f} to {high:.2f}) | {floor} |"
         )
+    return lines
+
+
+def beside(row: Row) -> str:
+    """The peer and, where it had a choice, the way that was its best."""
+    return f"{row['peer_name']}: {row['peer_way']}" if row.get("peer_way") else str(row["peer_name"])
+
+
+def ways_table(ways: Sequence[dict[str, Any]]) -> list[str]:
+    """Each peer's chosen way at each work beside the others: how many, and by how much the plainest was slower."""
+    lines = ["| work | peer | ways | chosen on training texts | over its plainest way |", "|---|---|---|---|---|"]
+    for work, peer in dict.fromkeys((way["work"], way["peer"]) for way in ways):
+        own = [way for way in ways if (way["work"], way["peer"]) == (work, peer)]
+        (best,) = (way for way in own if way["chosen"])
+        gain = best["texts_per_second"] / own[0]["texts_per_second"]
+        lines.append(f"| {work} | {peer} | {len(own)} | {best['way'] or 'the only one'} | {gain:.2f} |")
     return lines
 
 

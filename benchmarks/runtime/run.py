@@ -1,14 +1,17 @@
 """How fast texts become labels, ours beside what people run, with the same weights: benchmarks/results/runtime.json.
 
-    python -m benchmarks.runtime.run [--texts 1024] [--rounds 4] [--seconds 1.5] [--teacher FOLDER] [--only WORK]
+    python -m benchmarks.runtime.run [--texts 1024] [--rounds 7] [--seconds 1.5] [--teacher FOLDER] [--only WORK]
 
 The teacher of benchmarks/ladders/run.py (MiniLM-L6) on SST-2's test texts, and on long texts cut to 512 tokens. All get
 the same texts (whoever is too slow for all of them gets the first ones) and threads, in turn within one run, tokenizer
-included; `ours` and `peer` are medians over the rounds. How each peer is run: benchmarks/peers/. What else belongs to
-the run (machine, versions, quality of each, what was left out and why) is in runtime_details.json beside it, and the
-picture in runtime.svg. With `--only` the rows of other works stay as they were.
+included; `ours` and `peer` are medians over the rounds, with quartiles beside them. What else belongs to the run
+(machine, versions, every way of every peer, quality, what was left out and why) is in runtime_details.json beside it,
+and the picture in runtime.svg. With `--only` the rows of other works stay as they were.
 
 "ours (tuned best)" is the engine that was fastest on training texts, chosen before anything that is shown was timed.
+Each peer is chosen in the same way: of all ways that benchmarks/peers/runners.py has, the fastest on training texts
+(`peer_way`). Before each of its turns our word cache forgets all words and reads training texts; `ours_warm` is the
+rate with the words of the timed texts in the cache.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -29,7 +33,9 @@ import torch
 
 from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RESULTS
+from benchmarks.peers.contest import best_ways, under_the_name, way_of
 from benchmarks.peers.runners import Peers, prepare
+from benchmarks.provenance import counters, provenance
 from benchmarks.runtime.interleaved import Runner, in_turn, row
 from benchmarks.runtime.our_engines import graphs_of, running
 from benchmarks.runtime.rows import (
@@ -42,6 +48,7 @@ from benchmarks.runtime.rows import (
     TUNED,
     WORKERS,
     WORKS,
+    beside,
     judged,
     merged,
 )
@@ -49,16 +56,15 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.reading.readers import read_rows
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.metrics.paired import compare, loss_interval
 from leanformer.predictor import logits
 from leanformer.runtime.cores import allowed_cores
 from leanformer.runtime.predictor import LightPredictor
 
 # Texts of the training split on which the tuned engine is chosen.
-TRIAL_TEXTS = 256
+TRIAL_TEXTS, RACE_ROUNDS = 256, 3
 # As short as they are, the calls are many: fewer texts are enough where they come one by one.
-SINGLE_TEXTS = 200
+SINGLE_TEXTS, TRIAL_SINGLE = 200, 64
 METHODS = ("mixed", "per_token")
 
 
@@ -68,7 +74,9 @@ class Side:
 
     Attributes:
         candidates: int8 artifacts, the preferred one first.
+        before: training texts, which ours has read before each turn, and on which everybody's way is chosen.
         left_out: name -> why it was not measured.
+        ways: every way of every peer at every work, see `contest.best_ways`.
     """
 
     candidates: list[Artifact]
@@ -76,33 +84,64 @@ class Side:
     threads: int
     rounds: int
     seconds: float
+    before: Sequence[str]
     left_out: dict[str, str] = field(default_factory=dict)
+    ways: list[dict[str, Any]] = field(default_factory=list)
 
     def ours(self, *, limit: int | None = None, threads: int | None = None) -> list[Runner]:
         found = [candidate if limit is None else replace(candidate, max_tokens=limit) for candidate in self.candidates]
         engines, reasons = running(found, threads=threads or self.threads)
         self.left_out |= {ours_name(engine): reason for engine, reason in reasons.items()}
-        return [ours(ours_name(engine), one) for engine, one in engines.items()]
+        return [ours(ours_name(engine), predictor, self.before) for engine, predictor in engines.items()]
 
     def timed(
-        self, work: str, peers: Sequence[Runner], texts: Sequence[str], tuned: str, *, limit: int | None = None
+        self,
+        work: str,
+        ways: Mapping[str, Sequence[Runner]],
+        trial: Sequence[str],
+        texts: Sequence[str],
+        tuned: str,
+        *,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """One row for each of ours beside each peer, and those of the tuned one once more under that name."""
-        mine = self.ours(limit=limit)
+        """One row for each of ours beside each peer, and those of the tuned one once more under that name.
+
+        Args:
+            trial: training texts, on which the way of each peer is chosen.
+        """
+        print(f"== {work}: the ways of the peers on {len(trial)} training texts", flush=True)
+        single = work == SINGLE
+        chosen, found = best_ways(ways, trial, rounds=RACE_ROUNDS, seconds=0.5, one_at_a_time=single, say=print)
+        self.ways += [{"work": work, **way} for way in found]
+        mine, peers, begun = self.ours(limit=limit), under_the_name(chosen), counters()
         print(f"== {work}: {len(texts)} texts", flush=True)
         rates = in_turn(
-            [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=work == SINGLE, say=print
+            [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=single, say=print
         )
-        pairs = [(runner.name, peer.name) for runner in mine for peer in peers]
-        return with_tuned([row(work, one, peer, rates) for one, peer in pairs], tuned)
+        about = provenance(since=begun)
+        rows = [
+            row(work, runner.name, peer, rates) | {"peer_way": way_of(chosen[peer], peer)} | about
+            for runner in mine
+            for peer in chosen
+        ]
+        return with_tuned(rows, tuned)
 
 
 def ours_name(engine: str) -> str:
     return f"leanformer int8, {engine}"
 
 
-def ours(name: str, predictor: LightPredictor) -> Runner:
-    return Runner(name, lambda texts: logits(predictor, texts).argmax(axis=1), predictor.tokenize, ours=True)
+def ours(name: str, predictor: LightPredictor, before: Sequence[str] = ()) -> Runner:
+    """Ours, which before each turn forgets the words that it knows and reads the texts `before`."""
+
+    def renew() -> None:
+        predictor.forget_words()
+        predictor.tokenize(before)
+
+    def run(texts: Sequence[str]) -> np.ndarray:
+        return logits(predictor, texts).argmax(axis=1)
+
+    return Runner(name, run, predictor.tokenize, ours=True, renew=renew)
 
 
 def with_tuned(rows: list[dict[str, Any]], tuned: str) -> list[dict[str, Any]]:
@@ -113,8 +152,8 @@ def with_tuned(rows: list[dict[str, Any]], tuned: str) -> list[dict[str, Any]]:
 
 def fastest(side: Side, texts: Sequence[str], *, one_at_a_time: bool = False) -> str:
     """The name of the engine with the most texts per second on texts that are not those shown."""
-    rates = in_turn(side.ours(), texts, rounds=2, seconds=1.0, one_at_a_time=one_at_a_time)
-    return max(rates, key=lambda name: max(rates[name].per_second))
+    rates = in_turn(side.ours(), texts, rounds=RACE_ROUNDS, seconds=1.0, one_at_a_time=one_at_a_time)
+    return max(rates, key=lambda name: median(rates[name].per_second))
 
 
 @contextmanager
@@ -143,10 +182,11 @@ def alone(runner: Runner) -> Runner:
 def workers(side: Side, texts: Sequence[str], tuned: str) -> list[dict[str, Any]]:
     """Each engine with all its workers over itself with one."""
     print(f"== {WORKERS}: {len(texts)} texts", flush=True)
-    many, single = side.ours(), [alone(runner) for runner in side.ours(threads=1)]
+    many, single, begun = side.ours(), [alone(runner) for runner in side.ours(threads=1)], counters()
     rates = in_turn([*many, *single], texts, rounds=side.rounds, seconds=side.seconds, say=print)
     pairs = zip(many, single, strict=True)
-    return with_tuned([row(WORKERS, a.name, b.name, rates) | {"peer_ours": True} for a, b in pairs], tuned)
+    about = {"peer_ours": True, **provenance(since=begun)}
+    return with_tuned([row(WORKERS, a.name, b.name, rates) | about for a, b in pairs], tuned)
 
 
 def quality(
@@ -174,15 +214,16 @@ def quality(
                     "work": QUALITY, "ours": 100 * (right - counts.loss), "ours_name": runner.name, "peer": 100 * right,
                     "peer_name": "fp32 of the same model", "unit": "per cent right", "ratio": 1 - counts.loss / right,
                     **{name: everyone[runner.name][name] for name in ("lost_points", "lost_low", "lost_high", "n")},
+                    **provenance(),
                 }
             )  # fmt: skip
         print(f"{runner.name}: {100 * (right - counts.loss):.2f} %", flush=True)
     return with_tuned(rows, tuned), everyone
 
 
-def long_texts(name: str, count: int, seed: int = 13) -> list[str]:
-    """Texts of a data set's test split, drawn by seed: the file may be ordered by class."""
-    rows = [one.text for one in read_rows(Path(os.environ["LEANFORMER_DATA"]) / name / "test.jsonl")]
+def long_texts(name: str, count: int, split: str, seed: int = 13) -> list[str]:
+    """Texts of a split of a data set, drawn by seed: the file may be ordered by class."""
+    rows = [row.text for row in read_rows(Path(os.environ["LEANFORMER_DATA"]) / name / f"{split}.jsonl")]
     return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:count]]
 
 
@@ -190,7 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=1024, help="how many of SST-2's test texts, drawn by seed")
     parser.add_argument("--long-texts", type=int, default=24, help="how many of each set of long texts")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
     parser.add_argument("--only", action="append", choices=WORKS, help="these kinds of work alone")
     parser.add_argument("--teacher", type=Path, help="an encoder artifact to use instead of the ladder's")
@@ -214,20 +255,22 @@ def main() -> None:
         peers = prepare(teacher, scratch, LightPredictor(graphs["fp32"]).tokenize(trial), threads)
         side = Side(
             [graphs[method] for method in METHODS], peers, threads, arguments.rounds, arguments.seconds,
-            dict(peers.left_out),
+            trial, dict(peers.left_out),
         )  # fmt: skip
-        tuned, tuned_single = fastest(side, trial), fastest(side, trial[:64], one_at_a_time=True)
+        tuned, tuned_single = fastest(side, trial), fastest(side, trial[:TRIAL_SINGLE], one_at_a_time=True)
         if AS_THEY_COME in works:
-            rows += side.timed(AS_THEY_COME, peers.as_they_come(), texts, tuned)
+            rows += side.timed(AS_THEY_COME, peers.as_they_come(), trial, texts, tuned)
         if SORTED in works:
-            rows += side.timed(SORTED, peers.by_length(), texts, tuned)
+            rows += side.timed(SORTED, peers.by_length(), trial, texts, tuned)
         if SINGLE in works:
-            rows += side.timed(SINGLE, peers.one_at_a_time(), texts[:SINGLE_TEXTS], tuned_single)
+            few = trial[: min(len(trial), TRIAL_SINGLE)]
+            rows += side.timed(SINGLE, peers.one_at_a_time(), few, texts[:SINGLE_TEXTS], tuned_single)
         for dataset, work in LONG.items():
             if work in works:
-                peers_long = peers.long(LONG_TOKENS)
-                some = long_texts(dataset, arguments.long_texts)
-                rows += side.timed(work, peers_long, some, tuned, limit=LONG_TOKENS)
+                before, some = (long_texts(dataset, arguments.long_texts, split) for split in ("train", "test"))
+                rows += side.timed(
+                    work, peers.long(LONG_TOKENS), before[: max(1, len(before) // 2)], some, tuned, limit=LONG_TOKENS
+                )
         if WORKERS in works:
             rows += workers(side, texts, tuned)
         if QUALITY in works:
@@ -242,14 +285,15 @@ def main() -> None:
         details,
         {
             "quality": everyone or kept.get("quality", {}), "left_out": side.left_out, "works": works,
+            "ways": [way for way in kept.get("ways", []) if way["work"] not in works] + side.ways,
             "seconds": time.monotonic() - began, "texts": len(texts), "long_texts": arguments.long_texts,
-            "rounds": arguments.rounds, "peer_versions": peers.versions(), "machine": fingerprint(threads),
+            "rounds": arguments.rounds, "peer_versions": peers.versions(), **provenance(threads),
         },
     )  # fmt: skip
     for one in rows:
         if one["ours_name"] == TUNED:
             promised = f" (floor {one['floor']:g}: {'met' if one['met'] else 'MISSED'})" if "floor" in one else ""
-            print(f"{one['work']}: {one['ours']:.2f} beside {one['peer_name']} {one['peer']:.2f}: "
+            print(f"{one['work']}: {one['ours']:.2f} beside {beside(one)} {one['peer']:.2f}: "
                   f"{one['ratio']:.2f}x{promised}")  # fmt: skip
     for what, reason in side.left_out.items():
         print(f"left out: {what}: {reason}")
