@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.pages.beside_others import compared, runtime, tokenizing
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
 from benchmarks.pages.outdated import mark
@@ -18,7 +19,6 @@ from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
 from benchmarks.pages.summary import summary
 from benchmarks.paths import RESULTS, ROOT
-from benchmarks.runtime.rows import QUALITY, TUNED, table
 from leanformer.files import write_text
 from leanformer.first_rungs import BATCHED, present_name
 from leanformer.render.load import busy_mark
@@ -95,25 +95,6 @@ def steps_seconds(report: Report) -> float | None:
     if not steps or any(step["energy"] is None for step in steps):
         return None
     return sum(step["energy"]["wall_seconds"] for step in steps)
-
-
-def runtime() -> str:
-    if not (RESULTS / "runtime.json").is_file():
-        return "The runtime beside others has not been measured yet: `python -m benchmarks.runtime.run`."
-    rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
-    details = json.loads((RESULTS / "runtime_details.json").read_text(encoding="utf-8"))
-    machine = details["machine"]
-    return "\n".join(
-        [
-            "The teacher in int8, in our runtime and as others run it (`python -m benchmarks.runtime.run` says what",
-            f"each row is): texts per second on {machine['threads']} threads ({machine['cpu']}), tokenizer included,",
-            f"in turn, medians of {details['rounds']} rounds. The ratio is given with its smallest and largest round.",
-            "",
-            *table(rows, machine["threads"]),
-            "",
-            "![Texts per second of each way to run the same model](../benchmarks/results/runtime.svg)",
-        ]
-    )
 
 
 def students() -> str:
@@ -223,30 +204,6 @@ def importance() -> str:
     )
 
 
-def compared() -> str:
-    """One line for each kind of work: the strongest peer."""
-    rows = json.loads((RESULTS / "runtime.json").read_text(encoding="utf-8"))
-    machine = json.loads((RESULTS / "runtime_details.json").read_text(encoding="utf-8"))["machine"]
-    ours = [row for row in rows if row["ours_name"] == TUNED and not row.get("peer_ours") and row["work"] != QUALITY]
-    lines = []
-    for work in dict.fromkeys(row["work"] for row in ours):
-        best = min((row for row in ours if row["work"] == work), key=lambda row: row["ratio"])
-        lines.append(
-            f"| {work} | {best['ours']:,.0f}/s | {best['peer_name']} | {best['peer']:,.0f}/s | {best['ratio']:.2f} |"
-        )
-    return "\n".join(
-        [
-            f"The same MiniLM-L6 in int8, texts per second on {machine['threads']} threads ({machine['cpu']}),",
-            "tokenizer included, interleaved; the fastest peer of each kind of work",
-            "([all of them](docs/figures.md#the-runtime-beside-others)):",
-            "",
-            "| work | ours | the best of the others | | ratio |",
-            "|---|---|---|---|---|",
-            *lines,
-        ]
-    )
-
-
 def base_size() -> str:
     result = json.loads((RESULTS / "base_size.json").read_text(encoding="utf-8"))
     rungs = {present_name(rung["name"]): rung for rung in result["rungs"]}
@@ -271,7 +228,7 @@ def base_size() -> str:
 
 
 PAGES = {
-    "README.md": {"summary": lambda: summary(RESULTS), "compared": compared},
+    "README.md": {"summary": lambda: summary(RESULTS), "compared": lambda: compared(RESULTS)},
     "docs/figures.md": {
         "ladder": ladder,
         "sets": sets,
@@ -280,7 +237,8 @@ PAGES = {
         "importance": importance,
         "students": students,
         "base size": base_size,
-        "runtime": runtime,
+        "runtime": lambda: runtime(RESULTS),
+        "tokenizing": lambda: tokenizing(RESULTS),
         "search": lambda: searched(RESULTS),
         "reliability": lambda: reliability(RESULTS),
     },

@@ -1,80 +1,138 @@
-"""The same teacher, run as people commonly run it and as we run it: benchmarks/results/<data set>/peers.json.
+"""A teacher as people run it, each in its best way, beside what we make of it: results/<data set>/peers.json.
 
-    python -m benchmarks.peers.run sst2
+    python -m benchmarks.peers.run sst2 [ARTIFACT ...] [--texts 1024] [--rounds 7] [--seconds 1.5]
 
-All get the same test texts and threads, in turn, tokenizer included. "traced" is `torch.onnx.export` of the
-`transformers` model, run by ONNX Runtime; its int8 form is ONNX Runtime's own `quantize_dynamic` with default options.
-The peers' batches are 32 texts in the order given, padded to the longest, which is what their examples do.
+All get the same test texts and threads, in turn, tokenizer included, many at once and one at a time. The peers and
+their ways are those of benchmarks/peers/runners.py, and PyTorch and ONNX Runtime in fp32; the way that stands for a
+peer is the fastest on training texts, and all ways are stored under "ways". Ours are the artifacts that are named, or
+every graph that benchmarks/ladders/run.py made of this data set; they are not the same model, so the quality of each
+stands beside. Before each turn our word cache forgets all words and reads training texts.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RESULTS, WORK
-from benchmarks.peers.graphs import onnxruntime_int8, trace, write_stock
-from benchmarks.peers.padded import OnnxRuntime, Transformers
-from leanformer.artifact import open_artifact
+from benchmarks.peers.contest import best_ways, under_the_name, way_of
+from benchmarks.peers.padded import OnnxRuntime, SideBySide, Transformers
+from benchmarks.peers.runners import MANY, Peers, Way, prepare
+from benchmarks.provenance import counters, provenance
+from benchmarks.runtime.interleaved import Runner, in_turn, row
+from benchmarks.runtime.rows import AS_THEY_COME, SINGLE, beside
+from leanformer.artifact import Artifact, open_artifact
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
-from leanformer.machine import fingerprint
-from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.predictor import Predictor, logits
 from leanformer.runtime.cores import allowed_cores
+from leanformer.tokenizer import Tokenizer
+
+TRIAL_TEXTS, TRIAL_SINGLE, SINGLE_TEXTS, RACE_ROUNDS = 256, 64, 200, 3
+
+
+def in_fp32(teacher: Artifact, scratch: Path, threads: int) -> list[Way]:
+    """PyTorch, and the traced graph in ONNX Runtime, of what `prepare` wrote in `scratch`."""
+    stock = (scratch / "stock", teacher.task, teacher.max_tokens, MANY[0])
+
+    def session(count: int) -> OnnxRuntime:
+        return OnnxRuntime(*stock, scratch / "traced.onnx", count)
+
+    name = "ONNX Runtime fp32"
+    ways = [
+        Way("PyTorch fp32", "", "PyTorch fp32", lambda: Transformers(*stock)),
+        Way(name, f"one session of {threads} threads", name, lambda: session(threads)),
+    ]
+    if threads > 1:
+        several = f"{threads} sessions of one thread"
+        ways.append(Way(name, several, name, lambda: SideBySide([session(1) for _ in range(threads)])))
+    return ways
+
+
+def ours(name: str, predictor: Predictor, before: Sequence[str]) -> Runner:
+    """Ours, which before each turn forgets the words that it knows and reads the texts `before`."""
+    forget = getattr(predictor, "forget_words", None)
+
+    def renew() -> None:
+        if forget is not None:
+            forget()
+            predictor.tokenize(before)
+
+    return Runner(
+        f"ours: {name}", lambda texts: logits(predictor, texts).argmax(axis=1), predictor.tokenize, ours=True,
+        renew=renew,
+    )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("ours", nargs="*", type=Path, help="artifacts to measure beside them")
-    arguments = parser.parse_args()
+    parser.add_argument("--teacher", type=Path, help="an encoder artifact to use instead of the ladder's")
+    parser.add_argument("--texts", type=int, default=1024, help="how many of the test texts, drawn by seed")
+    parser.add_argument("--trial-texts", type=int, default=TRIAL_TEXTS, help="training texts that ways are chosen on")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
     threads = allowed_cores()
     torch.set_num_threads(threads)
-    data = open_named(arguments.dataset)
-    teacher = teacher_of(arguments.dataset, data)
-    assert data.test is not None
-    with tempfile.TemporaryDirectory() as scratch:
-        folder, graph, int8 = Path(scratch, "stock"), Path(scratch, "traced.onnx"), Path(scratch, "int8.onnx")
-        write_stock(teacher, folder)
-        trace(folder, graph)
-        onnxruntime_int8(graph, int8)
-        task, limit = teacher.task, teacher.max_tokens
-        predictors: dict[str, Predictor] = {
-            "transformers, one at a time": Transformers(folder, task, limit, 1),
-            "transformers, batches of 32": Transformers(folder, task, limit, 32),
-            "traced, one at a time": OnnxRuntime(folder, task, limit, 1, graph, threads),
-            "traced, batches of 32": OnnxRuntime(folder, task, limit, 32, graph, threads),
-            "traced int8, one at a time": OnnxRuntime(folder, task, limit, 1, int8, threads),
-            "traced int8, batches of 32": OnnxRuntime(folder, task, limit, 32, int8, threads),
+    data = open_named(given.dataset)
+    teacher = open_artifact(given.teacher) if given.teacher else teacher_of(given.dataset, data)
+    assert data.test is not None and data.train is not None
+    generator = np.random.default_rng(13)
+    chosen_rows = generator.permutation(len(data.test))[: given.texts]
+    texts, labels = [data.test.texts[i] for i in chosen_rows], np.asarray(data.test.labels)[chosen_rows]
+    trial = [data.train.texts[i] for i in generator.permutation(len(data.train))[: given.trial_texts]]
+    steps = WORK / given.dataset / "compress" / "steps"
+    paths = given.ours or sorted(path for path in steps.iterdir() if "int8" in path.name or "onnx" in path.name)
+    mine = [
+        ours(path.name.rsplit("-", 1)[0], open_predictor(open_artifact(path), threads=threads), trial) for path in paths
+    ]
+    rows: list[dict[str, Any]] = []
+    ways: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        tokenized = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens).encode(trial)
+        made = prepare(teacher, scratch, tokenized, threads)
+        peers = Peers(made.limit, made.ways + in_fp32(teacher, scratch, threads), made.left_out)
+        for work, candidates, few, some in (
+            (AS_THEY_COME, peers.as_they_come(), trial, texts),
+            (SINGLE, peers.one_at_a_time(), trial[:TRIAL_SINGLE], texts[:SINGLE_TEXTS]),
+        ):
+            single = work == SINGLE
+            print(f"== {work}", flush=True)
+            best, found = best_ways(candidates, few, rounds=RACE_ROUNDS, seconds=0.5, one_at_a_time=single, say=print)
+            ways += [{"work": work, **way} for way in found]
+            begun = counters()
+            rates = in_turn(
+                [*mine, *under_the_name(best)], some, rounds=given.rounds, seconds=given.seconds,
+                one_at_a_time=single, say=print,
+            )  # fmt: skip
+            about = provenance(since=begun)
+            rows += [
+                row(work, runner.name, peer, rates) | {"peer_way": way_of(best[peer], peer)} | about
+                for runner in mine
+                for peer in best
+            ]
+        accuracy = {
+            runner.name: float((runner.run(texts) == labels).mean()) for runner in [*mine, *peers.for_quality()]
         }
-        steps = WORK / arguments.dataset / "compress" / "steps"
-        ours = arguments.ours or sorted(path for path in steps.iterdir() if "int8" in path.name or "onnx" in path.name)
-        for path in ours:
-            artifact = open_artifact(path)
-            predictors[f"ours: {path.name.rsplit('-', 1)[0]}"] = open_predictor(artifact, threads=threads)
-        labels = np.asarray(data.test.labels)
-        accuracy = [
-            float((logits(predictor, data.test.texts).argmax(axis=1) == labels).mean())
-            for predictor in predictors.values()
-        ]
-        speeds = measure_speed(list(predictors.values()), data.test.texts, SpeedSettings(seconds=4.0), say=print)
-    rows = {
-        name: {"accuracy": quality, "n": len(labels), **asdict(speed)}
-        for name, quality, speed in zip(predictors, accuracy, speeds, strict=True)
-    }
-    write_json(RESULTS / arguments.dataset / "peers.json", {"rows": rows, "machine": fingerprint(threads)})
-    for name, row in rows.items():
-        print(
-            f"{name:32} {100 * row['accuracy']:6.2f} %  {row['throughput_per_second']:8.0f} texts/s  "
-            f"p50 {row['latency_ms_p50']:6.2f} ms"
-        )
+    output = given.output or RESULTS / given.dataset / "peers.json"
+    result = {"rows": rows, "ways": ways, "accuracy": accuracy, "n": len(texts), "left_out": peers.left_out}
+    write_json(output, result | provenance(threads))
+    for name_, value in accuracy.items():
+        print(f"{100 * value:6.2f} %  {name_}")
+    for each in rows:
+        print(f"{each['work']}: {each['ours_name']} {each['ours']:.0f}/s over {beside(each)} {each['peer']:.0f}/s: "
+              f"{each['ratio']:.2f}x")  # fmt: skip
 
 
 if __name__ == "__main__":

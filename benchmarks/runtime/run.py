@@ -230,6 +230,7 @@ def long_texts(name: str, count: int, split: str, seed: int = 13) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=1024, help="how many of SST-2's test texts, drawn by seed")
+    parser.add_argument("--trial-texts", type=int, default=TRIAL_TEXTS, help="training texts that ways are chosen on")
     parser.add_argument("--long-texts", type=int, default=24, help="how many of each set of long texts")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
@@ -246,7 +247,7 @@ def main() -> None:
     assert data.train is not None and data.test is not None
     generator = np.random.default_rng(13)
     texts = [data.test.texts[i] for i in generator.permutation(len(data.test))[: arguments.texts]]
-    trial = [data.train.texts[i] for i in generator.permutation(len(data.train))[:TRIAL_TEXTS]]
+    trial = [data.train.texts[i] for i in generator.permutation(len(data.train))[: arguments.trial_texts]]
     rows: list[dict[str, Any]] = []
     everyone: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:

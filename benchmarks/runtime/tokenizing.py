@@ -2,7 +2,7 @@
 
 Writes benchmarks/results/tokenizing.json.
 
-    python -m benchmarks.runtime.tokenizing [--lines 100000] [--rounds 5] [--no-timing]
+    python -m benchmarks.runtime.tokenizing [--lines 100000] [--rounds 7] [--no-timing]
 
 First 100,000 lines of $LEANFORMER_DATA in more than twenty languages, in six settings (the word pieces of MiniLM as
 shipped, and cased with accents; cut at 128 tokens, cut at 16, in windows that overlap): every id is compared with the
@@ -10,8 +10,9 @@ shipped, and cased with accents; cut at 128 tokens, cut at 16, in windows that o
 
 Then the CPU time for one text, on one thread, of several kinds of text: `transformers`' tokenizer in batches of 32
 (`AutoTokenizer`, input ids and mask as lists), `encode_batch` and `encode_batch_fast` of `tokenizers` (ids as lists),
-and ours (ids as arrays): with no word known, after reading the training texts (10,000 at most) of the data set whose
-test texts are timed, and with every word known. All take the same texts in turn; best of the rounds.
+and ours (ids as arrays): cold, with no word known; after reading the training texts (10,000 at most) of the data set
+whose test texts are timed; and hot, with every word known. All take the same texts in turn, each time in that state;
+medians of the rounds.
 """
 
 from __future__ import annotations
@@ -23,13 +24,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import counters, provenance
+from benchmarks.runtime.interleaved import quartiles
 
 # Everybody on one thread. The library reads this at every call.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -40,7 +45,6 @@ from tokenizers.normalizers import BertNormalizer
 from transformers import AutoTokenizer
 
 from leanformer.files import write_json
-from leanformer.machine import fingerprint
 from leanformer.tokenizer import Tokenizer
 
 Run = Callable[[Sequence[str]], Any]
@@ -134,7 +138,18 @@ def compare(texts: Sequence[str], path: Path, tokens: int, overlap: int) -> int:
     return wrong
 
 
-def timings(root: Path, path: Path, rounds: int) -> list[dict[str, Any]]:
+def nothing() -> None:
+    """What has to be done before the library, which depends on no text that it has seen."""
+
+
+def renew(tokenizer: Tokenizer, read: Sequence[list[str]]) -> None:
+    """A tokenizer that knows the words of these texts, and no others."""
+    tokenizer.forget_words()
+    for texts in read:
+        tokenizer.encode(texts)
+
+
+def timings(root: Path, path: Path, rounds: int, count: int) -> list[dict[str, Any]]:
     """Microseconds of CPU time for one text."""
     wrapper = AutoTokenizer.from_pretrained(MODEL)
     library = RustTokenizer.from_file(str(path))
@@ -147,44 +162,46 @@ def timings(root: Path, path: Path, rounds: int) -> list[dict[str, Any]]:
 
     result = []
     for name, (source, before) in TIMED.items():
-        texts = list(islice(lines_of(root / source), TIMED_TEXTS))
+        texts = list(islice(lines_of(root / source), count))
         others = list(islice(lines_of(root / before), READ_BEFORE))
-        known: dict[str, Tokenizer] = {}
-        for state, read in (("no word known", []), ("after other texts", others), ("every word known", texts)):
-            known[f"ours, {state}"] = made = Tokenizer(path, MAX_TOKENS)
-            for _ in range(1 if read is others else 3):  # a word is learnt when it is met again
-                made.encode(read)
-        runs: dict[str, Run] = {
-            "transformers": wrapped,
-            "encode_batch": lambda some: [one.ids for one in library.encode_batch(some)],
-            "encode_batch_fast": lambda some: [one.ids for one in library.encode_batch_fast(some)],
-        } | {which: made.encode for which, made in known.items()}
-        states = {which: dict(made._words._known) for which, made in known.items()}
-        best: dict[str, float] = {}
-        for _ in range(rounds + 1):
-            for which, run in runs.items():
-                if which in known:  # what it learnt in the round before is not to help it now
-                    known[which]._words._known = dict(states[which])
+        ours = Tokenizer(path, MAX_TOKENS)
+        runs: dict[str, tuple[Run, Callable[[], None]]] = {
+            "transformers": (wrapped, nothing),
+            "encode_batch": (lambda some: [row.ids for row in library.encode_batch(some)], nothing),
+            "encode_batch_fast": (lambda some: [row.ids for row in library.encode_batch_fast(some)], nothing),
+        }
+        # A word is learnt when it is met again, so that hot takes three times.
+        for state, read in (("cold", []), ("after other texts", [others]), ("hot", [texts] * 3)):
+            runs[f"ours, {state}"] = ours.encode, partial(renew, ours, read)
+        taken: dict[str, list[float]] = {which: [] for which in runs}
+        for turn in range(rounds + 1):
+            for which, (run, prepare) in runs.items():
+                prepare()
                 start = time.thread_time()
                 run(texts)
-                taken = 1e6 * (time.thread_time() - start) / len(texts)
-                best[which] = min(best.get(which, taken), taken)
+                if turn:  # the first round warms up what has to
+                    taken[which].append(1e6 * (time.thread_time() - start) / len(texts))
+        medians = {which: median(each) for which, each in taken.items()}
         # Of words, so many had not been seen in the other texts.
         words = [word for text in texts for word in text.split()]
         seen = {word for text in others for word in text.split()}
         new = sum(word not in seen for word in words) / len(words)
-        tokens = float(np.mean([len(row) for row in made.encode(texts)]))
+        tokens = float(np.mean([len(row) for row in ours.encode(texts)]))
         row = {"texts": name, "n": len(texts), "tokens_mean": round(tokens, 1), "read_before": len(others)}
         row["new_words"] = round(new, 4)
-        result.append(row | {"microseconds_per_text": {key: round(value, 2) for key, value in best.items()}})
-        print(name, f"{tokens:.0f} tokens:", ", ".join(f"{key} {value:.1f}" for key, value in best.items()), flush=True)
+        told = {"microseconds_per_text": medians, "quartiles": {key: quartiles(each) for key, each in taken.items()}}
+        result.append(row | told)
+        print(
+            name, f"{tokens:.0f} tokens:", ", ".join(f"{key} {value:.1f}" for key, value in medians.items()), flush=True
+        )
     return result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--timed", type=int, default=TIMED_TEXTS, help="texts of each kind that are timed")
     parser.add_argument("--no-timing", action="store_true", help="compare the ids and write nothing")
     parser.add_argument("--output", type=Path, default=RESULTS / "tokenizing.json")
     arguments = parser.parse_args()
@@ -206,13 +223,15 @@ def main() -> None:
             sys.exit(1)
         if arguments.no_timing:
             return
-        rows = timings(root, paths[False], arguments.rounds)
+        begun = counters()
+        rows = timings(root, paths[False], arguments.rounds, arguments.timed)
     write_json(
         arguments.output,
         {
             "lines": {language: len(each) for language, each in by_language.items()},
-            "settings": list(SETTINGS), "lines_that_differ": 0, "timings": rows, "max_tokens": MAX_TOKENS,
-            "rounds": arguments.rounds, "machine": fingerprint(1),
+            "settings": list(SETTINGS), "timings": rows, "max_tokens": MAX_TOKENS, "rounds": arguments.rounds,
+            "ids": {"compared": len(texts) * len(SETTINGS), "equal": len(texts) * len(SETTINGS) - sum(wrong.values())},
+            **provenance(1, begun),
         },
     )  # fmt: skip
 

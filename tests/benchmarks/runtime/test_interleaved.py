@@ -94,4 +94,30 @@ def test_a_row_gives_the_ratio_of_the_medians_and_how_far_it_moved(clock: Clock)
     assert sorted(rates["theirs"].per_second) == pytest.approx([200, 500, 1000])
     assert found["ours"] == pytest.approx(1000) and found["peer"] == pytest.approx(500)
     assert found["ratio"] == pytest.approx(2) and found["ratio_of_rounds"] == pytest.approx([1, 5])
-    assert found["peer_best"] == pytest.approx(1000) and "ours_tokenizer" not in found
+    assert found["ratio_quartiles"] == pytest.approx([1.5, 3.5]) and found["peer_quartiles"] == pytest.approx(
+        [350, 750]
+    )
+    assert not {"ours_tokenizer", "ours_warm", "ours_best"} & set(found)
+
+
+def test_what_remembers_words_is_renewed_before_each_turn_and_timed_warm_apart(clock: Clock):
+    known: set[str] = set()
+    renewed: list[int] = []
+
+    def run(texts: Sequence[str]) -> np.ndarray:
+        clock.now += sum(0.001 if text in known else 0.01 for text in texts)
+        known.update(texts)
+        return np.zeros(len(texts))
+
+    def renew() -> None:
+        renewed.append(len(known))
+        known.clear()
+
+    forgetful = Runner("forgetful", run, run, renew=renew)
+    some = TEXTS[:100]
+    rates = in_turn([forgetful, Runner("other", run)], some, rounds=2, seconds=9.0)["forgetful"]
+    assert rates.per_second == pytest.approx((100, 100)) and rates.warm == pytest.approx((1000, 1000))
+    assert rates.tokenizer_per_second == pytest.approx((100, 100))
+    assert len(renewed) == 4 and min(renewed) > 0
+    single = in_turn([forgetful], some, rounds=1, seconds=9.0, one_at_a_time=True)["forgetful"]
+    assert single.per_second == pytest.approx((100,)) and single.warm == pytest.approx((1000,))
