@@ -17,7 +17,7 @@ import subprocess
 import tarfile
 import tokenize
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,8 @@ from typing import Any
 from benchmarks.paths import RESULTS, ROOT, commit
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
+from leanformer.measure.load import LoadWatch
+from leanformer.runtime.cores import allowed_cores
 
 # Parts that figures depend on; a folder stands for the code below it.
 PARTS: dict[str, tuple[str, ...]] = {
@@ -47,31 +49,11 @@ PARTS: dict[str, tuple[str, ...]] = {
 _CODE = (".py", ".cpp", ".h")
 
 
-@dataclass(frozen=True)
-class Counters:
-    """Seconds of CPU time over all cores since the machine started; nought where the system does not tell.
-
-    Attributes:
-        busy, idle: of everybody; busy without `steal`. steal: what a hypervisor gave to others.
-        own: of this process and of all that it started.
-    """
-
-    busy: float
-    idle: float
-    steal: float
-    own: float
-
-
-def counters() -> Counters:
-    """The counters as they are now."""
-    try:
-        fields = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:9]
-        ticks = os.sysconf("SC_CLK_TCK")
-        user, nice, system, idle, waiting, irq, softirq, steal = (int(field) / ticks for field in fields)
-        own = _of_family(os.getpid()) / ticks
-    except (OSError, ValueError):
-        user = nice = system = idle = waiting = irq = softirq = steal = own = 0.0
-    return Counters(user + nice + system + irq + softirq, idle + waiting, steal, own)
+def processor_seconds() -> float:
+    """Seconds of CPU time of this process and of all that it started, those that still run as well."""
+    if not hasattr(os, "sysconf") or not Path("/proc/self/stat").is_file():
+        return sum(os.times()[:4])
+    return _of_family(os.getpid()) / os.sysconf("SC_CLK_TCK")
 
 
 def _of_family(process: int) -> int:
@@ -94,25 +76,12 @@ def _of_family(process: int) -> int:
     return sum(ticks.get(member, 0) for member in family)
 
 
-_AT_START = counters()
+def watch() -> LoadWatch:
+    """Looks from now on what else runs on the machine."""
+    return LoadWatch(allowed_cores(), own=processor_seconds)
 
 
-def load(since: Counters = _AT_START, now: Counters | None = None) -> dict[str, float | None]:
-    """How busy the machine was since then: shares of its CPU time, None where the system does not tell.
-
-    Keys:
-        load_average: of the last minute, this program included.
-        others: share of all cores that processes had that this one did not start.
-        steal: share that a hypervisor gave to other machines.
-    """
-    now = now or counters()
-    busy, steal = now.busy - since.busy, now.steal - since.steal
-    whole = busy + steal + now.idle - since.idle
-    average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    if whole <= 0:
-        return {"load_average": average, "others": None, "steal": None}
-    others = max(0.0, busy - (now.own - since.own)) / whole
-    return {"load_average": average, "others": round(others, 4), "steal": round(steal / whole, 4)}
+_AT_START = watch()
 
 
 def code(text: str) -> str:
@@ -171,14 +140,14 @@ def sources_at(name: str) -> dict[str, str] | None:
     return hashes(files)
 
 
-def provenance(threads: int | None = None, since: Counters = _AT_START) -> dict[str, Any]:
+def provenance(threads: int | None = None, since: LoadWatch = _AT_START) -> dict[str, Any]:
     """What a program stores beside its figures: commit, sources, load since then, and the machine used so.
 
     Args:
         threads: that were used; None leaves the machine out.
-        since: when the figures were begun; by default when this module was imported.
+        since: made when the figures were begun; by default what was made when this module was imported.
     """
-    about = {"commit": commit(), "sources": sources(), "load": load(since)}
+    about = {"commit": commit(), "sources": sources(), "load": asdict(since.load())}
     return about if threads is None else {"machine": fingerprint(threads), **about}
 
 

@@ -49,8 +49,6 @@ _NAMES = {
     "search": "the search", "cascade": "cascades", "server": "the server", "peers": "how the others are run",
     "corpora": "the corpora",
 }  # fmt: skip
-# Shares of all cores' time that others took, above which a machine was busy.
-BUSY = {"others": 0.05, "steal": 0.02}
 
 
 def made(result: Any) -> Iterator[Mapping[str, Any]]:
@@ -77,10 +75,9 @@ def reasons(part: Mapping[str, Any], depends: Iterable[str], now: Mapping[str, s
     elif changed := [_NAMES[name] for name in depends if part["sources"].get(name) != now[name]]:
         *first, last = changed
         found.append(f"before the last change of {' and '.join(filter(None, [', '.join(first), last]))}")
-    shares = part.get("load") or {}
-    # A ladder says how busy it was while its rungs were timed, and not while they were made.
-    timed = part.get("machine_load")
-    if timed["busy"] if timed else any((shares.get(name) or 0.0) > most for name, most in BUSY.items()):
+    # A ladder tells the load while its rungs were timed, and not only that of the whole program.
+    load = part.get("machine_load") or part.get("load") or {}
+    if load.get("busy"):
         found.append("on a busy machine")
     return found
 

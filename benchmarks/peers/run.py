@@ -25,7 +25,7 @@ from benchmarks.paths import RESULTS, WORK
 from benchmarks.peers.contest import best_ways, under_the_name, way_of
 from benchmarks.peers.padded import OnnxRuntime, SideBySide, Transformers
 from benchmarks.peers.runners import MANY, Peers, Way, prepare
-from benchmarks.provenance import counters, provenance
+from benchmarks.provenance import provenance, watch
 from benchmarks.runtime.interleaved import Runner, in_turn, row
 from benchmarks.runtime.rows import AS_THEY_COME, SINGLE, beside
 from leanformer.artifact import Artifact, open_artifact
@@ -111,7 +111,7 @@ def main() -> None:
             print(f"== {work}", flush=True)
             best, found = best_ways(candidates, few, rounds=RACE_ROUNDS, seconds=0.5, one_at_a_time=single, say=print)
             ways += [{"work": work, **way} for way in found]
-            begun = counters()
+            begun = watch()
             rates = in_turn(
                 [*mine, *under_the_name(best)], some, rounds=given.rounds, seconds=given.seconds,
                 one_at_a_time=single, say=print,

@@ -66,8 +66,9 @@ def batch_rates(
 ) -> dict[str, Any]:
     """Texts per second in batches of 32, all at once, and milliseconds of a text alone, tokenizer included.
 
-    All runners are timed in turn in each round. `times_teacher` compares the medians of the rounds with those of the
-    teacher in batches of 32, or with its milliseconds for a text alone.
+    All runners are timed in turn in each round, ours with an empty word cache, and once more with the words of these
+    texts in it ("warm"). `times_teacher` compares the medians of the rounds with those of the teacher in batches of 32,
+    or with its milliseconds for a text alone.
     """
     stock = out_of_the_box(teacher, work, threads)
     light = {name: LightPredictor(graph, threads=threads) for name, graph in graphs.items()}
@@ -80,7 +81,11 @@ def batch_rates(
         return lambda some: in_batches(predictor, some)
 
     for name, make, alone in zip(WAYS, (batched, whole, whole), (False, False, True), strict=True):
-        runners = [Runner(TEACHER, stock), *(Runner(one, make(each), ours=True) for one, each in light.items())]
+        students = [
+            Runner(student, make(predictor), ours=True, renew=predictor.forget_words)
+            for student, predictor in light.items()
+        ]
+        runners = [Runner(TEACHER, stock), *students]
         rates = in_turn(runners, texts, rounds=rounds, seconds=6.0, one_at_a_time=alone, say=print)
         base = rates[TEACHER]
         result[name] = {

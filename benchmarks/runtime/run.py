@@ -35,7 +35,7 @@ from benchmarks.ladders.run import open_named, teacher_of
 from benchmarks.paths import RESULTS
 from benchmarks.peers.contest import best_ways, under_the_name, way_of
 from benchmarks.peers.runners import Peers, prepare
-from benchmarks.provenance import counters, provenance
+from benchmarks.provenance import provenance, watch
 from benchmarks.runtime.interleaved import Runner, in_turn, row
 from benchmarks.runtime.our_engines import graphs_of, running
 from benchmarks.runtime.rows import (
@@ -113,7 +113,7 @@ class Side:
         single = work == SINGLE
         chosen, found = best_ways(ways, trial, rounds=RACE_ROUNDS, seconds=0.5, one_at_a_time=single, say=print)
         self.ways += [{"work": work, **way} for way in found]
-        mine, peers, begun = self.ours(limit=limit), under_the_name(chosen), counters()
+        mine, peers, begun = self.ours(limit=limit), under_the_name(chosen), watch()
         print(f"== {work}: {len(texts)} texts", flush=True)
         rates = in_turn(
             [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=single, say=print
@@ -182,7 +182,7 @@ def alone(runner: Runner) -> Runner:
 def workers(side: Side, texts: Sequence[str], tuned: str) -> list[dict[str, Any]]:
     """Each engine with all its workers over itself with one."""
     print(f"== {WORKERS}: {len(texts)} texts", flush=True)
-    many, single, begun = side.ours(), [alone(runner) for runner in side.ours(threads=1)], counters()
+    many, single, begun = side.ours(), [alone(runner) for runner in side.ours(threads=1)], watch()
     rates = in_turn([*many, *single], texts, rounds=side.rounds, seconds=side.seconds, say=print)
     pairs = zip(many, single, strict=True)
     about = {"peer_ours": True, **provenance(since=begun)}

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS
-from benchmarks.provenance import counters, provenance
+from benchmarks.provenance import provenance, watch
 from benchmarks.runtime.interleaved import quartiles
 
 # Everybody on one thread. The library reads this at every call.
@@ -223,7 +223,7 @@ def main() -> None:
             sys.exit(1)
         if arguments.no_timing:
             return
-        begun = counters()
+        begun = watch()
         rows = timings(root, paths[False], arguments.rounds, arguments.timed)
     write_json(
         arguments.output,

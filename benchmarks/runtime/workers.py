@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS
-from benchmarks.provenance import counters, provenance
+from benchmarks.provenance import provenance, watch
 from benchmarks.runtime.interleaved import quartiles
 from benchmarks.runtime.memory import smallest_made
 from leanformer.artifact import open_artifact
@@ -134,7 +134,7 @@ def main() -> None:
             workers = stack.enter_context(Processes(artifact.path, engine, cores, place))
             runs[name] = lambda workers=workers: workers.run(packs)
         rates: dict[str, list[float]] = {name: [] for name in runs}
-        begun = counters()
+        begun = watch()
         random = np.random.default_rng(0)
         names = list(runs)
         for turn in range(arguments.rounds + 1):

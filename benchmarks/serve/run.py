@@ -28,7 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.paths import RESULTS, WORK
-from benchmarks.provenance import counters, provenance
+from benchmarks.provenance import provenance, watch
 from benchmarks.serve.measure import Row, Setting, by_connections, overhead, plain, saturation
 from benchmarks.serve.overload import killed, overload, reloads
 from leanformer.data.dataset import open_dataset
@@ -97,7 +97,7 @@ def main() -> None:
         )  # fmt: skip
         for section in arguments.only:
             print(f"== {section}", flush=True)
-            begun = counters()
+            begun = watch()
             rows = SECTIONS[section](setting)
             about = {
                 "section": section, "command": command_line(), "load_average": round(os.getloadavg()[0], 2),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paths import ROOT
-from benchmarks.provenance import counters, provenance
+from benchmarks.provenance import provenance, watch
 from leanformer.files import sha256_json, write_json
 
 # What tells most cells apart.
@@ -42,7 +42,7 @@ class Cells:
         if path.is_file():
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return found
-        start, cpu_start, begun = time.monotonic(), time.process_time(), counters()
+        start, cpu_start, begun = time.monotonic(), time.process_time(), watch()
         told = [f"{name} {settings[name]}" for name in _TOLD if settings.get(name) is not None]
         print(f"== {self.folder.name}: {', '.join(told)}", flush=True)
         cell = {

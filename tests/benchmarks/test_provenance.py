@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import provenance as module
-from benchmarks.provenance import Counters, code, counters, files_here, hashes, load, provenance, sources
+from benchmarks.provenance import code, files_here, hashes, processor_seconds, provenance, sources, watch
 
 SOURCE = '''"""What it is."""
 
@@ -55,30 +55,23 @@ def test_every_part_exists():
         assert any(path == place or path.startswith(f"{place}/") for path in here), place
 
 
-def test_load_is_what_others_had():
-    begun = Counters(busy=100.0, idle=50.0, steal=1.0, own=10.0)
-    now = Counters(busy=160.0, idle=85.0, steal=6.0, own=50.0)
-    told = load(begun, now)
-    assert told["others"] == pytest.approx(0.2) and told["steal"] == pytest.approx(0.05)
-    assert load(begun, begun)["others"] is None
-
-
 @pytest.mark.skipif(not Path("/proc/stat").is_file(), reason="the system does not count")
 def test_what_a_child_needs_is_our_own():
-    before = counters()
+    before = processor_seconds()
     burn = "import time; start = time.process_time()\nwhile time.process_time() - start < 0.3: pass\nprint(flush=True)"
     with subprocess.Popen([sys.executable, "-c", f"{burn}\ninput()"], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout is not None and child.stdin is not None
         child.stdout.readline()
-        assert counters().own - before.own >= 0.25, "while it lives"
+        assert processor_seconds() - before >= 0.25, "while it lives"
         child.stdin.write("\n")
-    assert counters().own - before.own >= 0.25, "when it has ended"
+    assert processor_seconds() - before >= 0.25, "when it has ended"
 
 
 def test_a_result_gets_all_of_it():
     about = provenance(2)
     assert about["commit"] and about["machine"]["threads"] == 2 and about["sources"] == sources()
-    assert "machine" not in provenance()
+    assert "machine" not in provenance() and {"busy", "taken_share", "load_average"} <= set(about["load"])
+    assert provenance(since=watch())["load"]["seconds"] < about["load"]["seconds"]
     json.dumps(about)
 
 
