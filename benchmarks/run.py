@@ -28,6 +28,7 @@ _AFRICA = "--corpus masakhaner2 --teacher-sentences 500 --teacher-epochs 2 --dev
 COMMANDS = (
     (1, "runtime.import_time"),
     (1, "runtime.kernels"),
+    (5, "leaks"),
     (5, "runtime.tokenizing"),
     (120, "ladders.run sst2 --recipe thorough --result thorough"),
     (60, "ladders.run sst2 --recipe fastformers --result fastformers"),

@@ -54,11 +54,11 @@ MORE_TEXTS = {"sst2+reviews": "movie_reviews"}
 def open_named(name: str) -> Dataset:
     """The data set `name` of $LEANFORMER_DATA, with texts of another one where `MORE_TEXTS` has it."""
     base = name.partition("+")[0]
-    data = open_dataset(str(_folder(base)), splits=TEACHERS[base]["splits"])
+    data = open_dataset(str(data_folder(base)), splits=TEACHERS[base]["splits"])
     return replace(data, name=name, unlabelled=_sentences(data, MORE_TEXTS[name])) if name in MORE_TEXTS else data
 
 
-def _folder(name: str) -> Path:
+def data_folder(name: str) -> Path:
     root = os.environ.get("LEANFORMER_DATA")
     if not root or not Path(root, name).is_dir():
         sys.exit(f"set LEANFORMER_DATA to a folder that holds {name}/ (train, dev, test as JSON Lines)")
@@ -68,7 +68,7 @@ def _folder(name: str) -> Path:
 def _sentences(data: Dataset, source: str) -> Examples:
     """Every line of a text of the training split of `source` once, but those that dev or test hold too."""
     held = {text.strip().lower() for split in (data.dev, data.test) if split for text in split.texts}
-    rows = (_folder(source) / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = (data_folder(source) / "train.jsonl").read_text(encoding="utf-8").splitlines()
     lines = dict.fromkeys(line.strip() for row in rows for line in json.loads(row)["text"].split("\n"))
     kept = tuple(line for line in lines if len(line.split()) > 2 and line.lower() not in held)
     return Examples(data.task, kept, None, source=source)

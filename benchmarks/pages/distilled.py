@@ -22,6 +22,7 @@ from benchmarks.pages.cell_tables import (
     where,
 )
 from benchmarks.pages.distilled_sizes import sizes
+from benchmarks.pages.leaked import of_corpora
 from benchmarks.xtremedistil.vocabularies import VOCABULARIES
 from leanformer.compress.recurrent.strategies import STRATEGIES
 
@@ -46,7 +47,9 @@ def distilled(results: Path) -> str:
             if leaked(result["cells"]):
                 any_leaked = True
                 sections[-1] = f"{LEAKED}\n\n{sections[-1]}"
-    return "\n\n".join([paragraph(REPEATS), *sections] if any_leaked else sections)
+    left = of_corpora(results)
+    told = [paragraph(text) for text in (left, REPEATS if any_leaked else "") if text and sections]
+    return "\n\n".join([*told, *sections])
 
 
 def _teacher(result: Cell, what: str = "WikiANN") -> str:
@@ -278,9 +281,16 @@ def _classification(result: Cell) -> str:
             f"{settings['train']:,}",
             str(len(values)),
         ]
-        rows.append([*row, spread(values), f"{group[0]['parameters'] / 1e6:.2f} M", f"{group[0]['test']['n']:,}"])
-    about = f"Classification: test accuracy, ± the deviation over seeds, {where(cells)}: {commands(cells)}."
-    head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "parameters", "n"]
+        # Earlier cells have no score on clean test, and other cells none where no text is left.
+        clean = [one["accuracy_clean"] for one in group if one.get("accuracy_clean") is not None]
+        told = [spread(clean) if len(clean) == len(group) else "", f"{group[0]['n_clean']:,}" if clean else ""]
+        row += [spread(values), f"{group[0]['test']['n']:,}", *told]
+        rows.append([*row, f"{group[0]['parameters'] / 1e6:.2f} M"])
+    about = (
+        "Classification: test accuracy, ± the deviation over seeds, and `clean`, that on the test texts that are not "
+        f"in train, {where(cells)}: {commands(cells)}."
+    )
+    head = ["data", "strategy", "size", "texts", "seeds", "accuracy", "n", "clean", "n clean", "parameters"]
     parts = [paragraph(about), table(head, rows)]
     timed = [
         [cell["settings"]["data"], name, f"{graph['bytes'] / 1e6:.1f}", f"{graph['test']['accuracy']:.1f}",

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.pages.beside_others import compared, runtime, tokenizing
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
+from benchmarks.pages.leaked import HEAD, about, beside, cell, quality
 from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
@@ -21,6 +22,7 @@ from benchmarks.pages.summary import summary
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
 from leanformer.first_rungs import BATCHED, present_name
+from leanformer.render.leaks import clean_mark
 from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
 from leanformer.render.table import facts, number
@@ -64,7 +66,7 @@ def recipes() -> str:
         rows += [
             f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | "
             f"{over(rung.over_batched)}{busy_mark(report)} | {rung.speedup:.1f} | {over(rung.speedup_over_unpadded)} | "
-            f"{number(rung.latency_ms_p50)} | {100 * rung.quality:.2f} "
+            f"{number(rung.latency_ms_p50)} | {100 * rung.quality:.2f}{clean_mark(rung)} "
             f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | {100 * (rung.dev_quality or 0):.2f} | "
             f"{number(rung.bytes / 1e6)} |"
             for rung in report.rungs[3:]
@@ -76,8 +78,8 @@ def recipes() -> str:
     return "\n".join(
         [
             "SST-2, recipes that prune (`python -m benchmarks.ladders.run sst2 --recipe fastformers --result",
-            f"fastformers` and so on; test n = {shown.rungs[0].n}, dev n = {shown.data['rows']['dev']};",
-            f"{_on(shown.machine)}):",
+            f"fastformers` and so on; test n = {shown.rungs[0].n}{beside(RESULTS, 'sst2')};",
+            f"dev n = {shown.data['rows']['dev']}; {_on(shown.machine)}):",
             "",
             "| recipe | rung | over batched PyTorch | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
             "|---|---|---|---|---|---|---|---|---|",
@@ -108,7 +110,7 @@ def students() -> str:
     return "\n".join(
         [
             "What the teacher adds, and how small the student may be (`python -m benchmarks.ladders.students sst2`,",
-            f"fp32; {_on(result['machine'])}):",
+            f"fp32; test n = {gain['n']}{beside(RESULTS, 'sst2')}; {_on(result['machine'])}):",
             "",
             f"| student | dev | test, n = {gain['n']}, 95 % interval |",
             "|---|---|---|",
@@ -144,7 +146,7 @@ def sets() -> str:
         assert report.choice is not None
         lost = 100 * (first.quality - last.quality)
         rows.append(
-            f"| {name} ({what}; {first.n}) | {first.metric} {100 * first.quality:.1f} | {100 * last.quality:.1f} "
+            f"| {name} ({what}; {first.n}) | {cell(RESULTS, name)} | {first.metric} {quality(first)} | {quality(last)} "
             f"({lost:+.1f}) | {over(last.over_batched)}{busy_mark(report)} | {last.speedup:.0f} | "
             f"{over(last.speedup_over_unpadded)} | "
             f"{first.latency_ms_p50 / last.latency_ms_p50:.0f} | {number(last.latency_ms_p50)} | "
@@ -159,10 +161,11 @@ def sets() -> str:
             "`x unpadded` over one text at a time; `x latency` is the median of one text at a time, `kept` the rung",
             "that is delivered unless more loss is allowed (1 point on dev), with what it loses on test.",
             f"All on {_on(report.machine)}.",
+            about(RESULTS),
             "",
-            "| data (test texts) | teacher | last rung (lost) | over batched PyTorch | x | x unpadded | x latency | "
-            "p50 ms | MB | kept |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            f"| data (test texts) | {HEAD} | teacher | last rung (lost) | over batched PyTorch | x | "
+            "x unpadded | x latency | p50 ms | MB | kept |",
+            "|---|---|---|---|---|---|---|---|---|---|---|",
             *rows,
         ]
     )
@@ -189,13 +192,14 @@ def importance() -> str:
         [
             "SST-2, half of the teacher's FLOPs cut, fp32 (`python -m benchmarks.ladders.run sst2 --recipe",
             "benchmarks/recipes/pruning.yaml --result pruning`; test n = "
-            f"{report.rungs[0].n}, dev n = {report.data['rows']['dev']}; {_on(report.machine)}):",
+            f"{report.rungs[0].n}{beside(RESULTS, 'sst2')}; dev n = "
+            f"{report.data['rows']['dev']}; {_on(report.machine)}):",
             "",
             "| which heads and units go | test, 95 % interval | dev | over batched PyTorch | x unpadded |",
             "|---|---|---|---|---|",
             *(
-                f"| {'none' if rung.name == 'our ONNX graph' else rung.name} | {100 * rung.quality:.2f} "
-                f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | "
+                f"| {'none' if rung.name == 'our ONNX graph' else rung.name} | {100 * rung.quality:.2f}"
+                f"{clean_mark(rung)} ({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | "
                 f"{100 * (rung.dev_quality or 0):.2f} | {over(rung.over_batched)}{busy_mark(report)} | "
                 f"{over(rung.speedup_over_unpadded)} |"
                 for rung in report.rungs[3:]

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from benchmarks.pages.leaked import beside
 from leanformer.first_rungs import BATCHED, present_name
 from leanformer.render.table import number
 
@@ -18,7 +19,7 @@ def searched(results: Path) -> str:
     folder, parts = results / "search", []
     for name in SETS:
         if (path := folder / f"{name}.json").is_file():
-            parts += [*_search(name, json.loads(path.read_text(encoding="utf-8"))), ""]
+            parts += [*_search(name, beside(results, name), json.loads(path.read_text(encoding="utf-8"))), ""]
     for name, say in (("cascade-sst2", _cascade), ("on_ray", _on_ray)):
         if (path := folder / f"{name}.json").is_file():
             parts += [_item(one) for one in say(json.loads(path.read_text(encoding="utf-8")))]
@@ -29,12 +30,12 @@ def _item(sentence: str) -> str:
     return fill(f"- {sentence}", 120, subsequent_indent="  ")
 
 
-def _search(name: str, result: dict[str, Any]) -> list[str]:
+def _search(name: str, leaked: str, result: dict[str, Any]) -> list[str]:
     machine, rows = result["machine"], result["on_test"]
     intro = (
         f"{name} (`python -m benchmarks.searches.run {name}`): chosen from {result['search']['chosen_from']}; trials "
-        f"train on {result['training_texts']:,} texts. The front was chosen on dev and read on test once, beside the "
-        f"fixed recipes, whose own ladders have read it before; "
+        f"train on {result['training_texts']:,} texts. The front was chosen on dev and read once on test{leaked}, "
+        "beside the fixed recipes, whose own ladders have read it before; "
         f"{machine['threads']} threads of {machine['cpu']}."
     )
     return [

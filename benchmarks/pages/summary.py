@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.pages.leaked import HEAD, about, cell, quality
 from leanformer.render.load import busy_mark
 from leanformer.report import Report
 
@@ -23,24 +24,26 @@ def summary(results: Path) -> str:
     machine = next(iter(reports.values())).machine
     return "\n".join(
         [
-            "| task (test texts) | quality, teacher to student | over batched PyTorch | over one text at a time | MB |",
-            "|---|---|---|---|---|",
-            *(_row(task, report) for task, report in reports.items()),
+            "| task (test texts) | quality, teacher to student | over batched PyTorch | over one text at a time | MB | "
+            f"{HEAD} |",
+            "|---|---|---|---|---|---|",
+            *(_row(task, reports[task], cell(results, name.rpartition("/")[0])) for name, task in TASKS.items()),
             "",
             f"Throughput on {machine['threads']} threads of {machine['cpu']}, tokenizer included, medians of rounds,",
             "over that of the teacher in PyTorch: in batches of texts of similar length, and one text at a time, each",
             "padded to 128 tokens.",
+            about(results),
         ]
     )
 
 
-def _row(task: str, report: Report) -> str:
+def _row(task: str, report: Report, leaked: str) -> str:
     teacher, student, mark = report.rungs[0], report.rungs[-1], busy_mark(report)
     assert student.over_batched is not None
     return (
-        f"| {task} ({teacher.n:,}) | {100 * teacher.quality:.1f} to {100 * student.quality:.1f} | "
+        f"| {task} ({teacher.n:,}) | {quality(teacher)} to {quality(student)} | "
         f"{_times(student.over_batched)}x{mark} | {_times(student.speedup)}x{mark} | "
-        f"{teacher.bytes / 1e6:.0f} to {student.bytes / 1e6:.0f} |"
+        f"{teacher.bytes / 1e6:.0f} to {student.bytes / 1e6:.0f} | {leaked} |"
     )
 
 

@@ -197,10 +197,10 @@ def _width(points: list[tuple[float, ...]], goal: int) -> float:
 
 def searched(name: str, full: Dataset, seed: int) -> Dataset:
     """The data of a search on the data set `name`, of which `full` is what its teacher was trained on."""
-    from benchmarks.ladders.run import _folder
+    from benchmarks.ladders.run import data_folder
 
     splits = SEARCHED.get(name)
-    data = full if splits is None else replace(open_dataset(str(_folder(name)), splits=splits), name=full.name)
+    data = full if splits is None else replace(open_dataset(str(data_folder(name)), splits=splits), name=full.name)
     if name not in TEXTS or data.train is None:
         return data
     return share_of_data(data, min(1.0, TEXTS[name] / len(data.train)), seed)

@@ -6,8 +6,9 @@ writes classification.json: for each data set of $LEANFORMER_DATA the teacher's 
 strategy and size, on dev and on test, and how fast the student of the last strategy is, in fp32 and int8, beside the
 teacher as it comes out of the box. Teachers are those of benchmarks/ladders/run.py, trained when they are not there.
 Students learn from the training texts, which their teachers were trained on, and from unlabelled ones where the data
-have some. Each cell is stored when it is made. Students are chosen on dev alone, and test is scored once for each. A
-small version, within minutes:
+have some. Each cell is stored when it is made, with its scores on the test texts that are not in train
+(`accuracy_clean`, macro-F1 as `f1_clean`, `n_clean`). Students are chosen on dev alone, and test is scored once for
+each. A small version, within minutes:
 
     python -m benchmarks.xtremedistil.text_students trec banking77 --strategies D0-S D4.1 --epochs 2 --texts 1000
     --rounds 1
@@ -16,6 +17,7 @@ small version, within minutes:
 from __future__ import annotations
 
 import argparse
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -36,8 +38,10 @@ from leanformer.artifact import Artifact
 from leanformer.compress.recurrent.distil import BiLstmStudent
 from leanformer.compress.recurrent.strategies import STRATEGIES
 from leanformer.data.dataset import Dataset
+from leanformer.data.leaks import find_leaks
 from leanformer.files import write_json
 from leanformer.loading import open_predictor
+from leanformer.metrics.classification import confusion, macro_f1
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import Predictor, logits
 from leanformer.runtime.cores import allowed_cores
@@ -52,13 +56,25 @@ def drawn(data: Dataset, texts: int | None) -> Dataset:
     return replace(data, train=data.train.select(int(i) for i in sorted(rows)))
 
 
-def accuracies(predictor: Predictor, data: Dataset) -> dict[str, Any]:
-    """Accuracy in points on dev and on test."""
-    found = {}
+def accuracies(predictor: Predictor, data: Dataset, leaked: np.ndarray) -> dict[str, Any]:
+    """Accuracy in points on dev and on test; and on the test texts that are not `leaked` `[n]`, where macro-F1 is told.
+
+    Each is None where no text is left.
+    """
+    found: dict[str, Any] = {}
     for name in ("dev", "test"):
         examples = getattr(data, name).for_task(predictor.task)
-        value = score_logits(logits(predictor, examples.inputs), examples.targets, predictor.task)
-        found[name] = {"accuracy": round(100 * value, 2), "n": len(examples)}
+        values = logits(predictor, examples.inputs)
+        accuracy = score_logits(values, examples.targets, predictor.task)
+        found[name] = {"accuracy": round(100 * accuracy, 2), "n": len(examples)}
+        if name == "test":
+            rows = np.flatnonzero(~leaked)
+            found |= {"accuracy_clean": None, "f1_clean": None, "n_clean": len(rows)}
+            if len(rows):
+                clean, labels = values[rows], examples.targets[rows]
+                counts = confusion(clean.argmax(axis=1), labels, len(predictor.task.labels))
+                found["accuracy_clean"] = round(100 * score_logits(clean, labels, predictor.task), 2)
+                found["f1_clean"] = round(100 * macro_f1(counts), 2)
     return found
 
 
@@ -70,10 +86,15 @@ class Line:
         whole = open_named(name)
         self.teacher, self.data = teacher_of(name, whole), drawn(whole, given.texts)
         assert self.data.train is not None and self.data.test is not None
+        # By the whole of train: the teacher was trained on it, and students of fewer texts answer to the same test.
+        leaks = find_leaks(whole, "test", near_letters=0)
+        assert leaks is not None
+        self.leaked = leaks.exact
         self.shelf = Shelf(given.work / name, given.device, self.threads)
         self.shared = {
             "data": name, "teacher": self.teacher.content_hash[:16], "train": len(self.data.train),
             "unlabelled": len(self.data.unlabelled or ()),
+            "repeats": {"test_in_train": int(self.leaked.sum())},
         }  # fmt: skip
         torch.set_num_threads(self.threads)
 
@@ -92,14 +113,14 @@ class Line:
 
     def of_teacher(self) -> dict[str, Any]:
         """The teacher's own figures."""
-        found = accuracies(TorchPredictor(self.teacher), self.data)
+        found = accuracies(TorchPredictor(self.teacher), self.data, self.leaked)
         return {"parameters": self.teacher.properties["parameters"], **found}
 
     def trained(self, strategy: str, size: str, seed: int) -> dict[str, Any]:
         """A student and its figures."""
         made = self.student(strategy, size, seed)
         result = made.history[-1]["result"]
-        found = accuracies(TorchPredictor(made), self.data)
+        found = accuracies(TorchPredictor(made), self.data, self.leaked)
         return {
             "parameters": made.properties["parameters"],
             **found,
@@ -118,7 +139,8 @@ class Line:
         rates = batch_rates(self.teacher, graphs, texts, self.shelf.work, self.threads, self.given.rounds)
         each = {
             name: {
-                "bytes": graph.bytes, **accuracies(open_predictor(graph, threads=self.threads), self.data),
+                "bytes": graph.bytes,
+                **accuracies(open_predictor(graph, threads=self.threads), self.data, self.leaked),
                 **{f"times_{way}": round(rates[way][name]["times_teacher"], 2) for way in WAYS},
             }
             for name, graph in graphs.items()
@@ -137,6 +159,11 @@ def fill(cells: Cells, line: Line, given: argparse.Namespace) -> None:
     students = [line.settings(last, size, seed) for size in given.sizes]
     timing = {"timed": given.timed, "rounds": given.rounds, "threads": line.threads, "students": students}
     cells.get(line.shared | timing, partial(line.speed, last, given.sizes, seed))
+
+
+def current(cell: dict[str, Any], names: Collection[str]) -> bool:
+    """Whether a cell stays in the table: one without clean scores gives way where its data set is made again."""
+    return "repeats" in cell["settings"] or cell["settings"]["data"] not in names
 
 
 def main() -> None:
@@ -161,8 +188,9 @@ def main() -> None:
     cells = Cells(given.work / "cells" / "classification", allowed_cores(), result)
     for name in given.datasets:
         fill(cells, Line(name, given), given)
-    write_json(result, {"table": "classification", "cells": cells.all()})
-    for cell in cells.all():
+    made = [cell for cell in cells.all() if current(cell, given.datasets)]
+    write_json(result, {"table": "classification", "cells": made})
+    for cell in made:
         s = cell["settings"]
         if "test" in cell:
             what = [s.get(one) for one in ("data", "strategy", "embedding", "units", "train", "seed")]

@@ -12,11 +12,11 @@ LEAK_HEADER = ("rung", "all test texts", "clean", "lost there", "lost, 95 %", "w
 _UNKNOWN = "-"
 
 
-def clean_mark(rung: Rung) -> str:
+def clean_mark(rung: Rung, digits: int = 2) -> str:
     """What stands behind a quality on all of test where that on clean test is of fewer texts; else nothing."""
     if rung.n_clean in (None, rung.n):
         return ""
-    return f" (clean {_percent(rung.quality_clean)})"
+    return f" (clean {_percent(rung.quality_clean, digits)})"
 
 
 def clean_words(rung: Rung) -> str:
@@ -107,5 +107,5 @@ def _where(compared: list[str]) -> str:
     return " or ".join(names.get(name, name) for name in order)
 
 
-def _percent(value: float | None) -> str:
-    return _UNKNOWN if value is None else f"{100 * value:.2f}"
+def _percent(value: float | None, digits: int = 2) -> str:
+    return _UNKNOWN if value is None else f"{100 * value:.{digits}f}"

@@ -138,6 +138,7 @@ def test_classification_has_accuracies_and_graphs(tmp_path: Path) -> None:
     settings = {"data": "trec", "strategy": "D1", "embedding": 50, "units": 100, "train": 900, "epochs": 2, "seed": 1}
     about = {"parameters": 1_000_000, "command": "c", "machine": {"threads": 2, "cpu": "a CPU"}}
     student = {"settings": settings, "test": {"accuracy": 90.0, "n": 500}, **about}
+    student |= {"accuracy_clean": 88.5, "f1_clean": 80.0, "n_clean": 489}
     teacher = {
         "settings": {"data": "trec", "train": 900, "strategy": "teacher"}, "test": {"accuracy": 95.0, "n": 500}, **about
     }  # fmt: skip
@@ -147,6 +148,6 @@ def test_classification_has_accuracies_and_graphs(tmp_path: Path) -> None:
         tmp_path,
         classification={"cells": [student, teacher, {"settings": {"data": "trec"}, "graphs": graphs, **about}]},
     )
-    assert "| trec | teacher |  | 900 | 1 | 95.0 | 1.00 M | 500 |" in text
-    assert "| trec | D1 | 50x100 | 900 | 1 | 90.0 | 1.00 M | 500 |" in text
+    assert "| trec | teacher |  | 900 | 1 | 95.0 | 500 |  |  | 1.00 M |" in text
+    assert "| trec | D1 | 50x100 | 900 | 1 | 90.0 | 500 | 88.5 | 489 | 1.00 M |" in text
     assert "| trec | 50x100 int8 | 1.0 | 89.0 | 20.0 | 30.0 | 10.0 |" in text
