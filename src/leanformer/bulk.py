@@ -17,7 +17,8 @@ from leanformer.task import Question, Task
 
 # What an answer may say of itself, so that no column of the input can go by these names.
 OWN_NAMES = (
-    "row", "text", "text_pair", "label", "labels", "score", "probabilities", "spans", "vector", "error",
+    "row", "text", "text_pair", "choices", "choice", "label", "labels", "score", "probabilities", "spans", "vector",
+    "error",
 )  # fmt: skip
 
 
@@ -129,14 +130,15 @@ def strictly(rows: Iterable[Asked]) -> Iterator[Asked]:
         yield row
 
 
-def text_fields(question: Question | None) -> dict[str, str]:
+def text_fields(question: Question | None) -> dict[str, Any]:
     """The part of a record that says what it answers (see `prediction.to_record`)."""
     if question is None:
         return {}
     if isinstance(question, str):
         return {"text": question}
     if isinstance(question, tuple):
-        return {"text": question[0], "text_pair": question[1]}
+        text, second = question
+        return {"text": text, "text_pair": second} if isinstance(second, str) else {"text": text, "choices": [*second]}
     return {"text": " ".join(question)}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, is_artifact
 from leanformer.errors import LeanformerError
-from leanformer.inputs.kinds import input_of
+from leanformer.inputs.kinds import input_of, rows_of
 from leanformer.predictor import Predictor
 
 
@@ -48,7 +48,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
         )
     texts = input_of(task).samples
     values = _call(name, "infer(tokenize(texts))", lambda: made.infer(made.tokenize(texts)))
-    shape, expected = getattr(values, "shape", None), 3
+    shape, expected = getattr(values, "shape", None), len(rows_of(task, texts)[0])
     if tags:
         windows = _call(name, "sentence_windows(texts)", lambda: made.sentence_windows(texts))
         expected = _call(name, "sentence_windows(texts)", lambda: sum(len(one.ids) for each in windows for one in each))

@@ -11,6 +11,7 @@ import numpy as np
 
 from leanformer.answers.forms import form_of
 from leanformer.answers.prediction import Prediction
+from leanformer.inputs.kinds import gathered, rows_of
 from leanformer.questions import as_questions, check_texts
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.windows import Window, to_words
@@ -31,7 +32,8 @@ class Predictor(Protocol):
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text `[tokens]`; of a pair token ids and token types `[tokens, 2]`.
 
-        Where words are tagged, one row for each window, so that a long text has several.
+        Where words are tagged, one row for each window, so that a long text has several; of a question with candidates
+        one row for each of these.
         """
         ...
 
@@ -53,12 +55,15 @@ class Tagger(Predictor, Protocol):
 
 
 def logits(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
-    """Logits `[texts, outputs]`, float32; where words are tagged, a ragged array `[texts]` of `[words, outputs]`."""
+    """Logits `[texts, outputs]`, float32; where words are tagged, a ragged array `[texts]` of `[words, outputs]`.
+
+    Of questions with candidates a ragged array `[texts]` of `[candidates]`.
+    """
     if form_of(predictor.task).per_word:
         return _word_logits(predictor, [str(text) for text in texts])
     if not texts:
         return np.zeros((0, predictor.task.outputs), dtype=np.float32)
-    return predictor.infer(predictor.tokenize(texts))
+    return gathered(predictor.infer(predictor.tokenize(texts)), rows_of(predictor.task, texts)[1])
 
 
 def _word_logits(predictor: Predictor, sentences: Sequence[str]) -> np.ndarray:

@@ -10,12 +10,13 @@ from typing import Any
 
 # One input of a model: a text, or a first and a second text where the task is about pairs. A sentence whose words are
 # tagged is a text with single spaces between its words (see `tagging.words`).
-Text = str | tuple[str, str]
+# A question with candidates is a text and a tuple of them.
+Text = str | tuple[str, str] | tuple[str, tuple[str, ...]]
 # What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
 Question = Text | Sequence[str]
 
 
-INPUTS = ("text", "pair", "words")
+INPUTS = ("text", "pair", "words", "choices")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ BUILT = {
     "similarity": Kind("pair", "score", outputs=1, learns=("scale",)),
     "regression": Kind("text", "score", outputs=1, learns=("scale",)),
     "tokens": Kind("words", "tags", learns=("transitions", "scheme")),
+    "choice": Kind("choices", "choice", outputs=1),
     "embedding": Kind("text", "vector", outputs="width"),
 }
 _LEARNT = ("thresholds", "scale", "transitions", "scheme")
@@ -135,6 +137,11 @@ class Task:
     def answer(self) -> str:
         """The form of the answer: a key of `answers.forms.FORMS`."""
         return BUILT[self.kind].answer
+
+    @property
+    def pairs(self) -> bool:
+        """Whether an input is a pair of texts; `inputs.kinds.input_of` says more."""
+        return BUILT[self.kind].input == "pair"
 
     @property
     def named(self) -> bool:

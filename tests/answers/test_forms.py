@@ -24,6 +24,8 @@ from leanformer.answers.forms import (
     score_logits,
     to_predictions,
 )  # fmt: skip
+from leanformer.compress.distil.choose_layers import answer_distance
+from leanformer.compress.prune.importance import row_losses
 from leanformer.data.carving import strata
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -36,17 +38,22 @@ from leanformer.export.parity import compare, gate_examples
 from leanformer.measure.lost import lost_labels
 from leanformer.measure.quality import measure_quality
 from leanformer.models.heads import HEADS
+from leanformer.models.hf.problem_types import PROBLEMS
 from leanformer.questions import check_texts
 from leanformer.search.space.goals import _METRICS
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.schemas import routes_of
 from leanformer.task import BUILT, Kind, Task
 from leanformer.train.objectives.answers import LOSSES
+from leanformer.train.objectives.distillation import Distillation, LossWeights
+from leanformer.train.objectives.objective import LabelLoss
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
+from leanformer.train.teacher_outputs import TeacherOutputs
 
 SOURCE = Path(leanformer.__file__).parent
 LOGITS = np.zeros((3, 2), dtype=np.float32)
 ANSWERS = np.zeros(3, dtype=np.int64)
+NO_OUTPUTS = TeacherOutputs(LOGITS, ANSWERS, {}, {}, {})
 
 
 def test_the_table_names_the_forms_of_all_kinds() -> None:
@@ -63,7 +70,7 @@ def test_labels_in_rows_are_of_the_forms_that_can_be_taught() -> None:
 
 
 def test_a_server_knows_what_each_form_is_asked_for() -> None:
-    assert {form.route for form in FORMS.values()} == set(OPTIONS)
+    assert {form.route for form in FORMS.values()} - {""} == set(OPTIONS)
 
 
 def test_every_figure_can_be_a_search_s_goal() -> None:
@@ -135,6 +142,11 @@ def unlabelled(task: Task) -> Examples:
         lambda task: LOSSES[task.answer],
         lambda task: HEADS[task.answer],
         lambda task: LABEL_FORMS[task.answer],
+        lambda task: PROBLEMS[task.answer],
+        lambda task: LabelLoss(task.answer),
+        lambda task: Distillation(NO_OUTPUTS, LossWeights(), answer=task.answer),
+        lambda task: row_losses(task.answer),
+        lambda task: answer_distance(LOGITS, LOGITS, task.answer),
         lambda task: settle([], task.kind),
         lambda task: mismatch(Row(1, "x", label="a"), task.kind),
         lambda task: FORMS[task.answer].route,

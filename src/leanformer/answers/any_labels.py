@@ -121,7 +121,7 @@ class AnyLabels(OfTexts, OfLabels):
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Each label from its own probability."""
-        return (generator.random(logits.shape) < sigmoid(logits)).astype(np.int64)
+        return (generator.random(logits.shape) < sigmoid(logits.astype(np.float64))).astype(np.int64)
 
 
 def _thresholds(task: Task) -> float | np.ndarray:

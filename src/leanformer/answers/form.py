@@ -53,7 +53,7 @@ class Form(ABC):
 
     Attributes:
         name: what the form is called in `task.Kind.answer`.
-        route: what a server is asked for such answers: a key of `serve.http.inputs.OPTIONS`.
+        route: what a server is asked for such answers: a key of `serve.http.inputs.OPTIONS`; "" where none is served.
         function: what makes probabilities of logits, "softmax" or "sigmoid"; None where there are no probabilities.
         card: how a model card introduces the answer, before the label names.
         per_word: whether there is an answer for each word of a text, so that a long text is read in windows.
@@ -192,7 +192,7 @@ class Form(ABC):
 
     @abstractmethod
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Labels drawn from what a teacher's logits, flat and float64, say."""
+        """Labels drawn from what a teacher's logits say, as `targets` has them."""
 
 
 class OfTexts(Form):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from leanformer.answers.any_labels import ANY_LABELS
+from leanformer.answers.choice import CHOICE
 from leanformer.answers.form import Form, FormTable
 from leanformer.answers.one_label import ONE_LABEL
 from leanformer.answers.prediction import Prediction
@@ -18,7 +19,7 @@ from leanformer.task import Task
 
 FORMS: FormTable[Form] = FormTable(
     "leanformer/answers/forms.py",
-    {form.name: form for form in (ONE_LABEL, ANY_LABELS, SCORE, TAGS, VECTOR)},
+    {form.name: form for form in (ONE_LABEL, ANY_LABELS, SCORE, TAGS, VECTOR, CHOICE)},
 )
 
 

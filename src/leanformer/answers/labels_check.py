@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from leanformer.tagging.words import words_of
 
-# What is known of one example: the index of its label, the indices of all its labels, its score, or of each word's tag.
+# What is known of one example: the index of its label or of its right candidate, the indices of all its labels, its
+# score, or the index of each word's tag.
 Label = int | tuple[int, ...] | float
 
 
@@ -15,6 +16,13 @@ def check_label(labels: Sequence[Label], names: int) -> None:
     """Raise `ValueError` for a label that is not an index into so many names."""
     if wrong := set(labels) - set(range(names)):
         raise ValueError(f"label {min(wrong)} is not an index into the {names} label names")
+
+
+def check_choice(labels: Sequence[Label]) -> None:
+    """Raise `ValueError` for what is no number of a candidate."""
+    for label in labels:
+        if isinstance(label, bool) or not isinstance(label, int) or label < 0:
+            raise ValueError(f"label {label!r} is not the number of a candidate, from 0")
 
 
 def check_labels(labels: Sequence[Label], names: int) -> None:

@@ -113,7 +113,7 @@ class OneLabel(OfTexts, OfLabels):
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """A label from its probabilities."""
-        return draw_class(logits, generator)
+        return draw_class(logits.astype(np.float64), generator)
 
 
 def _f1_of(number: int) -> Callable[[np.ndarray], float]:

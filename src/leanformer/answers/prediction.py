@@ -40,6 +40,8 @@ class Prediction:
         tags: the tag of each word in IOB2, where the answer is tags; else None. Never an illegal sequence.
         words: the words that `tags` are of, in their order; else None.
         spans: the entities that the tags stand for, in their order, with their places in the text; else None.
+        choice: the number of the chosen candidate, from 0, where the answer is one; else None.
+        shares: the probability of each candidate, in order, where the answer is one; else None.
         vector: the text as a vector of length 1, where the answer is one; else None.
     """
 
@@ -51,6 +53,8 @@ class Prediction:
     words: tuple[str, ...] | None = None
     spans: tuple[Span, ...] | None = None
     vector: tuple[float, ...] | None = None
+    choice: int | None = None
+    shares: tuple[float, ...] | None = None
 
 
 def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
@@ -58,7 +62,12 @@ def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
     if prediction.spans is not None:
         spans = [asdict(span) | {"probability": round(span.probability, 6)} for span in prediction.spans]
         # Of a list of words it is the text that the places are in.
-        return {"text": question if isinstance(question, str) else " ".join(question), "spans": spans}
+        words: Any = question
+        return {"text": question if isinstance(question, str) else " ".join(words), "spans": spans}
+    if prediction.shares is not None:
+        text, choices = question[0], question[1]
+        shares = [round(share, 6) for share in prediction.shares]
+        return {"text": text, "choices": list(choices), "choice": prediction.choice, "probabilities": shares}
     record: dict[str, Any] = (
         {"text": question} if isinstance(question, str) else {"text": question[0], "text_pair": question[1]}
     )

@@ -98,7 +98,7 @@ class Score(OfNumbers):
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """From a normal distribution around the score, whose deviation is that of the training scores."""
-        return np.asarray(logits[:, 0] + generator.standard_normal(len(logits)), dtype=np.float32)
+        return np.asarray(logits[:, 0].astype(np.float64) + generator.standard_normal(len(logits)), dtype=np.float32)
 
 
 _BINS = 5  # of equally many scores

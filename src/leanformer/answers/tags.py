@@ -15,7 +15,7 @@ from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.probabilities import softmax
 from leanformer.metrics.tagging import CORRECT, GOLD, PREDICTED, entity_counts, entity_f1, f1
 from leanformer.tagging import viterbi
-from leanformer.tagging.ragged import flat, ragged
+from leanformer.tagging.ragged import flat, parted, ragged
 from leanformer.tagging.schemes import entities, spelled, split_tag, to_iob2, types_of
 from leanformer.tagging.words import Sentence, as_sentence, words_of
 from leanformer.task import Question, Task, Text
@@ -32,7 +32,7 @@ class Tags(OfLabels):
         return viterbi.decode(list(values), task.labels, task.transitions, task.scheme)
 
     def read(self, questions: Sequence[Question]) -> Sequence[Any]:
-        return [as_sentence(question) for question in questions]
+        return [as_sentence(question) for question in questions]  # type: ignore[arg-type]  # checked before
 
     def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
         return [sentence.joined for sentence in asked]
@@ -137,7 +137,8 @@ class Tags(OfLabels):
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Each word's tag from its probabilities."""
-        return draw_class(logits, generator)
+        drawn = draw_class(flat(logits).astype(np.float64), generator)
+        return parted(drawn, np.array([len(values) for values in logits]))
 
 
 def _tag_shares(values: np.ndarray, task: Task) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ KindOption = Annotated[
     typer.Option(
         "--kind",
         "--task",
-        help="classification, pair, multilabel, similarity, regression or tokens; default: detected from the data.",
+        help="classification, pair, multilabel, similarity, regression, tokens or choice; default: detected.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +27,10 @@ def predict(
     ] = None,
     pair: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="The second text of a pair; once per TEXT, in order.")
+    ] = None,
+    choice: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="A candidate to choose from, for the one TEXT; at least twice."),
     ] = None,
     input: Annotated[
         Path | None, typer.Option(help="File of texts (.txt with one per line, .jsonl, .csv, .tsv); - for stdin.")
@@ -53,10 +57,11 @@ def predict(
         int, typer.Option(min=1, help="With --ray: rows per part; a part is redone as a whole.")
     ] = 4096,
 ) -> None:
-    """Predict for texts or pairs of texts: one JSON object per input, in order, with its row number.
+    """Predict for texts, pairs of texts or questions with candidates: one JSON object per input, with its row number.
 
-    For pairs the file needs both columns, text and text_pair. A row without an answer, such as a blank line, gets an
-    `error` instead, and a warning counts such rows. The exit status is 0 unless no row at all has an answer.
+    For pairs the file needs both columns, text and text_pair; for questions with candidates text and choices. A row
+    without an answer, such as a blank line, gets an `error` instead, and a warning counts such rows. The exit status is
+    0 unless no row at all has an answer.
 
     With --ray, --threads is the number of cores per task (default 1). A stopped run resumes when the same command is
     run again.
@@ -83,7 +88,7 @@ def predict(
     if texts and len(pair or ()) not in (0, len(texts)):
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
     rows = (
-        _given(texts, pair, predictor.task) if texts
+        _given(texts, pair, choice, predictor.task) if texts
         else read_asked(input or Path("-"), predictor.task, _columns(keep))
     )  # fmt: skip
     tally = Tally()
@@ -172,14 +177,22 @@ def _say_routes(predictor: Predictor) -> None:
         say(f"note: of {sum(predictor.answered):,} texts went on: {went_on(predictor.answered)}")
 
 
-def _given(texts: list[str], seconds: list[str] | None, task: Task) -> Iterator[Asked]:
+def _given(texts: list[str], seconds: list[str] | None, choices: list[str] | None, task: Task) -> Iterator[Asked]:
     from leanformer.bulk import numbered
     from leanformer.questions import check_texts, is_empty
 
-    texts, seconds = [as_text(text) for text in texts], None if seconds is None else [as_text(one) for one in seconds]
-    for text in [*texts, *(seconds or ())]:
+    texts = [as_text(text) for text in texts]
+    seconds, candidates = ([as_text(text) for text in given or ()] for given in (seconds, choices))
+    for text in [*texts, *seconds, *candidates]:
         if is_empty(text) or any("\ud800" <= one <= "\udfff" for one in text):
             raise LeanformerError(f"{text!r} is not a text\n  remedy: give at least one word, in UTF-8")
-    questions = list(zip(texts, seconds, strict=True)) if seconds else texts
+    if candidates and (seconds or len(texts) > 1):
+        raise LeanformerError(
+            "--choice gives the candidates of one TEXT, without --pair\n"
+            "  remedy: for several questions, --input FILE with a column choices"
+        )
+    questions: list[Any] = [(text, tuple(candidates)) for text in texts] if candidates else texts
+    if seconds:
+        questions = list(zip(texts, seconds, strict=True))
     check_texts(questions, task)
     return numbered(questions)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from leanformer.answers.forms import form_of
 from leanformer.answers.labels_check import Label
 from leanformer.data.carving import carve_dev, strata
 from leanformer.data.examples import Examples
@@ -215,6 +216,8 @@ def _present(labels: Sequence[Label]) -> set[int]:
 def _shown(label: Label, task: Task) -> str:
     if isinstance(label, float):
         return f"{label:g}"
+    if not task.labels:
+        return form_of(task).the_only([label], ())
     return ", ".join(task.labels[i] for i in (label if isinstance(label, tuple) else (label,))) or "none"
 
 
@@ -254,6 +257,6 @@ def _describe_carving(train: Examples, dev_rows: tuple[int, ...] | None, seed: i
         return [f"there is no dev split, and no row of the {len(train)} in train could be spared for one"]
     notes = [f"there is no dev split: {len(dev_rows)} of {len(train)} train rows were taken as dev (seed {seed})"]
     present = _present([train.labels[row] for row in dev_rows])
-    if absent := [train.task.labels[label] for label in sorted(_present(train.labels) - present)]:
+    if absent := [_shown(label, train.task) for label in sorted(_present(train.labels) - present)]:
         notes.append(f"dev has no example of {join_names(absent)}")
     return notes

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Examples:
         texts: one text per example; for pair tasks the first of the two.
         labels: for each example, as the task's answer is: an index into `task.labels`; a tuple of such indices,
             rising and perhaps empty; a score; or a tuple of one index for each word. None where they are unlabelled.
-        pairs: for pair tasks the second text of each example, else None.
+        pairs: for pair tasks the second text of each example, for multiple choice its candidates; else None.
         source: where the examples came from, such as a file name. Not part of the content.
         languages: the language of each example, where the data say it; else None.
 
@@ -36,7 +37,7 @@ class Examples:
     task: Task
     texts: tuple[str, ...]
     labels: tuple[Label, ...] | None
-    pairs: tuple[str, ...] | None = None
+    pairs: tuple[str | tuple[str, ...], ...] | None = None
     source: str = ""
     languages: tuple[str, ...] | None = None
 
@@ -62,7 +63,8 @@ class Examples:
     @cached_property
     def inputs(self) -> tuple[Text, ...]:
         """What a model is given for each example: the text, or the text and its second one."""
-        return self.texts if self.pairs is None else tuple(zip(self.texts, self.pairs, strict=True))
+        inputs: Any = self.texts if self.pairs is None else tuple(zip(self.texts, self.pairs, strict=True))
+        return inputs  # type: ignore[no-any-return]
 
     @cached_property
     def targets(self) -> np.ndarray:

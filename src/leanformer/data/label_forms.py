@@ -174,6 +174,39 @@ def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str,
     )
 
 
+def _choice_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+    if isinstance(label, str):
+        return None
+    return (
+        f"the label is {label!r}, but one candidate is to be chosen (kind {kind!r})",
+        "write the number of the right candidate, from 0, or its text",
+    )
+
+
+def _choice(table: Table, row: Row, index: Mapping[str, int]) -> Label:
+    """The number of the right candidate, of a number or of its text."""
+    (label,), choices = _names_of(row), row.pair
+    assert isinstance(choices, tuple), "check_kind comes first"
+    as_text = choices.index(label) if label in choices else None
+    as_number = int(label) if _INTEGER.fullmatch(label) and 0 <= int(label) < len(choices) else None
+    if as_text is not None and as_number is not None and as_text != as_number:
+        # Of candidates that are numbers themselves; whether labels are numbers or texts is told by all of them.
+        if all(other.label in (other.pair or ()) for other in table.rows):
+            raise table.error(
+                f"the label {label!r} is both the number of a candidate and the text of another", row,
+                remedy='write the candidates so that none is a number alone, such as "2 apples"',
+            )  # fmt: skip
+        return as_number
+    found = as_number if as_text is None else as_text
+    if found is None:
+        raise table.error(
+            f"the label {label!r} is neither a number from 0 to {len(choices) - 1} nor one of the candidates "
+            f"({join_names(choices)})",
+            row, remedy="write the number of the right candidate, counted from 0, or its text",
+        )  # fmt: skip
+    return found
+
+
 def _no_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
     return ()
 
@@ -211,6 +244,7 @@ LABEL_FORMS: FormTable[LabelForm] = FormTable(
             _score_problem, _no_names, _score, decimal=True,
             note="the labels are decimal numbers, taken as scores (kind {!r}; --kind says otherwise)",
         ),
+        "choice": LabelForm(_choice_problem, _no_names, _choice),
         "tags": LabelForm(_tags_problem, tags_of, _all_tags),
     },
 )  # fmt: skip

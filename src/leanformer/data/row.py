@@ -19,7 +19,7 @@ class Row:
     Attributes:
         line: line of the file, from 1; for hub data sets the row of the split, from 1.
         text: the text, never blank.
-        pair: the second text; None where there is none.
+        pair: the second text, or the candidates of a question; None where there is neither.
         label: the label name, the tuple of names, or a decimal number; None where the row has none.
         near_label: name of another column that looks like the label, where there is no `label`; else "".
         words: whether the text is a sentence of words (`tagging.words`), to be tagged or tagged.
@@ -29,7 +29,7 @@ class Row:
 
     line: int
     text: str
-    pair: str | None = None
+    pair: str | tuple[str, ...] | None = None
     label: str | float | tuple[str, ...] | None = None
     near_label: str = ""
     words: bool = False

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -81,13 +82,8 @@ class UsedTexts:
         found = np.full(len(examples), len(ROLES))
         orders = [text_hashes(examples)]
         if examples.pairs is not None:
-            orders.append(
-                _hashed(
-                    normalise_all(
-                        [(second, first) for first, second in zip(examples.texts, examples.pairs, strict=True)]
-                    )
-                )
-            )
+            turned: list[Any] = [text[::-1] for text in examples.inputs]
+            orders.append(_hashed(normalise_all(turned)))
         for place, role in reversed(list(enumerate(ROLES))):
             for hashes in orders:
                 found[np.isin(hashes, self.roles.get(role, np.empty(0, _HASH)))] = place

@@ -25,6 +25,7 @@ from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError, RecipeError
 from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.formats import format_of
+from leanformer.inputs.kinds import rows_of
 from leanformer.options import FilePath
 from leanformer.outputs.folders import new_output
 from leanformer.progress import to_stdout
@@ -171,7 +172,10 @@ def _fine_tune(
     # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
     train = replace(data.train, task=with_scale(replace(data.task, transitions=None), data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
-    cut = {"train": tokenizer.count_longer(train.inputs), "dev": tokenizer.count_longer(data.dev.inputs)}
+    cut = {
+        "train": tokenizer.count_longer(rows_of(data.task, train.inputs)[0]),
+        "dev": tokenizer.count_longer(rows_of(data.task, data.dev.inputs)[0]),
+    }
     if form_of(data.task).per_word:
         cut = {}  # they are read in windows
     if any(cut.values()):

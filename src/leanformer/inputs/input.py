@@ -40,6 +40,7 @@ class Input(ABC):
         plural: several inputs in a message, such as "single texts".
         paired: whether a row that a model reads holds two texts, which its token types tell apart.
         seconds: whether an example has a second part beside its text (`Examples.pairs`).
+        several: whether an input is several rows of a model, whose logits belong together.
         example: a question as Python source, for a model card.
         arguments: the same for the command line.
     """
@@ -48,6 +49,7 @@ class Input(ABC):
     plural: str
     paired: bool
     seconds: bool
+    several: bool
     example: str
     arguments: str
 
@@ -63,6 +65,10 @@ class Input(ABC):
         `DataError` where a text is empty, or where it is an input of another kind; `TypeError` for what is no input.
         """
 
+    @abstractmethod
+    def rows(self, text: Text) -> Sequence[Text]:
+        """What a model reads, row by row, of an input that was checked."""
+
 
 def parts_of(text: str | tuple[Any, ...]) -> tuple[str, ...]:
     """Every text in an input, or in a tuple of inputs, in order."""
@@ -73,7 +79,8 @@ def changed(text: Text, change: Callable[[str], str]) -> Text:
     """The input with every text in it changed."""
     if isinstance(text, str):
         return change(text)
-    return tuple(changed(inner, change) for inner in text)  # type: ignore[return-value]
+    # Inside of a pair or a question there are texts and tuples of them.
+    return tuple(changed(inner, change) for inner in text)  # type: ignore[arg-type, return-value]
 
 
 def from_json(value: Any) -> Text:

@@ -29,8 +29,12 @@ class Pair(Input):
         for part, which in zip(question, ("first", "second"), strict=True):
             check_visible(part, f"{name}: its {which} text")
 
+    def rows(self, text: Text) -> Sequence[Text]:
+        return [text]
+
 
 PAIR = Pair(
-    name="pair", plural="pairs of texts", paired=True, seconds=True, example='("some text", "another text")',
+    name="pair", plural="pairs of texts", paired=True, seconds=True, several=False,
+    example='("some text", "another text")',
     arguments='"some text" --pair "another text"',
 )  # fmt: skip

@@ -29,7 +29,16 @@ class Single(Input):
             )
         raise TypeError(no_text(question, name, "neither a string nor two of them"))
 
+    def rows(self, text: Text) -> Sequence[Text]:
+        return [text]
+
 
 SINGLE = Single(
-    name="text", plural="single texts", paired=False, seconds=False, example='"some text"', arguments='"some text"'
+    name="text",
+    plural="single texts",
+    paired=False,
+    seconds=False,
+    several=False,
+    example='"some text"',
+    arguments='"some text"',
 )

@@ -29,7 +29,16 @@ class Words(Input):
         for number, word in enumerate(question, start=1):
             check_visible(word, f"{name}: its word {number}")
 
+    def rows(self, text: Text) -> Sequence[Text]:
+        return [text]
+
 
 WORDS = Words(
-    name="words", plural="single texts", paired=False, seconds=False, example='"some text"', arguments='"some text"'
+    name="words",
+    plural="single texts",
+    paired=False,
+    seconds=False,
+    several=False,
+    example='"some text"',
+    arguments='"some text"',
 )

@@ -13,6 +13,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.leaks import Leaks, find_leaks
 from leanformer.errors import DataError
+from leanformer.inputs.kinds import input_of
 from leanformer.ladder.entries import OPENER, UNTUNED, Entry
 from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
@@ -106,7 +107,8 @@ def measure_ladder(
         subject = Subject(entry.artifact, entry.scorer or entry.predictor, test, ours, theirs, prepared)
         if loss is not None:
             loss |= further.measured(subject, in_loss=True)
-        done = work_of(entry.artifact, entry.predictor, lengths) if ours_opened else dict(UNKNOWN_WORK)
+        per_text = len(lengths) / len(test) if input_of(data.task).several else 1
+        done = work_of(entry.artifact, entry.predictor, lengths, per_text) if ours_opened else dict(UNKNOWN_WORK)
         inner = entry.artifact.properties.get("parameters_without_embeddings")
         rungs.append(
             Rung(

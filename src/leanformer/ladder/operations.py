@@ -19,8 +19,8 @@ UNKNOWN_WORK: dict[str, Any] = {"flops_per_text": None, "padding_waste": None, "
 """Of a predictor that tells nothing of what it computes."""
 
 
-def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) -> dict[str, Any]:
-    """Fields of `report.Rung` for texts of so many tokens; None for what is not known.
+def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], rows: float = 1) -> dict[str, Any]:
+    """Fields of `report.Rung` for rows of so many tokens, `rows` a text on average; None for what is not known.
 
     The operations of packs are those of the texts' own tokens: what is computed between texts that share a line, and
     masked, depends on the engine's cut and is counted nowhere, so that their waste is unknown rather than nought.
@@ -32,9 +32,9 @@ def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int]) ->
     done = _batched(artifact, predictor, lengths, shape)
     flops = work(shape, [[length] for length in lengths]).per_text if done is None else done.per_text
     return {
-        "flops_per_text": flops,
+        "flops_per_text": flops * rows,
         "padding_waste": None if done is None else done.waste,
-        "traffic_bytes_per_text": traffic_bytes(_weights(artifact), shape, 1, mean),
+        "traffic_bytes_per_text": traffic_bytes(_weights(artifact), shape, max(1, round(rows)), mean),
     }
 
 

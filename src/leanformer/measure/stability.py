@@ -9,6 +9,7 @@ import numpy as np
 
 from leanformer.answers.forms import form_of
 from leanformer.errors import LeanformerError
+from leanformer.inputs.kinds import gathered, rows_of
 from leanformer.predictor import Predictor
 from leanformer.task import Task, Text
 
@@ -53,7 +54,7 @@ def stability(
     of answers (None for scores), "largest": largest difference of a logit, "identical": bit for bit}, or
     {"unavailable": why} where it cannot be run here.
     """
-    rows = predictor.tokenize(texts)
+    rows, counts = predictor.tokenize(texts), rows_of(predictor.task, texts)[1]
     reference = predictor.infer(rows)
     found: dict[str, Any] = {}
     for name, open_way in ways.items():
@@ -62,13 +63,13 @@ def stability(
         except (LeanformerError, ImportError) as error:
             found[name] = {"unavailable": str(error).splitlines()[0]}
             continue
-        found[name] = _moved(values, reference, predictor.task)
+        found[name] = _moved(values, reference, predictor.task, counts)
     return {"n": len(texts), "spread": float(reference.std()), "ways": found}
 
 
-def _moved(values: np.ndarray, reference: np.ndarray, task: Task) -> dict[str, Any]:
+def _moved(values: np.ndarray, reference: np.ndarray, task: Task, counts: np.ndarray | None) -> dict[str, Any]:
     form = form_of(task)
-    ours, theirs = form.decide(values, task), form.decide(reference, task)
+    ours, theirs = (form.decide(gathered(each, counts), task) for each in (values, reference))
     return {
         "changed": form.flipped(ours, theirs),
         "largest": float(np.abs(values - reference).max()),

@@ -109,6 +109,7 @@ HEADS: FormTable[HeadOf] = FormTable(
         "label": HeadOf(_is_pooled, pooled_head),
         "labels": HeadOf(_is_pooled, pooled_head),
         "score": HeadOf(_is_pooled, pooled_head),
+        "choice": HeadOf(_is_pooled, pooled_head),
         "tags": HeadOf(lambda head: head.pooling == "none", token_head),
         "vector": HeadOf(lambda head: head.gives_vectors, lambda config: vector_head(config, "mean")),
     },

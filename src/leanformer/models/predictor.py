@@ -18,6 +18,7 @@ from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError
 from leanformer.forking import tell_of_forks
 from leanformer.formats import function_of
+from leanformer.inputs.kinds import rows_of
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.classifier import Classifier
@@ -92,7 +93,7 @@ class TorchPredictor:
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if form_of(self.task).per_word:
             return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
-        return self._tokenizer.encode(texts)
+        return self._tokenizer.encode(rows_of(self.task, texts)[0])
 
     def forget_words(self) -> None:
         """Empty the tokenizer's word cache (`Tokenizer.forget_words`)."""

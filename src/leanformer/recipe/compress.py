@@ -17,6 +17,7 @@ from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError, need_torch
 from leanformer.files import sha256_json, write_json
 from leanformer.formats import require
+from leanformer.inputs.kinds import rows_of
 from leanformer.kept import keep, kept
 from leanformer.ladder.choose import GOALS, Choice, choose
 from leanformer.ladder.entries import Entry, baseline_entries, open_entry
@@ -217,7 +218,7 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
     tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
     for split in ("dev", "test"):
         examples = getattr(data, split)
-        if examples is not None and (longer := tokenizer.count_longer(examples.inputs)):
+        if examples is not None and (longer := tokenizer.count_longer(rows_of(teacher.task, examples.inputs)[0])):
             notes.append(
                 f"{longer} of {len(examples)} {split} texts are longer than {teacher.max_tokens} tokens and are cut, "
                 "in every rung alike (--max-tokens)"

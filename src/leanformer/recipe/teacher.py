@@ -68,7 +68,9 @@ def take_in(
     if (kept := find_made(folder, say)) is not None:
         return kept
     examples = data.dev or data.unlabelled or data.train
-    texts = [] if examples is None else sampled(examples, _TRIED, seed=0)
+    # A checkpoint reads texts or pairs; that the data are neither is said by `prepare`.
+    readable = None if input_of(data.task).several else examples
+    texts = [] if readable is None else sampled(readable, _TRIED, seed=0)
     if not by_dev:
         made = import_checkpoint(
             model, folder, max_tokens=max_tokens, labels=labels, pairs=input_of(data.task).paired, texts=texts

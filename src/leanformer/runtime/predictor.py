@@ -16,6 +16,7 @@ from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
 from leanformer.errors import ArtifactError, DataError
 from leanformer.formats import require
+from leanformer.inputs.kinds import gathered, input_of, rows_of
 from leanformer.machine import instruction_sets
 from leanformer.predictor import CHUNK, answers_by_chunk, chunked
 from leanformer.questions import as_questions, check_texts
@@ -27,7 +28,6 @@ from leanformer.runtime.runner import GraphRunner
 from leanformer.runtime.settings import RuntimeSettings, default_engine, default_settings, read_tuning
 from leanformer.runtime.stream import beside, spread
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
-from leanformer.tagging.words import as_sentence
 from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
 
@@ -134,8 +134,8 @@ class LightPredictor(GraphRunner):
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
-        if form_of(self.task).per_word:
-            return self._predict_tags(texts)
+        if form_of(self.task).per_word or self._several:
+            return self._predict_by_parts(texts)
         single: Sequence[Text] = texts  # `check_texts` has looked at them
         predictions: list[Prediction] = []
         longer = 0
@@ -155,12 +155,18 @@ class LightPredictor(GraphRunner):
             )
         return predictions
 
-    def _predict_tags(self, questions: Sequence[Question]) -> list[Prediction]:
+    def _predict_by_parts(self, questions: Sequence[Question]) -> list[Prediction]:
+        """The answers where a text is several rows: windows of words, or candidates."""
+        form = form_of(self.task)
         try:
             return [one for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for one in found]
         except (TypeError, DataError):
-            self.sentence_windows([as_sentence(question).joined for question in questions])  # says which of all it was
+            self.tokenize(form.texts(form.read(questions)))  # says which of all it was
             raise
+
+    @property
+    def _several(self) -> bool:
+        return input_of(self.task).several
 
     def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
         """How many texts have several windows, and the logits of each text."""
@@ -179,6 +185,8 @@ class LightPredictor(GraphRunner):
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if form_of(self.task).per_word:
             return [one.ids for _, each in self._begin(texts, self._windows_of_each)() for one in each]
+        if self._several:
+            return [row for rows in self._begin(texts, self._rows_of_each)() for row in rows]
         return self._begin(texts, self._tokenizer.encode)()
 
     def forget_words(self) -> None:
@@ -193,7 +201,21 @@ class LightPredictor(GraphRunner):
         """
         if form_of(self.task).per_word:
             return self._beside(chunks, self._windows_of_each, self._by_words)
+        if self._several:
+            return self._beside(chunks, self._rows_of_each, self._by_question)
         return self._beside(chunks, self._tokenizer.encode, self.infer)
+
+    def _rows_of_each(self, texts: Sequence[Text]) -> list[list[np.ndarray]]:
+        """The rows of each question, one for each candidate."""
+        rows, counts = rows_of(self.task, texts)
+        assert counts is not None
+        encoded = iter(self._tokenizer.encode(rows))
+        return [[next(encoded) for _ in range(count)] for count in counts]
+
+    def _by_question(self, parts: list[list[np.ndarray]]) -> np.ndarray:
+        """Logits of the candidates of each question."""
+        counts = np.array([len(rows) for rows in parts], dtype=np.int64)
+        return gathered(self.infer([row for rows in parts for row in rows]), counts)
 
     def _windows_of_each(self, sentences: Sequence[Text]) -> list[tuple[str, list[Window]]]:
         texts: Sequence[str] = sentences  # type: ignore[assignment]  # what else there is raises

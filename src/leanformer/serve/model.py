@@ -13,6 +13,7 @@ import numpy as np
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
+from leanformer.errors import ArtifactError
 from leanformer.inputs.kinds import input_of
 from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
@@ -79,7 +80,7 @@ class Model:
     def read_now(self, query: Query) -> Reading:
         """`read`, here and now."""
         if isinstance(self.tokenizer, SentenceTokenizer):
-            sentences = [as_sentence(text) for text in query.texts]
+            sentences = [as_sentence(text) for text in query.texts]  # type: ignore[arg-type]  # checked before
             windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
             return Reading([one.ids for each in windows for one in each], sentences, windows)
         texts: list[Any] = query.texts
@@ -121,6 +122,11 @@ class Model:
 def open_model(name: str, index: int, folder: str) -> Model:
     """Open the artifact in `folder`, its hashes checked. Raises `ArtifactError` or `CheckpointError`."""
     artifact = open_artifact(folder)
+    if not form_of(artifact.task).route:
+        raise ArtifactError(
+            f"{folder}: tasks of kind {artifact.task.kind!r} are not served\n"
+            "  remedy: leanformer predict, or leanformer.load in Python, answers them"
+        )
     return Model(
         name=name,
         index=index,

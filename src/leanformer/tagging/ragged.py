@@ -24,3 +24,16 @@ def flat(values: np.ndarray) -> np.ndarray:
     if not is_ragged(values):
         return values
     return np.concatenate(list(values)) if len(values) else np.zeros(0)
+
+
+def parted(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The entries of an array in runs of so many, as a ragged array `[len(counts)]`."""
+    return ragged(np.split(values, np.cumsum(counts)[:-1])) if len(counts) else ragged([])
+
+
+def squared(values: np.ndarray, fill: float) -> np.ndarray:
+    """A ragged array of runs `[k]` as `[n, largest k]`, filled up behind each run."""
+    table = np.full((len(values), max(map(len, values), default=0)), fill)
+    for index, run in enumerate(values):
+        table[index, : len(run)] = run
+    return table

@@ -18,13 +18,12 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.store import device_of
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.feeds.batches import TrainingSet
 from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.judging import Judge
 from leanformer.train.loop import FitResult, Plan
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.parts import fit_with_parts
-from leanformer.train.rows import encode
+from leanformer.train.rows import encode, training_set
 from leanformer.train.settings import FitSettings
 
 
@@ -59,7 +58,7 @@ def fit_classifier(
     the objective has learnt about answering becomes a part of the task likewise.
     """
     train, where = encode(tokenizer, dev.task, texts), device_of(device)
-    data = TrainingSet(train.rows, train.labels(labels), model.config.padding_id, train.columns(languages))
+    data = training_set(train, labels, model.config.padding_id, languages)
     judge = Judge(model, dev, tokenizer, where, objective.learnt)
     plan = Plan(settings, score or judge.figure, work / "checkpoint", identity, where, say=say)
     result = fit_with_parts(model, objective, feed_of(data, settings), plan)

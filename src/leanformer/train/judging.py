@@ -90,6 +90,6 @@ def inner_score(
         attention=sorted({theirs for _, theirs in objective.attention_map}),
         device=context.device, say=context.say,
     )  # fmt: skip
-    data = TrainingSet(encoded.rows, encoded.unknown(), student.config.padding_id)
+    data = TrainingSet(encoded.rows, encoded.unknown(), student.config.padding_id, counts=encoded.counts)
     device = device_of(context.device)
     return partial(nearness, student, objective.on(outputs), data, token_budget=token_budget, device=device)

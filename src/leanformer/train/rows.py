@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanformer.answers.forms import form_of
-from leanformer.tagging.ragged import ragged
+from leanformer.inputs.kinds import gathered, rows_of
+from leanformer.tagging.ragged import flat, ragged
 from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.tagging.words import words_of
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.feeds.batches import NOT_ASKED
+from leanformer.train.feeds.batches import NOT_ASKED, TrainingSet
 
 GROUP, CONTINUES = "group", "continues"
 """Columns of a training set, see `Encoded.columns`."""
@@ -62,15 +63,17 @@ class Encoded:
         texts: as they were given.
         rows: token ids, one array for each text, or for each window of each sentence.
         windows: of each sentence, where words are tagged; else None.
+        counts: of how many rows each text is, where these are candidates of a question; else None.
     """
 
     task: Task
     texts: Sequence[Text]
     rows: list[np.ndarray]
     windows: list[list[Window]] | None
+    counts: np.ndarray | None = None
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """Labels of texts (see `targets.labels_of`) as those of rows.
+        """Labels of texts (see `targets.labels_of`) as a training set has them: those of windows, or of the texts.
 
         Of tags, a ragged array `[rows]` of `[tokens]`: the tag on the first piece of each word, -1 there where it is
         not known, and `NOT_ASKED` on all other tokens.
@@ -88,7 +91,7 @@ class Encoded:
     def unknown(self) -> np.ndarray:
         """The labels of rows whose answers are not known: -1 where there would be one."""
         if self.windows is None:
-            return np.full(len(self.rows), -1, dtype=np.int64)
+            return np.full(len(self.texts), -1, dtype=np.int64)
         return self.labels(ragged([np.full(len(words_of(str(text))), -1) for text in self.texts]))
 
     def columns(self, languages: Sequence[str] | None = None) -> dict[str, np.ndarray]:
@@ -100,7 +103,7 @@ class Encoded:
         columns = {}
         if languages is not None:
             numbers = {name: number for number, name in enumerate(sorted(set(languages)))}
-            counts = [1] * len(self.rows) if self.windows is None else [len(each) for each in self.windows]
+            counts = [1] * len(self.texts) if self.windows is None else [len(each) for each in self.windows]
             columns[GROUP] = np.repeat([numbers[language] for language in languages], counts)
         if self.windows is not None:
             later = [number > 0 for windows in self.windows for number in range(len(windows))]
@@ -117,16 +120,16 @@ class Encoded:
         return Slots(int(starts[-1]), [start + one.words for start, one in pairs], [one.places for _, one in pairs])
 
     def per_text(self, logits: np.ndarray) -> np.ndarray:
-        """Logits of all answers, `[answers, outputs]`, by text: a ragged array where words are tagged."""
+        """Logits of all answers, `[answers, outputs]`, by text: a ragged array where a text has several."""
         if self.windows is None:
-            return logits
+            return gathered(logits, self.counts)
         ends = np.cumsum([len(words_of(str(text))) for text in self.texts])
         return ragged(np.split(logits, ends[:-1]))
 
     def of_rows(self, logits: np.ndarray) -> np.ndarray:
         """Logits of texts as those of rows: of words, a ragged array `[rows]` of `[words asked about, labels]`."""
         if self.windows is None:
-            return logits
+            return logits if self.counts is None else flat(logits)[:, None]
         pairs = zip(logits, self.windows, strict=True)
         return ragged([values[one.words] for values, each in pairs for one in each])
 
@@ -134,7 +137,7 @@ class Encoded:
         """A model's logits of the texts, as `predictor.logits` has them."""
         values = score(self.rows)
         if self.windows is None:
-            return values
+            return gathered(values, self.counts)
         return to_words(values, self.windows, [str(text) for text in self.texts], self.task.labels)
 
 
@@ -177,6 +180,14 @@ def paired(student: Encoded, teacher: Encoded) -> Pairs:
 def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
     """The rows of `texts`: cut at `max_tokens`, or where words are tagged whole, in windows."""
     if not form_of(task).per_word:
-        return Encoded(task, texts, tokenizer.encode(texts), None)
+        rows, counts = rows_of(task, texts)
+        return Encoded(task, texts, tokenizer.encode(rows), None, counts)
     windows = SentenceTokenizer(tokenizer.path, tokenizer.max_tokens).windows([str(text) for text in texts])
     return Encoded(task, texts, [one.ids for each in windows for one in each], windows)
+
+
+def training_set(
+    encoded: Encoded, labels: np.ndarray, padding_id: int, languages: Sequence[str] | None = None
+) -> TrainingSet:
+    """The rows with `labels` of texts (see `targets.labels_of`)."""
+    return TrainingSet(encoded.rows, encoded.labels(labels), padding_id, encoded.columns(languages), encoded.counts)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from leanformer.data.reading.input_forms import INPUT_FORMS, form_of_kind, input_of_second, lacking_columns
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leanformer.data.dataset import open_dataset
+from leanformer.data.reading.asked import read_asked
+from leanformer.data.reading.input_forms import INPUT_FORMS, Second, form_of_kind, input_of_second, lacking_columns
 from leanformer.data.reading.input_forms import with_our_names as renamed
-from leanformer.task import BUILT
+from leanformer.errors import DataError
+from leanformer.task import BUILT, Task
+from tests.cli.calling import write_lines
 
 
 def test_well_known_names_are_replaced_where_both_are_there_and_no_text() -> None:
@@ -22,12 +31,89 @@ def test_a_header_lacks_columns_under_any_name() -> None:
 def test_what_a_row_has_beside_its_text_tells_its_kind() -> None:
     assert input_of_second(None) == "text"
     assert input_of_second("b") == "pair"
+    assert input_of_second(("b", "c")) == "choices"
 
 
 def test_rows_and_questions_of_another_kind_are_refused_with_a_remedy() -> None:
+    seconds: dict[str, Second] = {"text": None, "words": None, "pair": "b", "choices": ("b", "c")}
     for kind in BUILT:
-        form, second = form_of_kind(kind), {"pair": "b"}.get(BUILT[kind].input)
-        assert form.problem(second, kind) is None and form.question(second) is None
-        wrong = "b" if second is None else None
-        for found in (form.problem(wrong, kind), form.question(wrong)):
-            assert found is not None and all(found)
+        form, own = form_of_kind(kind), seconds[BUILT[kind].input]
+        assert form.problem(own, kind) is None and form.question(own) is None
+        for second in {None, "b", ("b", "c")} - {own}:
+            for found in (form.problem(second, kind), form.question(second)):
+                assert found is not None and all(found)
+
+
+QUESTION = {"text": "it rained", "choices": ["wet", "dry"], "label": 0}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        QUESTION,
+        {"text": "it rained", "choice1": "wet", "choice2": "dry", "label": "0"},
+        {"text": "", "question": "it rained", "choice1": "wet", "choice2": "dry", "label": "wet"},
+        {"premise": "it", "question": "rained", "choice_1": "wet", "choice_2": "dry", "choice_3": None, "label": 0},
+        {"text": "it rained", "choices": "wet|dry", "label": "0"},
+        {"text": "it rained", "choices": '["wet", "dry"]', "label": "0"},
+    ],
+)
+def test_questions_with_candidates_are_read_however_they_are_written(record: dict[str, Any], tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [record, QUESTION])
+    data = open_dataset(path)
+    assert data.task.kind == "choice" and data.train is not None
+    assert data.train.inputs == (("it rained", ("wet", "dry")),) * 2 and data.train.labels == (0, 0)
+
+
+def test_a_table_has_a_column_for_each_candidate_and_may_leave_the_last_ones_empty(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("text,choice1,choice2,choice3,label\nq,a,b,,b\nr,c,d,e,2\n", encoding="utf-8")
+    train = open_dataset(path).train
+    assert train is not None
+    assert train.inputs == (("q", ("a", "b")), ("r", ("c", "d", "e"))) and train.labels == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"choices": ["wet"]}, "'choices' is a list of 1, but a question has at least 2 candidates"),
+        ({"choices": ["wet", " ", "dry"]}, "'choice 2' is empty"),
+        ({"choices": ["wet", 3]}, "'choice 2' is an integer"),
+        ({"label": 2}, r"the label '2' is neither a number from 0 to 1 nor one of the candidates \(wet, dry\)"),
+        ({"label": "damp"}, "the label 'damp' is neither"),
+        ({"label": 0.5}, "the label is 0.5, but one candidate is to be chosen"),
+        ({"label": None}, "a train row without a label"),
+    ],
+)
+def test_what_is_wrong_with_a_question_is_said_with_its_line(
+    changes: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [QUESTION, QUESTION | changes])
+    with pytest.raises(DataError, match=rf"train.jsonl, line 2: {problem}(.|\n)*remedy: "):
+        open_dataset(path, kind="choice")
+
+
+def test_candidates_that_are_numbers_are_not_taken_for_their_numbers(tmp_path: Path) -> None:
+    numbers = [{"text": "1 + 1", "choices": ["1", "2"], "label": label} for label in ("1", "2")]
+    with pytest.raises(DataError, match="the label '1' is both the number of a candidate and the text of another"):
+        open_dataset(write_lines(tmp_path / "a.jsonl", numbers))
+    others = [{"text": "1 + 1", "choices": ["1", "2"], "label": label} for label in ("1", "0")]
+    train = open_dataset(write_lines(tmp_path / "b.jsonl", others)).train
+    assert train is not None and train.labels == (1, 0), "0 is no candidate, so that labels are numbers"
+
+
+def test_where_single_texts_are_asked_for_candidates_are_columns_like_any_others(tmp_path: Path) -> None:
+    row = {"text": "it rained", "choices": ["wet", "dry"], "label": "x"}
+    path = write_lines(tmp_path / "train.jsonl", [row, row])
+    data = open_dataset(path, kind="classification")
+    assert data.train is not None and data.train.inputs == ("it rained", "it rained")
+    (asked, _) = read_asked(path, Task("classification", ("x", "y")))
+    assert asked.question == "it rained" and asked.problem is None
+
+
+def test_a_question_to_a_model_is_refused_in_its_place(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "rows.jsonl", [QUESTION, {"text": "it rained"}, QUESTION | {"choices": ["wet"]}])
+    first, second, third = read_asked(path, Task("choice", ()))
+    assert first.question == ("it rained", ("wet", "dry"))
+    assert "line 2: no key 'choices'" in str(second.problem)
+    assert "line 3: 'choices' is a list of 1" in str(third.problem)

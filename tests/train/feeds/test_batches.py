@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
-from leanformer.train.feeds.batches import Batch, TrainingSet, to_batches
+from leanformer.train.feeds.batches import ABSENT, Batch, TrainingSet, folded, to_batches
 from leanformer.train.feeds.by_length import ByLength
+from leanformer.train.objectives.answers import raw_logit_distance, soft_cross_entropy
 from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.objectives.objective import LabelLoss, Supervised
 from leanformer.train.teacher_outputs import teacher_outputs
@@ -133,3 +134,64 @@ def test_cross_entropy_adds_up_too() -> None:
         gradients.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
     assert len(batches) > 3
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(*gradients, strict=True))
+
+
+def questions(counts: tuple[int, ...] = (2, 4, 3)) -> TrainingSet:
+    """Examples of several rows each, some longer than others."""
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(2, 30, size=sum(counts))
+    rows = [generator.integers(5, 100, size=length).astype(np.int32) for length in lengths]
+    return TrainingSet(rows, np.array([1, 3, 0]), 0, {"group": np.arange(3)}, np.array(counts))
+
+
+def test_the_rows_of_an_example_stay_together() -> None:
+    data = questions()
+    assert len(data) == 3 and data.rows_of([1, 0]) == [2, 3, 4, 5, 0, 1]
+    assert data.lengths.tolist() == [max(len(data.rows[row]) for row in data.rows_of([i])) for i in range(3)]
+    assert [len(row) for row in data.joined] == [
+        sum(len(data.rows[row]) for row in data.rows_of([i])) for i in range(3)
+    ]
+    part = data.select([2, 0])
+    assert part.counts is not None and part.counts.tolist() == [3, 2] and part.labels.tolist() == [0, 1]
+    assert [row.tolist() for row in part.rows] == [data.rows[row].tolist() for row in (6, 7, 8, 0, 1)]
+    for budget in (8192, 90, 1):
+        seen = list[int]()
+        for batch in to_batches(data, np.array([0, 1, 2]), token_budget=budget, device=CPU):
+            assert batch.counts is not None and len(batch.ids) == int(batch.counts.sum()) == len(batch.rows)
+            assert len(batch.labels) == len(batch.counts)
+            assert batch.ids.numel() <= budget or len(batch.counts) == 1
+            seen += batch.rows.tolist()
+        assert sorted(seen) == list(range(9))
+
+
+def test_logits_of_rows_become_those_of_examples() -> None:
+    logits = torch.arange(5.0)[:, None].requires_grad_()
+    table = folded(logits, torch.tensor([2, 3]))
+    assert table.tolist() == [[0, 1, ABSENT], [2, 3, 4]]
+    assert torch.softmax(table, dim=1)[0, 2] == 0, "what is not there has no probability"
+    target = folded(torch.zeros(5, 1), torch.tensor([2, 3]))
+    for soft in (soft_cross_entropy, raw_logit_distance):
+        assert torch.isfinite(soft(table, target, 3.0)).all()
+    by_hand = torch.stack([soft_cross_entropy(logits[:2, 0][None], torch.zeros(1, 2), 2.0)[0],
+                           soft_cross_entropy(logits[2:, 0][None], torch.zeros(1, 3), 2.0)[0]])  # fmt: skip
+    assert torch.allclose(soft_cross_entropy(table, target, 2.0), by_hand)
+    soft_cross_entropy(table, target, 1.0).sum().backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_the_loss_of_a_question_is_over_its_own_candidates() -> None:
+    """However a step is cut into blocks, and whatever stands beside a question, its loss is the same."""
+    torch.manual_seed(0)
+    model, data = tiny_classifier(tiny_config(labels=1)).eval(), questions()
+    objective = Supervised(LabelLoss("choice"))
+    alone = [
+        float(objective(model, batch).detach())
+        for number in range(3)
+        for batch in to_batches(data, np.array([number]), token_budget=8192, device=CPU)
+    ]
+    (together,) = to_batches(data, np.array([0, 1, 2]), token_budget=8192, device=CPU)
+    assert float(objective(model, together).detach()) == pytest.approx(float(np.mean(alone)), abs=1e-5)
+    logits = model(together.ids, together.mask, together.types)[:, 0]
+    first = together.rows.tolist().index(0)
+    expected = torch.nn.functional.cross_entropy(logits[first : first + 2][None], torch.tensor([1]))
+    assert alone[0] == pytest.approx(float(expected), abs=1e-5)

@@ -16,6 +16,7 @@ import torch
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.surgery import keep_layers
+from leanformer.train.feeds.batches import folded
 from leanformer.train.objectives.answers import LOSSES
 
 _MOST_SUBSETS = 300
@@ -29,12 +30,14 @@ def choose_layers(
     rows: Sequence[np.ndarray],
     *,
     answer: str = "label",
+    counts: np.ndarray | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[int, ...]:
     """The `keep` layers (from 0) to start a student from, judged on held-out token rows.
 
     `answer` is the form of the task's answer, which tells how far answers lie apart: the KL divergence of label
     probabilities; for any number of labels the mean of the labels' own; for scores the squared difference.
+    `counts` says of how many rows each example is, where these are several.
     All subsets are tried while there are at most 300; beyond that layers are dropped one at a time, the least
     missed first. Raises `ValueError` when the teacher has fewer layers than asked for.
     """
@@ -42,13 +45,20 @@ def choose_layers(
     if not 1 <= keep <= depth:
         raise ValueError(f"cannot keep {keep} of {depth} layers")
     if comb(depth, keep) > _QUICK_SUBSETS:
-        rows = rows[:_FEWER_ROWS]
-    reference = _score(teacher, rows)
+        if counts is not None:
+            counts = counts[: max(1, int(np.searchsorted(np.cumsum(counts), _FEWER_ROWS, side="right")))]
+        rows = rows[: _FEWER_ROWS if counts is None else int(counts.sum())]
+
+    def score(model: Classifier) -> np.ndarray:
+        logits = _score(model, rows)
+        return logits if counts is None else folded(torch.from_numpy(logits), torch.from_numpy(counts)).numpy()
+
+    reference = score(teacher)
     if comb(depth, keep) <= _MOST_SUBSETS:
         candidates = list(combinations(range(depth), keep))
         distances = []
         for candidate in candidates:
-            distances.append(_distance(teacher, candidate, rows, reference, answer))
+            distances.append(_distance(teacher, candidate, score, reference, answer))
             if len(distances) % 50 == 0:
                 say(f"choosing layers: {len(distances)} of {len(candidates)} subsets tried")
         best = int(np.argmin(distances))
@@ -58,7 +68,7 @@ def choose_layers(
     layers = tuple(range(depth))
     while len(layers) > keep:
         smaller = [layers[:i] + layers[i + 1 :] for i in range(len(layers))]
-        distances = [_distance(teacher, one, rows, reference, answer) for one in smaller]
+        distances = [_distance(teacher, one, score, reference, answer) for one in smaller]
         layers = smaller[int(np.argmin(distances))]
     how = f"found by dropping one at a time, {LOSSES[answer].distance} {min(distances):.3f}"
     say(f"layers {_shown(layers)} of {depth}: {how}")
@@ -66,10 +76,14 @@ def choose_layers(
 
 
 def _distance(
-    teacher: Classifier, layers: tuple[int, ...], rows: Sequence[np.ndarray], reference: np.ndarray, answer: str
+    teacher: Classifier,
+    layers: tuple[int, ...],
+    score: Callable[[Classifier], np.ndarray],
+    reference: np.ndarray,
+    answer: str,
 ) -> float:
     """Mean KL(teacher || teacher with only these layers), or what stands for it (see `answer_distance`)."""
-    return answer_distance(_score(keep_layers(teacher, layers).eval(), rows), reference, answer)
+    return answer_distance(score(keep_layers(teacher, layers).eval()), reference, answer)
 
 
 def answer_distance(logits: np.ndarray, reference: np.ndarray, answer: str) -> float:

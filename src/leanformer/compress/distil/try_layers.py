@@ -27,7 +27,7 @@ from leanformer.step import Context
 from leanformer.tagging.ragged import flat
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.feeds.batches import TrainingSet
+from leanformer.train.feeds.batches import TrainingSet, folded
 from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.fit import encoder_hash
 from leanformer.train.loop import Plan, fit
@@ -115,7 +115,7 @@ def trial_distances(
         return {options[0]: 0.0}
     dev_texts = sampled(dev, _DEV_TEXTS, context.seed)
     on_dev = encode(tokenizer, dev.task, dev_texts)
-    nearest = choose_layers(source, keep, on_dev.rows, answer=dev.task.answer, say=context.say)
+    nearest = choose_layers(source, keep, on_dev.rows, answer=dev.task.answer, counts=on_dev.counts, say=context.say)
     options = list(dict.fromkeys([*options, nearest]))
     if len(options) == 1:
         return {options[0]: 0.0}
@@ -124,10 +124,15 @@ def trial_distances(
         teacher_outputs(teacher, one, cache=context.cache, device=context.device, warn=context.say)
         for one in (texts, dev_texts)
     )
-    target = torch.from_numpy(flat(answers.logits).copy())
+
+    def table(logits: np.ndarray) -> torch.Tensor:
+        values = torch.from_numpy(flat(logits).copy())
+        return values if on_dev.counts is None else folded(values[:, None], torch.from_numpy(on_dev.counts))
+
+    target = table(answers.logits)
     padding = source.config.padding_id
     on_train = encode(tokenizer, dev.task, texts)
-    data = TrainingSet(on_train.rows, on_train.unknown(), padding)  # soft loss alone
+    data = TrainingSet(on_train.rows, on_train.unknown(), padding, counts=on_train.counts)  # soft loss alone
     outputs = replace(outputs, logits=on_train.of_rows(outputs.logits))
     settings = FitSettings(
         epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9
@@ -148,7 +153,7 @@ def trial_distances(
 
         def score(student: Classifier = student) -> float:
             ours = on_dev.logits(lambda rows: score_rows(student, rows, padding_id=padding, device=device))
-            return -float(LOSSES[dev.task.answer].soft(torch.from_numpy(flat(ours)), target, 1.0).mean())
+            return -float(LOSSES[dev.task.answer].soft(table(ours), target, 1.0).mean())
 
         folder = Path(context.work, "trial")
         identity = sha256_json([source.config.to_json(), list(layers), list(texts)])

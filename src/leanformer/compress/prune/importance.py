@@ -34,7 +34,7 @@ class Scores:
 def row_losses(answer: str) -> RowLoss:
     """The loss of each row with its labels, `[B]`, for this form of answer (see `train.objectives.answers`)."""
     hard = LOSSES[answer].hard
-    return lambda logits, batch: hard(logits.float(), batch.labels)
+    return lambda logits, batch: hard(batch.of_examples(logits.float()), batch.labels)
 
 
 def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -> Scores:

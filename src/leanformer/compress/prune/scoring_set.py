@@ -16,7 +16,6 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model
 from leanformer.models.writing import TOKENIZER
 from leanformer.step import Context
-from leanformer.tagging.ragged import flat, is_ragged, ragged
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import Batch, TrainingSet
 from leanformer.train.feeds.by_length import ByLength
@@ -47,7 +46,8 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     if data.train is not None:
         chosen = _drawn(data.train, texts, context.seed)
         rows = encode(tokenizer, artifact.task, chosen.inputs)
-        return TrainingSet(rows.rows, rows.labels(labels_of(chosen.for_task(artifact.task))), padding)
+        labels = rows.labels(labels_of(chosen.for_task(artifact.task)))
+        return TrainingSet(rows.rows, labels, padding, counts=rows.counts)
     if data.unlabelled is None:
         raise DataError(
             "pruning scores heads and units on training texts; there is neither a train nor an unlabelled split",
@@ -61,10 +61,8 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     # In the mean over draws the gradient is that of the soft loss, and the squared gradient is what defines the Fisher
     # information; the soft loss itself has no gradient at all where the model to be pruned is the teacher. Of scores
     # the deviation of the draws is only a factor that all gradients share.
-    labels = form_of(artifact.task).draw(flat(answers.logits).astype(np.float64), generator)
-    if is_ragged(answers.logits):
-        labels = ragged(np.split(labels, np.cumsum([len(logit) for logit in answers.logits])[:-1]))
-    return TrainingSet(rows.rows, rows.labels(labels), padding)
+    labels = form_of(artifact.task).draw(answers.logits, generator)
+    return TrainingSet(rows.rows, rows.labels(labels), padding, counts=rows.counts)
 
 
 def _drawn(examples: Examples, count: int, seed: int) -> Examples:
@@ -75,15 +73,15 @@ def _drawn(examples: Examples, count: int, seed: int) -> Examples:
 
 def batches_of(data: TrainingSet, *, batch_size: int, seed: int, device: torch.device) -> Iterator[Batch]:
     """Every row once, `batch_size` rows of similar length together."""
-    longest = max(len(row) for row in data.rows)
-    feed = ByLength(data, batch_size=batch_size, token_budget=batch_size * longest, seed=seed)
+    most = max(len(row) for row in data.rows) * (1 if data.counts is None else int(data.counts.max()))
+    feed = ByLength(data, batch_size=batch_size, token_budget=batch_size * most, seed=seed)
     for rows in feed.steps(0):
         yield from feed.blocks(rows, device)
 
 
 def mean_tokens(data: TrainingSet) -> int:
     """Mean number of tokens of a row, rounded."""
-    return max(1, round(sum(len(row) for row in data.rows) / len(data)))
+    return max(1, round(sum(len(row) for row in data.rows) / len(data.rows)))
 
 
 def first_tokens(batches: Sequence[Batch], most: int) -> list[Batch]:

@@ -30,6 +30,7 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
+from leanformer.inputs.kinds import input_of
 from leanformer.options import options
 from leanformer.step import Context, Make, record
 from leanformer.task import Task
@@ -111,6 +112,11 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         from leanformer.train.judging import Judge
         from leanformer.train.objectives.chain import tag_chain
 
+        if input_of(artifact.task).several:
+            raise RecipeError(
+                f"compress.bilstm: a recurrent student reads no {input_of(artifact.task).plural}\n"
+                "  remedy: compress.distil"
+            )
         # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
         task, device = replace(artifact.task, transitions=None), device_of(context.device)
         chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None

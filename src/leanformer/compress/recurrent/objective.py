@@ -86,7 +86,7 @@ class StudentLoss(Sum):
         output = model.outputs(batch.ids, batch.mask)
         if "representation" in self._asked:
             losses["representation"] = w.representation * self._representation(output.states.float(), batch)
-        logits = output.logits.float()
+        logits = batch.of_examples(output.logits.float())
         if "logits" in self._asked:
             assert self._outputs is not None
             each = raw_logit_distance(logits, teacher_logits(self._outputs, batch, logits))

@@ -16,7 +16,7 @@ from leanformer.answers.forms import form_of
 from leanformer.bulk import Asked, check_kept
 from leanformer.data.reading.conll import build_sentence
 from leanformer.data.reading.decoding import Line, lines_of, try_lines
-from leanformer.data.reading.input_forms import form_of_kind
+from leanformer.data.reading.input_forms import form_of_kind, without_candidates
 from leanformer.data.reading.open_tables import OpenTable
 from leanformer.data.reading.readers import EXTENSIONS, iterate_rows, missing_path
 from leanformer.data.reading.rows import build_row
@@ -174,10 +174,12 @@ def _question(record: _Record, task: Task, path: Path, line: int) -> Question:
     if form_of(task).per_word:
         row = build_sentence(bare, path=path, line=line)
         return str(bare["text"]) if isinstance(bare.get("text"), str) else words_of(row.text)
-    row = build_row(bare, None, path=path, line=line)
+    kind = form_of_kind(task.kind).kind
+    # Where no candidates are asked for, they are columns like any others.
+    row = build_row(bare if kind else without_candidates(bare), kind, path=path, line=line)
     if found := form_of_kind(task.kind).question(row.pair):
         raise DataError(found[0], path=path, line=line, remedy=found[1])
-    return row.text if row.pair is None else (row.text, row.pair)
+    return row.text if row.pair is None else (row.text, row.pair)  # type: ignore[return-value]
 
 
 def _empty(text: str, path: object, line: int) -> DataError | None:

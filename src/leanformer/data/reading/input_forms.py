@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from leanformer.data.reading.fields import check_text
+from leanformer.data.reading.fields import check_text, missing_column
+from leanformer.data.row import LABEL_SEPARATOR, describe
+from leanformer.errors import DataError
+from leanformer.inputs.choices import FEWEST
 from leanformer.inputs.input import InputTable
 from leanformer.task import BUILT
 
@@ -25,6 +30,18 @@ _NO_PAIRS = (
     "join the two texts yourself in 'text'; or, for pairs of texts, give every row both, leave --kind out, and take a "
     "model that was made for them",
 )
+_CANDIDATES = "candidates ('choices'), but these are {}"
+_CANDIDATES_ASKED = "candidates ('choices'), and the model was made for {}"
+_NO_CANDIDATES = "remove the candidates; or leave --kind out, and train a model that chooses one of several"
+_GIVE_CANDIDATES = (
+    'give every row a list of them, "choices": ["one answer", "another"], or columns choice1, choice2, ...'
+)
+_NUMBERED = re.compile(r"choice_?([0-9]{1,2})")
+# What is asked stands under these names, in this order; some data sets have two of them.
+_TEXTS = ("text", "premise", "question")
+
+Second = str | tuple[str, ...] | None
+"""What an example has beside its text: a second text, candidates, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +56,18 @@ class InputForm:
         problem: why what a row has more, or None, is not of this kind, in data of a kind of task, and the remedy; None
             where it is.
         question: the same of a question to a model.
+        kind: the only kind of task that has such inputs; None where there are several.
         lines: whether a line of a plain text file can be one.
     """
 
     columns: tuple[str, ...]
     ours: Callable[[Mapping[str, Any]], dict[str, Any] | None]
     is_there: Callable[[Mapping[str, Any]], bool]
-    second: Callable[[dict[str, Any], tuple[str, ...], object, int | None], str | None]
-    problem: Callable[[str | None, str], tuple[str, str] | None]
-    question: Callable[[str | None], tuple[str, str] | None]
+    second: Callable[[dict[str, Any], tuple[str, ...], object, int | None], Second]
+    problem: Callable[[Second, str], tuple[str, str] | None]
+    question: Callable[[Second], tuple[str, str] | None]
     lines: bool
+    kind: str | None = None
 
 
 def with_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +83,7 @@ def form_of_kind(kind: str | None) -> InputForm:
     return INPUT_FORMS["text" if kind is None else BUILT[kind].input]
 
 
-def input_of_second(second: str | None) -> str:
+def input_of_second(second: Second) -> str:
     """The kind of input whose second part, or None, a row has."""
     return next(name for name, form in INPUT_FORMS.items() if form.question(second) is None)
 
@@ -93,11 +112,15 @@ def _read_pair(record: dict[str, Any], names: tuple[str, ...], path: object, lin
     return check_text(record, "text_pair", names, path, line)
 
 
-def _no_pair_problem(second: str | None, kind: str) -> tuple[str, str] | None:
+def _no_pair_problem(second: Second, kind: str) -> tuple[str, str] | None:
+    if isinstance(second, tuple):
+        return _CANDIDATES.format(f"single texts (kind {kind!r})"), _NO_CANDIDATES
     return None if second is None else (_NO_PAIRS[0].format(kind), _NO_PAIRS[1])
 
 
-def _pair_problem(second: str | None, kind: str) -> tuple[str, str] | None:
+def _pair_problem(second: Second, kind: str) -> tuple[str, str] | None:
+    if isinstance(second, tuple):
+        return _CANDIDATES.format(f"pairs of texts (kind {kind!r})"), _NO_CANDIDATES
     if second is not None:
         return None
     return (
@@ -106,16 +129,87 @@ def _pair_problem(second: str | None, kind: str) -> tuple[str, str] | None:
     )
 
 
-def _no_pair_question(second: str | None) -> tuple[str, str] | None:
+def _choices_problem(second: Second, kind: str) -> tuple[str, str] | None:
+    if isinstance(second, tuple):
+        return None
+    return f"no candidates ('choices'), but these are questions with candidates (kind {kind!r})", _GIVE_CANDIDATES
+
+
+def _no_pair_question(second: Second) -> tuple[str, str] | None:
     if second is None:
         return None
+    if isinstance(second, tuple):
+        return _CANDIDATES_ASKED.format("single texts"), "remove the candidates"
     return "a second text ('text_pair'), and the model was made for single texts", "remove the column"
 
 
-def _pair_question(second: str | None) -> tuple[str, str] | None:
-    if second is not None:
+def _pair_question(second: Second) -> tuple[str, str] | None:
+    if isinstance(second, str):
         return None
+    if second is not None:
+        return _CANDIDATES_ASKED.format("pairs"), "give every row a text_pair in place of candidates"
     return "no second text ('text_pair'), and the model was made for pairs", "give every row a text_pair"
+
+
+def _choices_question(second: Second) -> tuple[str, str] | None:
+    if isinstance(second, tuple):
+        return None
+    return "no candidates ('choices'), and the model chooses one of several", _GIVE_CANDIDATES
+
+
+def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`choice1`, `choice2`, ... as `choices`; the text is what stands under `text` or `premise`, and `question`."""
+    numbered = {int(found[1]): name for name in record if (found := _NUMBERED.fullmatch(str(name)))}
+    if "choices" not in record and len(numbered) < FEWEST:
+        return None
+    texts = [record[name] for name in _TEXTS if name in record]
+    if not texts or ("choices" in record and "question" not in record and "text" in record):
+        return None
+    used = {*_TEXTS, "choices", *numbered.values()}
+    ours = {name: value for name, value in record.items() if name not in used}
+    written = [text for text in texts if not isinstance(text, str) or text.strip()]
+    joined = all(isinstance(text, str) for text in written)
+    ours["text"] = " ".join(text.strip() for text in written) if joined else next(iter(written))
+    ours["choices"] = record["choices"] if "choices" in record else [record[numbered[i]] for i in sorted(numbered)]
+    return ours
+
+
+def without_candidates(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without columns that hold candidates."""
+    return {name: value for name, value in record.items() if name != "choices" and not _NUMBERED.fullmatch(str(name))}
+
+
+def _has_choices(record: Mapping[str, Any]) -> bool:
+    return isinstance(_listed(record.get("choices")), list) and isinstance(record.get("text"), str)
+
+
+def _listed(value: Any) -> Any:
+    """Candidates as a list: of a cell those between "|", or of a list as JSON writes it; without empty ones behind."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.lstrip().startswith("[") else value.split(LABEL_SEPARATOR)
+        except ValueError:
+            return value
+    if not isinstance(value, list | tuple):
+        return value
+    value = [choice.strip() if isinstance(choice, str) else choice for choice in value]
+    while value and value[-1] in (None, ""):
+        value.pop()
+    return value
+
+
+def _read_choices(record: dict[str, Any], names: tuple[str, ...], path: object, line: int | None) -> tuple[str, ...]:
+    if "choices" not in record:
+        raise missing_column("choices", names, path=path, line=line)
+    choices = _listed(record["choices"])
+    if not isinstance(choices, list) or len(choices) < FEWEST:
+        what = f"a list of {len(choices)}" if isinstance(choices, list) else describe(choices)
+        raise DataError(
+            f"'choices' is {what}, but a question has at least {FEWEST} candidates", path=path, line=line,
+            remedy=_GIVE_CANDIDATES,
+        )  # fmt: skip
+    named = {f"choice {number}": choice for number, choice in enumerate(choices, start=1)}
+    return tuple(check_text(named, name, names, path, line) for name in named)
 
 
 _SINGLE = InputForm(
@@ -126,6 +220,10 @@ INPUT_FORMS: InputTable[InputForm] = InputTable(
     "leanformer/data/reading/input_forms.py",
     {
         "text": _SINGLE,
+        "choices": InputForm(
+            columns=("text", "choices"), ours=_choices_in_our_names, is_there=_has_choices, second=_read_choices,
+            problem=_choices_problem, question=_choices_question, lines=False, kind="choice",
+        ),
         "pair": InputForm(
             columns=("text", "text_pair"), ours=_pair_in_our_names, is_there=_has_pair, second=_read_pair,
             problem=_pair_problem, question=_pair_question, lines=False,

@@ -28,6 +28,8 @@ def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple
         return "tokens", []
     inputs = [input_of_second(row.pair) for row in rows]
     most = next((name for name in INPUT_FORMS if 2 * inputs.count(name) > len(rows)), "text")
+    if (only := INPUT_FORMS[most].kind) is not None:
+        return only, []
     answer = "label" if first is None else _answer([row for row in rows if row.label is not None])
     kind = kind_of(most, answer)
     if kind is None:

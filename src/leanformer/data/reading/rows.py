@@ -28,7 +28,8 @@ def build_row(
     names = tuple(str(name) for name in record)
     text = check_text(record, "text", names, path, line)
     of_kind = None if kind is None else form_of_kind(kind)
-    given = next((form for form in INPUT_FORMS.values() if form.is_there(record)), of_kind)
+    forms = [form for form in INPUT_FORMS.values() if form.kind is None or kind in (None, form.kind)]
+    given = next((form for form in forms if form.is_there(record)), of_kind)
     # Said before what else may be wrong with it.
     if of_kind is not None and given is not of_kind and (found := of_kind.problem("", str(kind))):
         raise DataError(found[0], path=path, line=line, remedy=found[1])

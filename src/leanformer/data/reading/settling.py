@@ -11,6 +11,7 @@ from leanformer.data.label_forms import LABEL_FORMS, of_words
 from leanformer.data.reading.cells import as_choices, parse_list
 from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS
 from leanformer.data.reading.entities import SPAN_KEYS, read_spans, refuse_spans_of_words, span_key
+from leanformer.data.reading.input_forms import INPUT_FORMS, form_of_kind, with_our_names
 from leanformer.data.reading.several import as_bit, combined_names, parse_bits, read_columns, read_vectors, split_names
 from leanformer.data.reading.sheets import Sheet, has_words, rows_of
 from leanformer.data.row import Table
@@ -63,6 +64,10 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     labelled = [sheet for sheet in sheets if sheet.labelled]
     for sheet in labelled:
         _clear_empty_cells(sheet)
+    if kind is None:
+        settled.kind = _only_kind(sheets)
+    if settled.kind is not None and form_of_kind(settled.kind).kind is not None:
+        return settled  # whose labels are read beside the candidates
     _read_choices(labelled)
     _parse_words(sheets)
     settled.notes += _parse_cells(labelled)
@@ -101,6 +106,15 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     if form is None or form.single:
         settled.notes += combined_names(labelled)
     return settled
+
+
+def _only_kind(sheets: Sequence[Sheet]) -> str | None:
+    """The only kind of task that has inputs such as those of all records; None where there is not one."""
+    records = [with_our_names(record) for _, _, record in rows_of(sheets)]
+    if not records or any(sheet.rows for sheet in sheets):
+        return None
+    forms = [form for form in INPUT_FORMS.values() if form.kind is not None]
+    return next((form.kind for form in forms if all(form.is_there(record) for record in records)), None)
 
 
 def _is_of_words(sheet: Sheet) -> bool:

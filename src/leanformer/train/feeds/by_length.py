@@ -37,7 +37,7 @@ class ByLength:
     def steps(self, epoch: int) -> list[np.ndarray]:
         generator = np.random.default_rng([self._seed, epoch])
         order = self.drawn(generator)
-        lengths = np.array([len(row) for row in self.data.rows])
+        lengths = self.data.lengths
         size = self._batch_size
         steps: list[np.ndarray] = []
         for start in range(0, len(order), _POOL_STEPS * size):

@@ -63,7 +63,7 @@ class Curriculum(FeedPart):
 
     def around(self, feed: Feed, *, epochs: int, seed: int) -> Feed:
         steps = max(1, round(_SHARE * feed.steps_per_epoch * epochs))
-        return EasyFirst(feed, self._difficulty(feed.data.rows), lambda step: self._competence(step / steps), seed)
+        return EasyFirst(feed, self._difficulty(feed.data.joined), lambda step: self._competence(step / steps), seed)
 
 
 class EasyFirst:

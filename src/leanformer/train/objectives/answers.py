@@ -91,6 +91,8 @@ LOSSES: FormTable[Losses] = FormTable(
         "label": Losses(_cross_entropy, soft_cross_entropy, "KL"),
         "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy, "KL"),
         "score": Losses(_squared_error, squared_error, "squared difference"),
+        # Over the candidates of each question, which stand in one row of a table (see `Batch.of_examples`).
+        "choice": Losses(_cross_entropy, soft_cross_entropy, "KL"),
         "tags": Losses(_token_cross_entropy, soft_cross_entropy, "KL"),
     },
 )

@@ -126,7 +126,7 @@ class Distillation(Sum):
     def parts(self, model: Classifier, batch: Batch) -> dict[str, Tensor]:
         w, device = self.weights, batch.ids.device
         output = model.outputs(batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0)
-        losses = self._of_answers(output.logits.float(), batch)
+        losses = self._of_answers(batch.of_examples(output.logits.float()), batch)
         width = batch.ids.shape[1]
         if w.hidden > 0:
             parts = []
@@ -167,7 +167,7 @@ def teacher_logits(outputs: TeacherOutputs, batch: Batch, logits: Tensor) -> Ten
     """The teacher's logits in the shape of the student's; nought on tokens that are not asked about."""
     values = outputs.logits[batch.rows]
     if not is_ragged(values):
-        return torch.from_numpy(values).to(logits.device)
+        return batch.of_examples(torch.from_numpy(values).to(logits.device))
     block = torch.zeros_like(logits)
     block[batch.labels > NOT_ASKED] = torch.from_numpy(flat(values).astype(np.float32)).to(logits.device)
     return block

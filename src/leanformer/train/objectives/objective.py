@@ -104,5 +104,5 @@ class Supervised(Objective):
         self.loss = loss
 
     def forward(self, model: Classifier, batch: Batch) -> Tensor:
-        each: Tensor = self.loss(model(batch.ids, batch.mask, batch.types).float(), batch)
+        each: Tensor = self.loss(batch.of_examples(model(batch.ids, batch.mask, batch.types).float()), batch)
         return each.mean()
