@@ -10,7 +10,7 @@ from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.measure.turns import Figures
 from tests.measure.timed import OTHERS, SLOW_WORD, TEXTS, Clock, Known
 
-SETTINGS = SpeedSettings(rounds=5, latency_texts=10, seconds=100, patience=1.0)
+SETTINGS = SpeedSettings(rounds=5, latency_texts=10, seconds=100, patience=2.0)
 
 
 class Turning(Known):
@@ -80,15 +80,18 @@ def test_further_rounds_go_on_among_those_in_question_until_it_is_sure(goal: str
     assert [len(speed.rounds[other]) for speed in speeds] == [5, 5, 5]
 
 
-def test_patience_ends():
+@pytest.mark.parametrize("patience", [0.0, 1.0, 4.0])
+def test_patience_ends(patience: float):
     clock = Clock()
-    settings = SpeedSettings(rounds=1, latency_texts=10, seconds=100, patience=0.3)
+    settings = SpeedSettings(rounds=1, latency_texts=10, seconds=100)
+    measure_speed(members(clock), TEXTS, settings, others=OTHERS, clock=clock)
+    first, clock.now = clock.now, 0.0
+    settings = SpeedSettings(rounds=1, latency_texts=10, seconds=100, patience=patience)
     speeds = measure_speed(members(clock), TEXTS, settings, others=OTHERS, contest=UntilRounds(1000), clock=clock)
-    before = sum(len(speed.rounds["throughput"]) for speed in speeds)
-    assert 1 < len(speeds[0].rounds["throughput"]) < 10 and before > 3
-    hasty = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
-    speeds = measure_speed(members(clock), TEXTS, hasty, others=OTHERS, contest=UntilRounds(1000), clock=clock)
-    assert [len(speed.rounds["throughput"]) for speed in speeds] == [1, 1, 1], "no further round would fit"
+    counts = [len(speed.rounds["throughput"]) for speed in speeds]
+    assert counts[0] == counts[1] and counts[2] == 1
+    assert first <= clock.now <= first * (1 + patience)
+    assert (counts[0] > 1) == (patience > 0)
 
 
 def test_without_a_contest_there_are_no_further_rounds():

@@ -54,13 +54,13 @@ class SpeedSettings:
         seconds: wall-clock seconds that one turn's throughput run may take; a predictor too slow for all texts
             in that time is timed on a seeded sample of them.
         patience: where it is not sure yet which is the best, further rounds of those in question may take so many
-            times `seconds`.
+            times as long as these rounds took.
     """
 
     rounds: int = 5
     latency_texts: int = 300
     seconds: float = 5.0
-    patience: float = 12.0
+    patience: float = 0.5
 
 
 class Contest(Protocol):
@@ -111,13 +111,15 @@ def measure_speed(
             time.sleep(_SETTLE_SECONDS)
             timed[members[place]].turn(number, goal)
 
+    begun = clock()
     for number in range(settings.rounds):
         play(number, [i for i in range(len(timed)) if i not in seldom or number in often], None)
         say(Status(f"timing: round {number + 1} of {settings.rounds}"))
     number, start = settings.rounds, clock()
+    end = start + settings.patience * (start - begun)
     while contest is not None and (members := contest.undecided([each.figures for each in timed])):
         needed = sum(timed[index].seconds(contest.goal) + _SETTLE_SECONDS for index in members)
-        if clock() - start + needed > settings.patience * settings.seconds:
+        if clock() + needed > end:
             break
         play(number, members, contest.goal)
         number += 1
