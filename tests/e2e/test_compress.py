@@ -72,6 +72,11 @@ def test_quick(quick: Compressed):
     assert fp32.lossless and (fp32.drop, fp32.agreement) == (0, 1)
     assert not int8.lossless and int8.bytes < fp32.bytes
     assert result.report.data["rows"] == {"train": 120, "dev": 40, "test": 60, "unlabelled": 60}
+    choice, load = result.report.choice, result.report.machine_load
+    assert choice is not None and choice["sure"] in (True, False) and choice["sure"] == (not choice["rivals"])
+    assert load is not None and load["seconds"] > 0
+    assert result.report.timing is not None and result.report.timing["read_before"] > 100
+    assert all(rung.rounds is not None and rung.over_batched is not None for rung in result.report.rungs)
     assert all(rung.peak_memory_bytes is not None and rung.peak_memory_bytes > 10e6 for rung in result.report.rungs)
     # The report that lies in the folder is the report that was returned, with exactly the fields of a rung; what was
     # measured on request has a key each.

@@ -72,3 +72,26 @@ def test_a_busy_machine_is_told_at_once(timed: tuple[timing.Timing, list[str]]):
     found, said = timed
     assert found.load["busy"] and found.load["load_average"] == [1.0, 3.0]
     assert any(line.startswith("note: the machine was busy") and "33 %" in line for line in map(str, said))
+
+
+class AskedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("choosing", [None, Choosing("latency", 2.0, True)])
+def test_the_rungs_are_timed_after_other_texts_and_until_the_choice_is_sure(
+    choosing: Choosing | None, monkeypatch: pytest.MonkeyPatch
+):
+    def measure_speed(predictors: object, texts: object, settings: object, **options: object) -> None:
+        raise AskedError(options)
+
+    monkeypatch.setattr(timing, "measure_speed", measure_speed)
+    data = tiny_dataset()
+    assert data.test is not None
+    standings = [RungStanding("a", 0.9, (), True, True)]
+    with pytest.raises(AskedError) as caught:
+        time_rungs([], standings, data, data.test, SpeedSettings(), threads=1, choosing=choosing, seed=3, say=print)
+    (options,) = caught.value.args
+    assert options["others"] == other_texts(data, data.test, 3) and options["seed"] == 3
+    contest = options["contest"]
+    assert contest == (None if choosing is None else timing.RungContest("latency", standings, 2.0, True))
