@@ -94,3 +94,17 @@ def test_sources_are_added_to_results_that_name_a_commit_alone(
 
 def test_an_unfinished_commit_has_no_sources():
     assert module.sources_at("0123456789ab+") is None
+
+
+# They write cells, which have their own (`xtremedistil/cell_store.py`), or pages.
+WITHOUT = {"xtremedistil/taggers.py", "xtremedistil/text_students.py", "pages/runtime_picture.py"}
+
+
+def test_every_program_that_writes_a_result_tells_where_it_is_from():
+    folder = module.ROOT / "benchmarks"
+    texts = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    writing = {
+        name for name, text in texts.items() if "RESULTS" in text and ("write_json(" in text or ".write_text(" in text)
+    }
+    assert {name for name in writing if "provenance" not in texts[name]} - WITHOUT == set()
+    assert "**provenance(" in texts["xtremedistil/cell_store.py"] and len(writing) > 20
