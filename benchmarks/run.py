@@ -40,6 +40,7 @@ COMMANDS = (
     (30, "ladders.run mrpc --recipe fastformers"),
     (30, "ladders.run stsb --recipe fastformers"),
     (30, "ladders.run afrisenti/hau --recipe fastformers"),
+    (3, "ladders.floors"),
     (60, "ladders.layers sst2"),
     (120, "ladders.students sst2"),
     (15, "ladders.base_size"),

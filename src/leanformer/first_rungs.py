@@ -1,4 +1,7 @@
-"""The rungs that every ladder begins with, the teacher in PyTorch: their names, and those of earlier versions."""
+"""The rungs that every ladder begins with, the teacher in PyTorch: their names, and those of earlier versions.
+
+The floor stands behind them: a linear model, which no Transformer is worth its cost that does not beat it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 PADDED_TO = 128
 UNPADDED = "PyTorch, one text at a time"
 BATCHED = "PyTorch, batches by length"
+FLOOR = "linear on n-grams"
 _EARLIER = {"no padding": UNPADDED, "batches by length": BATCHED}
 
 

@@ -79,6 +79,8 @@ class Rung:
         drop_clean, drop_clean_low, drop_clean_high: as `drop`, on these.
         n_distinct, quality_distinct: the same without the texts that nearly equal a training text; None where there was
             too much text to look for those.
+        over_floor: quality on test minus that of the linear model on n-grams, see `ladder.floor.over_floor`; None where
+            the ladder has no such rung.
         measured: what was measured on request, by its key (see `measurements`); in JSON each key stands in the rung
             itself, null where it was not asked for.
     """
@@ -148,6 +150,7 @@ class Rung:
     drop_clean_high: float | None = None
     n_distinct: int | None = None
     quality_distinct: float | None = None
+    over_floor: dict[str, Any] | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -218,14 +221,8 @@ class Report:
             names = {field_.name for field_ in fields(cls)}
             known = {key: each for key, each in value.items() if key in names}
             rungs = tuple(_rung(rung) for rung in value["rungs"])
-            return cls(
-                **{
-                    **known,
-                    "rungs": rungs,
-                    "notes": tuple(value["notes"]),
-                    "training": tuple(known.get("training", ())),
-                }
-            )
+            listed = {"notes": tuple(value["notes"]), "training": tuple(known.get("training", ()))}
+            return cls(**{**known, **listed, "rungs": rungs})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise unreadable(path, error) from error
 

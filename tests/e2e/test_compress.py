@@ -15,6 +15,7 @@ import leanformer
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.export.int8 import Int8
+from leanformer.first_rungs import FLOOR
 from leanformer.measure.speed import SpeedSettings
 from leanformer.measurements import rung_keys
 from leanformer.models.predictor import TorchPredictor
@@ -65,7 +66,7 @@ def test_quick(quick: Compressed):
     assert result.within
     assert [rung.name for rung in result.report.rungs] == [
         "PyTorch, one text at a time, padded to 64", "PyTorch, one text at a time", "PyTorch, batches by length",
-        "our ONNX graph", "int8",
+        FLOOR, "our ONNX graph", "int8",
     ]  # fmt: skip
     first, *_, fp32, int8 = result.report.rungs
     assert first.quality > 0.6
@@ -106,9 +107,27 @@ def test_card_and_report_mention_the_figures(quick: Compressed):
         assert f"| {one.name}" in page and f"| {one.name}" in card
 
 
+def test_the_chosen_model_is_compared_with_the_floor(quick: Compressed):
+    """On these texts, whose words tell the label, a linear model is right more often than the barely trained one."""
+    floor = next(rung for rung in quick.report.rungs if rung.name == FLOOR)
+    chosen = next(rung for rung in quick.report.rungs if rung.name == (quick.report.choice or {})["rung"])
+    assert not floor.chooseable and floor.over_floor is None and floor.quality > chosen.quality
+    assert chosen.over_floor is not None
+    assert chosen.over_floor["difference"] == pytest.approx(chosen.quality - floor.quality)
+    for name in ("report.md", "README.md"):
+        assert f"'{chosen.name}' is not shown to be better" in (quick.artifact.path / name).read_text(encoding="utf-8")
+
+
+def test_the_floor_can_be_left_out(teacher: Artifact, tmp_path: Path):
+    result = run(teacher.path, tmp_path / "lean", find_recipe("quick"), floor=False, memory=False)
+    assert FLOOR not in [rung.name for rung in result.report.rungs]
+    assert all(rung.over_floor is None for rung in result.report.rungs)
+    assert not (tmp_path / "lean.work" / "floor").exists()
+
+
 def test_what_the_steps_took_stands_in_the_report_and_not_in_the_artifact(quick: Compressed):
     steps = {one["step"]: one for one in quick.report.training}
-    assert list(steps) == ["teacher", *(step["name"] for step in (quick.report.recipe or {})["steps"])]
+    assert list(steps) == ["teacher", *(step["name"] for step in (quick.report.recipe or {})["steps"]), FLOOR]
     assert steps.pop("teacher")["energy"] is None, "this teacher was trained by a function, and nothing is recorded"
     for step in steps.values():
         assert step["whole"] and step["energy"]["wall_seconds"] > 0 and step["energy"]["phase"] == "training"

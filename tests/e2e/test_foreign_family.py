@@ -67,8 +67,8 @@ def test_it_teaches_a_student_of_a_mapped_family(deberta: Path, bert: Path, tmp_
     result = run(deberta, tmp_path / "lean", recipe, max_drop=100, goal="size")
     assert result.within
     names = [rung.name for rung in result.report.rungs]
-    assert names[3:] == ["distilled to 3 layers", "int8"]
-    assert result.report.rungs[3].after == "PyTorch, batches by length"
+    assert names[3:] == ["linear on n-grams", "distilled to 3 layers", "int8"]
+    assert result.report.rungs[4].after == "PyTorch, batches by length"
     assert result.report.choice is not None
     assert result.report.choice["rung"] == "int8"
     assert leanformer.load(tmp_path / "lean", threads=1).predict(["rain and snow"])[0].label in LABELS

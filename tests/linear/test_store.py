@@ -13,7 +13,7 @@ from leanformer.linear.store import DESCRIPTION, describe_linear, find_linear, o
 from leanformer.predictor import logits
 from tests.tiny import tiny_dataset, tiny_kind_dataset
 
-FACTS = {"C": 1.0}
+FACTS = {"options": {"C": 1.0}, "energy": None}
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_rung_knows_its_size_and_content(folder: Path, tmp_path: Path):
     files = [path for path in folder.iterdir() if path.name != DESCRIPTION]
     assert described.bytes == sum(path.stat().st_size for path in files)
     assert described.properties["parameters"] == open_linear(folder).weights.size
-    assert described.history[0]["options"] == FACTS
+    assert described.history[0]["options"] == FACTS["options"]
     store_linear(fit_linear(tiny_dataset()).predictor, tmp_path / "again", FACTS)
     assert describe_linear(tmp_path / "again").content_hash == described.content_hash
     store_linear(fit_linear(tiny_kind_dataset("multilabel")).predictor, tmp_path / "other", FACTS)

@@ -54,6 +54,9 @@ def compress(
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each rung in a fresh process.")] = True,
     energy: EnergyOption = False,
     country: CountryOption = None,
+    floor: Annotated[
+        bool, typer.Option(help="Also train a linear model on n-grams, and compare every rung with it.")
+    ] = True,
     further: Any = None,
     allow_weak_teacher: WeakTeacherOption = False,
     allow_lost_classes: LostClassesOption = False,
@@ -79,7 +82,7 @@ def compress(
         model, data, output, recipe=recipe, options=options, max_drop=max_drop, goal=goal,
         splits=pairs(split, "--split"), kind=kind, work=work, max_tokens=max_tokens, seed=seed, threads=threads,
         device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
-        energy=energy_settings(energy, country), further=further, allow_weak_teacher=allow_weak_teacher,
+        energy=energy_settings(energy, country), further=further, floor=floor, allow_weak_teacher=allow_weak_teacher,
         allow_lost_classes=allow_lost_classes, command=command_line(), overwrite=overwrite, say=say,
     )  # fmt: skip
     print_report(result.report, Console())

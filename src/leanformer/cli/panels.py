@@ -23,7 +23,7 @@ PANELS = {
         "used", "allow_weak_teacher", "allow_lost_classes", "trials", "minutes", "joules", "sampler", "max_changed",
     ),
     MEASURING: (
-        "usd_per_hour", "rounds", "memory", "energy", "country", *MEASUREMENTS, "also", "seconds",
+        "usd_per_hour", "rounds", "memory", "floor", "energy", "country", *MEASUREMENTS, "also", "seconds",
     ),
     LIMITS: (
         "queue_tokens", "pack_tokens", "timeout", "body_bytes", "texts", "text_characters", "receive_seconds",

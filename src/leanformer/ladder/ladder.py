@@ -15,6 +15,7 @@ from leanformer.data.leaks import Leaks, find_leaks
 from leanformer.errors import DataError
 from leanformer.inputs.kinds import input_of
 from leanformer.ladder.entries import OPENER, UNTUNED, Entry
+from leanformer.ladder.floor import over_floor
 from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
 from leanformer.ladder.timing import Choosing, RungStanding, time_rungs
@@ -77,6 +78,7 @@ def measure_ladder(
         RungStanding(entry.name, on_dev.get(key), labels, entry.chooseable, entry.lossless)
         for entry, key, labels in zip(entries, keys, lost, strict=True)
     ]
+    beside_floor = over_floor(entries, scores, test)
     say("timing all rungs in turn")
     timing = time_rungs(
         entries, standings, data, test, speed, threads=threads, choosing=choosing, seed=seed, say=say
@@ -137,6 +139,7 @@ def measure_ladder(
                     entries[0].artifact.task,
                     leaks=leaks["test"],
                 ),
+                over_floor=beside_floor[i],
                 **asdict(speeds[i]),
                 **timing.ratios[i],
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),

@@ -10,6 +10,7 @@ from leanformer.artifact import Artifact, write_manifest
 from leanformer.errors import MissingExtraError
 from leanformer.formats import can
 from leanformer.inputs.kinds import input_of
+from leanformer.linear.predictor import LinearPredictor
 from leanformer.loading import open_predictor
 from leanformer.measure.stability import Alone, OtherCompany
 from leanformer.predictor import Predictor
@@ -24,12 +25,14 @@ def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
 
     For a graph: alone, in another batch, as the padded graph that `leanformer export` writes, on each other number of
     threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in another batch, padded. For
-    a cascade: alone, in another batch.
+    a cascade, and for a linear model: alone, in another batch.
     """
     ways: dict[str, Callable[[], Predictor]] = {
         "one text at a time": lambda: Alone(predictor),
         "in another batch": lambda: OtherCompany(predictor),
     }
+    if isinstance(predictor, LinearPredictor):
+        return ways
     if not isinstance(predictor, LightPredictor):
         return ways | ({"padded": lambda: _padded_torch(artifact)} if can(artifact, "module") else {})
     if artifact.properties.get("layout") != "padded":

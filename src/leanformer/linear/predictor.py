@@ -11,7 +11,7 @@ from leanformer.linear.features import Features
 from leanformer.task import Task, Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LinearPredictor:
     """A linear model (see `predictor.Predictor`).
 

@@ -81,7 +81,7 @@ def describe_linear(folder: Path) -> Artifact:
     weights = np.load(folder / f"{_WEIGHTS}.npy", allow_pickle=False, mmap_mode="r")
     return Artifact(
         path=folder, format=FORMAT, task=Task.from_json(description["task"]), max_tokens=0,
-        files=description["files"], history=({"step": "linear", "options": facts, "parent": None},),
+        files=description["files"], history=({"step": "linear", "options": facts.get("options", {}), "parent": None},),
         properties={"parameters": int(weights.size)},
     )  # fmt: skip
 

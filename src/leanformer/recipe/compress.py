@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from leanformer.inputs.kinds import rows_of
 from leanformer.kept import keep, kept
 from leanformer.ladder.choose import GOALS, Choice, choose
 from leanformer.ladder.entries import Entry, baseline_entries, open_entry
+from leanformer.ladder.floor import Floor, make_floor
 from leanformer.ladder.ladder import measure_ladder
 from leanformer.ladder.on_request import NOTHING, Further
 from leanformer.ladder.ratios import slow_int8
@@ -80,6 +81,7 @@ def compress(
     memory: bool = True,
     energy: EnergySettings | bool | None = None,
     further: Further = NOTHING,
+    floor: bool = True,
     allow_weak_teacher: bool = False,
     allow_lost_classes: bool = False,
     command: str | None = None,
@@ -108,6 +110,7 @@ def compress(
         memory: measure the peak memory of each rung in a fresh process.
         energy: True, or settings, to meter the energy of every step and rung; otherwise only time is taken.
         further: additional measurements of every rung.
+        floor: train a linear model on n-grams on the same texts, and compare every rung with it.
         allow_weak_teacher: continue with a model that scores no better on dev than a constant answer.
         allow_lost_classes: also choose a rung that misses labels which the teacher finds on dev.
         command: command line to record in the report.
@@ -174,8 +177,13 @@ def compress(
         device=device, threads=threads, say=say,
     )  # fmt: skip
     outcome = run_recipe(recipe, teacher, context, work, energy)
-    entries = _entries(recipe, outcome, teacher, threads)
-    notes = [*outcome.notes, *(f"left out: {name}: {reason}" for name, reason in outcome.left_out.items())]
+    ground = make_floor(context.data, work, seed=seed, energy=energy, say=say) if floor else Floor()
+    entries = _entries(recipe, outcome, teacher, threads, ground.entries)
+    notes = [
+        *ground.notes,
+        *outcome.notes,
+        *(f"left out: {name}: {reason}" for name, reason in outcome.left_out.items()),
+    ]
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,
@@ -194,10 +202,11 @@ def compress(
         )  # fmt: skip
         keep(measured, report.to_json())
     choice = choose(report.rungs, goal=goal, max_drop=max_drop, allow_lost=allow_lost_classes)
-    lost = [f"{rung.name!r} loses on dev: {', '.join(rung.lost)}" for rung in report.rungs if rung.lost]
+    blind = [rung for rung in report.rungs if rung.lost and rung.chooseable]
+    lost = [f"{rung.name!r} loses on dev: {', '.join(rung.lost)}" for rung in blind]
     report = replace(report, notes=(*lost, *report.notes))
     report = replace(report, notes=(*report.notes, *slow_int8(report.rungs)))
-    efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts)
+    efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts, *ground.efforts)
     report = replace(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
         training=tuple(asdict(effort) for effort in efforts),
@@ -245,9 +254,10 @@ def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Repor
     return report if report.machine == fingerprint(threads) else None
 
 
-def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) -> list[Entry]:
-    """The rungs: PyTorch as it comes, then one per recipe step that has a rung and was not left out."""
+def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int, floor: Sequence[Entry]) -> list[Entry]:
+    """The rungs: PyTorch as it comes, the floor, then one per recipe step that has a rung and was not left out."""
     entries = baseline_entries(teacher, threads)
+    first = len(entries)
     names = {step.name: step.rung for step in recipe.steps if step.rung is not None and step.name in outcome.artifacts}
     names["teacher"] = entries[-1].name
     exact = {step.technique for step in recipe.steps if isinstance(step.step, Make) and step.step.lossless}
@@ -259,7 +269,7 @@ def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int) 
         made_by = {entry["step"] for entry in artifact.history[len(teacher.history) :]}
         lossless = artifact.properties.get("precision") == "fp32" and made_by <= exact
         entries.append(open_entry(one.rung, after, artifact, threads, lossless=lossless))
-    return entries
+    return [*entries[:first], *floor, *entries[first:]]
 
 
 def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:

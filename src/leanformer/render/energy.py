@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from leanformer.first_rungs import FLOOR
 from leanformer.measure.cost import break_even_texts
 from leanformer.render.table import number
 from leanformer.report import Report, Rung
@@ -75,12 +76,17 @@ def _effort_row(effort: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _compressing(report: Report) -> list[dict[str, Any]]:
+    """The steps that compressing took: neither the teacher's training nor that of what rungs are compared with."""
+    return [one for one in report.training if one["step"] not in ("teacher", FLOOR)]
+
+
 def spent(report: Report) -> tuple[float | None, bool]:
     """USD that the steps after the teacher cost at the report's price, and whether all of them are known whole.
 
     None where no step was recorded.
     """
-    steps = [one for one in report.training if one["step"] != "teacher"]
+    steps = _compressing(report)
     known = [step for step in steps if step["energy"] is not None]
     hours = sum(step["energy"]["wall_seconds"] for step in known) / 3600
     whole = len(known) == len(steps) and all(step["whole"] for step in known)
@@ -119,7 +125,7 @@ def break_even(report: Report, spent_usd: float | None = None) -> list[str]:
 
 def _spent_joules(report: Report) -> float | None:
     """Of every step after the teacher; None unless all were metered whole."""
-    steps = [one for one in report.training if one["step"] != "teacher"]
+    steps = _compressing(report)
     if not steps or any(
         not step["whole"] or not step["energy"] or step["energy"]["energy_joules"] is None for step in steps
     ):

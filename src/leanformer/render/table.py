@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leanformer.first_rungs import BATCHED
+from leanformer.render.floor import floor_facts
 from leanformer.render.leaks import clean_mark, leak_facts
 from leanformer.render.load import busy_mark, load_words
 from leanformer.report import Report, Rung
@@ -79,6 +80,7 @@ def facts(report: Report) -> list[str]:
     return [
         f"Quality is {first.metric} on {first.n} test texts, in per cent, with a 95 % bootstrap interval; "
         "points lost (negative: gained) and agreement are against the first rung, the interval paired.",
+        *floor_facts(report),
         *leak_facts(report),
         f"Throughput (texts/s): {report.rungs[-1].throughput_n} test texts (slow rungs a sample, at least {slowest}), "
         f"tokenizer included, median of the rounds, rungs in turn{_words_known(report)}. Latency: one text at a time, "
