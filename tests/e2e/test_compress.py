@@ -151,7 +151,7 @@ def test_distil_makes_a_student_and_a_second_run_finds_it(teacher: Artifact, tmp
         "train.fine_tune", "compress.distil", "export.onnx", "export.int8",
     ]  # fmt: skip
     second = run(teacher.path, tmp_path / "lean", distil(), goal="size", max_drop=100, say=said.append)
-    assert sum(": found in " in line for line in said) == 5
+    assert sum(": found in " in line for line in said) == 6
     assert any(line.startswith("measurements found in") for line in said)
     assert second.report == first.report
     assert second.artifact.content_hash == first.artifact.content_hash
