@@ -50,3 +50,7 @@ def test_hypervolume_is_the_area_counted_cell_by_cell():
     dominated = sum(any(a <= x and b <= y for a, b in points) for x, y in cells)
     assert hypervolume(points, (5.0, 5.0)) == dominated == 11
     assert hypervolume([], (1.0, 1.0)) == hypervolume([(2.0, 0.0)], (1.0, 1.0)) == 0
+
+
+def test_equal_in_one_goal_and_worse_in_the_other_is_dominated():
+    assert nondominated_ranks([(1, 2), (1, 3), (2, 2), (1, 2)]) == [0, 1, 1, 0]

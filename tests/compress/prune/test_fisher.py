@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from leanformer.compress.prune.costs import flop_costs
+from leanformer.compress.prune.costs import CostTable, flop_costs
 from leanformer.compress.prune.fisher import fisher_diagonal, rearrange, search
 from leanformer.compress.prune.importance import Scores, gate_gradients, row_losses
 from leanformer.compress.prune.scoring_set import batches_of
@@ -84,6 +84,15 @@ def test_what_cancels_goes_together():
     assert rearrange(g, diagonal).tolist() == [2]
     assert objective(g, [2]) == pytest.approx(0.01)
     assert objective(g, diagonal) > 8
+
+
+def test_the_search_keeps_what_does_not_cancel():
+    """The same as a layer of three units, of which the budget pays for one."""
+    one, other = np.linalg.qr(np.random.default_rng(0).normal(size=(50, 2)))[0].T
+    units = torch.from_numpy(np.stack([3 * one, -2.9 * one, 2.95 * other], axis=1))
+    costs = CostTable((np.arange(2.0),), (np.arange(4.0),), 0.0, "units")
+    heads, kept = search(Scores((torch.ones(50, 1),), (units,)), costs, 2.0)
+    assert [each.tolist() for each in (*heads, *kept)] == [[0], [2]]
 
 
 def test_nothing_to_swap():
