@@ -57,6 +57,15 @@ def test_dropout_acts_in_every_step_and_in_no_score(tmp_path: Path) -> None:
     assert len(run.states) == 3
 
 
+def test_a_finished_run_that_is_taken_up_ends_in_eval_mode(tmp_path: Path) -> None:
+    """Nothing is scored then, which would put the model into it."""
+    Run(tmp_path).fit()
+    again = Run(tmp_path)
+    again.model.train()
+    again.fit()
+    assert again.states == [] and not any(module.training for module in again.model.modules())
+
+
 def test_every_epoch_sees_every_row_in_an_order_of_its_own(tmp_path: Path) -> None:
     run = Run(tmp_path)
     seen: list[int] = []
