@@ -212,7 +212,10 @@ def test_rows_are_found_by_their_index(teacher: Artifact, outputs: TeacherOutput
     copy = read_model(teacher)
     with torch.no_grad():
         loss = Distillation(outputs, weights, **MAPS)(copy, batch)
-        assert float(loss) == pytest.approx(float(Distillation(outputs, LossWeights())(copy, batch)), abs=1e-4)
+        soft = float(Distillation(outputs, LossWeights())(copy, batch))
+    assert float(loss) == pytest.approx(soft, abs=1e-4)
+    own = outputs.logits[batch.rows]
+    assert soft == pytest.approx(np.mean(reference_soft(own, own, 1.0)), abs=1e-4)
 
 
 def test_maps_by_default() -> None:

@@ -1,4 +1,4 @@
-"""The list of mutants fits the sources, so that it cannot rot."""
+"""The list of mutants (`tests/mutants`) fits the sources, so that it cannot rot."""
 
 from __future__ import annotations
 
