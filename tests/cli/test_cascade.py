@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.store import read_cascade
+from leanformer.data.used_texts import UsedTexts, attach, recorded
 from leanformer.report import Report
 from tests.cascade.making import make_members
 from tests.cli.calling import Command, is_friendly, write_lines
 from tests.tagged import tagger_artifact
-from tests.tiny import LABELS, tiny_texts
+from tests.tiny import LABELS, tiny_dataset, tiny_texts
 
 LOOSE = ("--max-loss", 60, "--confidence", 0.8)
 # The members' weights are random.
@@ -128,3 +130,38 @@ def test_bad_wishes_are_refused(command: Command, members: list[Artifact], folde
         is_friendly(status, out, err)
         assert said in err, err
     assert not (tmp_path / "made").exists()
+
+
+def test_used_rows_make_no_promise_and_a_few_are_left_out(
+    command: Command, members: list[Artifact], folder: Path, tmp_path: Path
+):
+    for name, member in zip(("small", "large"), members, strict=True):
+        shutil.copytree(member.path, tmp_path / name)
+    small, large = (open_artifact(tmp_path / name) for name in ("small", "large"))
+    attach(small, tiny_dataset().used_texts)
+    attach(large, UsedTexts(unknown=("some-checkpoint",)))
+    arguments = ("cascade", small.path, large.path, "--output", tmp_path / "made", *LOOSE, *ANY)
+    status, out, err = command(*arguments, "--data", folder)
+    assert status == 0 and "no promise: 40 of 40 texts were used before: 40 to choose" in err
+    assert "what some-checkpoint was trained with is not recorded" in err
+    assert "promise: none, 40 of 40 texts were used before" in out
+    assert "promise: none, 40 of 40" in command("inspect", tmp_path / "made")[1]
+
+    texts, labels = tiny_texts(100, seed=5)
+    rows = [{"text": f"{text} {row}", "label": LABELS[labels[row]]} for row, text in enumerate(texts)]
+    rows += [{"text": f"  {tiny_texts(120, seed=0)[0][0]}", "label": LABELS[0]}, rows[0]]  # the first of train
+    path = write_lines(tmp_path / "own.jsonl", rows)
+    status, out, err = command(*arguments, "--data", path, "--json")
+    assert status == 0 and "1 of 102 texts were used before: 1 in training; they are left out" in err
+    assert "1 of 102 rows repeat an earlier one" in err
+    value = json.loads(out)
+    assert "no_promise" not in value and value["calibration"]["rows"] + value["calibration"]["fit_rows"] == 100
+    made = open_artifact(tmp_path / "made")
+    found = recorded(made)
+    assert found is not None and len(found.roles["calibration"]) == 100 and found.unknown == ("some-checkpoint",)
+    # The gate knows what the members and the calibration used; so does a member on its own.
+    for data in (path, folder / "dev.jsonl"):
+        status, _, err = command("gate", made.path, "--against", large.path, "--data", data, *ANY)
+        assert status == 1 and "texts were used before" in err
+    member = recorded(open_artifact(made.path / "members" / "0"))
+    assert member is not None and set(member.roles) == {"train", "unlabelled", "dev"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from leanformer.cascade.calibrate import calibrate, parted
 from leanformer.cascade.promise import Promise
 from leanformer.cascade.store import read_cascade
 from leanformer.combine.cascade import Cascade
+from leanformer.data.used_texts import recorded
 from leanformer.errors import DataError, RecipeError
 from leanformer.loading import open_predictor
 from leanformer.measure import speed
@@ -26,9 +28,10 @@ from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.search.run import search
 from leanformer.search.study.budget import SearchBudget
 from tests.cascade.making import population
+from tests.cli.calling import write_lines
 from tests.export.making import make_context
 from tests.search.searching import space_of
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.tiny import LABELS, tiny_artifact, tiny_dataset, tiny_texts
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"max_loss": 20.0}
@@ -81,6 +84,8 @@ def test_the_promise_and_its_evidence_are_in_the_artifact(tmp_path: Path, teache
         outcome.artifacts[name].content_hash for name in ("small", "large")
     ]
     last = made.history[-1]
+    assert "which also chose the models" in last["no_promise"]
+    assert any("both: the cascade makes no promise on new texts" in note for note in outcome.notes)
     assert last["step"] == "export.cascade" and last["options"]["large"] == "large"
     assert last["calibration"]["promise"] == {"max_loss": 20, "confidence": 0.95, "of": "accuracy"}
     assert last["plan"] == plan.to_json()
@@ -166,6 +171,61 @@ def test_a_given_threshold_is_tested_alone():
     assert found.plan is not None and found.plan.thresholds == (0.95,)
 
 
+def calibrated(folder: Path, teacher: Artifact, texts: Sequence[str]) -> tuple[Outcome, Artifact]:
+    """The recipe with a file of these texts to calibrate on, labelled in turn as the tiny texts are."""
+    rows = [{"text": text, "label": LABELS[row % 3]} for row, text in enumerate(texts)]
+    path = write_lines(folder / "own.jsonl", rows)
+    outcome = ran(folder, teacher, RECIPE.replace("max_loss: 20", f"max_loss: 60, calibrate: {path}"))
+    return outcome, outcome.artifacts["both"]
+
+
+def calibration_texts(artifact: Artifact) -> int:
+    record = recorded(artifact)
+    assert record is not None
+    return len(record.roles["calibration"])
+
+
+def test_a_file_of_its_own_makes_the_promise(tmp_path: Path, teacher: Artifact):
+    texts = [f"{text} {row}" for row, text in enumerate(tiny_texts(60, seed=44)[0])]
+    outcome, made = calibrated(tmp_path, teacher, texts)
+    last = made.history[-1]
+    assert "no_promise" not in last and last["calibration"]["rows"] + last["calibration"]["fit_rows"] == 60
+    assert any("both: the cascade promises: at most 60 points" in note for note in outcome.notes)
+    assert calibration_texts(made) == 60
+    # Another file is another cascade; the same one is found again.
+    assert calibrated(tmp_path, teacher, texts)[1].path == made.path
+    assert calibrated(tmp_path, teacher, texts[:50])[1].path != made.path
+
+
+def test_a_file_of_used_texts_makes_none(tmp_path: Path, teacher: Artifact):
+    dev, train = tiny_dataset().dev, tiny_dataset().train
+    assert dev is not None and train is not None
+    fresh = [f"{text} {row}" for row, text in enumerate(tiny_texts(99, seed=44)[0])]
+    _, made = calibrated(tmp_path / "one", teacher, [*fresh, dev.texts[0]])
+    assert "no_promise" not in made.history[-1] and calibration_texts(made) == 99, "one of a hundred is left out"
+    outcome, made = calibrated(tmp_path / "two", teacher, [*fresh[:98], dev.texts[0], train.texts[0].upper()])
+    said = made.history[-1]["no_promise"]
+    assert said == "2 of 100 texts were used before: 1 in training, 1 to choose"
+    assert any(f"no promise on new texts: {said}" in note for note in outcome.notes)
+
+
+def test_agreement_is_calibrated_on_plain_texts(tmp_path: Path, teacher: Artifact):
+    path = tmp_path / "own.txt"
+    path.write_text("".join(f"{text} {row}\n" for row, text in enumerate(tiny_texts(50, seed=44)[0])), encoding="utf-8")
+    made = ran(
+        tmp_path, teacher, RECIPE.replace("max_loss: 20", f"max_loss: 90, promise: agreement, calibrate: {path}")
+    )
+    assert calibration_texts(made.artifacts["both"]) == 50 and "no_promise" not in made.artifacts["both"].history[-1]
+
+
+def test_what_is_no_file_of_texts_is_refused(tmp_path: Path, teacher: Artifact):
+    path = tmp_path / "own.txt"
+    path.write_text("a text\n" * 40, encoding="utf-8")
+    text = RECIPE.replace("max_loss: 20", f"max_loss: 20, calibrate: {path}")
+    with pytest.raises(DataError, match=r"own\.txt: "):
+        ran(tmp_path, teacher, text)
+
+
 @pytest.mark.slow
 def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeypatch: pytest.MonkeyPatch):
     """By `compress`, and as what a search chose; each member's own manifest goes with it."""
@@ -178,6 +238,9 @@ def test_a_cascade_is_delivered_whole(tmp_path: Path, teacher: Artifact, monkeyp
         allow_lost_classes=True, say=lambda line: None,
     )  # fmt: skip
     assert done.artifact.format == "cascade"
+    assert "The cascade makes no promise on new texts" in (tmp_path / "lean" / "README.md").read_text(encoding="utf-8")
+    assert any("no promise on new texts" in note for note in done.report.notes)
+    assert calibration_texts(done.artifact) == 40
     texts = ["goal match team.", "rain and storm."]
     assert len(open_predictor(open_artifact(tmp_path / "lean"), threads=1).predict(texts)) == 2  # type: ignore[attr-defined]
 

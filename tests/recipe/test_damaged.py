@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_these_are_all_files_of_a_step(made: tuple[Path, str]):
     [step] = (made[0] / "work" / "steps").iterdir()
-    assert sorted(path.name for path in step.iterdir()) == sorted([*FILES, "effort.json"])
+    assert sorted(path.name for path in step.iterdir()) == sorted([*FILES, "effort.json", "used_texts.bin"])
 
 
 @pytest.mark.parametrize("file", FILES)

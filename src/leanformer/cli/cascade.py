@@ -41,7 +41,7 @@ def cascade(
     measure: Annotated[
         str, typer.Option(help="Confidence score of an answer: probability, margin, entropy, or auto.")
     ] = "probability",
-    on: Annotated[str, typer.Option(help="Split to calibrate on; no model may have been trained on it.")] = "dev",
+    on: Annotated[str, typer.Option(help="Split to calibrate on; a file is taken for it.")] = "dev",
     fit_share: Annotated[
         float,
         typer.Option(
@@ -62,6 +62,9 @@ def cascade(
 ) -> None:
     """Run SMALL first, and larger models only on texts it is unsure of; the loss is bounded on held-out texts.
 
+    The bound is a promise only on rows that no model was made or chosen with: give a file of them as --data. Where
+    others are among them, they are left out; where these are more than 1 %, no promise is made, and that is said.
+
     Exit status 4: the bound cannot be shown with these rows; nothing was written.
     """
     from leanformer.answers.forms import decide
@@ -70,6 +73,8 @@ def cascade(
     from leanformer.cascade.confidence import MEASURES
     from leanformer.cascade.promise import Promise
     from leanformer.cascade.store import check_members, write_cascade
+    from leanformer.data.used_texts import MOST_USED
+    from leanformer.measure.data_reuse import earlier_use
     from leanformer.outputs.folders import new_output
     from leanformer.outputs.place import check_apart
     from leanformer.recipe.teacher import weak_notes
@@ -90,9 +95,13 @@ def cascade(
         check_apart(place, [member.path for member in members])
     dataset = open_data(data, split, seed, task=members[-1].task, single=_single(on))
     examples = _rows(dataset, data, on, promised.of)
+    use = earlier_use(members[0], dataset, on, *members[1:])
+    no_promise = use.forbids or (str(use) if use.share > MOST_USED else None)
+    if no_promise is None:
+        examples = examples.select(use.fresh)
     fit, held_out = parted(len(examples), fit_share, seed)
     say(f"{promised.outlook(len(held_out))} ({len(fit):,} more rows fix temperatures and the walk)")
-    for line in _warnings(members, dataset, on):
+    for line in _warnings(use, no_promise, dataset, on):
         say(f"warning: {line}")
     if forecast:
         return
@@ -112,9 +121,10 @@ def cascade(
             raise typer.Exit(NOT_SHOWN)
         plan = everything_to_the_last(measure, len(members))
     entry: dict[str, Any] = {"data": _described(dataset, examples, on), "seed": seed, "calibration": found.to_json()}
+    entry |= {} if no_promise is None else {"no_promise": no_promise[:1000]}
     assert place is not None
     with new_output(place, say) as temporary:
-        write_cascade(members, plan, temporary, entry=entry)
+        write_cascade(members, plan, temporary, entry=entry, calibrated=examples)
     artifact = open_artifact(place)
     if as_json:
         print(json.dumps(entry | {"content_hash": artifact.content_hash}, indent=2, ensure_ascii=False))
@@ -122,7 +132,7 @@ def cascade(
     from leanformer.render.cascade import calibration_lines
 
     print(f"{place}: cascade of {len(members)} models, {artifact.bytes / 1e6:.1f} MB")
-    for line in calibration_lines(plan.to_json(), found.to_json()):
+    for line in calibration_lines(plan.to_json(), found.to_json(), no_promise):
         print(f"  {line}")
 
 
@@ -147,18 +157,21 @@ def _rows(dataset: Any, source: str, on: str, of: str) -> Any:
     return examples
 
 
-def _warnings(members: Any, dataset: Any, on: str) -> list[str]:
-    """What is known against the rows: each model may have been made or chosen with them."""
-    from leanformer.measure.data_reuse import earlier_use
-
+def _warnings(use: Any, no_promise: str | None, dataset: Any, on: str) -> list[str]:
+    """What is known against the rows: the models may have been made or chosen with them."""
     lines = [note for note in dataset.notes if f"{on} texts are also in train" in note]
-    for member in members:
-        if (use := earlier_use(member, dataset, on)).forbids:
-            lines.append(
-                f"{member.path}: {use.forbids}; it may be somewhat better here than on new texts, "
-                "for which the promise is"
-            )
-    return lines
+    if no_promise is not None:
+        lines.append(
+            f"no promise: {no_promise}; the models may be better on them than on new texts (give a file of labelled "
+            "rows that no model was made or chosen with as --data)"
+        )
+    elif use.used:
+        lines.append(f"{use}; they are left out of the calibration")
+    if use.repeats and no_promise is None:
+        lines.append(
+            f"{len(use.repeats):,} of {use.n:,} rows repeat an earlier one and are left out of the calibration"
+        )
+    return [*lines, *use.warnings]
 
 
 def _scores(members: Any, examples: Any, threads: int | None, tuning: bool) -> list[Any]:

@@ -70,7 +70,7 @@ def inspect(
 def _show_cascade(artifact: Artifact) -> None:
     """Its members, when their answers stand, and what was promised on which evidence."""
     from leanformer.cascade.store import read_cascade
-    from leanformer.render.cascade import calibration_lines
+    from leanformer.render.cascade import calibration_lines, without_promise
 
     plan, members = read_cascade(artifact)
     print("members")
@@ -80,7 +80,7 @@ def _show_cascade(artifact: Artifact) -> None:
     print("cascade")
     last = artifact.history[-1] if artifact.history else {}
     try:
-        lines = calibration_lines(plan.to_json(), last.get("calibration"))
+        lines = calibration_lines(plan.to_json(), last.get("calibration"), without_promise(last))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # A history may be anybody's, and the members are what they are whatever it says.
         lines = [

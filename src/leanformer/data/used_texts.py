@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from leanformer.strict_json import parse_json, read_bounded, read_json
 ROLES = ("train", "unlabelled", "dev", "calibration", "test")
 """What texts may have been used for, the gravest use first. "test": their figures are in the model's report."""
 MADE_WITH = ROLES[:-1]
+_PURPOSES = {"train": "in training", "unlabelled": "without labels", "dev": "to choose", "calibration": "to calibrate"}
 MOST_USED = 1.0
 """Per cent of the texts of a test that may have been used before; these are left out. Where there are more, the others
 are no fresh sample either: edited copies, which no hash knows again, are likely among them."""
@@ -115,6 +116,13 @@ class UsedTexts:
             raise ValueError("the hashes are not those that were written")
         parts = np.split(np.frombuffer(payload, _HASH), np.cumsum(counts)[:-1])
         return cls(dict(zip(value["roles"], parts, strict=True)) if counts else {}, tuple(value["unknown"]))
+
+
+def told(roles: Sequence[str | None]) -> str:
+    """How many texts were used before to make, choose or calibrate a model, and for what, by the role of each."""
+    counts = {role: sum(role == found for found in roles) for role in MADE_WITH}
+    purposes = ", ".join(f"{count:,} {_PURPOSES[role]}" for role, count in counts.items() if count)
+    return f"{sum(counts.values()):,} of {len(roles):,} texts were used before: {purposes}"
 
 
 def text_hashes(examples: Examples) -> np.ndarray:

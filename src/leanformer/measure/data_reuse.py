@@ -16,7 +16,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.overlap import group_rows, normalise_all
-from leanformer.data.used_texts import MADE_WITH, UsedTexts, recorded
+from leanformer.data.used_texts import MADE_WITH, UsedTexts, recorded, told
 from leanformer.errors import ArtifactError
 from leanformer.files import sha256_json
 from leanformer.schema import fields, named
@@ -24,7 +24,6 @@ from leanformer.strict_json import read_json
 from leanformer.task import Text
 
 _SCHEMA = fields({}, {"data": fields({}, {"splits": named()})})
-_PURPOSES = {"train": "in training", "unlabelled": "without labels", "dev": "to choose", "calibration": "to calibrate"}
 _UNRECOGNISED = "copies that were edited, cut or paraphrased are not recognised"
 
 
@@ -68,8 +67,7 @@ class Use:
         """How many texts were used before, by role."""
         if not self.used:
             return f"none of the {self.n:,} texts is known to have been used before; {_UNRECOGNISED}"
-        roles = ", ".join(f"{count:,} {_PURPOSES[role]}" for role, count in self.counts.items())
-        return f"{len(self.used):,} of {self.n:,} texts were used before: {roles}"
+        return told([self.used.get(row) for row in range(self.n)])
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -108,8 +106,8 @@ def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact
     used = {row: role for row, role in enumerate(roles) if role in MADE_WITH}
     if reported := roles.count("test"):
         warnings.append(
-            f"{reported:,} of {len(examples):,} texts are in the test split of the model's report; the proof holds "
-            "only if nothing was chosen by that report's test figures"
+            f"{reported:,} of {len(examples):,} texts are in the test split of the model's report; what they show "
+            "holds only if nothing was chosen by that report's test figures"
         )
     warnings += [
         f"what {name} was trained with is not recorded; that these texts are new to it is for you to know"
@@ -143,8 +141,8 @@ def _by_whole_splits(artifact: Artifact, data: Dataset, split: str) -> tuple[str
     ]
     if "test" in as_split:
         warnings.append(
-            "these texts are the test split of the model's report; the proof holds only if nothing was chosen by "
-            "that report's test figures"
+            "these texts are the test split of the model's report; what they show holds only if nothing was chosen "
+            "by that report's test figures"
         )
     return None, warnings
 

@@ -18,6 +18,7 @@ from leanformer.recipe.keys import step_key
 from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.spec import ORIGINAL, Recipe
 from leanformer.recipe.used import has_record, record_step
+from leanformer.render.cascade import promise_notes
 from leanformer.step import Context, Curate, Make, named_artifacts
 
 
@@ -29,7 +30,7 @@ class Outcome:
         artifacts: step name -> artifact, `teacher` included; a step that was left out is missing.
         left_out: step name -> why.
         efforts: what each step took, when it was made; also those that failed their gate.
-        notes: what the curations of the recipe say of the data.
+        notes: what the curations of the recipe say of the data, and what its cascades promise.
     """
 
     artifacts: dict[str, Artifact]
@@ -110,6 +111,7 @@ def run_recipe(
                 left_out[one.name] = str(error)
                 context.say(f"{label}: left out: {error}")
             remove_folder(unfinished)  # checkpoints, of no use to a finished step
+    notes += [f"{name}: {note}" for name, artifact in artifacts.items() for note in promise_notes(artifact)]
     return Outcome(artifacts, left_out, tuple(efforts), tuple(notes))
 
 

@@ -6,6 +6,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.formats import can
 from leanformer.inputs.kinds import input_of
+from leanformer.render.cascade import promise_notes
 from leanformer.render.leaks import clean_words
 from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
@@ -40,7 +41,7 @@ A {artifact.task.kind} model made by Leanformer, format `{artifact.format}`.
 - Quality: {rung.metric} {100 * rung.quality:.2f} % on {rung.n} test texts ({100 * rung.quality_low:.1f} to \
 {100 * rung.quality_high:.1f}){clean_words(rung)}; {"; ".join(further_scores(rung))}.
 - {report.choice["status"].capitalize()}: {plain(report.choice["reason"])}.
-
+{"".join(f"- {plain(note[0].upper() + note[1:])}.{chr(10)}" for note in promise_notes(artifact))}
 {_usage(artifact)}
 
 ## How it was made

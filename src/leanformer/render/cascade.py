@@ -5,9 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from leanformer.artifact import Artifact
+from leanformer.formats import format_of
 
-def calibration_lines(plan: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> list[str]:
-    """Lines on a plan and its calibration, both as JSON; no evidence is said where there is none."""
+
+def without_promise(entry: Mapping[str, Any]) -> str | None:
+    """Why a cascade's calibration promises nothing, from its line in the history; None where it does promise."""
+    if entry.get("no_promise"):
+        return str(entry["no_promise"])
+    options = entry.get("options") or {}
+    if entry.get("step") == "export.cascade" and "calibrate" not in options:  # made by an earlier version
+        return (
+            f"it was calibrated on the {options.get('on', 'dev')} split of its recipe, which may have chosen its models"
+        )
+    return None
+
+
+def promise_notes(artifact: Artifact) -> list[str]:
+    """A sentence on what a cascade promises; none for what is no cascade, or has no calibration."""
+    entry = artifact.history[-1] if artifact.history else {}
+    promise = (entry.get("calibration") or {}).get("promise")
+    if not format_of(artifact).members or not promise:
+        return []
+    if why := without_promise(entry):
+        return [
+            f"the cascade makes no promise on new texts: {why} (calibrated for: {_bound(promise)}; give a file of "
+            "texts that nothing was chosen with, as the option `calibrate`)"
+        ]
+    return [f"the cascade promises: {_bound(promise)}"]
+
+
+def _bound(promise: Mapping[str, Any]) -> str:
+    what = "points of accuracy lost" if promise["of"] == "accuracy" else "per cent of answers changed"
+    return f"at most {promise['max_loss']:g} {what}, {100 * promise['confidence']:g} % confidence"
+
+
+def calibration_lines(
+    plan: Mapping[str, Any], calibration: Mapping[str, Any] | None, no_promise: str | None = None
+) -> list[str]:
+    """Lines on a plan and its calibration, both as JSON; no evidence is said where there is none.
+
+    `no_promise` says why what was shown on the rows is no promise on new texts.
+    """
     lines = []
     for number, (threshold, temperature) in enumerate(zip(plan["thresholds"], plan["temperatures"], strict=True)):
         if threshold is None:
@@ -20,13 +59,12 @@ def calibration_lines(plan: Mapping[str, Any], calibration: Mapping[str, Any] | 
     if calibration is None:
         return [*lines, "promise: none; thresholds were set by hand"]
     promise, counts = calibration["promise"], calibration["counts"]
-    what = "points of accuracy lost" if promise["of"] == "accuracy" else "per cent of answers changed"
-    said = f"at most {promise['max_loss']:g} {what}, {100 * promise['confidence']:g} % confidence"
+    said = _bound(promise)
     if calibration["plan"] is None:
         return [*lines, f"promise: {said}; not shown on {calibration['rows']:,} rows, so the last member answers all"]
     return [
         *lines,
-        f"promise: {said}",
+        f"promise: {said}" if no_promise is None else f"promise: none, {no_promise}; on those rows: {said}",
         f"  on {calibration['rows']:,} calibration rows: {counts['lost']} lost, {counts['gained']} gained, "
         f"{counts['changed']} changed; p = {calibration['p']:.4f}, upper limit {100 * calibration['limit']:.2f}",
         f"  went on: {went_on(calibration['answered'])}",

@@ -24,6 +24,7 @@ from leanformer.recipe.compress import read_measured
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.used import record_delivered
 from leanformer.render.card import model_card
+from leanformer.render.cascade import promise_notes
 from leanformer.render.markdown import report_markdown
 from leanformer.render.search import expected_chart, kept_off_words, search_markdown, trials_chart
 from leanformer.report import Report
@@ -131,6 +132,7 @@ def _on_test(
     notes = (
         *lost,
         *kept_off_words(record),
+        *(f"{name_of(trial)}: {note}" for trial in front for note in promise_notes(made[trial.number])),
         *data.notes,
         f"the front was found by {chosen_from(record)}; the test split was read once, at the end",
     )
