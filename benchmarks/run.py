@@ -47,6 +47,7 @@ COMMANDS = (
     (10, "ladders.quality_cost sst2"),
     (12, "ladders.energy sst2"),
     (2, "ladders.ship_gate"),
+    (1, "ladders.gate_reuse"),
     (10, "ladders.cascade sst2"),
     (15, "peers.run sst2"),
     (10, "runtime.run"),

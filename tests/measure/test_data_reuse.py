@@ -34,7 +34,7 @@ def alone(data: Dataset, split: str) -> Dataset:
 
 def test_dev_is_refused_and_test_is_warned_of(folder: Path):
     data = tiny_dataset()
-    artifact = with_report(folder, describe(data))
+    artifact = with_report(folder, describe(data, {}))
     assert "dev split" in str(earlier_use(artifact, data, "dev").forbids)
     use = earlier_use(artifact, data, "test")
     assert use.forbids is None and "no record of single texts" in use.warnings[0] and "test split" in use.warnings[1]
@@ -43,13 +43,13 @@ def test_dev_is_refused_and_test_is_warned_of(folder: Path):
 @pytest.mark.parametrize("split", ["dev", "train"])
 def test_a_split_under_another_name_is_still_known(split: str, folder: Path):
     data = tiny_dataset()
-    use = earlier_use(with_report(folder, describe(data)), alone(data, split), "test")
+    use = earlier_use(with_report(folder, describe(data, {})), alone(data, split), "test")
     assert split in str(use.forbids)
 
 
 def test_labels_in_another_order_do_not_hide_it(folder: Path):
     data = tiny_dataset()
-    artifact = with_report(folder, describe(data))
+    artifact = with_report(folder, describe(data, {}))
     assert data.dev is not None and data.dev.labels is not None
     task = replace(TASK, labels=tuple(reversed(TASK.labels)))
     turned = Examples(task, data.dev.texts, tuple(2 - i for i in data.dev.labels))
@@ -58,7 +58,7 @@ def test_labels_in_another_order_do_not_hide_it(folder: Path):
 
 def test_an_old_report_without_split_hashes_still_tells(folder: Path):
     data = tiny_dataset()
-    old = {key: value for key, value in describe(data).items() if key != "splits"}
+    old = {key: value for key, value in describe(data, {}).items() if key != "splits"}
     artifact = with_report(folder, old)
     assert earlier_use(artifact, data, "dev").forbids
     assert earlier_use(artifact, data, "test").warnings
@@ -66,7 +66,7 @@ def test_an_old_report_without_split_hashes_still_tells(folder: Path):
 
 def test_fresh_texts_are_free(folder: Path):
     data = tiny_dataset()
-    artifact = with_report(folder, describe(data))
+    artifact = with_report(folder, describe(data, {}))
     assert data.test is not None
     fresh = Dataset(
         task=TASK, test=Examples(TASK, tuple(f"{text} again" for text in data.test.texts), data.test.labels)
