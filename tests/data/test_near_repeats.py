@@ -68,11 +68,17 @@ def test_what_is_compared_at_a_time_changes_nothing(
 
 
 def test_the_threshold_itself_is_near() -> None:
-    """Of 9 different grams 8 are shared, then 8 of 10: 0.8 is what binary fractions miss."""
+    """Of 9 different grams 8 are shared, then 8 of 10; then what binary fractions miss."""
     text = "abcdefghijkl"  # 8 grams
     assert near_repeats([text], [text + "m"]).all()
     assert near_repeats([text], ["x" + text + "m"]).all()  # 8 / 10
     assert not near_repeats([text], ["yx" + text + "m"]).any()  # 8 / 11
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789+-*"
+    for size, other, jaccard in ((14, 25, 0.56), (28, 35, 0.8)):
+        shorter, longer = letters[: size + 4], letters[: other + 4]
+        assert near_repeats([shorter], [longer], jaccard).all()
+        assert near_repeats([longer], [shorter], jaccard).all()
+        assert not near_repeats([shorter], [longer], jaccard + 0.001).any()
 
 
 def test_short_texts_are_near_what_they_equal() -> None:

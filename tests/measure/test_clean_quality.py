@@ -32,6 +32,8 @@ def test_leaked_rows_do_not_count():
     found = clean(Leaks(("train",), rows(0, 1), rows(0, 1, 2, 9)))
     assert found["n_clean"] == 8 and found["quality_clean"] == pytest.approx(5 / 8)
     assert found["drop_clean"] == pytest.approx(2 / 8)
+    rest = measure_quality(logits_of(STUDENT[2:]), LABELS[2:], logits_of(TEACHER[2:]), TASK)
+    assert (found["drop_clean_low"], found["drop_clean_high"]) == (rest.drop_low, rest.drop_high)
     assert found["drop_clean_low"] < 2 / 8 < found["drop_clean_high"]
     assert found["n_distinct"] == 6 and found["quality_distinct"] == pytest.approx(4 / 6)
 

@@ -24,7 +24,7 @@ _BLOCK_PAIRS = 1_000_000
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _ROW_BITS = np.uint64(20)
 _HASH_BITS = np.uint64(44)
-# 0.8 * 10 is a little more than 8 in binary: without this a pair that just reaches the threshold is lost.
+# 0.56 * 25 is a little more than 14 in binary: without this a pair that just reaches the threshold is lost.
 _ROUNDING = 1e-9
 
 
