@@ -17,14 +17,18 @@ from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.loading import open_predictor
+from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed
 from leanformer.recipe.library import find_recipe
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.search.run import search
+from leanformer.search.study.budget import SearchBudget
 from leanformer.serve.model import open_model
 from leanformer.train.settings import FitSettings
 from tests.cli.calling import Command, make_command
 from tests.e2e.test_compress import distil, run
+from tests.search.searching import space_of
 from tests.tiny import FILLERS, LABELS, TOPICS, tiny_artifact, tiny_kind_dataset
 
 
@@ -156,3 +160,14 @@ def test_a_cascade_of_such_models_is_refused(lean: Compressed, taught: Artifact)
 def test_data_and_model_must_both_have_candidates(taught: Artifact, tmp_path: Path) -> None:
     with pytest.raises(LeanformerError, match=r"the data are pairs of texts .*made for questions with candidates"):
         run(taught.path, tmp_path / "lean", distil(), data=tiny_kind_dataset("pair", (40, 20, 20, 20)))
+
+
+@pytest.mark.slow
+def test_a_search_finds_students(taught: Artifact, data: Dataset, tmp_path: Path) -> None:
+    quick = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
+    found = search(
+        space_of(tmp_path), str(taught.path), data, tmp_path / "found", budget=SearchBudget(trials=2),
+        threads=1, device="cpu", speed=quick, final_speed=quick, allow_lost_classes=True, say=lambda line: None,
+    )  # fmt: skip
+    assert [trial["state"] for trial in found.record["trials"]] == ["finished"] * 2
+    assert found.front and all(artifact.task.kind == "choice" for artifact in found.front.values())
