@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from leanformer.artifact import Artifact
+from leanformer.data.used_texts import recorded
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.recipe.train import train
 from tests.tiny import tiny_artifact, tiny_dataset
@@ -41,6 +43,20 @@ def test_a_killed_training_with_further_parts_is_taken_up_to_the_same_bytes(tmp_
     assert any(line.startswith("taken up at epoch 2") for line in said)
     assert again.content_hash == whole.content_hash
     assert not (tmp_path / "again.work").exists()
+
+
+def test_what_it_was_trained_and_chosen_with_is_recorded(tmp_path: Path) -> None:
+    first = trained(tmp_path, "first")
+    data = tiny_dataset()
+    found = recorded(first)
+    assert found is not None and data.dev is not None and data.test is not None
+    assert set(found.roles_of(data.dev)) <= {"dev", "train"} and None in found.roles_of(data.test)
+    assert found.unknown == ("encoder",), "an encoder without a record may have seen anything"
+    # A model that starts from it has its texts, too.
+    fewer = replace(data, train=data.train and data.train.select(range(60, 120)))
+    second = recorded(train(first, fewer, tmp_path / "second", epochs=1, threads=1, device="cpu"))
+    assert second is not None and second.unknown == ("encoder",)
+    assert data.train is not None and None not in second.roles_of(data.train)
 
 
 def test_what_is_wrong_is_said_by_the_name_of_the_argument(tmp_path: Path) -> None:
