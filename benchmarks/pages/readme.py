@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.beside_others import compared, runtime, tokenizing
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
@@ -18,10 +19,10 @@ from benchmarks.pages.leaked import HEAD, about, beside, cell, quality
 from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
-from benchmarks.pages.summary import summary
+from benchmarks.pages.summary import percent, summary
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
-from leanformer.first_rungs import BATCHED, present_name
+from leanformer.first_rungs import BATCHED, FLOOR, present_name
 from leanformer.render.leaks import clean_mark
 from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
@@ -40,6 +41,7 @@ def ladder() -> str:
         "",
         ladder_markdown(report),
         "",
+        f"- A linear model on n-grams has {percent(linear_floor(RESULTS, 'sst2'))} on the same test texts.",
         *[f"- {fact}" for fact in facts(report)],
         f"- {report.choice['status'].capitalize()}: {report.choice['reason']}.",
     ]
@@ -147,7 +149,8 @@ def sets() -> str:
         lost = 100 * (first.quality - last.quality)
         rows.append(
             f"| {name} ({what}; {first.n}) | {cell(RESULTS, name)} | {first.metric} {quality(first)} | {quality(last)} "
-            f"({lost:+.1f}) | {over(last.over_batched)}{busy_mark(report)} | {last.speedup:.0f} | "
+            f"({lost:+.1f}) | {percent(linear_floor(RESULTS, name))} | "
+            f"{over(last.over_batched)}{busy_mark(report)} | {last.speedup:.0f} | "
             f"{over(last.speedup_over_unpadded)} | "
             f"{first.latency_ms_p50 / last.latency_ms_p50:.0f} | {number(last.latency_ms_p50)} | "
             f"{number(last.bytes / 1e6)} | {_kept(report)} |"
@@ -159,13 +162,14 @@ def sets() -> str:
             "fastformers`): its last rung beside the teacher in PyTorch. `over batched PyTorch` is throughput over the",
             "teacher in batches of texts of similar length, `x` over one text at a time, each padded to 128 tokens,",
             "`x unpadded` over one text at a time; `x latency` is the median of one text at a time, `kept` the rung",
-            "that is delivered unless more loss is allowed (1 point on dev), with what it loses on test.",
+            "that is delivered unless more loss is allowed (1 point on dev), with what it loses on test. `linear` is",
+            "the quality of a linear model on n-grams of the same texts (`python -m benchmarks.ladders.floors`).",
             f"All on {_on(report.machine)}.",
             about(RESULTS),
             "",
-            f"| data (test texts) | {HEAD} | teacher | last rung (lost) | over batched PyTorch | x | "
+            f"| data (test texts) | {HEAD} | teacher | last rung (lost) | linear | over batched PyTorch | x | "
             "x unpadded | x latency | p50 ms | MB | kept |",
-            "|---|---|---|---|---|---|---|---|---|---|---|",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|",
             *rows,
         ]
     )
@@ -203,6 +207,7 @@ def importance() -> str:
                 f"{100 * (rung.dev_quality or 0):.2f} | {over(rung.over_batched)}{busy_mark(report)} | "
                 f"{over(rung.speedup_over_unpadded)} |"
                 for rung in report.rungs[3:]
+                if rung.name != FLOOR
             ),
         ]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.leaked import HEAD, about, cell, quality
 from leanformer.render.load import busy_mark
 from leanformer.report import Report
@@ -24,24 +25,33 @@ def summary(results: Path) -> str:
     machine = next(iter(reports.values())).machine
     return "\n".join(
         [
-            "| task (test texts) | quality, teacher to student | over batched PyTorch | over one text at a time | MB | "
-            f"{HEAD} |",
+            "| task (test texts) | quality, teacher to student (linear) | over batched PyTorch | over one text at a "
+            f"time | MB | {HEAD} |",
             "|---|---|---|---|---|---|",
-            *(_row(task, reports[task], cell(results, name.rpartition("/")[0])) for name, task in TASKS.items()),
+            *(
+                _row(task, reports[task], linear_floor(results, name), cell(results, name))
+                for name, task in ((path.rpartition("/")[0], task) for path, task in TASKS.items())
+            ),
             "",
             f"Throughput on {machine['threads']} threads of {machine['cpu']}, tokenizer included, medians of rounds,",
             "over that of the teacher in PyTorch: in batches of texts of similar length, and one text at a time, each",
-            "padded to 128 tokens.",
+            "padded to 128 tokens. Linear: a linear model on n-grams, trained on the same texts in seconds",
+            "(`python -m benchmarks.ladders.floors`).",
             about(results),
         ]
     )
 
 
-def _row(task: str, report: Report, leaked: str) -> str:
+def percent(value: float | None) -> str:
+    """A quality in per cent, or that it was not measured."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _row(task: str, report: Report, floor: float | None, leaked: str) -> str:
     teacher, student, mark = report.rungs[0], report.rungs[-1], busy_mark(report)
     assert student.over_batched is not None
     return (
-        f"| {task} ({teacher.n:,}) | {quality(teacher)} to {quality(student)} | "
+        f"| {task} ({teacher.n:,}) | {quality(teacher)} to {quality(student)} ({percent(floor)}) | "
         f"{_times(student.over_batched)}x{mark} | {_times(student.speedup)}x{mark} | "
         f"{teacher.bytes / 1e6:.0f} to {student.bytes / 1e6:.0f} | {leaked} |"
     )
