@@ -51,6 +51,10 @@ def test_the_first_table_has_counts_and_clean_scores(results: Path, monkeypatch:
     (results / "trec").mkdir()
     make_report(*rungs).write(results / "trec" / "report.json")
     monkeypatch.setattr(summary, "TASKS", {"trec/report": "questions"})
+    assert "91.2 (clean 87.1) (-) |" in summary.summary(results), "no floor is known"
+    (results / "floors.json").write_text('[{"set": "trec", "system": "linear", "quality": 0.906}]', encoding="utf-8")
     shown = summary.summary(results)
-    assert "| questions (60) | 91.2 (clean 87.1) to 91.2 (clean 87.1) | 1.0x | 4.6x | 46 to 46 | 11 (12) |" in shown
+    assert (
+        "| questions (60) | 91.2 (clean 87.1) to 91.2 (clean 87.1) (90.6) | 1.0x | 4.6x | 46 to 46 | 11 (12) |" in shown
+    )
     assert about(results) in shown
