@@ -89,3 +89,21 @@ def test_other_taggings(leanformer_data: Path, name: str, languages: int) -> Non
         for language in part.languages
     }
     assert len(found) == languages and data.task.labels[0] == "O"
+
+
+def test_questions_with_candidates(leanformer_data: Path) -> None:
+    for name, rows, candidates in (("copa", 400, 2), ("commonsenseqa", 6000, 5), ("openbookqa", 4957, 4)):
+        data = open_dataset(str(leanformer_data / name))
+        assert data.task.kind == "choice" and data.train is not None, name
+        assert len(data.train) == rows
+        assert {len(choices) for _, choices in data.train.inputs} == {candidates}
+        assert set(data.train.targets) == set(range(candidates))
+    copa = open_dataset(str(leanformer_data / "copa")).train
+    assert copa is not None
+    assert copa.inputs[0] == (
+        "My body cast a shadow over the grass. cause", ("The sun was rising.", "The grass was cut.")
+    )  # fmt: skip
+    languages = [
+        open_dataset(str(folder)).dev for folder in sorted((leanformer_data / "xcopa").iterdir()) if folder.is_dir()
+    ]
+    assert len(languages) == 11 and all(dev is not None and dev.task.kind == "choice" for dev in languages)
