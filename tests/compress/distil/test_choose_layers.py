@@ -9,6 +9,8 @@ import torch
 from leanformer.compress.distil import choose_layers as module
 from leanformer.compress.distil.choose_layers import choose_layers
 from leanformer.models.classifier import Classifier
+from leanformer.models.scoring import score_rows
+from leanformer.models.surgery import keep_layers
 from leanformer.shapes.encoder import LayerShape
 from tests.tiny import tiny_classifier, tiny_config
 
@@ -60,3 +62,24 @@ def test_the_teacher_is_left_as_it_was() -> None:
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     choose_layers(teacher, 2, rows())
     assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+
+
+def test_candidates_are_compared_question_by_question() -> None:
+    """One logit a row says nothing by itself; what counts is its share among those of its question."""
+    torch.manual_seed(0)
+    teacher, counts = tiny_classifier(tiny_config(labels=1)).eval(), np.array([2, 4, 3])
+    generator, said = np.random.default_rng(0), list[str]()
+    mine = [generator.integers(5, 60, size=size).astype(np.int32) for size in generator.integers(3, 12, size=9)]
+    (layer,) = choose_layers(teacher, 1, mine, answer="choice", counts=counts, say=said.append)
+
+    def shares(model: Classifier) -> list[np.ndarray]:
+        logits = score_rows(model, mine, padding_id=0, device=torch.device("cpu"))[:, 0].astype(np.float64)
+        return [np.exp(run - run.max()) / np.exp(run - run.max()).sum() for run in np.split(logits, [2, 6])]
+
+    def distance(number: int) -> float:
+        pairs = zip(shares(teacher), shares(keep_layers(teacher, (number,)).eval()), strict=True)
+        return float(np.mean([(p * np.log(p / q)).sum() for p, q in pairs]))
+
+    distances = [distance(number) for number in range(len(teacher.config.layers))]
+    assert layer == int(np.argmin(distances)) and min(distances) > 0
+    assert f"KL {min(distances):.3f}" in said[-1] and "KL 0.000" not in said[-1]
