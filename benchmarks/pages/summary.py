@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.ladders.floors import linear_floor
+from benchmarks.pages.cell_tables import paragraph
 from benchmarks.pages.leaked import HEAD, about, cell, quality
 from leanformer.render.load import busy_mark
 from leanformer.report import Report
@@ -37,9 +39,20 @@ def summary(results: Path) -> str:
             "over that of the teacher in PyTorch: in batches of texts of similar length, and one text at a time, each",
             "padded to 128 tokens. Linear: a linear model on n-grams, trained on the same texts in seconds",
             "(`python -m benchmarks.ladders.floors`).",
-            about(results),
+            *_better_floors(
+                {task: (reports[task], linear_floor(results, path.rpartition("/")[0])) for path, task in TASKS.items()}
+            ),
+            paragraph(about(results)),
         ]
     )
+
+
+def _better_floors(tasks: Mapping[str, tuple[Report, float | None]]) -> list[str]:
+    """A sentence on the tasks whose linear model scores higher than the student; none where there is no such task."""
+    names = [
+        task.partition(",")[0] for task, (report, floor) in tasks.items() if floor and floor > report.rungs[-1].quality
+    ]
+    return [f"**On {' and '.join(names)} the linear model scores higher than the student.**"] if names else []
 
 
 def percent(value: float | None) -> str:

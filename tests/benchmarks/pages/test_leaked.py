@@ -57,4 +57,7 @@ def test_the_first_table_has_counts_and_clean_scores(results: Path, monkeypatch:
     assert (
         "| questions (60) | 91.2 (clean 87.1) to 91.2 (clean 87.1) (90.6) | 1.0x | 4.6x | 46 to 46 | 11 (12) |" in shown
     )
-    assert about(results) in shown
+    assert " ".join(about(results).split()) in " ".join(shown.split())
+    assert "scores higher than the student" not in shown
+    (results / "floors.json").write_text('[{"set": "trec", "system": "linear", "quality": 0.96}]', encoding="utf-8")
+    assert "**On questions the linear model scores higher than the student.**" in summary.summary(results)
