@@ -102,6 +102,25 @@ def test_text_that_cannot_be_written_leaves_the_old_one(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_content_is_on_disk_before_the_name_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else a power failure may leave the new name with nothing behind it."""
+    done: list[tuple[str, int]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def stored(handle: int) -> None:
+        done.append(("stored", os.fstat(handle).st_size))
+        fsync(handle)
+
+    def renamed(old: Path, new: Path) -> None:
+        done.append(("renamed", Path(old).stat().st_size))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", stored)
+    monkeypatch.setattr(os, "replace", renamed)
+    write_text(tmp_path / "a.txt", "x" * 70_000)
+    assert done == [("stored", 70_000), ("renamed", 70_000)]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1.0, -float("inf")]])
 def test_what_json_cannot_say_is_refused(value: object, tmp_path: Path):
     with pytest.raises(ValueError):

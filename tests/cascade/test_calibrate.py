@@ -7,11 +7,19 @@ from math import ceil, log
 import numpy as np
 import pytest
 
-from leanformer.cascade.calibrate import Calibration, calibrate, everything_to_the_last, parted, walk
+from leanformer.cascade.calibrate import (
+    Calibration,
+    best_measure,
+    calibrate,
+    everything_to_the_last,
+    parted,
+    walk,
+)
 from leanformer.cascade.confidence import MEASURES, area_under_risk, confidence
 from leanformer.cascade.plan import Plan
 from leanformer.cascade.promise import Promise
 from leanformer.errors import LeanformerError
+from leanformer.metrics.calibration import fit_temperature
 from leanformer.metrics.noninferiority import fewest_texts
 from leanformer.metrics.paired import Paired, compare
 from leanformer.metrics.probabilities import softmax
@@ -95,6 +103,42 @@ def test_the_loosest_thresholds_that_are_shown_are_taken(measure: str):
     assert found.answered[0] > 0.2 and sum(found.answered) == pytest.approx(1)
 
 
+def test_calibration_rows_choose_nothing_but_where_the_walk_ends():
+    """Temperature, measure and the thresholds to be tested are those of the other rows, for draws of few rows."""
+    told_apart = 0
+    for seed in range(6):
+        values, labels = population(400, seed=seed)
+        # With the same logit for all other classes, all measures would rank alike.
+        values[0] += np.random.default_rng(seed).normal(0, 1, values[0].shape).astype(np.float32)
+        fit, held_out = parted(400, 0.1, seed)
+        plan = calibrate(values, labels, Promise(20.0), fit, held_out, measure="auto").plan
+        assert plan is not None
+        reference = values[1].argmax(axis=1)
+
+        def chosen(rows: np.ndarray) -> tuple[float, str]:
+            temperature = fit_temperature(values[0][rows], labels[rows])  # noqa: B023 (called in this round)
+            return temperature, best_measure(values[0][rows], labels[rows], reference[rows], temperature)  # noqa: B023
+
+        temperature, measure = chosen(fit)
+        assert (plan.temperatures, plan.measure) == ((temperature,), measure)
+        assert plan.thresholds[0] in walk(confidence(values[0][fit], measure, temperature))
+        told_apart += chosen(np.arange(400))[1] != measure
+    assert told_apart > 1, "all rows should choose another measure now and then: else this is easy"
+
+
+def test_the_walk_ends_at_the_first_step_that_is_not_shown():
+    """The surest tenth is lost and the rest gained, so that looser thresholds would keep what the first one breaks."""
+    rows = 1000
+    ranks = np.arange(rows) % 100  # alike in every hundred rows, the surest first
+    small = np.stack([5 - ranks / 50, np.zeros(rows)], axis=1)
+    large = np.tile([0.0, 3.0], (rows, 1))
+    labels = (ranks < 10).astype(np.int64)
+    found = calibrate([small, large], labels, Promise(0.5), np.arange(200), np.arange(200, rows))
+    assert found.plan is None and found.steps == 1 and found.counts.lost > 0
+    alone = calibrate([small, large], labels, Promise(0.5), np.arange(200), np.arange(200, rows), threshold=0.0)
+    assert alone.plan is not None, "with the loosest threshold alone it would have been shown"
+
+
 def test_a_looser_promise_sends_less_on():
     answered = [calibrated(3000, Promise(points)).answered[0] for points in (1.0, 2.0, 4.0)]
     assert answered == sorted(answered) and answered[0] < answered[-1]
@@ -121,6 +165,13 @@ def test_agreement_needs_no_labels_and_accuracy_does():
     assert calibrate(values, None, Promise(2.0, of="agreement"), fit, held_out).plan is not None
     with pytest.raises(LeanformerError, match="agreement"):
         calibrate(values, None, Promise(2.0), fit, held_out)
+
+
+def test_agreement_bounds_what_changes_whoever_is_right():
+    promise = Promise(1.0, of="agreement")
+    assert not promise.is_shown(Paired(1000, lost=0, gained=0, changed=10))
+    assert promise.is_shown(Paired(1000, lost=3, gained=0, changed=3))
+    assert promise.limit(Paired(1000, lost=0, gained=0, changed=10)) > 0.01
 
 
 def test_three_members_share_the_walk():

@@ -18,6 +18,7 @@ from leanformer.artifact import Artifact
 from leanformer.errors import DataError, GateError, RecipeError
 from leanformer.export import int8
 from leanformer.export.int8 import METHODS, Int8, _quantise_word_table
+from leanformer.export.quantise import behind_norms
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.making import folder_bytes, make_context, make_onnx
@@ -154,6 +155,18 @@ def test_other_calibration_texts_give_other_ranges(made: Any, tmp_path: Path):
     one = step(fp32, context, tmp_path / "one")
     other = step(fp32, replace(context, seed=99), tmp_path / "other")
     assert one.content_hash != other.content_hash
+
+
+def test_mixed_calibrates_behind_norms_alone(made: Any, tmp_path: Path):
+    encoder, fp32 = made
+    context = make_context(tmp_path, encoder)
+    mixed, static = (Int8(method=method)(fp32, context, tmp_path / method) for method in ("mixed", "static"))
+    calibrated, all_calibrated = (
+        {name.removesuffix(".range_scale") for name in weights(artifact) if name.endswith(".range_scale")}
+        for artifact in (mixed, static)
+    )
+    assert calibrated == behind_norms(onnx.load(fp32.file("model.onnx")))
+    assert calibrated < all_calibrated, "what goes through an activation function has a scale per token"
 
 
 def test_int8_needs_dev_texts(made: Any, tmp_path: Path):

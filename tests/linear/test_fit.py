@@ -53,10 +53,40 @@ def test_the_same_seed_gives_the_same_model():
 
 
 def test_test_is_not_looked_at():
+    """Not even a test split that would choose and scale otherwise, for all of its labels are wrong."""
     data = tiny_dataset()
-    assert np.array_equal(
-        fit_linear(data).predictor.weights, fit_linear(replace(data, test=None)).predictor.weights
-    )  # fmt: skip
+    assert data.test is not None
+    wrong = replace(data.test, labels=tuple((int(label) + 1) % 3 for label in data.test.targets))
+    without, with_wrong = (fit_linear(replace(data, test=test)) for test in (None, wrong))
+    assert np.array_equal(without.predictor.weights, with_wrong.predictor.weights)
+    assert without.dev_quality == with_wrong.dev_quality > 0.9
+
+
+def test_dev_chooses_and_teaches_nothing():
+    data = tiny_dataset()
+    assert data.train is not None and data.dev is not None
+    others = replace(data.dev, texts=tuple(f"{text} unheard of" for text in data.dev.texts))
+    found = fit_linear(replace(data, dev=others)).predictor.features.vocabularies
+    expected = fitting.learn_features(data.train.inputs, False, least=1).vocabularies
+    assert found.keys() == expected.keys()
+    for kind, vocabulary in expected.items():
+        assert np.array_equal(found[kind].hashes, vocabulary.hashes)
+        assert np.array_equal(found[kind].idf, vocabulary.idf)
+
+
+def test_choices_take_a_sample_and_the_model_all_texts(monkeypatch: pytest.MonkeyPatch):
+    data, plain = tiny_dataset(), fitting.FITS["label"]
+    assert data.train is not None and len(data.train) > 30
+    taken: list[int] = []
+
+    def noted(matrix: Any, *others: Any) -> np.ndarray:
+        taken.append(matrix.shape[0])
+        return plain(matrix, *others)
+
+    monkeypatch.setattr(fitting, "CHOSEN_WITH", 30)
+    monkeypatch.setitem(fitting.FITS, "label", noted)
+    fit_linear(data)
+    assert len(taken) > 1 and set(taken[:-1]) == {30} and taken[-1] == len(data.train)
 
 
 @pytest.mark.parametrize("kinds", fitting.CHOICES)
