@@ -107,12 +107,12 @@ def test_calibration_rows_choose_nothing_but_where_the_walk_ends():
     """Temperature, measure and the thresholds to be tested are those of the other rows, for draws of few rows."""
     told_apart = 0
     for seed in range(6):
-        values, labels = population(400, seed=seed)
+        values, labels = population(400, seed=seed, small_right=0.3)
         # With the same logit for all other classes, all measures would rank alike.
         values[0] += np.random.default_rng(seed).normal(0, 1, values[0].shape).astype(np.float32)
         fit, held_out = parted(400, 0.1, seed)
-        plan = calibrate(values, labels, Promise(20.0), fit, held_out, measure="auto").plan
-        assert plan is not None
+        plan = calibrate(values, labels, Promise(10.0), fit, held_out, measure="auto").plan
+        assert plan is not None and plan.thresholds[0] is not None and plan.thresholds[0] > 0
         reference = values[1].argmax(axis=1)
 
         def chosen(rows: np.ndarray) -> tuple[float, str]:
@@ -245,6 +245,17 @@ def test_risk_is_least_where_wrong_answers_come_last():
     sure, wrong = np.array([0.9, 0.8, 0.7, 0.6]), np.array([False, False, True, True])
     assert area_under_risk(sure, wrong) == pytest.approx((0 + 0 + 1 / 3 + 2 / 4) / 4)
     assert area_under_risk(sure, wrong) < area_under_risk(sure, wrong[::-1])
+
+
+def test_an_answer_stands_from_its_threshold_on():
+    """Of equal logits the probability is one half, to the last bit."""
+    even, sure = np.zeros((1, 2)), np.array([[5.0, 0.0]])
+    plan = Plan("probability", (1.0,), (0.5,))
+    assert plan.stands(0, np.concatenate([even, sure])).tolist() == [True, True]
+    assert not Plan("probability", (1.0,), (0.5 + 1e-9,)).stands(0, even)[0]
+    alike = [np.tile(even, (400, 1)), np.tile(even, (400, 1))]
+    found = calibrate(alike, np.zeros(400, np.int64), Promise(5.0), np.arange(20), np.arange(20, 400), threshold=0.5)
+    assert found.answered == (1.0, 0.0)
 
 
 def test_everything_to_the_last_asks_nobody_else():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -138,6 +140,32 @@ def test_members_may_have_tokenizers_of_their_own(tmp_path: Path, plan: Plan, by
     long = ["goal " * 100 + "storm " * 100]
     [cut], [expected] = front.cutting("left").encode(long), front.encode(["storm " * 100])
     assert cut.tolist() == expected.tolist() != front.encode(long)[0].tolist()
+
+
+class Marked:
+    """A member whose ids begin with a mark of its own, and that takes no others."""
+
+    def __init__(self, artifact: Artifact, mark: int) -> None:
+        self.artifact, self.task, self.mark = artifact, artifact.task, mark
+
+    def tokenize(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array([self.mark, len(text)], dtype=np.int32) for text in texts]
+
+    def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        assert {int(row[0]) for row in rows} == {self.mark}, "these are another member's ids"
+        # The first member is sure of short texts alone.
+        heights = [3.0 if self.mark == 8 or row[1] < 5 else 0.0 for row in rows]
+        return np.array([[height, 0, self.mark / 100] for height in heights], dtype=np.float32)
+
+
+def test_each_member_gets_the_ids_of_its_own_tokenizer(tmp_path: Path):
+    small, large = make_members(tmp_path)
+    plan = Plan("probability", (1.0,), (0.8,))
+    artifact = write_cascade([small, other_tokenizer(large)], plan, tmp_path / "cascade")
+    marks = iter((7, 8))
+    predictor = CascadePredictor(artifact, lambda member: cast(Predictor, Marked(member, next(marks))))
+    values = predictor.infer(predictor.tokenize(["goal", "a long text", "song", "another long text"]))
+    assert (100 * values[:, 2]).round().tolist() == [7, 8, 7, 8]
 
 
 def test_rows_are_joined_and_split():

@@ -16,7 +16,8 @@ from leanformer.cascade.calibrate import calibrate, parted
 from leanformer.cascade.promise import Promise
 from leanformer.cascade.store import read_cascade
 from leanformer.combine.cascade import Cascade
-from leanformer.data.used_texts import recorded
+from leanformer.data.examples import Examples
+from leanformer.data.used_texts import UsedTexts, attach, recorded
 from leanformer.errors import DataError, RecipeError
 from leanformer.loading import open_predictor
 from leanformer.measure import speed
@@ -207,6 +208,13 @@ def test_a_file_of_used_texts_makes_none(tmp_path: Path, teacher: Artifact):
     said = made.history[-1]["no_promise"]
     assert said == "2 of 100 texts were used before: 1 in training, 1 to choose"
     assert any(f"no promise on new texts: {said}" in note for note in outcome.notes)
+
+
+def test_texts_that_a_model_was_trained_on_elsewhere_make_none(tmp_path: Path, teacher: Artifact):
+    texts = [f"{text} {row}" for row, text in enumerate(tiny_texts(60, seed=44)[0])]
+    teacher = attach(teacher, UsedTexts.of(train=Examples(teacher.task, tuple(texts[:6]), None)))
+    _, made = calibrated(tmp_path, teacher, texts)
+    assert made.history[-1]["no_promise"] == "6 of 60 texts were used before: 6 in training"
 
 
 def test_agreement_is_calibrated_on_plain_texts(tmp_path: Path, teacher: Artifact):

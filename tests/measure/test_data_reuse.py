@@ -128,6 +128,14 @@ def test_a_text_that_was_reported_is_warned_of_and_not_left_out(known: Artifact)
     assert "7 of 8 texts are in the test split" in use.warnings[0]
 
 
+def test_texts_that_calibrated_a_model_are_left_out(tmp_path: Path):
+    calibrated = UsedTexts.of(calibration=Examples(TASK, ("one", "two"), None))
+    artifact = attach(tiny_artifact(tmp_path / "model"), calibrated)
+    use = earlier_use(artifact, texts_as_test("one", "a new one", "two"), "test")
+    assert use.used == {0: "calibration", 2: "calibration"} and use.fresh == [1] and use.reported == 0
+    assert str(use) == "2 of 3 texts were used before: 2 to calibrate"
+
+
 def test_repeated_rows_count_once(known: Artifact):
     use = earlier_use(known, texts_as_test("one text", "two texts", "One  text", "one text"), "test")
     assert use.repeats == (2, 3) and use.fresh == [0, 1]

@@ -77,6 +77,15 @@ def test_one_bad_group_is_enough_to_hold_it():
     assert judge(ours, theirs, labels, Bounds(max_drop=2.0)).ships, "without the group nobody would have seen it"
 
 
+def test_each_grouping_has_the_bound_that_was_asked_for_it():
+    """Of 300 texts in two groups none differs: enough for 1 point in all of them, and in 150 for 2 points and not 1."""
+    cases, groups = answers(300, 0, 0), {"region": tuple("north" if i % 2 else "south" for i in range(300))}
+    for points, status in ((1.0, UNDECIDED), (2.0, SHOWN)):
+        checks = judge(*cases, Bounds(max_drop=1.0, slices={"region": points}), groups).checks
+        assert [check.status for check in checks] == [SHOWN, status, status]
+        assert [check.bound for check in checks] == pytest.approx([0.01, points / 100, points / 100])
+
+
 def test_it_says_beforehand_what_cannot_be_shown():
     (said,) = forecast(250, Bounds(max_drop=1.0))
     assert "cannot show" in said and "299" in said
