@@ -17,7 +17,6 @@ import subprocess
 import tarfile
 import tokenize
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -147,7 +146,7 @@ def provenance(threads: int | None = None, since: LoadWatch = _AT_START) -> dict
         threads: that were used; None leaves the machine out.
         since: made when the figures were begun; by default what was made when this module was imported.
     """
-    about = {"commit": commit(), "sources": sources(), "load": asdict(since.load())}
+    about = {"commit": commit(), "sources": sources(), "load": since.load().to_json()}
     return about if threads is None else {"machine": fingerprint(threads), **about}
 
 

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.paths import RESULTS, commit
+from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from benchmarks.resilience.recipe_hashes import leanformer, one_label, pair, write_encoder
 from leanformer.files import write_json
 
@@ -267,7 +268,7 @@ def main() -> None:
     write_json(
         RESULTS / "gate_reuse.json",
         {
-            "commit": commit(),
+            **provenance(),
             "ways": len(results) - counts[PASSED],
             "outcomes": counts,
             "not_as_expected": wrong,

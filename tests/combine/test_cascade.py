@@ -37,7 +37,7 @@ from tests.tiny import LABELS, tiny_artifact, tiny_dataset, tiny_texts
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"max_loss": 20.0}
 BAD = ({"max_loss": 0}, {"threshold": "high"})
-DEFAULTS = "1 c08d53904f01"
+DEFAULTS = "1 3e2ea50ec49b"
 
 RECIPE = """\
 name: both

@@ -58,6 +58,7 @@ TAGGED = {"words": ["Rome", "now"], "tags": ["B-LOC", "O"]}
 TAGGED_ROW = ("Rome now", None, ("B-LOC", "O"))
 SPAN = {"text": "Rome now", "label": [[0, 4, "LOC"]]}
 TOKENS = {"kind": "tokens"}
+QUESTION: dict[str, Any] = {"text": "q", "choices": ["a", "b"], "label": "a"}
 
 
 def train(*rows: Any) -> Files:
@@ -82,7 +83,25 @@ def table(wrong: str, right: str, said: str, rows: Rows = GOOD, name: str = "tra
     return Case(said, {name: wrong}, {name: right}, rows, options)
 
 
+def asked(wrong: Any, right: Any, said: str, row: Any) -> Case:
+    """Questions with candidates, of which the second is wrong."""
+    return Case(said, train(QUESTION, wrong), train(QUESTION, right), {("q", ("a", "b"), 0), row})
+
+
 CASES: dict[str, Case] = {
+    # Questions with candidates.
+    "one candidate": asked(
+        QUESTION | {"choices": ["a"]}, QUESTION | {"choices": ["a", "c"]}, "a list of them", ("q", ("a", "c"), 0)
+    ),
+    "a number that is a candidate": asked(
+        {"text": "q", "choices": ["1", "0"], "label": "1"},
+        {"text": "q", "choices": ["1 apple", "0 apples"], "label": 1},
+        "so that none is a number alone",
+        ("q", ("1 apple", "0 apples"), 1),
+    ),
+    "a candidate that is not there": asked(
+        QUESTION | {"label": 2}, QUESTION | {"label": "b"}, "counted from 0, or its text", ("q", ("a", "b"), 1)
+    ),
     # Columns of words and tags, and lists of them.
     "one column": columns("Rome\nnow\n", "Rome\tB-LOC\nnow\tO\n", "a word and its tag on each line"),
     "columns differ": columns("Rome x B-LOC\nnow O\n", "Rome x B-LOC\nnow x O\n", "the same columns"),
@@ -749,7 +768,7 @@ def rows_of(data: Dataset) -> Rows:
             label: Any = None if part.labels is None else part.labels[i]
             if isinstance(label, tuple):
                 label = tuple(part.task.labels[number] for number in label)
-            elif isinstance(label, int):
+            elif isinstance(label, int) and part.task.labels:
                 label = part.task.labels[label]
             found.add((name, None if part.pairs is None else part.pairs[i], label))
     return found

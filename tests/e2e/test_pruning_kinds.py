@@ -42,7 +42,7 @@ def test_thorough_for_roberta(tmp_path: Path):
     recipe = small("thorough", halved={"multiple": 1}, pruned={"multiple": 1}, again=AGAIN | {"least_steps": 0})
     result = run(source.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
     rungs = {rung.name: rung for rung in result.report.rungs}
-    assert len(rungs) == 9 and not [note for note in result.report.notes if "left out" in note]
+    assert len(rungs) == 10 and not [note for note in result.report.notes if "left out" in note]
     assert rungs["half cut, not trained"].bytes > rungs["a third left, distilled"].bytes
     assert result.report.choice is not None and result.report.choice["rung"] == "int8"
     assert [one["step"] for one in result.artifact.history][-3:] == ["compress.distil", "export.onnx", "export.int8"]
@@ -56,7 +56,7 @@ def test_quick_pruned_for_every_form_of_answer(kind: str, tmp_path: Path):
     teacher = artifact_of(data, tmp_path)
     result = run(teacher.path, tmp_path / "lean", small("quick-pruned"), data=data, goal="size", max_drop=1e4)
     rungs = {rung.name: rung for rung in result.report.rungs}
-    assert not [note for note in result.report.notes if "left out" in note] and len(rungs) == 9
+    assert not [note for note in result.report.notes if "left out" in note] and len(rungs) == 10
     assert {rung.metric for rung in rungs.values()} == {metric_name(data.task)}
     assert rungs["pruned further"].parameters < rungs["pruned"].parameters < rungs["our ONNX graph"].parameters
     assert result.artifact.task == teacher.task

@@ -19,7 +19,7 @@ from tokenizers import AddedToken, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as RustTokenizer
 from tokenizers.models import BPE, Unigram, WordLevel, WordPiece
 
-from leanformer.errors import DataError
+from leanformer.errors import DataError, TokenizerFileError
 from leanformer.tokenizer import Tokenizer
 from leanformer.words.cache import WordCache
 from leanformer.words.parts import dependence
@@ -311,7 +311,7 @@ def test_forgotten_words_are_asked_for_again(tmp_path: Path) -> None:
     ours.forget_words()
     assert not words._known and not words._met
     library, words._tokenizer = words._tokenizer, None
-    with pytest.raises(AttributeError):
+    with pytest.raises(TokenizerFileError, match="encode_batch_fast"):
         ours.encode(texts)
     words._tokenizer = library
     assert [row.tolist() for row in ours.encode(texts)] == expected
