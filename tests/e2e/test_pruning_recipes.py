@@ -63,7 +63,7 @@ def test_thorough_has_a_way_without_training_and_one_with_it(teacher: Artifact, 
     recipe = small("thorough", again=AGAIN | {"least_steps": 0})
     result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)
     rungs = {rung.name: rung for rung in result.report.rungs}
-    assert len(rungs) == 9
+    assert len(rungs) == 10
     sizes = [rungs[name].parameters for name in ("our ONNX graph", "half cut, not trained", "a third left, distilled")]
     assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
     assert rungs["half cut, not trained"].after == rungs["a third left, distilled"].after == "our ONNX graph"
