@@ -100,7 +100,7 @@ def test_a_search_is_run_replayed_and_set_beside_a_fixed_recipe(tmp_path: Path, 
     names = [one["name"] for one in found["on_test"]]
     front = [f"trial {number}" for number in found["search"]["front_on_dev"]]
     assert names[3:] == ["quick", *front] or found["notes"]
-    told = "\n".join(searched._search("tiny", found | {"training_texts": 60}))
+    told = "\n".join(searched._search("tiny", "", found | {"training_texts": 60}))
     assert "| quick |" in told and "of the CPU-seconds" in told
     # Given again, nothing is run again.
     again = once()
