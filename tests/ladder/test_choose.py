@@ -169,3 +169,21 @@ def test_latency_is_decided_by_its_own_rounds():
     choice = choose((TEACHER, slow, fast, near), goal="latency", max_drop=1)
     assert choice.rung is fast and [rival.rung for rival in choice.rivals] == ["near"]
     assert choice.rivals[0].ratio == pytest.approx(1.05), "how many times as fast the chosen one is"
+
+
+def test_further_rounds_on_a_slower_machine_do_not_turn_the_choice():
+    """The first went on, and its median became lower than that of one that every round saw behind it."""
+    first = timed("first", 0.895, *[300] * 5, *[150] * 8)
+    behind = timed("behind", 0.895, *[235] * 5)
+    assert first.throughput_per_second < behind.throughput_per_second
+    for ladder in ((TEACHER, first, behind), (TEACHER, behind, first)):
+        choice = choose(ladder, goal="throughput", max_drop=1)
+        assert (choice.rung, choice.sure) == (first, True)
+
+
+def test_latency_is_chosen_by_all_rounds_and_not_by_the_first_ones():
+    """Further rounds add no single texts to the median that is reported."""
+    near = rung("near", 0.895, latency_ms_p50=2.0, rounds={"latency": {str(i + 1): 2.0 for i in range(12)}})
+    told = {str(i + 1): 2.1 if i < 3 else 1.9 for i in range(12)}
+    better = rung("better", 0.895, latency_ms_p50=2.1, rounds={"latency": told})
+    assert choose((TEACHER, near, better), goal="latency", max_drop=1).rung is better

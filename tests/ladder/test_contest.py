@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from leanformer.ladder.contest import RungContest, alike, rivals_of
+from leanformer.ladder.contest import RungContest, alike, fastest, rivals_of
 from leanformer.ladder.timing import RungStanding
 from leanformer.measure.turns import Figures
 
@@ -31,6 +31,21 @@ def test_a_machine_that_is_busy_in_some_rounds_makes_rivals():
 
 def test_only_rounds_of_both_count():
     assert rivals_of(0, {0: {0: 300.0, 1: 300.0, 5: 1.0}, 1: {0: 100.0, 1: 100.0, 2: 900.0}}) == {1: [3.0, 3.0]}
+
+
+def test_who_went_on_while_the_machine_became_slower_is_still_the_best():
+    """The third one was out after five rounds, before others took half of the machine."""
+    later = [300.0] * 5 + [150.0] * 8
+    figures = {1: rounds(*later), 2: rounds(*[0.98 * value for value in later]), 4: rounds(*[235.0] * 5)}
+    assert np.median(list(figures[1].values())) < np.median(list(figures[4].values()))
+    assert fastest(figures) == 1 and list(rivals_of(1, figures)) == []
+    timings = [Figures(), *(Figures(throughput=figures[number]) for number in (1, 2)), Figures(throughput=figures[4])]
+    assert RungContest("throughput", STANDINGS, max_drop=1).undecided(timings) == []
+
+
+def test_of_equals_the_first_is_the_best():
+    assert fastest({7: rounds(100, 200), 3: rounds(200, 100)}) == 3
+    assert fastest({7: rounds(100, 201), 3: rounds(200, 100)}) == 7
 
 
 def test_alike_is_what_many_rounds_show():

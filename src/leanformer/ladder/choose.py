@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from leanformer.errors import RecipeError
-from leanformer.ladder.contest import rivals_of
+from leanformer.ladder.contest import fastest, rivals_of
 from leanformer.ladder.eligible import drop, eligible, on_dev
 from leanformer.metrics.rounds import median_interval
 from leanformer.report import Rung
@@ -49,6 +49,7 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
 
     Args:
         goal: "throughput" (most texts per second), "latency" (lowest median, one at a time) or "size" (fewest bytes).
+            Figures are compared in the rounds that two rungs were both timed in, where the rungs have them.
         max_drop: most points (hundredths) of dev quality that may be lost against the first rung.
         allow_lost: also take a rung that does not find labels which the first one finds (`Rung.lost`).
 
@@ -63,8 +64,9 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
         rung = rungs[number]
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
 
+    figures = None if goal == "size" else _figures(rungs, may.members, goal)
     # Of equals the first.
-    number = max(sorted(may.members), key=merit)
+    number = max(sorted(may.members), key=merit) if figures is None else fastest(figures)
     best, reason = rungs[number], ""
     if may.within:
         reason = (
@@ -86,7 +88,7 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
         )
     else:
         reason = f"no compressed rung could be made (see the notes). Kept instead: {best.name!r}"
-    sure, rivals = _rivals(rungs, number, may.members, goal)
+    sure, rivals = (True, ()) if goal == "size" or len(may.members) == 1 else _rivals(rungs, number, figures)
     return Choice(best, may.within, reason + _not_sure(best.name, rivals), sure, rivals)
 
 
@@ -98,15 +100,18 @@ def by_round(rung: Rung, goal: str) -> dict[int, float] | None:
     return {int(number): value if goal == "throughput" else 1 / value for number, value in values.items()}
 
 
-def _rivals(
-    rungs: Sequence[Rung], best: int, members: Sequence[int], goal: str
-) -> tuple[bool | None, tuple[Rival, ...]]:
-    """Whether the best is surely so, and who may be as good."""
-    if goal == "size" or len(members) == 1:
-        return True, ()
+def _figures(rungs: Sequence[Rung], members: Sequence[int], goal: str) -> dict[int, dict[int, float]] | None:
+    """The figures of the members by number and round; None unless they are known of all."""
     known = {number: by_round(rungs[number], goal) for number in members}
     figures = {number: values for number, values in known.items() if values is not None}
-    if len(figures) < len(known):
+    return figures if len(figures) == len(known) else None
+
+
+def _rivals(
+    rungs: Sequence[Rung], best: int, figures: Mapping[int, Mapping[int, float]] | None
+) -> tuple[bool | None, tuple[Rival, ...]]:
+    """Whether the best is surely so, and who may be as good."""
+    if figures is None:
         return None, ()
     rivals = tuple(
         Rival(rungs[number].name, float(np.median(ratios)), *median_interval(ratios), len(ratios))

@@ -17,6 +17,23 @@ _LOOKS = 4
 _ALIKE = 0.02
 
 
+def fastest(figures: Mapping[int, Mapping[int, float]]) -> int:
+    """Which is the best, by the median ratio of the rounds that two were timed in; of equals the first.
+
+    The medians of each one's own rounds would mislead: whoever goes on in further rounds, on a machine that has become
+    slower meanwhile, would seem worse than those that are out.
+
+    Args:
+        figures: of each by the number of the round; higher is better.
+    """
+    best, *others = sorted(figures)
+    for other in others:
+        ratios = shared_ratios(figures[other], figures[best])
+        if ratios and float(np.median(np.log(ratios))) > 0:
+            best = other
+    return best
+
+
 def rivals_of(best: int, figures: Mapping[int, Mapping[int, float]]) -> dict[int, list[float]]:
     """Those that `best` is not surely faster than, with the ratios of `best` to each in the rounds of both.
 
@@ -58,6 +75,6 @@ class RungContest:
             return []
         members = eligible(self.standings, max_drop=self.max_drop, allow_lost=self.allow_lost).members
         by_round = {number: figures[number].by(self.goal) for number in members}
-        best = max(by_round, key=lambda number: float(np.median(list(by_round[number].values()))))
+        best = fastest(by_round)
         rivals = rivals_of(best, by_round)
         return [best, *rivals] if any(not alike(ratios) for ratios in rivals.values()) else []
