@@ -63,8 +63,44 @@ def test_what_is_compared_at_a_time_changes_nothing(
     wanted = near_repeats(texts, others)
     monkeypatch.setattr(module, "_BLOCK_LETTERS", block_letters)
     monkeypatch.setattr(module, "_BLOCK_PAIRS", block_pairs)
+    monkeypatch.setattr(module, "_BLOCK_GRAMS", block_letters)
     assert 0 < wanted.sum() < 120
     assert (near_repeats(texts, others) == wanted).all()
+
+
+@pytest.mark.parametrize("many", [1, 20, 10**9])
+def test_looking_at_a_few_texts_first_changes_nothing(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [*written(60, 1), *templated(60, 4)]
+    texts = [*edited(others, 2), *templated(40, 5)]
+    monkeypatch.setattr(module, "_MANY_SHARES", many)
+    monkeypatch.setattr(module, "_FEW_SHARES", 1)
+    wanted = by_every_pair(texts, others, 0.8)
+    assert (near_repeats(texts, others) == wanted).all()
+    assert 60 < wanted.sum() < len(texts) - 5
+
+
+def templated(count: int, seed: int) -> list[str]:
+    drawn = random.Random(seed)
+    return [
+        f"your order {drawn.randrange(10**5)} is on its way, thank you for the {drawn.randrange(4)} things"
+        for _ in range(count)
+    ]
+
+
+def test_texts_of_one_template_are_not_all_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared, plain = [0], module._similar
+
+    def counting(ours: object, theirs: object, mine: np.ndarray, *others: object) -> np.ndarray:
+        compared[0] += len(mine)
+        return plain(ours, theirs, mine, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_similar", counting)
+    texts, others = ([f"{text} that you asked us for" for text in templated(*way)] for way in ((50, 1), (1500, 2)))
+    assert near_repeats(texts, others).sum() == 50
+    few = compared[0]
+    monkeypatch.setattr(module, "_MANY_SHARES", 10**9)
+    near_repeats(texts, others)
+    assert 50 <= few < (compared[0] - few) / 3
 
 
 def test_the_threshold_itself_is_near() -> None:

@@ -16,9 +16,13 @@ import numpy as np
 _Value = TypeVar("_Value")
 LETTERS = 5
 JACCARD = 0.8
-# What is compared at a time, which bounds the memory: letters of either side, and pairs that share a gram.
+# What is compared at a time, which bounds the memory: letters of either side, pairs that share a gram, and their grams.
 _BLOCK_LETTERS = 4_000_000
 _BLOCK_PAIRS = 1_000_000
+_BLOCK_GRAMS = 8_000_000
+# Texts of one template share grams with all others of it. Of a text that shares so many, so few for each of its grams
+# are looked at first, then more: most are soon found to be near one.
+_MANY_SHARES, _FEW_SHARES = 1000, 4
 # A gram is hashed by multiplying with an odd number, and of the 64 bits the upper ones are kept, beside the row: there
 # are fewer than 2 ** 20 texts of five letters in a block.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -84,16 +88,28 @@ def _near(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str]
     first = np.searchsorted(theirs.gram[there], ours.gram[rare], "left")
     shares = np.searchsorted(theirs.gram[there], ours.gram[rare], "right") - first
     members = theirs.row * grams + theirs.gram  # ascending
-    # Cut where a text ends, so that the first gram that a pair shares is seen before the others.
-    ends = np.flatnonzero(np.diff(ours.row[rare], append=-1)) + 1
-    begin = 0
-    while begin < len(rare):
-        enough = int(np.searchsorted(np.cumsum(shares[begin:]), _BLOCK_PAIRS))
-        end = int(ends[np.searchsorted(ends, begin + max(1, enough))]) if begin + enough < len(rare) else len(rare)
-        mine = np.repeat(np.arange(begin, end), shares[begin:end])
-        other = there[first[mine] + _counted(shares[begin:end])]
-        found[_similar(ours, theirs, rare[mine], other, members, grams, jaccard)] = True
-        begin = end
+
+    def look(at: np.ndarray, shares: np.ndarray) -> None:
+        """Compare those of the rare members with so many of the texts that share each."""
+        # Cut where a text ends, so that the first gram that a pair shares is seen before the others.
+        ends = np.flatnonzero(np.diff(ours.row[rare[at]], append=-1)) + 1
+        begin = 0
+        while begin < len(at):
+            enough = int(np.searchsorted(np.cumsum(shares[begin:]), _BLOCK_PAIRS))
+            end = int(ends[np.searchsorted(ends, begin + max(1, enough))]) if begin + enough < len(at) else len(at)
+            mine = np.repeat(at[begin:end], shares[begin:end])
+            other = there[first[mine] + _counted(shares[begin:end])]
+            found[_similar(ours, theirs, rare[mine], other, members, grams, jaccard)] = True
+            begin = end
+
+    row_of = ours.row[rare]
+    left, most = np.arange(len(rare)), int(shares.max(initial=0))
+    few = _FEW_SHARES
+    while few < most:
+        many = left[np.bincount(row_of[left], shares[left], minlength=count)[row_of[left]] > _MANY_SHARES]
+        look(many, np.minimum(shares[many], few))
+        left, few = left[~found[row_of[left]]], 8 * few
+    look(left, shares[left])
     return found
 
 
@@ -109,13 +125,23 @@ def _similar(
     # What comes before the first shared gram is not shared, so that no more than the shorter rest can be.
     possible = np.minimum(size - ours.position[mine], size_there - theirs.position[other])
     row, there, needed = (part[possible >= needed] for part in (row, there, needed))
+    cuts = np.flatnonzero(np.diff(np.cumsum(ours.size[row]) // _BLOCK_GRAMS)) + 1
+    shared = [
+        _shared(ours, *pairs, members, grams) for pairs in zip(np.split(row, cuts), np.split(there, cuts), strict=True)
+    ]
+    return np.asarray(row[np.concatenate(shared) >= needed])
+
+
+def _shared(ours: _Sets, row: np.ndarray, there: np.ndarray, members: np.ndarray, grams: int) -> np.ndarray:
+    """How many grams the sets `row` of `ours` share with the sets `there`, whose members are `members`, `[pairs]`."""
+    if not len(members):
+        return np.zeros(len(row))
     lengths = ours.size[row]
     pair = np.repeat(np.arange(len(row)), lengths)
     member = np.repeat(ours.start[row], lengths) + _counted(lengths)
     wanted = there[pair] * grams + ours.gram[member]
     place = np.minimum(np.searchsorted(members, wanted), len(members) - 1)
-    shared = np.bincount(pair[members[place] == wanted], minlength=len(row)) if len(members) else np.zeros(len(row))
-    return np.asarray(row[shared >= needed])
+    return np.bincount(pair[members[place] == wanted], minlength=len(row))
 
 
 def _counted(lengths: np.ndarray) -> np.ndarray:
