@@ -47,6 +47,22 @@ def test_vectors_are_those_of_scikit_learn(kind: str, options: dict[str, object]
     assert np.allclose(own @ ours[:, 1:].T, reference @ expected.T, atol=1e-6)
 
 
+@pytest.mark.parametrize("most", [1, 30, 31, 32, 100])
+def test_of_too_many_n_grams_the_most_frequent_are_kept(most: int):
+    every = learn_features(TEXTS, pairs=False, least=1)
+    some = learn_features(TEXTS, pairs=False, least=1, most=most)
+    assert every.width - 1 > 100 >= most >= some.width - 1
+    kept, left = [], []
+    for kind, vocabulary in every.vocabularies.items():
+        there = np.isin(vocabulary.hashes, some.vocabularies[kind].hashes)
+        assert np.array_equal(vocabulary.idf[there], some.vocabularies[kind].idf)
+        kept += vocabulary.idf[there].tolist()
+        left += vocabulary.idf[~there].tolist()
+    assert max(kept, default=0) < min(left), "what few texts have is left out"
+    assert most < sum(idf <= min(left) for idf in [*kept, *left]), "no more than has to be"
+    assert learn_features(TEXTS, pairs=False, least=1, most=every.width).width == every.width
+
+
 def test_a_text_does_not_depend_on_the_others():
     features = learn_features(TEXTS, pairs=False, least=2)
     together = features.encode(TEXTS * 10)

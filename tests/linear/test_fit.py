@@ -14,6 +14,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError, LeanformerError, MissingExtraError
 from leanformer.linear import fit as fitting
+from leanformer.linear.features import OVERLAP_COLUMNS
 from leanformer.linear.fit import _climbed, can_fit, fit_linear, need_sklearn
 from leanformer.predictor import answers, logits
 from leanformer.task import Task
@@ -145,6 +146,29 @@ def test_train_with_a_single_class_gives_it():
     assert set(logits(fitted.predictor, data.dev.inputs).argmax(axis=1).tolist()) == {1}
 
 
+def test_of_very_long_dev_texts_choices_take_a_sample(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fitting, "MOST_CHARACTERS", 700)
+    data, taken = tiny_dataset(), set()
+    assert data.dev is not None and sum(map(len, data.dev.texts)) > 700
+
+    def noted(logits: np.ndarray, targets: np.ndarray, task: Task) -> float:
+        taken.add(len(targets))
+        return score_logits(logits, targets, task)
+
+    monkeypatch.setattr(fitting, "score_logits", noted)
+    fit_linear(data)
+    (texts,) = taken
+    assert 0 < texts < len(data.dev)
+
+
+def test_a_text_beyond_all_bounds_is_still_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fitting, "MOST_CHARACTERS", 3)
+    data = tiny_dataset()
+    assert data.train is not None
+    assert len(fitting._bounded(data.train, np.random.default_rng(1))) == 1
+    fit_linear(data)
+
+
 def test_very_long_training_texts_are_drawn_from(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(fitting, "MOST_CHARACTERS", 900)
     data = tiny_dataset()
@@ -153,6 +177,18 @@ def test_very_long_training_texts_are_drawn_from(monkeypatch: pytest.MonkeyPatch
     assert 0 < len(drawn) < len(data.train) and sum(map(len, drawn.texts)) <= 900
     assert set(drawn.texts) <= set(data.train.texts)
     assert fitting._bounded(drawn, np.random.default_rng(1)) is drawn
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "pair"])
+def test_many_classes_have_fewer_n_grams(kind: str, monkeypatch: pytest.MonkeyPatch):
+    """Weights are as many as n-grams times classes, twice that for pairs."""
+    monkeypatch.setattr(fitting, "MOST_WEIGHTS", 200)
+    data = tiny_kind_dataset(kind)
+    features = fit_linear(data).predictor.features
+    shared = OVERLAP_COLUMNS if features.pairs else 0
+    sizes = sum(vocabulary.size for vocabulary in features.vocabularies.values())
+    assert 0 < sizes * data.task.outputs * (2 if features.pairs else 1) <= 200
+    assert features.width <= 1 + shared + 200 // data.task.outputs
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])

@@ -111,8 +111,10 @@ class Features:
         return Sparse(rows, columns, values / lengths[rows])
 
 
-def learn_features(texts: Sequence[Text], pairs: bool, *, least: int) -> Features:
+def learn_features(texts: Sequence[Text], pairs: bool, *, least: int, most: int | None = None) -> Features:
     """Vocabularies of both kinds: the n-grams that at least `least` of the training texts have.
+
+    Of more than `most` of them, those that most texts have; never more, and fewer where several are equally frequent.
 
     The IDF of an n-gram is ln((1 + texts) / (1 + texts that have it)) + 1.
     """
@@ -123,14 +125,25 @@ def learn_features(texts: Sequence[Text], pairs: bool, *, least: int) -> Feature
             known, places = np.unique(grams.hashes, return_inverse=True)
             each = np.unique(grams.owners * len(known) + places)
             counted[kind].append((known, np.bincount(each % max(1, len(known)), minlength=len(known))))
-    vocabularies = {}
+    merged = {}
     for kind, parts in counted.items():
         hashes, places = np.unique(np.concatenate([known for known, _ in parts]), return_inverse=True)
-        counts = np.bincount(places, np.concatenate([count for _, count in parts]), minlength=len(hashes))
+        merged[kind] = hashes, np.bincount(places, np.concatenate([count for _, count in parts]), minlength=len(hashes))
+    least = _bounded(np.concatenate([counts for _, counts in merged.values()]), least, most)
+    vocabularies = {}
+    for kind, (hashes, counts) in merged.items():
         often = counts >= least
         idf = np.log((1 + len(flat)) / (1 + counts[often])) + 1
         vocabularies[kind] = Vocabulary(hashes[often], idf.astype(np.float32))
     return Features(vocabularies, pairs)
+
+
+def _bounded(counts: np.ndarray, least: int, most: int | None) -> int:
+    """The least count, `least` or more, that at most `most` of the counts reach."""
+    if most is None or np.count_nonzero(counts >= least) <= most:
+        return least
+    last = int(np.partition(counts, len(counts) - most)[len(counts) - most])
+    return last if np.count_nonzero(counts >= last) <= most else last + 1
 
 
 def _bias(texts: int) -> Sparse:

@@ -29,7 +29,9 @@ CHOICES = ((WORDS,), (CHARACTERS,), (WORDS, CHARACTERS))
 _FIRST, _WAYS = 1.0, ((0.3, 0.1, 0.03), (3.0, 10.0))
 # Choices are made with at most so many training texts; the model is then trained on all of them.
 CHOSEN_WITH = 20_000
-MOST_CHARACTERS = 10_000_000  # of the training texts; further ones would take gigabytes
+MOST_CHARACTERS = 10_000_000  # of train, and of dev; further ones would take gigabytes
+# Of a model: 800 MB while it is trained. With hundreds of classes, fewer n-grams have weights.
+MOST_WEIGHTS = 100_000_000
 # From so many texts on, n-grams that one text alone has are left out.
 _MANY = 10_000
 _NEVER = -10.0  # a margin that no class with texts comes near
@@ -61,7 +63,7 @@ def need_sklearn() -> None:
 
 
 def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
-    """Train on train (at most `MOST_CHARACTERS` of it, texts drawn by seed) and choose on dev; test is not looked at.
+    """Train on train and choose on dev (at most `MOST_CHARACTERS` of each, drawn by seed); test is not looked at.
 
     Raises `DataError` without labelled train and dev splits, `MissingExtraError` without scikit-learn, and
     `LeanformerError` for a form of answer that is not built.
@@ -70,15 +72,16 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
     need_sklearn()
     train, dev = (_labelled(data, split) for split in ("train", "dev"))
     generator = np.random.default_rng(seed)
-    train = _bounded(train, generator)
+    train, dev = _bounded(train, generator), _bounded(dev, generator)
     form = form_of(data.task)
     task = form.before_training(data.task, train.targets)
-    features = learn_features(train.inputs, input_of(task).paired, least=2 if len(train) >= _MANY else 1)
+    pairs, least = input_of(task).paired, 2 if len(train) >= _MANY else 1
+    most = MOST_WEIGHTS // task.outputs // (2 if pairs else 1)
+    features = learn_features(train.inputs, pairs, least=least, most=max(1, most))
     targets = form.learnt(train.targets, task)
     train_rows, dev_rows = (_matrix(features, examples) for examples in (train, dev))
     order = generator.permutation(len(train))
 
-    @cache
     def trained(kinds: tuple[str, ...], strength: float, texts: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights from so many of the texts, and the logits that they give for dev."""
         columns, chosen = features.columns(kinds), np.sort(order[:texts])
@@ -86,6 +89,8 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
         weights = fit(matrix, targets[chosen], task.outputs, strength, seed).astype(np.float32)
         return weights, dev_rows[:, columns] @ weights
 
+    # Weights are large: what is only compared is not kept.
+    @cache
     def quality(kinds: tuple[str, ...], strength: float) -> float:
         logits = trained(kinds, strength, min(CHOSEN_WITH, len(train)))[1]
         return score_logits(logits, dev.targets, form.after_training(task, logits, dev.targets))
@@ -128,15 +133,16 @@ def _labelled(data: Dataset, split: str) -> Examples:
     return examples
 
 
-def _bounded(train: Examples, generator: np.random.Generator) -> Examples:
-    """As many of the texts, drawn at random, as have at most `MOST_CHARACTERS` together."""
-    sizes = np.array([len(text) for text in train.texts])
-    if train.pairs is not None:
-        sizes += [len(text) for text in train.pairs]
+def _bounded(examples: Examples, generator: np.random.Generator) -> Examples:
+    """As many of the texts, drawn at random, as have at most `MOST_CHARACTERS` together; one at least."""
+    sizes = np.array([len(text) for text in examples.texts])
+    if examples.pairs is not None:
+        sizes += [len(text) for text in examples.pairs]
     if sizes.sum() <= MOST_CHARACTERS:
-        return train
-    order = generator.permutation(len(train))
-    return train.select(np.sort(order[np.cumsum(sizes[order]) <= MOST_CHARACTERS]).tolist())
+        return examples
+    order = generator.permutation(len(examples))
+    drawn = int(np.count_nonzero(np.cumsum(sizes[order]) <= MOST_CHARACTERS))
+    return examples.select(np.sort(order[: max(1, drawn)]).tolist())
 
 
 def _matrix(features: Features, examples: Examples) -> Any:
