@@ -75,9 +75,10 @@ class LoadWatch:
         seconds, after, average_now = self._clock() - begun, self._told(), self._load_average()
         averages = None if average is None or average_now is None else (average, average_now)
         ours, count = self._own() - own, len(self._processors)
-        if before is None or after is None or seconds <= 0:
+        spent = {} if before is None or after is None else {name: after[name] - before[name] for name in after}
+        # Idle or not, time goes by; some sandboxes have the file, with noughts in it.
+        if seconds <= 0 or not any(spent.values()):
             return Load(None, None, None, None, averages, seconds, self._cores, count)
-        spent = {name: after[name] - before[name] for name in after}
         stolen = max(0.0, spent["steal"])
         worked = sum(value for name, value in spent.items() if name not in (*IDLE, "steal"))
         foreign = max(0.0, worked - ours)
