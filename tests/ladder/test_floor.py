@@ -12,17 +12,19 @@ import pytest
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.first_rungs import FLOOR
+from leanformer.ladder import ladder
 from leanformer.ladder.choose import choose
 from leanformer.ladder.entries import Entry
 from leanformer.ladder.floor import make_floor, over_floor
 from leanformer.ladder.ladder import measure_ladder
 from leanformer.ladder.on_request import Further
 from leanformer.linear.fit import fit_linear
+from leanformer.linear.predictor import LinearPredictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.paired import mcnemar
 from leanformer.models.predictor import TorchPredictor
-from leanformer.predictor import logits
+from leanformer.predictor import chunked, logits
 from leanformer.task import Task
 from tests.tiny import tiny_artifact, tiny_dataset, tiny_kind_dataset
 
@@ -63,6 +65,24 @@ def test_the_floor_is_a_rung_like_the_others_and_is_never_chosen(tmp_path: Path)
         assert choose(report.rungs, goal=goal, max_drop=100).rung.name != FLOOR
     assert not floor.notes and floor.efforts[0].energy is not None
     assert floor.efforts[0].step == FLOOR and floor.efforts[0].energy["cpu_seconds"] > 0
+
+
+def test_many_texts_are_scored_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Their sparse vectors take a hundred times as much memory as token ids."""
+    data, parts = tiny_dataset(), list[int]()
+    assert data.test is not None and len(data.test) > 10
+    model = fit_linear(data, seed=13).predictor
+    plain = LinearPredictor.infer
+
+    def noted(self: LinearPredictor, rows: list[np.ndarray]) -> np.ndarray:
+        parts.append(len(rows))
+        return plain(self, rows)
+
+    monkeypatch.setattr(LinearPredictor, "infer", noted)
+    monkeypatch.setattr(ladder, "chunked", lambda texts: chunked(texts, 10))
+    found = ladder._scored(model, data.test.inputs)
+    assert parts == [10] * (len(data.test) // 10) + ([len(data.test) % 10] if len(data.test) % 10 else [])
+    assert np.array_equal(found, plain(model, model.tokenize(data.test.inputs)))
 
 
 def test_the_difference_is_paired(tmp_path: Path):

@@ -19,6 +19,7 @@ from leanformer.ladder.floor import over_floor
 from leanformer.ladder.on_request import NOTHING, Further, Subject
 from leanformer.ladder.operations import UNKNOWN_WORK, work_of
 from leanformer.ladder.timing import Choosing, RungStanding, time_rungs
+from leanformer.linear.predictor import LinearPredictor
 from leanformer.machine import fingerprint
 from leanformer.measure.clean_quality import clean_quality
 from leanformer.measure.cost import price, usd_per_100m
@@ -30,9 +31,9 @@ from leanformer.measure.machine_peak import measure_peak
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings
-from leanformer.predictor import Predictor, logits
+from leanformer.predictor import Predictor, chunked, logits
 from leanformer.report import Report, Rung
-from leanformer.task import Task
+from leanformer.task import Task, Text
 
 
 def measure_ladder(
@@ -65,8 +66,8 @@ def measure_ladder(
     leaks = {"test": find_leaks(data, "test"), "dev": find_leaks(data, "dev", near_letters=0)}
     say(f"scoring {len(entries)} rungs on {0 if dev is None else len(dev)} dev and {len(test)} test texts")
     scorers = {id(entry.scorer or entry.predictor): entry.scorer or entry.predictor for entry in entries}
-    on_test = {key: logits(each, test.inputs) for key, each in scorers.items()}
-    dev_scores = {} if dev is None else {key: logits(each, dev.inputs) for key, each in scorers.items()}
+    on_test = {key: _scored(each, test.inputs) for key, each in scorers.items()}
+    dev_scores = {} if dev is None else {key: _scored(each, dev.inputs) for key, each in scorers.items()}
     on_dev = {
         key: score_logits(each, dev.targets, scorers[key].task) for key, each in dev_scores.items() if dev is not None
     }
@@ -170,6 +171,13 @@ def measure_ladder(
         machine_load=timing.load,
         timing=timing.settings,
     )
+
+
+def _scored(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
+    """The logits of all texts; of a linear model, whose rows are a hundred times as large as token ids, in parts."""
+    if not isinstance(predictor, LinearPredictor):
+        return logits(predictor, texts)
+    return np.concatenate([logits(predictor, part) for part in chunked(texts)])
 
 
 def _lost(
