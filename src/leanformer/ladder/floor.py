@@ -24,7 +24,7 @@ from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.paired import compare, mcnemar
 
 # What is trained, in keys of the work folder; a model that is trained otherwise has another.
-_VERSION = 1
+_VERSION = 2
 _OPENER = "leanformer.linear.store:open_linear"
 _TECHNIQUE = "linear"
 
