@@ -64,7 +64,7 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
         rung = rungs[number]
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
 
-    figures = None if goal == "size" else _figures(rungs, may.members, goal)
+    figures = _figures(rungs, may.members, goal)
     # Of equals the first.
     number = max(sorted(may.members), key=merit) if figures is None else fastest(figures)
     best, reason = rungs[number], ""
@@ -101,7 +101,7 @@ def by_round(rung: Rung, goal: str) -> dict[int, float] | None:
 
 
 def _figures(rungs: Sequence[Rung], members: Sequence[int], goal: str) -> dict[int, dict[int, float]] | None:
-    """The figures of the members by number and round; None unless they are known of all."""
+    """The figures of the members by number and round; None unless they are known of all, as sizes never are."""
     known = {number: by_round(rungs[number], goal) for number in members}
     figures = {number: values for number, values in known.items() if values is not None}
     return figures if len(figures) == len(known) else None
