@@ -23,7 +23,7 @@ def clean_words(rung: Rung) -> str:
     """The same as a card says it."""
     if rung.n_clean in (None, rung.n):
         return ""
-    return f", {_percent(rung.quality_clean)} on the {rung.n_clean} of them that are not in train"
+    return f", {_percent(rung.quality_clean)} on the {rung.n_clean} of them that are not among the training texts"
 
 
 def leak_facts(report: Report) -> list[str]:
@@ -62,7 +62,11 @@ def leak_blocks(report: Report) -> list[ReportBlock]:
     notes = [f"Clean: the {first.n_clean:,} of {first.n:,} test texts that are not among the training texts."]
     if first.n_distinct is not None:
         notes.append(f"Without near repeats too ({NEARLY}): {first.n_distinct:,} test texts.")
-    return [ReportBlock("Test texts that are in train", LEAK_HEADER, [_row(rung) for rung in report.rungs], notes)]
+    return [
+        ReportBlock(
+            "Test texts that are among the training texts", LEAK_HEADER, [_row(rung) for rung in report.rungs], notes
+        )
+    ]
 
 
 def _row(rung: Rung) -> tuple[str, ...]:
