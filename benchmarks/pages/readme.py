@@ -56,7 +56,7 @@ RECIPES = ("quick-pruned", "fastformers", "thorough")
 
 
 def recipes() -> str:
-    """Every rung after the three of PyTorch, of the recipes that prune."""
+    """Every rung after the three of PyTorch and the floor, of the recipes that prune."""
     rows: list[str] = []
     shown: Report | None = None
     times: list[str] = []
@@ -72,6 +72,7 @@ def recipes() -> str:
             f"({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | {100 * (rung.dev_quality or 0):.2f} | "
             f"{number(rung.bytes / 1e6)} |"
             for rung in report.rungs[3:]
+            if rung.name != FLOOR
         ]
         if (seconds := steps_seconds(report)) is not None:
             times.append(f"`{name}` {number(seconds)} s")
@@ -94,8 +95,15 @@ def recipes() -> str:
 
 
 def steps_seconds(report: Report) -> float | None:
-    """Seconds of all steps of a recipe after the fine-tuning of the teacher; None where one was not stored."""
-    steps = [step for step in report.training if step["technique"] != "train.fine_tune" or step["step"] != "teacher"]
+    """Seconds of all steps of a recipe after the fine-tuning of the teacher; None where one was not stored.
+
+    Training what rungs are compared with is none of them.
+    """
+    steps = [
+        step
+        for step in report.training
+        if step["step"] != FLOOR and (step["technique"] != "train.fine_tune" or step["step"] != "teacher")
+    ]
     if not steps or any(step["energy"] is None for step in steps):
         return None
     return sum(step["energy"]["wall_seconds"] for step in steps)
@@ -108,6 +116,7 @@ def students() -> str:
         f"| {rung['name']} | {100 * rung['dev_quality']:.2f} | {100 * rung['quality']:.2f} "
         f"({100 * rung['quality_low']:.1f} to {100 * rung['quality_high']:.1f}) |"
         for rung in result["rungs"][3:]
+        if rung["name"] != FLOOR
     ]
     return "\n".join(
         [
