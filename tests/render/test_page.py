@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from leanformer.errors import LeanformerError
+from leanformer.first_rungs import FLOOR
 from leanformer.measure.cost import Price
 from leanformer.measure.lost_quality import describe_loss
 from leanformer.metrics.pareto import pareto_front
@@ -147,6 +148,19 @@ def test_a_measure_that_one_rung_lacks_is_not_drawn():
     chart = pareto_chart(points, drawable(points)[0])
     assert chart.count("<title>") == 2 and chart.count("<circle") == 2
     assert latency_chart(points).count("<rect") == 2
+
+
+def test_the_floor_takes_no_chart_away():
+    """Its operations are not counted, and those of all the others are drawn as ever."""
+    rungs = (make_rung("first", flops_per_text=2e6), make_rung(FLOOR), make_rung("small", flops_per_text=1e6))
+    gathered = Gathered({"a": make_report(*rungs)})
+    measures = {measure.key: measure for measure in drawable(gathered.points())}
+    assert rungs[1].flops_per_text is None and "flops" in measures
+    assert pareto_chart(gathered.points(), measures["flops"]).count("<circle") == 2
+    assert pareto_chart(gathered.points(), measures["throughput"]).count("<circle") == 3
+    assert "2" not in gathered_json(gathered)["pareto_fronts"]["flops"]
+    assert "million operations per text: " in gathered_markdown(gathered)
+    assert 'id="figure-flops"' in report_page(gathered)
 
 
 def test_the_front_is_what_nothing_beats():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from leanformer.first_rungs import FLOOR
 from leanformer.metrics.pareto import pareto_front
 from leanformer.render.energy import per_1000
 from leanformer.render.svg import MARKS, axis_for, line, mark, picture, spread, text, tick_label
@@ -49,13 +50,20 @@ MEASURES = (
 
 
 def drawable(points: Sequence[Point]) -> list[Measure]:
-    """The measures that every point has."""
-    return [measure for measure in MEASURES if all(measure.read(point.rung) for point in points)]
+    """The measures that every point has, the floor aside: operations are not counted of a linear model."""
+    needed = [point for point in points if point.rung.name != FLOOR] or points
+    return [measure for measure in MEASURES if all(measure.read(point.rung) for point in needed)]
+
+
+def shown(points: Sequence[Point], measure: Measure) -> list[Point]:
+    """The points that have the measure."""
+    return [point for point in points if measure.read(point.rung)]
 
 
 def pareto_chart(points: Sequence[Point], measure: Measure) -> str:
     """Quality (with its 95 % interval) against `measure`: filled marks and the line are the Pareto front."""
     width, height, left, right, top, bottom = 640.0, 400.0, 64.0, 616.0, 16.0, 346.0
+    points = shown(points, measure)
     values = [float(measure.read(point.rung) or 0) for point in points]
     quality = [100 * point.rung.quality for point in points]
     ends = [100 * v for point in points for v in _interval(point.rung)]
@@ -91,19 +99,19 @@ def _interval(rung: Rung) -> tuple[float, float, float]:
 
 def latency_chart(points: Sequence[Point]) -> str:
     """For every rung with quantiles: 5th to 95th percentile as a line, 20th to 80th as a bar, the median as a tick."""
-    shown = [point for point in points if point.rung.latency_ms_quantiles]
-    if not shown:
+    timed = [point for point in points if point.rung.latency_ms_quantiles]
+    if not timed:
         return ""
     place = {percent: i for i, percent in enumerate(LATENCY_PERCENTS)}
     row, left, right, top = 30.0, 48.0, 616.0, 8.0
-    bottom = top + row * len(shown)
+    bottom = top + row * len(timed)
 
     def at(point: Point, percent: int) -> float:
         return float((point.rung.latency_ms_quantiles or ())[place[percent]])
 
-    x = axis_for([at(point, p) for point in shown for p in (1, 99)], left, right, positive=True)
+    x = axis_for([at(point, p) for point in timed for p in (1, 99)], left, right, positive=True)
     body = [line(x.at(t), top, x.at(t), bottom, _GRID) + text(x.at(t), bottom + 18, tick_label(t)) for t in x.ticks()]
-    for i, point in enumerate(shown):
+    for i, point in enumerate(timed):
         y = top + row * (i + 0.5)
         q5, q20, q50, q80, q95 = (at(point, percent) for percent in (5, 20, 50, 80, 95))
         hover = f"{point.rung.name}: median {number(q50)} ms, 5 % to 95 %: {number(q5)} to {number(q95)} ms"

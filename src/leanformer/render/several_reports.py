@@ -10,7 +10,7 @@ from typing import Any
 from leanformer.errors import LeanformerError
 from leanformer.measure.cost import Price, usd_per_100m
 from leanformer.metrics.pareto import pareto_front
-from leanformer.render.charts import Point, drawable
+from leanformer.render.charts import Point, drawable, shown
 from leanformer.render.energy import break_even
 from leanformer.render.leaks import clean_mark
 from leanformer.report import Report, Rung
@@ -108,9 +108,10 @@ def gathered_json(gathered: Gathered) -> dict[str, Any]:
     points = gathered.points()
     fronts = {}
     for measure in drawable(points):
-        values = [float(measure.read(point.rung) or 0) for point in points]
+        drawn = shown(points, measure)
+        values = [float(measure.read(point.rung) or 0) for point in drawn]
         costs = [-v for v in values] if measure.more_is_better else values
-        fronts[measure.key] = [points[i].number for i in pareto_front(costs, [p.rung.quality for p in points])]
+        fronts[measure.key] = [drawn[i].number for i in pareto_front(costs, [p.rung.quality for p in drawn])]
     return {
         "reports": {name: report.to_json() for name, report in gathered.reports.items()},
         "points": {point.number: point.rung.name for point in points},
