@@ -78,6 +78,7 @@ _JOURNAL = ".jsonl"
 _NAMES: tuple[tuple[str, Callable[[Path], bool]], ...] = (
     ("checkpoint", _is_checkpoint),
     (r"steps|running|locks|cache", _holds(rf".+-{_HASHED}")),
+    ("floor", _holds(_HASHED)),
     ("figures", _holds(rf".+-{_HASHED}\.json")),
     (r"trials\.jsonl", _begins(b'{"event": "search", "version": ')),
     (rf"latency-{_HASHED}\.jsonl", _begins(b'{"event": "timed", ')),
