@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from leanformer.linear import features as features_module
 from leanformer.linear.features import OVERLAP_COLUMNS, Features, learn_features
-from leanformer.linear.ngrams import CHARACTERS, KINDS, WORDS
+from leanformer.linear.ngrams import CHARACTERS, KINDS, WORDS, ngrams
 from tests.tiny import tiny_texts
 
 TEXTS = [text.replace(".", "").replace(",", "") for text in tiny_texts(60, seed=4)[0]]
@@ -61,6 +62,18 @@ def test_of_too_many_n_grams_the_most_frequent_are_kept(most: int):
     assert max(kept, default=0) < min(left), "what few texts have is left out"
     assert most < sum(idf <= min(left) for idf in [*kept, *left]), "no more than has to be"
     assert learn_features(TEXTS, pairs=False, least=1, most=every.width).width == every.width
+
+
+@pytest.mark.parametrize("letters", [1, 300])
+def test_how_much_is_counted_at_a_time_changes_nothing(letters: int, monkeypatch: pytest.MonkeyPatch):
+    whole, sizes = learn_features(TEXTS, pairs=False, least=2), list[int]()
+    monkeypatch.setattr(features_module, "_LETTERS", letters)
+    monkeypatch.setattr(features_module, "ngrams", lambda texts: sizes.append(sum(map(len, texts))) or ngrams(texts))
+    parts = learn_features(TEXTS, pairs=False, least=2)
+    assert len(sizes) > 5 and max(sizes) <= max(letters, max(map(len, TEXTS))) * 1.5
+    for kind in KINDS:
+        assert np.array_equal(whole.vocabularies[kind].hashes, parts.vocabularies[kind].hashes)
+        assert np.array_equal(whole.vocabularies[kind].idf, parts.vocabularies[kind].idf)
 
 
 def test_a_text_does_not_depend_on_the_others():

@@ -17,6 +17,8 @@ _OVERLAP = 4
 OVERLAP_COLUMNS = len(KINDS) * _OVERLAP + 1  # and the ratio of their lengths
 # Texts that are looked at together: enough for numpy, and few enough for the caches.
 _TOGETHER = 256
+# N-grams are counted in so many letters at a time, of which each takes some hundred bytes.
+_LETTERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def learn_features(texts: Sequence[Text], pairs: bool, *, least: int, most: int 
     """
     flat = [str(side) for text in texts for side in (text if pairs else (text,))]
     counted: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in KINDS}
-    for chunk in chunked(flat):
+    mean = sum(map(len, flat)) / max(1, len(flat))
+    for chunk in chunked(flat, max(1, int(_LETTERS / (1 + mean)))):
         for kind, grams in ngrams(chunk).items():
             known, places = np.unique(grams.hashes, return_inverse=True)
             each = np.unique(grams.owners * len(known) + places)
