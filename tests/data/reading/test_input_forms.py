@@ -56,6 +56,8 @@ QUESTION = {"text": "it rained", "choices": ["wet", "dry"], "label": 0}
         {"premise": "it", "question": "rained", "choice_1": "wet", "choice_2": "dry", "choice_3": None, "label": 0},
         {"text": "it rained", "choices": "wet|dry", "label": "0"},
         {"text": "it rained", "choices": '["wet", "dry"]', "label": "0"},
+        {"text": "it rained", "choices": "['wet', 'dry']", "label": "0"},
+        {"text": "it rained", "choices": "['wet' 'dry']", "label": "0"},
     ],
 )
 def test_questions_with_candidates_are_read_however_they_are_written(record: dict[str, Any], tmp_path: Path) -> None:
@@ -117,3 +119,43 @@ def test_a_question_to_a_model_is_refused_in_its_place(tmp_path: Path) -> None:
     assert first.question == ("it rained", ("wet", "dry"))
     assert "line 2: no key 'choices'" in str(second.problem)
     assert "line 3: 'choices' is a list of 1" in str(third.problem)
+
+
+def test_beside_candidates_the_text_may_be_empty_where_another_column_asks(tmp_path: Path) -> None:
+    rows = [
+        {"text": "", "question": "it rained", "choice1": "wet", "choice2": "dry"},
+        {"text": "", "question": " ", "choice1": "wet", "choice2": "dry"},
+    ]
+    first, second = read_asked(write_lines(tmp_path / "rows.jsonl", rows), Task("choice", ()))
+    assert first.question == ("it rained", ("wet", "dry")) and first.problem is None
+    assert "line 2: 'text' is empty" in str(second.problem)
+    (tmp_path / "rows.csv").write_text("text,question,choices\n,it rained,wet|dry\n", encoding="utf-8")
+    (asked,) = read_asked(tmp_path / "rows.csv", Task("choice", ()))
+    assert asked.question == ("it rained", ("wet", "dry"))
+
+
+def test_candidates_change_nothing_of_the_texts_where_others_are_asked_for(tmp_path: Path) -> None:
+    row = {"text": "it rained", "question": "why", "choices": ["wet", "dry"], "label": "x"}
+    train = open_dataset(write_lines(tmp_path / "a.jsonl", [row, row]), kind="classification").train
+    assert train is not None and train.texts == ("it rained", "it rained")
+    pair = {"premise": "it rained", "hypothesis": "wet", "choices": ["wet", "dry"], "label": "x"}
+    train = open_dataset(write_lines(tmp_path / "b.jsonl", [pair, pair]), kind="pair").train
+    assert train is not None and train.inputs == (("it rained", "wet"),) * 2
+
+
+def test_a_column_of_single_things_holds_no_candidates(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("text,choices,label\nit rained,wet,x\nit snowed,white,y\n", encoding="utf-8")
+    assert open_dataset(path).task.kind == "classification"
+    with pytest.raises(DataError, match="'choices' is a list of 1"):
+        open_dataset(path, kind="choice")
+
+
+@pytest.mark.parametrize("cell", ["[" * 100_000, "[wet, dry", "{'wet'}"])
+def test_cells_that_are_no_list_are_refused_with_their_line(cell: str, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "train.jsonl", [QUESTION, QUESTION | {"choices": cell}])
+    with pytest.raises(DataError, match=r"train\.jsonl, line 2: 'choices' is"):
+        open_dataset(path, kind="choice")
+    path = write_lines(tmp_path / "train.jsonl", [QUESTION | {"choices": "[0] wet|[1] dry"}] * 2)
+    train = open_dataset(path, kind="choice").train
+    assert train is not None and train.inputs[0] == ("it rained", ("[0] wet", "[1] dry"))

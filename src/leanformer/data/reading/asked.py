@@ -169,12 +169,13 @@ def _record(text: str, path: Path, line: int) -> dict[str, Any]:
 def _question(record: _Record, task: Task, path: Path, line: int) -> Question:
     """What a record asks; labels of any form may stand beside it. Raises `DataError`."""
     bare = without_labels(dict(record))
-    if isinstance(bare.get("text"), str) and (problem := _empty(bare["text"], path, line)):
+    kind = form_of_kind(task.kind).kind
+    # Beside candidates what is asked may stand under another name, and the text be empty.
+    if kind is None and isinstance(bare.get("text"), str) and (problem := _empty(bare["text"], path, line)):
         raise problem
     if form_of(task).per_word:
         row = build_sentence(bare, path=path, line=line)
         return str(bare["text"]) if isinstance(bare.get("text"), str) else words_of(row.text)
-    kind = form_of_kind(task.kind).kind
     # Where no candidates are asked for, they are columns like any others.
     row = build_row(bare if kind else without_candidates(bare), kind, path=path, line=line)
     if found := form_of_kind(task.kind).question(row.pair):

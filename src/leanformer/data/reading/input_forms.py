@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from leanformer.data.reading.cells import parse_list
 from leanformer.data.reading.fields import check_text, missing_column
 from leanformer.data.row import LABEL_SEPARATOR, describe
 from leanformer.errors import DataError
@@ -174,28 +175,50 @@ def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return ours
 
 
+def name_candidates(names: Iterable[Any]) -> bool:
+    """Whether columns of these names hold candidates."""
+    found = [str(name) for name in names]
+    return "choices" in found or sum(_NUMBERED.fullmatch(name) is not None for name in found) >= FEWEST
+
+
 def without_candidates(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without columns that hold candidates."""
     return {name: value for name, value in record.items() if name != "choices" and not _NUMBERED.fullmatch(str(name))}
 
 
 def _has_choices(record: Mapping[str, Any]) -> bool:
-    return isinstance(_listed(record.get("choices")), list) and isinstance(record.get("text"), str)
+    given = record.get("choices")
+    choices = _listed(given)
+    # A cell that holds one thing alone may be anything.
+    several = isinstance(choices, list) and (len(choices) >= FEWEST or not isinstance(given, str))
+    return several and isinstance(record.get("text"), str)
 
 
 def _listed(value: Any) -> Any:
-    """Candidates as a list: of a cell those between "|", or of a list as JSON writes it; without empty ones behind."""
+    """Candidates as a list, without empty ones behind.
+
+    Of a cell those between "|", or of a list as JSON, pandas or NumPy writes it.
+    """
     if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.lstrip().startswith("[") else value.split(LABEL_SEPARATOR)
-        except ValueError:
-            return value
+        value = _written_list(value)
     if not isinstance(value, list | tuple):
         return value
     value = [choice.strip() if isinstance(choice, str) else choice for choice in value]
     while value and value[-1] in (None, ""):
         value.pop()
     return value
+
+
+def _written_list(cell: str) -> Any:
+    if not cell.lstrip().startswith("["):
+        return cell.split(LABEL_SEPARATOR)
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        found = parse_list(cell)
+    if found is None:
+        return cell.split(LABEL_SEPARATOR) if LABEL_SEPARATOR in cell else cell
+    return found
 
 
 def _read_choices(record: dict[str, Any], names: tuple[str, ...], path: object, line: int | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from leanformer.data.label_forms import LABEL_FORMS
 from leanformer.data.reading.fields import check_text, suggest_name
-from leanformer.data.reading.input_forms import INPUT_FORMS, form_of_kind, with_our_names
+from leanformer.data.reading.input_forms import INPUT_FORMS, form_of_kind, with_our_names, without_candidates
 from leanformer.data.row import Row, describe
 from leanformer.errors import DataError
 from leanformer.task import BUILT
@@ -24,10 +24,11 @@ def build_row(
     under `labels` holds any number of them. A decimal number is a score. `number` is the row's number where there
     is no line. Raises `DataError`.
     """
-    record = with_our_names(record)
+    of_kind = None if kind is None else form_of_kind(kind)
+    # Where no candidates are asked for, they are columns like any others.
+    record = with_our_names(record if of_kind is None or of_kind.kind else without_candidates(record))
     names = tuple(str(name) for name in record)
     text = check_text(record, "text", names, path, line)
-    of_kind = None if kind is None else form_of_kind(kind)
     forms = [form for form in INPUT_FORMS.values() if form.kind is None or kind in (None, form.kind)]
     given = next((form for form in forms if form.is_there(record)), of_kind)
     # Said before what else may be wrong with it.
