@@ -141,3 +141,12 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"reading a hub data set.*\n.*leanformer\[train\]"):
         open_dataset("hub:anything")
+
+
+def test_questions_with_candidates_are_refused_rather_than_read_without_them(hub: Callable[..., str]) -> None:
+    name = hub(train=[{"premise": "a", "question": "effect", "choice1": "b", "choice2": "c", "label": 0}] * 4)
+    with pytest.raises(DataError, match=r"not read from the hub yet.*\n.*JSON Lines.*; --kind classification"):
+        open_dataset(name)
+    with pytest.raises(DataError, match=r"not read from the hub yet.*\n.*JSON Lines.* open that folder$"):
+        open_dataset(name, kind="choice")
+    assert open_dataset(name, kind="classification").task.labels == ("0",)

@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from leanformer.data.reading.input_forms import PAIR_NAMES, form_of_kind
+from leanformer.data.reading.input_forms import PAIR_NAMES, form_of_kind, name_candidates
 from leanformer.data.reading.locate import ALIASES, canonical_splits, named_twice
 from leanformer.data.reading.settling import Opened, opened, settle
 from leanformer.data.reading.sheets import Sheet
@@ -156,6 +156,13 @@ def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> 
     strings = [
         name for name, feature in features.items() if getattr(feature, "dtype", "") in ("string", "large_string")
     ]
+    asked = form_of_kind(kind).kind is not None
+    if asked or (kind is None and name_candidates(features)):
+        raise DataError(
+            "questions with candidates are not read from the hub yet", path=where,
+            remedy='export the data to JSON Lines, such as {"text": ..., "choices": [...], "label": 0}, and open that '
+            "folder" + ("" if asked else "; --kind classification leaves candidates out"),
+        )  # fmt: skip
     single = kind is not None and len(form_of_kind(kind).columns) == 1
     pairs = [] if single else [pair for pair in (("text", "text_pair"), *PAIR_NAMES) if set(pair) <= set(strings)]
     if kind is not None and not single:
