@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import check_visible, is_empty, is_texts, no_text, value_of
+from leanformer.inputs.checks import (
+    check_visible,
+    check_whole,
+    has_candidates,
+    is_empty,
+    is_texts,
+    no_text,
+    refuse_candidates,
+    value_of,
+)
+from leanformer.inputs.pair import PAIR
+from leanformer.inputs.single import SINGLE
+from leanformer.inputs.words import WORDS
 
 
 def test_a_text_of_which_nothing_is_seen_is_empty() -> None:
@@ -33,3 +45,19 @@ def test_what_to_give_instead_is_said(value: object, instead: str) -> None:
     with pytest.raises(TypeError, match=f"it is no text, but .*{instead}"):
         raise TypeError(no_text(value, "it", "no text"))
     assert value_of({1: 2}) == "row['text']"
+
+
+def test_half_of_a_surrogate_pair_is_no_character() -> None:
+    check_whole("a \U0001f600", "the text")
+    with pytest.raises(DataError, match=r"the text has half of a surrogate pair.*\n.*remedy: decode"):
+        check_whole("a \ud83d", "the text")
+
+
+def test_a_question_with_candidates_is_no_other_kind_of_question() -> None:
+    assert has_candidates(("q", ("a", "b"))) and has_candidates(["q", ["a"]])
+    for value in ("q", ("q", "a"), ("q", ("a",), "b"), ("q", (1,)), (1, ("a", "b")), None):
+        assert not has_candidates(value)
+        refuse_candidates(value, "text 1", "pairs")
+    for other in (SINGLE, PAIR, WORDS):
+        with pytest.raises(DataError, match=r"text 1 is a question with candidates, and the model .*\n.*remedy: leave"):
+            other.check(("q", ["a", "b"]), "text 1")

@@ -27,6 +27,8 @@ def test_a_text_with_at_least_two_candidates_is_one() -> None:
         (("q", ()), "has 0 candidate"),
         ((" ", ("a", "b")), "its text is empty"),
         (("q", ("a", "")), "its candidate 2 is empty"),
+        (("q\ud83d", ("a", "b")), "its text has half of a surrogate pair"),
+        (("q", ("a", "b\udc00")), "its candidate 2 has half of a surrogate pair"),
     ],
 )
 def test_what_is_no_question_is_refused_with_a_remedy(value: object, problem: str) -> None:

@@ -18,6 +18,7 @@ BLANK = (
 VISIBLE = f"[^{BLANK}]"
 """A regular expression for what a text must have, or it is empty and no question to any model."""
 _VISIBLE = re.compile(VISIBLE)
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 EMPTY_REMEDY = "leave it out, or give it at least one word"
 
 
@@ -32,9 +33,32 @@ def check_visible(text: str, name: str) -> None:
         raise DataError(f"{name} is empty" + (f" ({text!a:.40})" if text else ""), remedy=EMPTY_REMEDY)
 
 
+def check_whole(text: str, name: str) -> None:
+    """Raise `DataError` for a text with half of a surrogate pair; `name` says which one it is."""
+    if _HALF_PAIR.search(text):
+        raise DataError(
+            f"{name} has half of a surrogate pair, which is no character",
+            remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
+        )
+
+
 def is_texts(value: Any) -> bool:
     """Whether a value is a tuple or list of strings."""
     return isinstance(value, tuple | list) and all(isinstance(part, str) for part in value)
+
+
+def has_candidates(value: Any) -> bool:
+    """Whether a value is a text with a tuple or list of texts, of which one may be chosen."""
+    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and is_texts(value[1])
+
+
+def refuse_candidates(value: Any, name: str, wanted: str) -> None:
+    """Raise `DataError` for a question with candidates; `wanted` is what the model was made for."""
+    if has_candidates(value):
+        raise DataError(
+            f"{name} is a question with candidates, and the model was made for {wanted}",
+            remedy="leave the candidates out, or give a model that chooses one of several",
+        )
 
 
 def no_text(value: Any, name: str, wanted: str) -> str:

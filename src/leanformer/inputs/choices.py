@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import check_visible, is_texts, no_text
+from leanformer.inputs.checks import check_visible, check_whole, has_candidates, is_texts, no_text
 from leanformer.inputs.input import Input
 from leanformer.task import Text
 
@@ -26,22 +26,20 @@ class Choices(Input):
         if is_texts(question) or isinstance(question, str):
             what = "a single text" if isinstance(question, str) else f"{len(question)} texts"
             raise DataError(f"{name} is {what}, and the model chooses one of several candidates", remedy=_REMEDY)
-        if not _is_question(question):
+        if not has_candidates(question):
             raise TypeError(no_text(question, name, "not a text with a list of candidates"))
         text, choices = question
         check_visible(text, f"{name}: its text")
+        check_whole(text, f"{name}: its text")
         if len(choices) < FEWEST:
             raise DataError(f"{name} has {len(choices)} candidate, and at least {FEWEST} are needed", remedy=_REMEDY)
         for number, choice in enumerate(choices, start=1):
             check_visible(choice, f"{name}: its candidate {number}")
+            check_whole(choice, f"{name}: its candidate {number}")  # here it has its number, later it is but a row
 
     def rows(self, text: Text) -> Sequence[Text]:
         stem, choices = text[0], text[1]
         return [(stem, choice) for choice in choices]
-
-
-def _is_question(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and is_texts(value[1])
 
 
 CHOICES = Choices(

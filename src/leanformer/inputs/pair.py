@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import check_visible, is_texts, no_text
+from leanformer.inputs.checks import check_visible, is_texts, no_text, refuse_candidates
 from leanformer.inputs.input import Input
 from leanformer.task import Text
 
@@ -24,6 +24,7 @@ class Pair(Input):
                 f"{name} is a single text, and the model was made for pairs",
                 remedy='give pairs: [("first text", "second text"), ...]',
             )
+        refuse_candidates(question, name, "pairs")
         if not is_texts(question) or len(question) != 2:
             raise TypeError(no_text(question, name, "neither a string nor two of them"))
         for part, which in zip(question, ("first", "second"), strict=True):

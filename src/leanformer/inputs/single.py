@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import check_visible, is_texts, no_text
+from leanformer.inputs.checks import check_visible, is_texts, no_text, refuse_candidates
 from leanformer.inputs.input import Input
 from leanformer.task import Text
 
@@ -27,6 +27,7 @@ class Single(Input):
                 f"{name} is a pair of texts, and the model was made for single ones",
                 remedy="give strings, or a model that was trained on pairs",
             )
+        refuse_candidates(question, name, "single texts")
         raise TypeError(no_text(question, name, "neither a string nor two of them"))
 
     def rows(self, text: Text) -> Sequence[Text]:

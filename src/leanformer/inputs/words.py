@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import EMPTY_REMEDY, check_visible, is_texts, no_text
+from leanformer.inputs.checks import EMPTY_REMEDY, check_visible, is_texts, no_text, refuse_candidates
 from leanformer.inputs.input import Input
 from leanformer.task import Text
 
@@ -22,6 +22,7 @@ class Words(Input):
         if isinstance(question, str):
             check_visible(question, name)
             return
+        refuse_candidates(question, name, "single texts")
         if not is_texts(question):
             raise TypeError(no_text(question, name, "neither a string nor a list of words"))
         if not question:
