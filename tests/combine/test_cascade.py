@@ -210,6 +210,13 @@ def test_a_file_of_used_texts_makes_none(tmp_path: Path, teacher: Artifact):
     assert any(f"no promise on new texts: {said}" in note for note in outcome.notes)
 
 
+def test_a_row_that_repeats_an_earlier_one_shows_nothing_more(tmp_path: Path, teacher: Artifact):
+    texts = [f"{text} {row}" for row, text in enumerate(tiny_texts(60, seed=44)[0])]
+    _, made = calibrated(tmp_path, teacher, [*texts, *texts[:30], texts[0].upper()])
+    last = made.history[-1]["calibration"]
+    assert last["rows"] + last["fit_rows"] == 60 == calibration_texts(made)
+
+
 def test_texts_that_a_model_was_trained_on_elsewhere_make_none(tmp_path: Path, teacher: Artifact):
     texts = [f"{text} {row}" for row, text in enumerate(tiny_texts(60, seed=44)[0])]
     teacher = attach(teacher, UsedTexts.of(train=Examples(teacher.task, tuple(texts[:6]), None)))

@@ -25,6 +25,7 @@ from leanformer.artifact import Artifact
 from leanformer.cascade.confidence import MEASURES
 from leanformer.cascade.promise import Promise
 from leanformer.data.examples import Examples
+from leanformer.data.overlap import group_rows, normalise_all
 from leanformer.data.used_texts import MADE_WITH, MOST_USED, inherited, told
 from leanformer.errors import DataError, GateError, LeanformerError, RecipeError
 from leanformer.options import ArtifactName, FilePath
@@ -135,4 +136,7 @@ class Cascade(Make):
             return examples, told(roles)
         if len(fresh) < len(roles):
             context.say(f"{told(roles)}; they are left out of the calibration")
-        return examples.select(fresh), None
+        firsts = {rows[0] for rows in group_rows(normalise_all(examples.inputs)).values()}
+        if repeats := len(examples) - len(firsts):
+            context.say(f"{repeats:,} of {len(examples):,} rows repeat an earlier one and are left out as well")
+        return examples.select(row for row in fresh if row in firsts), None
