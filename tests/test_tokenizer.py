@@ -63,3 +63,11 @@ def test_either_side_can_be_cut(tmp_path: Path):
         assert left.encode([long])[0].tolist() == [whole[0], *whole[-7:]]
         assert left.encode([short])[0].tolist() == right.encode([short])[0].tolist()
     assert left.cutting("left") is left and left.cutting("right").encode([long])[0].tolist() == [*whole[:7], whole[-1]]
+
+
+def test_texts_that_belong_together_count_once(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(tiny_tokenizer(tmp_path), 5)
+    texts = ["rain", "rain storm cloud wind", "rain storm cloud wind snow", "rain", "goal", "team goal match ball"]
+    assert tokenizer.count_longer(texts) == 3
+    assert tokenizer.count_longer(texts, np.array([3, 2, 1])) == 2
+    assert tokenizer.count_longer((), np.array([], dtype=np.int64)) == 0

@@ -75,9 +75,14 @@ class Tokenizer:
         """
         return [window[0] for window in self._windows(texts, whole=False)]
 
-    def count_longer(self, texts: Sequence[Text]) -> int:
-        """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them."""
-        return sum(len(window) > 1 for window in self.windows(texts))
+    def count_longer(self, texts: Sequence[Text], counts: np.ndarray | None = None) -> int:
+        """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them.
+
+        With `counts` so many texts each belong together, and count once (see `inputs.kinds.rows_of`).
+        """
+        longer = np.array([len(window) > 1 for window in self.windows(texts)], dtype=bool)
+        together = longer if counts is None else np.repeat(np.arange(len(counts)), counts)[longer]
+        return int(longer.sum()) if counts is None else len(set(together.tolist()))
 
     def windows(self, texts: Sequence[Text]) -> list[list[np.ndarray]]:
         """Each text whole, as windows of at most `max_tokens` ids, each with its special tokens; errors of `encode`."""

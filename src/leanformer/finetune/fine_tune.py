@@ -173,8 +173,8 @@ def _fine_tune(
     train = replace(data.train, task=with_scale(replace(data.task, transitions=None), data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
     cut = {
-        "train": tokenizer.count_longer(rows_of(data.task, train.inputs)[0]),
-        "dev": tokenizer.count_longer(rows_of(data.task, data.dev.inputs)[0]),
+        "train": tokenizer.count_longer(*rows_of(data.task, train.inputs)),
+        "dev": tokenizer.count_longer(*rows_of(data.task, data.dev.inputs)),
     }
     if form_of(data.task).per_word:
         cut = {}  # they are read in windows

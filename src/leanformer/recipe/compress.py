@@ -227,7 +227,7 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
     tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
     for split in ("dev", "test"):
         examples = getattr(data, split)
-        if examples is not None and (longer := tokenizer.count_longer(rows_of(teacher.task, examples.inputs)[0])):
+        if examples is not None and (longer := tokenizer.count_longer(*rows_of(teacher.task, examples.inputs))):
             notes.append(
                 f"{longer} of {len(examples)} {split} texts are longer than {teacher.max_tokens} tokens and are cut, "
                 "in every rung alike (--max-tokens)"

@@ -134,19 +134,22 @@ class LightPredictor(GraphRunner):
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
-        if form_of(self.task).per_word or self._several:
-            return self._predict_by_parts(texts)
+        if form_of(self.task).per_word:
+            return self._predict_tags(texts)
         single: Sequence[Text] = texts  # `check_texts` has looked at them
+        chunks = list(chunked(single, CHUNK))
         predictions: list[Prediction] = []
         longer = 0
         try:
-            for _, (cut, values) in self._beside(
-                list(chunked(single, CHUNK)), self._tokenizer.windows, self._by_windows
+            for _, (cut, values) in (
+                self._beside(chunks, self._windows_of_candidates, self._by_windows_of_candidates)
+                if self._several
+                else self._beside(chunks, self._tokenizer.windows, self._by_windows)
             ):
                 longer += cut
                 predictions += to_predictions(values, self.task)
         except (TypeError, DataError):
-            self._tokenizer.windows(single)  # says which of all texts it was
+            self._tokenizer.windows(rows_of(self.task, single)[0])  # says which of all texts it was
             raise
         if longer and self.windows is None:
             warnings.warn(
@@ -155,8 +158,7 @@ class LightPredictor(GraphRunner):
             )
         return predictions
 
-    def _predict_by_parts(self, questions: Sequence[Question]) -> list[Prediction]:
-        """The answers where a text is several rows: windows of words, or candidates."""
+    def _predict_tags(self, questions: Sequence[Question]) -> list[Prediction]:
         form = form_of(self.task)
         try:
             return [one for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for one in found]
@@ -181,6 +183,19 @@ class LightPredictor(GraphRunner):
             if not np.isfinite(values).all():
                 raise ArtifactError(f"{self.artifact.path}: the mean of its answers is not finite{AGAIN}")
         return longer, values
+
+    def _windows_of_candidates(self, texts: Sequence[Text]) -> list[list[list[np.ndarray]]]:
+        """Of each question the windows of each of its rows, one row for each candidate."""
+        rows, counts = rows_of(self.task, texts)
+        assert counts is not None
+        windows = iter(self._tokenizer.windows(rows))
+        return [[next(windows) for _ in range(count)] for count in counts]
+
+    def _by_windows_of_candidates(self, parts: list[list[list[np.ndarray]]]) -> tuple[int, np.ndarray]:
+        """How many questions have several windows, and the logits of the candidates of each."""
+        longer = sum(any(len(windows) > 1 for windows in rows) for rows in parts)
+        _, values = self._by_windows([windows for rows in parts for windows in rows])
+        return longer, gathered(values, np.array([len(rows) for rows in parts], dtype=np.int64))
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if form_of(self.task).per_word:
