@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 import leanformer
-from leanformer.answers.forms import decide, score_logits
+from leanformer.answers.forms import decide, score_logits, to_predictions
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.store import check_members
+from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError
 from leanformer.finetune.fine_tune import fine_tune
@@ -28,6 +30,7 @@ from leanformer.serve.model import open_model
 from leanformer.train.settings import FitSettings
 from tests.cli.calling import Command, make_command
 from tests.e2e.test_compress import distil, run
+from tests.export.making import make_context
 from tests.search.searching import space_of
 from tests.tiny import FILLERS, LABELS, TOPICS, tiny_artifact, tiny_kind_dataset
 
@@ -171,3 +174,32 @@ def test_a_search_finds_students(taught: Artifact, data: Dataset, tmp_path: Path
     )  # fmt: skip
     assert [trial["state"] for trial in found.record["trials"]] == ["finished"] * 2
     assert found.front and all(artifact.task.kind == "choice" for artifact in found.front.values())
+
+
+def test_a_question_that_is_cut_is_warned_of_once(lean: Compressed) -> None:
+    long = ("the song " * 40, ["goal", "team", "ball"])
+    model = LightPredictor(lean.artifact, threads=1, tuning=False)
+    with pytest.warns(UserWarning, match="1 of 2 texts are longer than 32 tokens and were cut"):
+        cut, short = model.predict([long, ("the", ["goal", "team"])])
+    assert cut.shares == pytest.approx(to_predictions(logits(model, [(long[0], tuple(long[1]))]), model.task)[0].shares)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole, again = LightPredictor(lean.artifact, threads=1, tuning=False, windows=4).predict(
+            [long, ("the", ["goal", "team"])]
+        )
+    assert again.shares == pytest.approx(short.shares, abs=0.02)
+    assert whole.shares is not None and len(whole.shares) == 3 and sum(whole.shares) == pytest.approx(1)
+
+
+def test_enough_steps_are_counted_in_questions(taught: Artifact, data: Dataset, tmp_path: Path) -> None:
+    context = make_context(tmp_path, taught, data=data)
+    step = Distil(layers=1, epochs=1, batch_size=95, least_steps=3, trial_texts=0)
+    made = step(taught, context, tmp_path / "made")
+    # 190 questions, of nearly 600 rows, are two steps an epoch.
+    assert len(made.history[-1]["result"]["dev_accuracy"]) == 2
+
+
+def test_candidates_for_another_kind_of_model_are_refused_with_a_word(tmp_path: Path, command: Command) -> None:
+    folder = tiny_artifact(tmp_path / "model").path
+    code, _, err = command("predict", str(folder), "the", "--choice", "it", "--choice", "a")
+    assert code == 1 and "text 1 is a question with candidates, and the model was made for single texts" in err

@@ -9,6 +9,7 @@ import pytest
 
 from leanformer.compress.vocabulary.learnt_pieces import learn_pieces
 from leanformer.tagging.words import join_words, words_of
+from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.rows import encode, paired
 from tests.tagged import TASK, tagged_examples
@@ -54,3 +55,9 @@ def test_first_tokens_of_the_same_texts(tokenizers: tuple[Path, Path]) -> None:
     assert [place.tolist() for place in pairs.places] == [[0], [0], [0]]
     starts = [0, len(teacher.rows[0]), len(teacher.rows[0]) + len(teacher.rows[1])]
     assert [one.tolist() for one in pairs.theirs] == [[start] for start in starts]
+
+
+def test_the_candidates_of_a_question_are_one_example(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(tiny_tokenizer(tmp_path), 16)
+    assert encode(tokenizer, Task("choice", ()), [("rain", ("wet", "dry")), ("goal", ("a", "b", "c"))]).examples == 2
+    assert encode(tokenizer, Task("classification", ("a", "b")), ["rain", "goal", "team"]).examples == 3

@@ -72,6 +72,11 @@ class Encoded:
     windows: list[list[Window]] | None
     counts: np.ndarray | None = None
 
+    @property
+    def examples(self) -> int:
+        """How many examples they are to train on: windows, or the texts."""
+        return len(self.rows) if self.counts is None else len(self.counts)
+
     def labels(self, labels: np.ndarray) -> np.ndarray:
         """Labels of texts (see `targets.labels_of`) as a training set has them: those of windows, or of the texts.
 

@@ -98,3 +98,35 @@ def test_the_search_keeps_what_does_not_cancel():
 def test_nothing_to_swap():
     g = np.random.default_rng(0).normal(size=(10, 4))
     assert rearrange(g, np.array([3, 1, 0, 2])).tolist() == [0, 1, 2, 3]
+
+
+def test_the_candidates_of_a_question_share_its_gates():
+    """One gradient a question: that of its loss by a gate that all its rows have."""
+    generator = np.random.default_rng(3)
+    model = tiny_classifier(tiny_config(layers=(LayerShape(3, 5),), labels=1))
+    counts = np.array([2, 4, 3])
+    rows = [generator.integers(5, 90, size=n).astype(np.int32) for n in generator.integers(3, 12, size=counts.sum())]
+    data = TrainingSet(rows, np.array([1, 3, 0]), 0, counts=counts)
+
+    def found(data: TrainingSet) -> Scores:
+        batches = batches_of(data, batch_size=5, seed=1, device=torch.device("cpu"))
+        return gate_gradients(model, batches, row_losses("choice"))
+
+    together = found(data)
+    assert together.heads[0].shape == (3, 3) and together.units[0].shape == (3, 5)
+    down = model.encoder.layers[0].ffn.down
+    for question in range(3):
+        alone = data.select([question])
+        (batch,) = batches_of(alone, batch_size=5, seed=1, device=torch.device("cpu"))
+        weight = down.weight.detach().clone()
+        losses = []
+        for factor in (1.01, 0.99):
+            with torch.no_grad():
+                down.weight.copy_(weight)
+                down.weight[:, 2] *= factor
+                losses.append(float(row_losses("choice")(model(batch.ids, batch.mask, batch.types), batch)))
+        with torch.no_grad():
+            down.weight.copy_(weight)
+        slope = (losses[0] - losses[1]) / 0.02
+        assert any(abs(float(value) - slope) < 1e-3 + 0.02 * abs(slope) for value in together.units[0][:, 2])
+        np.testing.assert_allclose(float(found(alone).units[0][0, 2]), slope, rtol=0.02, atol=1e-3)

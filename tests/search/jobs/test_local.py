@@ -11,7 +11,12 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.compress.distil.distil import Distil
+from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
+from leanformer.ladder.operations import work_of
 from leanformer.measure.speed import SpeedSettings
+from leanformer.models.predictor import TorchPredictor
+from leanformer.models.store import write_classifier
 from leanformer.search.jobs.executor import Job, Serial
 from leanformer.search.jobs.local import JobRunner
 from leanformer.search.space.goals import FIGURES
@@ -21,8 +26,9 @@ from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED
+from leanformer.task import Task
 from tests.search.searching import space_of
-from tests.tiny import tiny_dataset
+from tests.tiny import tiny_classifier, tiny_config, tiny_dataset
 
 SPACE = """\
 goals: {maximise: quality, minimise: bytes}
@@ -108,3 +114,18 @@ def test_a_search_passes_over_what_cannot_be_run(tmp_path: Path, runner: JobRunn
         assert (trial.state == FAILED) >= impossible
         assert trial.state in (FINISHED, FAILED)
     assert study.front()
+
+
+def test_operations_of_a_question_are_those_of_all_its_candidates(tmp_path: Path, runner: JobRunner):
+    asked = [("rain", ("wet", "dry", "cold")), ("goal", ("team", "ball", "song"))]
+    task, (texts, seconds) = Task("choice", ()), zip(*asked, strict=True)
+    artifact = write_classifier(
+        tiny_classifier(tiny_config(labels=1)), tmp_path / "choice", task=task,
+        tokenizer=runner.teacher.file("tokenizer.json"), max_tokens=32, history=[],
+    )  # fmt: skip
+    dev = Examples(task, texts, (0, 1), seconds)
+    runner = replace(runner, data=Dataset(task=task, dev=dev))
+    predictor = TorchPredictor(artifact)
+    lengths = [len(row) for row in predictor.tokenize(dev.inputs)]
+    of_a_row = work_of(artifact, predictor, lengths)["flops_per_text"]
+    assert runner.counts(artifact, predictor)["flops_per_text"] == pytest.approx(3 * of_a_row)

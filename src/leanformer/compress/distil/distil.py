@@ -131,7 +131,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
         if self.freeze_embeddings:
             student.encoder.embeddings.word.requires_grad_(False)
-        settings = self.settings(context.seed, epochs=self.epochs_of(len(encoded.rows)))
+        settings = self.settings(context.seed, epochs=self.epochs_of(encoded.examples))
         identity = sha256_json([record(self, artifact), encoder_hash(student), context.data.training_hash])
         result = fit_classifier(
             student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,

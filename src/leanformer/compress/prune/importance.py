@@ -77,11 +77,11 @@ def _moved(parameter: Tensor, gradient: Tensor) -> Tensor:
 
 
 def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -> Scores:
-    """The gradient of every row's own loss with respect to the gates of heads and units.
+    """The gradient of every example's own loss with respect to the gates of heads and units.
 
-    Returns per layer `[rows, heads]` and `[rows, ffn]`, float32, rows in the order of the batches. They do not
-    depend on which rows share a batch; the gradients of a batch's mean loss, which are often taken in their place,
-    do.
+    Returns per layer `[examples, heads]` and `[examples, ffn]`, float32, in the order of the batches. They do not
+    depend on which examples share a batch; the gradients of a batch's mean loss, which are often taken in their place,
+    do. The rows of a question with candidates share its gates.
     """
     layers = _layers(model)
     collected: list[list[Tensor]] = [[] for _ in range(2 * len(layers))]
@@ -93,9 +93,17 @@ def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -
         with _gated([(place, gate) for (place, _), gate in zip(places, gates, strict=True)]):
             value = loss(model(batch.ids, batch.mask, batch.types), batch).sum()
         for kept, gradient in zip(collected, torch.autograd.grad(value, gates), strict=True):
-            kept.append(gradient.detach().squeeze(1).cpu())
+            kept.append(_per_example(gradient.detach().squeeze(1), batch).cpu())
     together = tuple(torch.cat(one) for one in collected)
     return Scores(together[: len(layers)], together[len(layers) :])
+
+
+def _per_example(gradient: Tensor, batch: Batch) -> Tensor:
+    """Gradients of rows `[rows, gates]` summed over those of each example, `[B, gates]`."""
+    if batch.counts is None:
+        return gradient
+    example = torch.repeat_interleave(torch.arange(len(batch.counts), device=gradient.device), batch.counts)
+    return gradient.new_zeros(len(batch.counts), gradient.shape[1]).index_add(0, example, gradient)
 
 
 def _layers(model: Classifier) -> list[Layer]:

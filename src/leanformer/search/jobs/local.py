@@ -15,6 +15,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.files import sha256_json
+from leanformer.inputs.kinds import input_of
 from leanformer.kept import keep, kept
 from leanformer.ladder.operations import work_of
 from leanformer.loading import open_predictor
@@ -167,10 +168,11 @@ class JobRunner:
     def counts(self, artifact: Artifact, predictor: Predictor) -> dict[str, Any]:
         """Bytes, parameters, and operations for a dev text."""
         lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
+        per_text = len(lengths) / len(self.dev) if input_of(self.dev.task).several else 1
         return {
             "bytes": artifact.bytes,
             "parameters": artifact.properties.get("parameters"),
-            "flops_per_text": work_of(artifact, predictor, lengths)["flops_per_text"],
+            "flops_per_text": work_of(artifact, predictor, lengths, per_text)["flops_per_text"],
         }
 
     def judged(self, predictor: Predictor) -> dict[str, Any]:
