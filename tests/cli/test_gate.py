@@ -201,6 +201,8 @@ def test_a_record_that_is_missing_is_refused_with_a_remedy(command: Command, kno
     status, out, err = command("gate", known, "--against", known, "--data", data)
     is_friendly(status, out, err)
     assert "cannot be told" in err and "used_texts.bin" in err
+    assert "remedy: copy the artifact again with all of its files, or recreate it; --used judges" in err
+    assert "give labelled texts" not in err, "no others would help"
     assert command("gate", known, "--against", known, "--data", data, "--used")[0] == 0
     (known / "used_texts.bin").write_bytes(record)
     assert command("gate", known, "--against", known, "--data", data)[0] == 0

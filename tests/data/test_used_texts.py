@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -100,3 +101,20 @@ def test_a_record_of_another_model_is_refused(tmp_path: Path):
     with pytest.raises(ArtifactError, match=r"not as it was written.*\n.*remedy: copy the artifact again"):
         recorded(made)
     assert inherited(made).unknown == ("model",)
+
+
+def test_a_record_outside_the_artifact_is_not_read(tmp_path: Path):
+    made = attach(tiny_artifact(tmp_path / "model"), tiny_dataset().used_texts)
+    path = made.path / USED_TEXTS
+    path.rename(tmp_path / "elsewhere.bin")
+    path.symlink_to(tmp_path / "elsewhere.bin")
+    with pytest.raises(ArtifactError, match="it lies outside the artifact"):
+        recorded(made)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ArtifactError, match="it is no file"):
+        recorded(made)
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(ArtifactError, match=r"the record of the texts .* is (missing|not as)"):
+        recorded(made)

@@ -164,3 +164,13 @@ def test_a_model_of_unknown_making_is_told_and_its_whole_splits_are_known(tmp_pa
     artifact = attach(tiny_artifact(tmp_path / "model", history=made), UsedTexts(unknown=("some-model",)))
     assert "what some-model was trained with" in earlier_use(artifact, data, "test").warnings[0]
     assert "dev split" in str(earlier_use(artifact, data, "dev").forbids)
+
+
+def test_a_record_that_cannot_be_read_has_its_own_remedy(tmp_path: Path):
+    data = tiny_dataset()
+    artifact = attach(tiny_artifact(tmp_path / "model"), data.used_texts)
+    assert earlier_use(artifact, texts_as_test("new"), "test").unreadable is None
+    (artifact.path / "used_texts.bin").unlink()
+    use = earlier_use(artifact, texts_as_test("new"), "test")
+    assert use.unreadable is not None and use.unreadable.splitlines()[0] == use.forbids
+    assert use.unreadable.splitlines()[1].startswith("  remedy: copy the artifact again")

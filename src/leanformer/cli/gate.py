@@ -148,6 +148,8 @@ def gate(
 
 def _check_fresh(use: Any, data: Any, max_used: float) -> None:
     """Raise `LeanformerError` where too much of the data was used before, or nothing else is left of it."""
+    if use.unreadable:
+        raise LeanformerError(f"{use.unreadable}; --used judges without it, and proves nothing")
     why = use.forbids
     if not why and use.share > max_used:
         why = f"{use}, more than {max_used:g} per cent, so that others are likely to be edited copies"

@@ -73,7 +73,7 @@ class UsedTexts:
             for role in ROLES
             if any(role in part for part in both)
         }
-        return UsedTexts(roles, tuple(dict.fromkeys((*self.unknown, *other.unknown)))[:_MOST_UNKNOWN][:_MOST_UNKNOWN])
+        return UsedTexts(roles, tuple(dict.fromkeys((*self.unknown, *other.unknown)))[:_MOST_UNKNOWN])
 
     def roles_of(self, examples: Examples) -> list[str | None]:
         """What each text was used for, the gravest use where there are several; None: for nothing known.
@@ -144,10 +144,15 @@ def recorded(artifact: Artifact) -> UsedTexts | None:
         return None
     path = artifact.path / USED_TEXTS
     try:
+        # An artifact may come from anywhere; it must not make us read outside its own folder, or what has no end.
+        if not path.resolve().is_relative_to(artifact.path.resolve()):
+            raise ValueError("it lies outside the artifact")
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
         if sha256_file(path) != digest:
             raise ValueError("its hash is not the one in the manifest")
         return UsedTexts.from_bytes(read_bounded(path, _MOST_RECORD_BYTES))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # of a loop of symbolic links either of the three
         why = "missing" if isinstance(error, FileNotFoundError) else f"not as it was written ({error})"
         raise ArtifactError(
             f"{path}: the record of the texts that the model was made with is {why}\n"

@@ -37,6 +37,8 @@ class Use:
         repeats: rows whose text is that of an earlier row of the split.
         forbids: why a judgement on the split proves nothing at all; None where nothing is known against it.
         warnings: what the reader must know.
+        unreadable: why a model's record cannot be read, and below it the remedy; None where it can, or there is none.
+            No other texts help, so that `forbids` says so as well.
     """
 
     n: int
@@ -45,6 +47,7 @@ class Use:
     repeats: tuple[int, ...]
     forbids: str | None
     warnings: tuple[str, ...]
+    unreadable: str | None = None
 
     @property
     def share(self) -> float:
@@ -87,12 +90,13 @@ def texts_hash(texts: Sequence[Text]) -> str:
 def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact) -> Use:
     """What `artifact`, or any of the `others`, has used the texts of the split for, by all that they record."""
     examples: Examples = getattr(data, split)
-    known, warnings, forbids = UsedTexts(), list[str](), list[str]()
+    known, warnings, forbids, unreadable = UsedTexts(), list[str](), list[str](), list[str]()
     for model in (artifact, *others):
         try:
             record = recorded(model)
         except ArtifactError as error:
-            forbids.append(f"what the model was made with cannot be told: {str(error).splitlines()[0]}")
+            unreadable.append(f"what the model was made with cannot be told: {error}")
+            forbids.append(unreadable[-1].splitlines()[0])
             continue
         if record is not None:
             known |= record
@@ -117,7 +121,7 @@ def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact
     repeats = sorted(row for rows in groups.values() for row in rows[1:])
     return Use(
         len(examples), used, reported, tuple(repeats), "; ".join(dict.fromkeys(forbids)) or None,
-        tuple(dict.fromkeys(warnings)),
+        tuple(dict.fromkeys(warnings)), unreadable[0] if unreadable else None,
     )  # fmt: skip
 
 
