@@ -11,8 +11,9 @@ import pytest
 
 from leanformer.answers.forms import score_logits
 from leanformer.data.dataset import Dataset
+from leanformer.data.used_texts import UsedTexts, attach
 from leanformer.ladder.entries import Entry
-from leanformer.ladder.ladder import measure_ladder
+from leanformer.ladder.ladder import calibrated_on, measure_ladder
 from leanformer.measure.speed import SpeedSettings
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
@@ -72,3 +73,21 @@ def test_without_train_nothing_is_claimed(tmp_path: Path, leaky: Dataset) -> Non
     report = measured(tmp_path, replace(leaky, train=None, unlabelled=None))
     assert report.data["leaks"] == {"test": None, "dev": None}
     assert all(rung.n_clean is None and rung.quality_clean is None for rung in report.rungs)
+
+
+def test_a_model_that_was_calibrated_on_test_is_named(tmp_path: Path) -> None:
+    data = tiny_dataset()
+    assert data.test is not None and data.dev is not None
+    used = UsedTexts.of(calibration=data.test.select(range(7)), dev=data.dev)
+    entries = []
+    for name, record in (("both", used), ("other", UsedTexts.of(test=data.test))):
+        artifact = attach(tiny_artifact(tmp_path / name), record)
+        entries.append(Entry(name, None, artifact, TorchPredictor(artifact), "PyTorch", True, False))
+    report = measure_ladder(
+        entries, data, title="t", metric="accuracy", threads=1, memory=False,
+        speed=SpeedSettings(rounds=1, latency_texts=2, seconds=0.001),
+    )  # fmt: skip
+    (said,) = [note for note in report.notes if "calibrate" in note]
+    assert said == "both: 7 of 60 test texts were used to calibrate it, so that its test figures may be too good"
+    (entries[0].artifact.path / "used_texts.bin").unlink()
+    assert calibrated_on(data.test, entries) == []

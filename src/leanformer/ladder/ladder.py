@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,8 @@ from leanformer.answers.forms import decide, form_of, score_logits
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.leaks import Leaks, find_leaks
-from leanformer.errors import DataError
+from leanformer.data.used_texts import recorded
+from leanformer.errors import ArtifactError, DataError
 from leanformer.inputs.kinds import input_of
 from leanformer.ladder.entries import OPENER, UNTUNED, Entry
 from leanformer.ladder.floor import over_floor
@@ -167,7 +169,7 @@ def measure_ladder(
         data=describe(data, leaks),
         price=cost,
         peak=asdict(peak),
-        notes=(*data.notes, *notes),
+        notes=(*data.notes, *notes, *calibrated_on(test, entries)),
         machine_load=timing.load,
         timing=timing.settings,
     )
@@ -235,6 +237,19 @@ def describe(data: Dataset, leaks: Mapping[str, Leaks | None]) -> dict[str, Any]
             if (examples := getattr(data, split)) is not None
         },
     }
+
+
+def calibrated_on(test: Examples, entries: Sequence[Entry]) -> list[str]:
+    """For each model that was calibrated on test texts, a sentence that says so; its figures are then too good."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        with suppress(ArtifactError):  # of a record that is lost `leanformer gate` tells
+            if (used := recorded(entry.artifact)) and (count := used.roles_of(test).count("calibration")):
+                found[entry.artifact.content_hash] = (
+                    f"{entry.name}: {count:,} of {len(test):,} test texts were used to calibrate it, so that its test "
+                    "figures may be too good"
+                )
+    return [*found.values()]
 
 
 def _labelled(data: Dataset, split: str) -> Examples:
