@@ -75,3 +75,10 @@ def test_dataset_refuses_unlabelled_train_and_another_task() -> None:
         Dataset(TASK, train=replace(EXAMPLES, labels=None))
     with pytest.raises(ValueError, match="dev examples are of another task"):
         Dataset(Task("classification", ("a", "b")), dev=EXAMPLES)
+
+
+def test_the_right_candidate_is_one_of_the_question_s_own() -> None:
+    task, pairs = Task("choice", ()), (("a", "b"), ("c", "d", "e"))
+    assert Examples(task, ("q", "r"), (1, 2), pairs).targets.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="label 2 is not the number, from 0, of one of 2 candidates"):
+        Examples(task, ("q", "r"), (2, 2), pairs)

@@ -52,6 +52,10 @@ class Examples:
             raise ValueError(f"{len(self.languages)} languages for {len(self.texts)} texts")
         if self.pairs is None and input_of(self.task).seconds:
             raise ValueError(f"examples of a {self.task.kind} task need second texts")
+        if self.labels is not None and self.pairs is not None and input_of(self.task).several:
+            for label, choices in zip(self.labels, self.pairs, strict=True):
+                if not isinstance(label, int) or label >= len(choices):
+                    raise ValueError(f"label {label} is not the number, from 0, of one of {len(choices)} candidates")
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -159,3 +159,22 @@ def test_cells_that_are_no_list_are_refused_with_their_line(cell: str, tmp_path:
     path = write_lines(tmp_path / "train.jsonl", [QUESTION | {"choices": "[0] wet|[1] dry"}] * 2)
     train = open_dataset(path, kind="choice").train
     assert train is not None and train.inputs[0] == ("it rained", ("[0] wet", "[1] dry"))
+
+
+def test_a_header_may_hold_candidates_that_are_not_asked_for(tmp_path: Path) -> None:
+    header = ["question", "passage", "choice1", "choice2", "label"]
+    assert lacking_columns(header, form_of_kind("pair")) == [] == lacking_columns(header, form_of_kind("choice"))
+    path = tmp_path / "train.csv"
+    path.write_text(",".join(header) + "\nq,p,a,b,x\nr,s,c,d,y\n", encoding="utf-8")
+    train = open_dataset(path, kind="pair").train
+    assert train is not None and train.inputs == (("q", "p"), ("r", "s"))
+    (first, _) = read_asked(path, Task("pair", ("x", "y")))
+    assert first.question == ("q", "p")
+
+
+def test_two_columns_of_candidates_with_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text("text,choice1,choice2,choice2,label\nq,a,b,c,0\nr,d,e,f,0\n", encoding="utf-8")
+    with pytest.raises(DataError, match="two columns are named 'choice2'"):
+        open_dataset(path)
+    assert open_dataset(path, kind="classification").task.kind == "classification"

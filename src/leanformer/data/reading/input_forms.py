@@ -91,8 +91,11 @@ def input_of_second(second: Second) -> str:
 
 def lacking_columns(names: Iterable[str], form: InputForm) -> list[str]:
     """Columns of the form that a header lacks, under our name or a well-known one."""
-    there = with_our_names(dict.fromkeys(names))
-    return [column for column in form.columns if column not in there]
+    header: dict[str, Any] = dict.fromkeys(names)
+    # Where no candidates are asked for they may be there, too, and are columns like any others.
+    headers = [header] if form.kind else [header, without_candidates(header)]
+    found = [with_our_names(each) for each in headers]
+    return min(([column for column in form.columns if column not in there] for there in found), key=len)
 
 
 def _pair_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -175,10 +178,15 @@ def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return ours
 
 
+def candidate_columns(names: Iterable[Any]) -> list[str]:
+    """Those of the names under which candidates stand."""
+    return [str(name) for name in names if name == "choices" or _NUMBERED.fullmatch(str(name))]
+
+
 def name_candidates(names: Iterable[Any]) -> bool:
     """Whether columns of these names hold candidates."""
-    found = [str(name) for name in names]
-    return "choices" in found or sum(_NUMBERED.fullmatch(name) is not None for name in found) >= FEWEST
+    found = candidate_columns(names)
+    return "choices" in found or len(found) >= FEWEST
 
 
 def without_candidates(record: Mapping[str, Any]) -> dict[str, Any]:

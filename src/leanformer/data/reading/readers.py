@@ -15,7 +15,7 @@ from leanformer.data.reading.decoding import decode_lines
 from leanformer.data.reading.encodings import other_kind
 from leanformer.data.reading.exports import ExportError, as_record, is_set_aside
 from leanformer.data.reading.fields import missing_column
-from leanformer.data.reading.input_forms import PAIR_NAMES, form_of_kind, lacking_columns
+from leanformer.data.reading.input_forms import PAIR_NAMES, candidate_columns, form_of_kind, lacking_columns
 from leanformer.data.reading.rows import build_row
 from leanformer.data.reading.settling import settle
 from leanformer.data.reading.sheets import Sheet, as_row, without_labels
@@ -241,6 +241,7 @@ def _check_header(header: list[str], kind: str | None, path: Path, line: int) ->
                 remedy="write word and tag with a tab between and a blank line after each sentence, in a .conll file",
             )  # fmt: skip
         raise missing_column(key, header, path=path, line=line, what="column")
-    for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names)):
+    candidates = candidate_columns(header) if kind is None or form_of_kind(kind).kind else []
+    for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names), *candidates):
         if header.count(key) > 1:
             raise DataError(f"two columns are named {key!r}", path=path, line=line, remedy="rename one of them")
