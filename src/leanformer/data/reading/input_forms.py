@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from leanformer.data.reading.cells import parse_list
@@ -163,7 +164,8 @@ def _choices_question(second: Second) -> tuple[str, str] | None:
 
 def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """`choice1`, `choice2`, ... as `choices`; the text is what stands under `text` or `premise`, and `question`."""
-    numbered = {int(found[1]): name for name in record if (found := _NUMBERED.fullmatch(str(name)))}
+    columns = candidate_columns(tuple(record))
+    numbered = {int(found[1]): name for name in columns if (found := _NUMBERED.fullmatch(name))}
     if "choices" not in record and len(numbered) < FEWEST:
         return None
     texts = [record[name] for name in _TEXTS if name in record]
@@ -178,20 +180,22 @@ def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
     return ours
 
 
-def candidate_columns(names: Iterable[Any]) -> list[str]:
+@lru_cache(maxsize=256)
+def candidate_columns(names: tuple[Any, ...]) -> tuple[str, ...]:
     """Those of the names under which candidates stand."""
-    return [str(name) for name in names if name == "choices" or _NUMBERED.fullmatch(str(name))]
+    return tuple(name for name in names if isinstance(name, str) and (name == "choices" or _NUMBERED.fullmatch(name)))
 
 
 def name_candidates(names: Iterable[Any]) -> bool:
     """Whether columns of these names hold candidates."""
-    found = candidate_columns(names)
+    found = candidate_columns(tuple(names))
     return "choices" in found or len(found) >= FEWEST
 
 
 def without_candidates(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without columns that hold candidates."""
-    return {name: value for name, value in record.items() if name != "choices" and not _NUMBERED.fullmatch(str(name))}
+    columns = candidate_columns(tuple(record))
+    return {name: value for name, value in record.items() if name not in columns}
 
 
 def _has_choices(record: Mapping[str, Any]) -> bool:

@@ -241,7 +241,7 @@ def _check_header(header: list[str], kind: str | None, path: Path, line: int) ->
                 remedy="write word and tag with a tab between and a blank line after each sentence, in a .conll file",
             )  # fmt: skip
         raise missing_column(key, header, path=path, line=line, what="column")
-    candidates = candidate_columns(header) if kind is None or form_of_kind(kind).kind else []
+    candidates = candidate_columns(tuple(header)) if kind is None or form_of_kind(kind).kind else ()
     for key in ("text", "text_pair", "label", "labels", *(name for names in PAIR_NAMES for name in names), *candidates):
         if header.count(key) > 1:
             raise DataError(f"two columns are named {key!r}", path=path, line=line, remedy="rename one of them")

@@ -110,11 +110,13 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
 
 def _only_kind(sheets: Sequence[Sheet]) -> str | None:
     """The only kind of task that has inputs such as those of all records; None where there is not one."""
-    records = [with_our_names(record) for _, _, record in rows_of(sheets)]
+    records = rows_of(sheets)
     if not records or any(sheet.rows for sheet in sheets):
         return None
     forms = [form for form in INPUT_FORMS.values() if form.kind is not None]
-    return next((form.kind for form in forms if all(form.is_there(record) for record in records)), None)
+    return next(
+        (form.kind for form in forms if all(form.is_there(with_our_names(record)) for _, _, record in records)), None
+    )
 
 
 def _is_of_words(sheet: Sheet) -> bool:
