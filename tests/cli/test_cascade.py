@@ -165,3 +165,14 @@ def test_used_rows_make_no_promise_and_a_few_are_left_out(
         assert status == 1 and "texts were used before" in err
     member = recorded(open_artifact(made.path / "members" / "0"))
     assert member is not None and set(member.roles) == {"train", "unlabelled", "dev"}
+
+
+def test_a_record_that_is_gone_makes_no_promise_and_says_what_helps(
+    command: Command, members: list[Artifact], folder: Path, tmp_path: Path
+):
+    shutil.copytree(members[0].path, tmp_path / "small")
+    small = attach(open_artifact(tmp_path / "small"), tiny_dataset().used_texts)
+    (small.path / "used_texts.bin").unlink()
+    status, _, err = command("cascade", small.path, members[1].path, "--data", folder, "--forecast", *LOOSE)
+    assert status == 0 and "no promise: what the model was made with cannot be told" in err
+    assert "(copy the artifact again with all of its files, or recreate it)" in err and "give a file" not in err

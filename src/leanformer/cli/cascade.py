@@ -161,10 +161,10 @@ def _warnings(use: Any, no_promise: str | None, dataset: Any, on: str) -> list[s
     """What is known against the rows: the models may have been made or chosen with them."""
     lines = [note for note in dataset.notes if f"{on} texts are also in train" in note]
     if no_promise is not None:
-        lines.append(
-            f"no promise: {no_promise}; the models may be better on them than on new texts (give a file of labelled "
-            "rows that no model was made or chosen with as --data)"
-        )
+        remedy = "give a file of labelled rows that no model was made or chosen with as --data"
+        if use.unreadable:  # which no other rows would help
+            remedy = use.unreadable.partition("remedy: ")[2]
+        lines.append(f"no promise: {no_promise}; the models may be better on them than on new texts ({remedy})")
     elif use.used:
         lines.append(f"{use}; they are left out of the calibration")
     if use.repeats and no_promise is None:
