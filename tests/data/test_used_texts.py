@@ -70,6 +70,7 @@ def test_what_is_written_is_read_again():
         lambda content: content.replace(b'"train"', b'"taste"'),
         lambda content: content.replace(b'texts": 1', b'texts": 9'),
         lambda content: b"",
+        lambda content: content.replace(b"{", b"{" + b" " * (8 << 20), 1),
     ],
 )
 def test_damage_is_seen(damage):

@@ -38,6 +38,7 @@ PROPERTY = "used_texts"
 _KEY, _VERSION = "leanformer_used_texts", 1
 _HASH = np.dtype("<u8")
 _MOST_RECORD_BYTES = 8 << 30
+_MOST_LINE_BYTES = 8 << 20
 _MOST_UNKNOWN = 1000
 _SCHEMA = fields(
     {
@@ -105,6 +106,8 @@ class UsedTexts:
     def from_bytes(cls, content: bytes) -> UsedTexts:
         """Raises `ValueError` for what `to_bytes` did not write, or was damaged."""
         line, _, payload = content.partition(b"\n")
+        if len(line) > _MOST_LINE_BYTES:
+            raise ValueError(f"its first line has more than {_MOST_LINE_BYTES:,} bytes")
         value = parse_json(line)
         _SCHEMA(value, "record")
         if unknown := [role for role in value["roles"] if role not in ROLES]:
