@@ -24,6 +24,7 @@ from benchmarks.xtremedistil.multilingual import LARGE, open_corpus
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.examples import Examples
 from leanformer.data.leaks import NEARLY, find_leaks
+from leanformer.data.overlap import count_contained, normalise_all
 from leanformer.files import write_json
 from leanformer.strict_json import read_json
 
@@ -57,6 +58,21 @@ def drawn(name: str, languages: tuple[str, ...] | None, own: int, each: int, tra
     return counted(data, what) | {"repeats_removed": corpus.repeats}
 
 
+def drawn_before(name: str, languages: tuple[str, ...], own: int, each: int, transfer: int) -> dict[str, Any]:
+    """A corpus as older tables drew from it, with its repeats: who shares sentences with whom."""
+    corpus = open_corpus(name, languages, own, keep_repeats=True)
+    test, teachers, students = (
+        normalise_all(part.texts) for part in (corpus.split("test", each), corpus.teachers(), corpus.transfer(transfer))
+    )
+    return {
+        "n": len(test), "in_teacher": count_contained(test, teachers), "in_transfer": count_contained(test, students),
+        "exact": count_contained(test, [*teachers, *students]),
+        "transfer_in_teacher": count_contained(students, teachers),
+        "rows": {"train": len(teachers), "unlabelled": len(students)},
+        "what": f"test of {len(corpus.languages)} languages with the sentences of older tables",
+    }  # fmt: skip
+
+
 def as_it_is(name: str, languages: tuple[str, ...]) -> dict[str, Any]:
     """The files of a corpus, whole: test of all languages with train of all."""
     parts = [open_dataset(str(data_folder(name) / language), kind="tokens") for language in languages]
@@ -78,6 +94,7 @@ SETS: dict[str, Callable[[], dict[str, Any]]] = {
     "snips": partial(texts, "snips", {}),
     "wikiann": partial(drawn, "wikiann", LARGE, 8000, 1000, 50_000),
     "wikiann, as the files are": partial(as_it_is, "wikiann", LARGE),
+    "wikiann, as drawn before": partial(drawn_before, "wikiann", LARGE, 8000, 1000, 50_000),
     "masakhaner2": partial(drawn, "masakhaner2", None, 500, 400, 10_000),
 }
 
@@ -92,7 +109,8 @@ def main() -> None:
     sets = dict(read_json(given.output)["sets"]) if given.output.is_file() else {}
     for name in given.sets or SETS:
         sets[name] = row = SETS[name]()
-        print(f"{name}: {row['exact']:,} of {row['n']:,} in train, {row['near']:,} nearly ({row['what']})", flush=True)
+        nearly = f", {row['near']:,} nearly" if "near" in row else ""
+        print(f"{name}: {row['exact']:,} of {row['n']:,} in train{nearly} ({row['what']})", flush=True)
         ordered = {known: sets[known] for known in SETS if known in sets}
         about = {"command": "python -m benchmarks.leaks", "nearly": NEARLY}
         write_json(given.output, {**about, "sets": ordered, **provenance()})

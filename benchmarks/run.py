@@ -48,6 +48,7 @@ COMMANDS = (
     (12, "ladders.energy sst2"),
     (2, "ladders.ship_gate"),
     (1, "ladders.gate_reuse"),
+    (20, "ladders.busy"),
     (10, "ladders.cascade sst2"),
     (15, "peers.run sst2"),
     (10, "runtime.run"),
@@ -73,8 +74,8 @@ COMMANDS = (
     (38, "xtremedistil.run strategies --transfer 50000 --epochs 1 --seeds 13 14 15 --vocabulary cased "
          "--strategies D4.1 D4.2"),
     (12, "xtremedistil.run sizes --transfer 50000 --epochs 1 --strategies D3.2 --timed 500"),
-    (12, "xtremedistil.run sizes --transfer 50000 --epochs 1 --strategies D4.2 --timed 500 --vocabulary cased "
-         "--sizes 10x25 25x50 50x100 50x200 100x200"),
+    (30, "xtremedistil.run sizes --transfer 50000 --epochs 1 --strategies D4.2 --seeds 13 14 15 --timed 500 "
+         "--vocabulary cased --sizes 10x25 25x50 50x100 50x200 100x200"),
     (12, "xtremedistil.run low_resource --transfer 1000 10000 --epochs 3 --strategies D3.2"),
     (13, "xtremedistil.run low_resource --transfer 50000 --epochs 1 --strategies D3.2"),
     (31, "xtremedistil.run starts --transfer 10000 --epochs 3 --seeds 13 --strategies D3.1"),

@@ -85,13 +85,16 @@ class Corpus:
         return Examples(self.task, tuple(texts), tuple(labels), source=split, languages=tuple(languages))
 
 
-def open_corpus(name: str, languages: tuple[str, ...] | None, own: int, unseen: Collection[str] = ()) -> Corpus:
+def open_corpus(
+    name: str, languages: tuple[str, ...] | None, own: int, unseen: Collection[str] = (), *, keep_repeats: bool = False
+) -> Corpus:
     """A corpus below $LEANFORMER_DATA, a sub-folder a language, without its repeats.
 
     Args:
         languages: None takes all that have the three splits.
         own: sentences of each language that are the teacher's, at most half of them.
         unseen: normalised sentences of another corpus, removed from dev and train: students are tested on them.
+        keep_repeats: whether to leave the files as they are, as older tables did.
     """
     root = Path(os.environ.get("LEANFORMER_DATA", ""), name)
     if not os.environ.get("LEANFORMER_DATA") or not root.is_dir():
@@ -104,7 +107,9 @@ def open_corpus(name: str, languages: tuple[str, ...] | None, own: int, unseen: 
     parts = {one: open_dataset(str(root / one), kind="tokens") for one in chosen}
     types = sorted({kind for part in parts.values() for kind in types_of(part.task.labels)})
     task = Task("tokens", tag_names(types))
-    parts, repeats = without_repeats(parts, unseen)
+    repeats = dict[str, int]()
+    if not keep_repeats:
+        parts, repeats = without_repeats(parts, unseen)
     sizes = {language: len(part.train or ()) for language, part in parts.items()}
     return Corpus(name, task, parts, {language: min(own, size // 2) for language, size in sizes.items()}, repeats)
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
 from leanformer.inputs.checks import EMPTY_REMEDY, check_visible, is_texts, no_text, refuse_candidates
-from leanformer.inputs.input import Input
-from leanformer.task import Text
+from leanformer.inputs.single import Single
 
 
-class Words(Input):
-    """A string, or a list of strings."""
-
-    @property
-    def samples(self) -> Sequence[Text]:
-        return ["a text", "another one", "third"]
+class Words(Single):
+    """A string, or a list of strings; joined, it is read as a single text."""
 
     def check(self, question: Any, name: str) -> None:
         if isinstance(question, str):
@@ -29,9 +23,6 @@ class Words(Input):
             raise DataError(f"{name} has no words", remedy=EMPTY_REMEDY)
         for number, word in enumerate(question, start=1):
             check_visible(word, f"{name}: its word {number}")
-
-    def rows(self, text: Text) -> Sequence[Text]:
-        return [text]
 
 
 WORDS = Words(

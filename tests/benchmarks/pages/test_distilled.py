@@ -126,7 +126,15 @@ def test_sizes_are_told_with_what_they_keep(tmp_path: Path) -> None:
     assert "keeps 87.5 % of the teacher's mean entity F1 (70.0 of 80.0 on test, n = 40) at 30 times" in short
     assert "10 times as fast for one sentence (0.30 ms)" in short
     leaked = [cell(65), {name: value for name, value in cell(66, embedding=9).items() if name != "f1_clean"}]
-    assert "**Leaked**" in made(tmp_path, sizes={"cells": leaked, "speeds": [far, near]})
+    text = made(tmp_path, sizes={"cells": leaked, "speeds": [far, near]})
+    assert "**Leaked**" in text and "are older" in text and "among the teacher's" not in text
+    counts = {"n": 80, "in_transfer": 6, "in_teacher": 7, "exact": 9, "transfer_in_teacher": 5}
+    row = counts | {"near": 9, "rows": {"train": 640, "unlabelled": 500}}
+    write_json(tmp_path / "leaks.json", {"sets": {"wikiann, as drawn before": row}})
+    told = " ".join(made(tmp_path).split())
+    assert (
+        "80 test sentences then, 6 are also among the 500 transfer sentences and 7 among the teacher's 640 (9" in told
+    )
     assert "not yet again without them" in in_short(tmp_path) and "87.5" not in in_short(tmp_path)
     assert "Leaked" not in line and "are older" not in line
     worse = timed(**{"50x100_fp32": graph(50.0)})
