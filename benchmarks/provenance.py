@@ -1,27 +1,26 @@
 """What stands beside every figure: its commit, what the sources were like, and how busy the machine was meanwhile.
 
-    python -m benchmarks.provenance      adds the sources of their commit to results that name a commit alone
+    python -m benchmarks.provenance      tells the sources of all results anew, from their commits
 
-The sources are told as a hash for each part of the project, of its code without comments and docstrings. A page
-compares them with the code that is there (`pages/outdated.py`), for which no history of the repository is needed.
+The sources are told as a hash for each part of the project, of what its code does (`canonical.py`). A page compares
+them with the code that is there (`pages/outdated.py`), for which no history of the repository is needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import io
 import json
 import os
 import subprocess
 import tarfile
-import tokenize
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from benchmarks.canonical import canonical
 from benchmarks.paths import RESULTS, ROOT, commit
 from leanformer.files import write_json
 from leanformer.machine import fingerprint
@@ -83,21 +82,6 @@ def watch() -> LoadWatch:
 _AT_START = watch()
 
 
-def code(text: str) -> str:
-    """Python source without comments, docstrings and blank lines: what can change a figure."""
-    lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and type(first.value.value) is str:
-                lines[first.lineno - 1 : first.end_lineno] = [""] * (first.end_lineno - first.lineno + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
-
-
 def hashes(files: Mapping[str, Callable[[], str]]) -> dict[str, str]:
     """A hash for each of `PARTS`, of files given as path below the root -> its text."""
     found = {}
@@ -106,7 +90,7 @@ def hashes(files: Mapping[str, Callable[[], str]]) -> dict[str, str]:
         for path in sorted(files):
             if path.endswith(_CODE) and any(path == place or path.startswith(f"{place}/") for place in places):
                 text = files[path]()
-                digest.update(f"{path}\n{code(text) if path.endswith('.py') else text}\n".encode())
+                digest.update(f"{path}\n{canonical(text) if path.endswith('.py') else text}\n".encode())
         found[part] = digest.hexdigest()[:12]
     return found
 
@@ -167,18 +151,22 @@ def main() -> None:
     known: dict[str, dict[str, str] | None] = {}
     for path in sorted(RESULTS.rglob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
-        added = 0
+        changed = 0
         for part in each_with_commit(result):
+            if "sources" not in part:
+                continue
             name = str(part["commit"])
-            if "sources" not in part and known.setdefault(name, sources_at(name)) is not None:
+            if name not in known:
+                known[name] = sources_at(name)
+            if known[name] not in (None, part["sources"]):
                 part["sources"] = known[name]
-                added += 1
-        if added:
+                changed += 1
+        if changed:
             write_json(path, result)
-            print(f"{path.relative_to(ROOT)}: sources added to {added}")
+            print(f"{path.relative_to(ROOT)}: sources of {changed} told anew")
     for name, found in known.items():
         if found is None:
-            print(f"{name}: not a commit of this repository alone, so its sources stay unknown")
+            print(f"{name}: not a commit of this repository alone, so its sources stay as they are")
 
 
 if __name__ == "__main__":
