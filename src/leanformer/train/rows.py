@@ -49,7 +49,7 @@ class Slots:
 
         Answers rise from row to row; those of no row (words that the tokenizer drops) go with what stands before them.
         """
-        begins = [int(one[0]) if len(one) else self.answers for one in self.of_row]
+        begins = [int(answers[0]) if len(answers) else self.answers for answers in self.of_row]
         nearest = np.minimum.accumulate([*begins, self.answers][::-1])[::-1]
         return np.array([0, *(nearest[row] for row in rows[1:]), self.answers], dtype=np.int64)
 
@@ -87,9 +87,9 @@ class Encoded:
             return labels
         rows = []
         for tags, each in zip(labels, self.windows, strict=True):
-            for one in each:
-                row = np.full(len(one.ids), NOT_ASKED, dtype=np.int64)
-                row[one.places] = tags[one.words]
+            for window in each:
+                row = np.full(len(window.ids), NOT_ASKED, dtype=np.int64)
+                row[window.places] = tags[window.words]
                 rows.append(row)
         return ragged(rows)
 
@@ -121,8 +121,10 @@ class Encoded:
             return Slots(len(self.rows), [np.array([row]) for row in range(len(self.rows))], None)
         counts = [len(words_of(str(text))) for text in self.texts]
         starts = np.cumsum([0, *counts])
-        pairs = [(start, one) for start, each in zip(starts, self.windows, strict=False) for one in each]
-        return Slots(int(starts[-1]), [start + one.words for start, one in pairs], [one.places for _, one in pairs])
+        pairs = [(start, window) for start, each in zip(starts, self.windows, strict=False) for window in each]
+        return Slots(
+            int(starts[-1]), [start + window.words for start, window in pairs], [window.places for _, window in pairs]
+        )
 
     def per_text(self, logits: np.ndarray) -> np.ndarray:
         """Logits of all answers, `[answers, outputs]`, by text: a ragged array where a text has several."""
@@ -136,7 +138,7 @@ class Encoded:
         if self.windows is None:
             return logits if self.counts is None else flat(logits)[:, None]
         pairs = zip(logits, self.windows, strict=True)
-        return ragged([values[one.words] for values, each in pairs for one in each])
+        return ragged([values[window.words] for values, each in pairs for window in each])
 
     def logits(self, score: Score) -> np.ndarray:
         """A model's logits of the texts, as `predictor.logits` has them."""
@@ -175,10 +177,10 @@ def paired(student: Encoded, teacher: Encoded) -> Pairs:
     for row, places in enumerate(slots.places):
         at[slots.of_row[row]] = starts[row] + places
     theirs = [at[answers] for answers in own.of_row]
-    known = [one >= 0 for one in theirs]
+    known = [positions >= 0 for positions in theirs]
     return Pairs(
         [places[there] for places, there in zip(own.places, known, strict=True)],
-        [one[there] for one, there in zip(theirs, known, strict=True)],
+        [positions[there] for positions, there in zip(theirs, known, strict=True)],
     )
 
 
@@ -188,7 +190,7 @@ def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
         rows, counts = rows_of(task, texts)
         return Encoded(task, texts, tokenizer.encode(rows), None, counts)
     windows = SentenceTokenizer(tokenizer.path, tokenizer.max_tokens).windows([str(text) for text in texts])
-    return Encoded(task, texts, [one.ids for each in windows for one in each], windows)
+    return Encoded(task, texts, [window.ids for each in windows for window in each], windows)
 
 
 def training_set(

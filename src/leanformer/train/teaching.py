@@ -56,7 +56,9 @@ class Teaching:
         self._model = read_model(teacher) if about["hidden"] or about["attention"] else None
         layers = () if self._model is None else self._model.config.layers
         self.heads = {i: layers[i].heads for i in about["attention"]}
-        self._tokens, self._squares = (np.concatenate([[0], np.cumsum(one)]) for one in (self.lengths, self.lengths**2))
+        self._tokens, self._squares = (
+            np.concatenate([[0], np.cumsum(counts)]) for counts in (self.lengths, self.lengths**2)
+        )
         self.layouts = self._layouts(about)
 
     def _layouts(self, about: Mapping[str, Any]) -> dict[str, Layout]:

@@ -68,7 +68,7 @@ def choose_layers(
     layers = tuple(range(depth))
     while len(layers) > keep:
         smaller = [layers[:i] + layers[i + 1 :] for i in range(len(layers))]
-        distances = [_distance(teacher, one, score, reference, answer) for one in smaller]
+        distances = [_distance(teacher, subset, score, reference, answer) for subset in smaller]
         layers = smaller[int(np.argmin(distances))]
     how = f"found by dropping one at a time, {LOSSES[answer].distance} {min(distances):.3f}"
     say(f"layers {_shown(layers)} of {depth}: {how}")
@@ -91,7 +91,7 @@ def answer_distance(logits: np.ndarray, reference: np.ndarray, answer: str) -> f
 
     The soft loss of distillation less its least value, which is the teacher's own.
     """
-    ours, theirs = (torch.from_numpy(one.astype(np.float64)) for one in (logits, reference))
+    ours, theirs = (torch.from_numpy(values.astype(np.float64)) for values in (logits, reference))
     soft = LOSSES[answer].soft
     return float((soft(ours, theirs, 1.0) - soft(theirs, theirs, 1.0)).mean())
 

@@ -121,8 +121,8 @@ def trial_distances(
         return {options[0]: 0.0}
     teacher, device = context.artifacts["teacher"], device_of(context.device)
     outputs, answers = (
-        teacher_outputs(teacher, one, cache=context.cache, device=context.device, warn=context.say)
-        for one in (texts, dev_texts)
+        teacher_outputs(teacher, split, cache=context.cache, device=context.device, warn=context.say)
+        for split in (texts, dev_texts)
     )
 
     def table(logits: np.ndarray) -> torch.Tensor:

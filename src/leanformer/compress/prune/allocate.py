@@ -52,8 +52,8 @@ def allocate(
     step = _step(extra, budget - smallest + slack)
     steps = int((budget - smallest + slack) / step) if step else 0
     worth = [np.concatenate([[0.0], np.cumsum(np.sort(scores)[::-1])])[counts] for counts, scores, _ in choices]
-    picked = _knapsack([np.ceil(one / step - 1e-9).astype(np.int64) if step else one.astype(np.int64)
-                        for one in extra], worth, steps)  # fmt: skip
+    picked = _knapsack([np.ceil(prices / step - 1e-9).astype(np.int64) if step else prices.astype(np.int64)
+                        for prices in extra], worth, steps)  # fmt: skip
     kept = [int(counts[i]) for (counts, _, _), i in zip(choices, picked, strict=True)]
     return tuple(Widths(h, u) for h, u in zip(kept[: len(heads)], kept[len(heads) :], strict=True))
 
@@ -68,7 +68,7 @@ def _step(extra: Sequence[np.ndarray], room: float) -> float:
     if room <= 0 or not together.any():
         return 0.0
     if np.array_equal(together, np.rint(together)):
-        divisor = math.gcd(*(int(one) for one in together))
+        divisor = math.gcd(*(int(cost) for cost in together))
         if room / divisor <= _MOST_STEPS:
             return float(divisor)
     return min(room, float(together.sum())) / _MOST_STEPS

@@ -41,7 +41,7 @@ class CostTable:
     def of(self, layers: Sequence[LayerShape | Widths]) -> float:
         """The cost of these layers, as many as the table has."""
         parts = zip(self.heads, self.units, layers, strict=True)
-        return self.fixed + float(sum(heads[one.heads] + units[one.ffn] for heads, units, one in parts))
+        return self.fixed + float(sum(heads[layer.heads] + units[layer.ffn] for heads, units, layer in parts))
 
     @property
     def full(self) -> float:

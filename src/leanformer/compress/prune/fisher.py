@@ -39,7 +39,7 @@ def search(
     Raises `RecipeError` when no shape is cheap enough.
     """
     diagonal = fisher_diagonal(gradients)
-    heads, units = ([one.numpy() for one in kind] for kind in (diagonal.heads, diagonal.units))
+    heads, units = ([squares.numpy() for squares in kind] for kind in (diagonal.heads, diagonal.units))
     shape = allocate(heads, units, costs, budget, multiple=multiple)
 
     def kept(scores: np.ndarray, found: Tensor, count: int) -> Tensor:
@@ -47,8 +47,8 @@ def search(
         return torch.from_numpy(rearrange(found.numpy(), best))
 
     return (
-        [kept(s, g, one.heads) for s, g, one in zip(heads, gradients.heads, shape, strict=True)],
-        [kept(s, g, one.ffn) for s, g, one in zip(units, gradients.units, shape, strict=True)],
+        [kept(s, g, widths.heads) for s, g, widths in zip(heads, gradients.heads, shape, strict=True)],
+        [kept(s, g, widths.ffn) for s, g, widths in zip(units, gradients.units, shape, strict=True)],
     )
 
 
@@ -73,7 +73,7 @@ def rearrange(gradients: np.ndarray, kept: np.ndarray) -> np.ndarray:
     tolerance = 1e-12 * float(diagonal.sum())
     for _ in range(_MOST_PASSES):
         swaps = 0
-        for i in sorted(np.flatnonzero(pruned), key=lambda one: -diagonal[one]):
+        for i in sorted(np.flatnonzero(pruned), key=lambda gate: -diagonal[gate]):
             others = np.flatnonzero(~pruned)
             # The change of p' F p when i is kept and j is pruned.
             change = diagonal[i] - 2 * joint[i] + diagonal[others] + 2 * joint[others] - 2 * information[i, others]

@@ -55,11 +55,11 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
         gates = [torch.ones(layer.attention.heads, device=batch.ids.device, requires_grad=True) for layer in layers]
         with _gated([(layer.attention.output, gate) for layer, gate in zip(layers, gates, strict=True)]):
             value = loss(model(batch.ids, batch.mask, batch.types), batch).mean()
-        found = iter(torch.autograd.grad(value, [*gates, *(one for each in rows for one in each)]))
+        found = iter(torch.autograd.grad(value, [*gates, *(parameter for each in rows for parameter in each)]))
         for score in heads:
             score += next(found).detach().cpu().double().abs()
         for score, each in zip(units, rows, strict=True):
-            score += torch.stack([_moved(one, next(found)) for one in each]).sum(dim=0).abs().cpu()
+            score += torch.stack([_moved(parameter, next(found)) for parameter in each]).sum(dim=0).abs().cpu()
     scale = 1 / max(tokens, 1)
     normed = tuple(head / head.norm().clamp_min(1e-30) for head in heads)
     return Scores(normed, tuple(unit * scale for unit in units))
@@ -67,7 +67,7 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
 
 def _incoming(ffn: FeedForward) -> list[Tensor]:
     """The weights and biases, `[units, H]` and `[units]`, that make what goes into the activation, and into a gate."""
-    return [one for each in ffn.incoming for one in (each.weight, each.bias) if one is not None]
+    return [parameter for each in ffn.incoming for parameter in (each.weight, each.bias) if parameter is not None]
 
 
 def _moved(parameter: Tensor, gradient: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -
             value = loss(model(batch.ids, batch.mask, batch.types), batch).sum()
         for kept, gradient in zip(collected, torch.autograd.grad(value, gates), strict=True):
             kept.append(_per_example(gradient.detach().squeeze(1), batch).cpu())
-    together = tuple(torch.cat(one) for one in collected)
+    together = tuple(torch.cat(parts) for parts in collected)
     return Scores(together[: len(layers)], together[len(layers) :])
 
 

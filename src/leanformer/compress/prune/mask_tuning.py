@@ -128,7 +128,7 @@ def tune(
             assert isinstance(ours, Layer)
             counted = [batch.mask.bool() for batch in batches]
             if i == depth - 1 and pruned.config.head.pooling == "first":
-                counted = [_first(one) for one in counted]
+                counted = [_first(mask) for mask in counted]
             before = after = 0.0
             for block, place, groups in (
                 ("attention", ours.attention.output, ours.attention.heads),

@@ -126,7 +126,7 @@ class Prune(Make):
 
         if self.heads is None and self.ffn is None:
             worth = worth_their_cost(scores, costs)
-            heads, units = ([one.numpy() for one in kind] for kind in (worth.heads, worth.units))
+            heads, units = ([worths.numpy() for worths in kind] for kind in (worth.heads, worth.units))
             return allocate(heads, units, costs, self._budget.limit(costs), multiple=self.multiple)
         for i, layer in enumerate(config.layers):
             for wanted, there, what in ((self.heads, layer.heads, "heads"), (self.ffn, layer.ffn, "ffn")):

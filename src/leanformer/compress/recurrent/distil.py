@@ -137,7 +137,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
             f"{after} {'pieces of its own' if start.renumbered is None else f'of {before} pieces'}"
         )
         follows = layer is not None or needs(self.strategy, "logits")
-        train, judged = (self._rows(one, artifact, context, start, layer, follows) for one in (pool, judges))
+        train, judged = (self._rows(split, artifact, context, start, layer, follows) for split in (pool, judges))
         settings = self.settings(context.seed, weight_decay=0.0, precision="fp32", schedule="cosine")
         judge = Judge(model, dev, tokenizer, device, *([] if chain is None else [chain.learnt]))
         # What the strategy is, its stages tell; those that strategies have in common are fitted once.
@@ -234,7 +234,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         if self.language is None:
             return examples
         known = examples.languages or ()
-        return examples.select(i for i, one in enumerate(known) if one == self.language)
+        return examples.select(i for i, language in enumerate(known) if language == self.language)
 
     def _rows(
         self, pool: TextPool, artifact: Artifact, context: Context, start: Start, layer: int | None, follows: bool

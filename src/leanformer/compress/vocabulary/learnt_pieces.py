@@ -33,7 +33,7 @@ def learn_pieces(texts: Sequence[str], count: int, *, cased: bool) -> RustTokeni
     trained.train_from_iterator(texts, trainer)
     made = _bert(models.WordPiece(trained.get_vocab(), unk_token="[UNK]"), cased)
     made.add_special_tokens(list(SPECIAL))
-    made.post_processor = processors.BertProcessing(*((one, SPECIAL.index(one)) for one in ("[SEP]", "[CLS]")))
+    made.post_processor = processors.BertProcessing(*((token, SPECIAL.index(token)) for token in ("[SEP]", "[CLS]")))
     return made
 
 
@@ -53,16 +53,20 @@ def _characters(tokenizer: RustTokenizer, texts: Sequence[str], most: int) -> li
     for text in texts:
         for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)):
             each.update(word)
-    order = sorted(each, key=lambda one: (-each[one], one))
-    order += [one for one in _ASCII if one not in each and tokenizer.normalizer.normalize_str(one) == one]
+    order = sorted(each, key=lambda character: (-each[character], character))
+    order += [
+        character
+        for character in _ASCII
+        if character not in each and tokenizer.normalizer.normalize_str(character) == character
+    ]
     kept: list[str] = []
-    for one in order:
-        joined = tokenizer.normalizer.normalize_str(f"a{one}")
+    for character in order:
+        joined = tokenizer.normalizer.normalize_str(f"a{character}")
         goes_on = len(tokenizer.pre_tokenizer.pre_tokenize_str(joined)) == 1
         if len(kept) + 1 + goes_on > most:
             break
-        kept += [one, _CONTINUING + one] if goes_on else [one]
-    return sorted(kept, key=lambda one: one.startswith(_CONTINUING))
+        kept += [character, _CONTINUING + character] if goes_on else [character]
+    return sorted(kept, key=lambda piece: piece.startswith(_CONTINUING))
 
 
 def carried_over(table: Tensor, old: RustTokenizer, new: RustTokenizer, *, padding_id: int) -> Tensor:

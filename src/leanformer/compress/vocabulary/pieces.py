@@ -60,8 +60,10 @@ def attempted_pieces(tokenizer: RustTokenizer, vocabulary: Vocabulary, texts: Se
     words: set[str] = set()
     for start in range(0, len(texts), _CHUNK_TEXTS):
         chunk = list(texts[start : start + _CHUNK_TEXTS])
-        for text, one in zip(chunk, tokenizer.encode_batch(chunk, add_special_tokens=False), strict=True):
-            words |= {text[a:b] for index, (a, b) in zip(one.ids, one.offsets, strict=True) if index == unknown}
+        for text, encoding in zip(chunk, tokenizer.encode_batch(chunk, add_special_tokens=False), strict=True):
+            words |= {
+                text[a:b] for index, (a, b) in zip(encoding.ids, encoding.offsets, strict=True) if index == unknown
+            }
     for word in words:
         if tokenizer.normalizer is not None:
             word = tokenizer.normalizer.normalize_str(word)
@@ -97,5 +99,6 @@ def _encoded(tokenizer: RustTokenizer, texts: Sequence[str]) -> Iterator[list[np
     for start in range(0, len(texts), _CHUNK_TEXTS):
         chunk = list(texts[start : start + _CHUNK_TEXTS])
         yield [
-            np.asarray(one.ids, dtype=np.int64) for one in tokenizer.encode_batch_fast(chunk, add_special_tokens=False)
+            np.asarray(encoding.ids, dtype=np.int64)
+            for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=False)
         ]

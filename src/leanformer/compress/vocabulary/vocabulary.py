@@ -50,7 +50,7 @@ class Vocabulary:
             if self.kind == "Unigram"
             else dict(vocabulary)
         )
-        self.added: dict[str, int] = {one["content"]: int(one["id"]) for one in spec.get("added_tokens") or ()}
+        self.added: dict[str, int] = {token["content"]: int(token["id"]) for token in spec.get("added_tokens") or ()}
 
     def __len__(self) -> int:
         return len(self.ids.keys() | self.added.keys())
@@ -130,7 +130,7 @@ class Vocabulary:
         spec = copy.deepcopy(dict(self.spec))
         model = spec["model"]
         if self.kind == "Unigram":
-            model["vocab"] = [one for index, one in enumerate(model["vocab"]) if index in wanted]
+            model["vocab"] = [entry for index, entry in enumerate(model["vocab"]) if index in wanted]
             if model.get("unk_id") is not None:
                 model["unk_id"] = new[model["unk_id"]]
         else:
@@ -142,8 +142,8 @@ class Vocabulary:
                 for written, (left, right) in zip(model["merges"], _merges(model), strict=True)
                 if {left, right, left + right} <= model["vocab"].keys()
             ]
-        for one in spec.get("added_tokens") or ():
-            one["id"] = new[one["id"]]
+        for token in spec.get("added_tokens") or ():
+            token["id"] = new[token["id"]]
         if spec.get("padding"):
             spec["padding"]["pad_id"] = new[spec["padding"]["pad_id"]]
         _renumber_processor(spec.get("post_processor"), new)
@@ -180,8 +180,8 @@ def _processors(processor: Mapping[str, Any] | None) -> Iterator[Any]:
         return
     kind = processor["type"]
     if kind == "Sequence":
-        for one in processor["processors"]:
-            yield from _processors(one)
+        for part in processor["processors"]:
+            yield from _processors(part)
     elif kind in ("BertProcessing", "RobertaProcessing", "TemplateProcessing", "ByteLevel"):
         yield processor
     else:
@@ -190,19 +190,19 @@ def _processors(processor: Mapping[str, Any] | None) -> Iterator[Any]:
 
 def _processor_ids(processor: Mapping[str, Any] | None) -> set[int]:
     found: set[int] = set()
-    for one in _processors(processor):
-        if one["type"] == "TemplateProcessing":
-            found.update(index for token in one["special_tokens"].values() for index in token["ids"])
-        elif one["type"] != "ByteLevel":
-            found |= {one["cls"][1], one["sep"][1]}
+    for part in _processors(processor):
+        if part["type"] == "TemplateProcessing":
+            found.update(index for token in part["special_tokens"].values() for index in token["ids"])
+        elif part["type"] != "ByteLevel":
+            found |= {part["cls"][1], part["sep"][1]}
     return found
 
 
 def _renumber_processor(processor: Mapping[str, Any] | None, new: Mapping[int, int]) -> None:
-    for one in _processors(processor):
-        if one["type"] == "TemplateProcessing":
-            for token in one["special_tokens"].values():
+    for part in _processors(processor):
+        if part["type"] == "TemplateProcessing":
+            for token in part["special_tokens"].values():
                 token["ids"] = [new[index] for index in token["ids"]]
-        elif one["type"] != "ByteLevel":
+        elif part["type"] != "ByteLevel":
             for role in ("cls", "sep"):
-                one[role] = [one[role][0], new[one[role][1]]]
+                part[role] = [part[role][0], new[part[role][1]]]

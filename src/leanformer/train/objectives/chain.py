@@ -62,7 +62,7 @@ class TagChain(RowLoss):
         """The same as `Task.transitions`, rounded, so that the last bits of an fp32 sum do not matter."""
         with torch.no_grad():
             first, steps = self.scores()
-            return tuple(tuple(round(one, 6) for one in row) for row in torch.cat([first[None], steps]).tolist())
+            return tuple(tuple(round(score, 6) for score in row) for row in torch.cat([first[None], steps]).tolist())
 
     def learnt(self, task: Task) -> Task:
         return replace(task, transitions=self.transitions())
