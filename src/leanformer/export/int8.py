@@ -214,4 +214,6 @@ def _instructions() -> list[str]:
     """The int8-relevant instruction sets of the CPU on which the answers were compared."""
     from leanformer.machine import instruction_sets
 
-    return [one for one in instruction_sets() if "vnni" in one or "amx" in one or one in ("avx2", "asimddp", "i8mm")]
+    return [
+        name for name in instruction_sets() if "vnni" in name or "amx" in name or name in ("avx2", "asimddp", "i8mm")
+    ]

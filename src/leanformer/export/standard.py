@@ -83,7 +83,7 @@ def _padded(source: Path, path: Path) -> None:
     from leanformer.export.graphs.packed_graph import INPUTS, padded_graph
 
     graph = onnx.load(source)
-    if {one.name for one in graph.graph.input} >= set(INPUTS) - {"first"}:
+    if {value.name for value in graph.graph.input} >= set(INPUTS) - {"first"}:
         onnx.save(padded_graph(graph), path)
     else:
         shutil.copyfile(source, path)

@@ -188,7 +188,7 @@ def _lost(
     """The labels that a rung loses on dev against the first one; of that itself none."""
     if ours == first:
         return ()
-    answers, reference = (decide(scores[one], scorers[one].task) for one in (ours, first))
+    answers, reference = (decide(scores[rung], scorers[rung].task) for rung in (ours, first))
     return lost_labels(answers, reference, dev.targets, scorers[ours].task)
 
 

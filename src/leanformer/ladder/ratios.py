@@ -27,8 +27,8 @@ def ratios(entries: Sequence[Entry], speeds: Sequence[Speed]) -> list[dict[str, 
         compared = {
             name: None if other is None else _over(speeds[number], speeds[other]) for name, other in over.items()
         }
-        values: dict[str, Any] = {name: None if one is None else one.median for name, one in compared.items()}
-        intervals = {name: [one.low, one.high] for name, one in compared.items() if one is not None}
+        values: dict[str, Any] = {name: None if ratio is None else ratio.median for name, ratio in compared.items()}
+        intervals = {name: [ratio.low, ratio.high] for name, ratio in compared.items() if ratio is not None}
         found.append(values | {"intervals": intervals})
     return found
 

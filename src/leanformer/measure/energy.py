@@ -167,7 +167,7 @@ def _stop(tracker: Any) -> Any:
 
 def _parts(tracker: Any, data: Any) -> tuple[dict[str, dict[str, Any]], str]:
     """Joules and status of processor, memory and GPU, and a sentence on the method of each."""
-    cpu = next((one for one in tracker._hardware if type(one).__name__ in ("CPU", "AppleSiliconChip")), None)
+    cpu = next((device for device in tracker._hardware if type(device).__name__ in ("CPU", "AppleSiliconChip")), None)
     mode = getattr(cpu, "_mode", None) or "no processor found"
     counted = mode in _COUNTED
     watts = getattr(cpu, "_tdp", None)

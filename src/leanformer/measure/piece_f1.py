@@ -27,7 +27,7 @@ def piece_tags(predictor: Tagger, examples: Examples) -> tuple[np.ndarray, np.nd
     """The best legal tags of each sentence's pieces by the model's own logits, and the right ones; both ragged."""
     labels = predictor.task.labels
     windows = predictor.sentence_windows(examples.texts)
-    values = predictor.infer([one.ids for each in windows for one in each])
+    values = predictor.infer([window.ids for each in windows for window in each])
     # Behind a piece of B-X or I-X comes I-X, behind O comes O.
     behind = np.array(
         [labels.index(f"I-{label[2:]}") if label.startswith("B-") else i for i, label in enumerate(labels)]
@@ -36,11 +36,11 @@ def piece_tags(predictor: Tagger, examples: Examples) -> tuple[np.ndarray, np.nd
     for tags, each in zip(examples.for_task(predictor.task).targets, windows, strict=True):
         own: list[np.ndarray] = [np.zeros((0, len(labels)), np.float32)]
         right: list[int] = []
-        for one in each:
-            for place, end, word in zip(one.places, one.ends, one.words, strict=True):
+        for window in each:
+            for place, end, word in zip(window.places, window.ends, window.words, strict=True):
                 own.append(values[start + place : start + end])
                 right += [int(tags[word]), *[int(behind[tags[word]])] * int(end - place - 1)]
-            start += len(one.ids)
+            start += len(window.ids)
         logits.append(np.concatenate(own))
         gold.append(np.array(right, dtype=np.int64))
     return decode(logits, labels), ragged(gold)

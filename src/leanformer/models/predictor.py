@@ -92,7 +92,7 @@ class TorchPredictor:
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if form_of(self.task).per_word:
-            return [one.ids for each in self.sentence_windows([str(text) for text in texts]) for one in each]
+            return [window.ids for each in self.sentence_windows([str(text) for text in texts]) for window in each]
         return self._tokenizer.encode(rows_of(self.task, texts)[0])
 
     def forget_words(self) -> None:
@@ -201,7 +201,7 @@ def _check_foreign_files(artifact: Artifact) -> None:
             named = set(value["weight_map"].values())
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise ArtifactError(f"{artifact.file(name)}: not an index of weights ({error}){AGAIN}") from error
-        if strange := sorted(str(one) for one in named if one not in artifact.files):
+        if strange := sorted(str(file) for file in named if file not in artifact.files):
             raise ArtifactError(f"{artifact.file(name)}: the artifact has no file {strange[0]!r:.100}{AGAIN}")
 
 

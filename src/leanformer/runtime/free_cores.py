@@ -67,7 +67,7 @@ def processor_seconds(stat: Path, processors: Collection[int]) -> dict[str, floa
     try:
         lines = [line.split() for line in stat.read_text(encoding="ascii").splitlines()]
         rows = [
-            [int(one) for one in line[1:9]]
+            [int(field) for field in line[1:9]]
             for line in lines
             if line[0][:3] == "cpu" and line[0][3:].isdigit() and int(line[0][3:]) in processors
         ]

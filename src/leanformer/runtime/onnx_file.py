@@ -83,7 +83,7 @@ def _declared(message: memoryview) -> tuple[str, list[int | None]]:
             name = _text(value)
         elif number == 2:
             kinds = [_bytes(tensor) for kind, tensor in _fields(_bytes(value)) if kind == 1]
-            sides = [_bytes(one) for kind in kinds for part, one in _fields(kind) if part == 2]
+            sides = [_bytes(sizes) for kind in kinds for part, sizes in _fields(kind) if part == 2]
             for side in (each for sizes in sides for part, each in _fields(sizes) if part == 1):
                 told = dict(_fields(_bytes(side)))
                 shape.append(_number(told[1]) if 1 in told else None)
@@ -163,9 +163,9 @@ def _tensor(message: memoryview) -> tuple[str, np.ndarray]:
     if 9 in fields:
         values = np.frombuffer(_bytes(fields[9][0]), np.dtype(kind).newbyteorder("<"))
     elif 4 in fields:  # float_data, as one field of packed values or one field for each
-        values = np.concatenate([np.frombuffer(_bytes(one), "<f4") for one in fields[4]])
+        values = np.concatenate([np.frombuffer(_bytes(data), "<f4") for data in fields[4]])
     else:
-        numbers = [n for one in fields.get(5, []) + fields.get(7, []) for n in _integers(one)]
+        numbers = [n for data in fields.get(5, []) + fields.get(7, []) for n in _integers(data)]
         # Negative numbers are written as 64 bits, whatever the type.
         values = np.array(numbers, np.uint64).astype(np.int64).astype(kind)
     if any(side < 0 or side >> 63 for side in shape):

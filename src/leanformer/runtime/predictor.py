@@ -161,7 +161,9 @@ class LightPredictor(GraphRunner):
     def _predict_tags(self, questions: Sequence[Question]) -> list[Prediction]:
         form = form_of(self.task)
         try:
-            return [one for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for one in found]
+            return [
+                prediction for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for prediction in found
+            ]
         except (TypeError, DataError):
             self.tokenize(form.texts(form.read(questions)))  # says which of all it was
             raise
@@ -175,7 +177,7 @@ class LightPredictor(GraphRunner):
         longer = sum(len(part) > 1 for part in parts)
         if self.windows is None:
             return longer, self.infer([part[0] for part in parts])
-        values = self.infer([part for one in parts for part in one])
+        values = self.infer([window for part in parts for window in part])
         if longer:
             starts = np.cumsum([0] + [len(part) for part in parts[:-1]])
             counts = np.array([[len(part)] for part in parts], np.float32)
@@ -199,7 +201,7 @@ class LightPredictor(GraphRunner):
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         if form_of(self.task).per_word:
-            return [one.ids for _, each in self._begin(texts, self._windows_of_each)() for one in each]
+            return [window.ids for _, each in self._begin(texts, self._windows_of_each)() for window in each]
         if self._several:
             return [row for rows in self._begin(texts, self._rows_of_each)() for row in rows]
         return self._begin(texts, self._tokenizer.encode)()
@@ -239,7 +241,7 @@ class LightPredictor(GraphRunner):
     def _by_words(self, parts: list[tuple[str, list[Window]]]) -> np.ndarray:
         """Logits of the words of each sentence (see `tagging.windows.to_words`)."""
         windows = [each for _, each in parts]
-        values = self.infer([one.ids for each in windows for one in each])
+        values = self.infer([window.ids for each in windows for window in each])
         return to_words(values, windows, [text for text, _ in parts], self.task.labels)
 
     def _beside(

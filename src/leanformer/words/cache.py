@@ -117,7 +117,7 @@ class WordCache:
     @property
     def _enough(self) -> int:
         """So many ids fill the longest window of a text."""
-        return max(one.room for one in (self.single, self.pair) if one is not None) + 1
+        return max(pattern.room for pattern in (self.single, self.pair) if pattern is not None) + 1
 
     def _cut(self, body: bytes | None, whole: bool) -> list[np.ndarray] | None:
         if body is None or self.single is None:
@@ -162,7 +162,7 @@ class WordCache:
                 # What it still lacks the tokenizer cut off, or another thread has needed the place of.
                 with suppress(KeyError):
                     result[number] = self._body(
-                        texts[number], enough, lambda one: learnt[one] if one in learnt else known[one]
+                        texts[number], enough, lambda word: learnt[word] if word in learnt else known[word]
                     )
         return result
 
@@ -193,16 +193,16 @@ class WordCache:
         ask = self._tokenizer.encode_batch_fast
         try:
             if self._one_core:
-                found = [ask([one], add_special_tokens=False)[0] for one in new]
+                found = [ask([word], add_special_tokens=False)[0] for word in new]
             else:
                 found = ask(new, add_special_tokens=False)
         except TypeError:
             return {}  # half a surrogate pair: `Tokenizer` says in which text
         # Truncation is on for words too. One that it cuts is not known.
         learnt = {
-            word: np.array(one.ids, np.int32).tobytes()
-            for word, one in zip(new, found, strict=True)
-            if not one.overflowing
+            word: np.array(encoding.ids, np.int32).tobytes()
+            for word, encoding in zip(new, found, strict=True)
+            if not encoding.overflowing
         }
         kept = {word: ids for word, ids in learnt.items() if len(word) <= self.LONGEST_KEPT}
         with self._lock:
@@ -237,6 +237,6 @@ def _is_text(text: str) -> bool:
 
 def _two(text: Any) -> Sequence[str]:
     """The texts of a pair; none of what is no pair of texts."""
-    if isinstance(text, tuple | list) and len(text) == 2 and all(isinstance(one, str) for one in text):
+    if isinstance(text, tuple | list) and len(text) == 2 and all(isinstance(part, str) for part in text):
         return text
     return ()

@@ -100,7 +100,7 @@ def _kinds(part: Any, members: str) -> list[str]:
 def _flat(state: dict[str, Any], members: str) -> list[str]:
     if state["type"] != "Sequence":
         return [str(state["type"])]
-    return [name for one in state[members] for name in _flat(one, members)]
+    return [name for part in state[members] for name in _flat(part, members)]
 
 
 def template(tokenizer: RustTokenizer, max_tokens: int, *, pair: bool) -> Template | None:
@@ -117,7 +117,7 @@ def template(tokenizer: RustTokenizer, max_tokens: int, *, pair: bool) -> Templa
             types += [(kind,), ()]
     if sorted(order) != ([0, 1] if pair else [0]):
         return None
-    special = sum(len(one) // ITEM for one in around)
+    special = sum(len(part) // ITEM for part in around)
     return Template(tuple(around), tuple(order), tuple(types), max_tokens - special)
 
 

@@ -97,14 +97,14 @@ def quantise_lstm(graph: onnx.ModelProto, *, weight_bits: int = 8) -> None:
             scales += [f"{name}.scale", f"{name}.zero"]
             graph.graph.initializer.remove(constants[name])
         graph.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in added)
-        attributes = {one.name: helper.get_attribute_value(one) for one in node.attribute}
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         made = helper.make_node(
             "DynamicQuantizeLSTM", [*inputs, bias, lengths, "", "", "", *scales], list(node.output),
             name=f"{node.name}.int8", domain=_MICROSOFT, **attributes,
         )  # fmt: skip
         graph.graph.node.remove(node)
         graph.graph.node.insert(at, made)
-        if all(one.domain != _MICROSOFT for one in graph.opset_import):
+        if all(opset.domain != _MICROSOFT for opset in graph.opset_import):
             graph.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
         return
 

@@ -171,13 +171,13 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     g = Graph()
     position_nodes(g, "position_table")
     mask_nodes(g)
-    made = {one.output[0]: one for one in packed.graph.node}
+    made = {node.output[0]: node for node in packed.graph.node}
     # The lines as one, from which the first tokens are taken; the padded graph keeps its rows apart.
     renamed = {"ids": "input_ids", TYPES: "token_type_ids", f"{_PACK}first_mask": "mask"}
     names_in_place: tuple[str, ...] = ()
     if "first_token" in made:  # a model that tags tokens picks none
-        (lines,) = (one for one in made.values() if one.output[0].endswith(".tokens") and one.op_type == "Reshape")
-        first = next(one.output[0] for one in made.values() if list(one.input) == [lines.output[0], "first"])
+        (lines,) = (node for node in made.values() if node.output[0].endswith(".tokens") and node.op_type == "Reshape")
+        first = next(node.output[0] for node in made.values() if list(node.input) == [lines.output[0], "first"])
         g.node("Slice", [lines.input[0], g.integers(0), g.integers(1), g.integers(1)], first)
         g.node("Squeeze", [made["first_token"].input[0], g.integers(1)], "first_token")
         renamed[lines.output[0]] = lines.input[0]
@@ -195,7 +195,7 @@ def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
             nodes.append(kept)
     used = {name for node in nodes for name in node.input}
     constants = {tensor.name: tensor for tensor in (*packed.graph.initializer, *g.constants) if tensor.name in used}
-    types = ["token_type_ids"] if any(one.name == TYPES for one in packed.graph.input) else []
+    types = ["token_type_ids"] if any(value.name == TYPES for value in packed.graph.input) else []
     labels = packed.graph.output[0].type.tensor_type.shape.dim[-1].dim_value
     each = [] if "first_token" in made else ["tokens"]
     graph = helper.make_graph(

@@ -50,7 +50,7 @@ def read_config_file(folder: Path) -> dict[str, Any]:
 
 def tags_words(config: Mapping[str, Any]) -> bool:
     """Whether a `config.json` is that of a fine-tuned token classifier."""
-    return any(one.endswith(_TOKENS) for one in config.get("architectures") or ())
+    return any(architecture.endswith(_TOKENS) for architecture in config.get("architectures") or ())
 
 
 def check_tags(labels: Sequence[str], source: object) -> None:
@@ -180,15 +180,15 @@ def read_classifier(
                 f"{folder}: the weight {raw!r} has no place in a {theirs['model_type']} classifier\n"
                 "  remedy: save the model itself with `save_pretrained`, not what it was wrapped in or built into"
             )
-        rows = [state[one].shape[0] for one in ours]
+        rows = [state[key].shape[0] for key in ours]
         wanted = [sum(rows), *state[ours[0]].shape[1:]]
         if list(tensor.shape) != wanted:
             if ours[0].startswith("head.classifier"):
                 continue  # another task's classifier: it starts anew
             raise CheckpointError(f"{folder}: {raw} has shape {list(tensor.shape)}, config.json asks for {wanted}")
-        for one, part in zip(ours, tensor.to(torch.float32).split(rows), strict=True):
-            state[one] = part
-            seen.add(one)
+        for key, part in zip(ours, tensor.to(torch.float32).split(rows), strict=True):
+            state[key] = part
+            seen.add(key)
     missing = [name for name in state if name not in seen]
     if wrong := [name for name in missing if not name.startswith(_HEAD)]:
         raise CheckpointError(
@@ -260,7 +260,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     save_tensors(
         {
             # A copy, since safetensors refuses weights that share memory.
-            name: torch.cat([state[one] for one in _as_tuple(ours)])
+            name: torch.cat([state[key] for key in _as_tuple(ours)])
             for name, ours in weights.items()
         },
         folder / "model.safetensors",

@@ -147,14 +147,14 @@ def names(config: EncoderConfig) -> dict[str, str | tuple[str, ...]]:
     for index, shape in enumerate(config.layers):
         for theirs, (kind, ours) in _LAYER.items():
             if shape.attention_norm or theirs != "attn_norm":
-                modules[f"model.layers.{index}.{theirs}"] = kind, tuple(f"encoder.layers.{index}.{one}" for one in ours)
+                modules[f"model.layers.{index}.{theirs}"] = kind, tuple(f"encoder.layers.{index}.{key}" for key in ours)
     has_bias = {
         "attention": config.attention_bias, "ffn": config.ffn_bias, "norm": config.norm_bias,
         "head": config.head.bias, "always": True,
     }  # fmt: skip
     for theirs, (kind, ours) in modules.items():
         for part in ("weight", "bias") if has_bias[kind] else ("weight",):
-            result[f"{theirs}.{part}"] = tuple(f"{one}.{part}" for one in ours)
+            result[f"{theirs}.{part}"] = tuple(f"{key}.{part}" for key in ours)
     return result
 
 

@@ -40,7 +40,9 @@ def kind_of(config: Mapping[str, Any], logits: int, *, tags: bool, pairs: bool, 
     if tags and not pairs:
         return "tokens"
     problem = config.get("problem_type") or ("regression" if logits == 1 else "single_label_classification")
-    answer, form = next(((name, one) for name, one in PROBLEMS.items() if one.name == problem), ("", None))
+    answer, form = next(
+        ((name, problem_type) for name, problem_type in PROBLEMS.items() if problem_type.name == problem), ("", None)
+    )
     kind = built_kind("pair" if pairs else "text", answer)
     if kind is None or form is None or not form.fewest <= logits <= form.most:
         raise CheckpointError(

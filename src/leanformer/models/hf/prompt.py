@@ -35,7 +35,7 @@ def prompted(spec: dict[str, Any], ids: list[int], tokens: list[str]) -> dict[st
             while name in part["special_tokens"]:
                 name += "_"
             piece = {"SpecialToken": {"id": name, "type_id": 0}}
-            single = [step for one in part["single"] for step in ((piece, one) if "Sequence" in one else (one,))]
+            single = [step for item in part["single"] for step in ((piece, item) if "Sequence" in item else (item,))]
             special = part["special_tokens"] | {name: {"id": name, "ids": ids, "tokens": tokens}}
             part = part | {"single": single, "special_tokens": special}
         changed.append(part)

@@ -99,7 +99,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
     """Kind and folder of each module, in their order; the folder of the encoder may be the whole one's, ""."""
     path = folder / "modules.json"
     try:
-        modules = [(str(one["type"]).rpartition(".")[2], str(one["path"])) for one in _read(path)]
+        modules = [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in _read(path)]
     except (KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path}: not a list of modules ({error!r})\n  remedy: save the model again with sentence-transformers"

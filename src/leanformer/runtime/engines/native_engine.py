@@ -133,7 +133,7 @@ class NativeEngine:
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
         chosen = [rows[i] for line in lines for i in line]
         starts = np.zeros(len(chosen) + 1, np.int32)
-        np.cumsum([len(one) for one in chosen], out=starts[1:])
+        np.cumsum([len(row) for row in chosen], out=starts[1:])
         together = chosen[0] if len(chosen) == 1 else np.concatenate(chosen)
         ids, types = together, None
         if together.ndim == 2:

@@ -74,7 +74,7 @@ def recurrent_weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weig
         for (values, steps), offsets in zip(maps, (added, np.zeros_like(added)), strict=True):
             r.arrays += [
                 r.filled(r.filled(values[way], 0), 1, _GATES),
-                *(r.filled(one[way].astype(np.float32), 0, _GATES) for one in (steps, offsets)),
+                *(r.filled(array[way].astype(np.float32), 0, _GATES) for array in (steps, offsets)),
             ]
     r.linear("projection", 2 * units, states, in_heads=_WAYS)
     labels = len(r.need("head.bias"))

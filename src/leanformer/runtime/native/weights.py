@@ -129,8 +129,8 @@ class Reader:
         bias = self.get(f"{name}.bias")
         if weight.shape != (width,) or (bias is not None and bias.shape != (width,)):
             raise UnsupportedGraphError(f"the norm {name} is not {width} wide")
-        for one in (weight, np.zeros_like(weight) if bias is None else bias):
-            self.arrays.append(self.filled(one.astype(np.float32), 0))
+        for parameter in (weight, np.zeros_like(weight) if bias is None else bias):
+            self.arrays.append(self.filled(parameter.astype(np.float32), 0))
 
     def filled(self, value: np.ndarray, axis: int, heads: int | None = None) -> np.ndarray:
         """Zeros behind each head, or behind all, up to a multiple of STEP."""
@@ -223,10 +223,10 @@ def _check_tables(
     types: np.ndarray | None, width: int,
 ) -> None:  # fmt: skip
     """Raise `UnsupportedGraphError` unless each table is of its type and as wide as the others."""
-    for name, one, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
-                            ("token type", types, np.float32)):  # fmt: skip
-        if one is not None and (one.ndim != 2 or one.shape[1] != width or one.dtype != kind):
-            raise UnsupportedGraphError(f"its {name} table is {list(one.shape)} of {one.dtype}")
+    for name, table, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
+                              ("token type", types, np.float32)):  # fmt: skip
+        if table is not None and (table.ndim != 2 or table.shape[1] != width or table.dtype != kind):
+            raise UnsupportedGraphError(f"its {name} table is {list(table.shape)} of {table.dtype}")
     if (
         words is None
         and rows is not None
