@@ -261,14 +261,14 @@ def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int, 
     names = {step.name: step.rung for step in recipe.steps if step.rung is not None and step.name in outcome.artifacts}
     names["teacher"] = entries[-1].name
     exact = {step.technique for step in recipe.steps if isinstance(step.step, Make) and step.step.lossless}
-    for one in recipe.steps:
-        if one.rung is None or one.name not in outcome.artifacts:
+    for step in recipe.steps:
+        if step.rung is None or step.name not in outcome.artifacts:
             continue
-        artifact = outcome.artifacts[one.name]
-        after = names.get(one.after or "", entries[-1].name)
+        artifact = outcome.artifacts[step.name]
+        after = names.get(step.after or "", entries[-1].name)
         made_by = {entry["step"] for entry in artifact.history[len(teacher.history) :]}
         lossless = artifact.properties.get("precision") == "fp32" and made_by <= exact
-        entries.append(open_entry(one.rung, after, artifact, threads, lossless=lossless))
+        entries.append(open_entry(step.rung, after, artifact, threads, lossless=lossless))
     return [*entries[:first], *floor, *entries[first:]]
 
 

@@ -62,7 +62,7 @@ def check_clear(
         f"labelled dev {unit}"
     )  # fmt: skip
     if not found.beats_chance(len(own)):
-        share, chance = (100 * one / max(found.trials, 1) for one in (found.right, found.expected))
+        share, chance = (100 * count / max(found.trials, 1) for count in (found.right, found.expected))
         raise CheckpointError(
             f"{source}: the model's labels ({join_names(own)}) are not the data's ({join_names(labels)}), and dev does "
             f"not tell which is which: the assignment that agrees best is right for {share:.1f} % of {found.trials} "
@@ -77,7 +77,7 @@ def check_clear(
 
 
 def _described(found: Assignment, rows: int, unit: str) -> str:
-    best, second = (100 * one / max(found.trials, 1) for one in (found.right, found.runner_up))
+    best, second = (100 * count / max(found.trials, 1) for count in (found.right, found.runner_up))
     return f"by agreement with {rows} dev {unit} ({best:.1f} %; the next best assignment {second:.1f} %)"
 
 
@@ -114,7 +114,7 @@ def name_tags(
     Raises what `name_by_rows` does.
     """
     types, logits = types_of(labels), len(own)
-    said = np.concatenate([np.asarray(one, dtype=np.int64) for one in chosen])
+    said = np.concatenate([np.asarray(sentence, dtype=np.int64) for sentence in chosen])
     counts = {
         key: _counts([spelled(each, _names(types, *key), key[1]) for each in tags], said, logits)
         for key in {(order.prefixes, order.scheme) for order in _orders(logits, len(types))}

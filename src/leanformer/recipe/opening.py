@@ -28,11 +28,11 @@ def make_teacher(
     """
     step: FineTune = opening.step  # type: ignore[assignment]
     data, current = {ORIGINAL: context.data}, ORIGINAL
-    for one in recipe.steps[: recipe.steps.index(opening)]:
-        assert isinstance(one.step, Curate)
-        given = replace(context, data=data[one.data or current])
-        data[one.name] = curated(one.step, one.name, given, context.work / "steps", context.say)
-        current = one.name
+    for curation in recipe.steps[: recipe.steps.index(opening)]:
+        assert isinstance(curation.step, Curate)
+        given = replace(context, data=data[curation.data or current])
+        data[curation.name] = curated(curation.step, curation.name, given, context.work / "steps", context.say)
+        current = curation.name
     context = replace(context, data=data[opening.data or current])
     key = teacher_key(step, encoder, max_tokens, context)
     folder, unfinished = (context.work / part / f"teacher-{key[:16]}" for part in ("steps", "running"))

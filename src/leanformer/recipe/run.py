@@ -62,33 +62,33 @@ def run_recipe(
     efforts: list[Effort] = []
     notes: list[str] = []
     model, current = "teacher", ORIGINAL
-    for index, one in enumerate(recipe.steps):
-        source, read = one.uses or model, one.data or current
-        label = f"[{index + 1}/{len(recipe.steps)}] {one.name}"
-        step = one.step
+    for index, recipe_step in enumerate(recipe.steps):
+        source, read = recipe_step.uses or model, recipe_step.data or current
+        label = f"[{index + 1}/{len(recipe.steps)}] {recipe_step.name}"
+        step = recipe_step.step
         if isinstance(step, Curate):
-            current, needed = one.name, (read, *named_artifacts(step).values())
+            current, needed = recipe_step.name, (read, *named_artifacts(step).values())
         else:
-            model, needed = one.name, (read, source, *named_artifacts(step).values())
-        if one is recipe.opening:  # made before (see `recipe.opening`)
+            model, needed = recipe_step.name, (read, source, *named_artifacts(step).values())
+        if recipe_step is recipe.opening:  # made before (see `recipe.opening`)
             continue
         if lacking := [name for name in needed if name not in data and name not in artifacts]:
-            left_out[one.name] = f"{lacking[0]!r}, which it builds on, was left out"
-            context.say(f"{label}: left out, because {left_out[one.name]}")
+            left_out[recipe_step.name] = f"{lacking[0]!r}, which it builds on, was left out"
+            context.say(f"{label}: left out, because {left_out[recipe_step.name]}")
             continue
         own = replace(context, data=data[read], artifacts=artifacts, say=prefixed(context.say))
         if isinstance(step, Curate):
-            data[current] = curated(step, one.name, own, work / "steps", prefixed(context.say, f"{label}: "))
+            data[current] = curated(step, recipe_step.name, own, work / "steps", prefixed(context.say, f"{label}: "))
             notes += data[current].notes[len(data[read].notes) :]
             continue
         assert isinstance(step, Make)
         if artifacts[source].format not in step.consumes:
-            left_out[one.name] = _format_reason(step, artifacts[source])
-            context.say(f"{label}: left out: {left_out[one.name]}")
+            left_out[recipe_step.name] = _format_reason(step, artifacts[source])
+            context.say(f"{label}: left out: {left_out[recipe_step.name]}")
             continue
         key = step_key(step, artifacts[source], teacher, own)
         inputs = [artifacts[name] for name in ("teacher", source, *named_artifacts(step).values())]
-        folder = work / "steps" / f"{one.name}-{key[:16]}"
+        folder = work / "steps" / f"{recipe_step.name}-{key[:16]}"
         unfinished = work / "running" / folder.name
         with alone(work / "locks" / folder.name) if shared else nullcontext():
             if found := find_made(folder, context.say):
@@ -97,18 +97,18 @@ def run_recipe(
                 if not has_record(found):
                     found = record_step(found, step, inputs, data[read])
                     note_made(folder)
-                artifacts[one.name] = found
-                efforts.append(read_effort(folder, one.name, one.technique, context.say))
+                artifacts[recipe_step.name] = found
+                efforts.append(read_effort(folder, recipe_step.name, recipe_step.technique, context.say))
                 continue
-            context.say(f"{label}: {one.technique}")
-            efforts.append(Effort(one.name, one.technique, whole=not unfinished.exists()))
+            context.say(f"{label}: {recipe_step.technique}")
+            efforts.append(Effort(recipe_step.name, recipe_step.technique, whole=not unfinished.exists()))
             try:
                 with recorded(efforts[-1], folder, energy):
                     made = step(artifacts[source], replace(own, work=unfinished), folder)
-                artifacts[one.name] = record_step(made, step, inputs, data[read])
+                artifacts[recipe_step.name] = record_step(made, step, inputs, data[read])
                 note_made(folder)
             except GateError as error:
-                left_out[one.name] = str(error)
+                left_out[recipe_step.name] = str(error)
                 context.say(f"{label}: left out: {error}")
             remove_folder(unfinished)  # checkpoints, of no use to a finished step
     notes += [f"{name}: {note}" for name, artifact in artifacts.items() for note in promise_notes(artifact)]

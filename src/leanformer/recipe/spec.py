@@ -237,8 +237,8 @@ def _step_lines(text: str, path: Path) -> list[int]:
 def refuse_repeats(node: yaml.Node | None, path: Path) -> None:
     """YAML readers keep the last of two equal keys in silence."""
     if isinstance(node, yaml.SequenceNode):
-        for one in node.value:
-            refuse_repeats(one, path)
+        for child in node.value:
+            refuse_repeats(child, path)
     elif isinstance(node, yaml.MappingNode):
         seen: set[Hashable] = set()
         for key, value in node.value:
@@ -263,7 +263,7 @@ _MOST = 10**9
 def _absurd(value: Any) -> str | None:
     """The first number in a value that no option can be; None where there is none."""
     if isinstance(value, list | tuple):
-        return next((found for one in value if (found := _absurd(one)) is not None), None)
+        return next((found for item in value if (found := _absurd(item)) is not None), None)
     if isinstance(value, int | float) and not -_MOST <= value <= _MOST:  # not-a-number too
         return (
             f"{value:.6g}"
@@ -274,7 +274,7 @@ def _absurd(value: Any) -> str | None:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def _fits(value: Any, annotation: str) -> bool:
@@ -290,7 +290,7 @@ def _fits_one(value: Any, part: str) -> bool:
             return False
         inner = part.removeprefix("tuple[").removesuffix("]")
         if inner.endswith(", ..."):
-            return all(_fits_one(one, inner.removesuffix(", ...")) for one in value)
+            return all(_fits_one(item, inner.removesuffix(", ...")) for item in value)
         parts = inner.split(", ")  # our annotations nest no pair in a pair
         return len(parts) == len(value) and all(map(_fits_one, value, parts))
     if isinstance(value, bool):

@@ -82,7 +82,7 @@ class Model:
         if isinstance(self.tokenizer, SentenceTokenizer):
             sentences = [as_sentence(text) for text in query.texts]  # type: ignore[arg-type]  # checked before
             windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
-            return Reading([one.ids for each in windows for one in each], sentences, windows)
+            return Reading([window.ids for each in windows for window in each], sentences, windows)
         texts: list[Any] = query.texts
         tokenizer, side = self.tokenizer, query.truncation_direction
         if side is not None:

@@ -83,19 +83,19 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Like uvicorn's, but signals are not raised again at its end: the workers have still to be ended."""
         loop = asyncio.get_running_loop()
-        before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-        for one in before:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
             try:
-                loop.add_signal_handler(one, self._stop, one)
+                loop.add_signal_handler(number, self._stop, number)
             except NotImplementedError:
-                signal.signal(one, self.handle_exit)
+                signal.signal(number, self.handle_exit)
         try:
             yield
         finally:
-            for one, handler in before.items():
+            for number, handler in before.items():
                 with contextlib.suppress(NotImplementedError):
-                    loop.remove_signal_handler(one)
-                signal.signal(one, handler)
+                    loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
 
 class _Handler(logging.Handler):

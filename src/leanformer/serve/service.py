@@ -195,7 +195,9 @@ class Service:
             for model in generation.models.values():
                 if model.route == query.route:
                     return model
-            others = ", ".join(f"/{one}" for one in dict.fromkeys(model.route for model in generation.models.values()))
+            others = ", ".join(
+                f"/{route}" for route in dict.fromkeys(model.route for model in generation.models.values())
+            )
             raise Refused(404, f"no model here answers /{query.route}; ask {others}")
         named = _named(query.model, generation.models)
         if named.route != query.route:

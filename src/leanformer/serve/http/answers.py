@@ -47,12 +47,12 @@ def vectors(values: np.ndarray, query: Query) -> list[list[float]]:
     """For each text its vector, of length 1 unless asked for as it is."""
     rows = unit_vectors(values) if query.normalize else values
     # So many digits are as good as all bits of a float32, and half as long as those of the float64 of the same value.
-    return [[float(f"{one:.9g}") for one in row] for row in rows.tolist()]
+    return [[float(f"{value:.9g}") for value in row] for row in rows.tolist()]
 
 
-def _span(one: Span) -> dict[str, Any]:
+def _span(span: Span) -> dict[str, Any]:
     return {
-        "entity_group": one.label, "score": one.probability, "word": one.text, "start": one.start, "end": one.end
+        "entity_group": span.label, "score": span.probability, "word": span.text, "start": span.start, "end": span.end
     }  # fmt: skip
 
 
@@ -63,5 +63,5 @@ def _shares(prediction: Prediction) -> dict[str, float]:
 
 def _ranked(values: dict[str, float], top_k: int | None) -> Scores:
     # `sorted` is stable: labels of equal score stay in the task's order.
-    best = sorted(values.items(), key=lambda one: -one[1])[:top_k]
+    best = sorted(values.items(), key=lambda item: -item[1])[:top_k]
     return [{"label": label, "score": score} for label, score in best]

@@ -92,7 +92,7 @@ class Guard:
             status = 499
         except Exception as error:
             # The place, and not the message: that may repeat what was asked.
-            frames = [f"{one.filename}:{one.lineno}" for one in traceback.extract_tb(error.__traceback__)[-6:]]
+            frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
             self._log("failure", level="error", request_id=request_id, error=type(error).__name__, frames=frames)
             if not status:
                 await _answer(Refused(500, "the server failed; its log has the place under this request id"), mark)

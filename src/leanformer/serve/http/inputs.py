@@ -127,8 +127,10 @@ def _texts(
     if len(value) > limits.texts:
         raise Refused(422, f"inputs: {len(value)} texts; the limit texts is {limits.texts}")
     return [
-        read_list(one, f"inputs[{index}]", limits) if isinstance(one, list) else _text(one, f"inputs[{index}]", limits)
-        for index, one in enumerate(value)
+        read_list(item, f"inputs[{index}]", limits)
+        if isinstance(item, list)
+        else _text(item, f"inputs[{index}]", limits)
+        for index, item in enumerate(value)
     ], False
 
 
@@ -144,7 +146,7 @@ def _words(value: list[Any], where: str, limits: RequestLimits) -> Question:
     """The words of a sentence, which together are no longer than a text may be."""
     if not value:
         raise Refused(422, f"{where}: no words")
-    words = [_text(one, f"{where}[{index}]", limits) for index, one in enumerate(value)]
+    words = [_text(word, f"{where}[{index}]", limits) for index, word in enumerate(value)]
     characters = sum(map(len, words)) + len(words) - 1
     if characters > limits.text_characters:
         raise Refused(422, f"{where}: {characters} characters; the limit text_characters is {limits.text_characters}")

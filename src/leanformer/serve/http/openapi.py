@@ -150,9 +150,9 @@ def _get(summary: str, name: str, *statuses: int, key: bool = True) -> dict[str,
 
 
 def _metrics() -> dict[str, Any]:
-    one = _get("Figures for Prometheus", "metrics")
-    one["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    return one
+    operation = _get("Figures for Prometheus", "metrics")
+    operation["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return operation
 
 
 def _error(status: int) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def page(document: dict[str, Any]) -> str:
 
 def _fields(route: str, schema: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(name)}</code></td><td>{escape(one.get('description', ''))}</td></tr>"
-        for name, one in schema["properties"].items()
+        f"<tr><td><code>{escape(name)}</code></td><td>{escape(field.get('description', ''))}</td></tr>"
+        for name, field in schema["properties"].items()
     )
     return f"<section><h2>Fields of a request to /{escape(route)}</h2><table>{rows}</table></section>"

@@ -24,8 +24,8 @@ def answer_schema(route: str) -> dict[str, Any]:
     if route == "embed":
         return {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
     name = {"predict": "Score", "tag": "Span"}[route]
-    one = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
-    return {"anyOf": [one, {"type": "array", "items": one}]}
+    answer = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return {"anyOf": [answer, {"type": "array", "items": answer}]}
 
 
 def routes_of(tasks: Mapping[str, Task]) -> list[str]:

@@ -60,8 +60,8 @@ async def answer_lines(
         await reader
     finally:
         reader.cancel()
-        for one in tasks:
-            one.cancel()
+        for unfinished in tasks:
+            unfinished.cancel()
 
 
 async def _one(service: Service, line: bytes, index: int, timeout: float, route: str) -> bytes:

@@ -128,10 +128,10 @@ class WorkerPool:
             *(start_worker(self.folders, self.contents, tuning=self.tuning) for _ in range(self.count)),
             return_exceptions=True,
         )
-        for one in started:
-            if isinstance(one, WorkerProcess):
-                self._take(one)
-        failures = [one for one in started if isinstance(one, BaseException)]
+        for result in started:
+            if isinstance(result, WorkerProcess):
+                self._take(result)
+        failures = [result for result in started if isinstance(result, BaseException)]
         if failures:
             await self.stop()
             raise failures[0]

@@ -55,9 +55,9 @@ def main() -> None:
     """Read the list of artifacts, open them, say so, and answer until the input ends."""
     # The server tells its workers to stop by closing their input, after they have answered everything. Signals to
     # the whole group (Ctrl-C, systemd's stop) are for the server alone.
-    for one in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, one):
-            signal.signal(getattr(signal, one), signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     # Its standard error is the server's log.
     log_instead(Log())
     # What a library prints must not get between our frames.
