@@ -80,7 +80,7 @@ def pareto_chart(points: Sequence[Point], measure: Measure) -> str:
     body.append(text(16, middle, "quality, %", style=f'transform="rotate(-90 16 {middle:g})"'))
     path = " ".join(f"{x.at(values[i]):.1f},{y.at(quality[i]):.1f}" for i in front)
     body.append(f'<polyline points="{path}" class="front"/>')
-    places = spread([(x.at(value), y.at(one)) for value, one in zip(values, quality, strict=True)])
+    places = spread([(x.at(value), y.at(percent)) for value, percent in zip(values, quality, strict=True)])
     for i, point in enumerate(points):
         here = x.at(values[i])
         low, high = y.at(100 * point.rung.quality_low), y.at(100 * point.rung.quality_high)

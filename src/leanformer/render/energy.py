@@ -48,16 +48,17 @@ def energy_notes(report: Report) -> list[str]:
     if not metered:
         return ["Energy was not metered (--energy); CPU-seconds are those of all threads, tokenizer included."]
     notes = [
-        f"{str(status).capitalize()}: {how}." for status, how in sorted({(e["status"], e["method"]) for e in metered})
+        f"{str(status).capitalize()}: {how}."
+        for status, how in sorted({(energy["status"], energy["method"]) for energy in metered})
     ]
-    countries = sorted({str(one["country"]) for one in metered if one["country"]})
+    countries = sorted({str(energy["country"]) for energy in metered if energy["country"]})
     grid = f"Carbon: the grid of {', '.join(countries)}. " if countries else "Carbon is not counted without --country. "
     return [*notes, grid + "Cooling, disks and the network are in no figure; making the models is not either."]
 
 
 def effort_rows(report: Report) -> list[tuple[str, ...]]:
     """One row a step that made something, the teacher's training first, in the order of `EFFORT_HEADER`."""
-    return [_effort_row(one) for one in report.training]
+    return [_effort_row(effort) for effort in report.training]
 
 
 def _effort_row(effort: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def _effort_row(effort: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _compressing(report: Report) -> list[dict[str, Any]]:
     """The steps that compressing took: neither the teacher's training nor that of what rungs are compared with."""
-    return [one for one in report.training if one["step"] not in ("teacher", FLOOR)]
+    return [effort for effort in report.training if effort["step"] not in ("teacher", FLOOR)]
 
 
 def spent(report: Report) -> tuple[float | None, bool]:

@@ -20,7 +20,7 @@ def _what(report: Report, floor: Rung) -> str:
     """The kind of model, what dev chose, and what training took."""
     options = floor.lineage[-1]["options"] if floor.lineage else {}
     chosen = f" of {options['ngrams']}, C = {options['C']:g}, chosen on dev" if options else ""
-    energy = next((one["energy"] for one in report.training if one["step"] == FLOOR), None)
+    energy = next((effort["energy"] for effort in report.training if effort["step"] == FLOOR), None)
     took = f"; trained in {energy['cpu_seconds']:.1f} CPU seconds" if energy else ""
     return f"{FLOOR[0].upper()}{FLOOR[1:]}: a support vector machine or ridge regression on TF-IDF{chosen}{took}"
 

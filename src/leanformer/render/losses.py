@@ -40,18 +40,18 @@ def summary_words(rung: Rung) -> list[str]:
 
 def group_rows(groups: Sequence[dict[str, Any]], *, worst_first: bool) -> list[tuple[str, ...]]:
     """One row per group; of many classes those that lost most."""
-    order = sorted(groups, key=lambda one: -one["loss"]) if worst_first else list(groups)
+    order = sorted(groups, key=lambda group: -group["loss"]) if worst_first else list(groups)
     return [
         (
-            str(one["name"]),
-            str(one["n"]),
-            f"{100 * one['reference']:.1f}",
-            f"{100 * one['quality']:.1f}",
-            f"{100 * one['loss']:+.1f}",
-            f"{100 * one['loss_low']:+.1f} to {100 * one['loss_high']:+.1f}",
-            str(one["changed"]),
+            str(group["name"]),
+            str(group["n"]),
+            f"{100 * group['reference']:.1f}",
+            f"{100 * group['quality']:.1f}",
+            f"{100 * group['loss']:+.1f}",
+            f"{100 * group['loss_low']:+.1f} to {100 * group['loss_high']:+.1f}",
+            str(group["changed"]),
         )
-        for one in order[:_SHOWN_GROUPS]
+        for group in order[:_SHOWN_GROUPS]
     ]
 
 

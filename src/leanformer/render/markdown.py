@@ -54,6 +54,6 @@ def table_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table, with what would break it escaped."""
 
     def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell(one) for one in cells) + " |"
+        return "| " + " | ".join(cell(content) for content in cells) + " |"
 
     return "\n".join([line(header), "|" + "---|" * len(header), *(line(row) for row in rows)])

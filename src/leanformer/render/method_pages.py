@@ -14,21 +14,21 @@ from leanformer.files import write_text
 _BEGIN, _END = "<!-- techniques: begin -->", "<!-- techniques: end -->"
 
 
-def page(one: Card) -> str:
+def page(technique: Card) -> str:
     """The page of one technique."""
-    example = one.fields["Example"]
-    fields = "\n\n".join(f"**{name}.** {text}" for name, text in one.fields.items() if name != "Example")
-    groups = dict.fromkeys(option.group for option in sorted(one.options, key=lambda option: option.group != ""))
-    tables = "\n".join(_options(one, group) for group in groups)
-    return f"# {one.name}: {one.title}\n\n{fields}\n\n```yaml\n- {example}\n```\n\n{tables}"
+    example = technique.fields["Example"]
+    fields = "\n\n".join(f"**{name}.** {text}" for name, text in technique.fields.items() if name != "Example")
+    groups = dict.fromkeys(option.group for option in sorted(technique.options, key=lambda option: option.group != ""))
+    tables = "\n".join(_options(technique, group) for group in groups)
+    return f"# {technique.name}: {technique.title}\n\n{fields}\n\n```yaml\n- {example}\n```\n\n{tables}"
 
 
-def _options(one: Card, group: str) -> str:
+def _options(technique: Card, group: str) -> str:
     """The table of a technique's own options (`group` is empty), or of those of a group."""
     rows = "\n".join(
-        f"| `{o.name}` | `{o.type.replace('|', chr(92) + '|')}` | `{o.default}` | {o.meaning} |"
-        for o in one.options
-        if o.group == group
+        f"| `{option.name}` | `{option.type.replace('|', chr(92) + '|')}` | `{option.default}` | {option.meaning} |"
+        for option in technique.options
+        if option.group == group
     )
     said = "" if not group else f"Group `{group}` (also written `{group}: {{...}}`), shared with other techniques:\n\n"
     return f"{said}| option | type | default | meaning |\n|---|---|---|---|\n{rows}\n"

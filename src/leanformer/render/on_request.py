@@ -55,29 +55,29 @@ def gap_rows(report: Report) -> list[tuple[str, ...]]:
         (
             rung.name,
             name,
-            points(one["this"]["opportunity"]),
-            points(one["reference"]["opportunity"]),
-            points(one["this"]["parity"]),
-            points(one["reference"]["parity"]),
-            str(one["this"]["fewest"]),
+            points(gaps["this"]["opportunity"]),
+            points(gaps["reference"]["opportunity"]),
+            points(gaps["this"]["parity"]),
+            points(gaps["reference"]["parity"]),
+            str(gaps["this"]["fewest"]),
         )
         for rung, found in _losses(report, "gaps")
-        for name, one in found.items()
+        for name, gaps in found.items()
     ]
 
 
 def churn_words(report: Report) -> list[str]:
     """One sentence a rung: texts that compression changed, beside those that another seed changes."""
     return [
-        f"{rung.name}: {one['count']} texts are answered otherwise than by most of the {one['uncompressed']} "
-        f"uncompressed models; other seeds alone change {number(one['churn'])}. "
+        f"{rung.name}: {churn['count']} texts are answered otherwise than by most of the {churn['uncompressed']} "
+        f"uncompressed models; other seeds alone change {number(churn['churn'])}. "
         + (
-            f"Compression's are the {number(one['excess'])} beyond."
-            if one["excess"] > 0
+            f"Compression's are the {number(churn['excess'])} beyond."
+            if churn["excess"] > 0
             else "That is no more than theirs."
         )
-        for rung, one in _losses(report, "exemplars")
-        if one["churn"] is not None
+        for rung, churn in _losses(report, "exemplars")
+        if churn["churn"] is not None
     ]
 
 
@@ -89,18 +89,18 @@ def robustness_rows(report: Report) -> list[tuple[str, ...]]:
         if "robustness" not in rung.measured or rung.content_hash in seen:
             continue
         seen.add(rung.content_hash)
-        for name, one in rung.measured["robustness"].items():
-            changed = _UNKNOWN if one["changed"] is None else f"{100 * one['changed']:.1f} %"
-            theirs = reference[name]["lost"] if name in reference else one["lost"]
+        for name, effect in rung.measured["robustness"].items():
+            changed = _UNKNOWN if effect["changed"] is None else f"{100 * effect['changed']:.1f} %"
+            theirs = reference[name]["lost"] if name in reference else effect["lost"]
             rows.append(
                 (
                     rung.name,
                     name,
-                    f"{100 * one['quality']:.2f}",
-                    f"{100 * one['lost']:+.2f}",
+                    f"{100 * effect['quality']:.2f}",
+                    f"{100 * effect['lost']:+.2f}",
                     f"{100 * theirs:+.2f}",
                     changed,
-                    f"{100 * one['touched']:.0f} %",
+                    f"{100 * effect['touched']:.0f} %",
                 )
             )
     return rows
@@ -110,12 +110,12 @@ def stability_rows(report: Report) -> list[tuple[str, ...]]:
     """Every rung in every other way to run it."""
     rows: list[tuple[str, ...]] = []
     for rung in report.rungs:
-        for name, one in rung.measured.get("stability", {}).get("ways", {}).items():
-            if "unavailable" in one:
-                rows.append((rung.name, name, "not run", _UNKNOWN, one["unavailable"]))
+        for name, way in rung.measured.get("stability", {}).get("ways", {}).items():
+            if "unavailable" in way:
+                rows.append((rung.name, name, "not run", _UNKNOWN, way["unavailable"]))
                 continue
-            changed = _UNKNOWN if one["changed"] is None else f"{100 * one['changed']:.1f} %"
-            rows.append((rung.name, name, changed, f"{one['largest']:.1e}", "yes" if one["identical"] else "no"))
+            changed = _UNKNOWN if way["changed"] is None else f"{100 * way['changed']:.1f} %"
+            rows.append((rung.name, name, changed, f"{way['largest']:.1e}", "yes" if way["identical"] else "no"))
     return rows
 
 

@@ -86,7 +86,7 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
 def _shown_figures(points: Sequence[Point]) -> str:
     """The style that shows the picture whose button is pressed."""
     return "".join(
-        f"#by-{one.key}:checked ~ #figure-{one.key} {{ display: block; }}\n" for one in drawable(points)
+        f"#by-{measure.key}:checked ~ #figure-{measure.key} {{ display: block; }}\n" for measure in drawable(points)
     )  # fmt: skip
 
 

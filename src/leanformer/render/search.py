@@ -105,9 +105,9 @@ def predictor_words(record: Record) -> list[str]:
     return words
 
 
-def _error(one: Mapping[str, Any]) -> str:
-    tau = "" if one["kendall_tau"] is None else f", Kendall's tau {one['kendall_tau']:.2f}"
-    return f"mean error {one['mape']:.1f} %{tau}"
+def _error(error: Mapping[str, Any]) -> str:
+    tau = "" if error["kendall_tau"] is None else f", Kendall's tau {error['kendall_tau']:.2f}"
+    return f"mean error {error['mape']:.1f} %{tau}"
 
 
 def _expected(record: Record) -> list[str]:
@@ -129,8 +129,8 @@ def _expected(record: Record) -> list[str]:
     ]  # fmt: skip
 
 
-def _goal(one: Mapping[str, Any]) -> str:
-    return f"{'most' if one['maximise'] else 'least'} {one['figure']}"
+def _goal(goal: Mapping[str, Any]) -> str:
+    return f"{'most' if goal['maximise'] else 'least'} {goal['figure']}"
 
 
 def _row(trial: Mapping[str, Any], goals: Sequence[str]) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def expected_chart(record: Record) -> str:
     if found is None or found["trials"] < 2:
         return ""
     scale = 100 if found["figure"] == "quality" else 1
-    curve = [scale * one for one in found["curve"]]
+    curve = [scale * value for value in found["curve"]]
     x, y = Axis(1, len(curve), _LEFT, _RIGHT), axis_for(curve, _BOTTOM, _TOP)
     body = _axes(x, y, "trials", found["figure"] + (", %" if scale == 100 else ""))
     path = " ".join(f"{x.at(i):.1f},{y.at(value):.1f}" for i, value in enumerate(curve, start=1))

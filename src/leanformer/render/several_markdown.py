@@ -17,8 +17,8 @@ def gathered_markdown(gathered: Gathered) -> str:
     parts.append("## Pareto fronts")
     parts.append(
         "\n".join(
-            f"- {one.title}: " + ", ".join(f"{number} {names[number]}" for number in fronts[one.key])
-            for one in drawable(points)
+            f"- {measure.title}: " + ", ".join(f"{number} {names[number]}" for number in fronts[measure.key])
+            for measure in drawable(points)
         )
     )
     for report in gathered.reports.values():

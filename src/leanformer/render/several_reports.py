@@ -89,7 +89,7 @@ def cost_rows(gathered: Gathered) -> list[tuple[str, ...]]:
         threads = int(reports[point.report].machine["threads"])
         rate = point.rung.throughput_per_second
         usd = [usd_per_100m(rate, price.for_threads(threads)) for price in gathered.prices]
-        rows.append((point.number, point.rung.name, *(f"{one:,.2f}" for one in usd)))
+        rows.append((point.number, point.rung.name, *(f"{cost:,.2f}" for cost in usd)))
     return rows
 
 

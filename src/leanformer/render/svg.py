@@ -111,7 +111,7 @@ def spread(anchors: list[tuple[float, float]], *, height: float = 15, width: flo
     for x, y in anchors:
         tries = [(x + 10, y - 8 + step * height / 2) for step in sorted(range(-24, 25), key=lambda k: (abs(k), k))]
         free = (
-            one for one in tries if all(abs(one[0] - a) >= width or abs(one[1] - b) >= height for a, b in taken)
+            place for place in tries if all(abs(place[0] - a) >= width or abs(place[1] - b) >= height for a, b in taken)
         )  # fmt: skip
         taken.append(next(free, tries[0]))
     return taken

@@ -17,14 +17,14 @@ def tuning_lines(record: Mapping[str, Any]) -> list[str]:
         lines = _lines(record)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not what leanformer tune writes ({type(error).__name__}: {error})") from error
-    return ["".join(one if one.isprintable() else "?" for one in line) for line in lines]
+    return ["".join(letter if letter.isprintable() else "?" for letter in line) for line in lines]
 
 
 def _lines(record: Mapping[str, Any]) -> list[str]:
     lines = [f"tuned for {record['goal']} on {record['machine']['cores']} cores: {record['reason']}"]
-    lines += [str(one["words"]) for one in record["precision"]]
+    lines += [str(comparison["words"]) for comparison in record["precision"]]
     timed = [alternative for alternative in record["alternatives"] if "ms_per_text" in alternative]
-    for alternative in sorted(timed, key=lambda one: (-one.get("final_rounds", 0), -one["speedup"]))[:_SHOWN]:
+    for alternative in sorted(timed, key=lambda row: (-row.get("final_rounds", 0), -row["speedup"]))[:_SHOWN]:
         where = f"{alternative['artifact']}, " if "artifact" in alternative else ""
         lines.append(
             f"  {alternative['ms_per_text']:9.3f} ms  {alternative['speedup']:5.2f}x  "
@@ -40,8 +40,8 @@ def _lines(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _settings(one: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def _settings(row: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     if record["goal"] == "latency":
-        return f"{one['engine']}, {one['lone_threads']} threads"
-    packs = "packs of its own choice" if one["pack_tokens"] is None else f"packs of {one['pack_tokens']}"
-    return f"{one['engine']}, {one['workers']} x {one['worker_threads']} threads, {packs}{', pinned' * one['pinned']}"
+        return f"{row['engine']}, {row['lone_threads']} threads"
+    packs = "packs of its own choice" if row["pack_tokens"] is None else f"packs of {row['pack_tokens']}"
+    return f"{row['engine']}, {row['workers']} x {row['worker_threads']} threads, {packs}{', pinned' * row['pinned']}"
