@@ -39,10 +39,10 @@ def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[Runt
                     for tokens in PACK_TOKENS
                     for pinned in ((False, True) if pinnable else (False,))
                 ]  # fmt: skip
-    return sorted(found, key=lambda one: _departures(one, default))
+    return sorted(found, key=lambda settings: _departures(settings, default))
 
 
-def _departures(one: RuntimeSettings, default: RuntimeSettings) -> int:
-    shared = (one.workers, one.worker_threads) != (default.workers, default.worker_threads)
-    others = (one.lone_threads != default.lone_threads, one.pack_tokens != default.pack_tokens)
-    return shared + sum(others) + 2 * one.pinned  # which matters least
+def _departures(settings: RuntimeSettings, default: RuntimeSettings) -> int:
+    shared = (settings.workers, settings.worker_threads) != (default.workers, default.worker_threads)
+    others = (settings.lone_threads != default.lone_threads, settings.pack_tokens != default.pack_tokens)
+    return shared + sum(others) + 2 * settings.pinned  # which matters least

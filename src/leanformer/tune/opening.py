@@ -75,15 +75,15 @@ def rate(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
 
 
 def open_candidate(
-    one: Candidate, predictor: LightPredictor, texts: Sequence[Text], goal: str
+    candidate: Candidate, predictor: LightPredictor, texts: Sequence[Text], goal: str
 ) -> tuple[np.ndarray, float]:
     """Load it, so that it can take turns; its logits, and how many seconds a turn takes when all is warm."""
     answers = answers_of(predictor, texts, goal)
     start = time.perf_counter()
     turn(predictor, texts, goal)
     took = time.perf_counter() - start
-    name = f"{one.artifact.path}: {one.settings.describe(goal)}"
-    one.runner = Entrant(name, lambda: turn(predictor, texts, goal), group=str(one.artifact.path))
+    name = f"{candidate.artifact.path}: {candidate.settings.describe(goal)}"
+    candidate.runner = Entrant(name, lambda: turn(predictor, texts, goal), group=str(candidate.artifact.path))
     return answers, took
 
 
@@ -147,4 +147,4 @@ def _order(artifact: Artifact, others: Sequence[Candidate]) -> Callable[[Candida
     places: dict[int, int] = {}
     for other in others:
         places[id(other)] = seen[id(other.artifact)] = seen.get(id(other.artifact), 0) + 1
-    return lambda one: places[id(one)] * (1 if one.artifact is artifact else 2)
+    return lambda candidate: places[id(candidate)] * (1 if candidate.artifact is artifact else 2)

@@ -69,11 +69,11 @@ class RaceResult:
     rounds: int
     finalists: list[Entrant]
 
-    def faster(self, one: Entrant) -> bool:
+    def faster(self, entrant: Entrant) -> bool:
         """Whether it is faster than the reference by more than the noise, and surely so."""
         # With more finalists it is more likely that one of them looks better than it is (Bonferroni).
-        low, _ = median_interval(np.log(one.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
-        return math.log(one.speedup) > self.noise and low > 0
+        low, _ = median_interval(np.log(entrant.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
+        return math.log(entrant.speedup) > self.noise and low > 0
 
 
 def race(
@@ -108,7 +108,7 @@ def race(
         _round(reference, [again, *alive], random, final=True)
         rounds += 1
     low, high = median_interval(np.log(again.final_ratios))
-    return RaceResult(max(LEAST_NOISE, -low, high), rounds, sorted(alive, key=lambda one: -one.speedup))
+    return RaceResult(max(LEAST_NOISE, -low, high), rounds, sorted(alive, key=lambda entrant: -entrant.speedup))
 
 
 def _round(reference: Entrant, others: Sequence[Entrant], random: np.random.Generator, *, final: bool = False) -> None:
@@ -116,19 +116,19 @@ def _round(reference: Entrant, others: Sequence[Entrant], random: np.random.Gene
     times = dict.fromkeys(turns, 0.0)
     for index in random.permutation(len(turns)):
         times[turns[index]] = turns[index].run()
-    for one, figure in times.items():
-        (one.final if final else one.figures).append(figure)
-        (one.final_ratios if final else one.ratios).append(times[reference] / figure)
+    for entrant, figure in times.items():
+        (entrant.final if final else entrant.figures).append(figure)
+        (entrant.final_ratios if final else entrant.ratios).append(times[reference] / figure)
 
 
 def _better_half(alive: list[Entrant]) -> list[Entrant]:
     """The better half, `FINALISTS` at least, and the best of each group whatever the others do."""
-    ranked = sorted(alive, key=lambda one: -one.speedup)
+    ranked = sorted(alive, key=lambda entrant: -entrant.speedup)
     best: dict[str, Entrant] = {}
-    for one in ranked:
-        best.setdefault(one.group, one)
+    for entrant in ranked:
+        best.setdefault(entrant.group, entrant)
     half = ranked[: max(FINALISTS, math.ceil(len(ranked) / 2))]
-    kept = [one for one in ranked if one in half or best[one.group] is one]
+    kept = [entrant for entrant in ranked if entrant in half or best[entrant.group] is entrant]
     for entrant in alive:
         if entrant not in kept:
             entrant.left = f"slower than others after {_counted(len(entrant.figures), 'round')}"

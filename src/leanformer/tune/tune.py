@@ -88,7 +88,8 @@ def tune(
     for other in entered:
         other.left = other.runner.left if other.runner is not None else ""
     finalists = sorted(
-        (other for other in entered if other.runner in verdict.finalists), key=lambda one: -_speedup(one, default)
+        (other for other in entered if other.runner in verdict.finalists),
+        key=lambda candidate: -_speedup(candidate, default),
     )
     chosen, reason = _choose(
         default, [finalist for finalist in finalists if finalist.artifact is artifact], verdict, goal
@@ -147,13 +148,13 @@ def _choose(default: Candidate, own: Sequence[Candidate], verdict: RaceResult, g
     return winner, f"{best.settings.describe(goal)}: {figures} with the default, {share}; {noise}"
 
 
-def _speedup(one: Candidate, default: Candidate) -> float:
-    return 1.0 if one is default or one.runner is None else one.runner.speedup
+def _speedup(candidate: Candidate, default: Candidate) -> float:
+    return 1.0 if candidate is default or candidate.runner is None else candidate.runner.speedup
 
 
-def _figure(one: Candidate, goal: str) -> str:
-    assert one.runner is not None
-    return f"{one.runner.figure:.3f} ms a text" + (" (median, one at a time)" if goal == "latency" else "")
+def _figure(candidate: Candidate, goal: str) -> str:
+    assert candidate.runner is not None
+    return f"{candidate.runner.figure:.3f} ms a text" + (" (median, one at a time)" if goal == "latency" else "")
 
 
 def _compare_precisions(
@@ -164,25 +165,28 @@ def _compare_precisions(
     for finalist in finalists:
         best.setdefault(id(finalist.artifact), finalist)
     found = []
-    for one in best.values():
-        if one.artifact is chosen.artifact:
+    for finalist in best.values():
+        if finalist.artifact is chosen.artifact:
             continue
-        ratio = _speedup(chosen, default) / _speedup(one, default)
-        names = f"{chosen.precision} ({chosen.artifact.path.name})", f"{one.precision} ({one.artifact.path.name})"
+        ratio = _speedup(chosen, default) / _speedup(finalist, default)
+        names = (
+            f"{chosen.precision} ({chosen.artifact.path.name})",
+            f"{finalist.precision} ({finalist.artifact.path.name})",
+        )
         if ratio > 1 + verdict.noise:
             words = f"{names[0]} is {ratio:.2f} times as fast as {names[1]} here"
         elif 1 / ratio > 1 + verdict.noise:
             words = f"{names[0]} is not faster here: {names[1]} is {1 / ratio:.2f} times as fast; use that folder"
         else:
             words = f"{names[0]} is not faster than {names[1]} here: they differ by less than the noise"
-        if one.changed:
-            words += f"; {100 * one.changed:.1f} % of the answers are others"
+        if finalist.changed:
+            words += f"; {100 * finalist.changed:.1f} % of the answers are others"
         row: dict[str, Any] = {
-            "artifact": one.artifact.path.name,
-            "content": one.artifact.content_hash,
-            "precision": one.precision,
+            "artifact": finalist.artifact.path.name,
+            "content": finalist.artifact.content_hash,
+            "precision": finalist.precision,
         }
-        found.append(row | {"ratio": ratio, "changed": one.changed, "words": words})
+        found.append(row | {"ratio": ratio, "changed": finalist.changed, "words": words})
     return found
 
 
@@ -205,16 +209,16 @@ def _uncompared(
     return found
 
 
-def _row(one: Candidate, artifact: Artifact, default: Candidate) -> dict[str, Any]:
+def _row(candidate: Candidate, artifact: Artifact, default: Candidate) -> dict[str, Any]:
     """A candidate as the record shows it."""
-    row: dict[str, Any] = {"artifact": one.artifact.path.name} if one.artifact is not artifact else {}
-    row |= {"precision": one.precision, **to_json(one.settings), "changed": one.changed}
-    runner = one.runner
+    row: dict[str, Any] = {"artifact": candidate.artifact.path.name} if candidate.artifact is not artifact else {}
+    row |= {"precision": candidate.precision, **to_json(candidate.settings), "changed": candidate.changed}
+    runner = candidate.runner
     if runner is not None and (runner.figures or runner.final):
         figures = runner.final or runner.figures
         row |= {
             "ms_per_text": runner.figure, "ms_per_text_spread": [min(figures), max(figures)],
-            "speedup": _speedup(one, default), "rounds": len(runner.figures),
+            "speedup": _speedup(candidate, default), "rounds": len(runner.figures),
             "final_rounds": len(runner.final),
         }  # fmt: skip
-    return row | ({"left": one.left} if one.left else {})
+    return row | ({"left": candidate.left} if candidate.left else {})

@@ -56,16 +56,16 @@ def deliver(
     `data` has its test split. Only here is it read, by the models of the front and the teacher.
     """
     front = study.front()
-    made = {one.number: runner.make(whole_job(study, one, seed)) for one in front}
+    made = {trial.number: runner.make(whole_job(study, trial, seed)) for trial in front}
     report = (
         _on_test(study, runner, data, front, made, metric, seed, speed, usd_per_hour, record, say) if front else None
     )
     if report is not None:
         report = replace(report, command=command)
     with new_output(output, say) as temporary:
-        for one in front:
+        for trial in front:
             assert report is not None
-            _write_one(temporary / place(one), study, one, made[one.number], report, record, data)
+            _write_one(temporary / place(trial), study, trial, made[trial.number], report, record, data)
         write_json(temporary / RECORD, record)
         body = search_markdown(record, chosen_from(record))
         if report is not None:
@@ -78,7 +78,7 @@ def deliver(
             if chart:
                 (temporary / name).write_text(chart, encoding="utf-8")
         (temporary / "report.md").write_text(body, encoding="utf-8")
-    return {one.number: open_artifact(output / place(one)) for one in front}, record, report
+    return {trial.number: open_artifact(output / place(trial)) for trial in front}, record, report
 
 
 def place(trial: Trial) -> str:

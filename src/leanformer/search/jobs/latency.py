@@ -77,7 +77,7 @@ def fit_latency(shapes: Sequence[PlannedShape], measured: Sequence[float]) -> Fi
     for i in range(len(times)):
         others = np.arange(len(times)) != i
         left_out.append(float(rows[i] @ (_solve(rows[others] / scale, times[others]) / scale)))
-    errors = tuple(max(one, 1e-6) / time - 1 for one, time in zip(left_out, times, strict=True))
+    errors = tuple(max(predicted, 1e-6) / time - 1 for predicted, time in zip(left_out, times, strict=True))
     return Fit(weights, errors, kendall_tau(left_out, times.tolist()))
 
 
@@ -90,12 +90,14 @@ def _solve(rows: np.ndarray, times: np.ndarray) -> np.ndarray:
     return found
 
 
-def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float | None:
+def kendall_tau(predicted: Sequence[float], measured: Sequence[float]) -> float | None:
     """Share of pairs in the same order, less the share in the opposite one; None where no pair differs in both."""
     signs = [
-        np.sign(one[i] - one[j]) * np.sign(other[i] - other[j]) for i in range(len(one)) for j in range(i)
-    ]  # fmt: skip
-    counted = [each for each in signs if each]
+        np.sign(predicted[i] - predicted[j]) * np.sign(measured[i] - measured[j])
+        for i in range(len(predicted))
+        for j in range(i)
+    ]
+    counted = [sign for sign in signs if sign]
     return float(np.mean(counted)) if counted else None
 
 
@@ -152,7 +154,7 @@ class LatencyPredictor:
     @property
     def margin(self) -> float:
         """By what share a prediction may be too high: the largest of the errors on the points, at least a tenth."""
-        fits = [self.fit(cell, name) for cell in {one.cell for one, _ in self.points} for name in self.goals.timed]
+        fits = [self.fit(cell, name) for cell in {shape.cell for shape, _ in self.points} for name in self.goals.timed]
         return max([0.1, *(max(fit.errors, default=0.0) for fit in fits if fit is not None)])
 
     def hopeless(self, predicted: Mapping[str, float] | None, finished: Sequence[Trial]) -> str | None:
@@ -182,10 +184,10 @@ class LatencyPredictor:
     def errors(self) -> dict[str, Any]:
         """For the report: errors on the points by cell, and on trials before they were run."""
         cells: dict[str, Any] = {}
-        for cell in sorted({one.cell for one, _ in self.points}):
+        for cell in sorted({shape.cell for shape, _ in self.points}):
             for name in self.goals.timed:
                 found = self.fit(cell, name)
-                count = sum(one.cell == cell for one, _ in self.points)
+                count = sum(shape.cell == cell for shape, _ in self.points)
                 error = None if found is None else {"mape": found.mape, "kendall_tau": found.tau}
                 cells.setdefault(cell, {})[name] = {"points": count, "left_out": error}
         ahead = {

@@ -209,7 +209,7 @@ class JobRunner:
         path = self.work / FIGURES / f"answers-{key[:16]}.json"
         found = kept(path, self.say, again=_AGAIN)
         if found is None:
-            found = {"answers": [one.tolist() for one in decide(self._teacher_logits(), self.teacher.task)]}
+            found = {"answers": [answer.tolist() for answer in decide(self._teacher_logits(), self.teacher.task)]}
             keep(path, found)
         if form_of(self.teacher.task).per_word:
             return ragged([np.asarray(answer, dtype=np.int64) for answer in found["answers"]])

@@ -85,14 +85,14 @@ def ranking(costs: Sequence[Sequence[float]], violations: Sequence[float]) -> li
 def with_share(recipe: Recipe, share: float) -> Recipe:
     """The recipe with this share of the epochs and least steps of every step that has them; one epoch at least."""
     steps = []
-    for one in recipe.steps:
-        if any(field.name == "epochs" for field in fields(one.step)):  # type: ignore[arg-type]
-            values: dict[str, Any] = options(one.step)
+    for step in recipe.steps:
+        if any(field.name == "epochs" for field in fields(step.step)):  # type: ignore[arg-type]
+            values: dict[str, Any] = options(step.step)
             values["epochs"] = max(1, round(share * values["epochs"]))
             if "least_steps" in values:
                 values["least_steps"] = round(share * values["least_steps"])
-            one = replace(one, step=build(one.technique, values, f"recipe {recipe.name}, step {one.name!r}"))
-        steps.append(one)
+            step = replace(step, step=build(step.technique, values, f"recipe {recipe.name}, step {step.name!r}"))
+        steps.append(step)
     return replace(recipe, steps=tuple(steps))
 
 

@@ -126,7 +126,7 @@ def read_hole(name: str, value: dict[str, Any], where: str) -> Hole:
         raise RecipeError(f"{where}: a logarithmic range begins above 0 and has no step")
     if step is not None and (step <= 0 or not _is_whole((high - low) / step)):
         raise RecipeError(f"{where}: the range {low:g} to {high:g} is not a number of steps of {step:g}")
-    whole = all(isinstance(one, int) for one in (low, high, 1 if step is None else step))
+    whole = all(isinstance(number, int) for number in (low, high, 1 if step is None else step))
     return Range(name, low, high, whole, log, step, where)
 
 
@@ -134,8 +134,8 @@ def words(option: Any) -> str:
     """A value that is not plain, in words: the techniques of whole steps, else JSON."""
     if isinstance(option, dict) and "step" in option:
         return str(option["step"])
-    if isinstance(option, list) and option and all(isinstance(one, dict) and "step" in one for one in option):
-        return " + ".join(str(one["step"]) for one in option)
+    if isinstance(option, list) and option and all(isinstance(entry, dict) and "step" in entry for entry in option):
+        return " + ".join(str(entry["step"]) for entry in option)
     return json.dumps(option, ensure_ascii=False, sort_keys=True, default=str)
 
 
@@ -149,9 +149,9 @@ def _label(option: Any) -> Any:
     return option if option is None or isinstance(option, str | bool | int | float) else words(option)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(value: Any, other: Any) -> bool:
     """Equal, and of one type: 1, 1.0 and true are three values."""
-    return type(one) is type(other) and bool(one == other)
+    return type(value) is type(other) and bool(value == other)
 
 
 def _number(value: Any, where: str) -> int | float:

@@ -87,8 +87,8 @@ def _note_lines(node: yaml.Node | None, place: Place, lines: dict[Place, int]) -
         return
     lines[place] = node.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode):
-        for i, one in enumerate(node.value):
-            _note_lines(one, (*place, i), lines)
+        for i, child in enumerate(node.value):
+            _note_lines(child, (*place, i), lines)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             _note_lines(value, (*place, key.value), lines)
@@ -122,7 +122,7 @@ class _Reader:
             if option is None:
                 branches.append(())
             elif isinstance(option, list):
-                branches.append(tuple(self.step(one, (*inside, j)) for j, one in enumerate(option)))
+                branches.append(tuple(self.step(step, (*inside, j)) for j, step in enumerate(option)))
             else:
                 branches.append((self.step(option, inside),))
         return StepChoice(hole, tuple(branches))
@@ -148,7 +148,7 @@ class _Reader:
     def value(self, name: str, value: Any, place: Place, technique: str = "") -> Any:
         if is_hole(value):
             hole = read_hole(self.own(name, self.at(*place), technique), value, self.at(*place))
-            if any(_holds_hole(one) for one in getattr(hole, "options", ())):
+            if any(_holds_hole(option) for option in getattr(hole, "options", ())):
                 raise RecipeError(f"{hole.where}: a hole within a hole; only whole steps may be chosen with holes")
             return hole
         if _holds_hole(value):
@@ -189,13 +189,19 @@ class _Reader:
         if not isinstance(value, dict) or (unknown := [key for key in value if key not in RUNTIME]):
             named = "" if not isinstance(value, dict) else f" has no {unknown[0]!r}"
             raise RecipeError(f"{where}: `runtime:`{named}\n  remedy: a mapping with {', '.join(RUNTIME)}")
-        found = {key: self.value(f"runtime.{key}", one, ("runtime", key)) for key, one in value.items()}
-        for key, one in found.items():
-            for each in one.options if isinstance(one, Choose) else one.grid() if isinstance(one, Range) else [one]:
-                fits = each in ENGINES if key == "engine" else type(each) is int and each >= 1
-                if not fits and not (each is None and key != "engine"):
+        found = {key: self.value(f"runtime.{key}", setting, ("runtime", key)) for key, setting in value.items()}
+        for key, setting in found.items():
+            for option in (
+                setting.options
+                if isinstance(setting, Choose)
+                else setting.grid()
+                if isinstance(setting, Range)
+                else [setting]
+            ):
+                fits = option in ENGINES if key == "engine" else type(option) is int and option >= 1
+                if not fits and not (option is None and key != "engine"):
                     right = f"one of {', '.join(ENGINES)}" if key == "engine" else "a whole number of 1 or more"
-                    raise RecipeError(f"{self.at('runtime', key)}: runtime.{key} is {right}, not {each!r}")
+                    raise RecipeError(f"{self.at('runtime', key)}: runtime.{key} is {right}, not {option!r}")
         return found
 
     def settings(self, key: str, document: dict[str, Any], kind: type[Any]) -> Any:
@@ -206,10 +212,10 @@ class _Reader:
         known = kind.__dataclass_fields__
         if not isinstance(value, dict) or any(name not in known for name in value):
             raise RecipeError(f"{where}: `{key}:` is a mapping with {', '.join(known)}")
-        for name, one in value.items():
+        for name, option in value.items():
             wanted = {"str": str, "int": int, "float": (int, float)}[known[name].type]
-            if not isinstance(one, wanted) or isinstance(one, bool):  # type: ignore[arg-type]
-                raise RecipeError(f"{where}: {key}.{name} is {known[name].type}, not {one!r}")
+            if not isinstance(option, wanted) or isinstance(option, bool):  # type: ignore[arg-type]
+                raise RecipeError(f"{where}: {key}.{name} is {known[name].type}, not {option!r}")
         try:
             return kind(**value)
         except (RecipeError, TypeError) as error:
@@ -240,7 +246,9 @@ def _try(space: Space) -> None:
         for label in slot.hole.labels if isinstance(slot, StepChoice) else ():
             hole = slot.hole  # type: ignore[union-attr]
             try:
-                space.fill(lambda one, default, hole=hole, label=label: label if one is hole else one.start(default))  # type: ignore[misc]
+                space.fill(
+                    lambda asked, default, hole=hole, label=label: label if asked is hole else asked.start(default)  # type: ignore[misc]
+                )
             except RecipeError as error:
                 raise RecipeError(f"{hole.where}: with {hole.name}={label}: {error}") from error
     try:

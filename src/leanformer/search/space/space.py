@@ -165,8 +165,8 @@ class Space:
                 for hole in template.holes():
                     if hole.name not in params:
                         return hole
-        named = (one for one in self.runtime.values() if isinstance(one, Choose | Range))
-        return next((one for one in named if one.name not in params), None)
+        named = (setting for setting in self.runtime.values() if isinstance(setting, Choose | Range))
+        return next((setting for setting in named if setting.name not in params), None)
 
     def holes(self) -> tuple[Hole, ...]:
         """All of them, those inside choices included."""
@@ -176,7 +176,7 @@ class Space:
                 found.append(slot.hole)
             branches = slot.branches if isinstance(slot, StepChoice) else ((slot,),)
             found += [hole for branch in branches for template in branch for hole in template.holes()]
-        return (*found, *(one for one in self.runtime.values() if isinstance(one, Choose | Range)))
+        return (*found, *(setting for setting in self.runtime.values() if isinstance(setting, Choose | Range)))
 
 
 def _filled(value: Any, default: Any, pick: Pick) -> Any:

@@ -25,9 +25,9 @@ def drive(study: Study, budget: SearchBudget, executor: Executor, seed: int, say
     A trial that was under way when an earlier run was killed is run first; the recipe's cache has its finished steps.
     Raises `RecipeError` where the first trials all fail.
     """
-    for one in study.trials:  # killed between a result and what follows from it
-        if one.state == RUNNING and one.decided < len(one.results):
-            _decide(study, one, say)
+    for earlier in study.trials:  # killed between a result and what follows from it
+        if earlier.state == RUNNING and earlier.decided < len(earlier.results):
+            _decide(study, earlier, say)
     ready = study.of_state(RUNNING)
     in_hand = 0
     while True:
@@ -118,8 +118,8 @@ def _decide(study: Study, trial: Trial, say: Callable[[str], None]) -> None:
 def progress(study: Study) -> str:
     """How far the search is, and its front."""
     front = ", ".join(
-        f"{one.number} ({describe([(name, one.figures.get(name)) for name in study.space.goals.names])})"
-        for one in study.front()
+        f"{trial.number} ({describe([(name, trial.figures.get(name)) for name in study.space.goals.names])})"
+        for trial in study.front()
     )
     stopped, spent = len(study.of_state(STOPPED)), study.now()
     return (

@@ -30,8 +30,8 @@ def describe_search(study: Study, budget: SearchBudget, why: str, facts: dict[st
         "ended": why,
         "spent": asdict(study.now()),
         "counts": dict(Counter(trial.state for trial in study.trials)),
-        "front": [one.number for one in study.front()],
-        "kept_off": [one.number for one in study.kept_off()],
+        "front": [trial.number for trial in study.front()],
+        "kept_off": [trial.number for trial in study.kept_off()],
         "expected": expected(study),
         "trials": [trial.to_json() for trial in study.trials],
     }
@@ -56,11 +56,11 @@ def expected(study: Study) -> dict[str, Any] | None:
     if not values:
         return None
     sign = 1.0 if goals.maximised[at] else -1.0
-    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in trial.results) for trial in trials)
+    seconds = sum(sum(result.get("wall_seconds") or 0.0 for result in trial.results) for trial in trials)
     return {
         "figure": goals.names[at],
         "trials": len(values),
-        "curve": [sign * one for one in expected_best_curve(values)],
+        "curve": [sign * value for value in expected_best_curve(values)],
         "seconds_per_trial": seconds / len(values),
     }
 
@@ -76,5 +76,5 @@ def chosen_from(record: dict[str, Any]) -> str:
 def _saved(study: Study) -> float | None:
     """Seconds that the skipped trials would have taken, were they like the others; None where none ran."""
     ran = [trial for trial in study.trials if trial.results]
-    seconds = sum(sum(each.get("wall_seconds") or 0.0 for each in trial.results) for trial in ran)
+    seconds = sum(sum(result.get("wall_seconds") or 0.0 for result in trial.results) for trial in ran)
     return seconds / len(ran) * len(study.of_state(SKIPPED)) if ran else None

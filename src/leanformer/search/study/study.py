@@ -98,10 +98,14 @@ class Study:
         if self.sampler.prunes:
             return self.sampler.goes_on(trial.number)
         # Those that were there before it, and itself as the last.
-        reached = [one for one in self.trials if one is not trial and len(one.results) > rung and one.state != FAILED]
-        figures = [one.results[rung]["figures"] for one in (*reached, trial)]
-        violations = [goals.violation(each, whole=False) for each in figures]
-        return in_front([goals.costs(each) for each in figures], violations, halving.factor)
+        reached = [
+            candidate
+            for candidate in self.trials
+            if candidate is not trial and len(candidate.results) > rung and candidate.state != FAILED
+        ]
+        figures = [candidate.results[rung]["figures"] for candidate in (*reached, trial)]
+        violations = [goals.violation(measured, whole=False) for measured in figures]
+        return in_front([goals.costs(measured) for measured in figures], violations, halving.factor)
 
     @property
     def count(self) -> int:
@@ -131,9 +135,9 @@ class Study:
             if goals.violation(trial.figures) <= 0 and model not in models:
                 models.add(model)
                 kept.append(trial)
-        costs = [goals.costs(one.figures) for one in kept]
-        front = [one for one, rank in zip(kept, nondominated_ranks(costs), strict=True) if rank == 0]
-        return sorted(front if len(goals.names) > 1 else front[:1], key=lambda one: goals.costs(one.figures))
+        costs = [goals.costs(trial.figures) for trial in kept]
+        front = [trial for trial, rank in zip(kept, nondominated_ranks(costs), strict=True) if rank == 0]
+        return sorted(front if len(goals.names) > 1 else front[:1], key=lambda trial: goals.costs(trial.figures))
 
     # ---- events ----------------------------------------------------------------------------------------------
 
