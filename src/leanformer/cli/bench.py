@@ -75,7 +75,7 @@ def bench(
         check_file(output, "a report of `leanformer bench`", is_bench)
     cores, metering = threads or default_threads(), energy_settings(energy, country)
     opened = [open_artifact(path) for path in artifacts]
-    if any(one.task.question != opened[0].task.question for one in opened):
+    if any(artifact.task.question != opened[0].task.question for artifact in opened):
         raise LeanformerError(
             "the artifacts have different kinds or labels; they cannot be measured on the same data\n"
             "  remedy: give artifacts of one task, labels in the same order"

@@ -29,14 +29,14 @@ def export(
     from leanformer.outputs.folders import check_empty, foreign_output
     from leanformer.outputs.place import file_place, folder_place
 
-    one = open_artifact(artifact)
+    opened = open_artifact(artifact)
     check_empty(output)
     if to == "onnx":
         file_place(output)
         need_torch("writing an ONNX file")
         from leanformer.export.standard import write_standard_onnx
 
-        if note := write_standard_onnx(one, output, token_types=token_types, portable=portable):
+        if note := write_standard_onnx(opened, output, token_types=token_types, portable=portable):
             print(f"note: {note}", file=sys.stderr)
     elif to == "transformers":
         if portable:
@@ -48,9 +48,9 @@ def export(
         from leanformer.models.writing import TOKENIZER
 
         with foreign_output(output) as folder:
-            write_checkpoint(read_model(one), one.task, folder)
-            shutil.copyfile(one.file(TOKENIZER), folder / TOKENIZER)
-            write_tokenizer_config(one, folder)
+            write_checkpoint(read_model(opened), opened.task, folder)
+            shutil.copyfile(opened.file(TOKENIZER), folder / TOKENIZER)
+            write_tokenizer_config(opened, folder)
     else:
         raise LeanformerError(f"--to {to}: one of onnx, transformers")
     print(output)

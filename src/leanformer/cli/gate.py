@@ -115,9 +115,9 @@ def gate(
         say(f"warning: {note}")
         warnings.append(note)
     lost = lost_labels(predicted, reference, labels, lean.task)
-    for each in lost:
-        say(f"warning: it loses {each}")
-        warnings.append(f"it loses {each}")
+    for label in lost:
+        say(f"warning: it loses {label}")
+        warnings.append(f"it loses {label}")
     verdict = judge(predicted, reference, labels, bounds, groups)
     ships = verdict.ships and (allow_lost_classes or not lost)
     value: dict[str, Any] = {
@@ -251,6 +251,6 @@ def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tup
             )
         say(f"scoring {len(examples)} texts with both")
         scores = [
-            logits(open_predictor(one, threads=threads), examples.inputs).argmax(axis=1) for one in (lean, teacher)
+            logits(open_predictor(model, threads=threads), examples.inputs).argmax(axis=1) for model in (lean, teacher)
         ]
     return scores[0], scores[1], np.asarray(examples.labels)

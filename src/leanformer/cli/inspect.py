@@ -22,30 +22,33 @@ def inspect(
     from leanformer.render.terminal import print_report
     from leanformer.report import Report, showing
 
-    one = open_artifact(artifact)
-    labels = ", ".join(one.task.labels[:20]) + (
-        f" and {len(one.task.labels) - 20} more" if len(one.task.labels) > 20 else ""
+    opened = open_artifact(artifact)
+    labels = ", ".join(opened.task.labels[:20]) + (
+        f" and {len(opened.task.labels) - 20} more" if len(opened.task.labels) > 20 else ""
     )
-    print(f"format      {one.format}" + (f", {one.properties['precision']}" if "precision" in one.properties else ""))
-    print(f"task        {one.task.kind}" + (f": {labels}" if labels else ""))
-    if one.task.thresholds is not None:
-        shown = zip(one.task.labels[:20], one.task.thresholds, strict=False)
+    print(
+        f"format      {opened.format}"
+        + (f", {opened.properties['precision']}" if "precision" in opened.properties else "")
+    )
+    print(f"task        {opened.task.kind}" + (f": {labels}" if labels else ""))
+    if opened.task.thresholds is not None:
+        shown = zip(opened.task.labels[:20], opened.task.thresholds, strict=False)
         print("thresholds  " + ", ".join(f"{name} {threshold:.3f}" for name, threshold in shown))
-    if one.task.scale is not None:
-        print(f"scale       {one.task.scale[0]:.4g} + {one.task.scale[1]:.4g} * output")
-    if one.task.transitions is not None:
+    if opened.task.scale is not None:
+        print(f"scale       {opened.task.scale[0]:.4g} + {opened.task.scale[1]:.4g} * output")
+    if opened.task.transitions is not None:
         print("transitions learnt: tags are decoded as whole sequences (CRF)")
-    print(f"max tokens  {one.max_tokens}")
-    if "parameters" in one.properties:
-        bare = one.properties.get("parameters_without_embeddings")
+    print(f"max tokens  {opened.max_tokens}")
+    if "parameters" in opened.properties:
+        bare = opened.properties.get("parameters_without_embeddings")
         inner = "" if bare is None else f" ({bare:,} without embeddings)"
-        print(f"parameters  {one.properties['parameters']:,}{inner}")
-    print(f"content     {one.content_hash}")
-    print(f"size        {one.bytes:,} bytes, hashes checked")
-    for name, entry in sorted(one.files.items()):
+        print(f"parameters  {opened.properties['parameters']:,}{inner}")
+    print(f"content     {opened.content_hash}")
+    print(f"size        {opened.bytes:,} bytes, hashes checked")
+    for name, entry in sorted(opened.files.items()):
         print(f"  {entry['bytes']:>12,}  {name}")
     print("history")
-    for entry in one.history:
+    for entry in opened.history:
         options = ", ".join(f"{k}={_shown(v)}" for k, v in entry.get("options", {}).items() if v is not None)
         print(f"  {entry['step']}  {options}")
         if "parity" in entry:
@@ -58,10 +61,10 @@ def inspect(
             for name, scores in entry["result"].items():
                 if name.startswith("dev_"):
                     print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
-    if can(one, "light"):
-        _show_tuning(one)
-    if format_of(one).members:
-        _show_cascade(one)
+    if can(opened, "light"):
+        _show_tuning(opened)
+    if format_of(opened).members:
+        _show_cascade(opened)
     if (artifact / "report.json").is_file():
         with showing(artifact / "report.json"):
             print_report(Report.read(artifact / "report.json"), Console())
@@ -119,5 +122,5 @@ def _shown(value: Any) -> str:
     """An option's value; of a mapping (labels matched) the first 20 entries."""
     if not isinstance(value, dict):
         return str(value)
-    shown = ", ".join(f"{name} is {one}" for name, one in list(value.items())[:20])
+    shown = ", ".join(f"{name} is {matched}" for name, matched in list(value.items())[:20])
     return f"({shown}" + (f" and {len(value) - 20} more)" if len(value) > 20 else ")")

@@ -184,7 +184,7 @@ def _given(texts: list[str], seconds: list[str] | None, choices: list[str] | Non
     texts = [as_text(text) for text in texts]
     seconds, candidates = ([as_text(text) for text in given or ()] for given in (seconds, choices))
     for text in [*texts, *seconds, *candidates]:
-        if is_empty(text) or any("\ud800" <= one <= "\udfff" for one in text):
+        if is_empty(text) or any("\ud800" <= letter <= "\udfff" for letter in text):
             raise LeanformerError(f"{text!r} is not a text\n  remedy: give at least one word, in UTF-8")
     if candidates and (seconds or len(texts) > 1):
         raise LeanformerError(

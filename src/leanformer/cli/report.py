@@ -54,7 +54,7 @@ def report(
         from leanformer.measure.data_reuse import texts_hash
 
         test = open_data(data, split, seed, single="test").test
-        known = {one.data.get("splits", {}).get("test") for one in reports.values()}
+        known = {ladder.data.get("splits", {}).get("test") for ladder in reports.values()}
         if test is None or known != {texts_hash(test.inputs)}:
             raise LeanformerError(
                 f"{data}: its test texts are not those that every report was measured on\n"

@@ -79,6 +79,6 @@ def train(
     result = artifact.history[-1]["result"]
     print(
         f"{output}: {artifact.task.kind}, {len(artifact.task.labels)} labels, dev {metric_name(artifact.task)} "
-        f"{max(next(one for name, one in result.items() if name.startswith('dev_'))):.4f} "
+        f"{max(next(scores for name, scores in result.items() if name.startswith('dev_'))):.4f} "
         f"(epoch {result['best_epoch']}), {artifact.bytes / 1e6:.1f} MB"
     )

@@ -56,20 +56,20 @@ def tune(
     if goal not in GOALS:
         raise LeanformerError(f"--goal {goal}: no such goal\n  remedy: one of {', '.join(GOALS)}")
     cores = threads or default_threads()
-    one, *siblings = [open_artifact(path) for path in (artifact, *(also or ()))]
-    for model in (one, *siblings):
+    opened, *siblings = [open_artifact(path) for path in (artifact, *(also or ()))]
+    for model in (opened, *siblings):
         require(model, "light")
     for sibling in siblings:
-        if sibling.task.question != one.task.question or sibling.max_tokens != one.max_tokens:
+        if sibling.task.question != opened.task.question or sibling.max_tokens != opened.max_tokens:
             raise LeanformerError(
-                f"{sibling.path}: its task or length is not that of {one.path}\n"
+                f"{sibling.path}: its task or length is not that of {opened.path}\n"
                 "  remedy: give the same model in another precision"
             )
-        if sibling.content_hash == one.content_hash:
-            raise LeanformerError(f"{sibling.path}: the same content as {one.path}\n  remedy: leave it out")
-    path = tuning_path(one, cores)
+        if sibling.content_hash == opened.content_hash:
+            raise LeanformerError(f"{sibling.path}: the same content as {opened.path}\n  remedy: leave it out")
+    path = tuning_path(opened, cores)
     _check_writable(path)
-    examples = open_data(data, split, seed, task=one.task)
+    examples = open_data(data, split, seed, task=opened.task)
     for note in examples.notes:
         say(f"note: {note}")
     part = next((getattr(examples, name) for name in _SPLITS if getattr(examples, name)), None)
@@ -80,7 +80,7 @@ def tune(
             "  remedy: give more texts, of typical length" + (", or fewer --texts" if texts else "")
         )
     record = tune(
-        one, _shuffled(sampled(part, 4096, seed), seed), goal=goal, seconds=seconds, cores=cores, siblings=siblings,
+        opened, _shuffled(sampled(part, 4096, seed), seed), goal=goal, seconds=seconds, cores=cores, siblings=siblings,
         turn_texts=texts, max_changed=max_changed, seed=seed, say=say,
     )  # fmt: skip
     write_json(path, record)

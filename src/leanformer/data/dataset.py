@@ -187,11 +187,11 @@ def _assemble(
                 train_keys = keys["train"]
                 keys |= {"train": [train_keys[row] for row in kept], "dev": [train_keys[row] for row in dev_rows]}
     overlap: dict[str, int] = {}
-    for one, other in _COMPARED:
-        if one in parts and other in parts:
-            overlap[f"{one}_in_{other}"] = count = count_contained(keys[one], keys[other])
+    for split, other in _COMPARED:
+        if split in parts and other in parts:
+            overlap[f"{split}_in_{other}"] = count = count_contained(keys[split], keys[other])
             if count:
-                notes.append(f"{count} of {len(parts[one])} {one} texts are also in {other}; none was removed")
+                notes.append(f"{count} of {len(parts[split])} {split} texts are also in {other}; none was removed")
     return Dataset(task=task, name=name, notes=tuple(notes), overlap=overlap, dev_rows=dev_rows, **parts)
 
 

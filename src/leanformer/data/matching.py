@@ -36,7 +36,7 @@ def _in_other_case(own: tuple[str, ...], labels: Sequence[str]) -> tuple[str, ..
     folded = [name.casefold() for name in own]
     if len(lowered) < len(labels) or len(set(folded)) < len(own) or not set(lowered) <= set(folded):
         return None
-    return tuple(lowered.get(one, name) for one, name in zip(folded, own, strict=True))
+    return tuple(lowered.get(key, name) for key, name in zip(folded, own, strict=True))
 
 
 def match_in_order(own: Sequence[str], labels: Sequence[str] | None, source: Path) -> tuple[str, ...]:

@@ -150,9 +150,9 @@ def build_sentence(record: dict[str, Any], *, path: object, line: int | None) ->
 
 
 def _strings(value: object, key: str, path: object, line: int | None) -> list[str]:
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    if isinstance(value, list) and all(isinstance(element, str) for element in value):
         return value
-    if key in TAG_KEYS and isinstance(value, list) and all(isinstance(each, int) for each in value):
+    if key in TAG_KEYS and isinstance(value, list) and all(isinstance(element, int) for element in value):
         raise DataError(
             f"{key!r} is not a list of strings but of numbers, and what they stand for is not said",
             path=path,

@@ -48,13 +48,15 @@ def read_spans(sheets: Sequence[Sheet], key: str) -> list[str]:
         if value is None or not isinstance(text, str) or not text.strip():
             continue  # a row without a label, or without a text: said later
         if not isinstance(value, list) or (value and not is_spans(value)):
-            wrong = next((each for each in value if as_span(each) is None), value) if isinstance(value, list) else value
+            wrong = (
+                next((entry for entry in value if as_span(entry) is None), value) if isinstance(value, list) else value
+            )
             raise sheet.error(
                 line, f"{key!r} holds {wrong!r:.60}, which is no span of the text",
                 'write first character, end and type of each: [[0, 5, "LOC"]]',
             )  # fmt: skip
         try:
-            tagged = tag_text(text, [span for each in value if (span := as_span(each)) is not None])
+            tagged = tag_text(text, [span for entry in value if (span := as_span(entry)) is not None])
         except SpanError as error:
             raise sheet.error(line, str(error), error.remedy) from None
         for name in (*SPAN_KEYS, *WORD_KEYS, *TAG_KEYS):

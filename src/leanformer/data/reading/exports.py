@@ -30,7 +30,7 @@ def as_record(value: object) -> Record | None:
             return found
     if isinstance(value.get("tokens"), list) and any(isinstance(token, dict) for token in value["tokens"]):
         # Objects with a place each; the places of the spans say all.
-        value = {key: one for key, one in value.items() if key != "tokens"}
+        value = {key: part for key, part in value.items() if key != "tokens"}
     if isinstance(value.get("cats"), dict) and "label" not in value and "labels" not in value:
         return {**value, "label": value["cats"]}
     return value
@@ -80,7 +80,7 @@ def _label_studio(record: Record) -> Record | None:
     annotations = record.get("annotations")
     if not isinstance(annotations, list):
         return None
-    if not all(isinstance(each, dict) and "result" in each for each in annotations):
+    if not all(isinstance(annotation, dict) and "result" in annotation for annotation in annotations):
         return None
     data = record["data"] if isinstance(record.get("data"), dict) else record
     texts = {key: value for key, value in data.items() if isinstance(value, str)}
@@ -90,17 +90,19 @@ def _label_studio(record: Record) -> Record | None:
             f"which of {', '.join(map(repr, texts)) or 'no strings'} is the annotated text is not said",
             "give it the key 'text' under 'data'",
         )
-    results = [each["result"] for each in annotations if not each.get("was_cancelled")]
+    results = [annotation["result"] for annotation in annotations if not annotation.get("was_cancelled")]
     readings = [_reading(result) for result in results if isinstance(result, list)]
     if not readings:
         return {"text": text}
-    if any(each != readings[0] for each in readings):
+    if any(reading != readings[0] for reading in readings):
         raise ExportError(f"{len(readings)} annotations that differ", "keep the one that holds under 'annotations'")
     return {"text": text, **readings[0]}
 
 
 def _reading(result: list[Any]) -> Record:
-    values = [each["value"] for each in result if isinstance(each, dict) and isinstance(each.get("value"), dict)]
+    values = [
+        region["value"] for region in result if isinstance(region, dict) and isinstance(region.get("value"), dict)
+    ]
     if choices := [name for value in values for name in value.get("choices", ())]:
         return {"label": choices}
     return {"entities": [value for value in values if "labels" in value]}

@@ -93,9 +93,9 @@ def _load(name: str, config: str | None, where: str) -> Mapping[str, Any]:
 
 def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) -> dict[str, str]:
     chosen: dict[str, str] = {}
-    for (one, name), (other, same) in combinations(named.items(), 2):
+    for (split, name), (other, same) in combinations(named.items(), 2):
         if name == same:
-            raise named_twice(one, other, name, path=where)
+            raise named_twice(split, other, name, path=where)
     for split, aliases in ALIASES.items():
         # "unsupervised" is what several data sets call their unlabelled texts.
         names = (*aliases, "unsupervised") if split == "unlabelled" else aliases
@@ -136,7 +136,7 @@ def _read_split(split: Any, kind: str | None, where: str, labelled: bool) -> She
         if label:
             content["labels" if several else "label"] = value
         else:  # labels may have another form, such as a column for each
-            content = {**{key: one for key, one in record.items() if key not in columns.values()}, **content}
+            content = {**{key: cell for key, cell in record.items() if key not in columns.values()}, **content}
         sheet.records.append((number, content))
     if not sheet.records:
         raise DataError("the split holds no examples", path=where, remedy="name another one with --split")

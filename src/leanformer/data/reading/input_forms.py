@@ -95,7 +95,7 @@ def lacking_columns(names: Iterable[str], form: InputForm) -> list[str]:
     header: dict[str, Any] = dict.fromkeys(names)
     # Where no candidates are asked for they may be there, too, and are columns like any others.
     headers = [header] if form.kind else [header, without_candidates(header)]
-    found = [with_our_names(each) for each in headers]
+    found = [with_our_names(variant) for variant in headers]
     return min(([column for column in form.columns if column not in there] for there in found), key=len)
 
 

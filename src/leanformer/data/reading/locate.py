@@ -109,15 +109,18 @@ def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str
     """
     named = canonical_splits(splits, path=folder)
     found = {split: _named_file(folder, split, value) for split, value in named.items()}
-    for (one, file), (other, same) in combinations(found.items(), 2):
+    for (split, file), (other, same) in combinations(found.items(), 2):
         if file.samefile(same):
-            raise named_twice(one, other, file.name, path=folder)
+            raise named_twice(split, other, file.name, path=folder)
     taken = tuple(found.values())
     for split, stems in ALIASES.items():
         if split in named:
             continue
         candidates = [
-            file for stem in stems for file in _files_of(folder, stem) if not any(file.samefile(one) for one in taken)
+            file
+            for stem in stems
+            for file in _files_of(folder, stem)
+            if not any(file.samefile(split_file) for split_file in taken)
         ]
         if len(candidates) > 1:
             raise _two_files(folder, split, candidates)
@@ -158,10 +161,10 @@ def canonical_splits(splits: Mapping[str, str] | None, *, path: object) -> dict[
     return named
 
 
-def named_twice(one: str, other: str, name: str, *, path: object) -> DataError:
+def named_twice(split: str, other: str, name: str, *, path: object) -> DataError:
     """The error for one file, or one split of a hub data set, that is named for two splits."""
     return DataError(
-        f"{name!r} is named for both {one} and {other}; the same rows cannot be two splits",
+        f"{name!r} is named for both {split} and {other}; the same rows cannot be two splits",
         path=path,
         remedy="name another one for one of them, or leave one out",
     )

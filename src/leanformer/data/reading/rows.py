@@ -59,7 +59,7 @@ def _read_label(record: dict[str, Any], path: object, line: int | None) -> str |
         return _check_label(record.get("label"), path, line)
     if record.get("label") is not None:
         raise DataError("both 'label' and 'labels'", path=path, line=line, remedy="rename the one that is not meant")
-    names = [_check_label(one, path, line) for one in several]
+    names = [_check_label(label, path, line) for label in several]
     for name in names:
         if not isinstance(name, str):
             raise DataError(

@@ -148,7 +148,7 @@ def _parse_words(sheets: Sequence[Sheet]) -> None:
             continue
         records = [record for _, _, record in rows_of(sheets) if _is_filled(record.get(key))]
         lists = [parse_list(record[key]) for record in records]
-        if all(each is not None for each in lists):
+        if all(value is not None for value in lists):
             for record, value in zip(records, lists, strict=True):
                 record[key] = value
 
@@ -177,9 +177,9 @@ def _parse_cells(sheets: Sequence[Sheet]) -> list[str]:
         bare = bracketed and any("," in record[key] for _, _, record in strings)
         cells = [record[key] for _, _, record in strings]
         lists: list[list[Any] | None] = [*(parse_bits(cells) or (parse_list(cell, bare=bare) for cell in cells))]
-        if 2 * sum(each is not None for each in lists) <= len(lists):
+        if 2 * sum(value is not None for value in lists) <= len(lists):
             continue
-        shown = next(row[key] for (_, _, row), each in zip(strings, lists, strict=True) if each is not None)
+        shown = next(row[key] for (_, _, row), value in zip(strings, lists, strict=True) if value is not None)
         for (sheet, line, record), value in zip(strings, lists, strict=True):
             if value is None:
                 raise sheet.error(

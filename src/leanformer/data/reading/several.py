@@ -126,9 +126,9 @@ def _broken_columns(sheets: Sequence[Sheet], few: bool) -> str:
     alike = [key for key in names if len(marks[key]) == 2 and list(marks.values()).count(marks[key]) > 1]
     alike = [key for key in alike if marks[key] == marks[alike[0]]]
     if alike and any(as_bit(mark) is None for mark in marks[alike[0]]):
-        one, other = sorted(marks[alike[0]])
+        mark, other = sorted(marks[alike[0]])
         shown = ", ".join(map(repr, alike))
-        hint = f"if each of {shown} is a label, write 1 there for yes and 0 for no, in place of {one!r} and {other!r}"
+        hint = f"if each of {shown} is a label, write 1 there for yes and 0 for no, in place of {mark!r} and {other!r}"
         return f"{_renaming([key for key in names if key not in alike])}{hint}"
     return ""
 
@@ -158,8 +158,10 @@ def split_names(sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | Non
     """
     cells = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("labels"), str)]
     values = [record["labels"].strip() for _, _, record in cells]
-    mark = next((one for one in (LABEL_SEPARATOR, ";", ",") if separates(values, one, given)), "")
-    unclear = next((one for one in ";," if any(one in value for value in values)), "") if not mark else ""
+    mark = next((separator for separator in (LABEL_SEPARATOR, ";", ",") if separates(values, separator, given)), "")
+    unclear = (
+        next((separator for separator in ";," if any(separator in value for value in values)), "") if not mark else ""
+    )
     if given and set(values) <= {*given, ""}:
         unclear = ""
     if unclear and asked:

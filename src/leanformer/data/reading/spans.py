@@ -49,7 +49,7 @@ class Tagged:
 
 def is_spans(value: object) -> bool:
     """Whether a value is a list of spans, at least one."""
-    return isinstance(value, list) and bool(value) and all(as_span(each) is not None for each in value)
+    return isinstance(value, list) and bool(value) and all(as_span(entry) is not None for entry in value)
 
 
 def as_span(value: object) -> CharacterSpan | None:
