@@ -34,7 +34,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     task = artifact.task
     tags = form_of(task).per_word
     wanted = ("task", "tokenize", "infer", *(("sentence_windows",) if tags else ()))
-    lacking = [one for one in wanted if not hasattr(made, one)]
+    lacking = [attribute for attribute in wanted if not hasattr(made, attribute)]
     if lacking:
         raise LeanformerError(
             f"{name} is not a predictor: it has no {', '.join(lacking)}\n"
@@ -51,7 +51,9 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     shape, expected = getattr(values, "shape", None), len(rows_of(task, texts)[0])
     if tags:
         windows = _call(name, "sentence_windows(texts)", lambda: made.sentence_windows(texts))
-        expected = _call(name, "sentence_windows(texts)", lambda: sum(len(one.ids) for each in windows for one in each))
+        expected = _call(
+            name, "sentence_windows(texts)", lambda: sum(len(window.ids) for sentence in windows for window in sentence)
+        )
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or shape != (expected, task.outputs):
         found = f"{values.dtype} {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
         raise LeanformerError(

@@ -22,21 +22,21 @@ class Forkable(Protocol):
 _ALIVE: WeakSet[Any] = WeakSet()
 
 
-def tell_of_forks(one: Forkable) -> None:
+def tell_of_forks(forkable: Forkable) -> None:
     """Call its `begin_in_child` in every child that is forked from now on, for as long as it lives."""
-    _ALIVE.add(one)
+    _ALIVE.add(forkable)
 
 
-def never_free(one: object) -> None:
+def never_free(instance: object) -> None:
     """Keep an object for ever, also when the interpreter ends: its destructor would wait for threads of the parent."""
     import ctypes
 
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(instance))
 
 
 def _begin_all() -> None:
-    for one in list(_ALIVE):
-        one.begin_in_child()
+    for forkable in list(_ALIVE):
+        forkable.begin_in_child()
 
 
 if hasattr(os, "register_at_fork"):

@@ -71,7 +71,7 @@ def _word_logits(predictor: Predictor, sentences: Sequence[str]) -> np.ndarray:
         return ragged([])
     assert isinstance(predictor, Tagger), "a model that tags words is run by a predictor that knows where they are"
     windows = predictor.sentence_windows(sentences)
-    values = predictor.infer([one.ids for each in windows for one in each])
+    values = predictor.infer([window.ids for sentence in windows for window in sentence])
     return to_words(values, windows, sentences, predictor.task.labels)
 
 
@@ -119,4 +119,4 @@ def answers(predictor: Predictor, questions: Iterable[Question]) -> list[Predict
     """
     questions = as_questions(questions)
     check_texts(questions, predictor.task)
-    return [one for _, found in answers_by_chunk(predictor, [questions]) for one in found]
+    return [answer for _, found in answers_by_chunk(predictor, [questions]) for answer in found]

@@ -31,7 +31,7 @@ def as_questions(given: Any) -> list[Any]:
     # Of the class, because an element of a pandas Series may have any name.
     for name in ("columns", "column_names"):
         if hasattr(kind, name):
-            columns = [one for one in getattr(given, name) if isinstance(one, str)]
+            columns = [label for label in getattr(given, name) if isinstance(label, str)]
             column = "text" if "text" in columns or not columns else columns[0]
             raise TypeError(f'a table ({kind.__name__}) is no list of texts; give one column: frame["{column}"]')
     # Arrays and columns hand over their elements as what they are in Python, missing ones as None or NaN.

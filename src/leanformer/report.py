@@ -219,7 +219,7 @@ class Report:
             _SCHEMA(value, "report")
             value = brought_up(value)
             names = {field_.name for field_ in fields(cls)}
-            known = {key: each for key, each in value.items() if key in names}
+            known = {key: part for key, part in value.items() if key in names}
             rungs = tuple(_rung(rung) for rung in value["rungs"])
             listed = {"notes": tuple(value["notes"]), "training": tuple(known.get("training", ()))}
             return cls(**{**known, **listed, "rungs": rungs})
@@ -290,7 +290,7 @@ def _rung(value: dict[str, Any]) -> Rung:
     listed = {
         key: tuple(value[key]) for key in ("latency_ms_quantiles", "lineage", "lost") if value.get(key) is not None
     }
-    scores = {name: tuple(one) for name, one in value.get("scores", {}).items()}
+    scores = {name: tuple(score) for name, score in value.get("scores", {}).items()}
     keys = rung_keys()
     measured = {key: value[key] for key in keys if value.get(key) is not None}
     own = {key: part for key, part in value.items() if key not in keys}

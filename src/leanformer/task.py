@@ -181,13 +181,15 @@ class Task:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Task:
-        thresholds, scale, transitions = (value.get(one) for one in ("thresholds", "scale", "transitions"))
+        thresholds, scale, transitions = (value.get(key) for key in ("thresholds", "scale", "transitions"))
         return cls(
             kind=value["kind"],
             labels=tuple(value["labels"]),
             thresholds=None if thresholds is None else tuple(float(threshold) for threshold in thresholds),
             scale=None if scale is None else (float(scale[0]), float(scale[1])),
             width=None if value.get("width") is None else int(value["width"]),
-            transitions=None if transitions is None else tuple(tuple(float(one) for one in row) for row in transitions),
+            transitions=None
+            if transitions is None
+            else tuple(tuple(float(score) for score in row) for row in transitions),
             scheme=value.get("scheme"),
         )

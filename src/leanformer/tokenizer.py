@@ -98,20 +98,20 @@ class Tokenizer:
             if (words := self._words) is None
             else self._file.run(lambda: words.windows(texts, whole=whole), texts)
         )
-        rest = [number for number, one in enumerate(found) if one is None]
+        rest = [number for number, rows in enumerate(found) if rows is None]
         for number, encoding in zip(rest, self._encodings(texts, rest), strict=True):
             # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
             found[number] = [_row(texts[number], part) for part in (encoding, *(encoding.overflowing if whole else ()))]
             if len(encoding.ids) > self.max_tokens:
                 raise TokenizerFileError(self.path, f"it does not cut texts at {self.max_tokens} tokens")
-        return [one for one in found if one is not None]
+        return [rows for rows in found if rows is not None]
 
     def _encodings(self, texts: Sequence[Text], chosen: Sequence[int]) -> list[Encoding]:
         """What the library makes of the texts with these numbers."""
         if not chosen:
             return []
         try:
-            wanted = [one if isinstance(one, str) else tuple(one) for one in (texts[number] for number in chosen)]
+            wanted = [text if isinstance(text, str) else tuple(text) for text in (texts[number] for number in chosen)]
             return self._file.run(lambda: self._asked(wanted), wanted)
         except TypeError:
             for number, text in enumerate(texts, start=1):
@@ -160,7 +160,7 @@ def truncation_side(tokenizer: RustTokenizer) -> str:
     return str((tokenizer.truncation or {}).get("direction", "right")).lower()
 
 
-def _row(text: Text, one: Encoding) -> np.ndarray:
+def _row(text: Text, encoding: Encoding) -> np.ndarray:
     if isinstance(text, str):
-        return np.asarray(one.ids, dtype=np.int32)
-    return np.stack([one.ids, one.type_ids], axis=1).astype(np.int32)
+        return np.asarray(encoding.ids, dtype=np.int32)
+    return np.stack([encoding.ids, encoding.type_ids], axis=1).astype(np.int32)

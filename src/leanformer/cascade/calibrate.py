@@ -110,14 +110,16 @@ def calibrate(
     temperatures = tuple(fit_temperature(value[fit], known[fit]) for value in values[:-1])
     if measure == "auto":
         measure = best_measure(values[0][fit], truth[fit], reference[fit], temperatures[0])
-    sure = [confidence(value, measure, each) for value, each in zip(values, temperatures, strict=False)]
+    sure = [confidence(value, measure, temperature) for value, temperature in zip(values, temperatures, strict=False)]
     answers = np.stack([value.argmax(axis=1) for value in values])[:, held_out]
-    kept, truths = np.stack([one[held_out] for one in sure]), known[held_out]
+    kept, truths = np.stack([confidences[held_out] for confidences in sure]), known[held_out]
     harms = [_Harm.of(answer, answers[-1], truths) for answer in answers[:-1]]
     taken: float | None = None
     counts: Paired | None = None
     steps = 0
-    steps_to_take = walk(np.concatenate([one[fit] for one in sure])) if threshold is None else [threshold]
+    steps_to_take = (
+        walk(np.concatenate([confidences[fit] for confidences in sure])) if threshold is None else [threshold]
+    )
     for at in steps_to_take:
         step = _counts(harms, kept, at)
         steps += 1
@@ -148,7 +150,7 @@ def walk(sure: np.ndarray, steps: int = STEPS) -> list[float]:
 def best_measure(values: np.ndarray, truth: np.ndarray, reference: np.ndarray, temperature: float) -> str:
     """The measure that puts rows last which the first member has wrong and the last one right."""
     lost = (values.argmax(axis=1) != truth) & (reference == truth)
-    return min(MEASURES, key=lambda one: area_under_risk(confidence(values, one, temperature), lost))
+    return min(MEASURES, key=lambda measure: area_under_risk(confidence(values, measure, temperature), lost))
 
 
 @dataclass(frozen=True)
@@ -169,8 +171,8 @@ def _counts(harms: Sequence[_Harm], sure: np.ndarray, threshold: float) -> Paire
     """Counts against the last member where every other has this threshold, by their confidences `[members - 1, n]`."""
     left = np.ones(sure.shape[1], dtype=bool)
     lost = gained = changed = 0
-    for harm, each in zip(harms, sure, strict=True):
-        stands = left & (each >= threshold)
+    for harm, confidences in zip(harms, sure, strict=True):
+        stands = left & (confidences >= threshold)
         lost += int(np.count_nonzero(harm.lost & stands))
         gained += int(np.count_nonzero(harm.gained & stands))
         changed += int(np.count_nonzero(harm.changed & stands))

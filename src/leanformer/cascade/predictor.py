@@ -75,7 +75,7 @@ class CascadePredictor:
         """A row for each text; where members have different tokenizers, with the ids of each (`cascade.rows`)."""
         firsts = {group: number for number, group in reversed(self._groups.items())}
         parts = [self.members[firsts[group]].tokenize(texts) for group in sorted(firsts)]
-        return [join(each) for each in zip(*parts, strict=True)]
+        return [join(ids) for ids in zip(*parts, strict=True)]
 
     def forget_words(self) -> None:
         """Empty the word caches of all members that have one."""

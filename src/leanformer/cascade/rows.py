@@ -63,12 +63,12 @@ class CascadeTokenizer:
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
         parts = [tokenizer.encode(texts) for tokenizer in self._tokenizers]
-        return [join(each) for each in zip(*parts, strict=True)]
+        return [join(ids) for ids in zip(*parts, strict=True)]
 
     def count_longer(self, texts: Sequence[Text]) -> int:
         """How many texts are longer than one of the tokenizers takes."""
-        longer = [[len(each) > 1 for each in tokenizer.windows(texts)] for tokenizer in self._tokenizers]
-        return sum(any(each) for each in zip(*longer, strict=True))
+        longer = [[len(windows) > 1 for windows in tokenizer.windows(texts)] for tokenizer in self._tokenizers]
+        return sum(any(flags) for flags in zip(*longer, strict=True))
 
 
 def tokenizer_of(artifact: Artifact) -> Tokenizer | CascadeTokenizer:

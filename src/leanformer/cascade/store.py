@@ -130,7 +130,7 @@ def _history(members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]) 
     """The members' own steps, each once, and that of the cascade."""
     steps: list[Mapping[str, Any]] = []
     for member in reversed(members):
-        steps += [one for one in member.history if one not in steps]
+        steps += [step for step in member.history if step not in steps]
     last = {"step": FORMAT, "options": plan.to_json(), "parent": members[-1].content_hash}
     return (*steps, last | {"members": [member.content_hash for member in members]} | dict(entry))
 

@@ -87,11 +87,11 @@ class TaskPool:
             for node in self._ray.nodes()
             if node["Alive"]
         ]
-        return [one for one in found if one.slots]
+        return [place for place in found if place.slots]
 
     def busy_here(self) -> bool:
         """Whether a task of ours runs on this machine."""
-        return any(one.place is not None and is_here(one.place) for one in self._running.values())
+        return any(attempt.place is not None and is_here(attempt.place) for attempt in self._running.values())
 
     def add(self, key: Any, *arguments: Any) -> None:
         """Have a task wait for its turn."""
@@ -100,10 +100,10 @@ class TaskPool:
     def start(self, *, quiet: bool = False) -> None:
         """Begin what waits where there is room; with `quiet` not on this machine."""
         places = [place for place in self.places() if not (quiet and is_here(place))]
-        taken = [one.place.node for one in self._running.values() if one.place is not None]
+        taken = [attempt.place.node for attempt in self._running.values() if attempt.place is not None]
         free = {place: place.slots - taken.count(place.node) for place in places}
         while self._waiting and free and max(free.values()) > 0:
-            place = max(free, key=lambda one: free[one])
+            place = max(free, key=lambda candidate: free[candidate])
             free[place] -= 1
             waiting = self._waiting.popleft()
             task = self._on(place).remote(*waiting.arguments)

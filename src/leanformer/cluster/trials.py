@@ -59,7 +59,7 @@ def run_trials(
         descriptions, function, folder, address=address, local_cores=local_cores, cores_per_trial=cores_per_trial,
         retries=retries,
     )  # fmt: skip
-    return sorted(found, key=lambda one: one.number)
+    return sorted(found, key=lambda trial: trial.number)
 
 
 def trials_as_they_finish(

@@ -47,8 +47,8 @@ def exemplars(compressed: np.ndarray, uncompressed: np.ndarray) -> Exemplars:
     return Exemplars(tuple(int(row) for row in rows), churn, excess)
 
 
-def _differing(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.flatnonzero((one != other) & (one >= 0) & (other >= 0))
+def _differing(modes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.flatnonzero((modes != others) & (modes >= 0) & (others >= 0))
 
 
 def _churn(answers: np.ndarray) -> float | None:

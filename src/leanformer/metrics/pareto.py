@@ -20,9 +20,11 @@ def pareto_front(costs: Sequence[float], merits: Sequence[float]) -> list[int]:
     return front
 
 
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether `one` costs no more than `other` in any respect, and less in some."""
-    return all(a <= b for a, b in zip(one, other, strict=True)) and any(a < b for a, b in zip(one, other, strict=True))
+def dominates(point: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether `point` costs no more than `other` in any respect, and less in some."""
+    return all(a <= b for a, b in zip(point, other, strict=True)) and any(
+        a < b for a, b in zip(point, other, strict=True)
+    )
 
 
 def nondominated_ranks(costs: Sequence[Sequence[float]]) -> list[int]:

@@ -53,8 +53,8 @@ def entity_counts(
     begins_sentence[np.cumsum(lengths)] = True
     begins_sentence[0] = True
     sentence = np.repeat(np.arange(len(lengths)), lengths)
-    found = [_entities(flat(one).astype(np.int64), begins_sentence, tags, strict) for one in (answers, targets)]
-    ours, theirs = (_keys(one, len(sentence), len(tags.types)) for one in found)
+    found = [_entities(flat(given).astype(np.int64), begins_sentence, tags, strict) for given in (answers, targets)]
+    ours, theirs = (_keys(entities, len(sentence), len(tags.types)) for entities in found)
     right = np.flatnonzero(np.isin(ours, theirs))
     counts = np.zeros((len(lengths), len(tags.types), 3), dtype=np.int64)
     (start, _, kind), (gold_start, _, gold_kind) = found

@@ -89,7 +89,7 @@ def _bases(folder: Path) -> dict[str, Artifact | None]:
     for base in sorted(inside):
         if (member := artifact_of(folder / base)) is not None:
             bases[base] = member
-            bases |= {base + name: one for name, one in _bases(folder / base).items() if name}
+            bases |= {base + name: artifact for name, artifact in _bases(folder / base).items() if name}
     return bases
 
 

@@ -35,7 +35,7 @@ def check_work(work: Path, output: Path) -> None:
     found = False
     entries = [entry for entry in sorted(place.iterdir()) if not is_temporary(entry)]
     for entry in entries:
-        is_ours = next((one for name, one in _NAMES if re.fullmatch(name, entry.name)), None)
+        is_ours = next((predicate for name, predicate in _NAMES if re.fullmatch(name, entry.name)), None)
         if is_ours is not None and is_ours(entry):
             found = True
         elif is_ours is not None and entry.suffix != _JOURNAL:  # of a damaged journal a copy is kept

@@ -258,7 +258,7 @@ class EncoderConfig:
 def _without_defaults(value: EncoderConfig | LayerShape) -> dict[str, Any]:
     optional = {field_.name: HeadShape() if field_.name == "head" else field_.default for field_ in fields(value)}
     kept = [name for name in optional if getattr(value, name) != optional[name]]
-    return {name: one for name, one in asdict(value).items() if name in kept}
+    return {name: part for name, part in asdict(value).items() if name in kept}
 
 
 def _layer_to_json(layer: LayerShape) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def spelled(tags: Sequence[str], labels: Sequence[str], scheme: str | None = Non
         else:
             orders[-1] = "ELI"
         for place, order in enumerate(orders, start=entity.start):
-            prefix = next((each for each in order if f"{each}-{entity.type}" in known), None)
+            prefix = next((letter for letter in order if f"{letter}-{entity.type}" in known), None)
             if prefix is None:
                 raise ValueError(f"none of the labels {', '.join(labels)} begins an entity of type {entity.type}")
             result[place] = f"{prefix}-{entity.type}"

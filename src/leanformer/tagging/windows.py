@@ -183,10 +183,10 @@ def to_words(
     """
     none = nothing_left(labels)
     parts, start = [], 0
-    for text, each in zip(sentences, windows, strict=True):
+    for text, own_windows in zip(sentences, windows, strict=True):
         logits = np.tile(none, (len(words_of(text)), 1))
-        for one in each:
-            logits[one.words] = values[start + one.places]
-            start += len(one.ids)
+        for window in own_windows:
+            logits[window.words] = values[start + window.places]
+            start += len(window.ids)
         parts.append(logits)
     return ragged(parts)

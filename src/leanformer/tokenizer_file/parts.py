@@ -100,7 +100,7 @@ def parts_of(value: Any) -> Parts:
         check_pattern(pattern)
     special = _special_ids(value.get("post_processor"))
     pieces = _pieces(value["model"])
-    ids = [*(one["id"] for one in value.get("added_tokens", ())), *special, pieces]
+    ids = [*(token["id"] for token in value.get("added_tokens", ())), *special, pieces]
     return Parts(normalizers, growth, added, not all(map(is_plain, patterns)), max(ids), tuple(special))
 
 
@@ -158,12 +158,12 @@ def _flat(part: Any, place: str, members: str, depth: int = 0) -> Iterator[dict[
     if depth > 8:
         raise ValueError(f"tokenizer.{place} is nested too deeply")
     count = 0
-    for one in part[members]:
-        for each in _flat(one, place, members, depth + 1):
+    for member in part[members]:
+        for leaf in _flat(member, place, members, depth + 1):
             count += 1
             if count > MOST_PARTS:
                 raise ValueError(f"tokenizer.{place} has more than {MOST_PARTS} parts")
-            yield each
+            yield leaf
 
 
 def _patterns(part: Any) -> Iterator[str]:
@@ -186,8 +186,8 @@ def _special_ids(part: Any) -> list[int]:
     if not isinstance(part, dict):
         return []
     found: list[int] = []
-    for one in part.get("processors", ()) if isinstance(part.get("processors"), list) else ():
-        found += _special_ids(one)
+    for processor in part.get("processors", ()) if isinstance(part.get("processors"), list) else ():
+        found += _special_ids(processor)
     for name in ("cls", "sep"):
         pair = part.get(name)
         if isinstance(pair, list) and len(pair) == 2:
@@ -211,7 +211,9 @@ def _check_template(part: dict[str, Any]) -> None:
         listed(named(fields({"id": text(LONGEST_PIECE), "type_id": _ID})), most=1000)(part.get(name), f"{place}.{name}")
         for piece in part[name]:
             known = {"Sequence": ("A", "B"), "SpecialToken": part["special_tokens"]}
-            if len(piece) != 1 or any(kind not in known or one["id"] not in known[kind] for kind, one in piece.items()):
+            if len(piece) != 1 or any(
+                kind not in known or token["id"] not in known[kind] for kind, token in piece.items()
+            ):
                 raise ValueError(f"{place}.{name} has a piece that is not explained")
 
 
@@ -219,15 +221,15 @@ def _pieces(model: dict[str, Any]) -> int:
     """The largest id of the model's own pieces. Raises `ValueError` for a piece that is far too long."""
     vocabulary = model.get("vocab")
     if isinstance(vocabulary, dict) and vocabulary:
-        if not all(type(one) is int for one in vocabulary.values()):
+        if not all(type(piece_id) is int for piece_id in vocabulary.values()):
             raise ValueError("tokenizer.model.vocab has an id that is no whole number")
         largest = max(vocabulary.values())
         _ID(largest, "tokenizer.model.vocab: the largest id")
         longest = max(map(len, vocabulary))
     elif isinstance(vocabulary, list) and vocabulary:
-        if not all(isinstance(one, list) and len(one) == 2 and isinstance(one[0], str) for one in vocabulary):
+        if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in vocabulary):
             raise ValueError("tokenizer.model.vocab has a piece that is not one with a score")
-        largest, longest = len(vocabulary) - 1, max(len(one[0]) for one in vocabulary)
+        largest, longest = len(vocabulary) - 1, max(len(pair[0]) for pair in vocabulary)
     else:
         raise ValueError("tokenizer.model.vocab has no pieces")
     if longest > LONGEST_PIECE:
