@@ -11,9 +11,9 @@ CGROUP, OWN, PROCESSORS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"), Pat
 
 
 def allowed_cores(cgroup: Path = CGROUP, own: Path = OWN) -> int:
-    """Cores by affinity, cut to the cgroup's CPU quota (version 2 or 1) where there is one; at least 1.
+    """Cores by affinity, limited to the cgroup's CPU quota (version 2 or 1) where there is one; at least 1.
 
-    Part of a core does not count: threads that share it would be stopped together when the quota is used up.
+    A quota is rounded down to whole cores: threads that share a fraction of a core are throttled together.
     """
     affinity = len(allowed_processors())
     limit = quota(cgroup, own)
@@ -21,14 +21,14 @@ def allowed_cores(cgroup: Path = CGROUP, own: Path = OWN) -> int:
 
 
 def default_threads() -> int:
-    """Threads where nobody says how many: those of $OMP_NUM_THREADS, but no more than `allowed_cores`.
+    """The default number of threads: $OMP_NUM_THREADS, but no more than `allowed_cores`.
 
-    Of a list ("4,2", for nested regions) the first number counts. What is no number from 1 is passed over, as if it
-    were not set.
+    If it is a list ("4,2", for nested regions), the first number counts. Any value that is not a positive integer is
+    ignored.
     """
     cores = allowed_cores()
     named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    # Longer numbers than any machine has cores are not worth reading.
+    # No machine has so many cores that its number has more digits.
     wanted = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else 0
     return min(cores, wanted) if wanted else cores
 
@@ -55,7 +55,7 @@ def quota(cgroup: Path = CGROUP, own: Path = OWN) -> float | None:
 
 
 def _groups(own: Path) -> dict[str, str]:
-    """Controllers ("cpu,cpuacct"; "" for version 2) -> path of this process's group; empty where it is not told."""
+    """Controllers ("cpu,cpuacct"; "" for version 2) -> path of this process's group; empty if unreadable."""
     try:
         lines = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
@@ -64,8 +64,8 @@ def _groups(own: Path) -> dict[str, str]:
 
 
 def _upwards(mount: Path, group: str) -> Iterator[Path]:
-    """The group's folder and all above it, up to the mount; in a container those beyond its own are not there."""
-    # A group outside the container's own part is told as "/../..": all that can be seen of it is the mount.
+    """The group's folder and its ancestors up to the mount; in a container, outer groups are not visible."""
+    # A group outside the container's namespace is listed as "/../..": only the mount itself is visible.
     parts = [] if ".." in group else [part for part in group.split("/") if part]
     for count in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:count])
@@ -88,9 +88,9 @@ def _version_1(folder: Path) -> float | None:
 
 
 def physical_cores(allowed: Iterable[int] | None = None, processors: Path = PROCESSORS) -> list[frozenset[int]]:
-    """The allowed logical processors, those of one physical core together, in rising order.
+    """The allowed logical processors, grouped by physical core, in rising order.
 
-    A processor whose siblings the system does not tell (containers may hide it) counts as a core of its own.
+    A processor whose siblings cannot be read (containers may hide them) counts as a separate core.
     """
     left = sorted(allowed_processors() if allowed is None else allowed)
     cores: list[frozenset[int]] = []
@@ -102,7 +102,7 @@ def physical_cores(allowed: Iterable[int] | None = None, processors: Path = PROC
 
 
 def _siblings(topology: Path) -> set[int]:
-    """Processors of the same core, from a list such as "0,4" or "0-1"; empty where it cannot be read."""
+    """Processors of the same core, parsed from a list such as "0,4" or "0-1"; empty if it cannot be read."""
     for name in ("core_cpus_list", "thread_siblings_list"):  # the newer name first
         try:
             spans = [part.split("-") for part in (topology / name).read_text().strip().split(",")]
@@ -113,11 +113,13 @@ def _siblings(topology: Path) -> set[int]:
 
 
 def places(workers: int, threads: int) -> list[frozenset[int]] | None:
-    """For each worker the processors of `threads` physical cores of its own; None where pinning would do harm.
+    """For each worker, the processors of its own `threads` physical cores; None where pinning would do harm.
 
-    Workers are pinned only where they take all physical cores that the process may run on. With fewer, two programs
-    on a machine would both choose the first ones and leave the others idle. Nor are they where a quota allows less
-    than the affinity: then the processors are shared with others, and which are free changes.
+    Workers are pinned only if together they use every physical core that the process may run on. With fewer workers,
+    two
+    programs on one machine would both choose the first cores and leave the others idle. They are also not pinned where
+    a
+    quota allows fewer cores than the affinity: the processors are then shared, and which ones are free changes.
     """
     if not hasattr(os, "sched_setaffinity"):
         return None

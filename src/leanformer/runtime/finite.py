@@ -1,4 +1,4 @@
-"""Whether all numbers are finite, at the price of one sum."""
+"""A check that all numbers are finite, at the cost of one sum."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def first_not_finite(values: np.ndarray) -> tuple[int, ...] | None:
-    """The place of the first number that is infinite or none; None where all are finite."""
+    """Index of the first value that is infinite or NaN; None if all are finite."""
     with np.errstate(over="ignore", invalid="ignore"):
-        # Infinities and what is no number survive in a sum; only a sum that is not finite is worth a second look.
+        # Infinities and NaNs survive in a sum, so the values are checked only if the sum is not finite.
         if np.isfinite(values.sum()):
             return None
         wrong = ~np.isfinite(values)

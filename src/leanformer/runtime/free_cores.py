@@ -1,4 +1,4 @@
-"""Whether cores are free just now: more threads for one text help only then."""
+"""Whether cores are free at the moment: only then do more threads help with a single text."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from leanformer.runtime.cores import allowed_processors
 
 _EVERY_SECONDS = 0.25
-# A core that others use for up to half of the time counts as free.
+# A core that other processes use up to half of the time counts as free.
 _SLACK = 0.5
 
 
 class FreeCores:
-    """Looks at what other processes used of the allowed processors since the last look, at most every 0.25 s.
+    """Measures how much other processes used the allowed processors since the last check, at most every 0.25 s.
 
-    Where the system does not tell (no /proc/stat), and until there has been a second look, all count as free.
+    If the system does not report it (no /proc/stat), and until the second check, all processors count as free.
 
     Args:
-        stat: lines "cpuN user nice system idle iowait irq softirq steal ..." in clock ticks since the start.
-        clock, own: seconds of the clock on the wall, and of processor time used by this process.
+        stat: lines "cpuN user nice system idle iowait irq softirq steal ..." in clock ticks since boot.
+        clock, own: wall-clock seconds, and seconds of processor time used by this process.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class FreeCores:
         self._free = float(len(self._processors))
 
     def __call__(self, threads: int) -> bool:
-        """Whether `threads` may run at once without waiting for other processes."""
+        """Whether `threads` threads can run now without waiting for other processes."""
         before, own, busy = self._last
         now = self._clock()
         if now - before >= _EVERY_SECONDS:
@@ -48,18 +48,18 @@ class FreeCores:
         return self._free >= threads - _SLACK
 
     def _busy(self) -> float | None:
-        """Seconds that the allowed processors have worked since the start; None where that is not told."""
+        """Seconds that the allowed processors have been busy since boot; None if the system does not report it."""
         told = processor_seconds(self._stat, self._processors)
         return None if told is None else sum(value for name, value in told.items() if name not in IDLE)
 
 
 STATES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
-# Waiting for a disk is idle, too.
+# Waiting for a disk counts as idle.
 IDLE = ("idle", "iowait")
 
 
 def processor_seconds(stat: Path, processors: Collection[int]) -> dict[str, float] | None:
-    """Seconds that `processors` have spent in each of `STATES` since the start; None where the system does not tell.
+    """Seconds that `processors` have spent in each of `STATES` since boot; None if the system does not report it.
 
     Args:
         stat: /proc/stat, or a file like it.

@@ -1,7 +1,7 @@
-"""The graph of an artifact, looked through when it is opened: what it computes with, what goes in, what comes out.
+"""Checks an artifact's graph when it is opened: its operators, inputs, outputs and weights.
 
-The file is mapped into memory and not read as a whole. An artifact may come from anywhere: that its weights are finite
-and its sizes go together is seen here, and not first in an answer.
+The file is memory-mapped, not read as a whole. An artifact may come from anywhere, so non-finite weights and mismatched
+sizes are found here, not in the first prediction.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from leanformer.runtime.finite import first_not_finite
 from leanformer.runtime.onnx_file import OnnxFile, parse_onnx
 from leanformer.tokenizer import Tokenizer
 
-# What exporters and quantisers write; nothing that repeats, branches, or makes large tensors of small ones.
+# Operators that exporters and quantisers write; none that loop, branch, or make large tensors out of small ones.
 _OPERATORS = {
     *("Abs", "Add", "Cast", "Clip", "Concat", "Constant", "Div", "Equal", "Erf", "Exp", "Flatten", "Gather", "Gelu"),
     *("Gemm", "Greater", "Identity", "LayerNormalization", "Less", "Log", "LSTM", "MatMul", "Max", "Min", "Mul", "Neg"),
@@ -34,9 +34,9 @@ _WORDS, _POSITIONS, _TYPES = ("word_table", "word_table_int8"), "position_table"
 
 @dataclass(frozen=True)
 class InputLimits:
-    """What rows may hold: ids below `vocabulary`, at most `positions` of them, and token types below `types`.
+    """Limits for rows: ids below `vocabulary`, at most `positions` tokens, and token types below `types`.
 
-    None where no table tells.
+    A limit is None if the graph has no such table.
     """
 
     vocabulary: int | None
@@ -45,7 +45,7 @@ class InputLimits:
 
 
 def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> InputLimits:
-    """Raise `ArtifactError` for a graph that cannot be that of the artifact."""
+    """Raise `ArtifactError` if the graph does not match the artifact or cannot be run."""
     try:
         with open(path, "rb") as handle:
             model = memoryview(mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ))
@@ -59,7 +59,7 @@ def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> InputLi
 
 
 def _check_interface(graph: OnnxFile, artifact: Artifact) -> None:
-    """Inputs, outputs and operators."""
+    """Check inputs, outputs and operators. Raises `ValueError`."""
     inputs, tags = set(graph.inputs), form_of(artifact.task).per_word
     packed = {*_PACKED, *(() if tags else ("first",))}
     if not (packed <= inputs <= {*packed, "types"} or _PADDED <= inputs <= {*_PADDED, "token_type_ids"}):
@@ -83,7 +83,7 @@ def _check_constants(graph: OnnxFile) -> None:
 
 
 def _check_tables(graph: OnnxFile, artifact: Artifact, tokenizer: Tokenizer) -> InputLimits:
-    """That rows of tables, labels and the tokenizer's ids go together."""
+    """Check that the rows of tables match the labels and the tokenizer's ids. Raises `ValueError`."""
     constants, outputs = graph.constants, artifact.task.outputs
     for name in ("classifier.bias", "head.bias"):
         if name in constants and constants[name].size != outputs:

@@ -1,7 +1,7 @@
-"""Constants and nodes of an ONNX file, without the library `onnx`, which the base install does not have.
+"""Reads constants and nodes of an ONNX file without the library `onnx`, which is not in the base install.
 
-Reads what the runtime's own engine needs of the format's messages (ModelProto, GraphProto, NodeProto, AttributeProto,
-TensorProto in onnx.proto), which are protocol buffers: fields of a number, a wire type and a value.
+Reads those of the format's messages (ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto in onnx.proto) that
+the native engine needs. They are protocol buffers: fields with a number, a wire type and a value.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import numpy as np
 
 from leanformer.errors import ArtifactError
 
-# TensorProto.DataType -> numpy, those that our graphs use.
+# TensorProto.DataType -> numpy, for the types that our graphs use.
 _TYPES: dict[int, type] = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64}
-# Where a tensor keeps its values if not as raw bytes: field -> numpy type of a packed field; int8 is in int32_data.
+# Where a tensor stores its values if not as raw bytes: field -> numpy type of a packed field; int8 is in int32_data.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 Value = int | memoryview
 
 
 @dataclass(frozen=True)
 class Node:
-    """An operator with the names of its inputs and outputs, and its attributes: None where one is no number or text."""
+    """An operator with the names of its inputs and outputs, and its attributes (None unless a number or text)."""
 
     operator: str
     inputs: tuple[str, ...]
@@ -33,9 +33,9 @@ class Node:
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """The constants by name, which share the file's memory where they can, and the nodes in their order.
+    """The constants by name, which share the file's memory where possible, and the nodes in graph order.
 
-    `outputs` has the shape of each as it is declared, None for a side of any length; empty where it is not.
+    `outputs` maps each output to its declared shape, with None for a dynamic dimension; empty if no shape is declared.
     """
 
     constants: dict[str, np.ndarray]
@@ -45,7 +45,7 @@ class OnnxFile:
 
 
 def read_onnx(path: Path) -> OnnxFile:
-    """Raises `ArtifactError` for a file that is no ONNX model, or keeps its tensors in other files."""
+    """Read an ONNX file. Raises `ArtifactError` if it is not an ONNX model or stores its tensors in other files."""
     try:
         return parse_onnx(memoryview(path.read_bytes()))
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
@@ -55,7 +55,7 @@ def read_onnx(path: Path) -> OnnxFile:
 
 
 def parse_onnx(model: memoryview) -> OnnxFile:
-    """Raises `ValueError`, `IndexError`, `KeyError`, `TypeError` or `OverflowError` for bytes that are no model."""
+    """Raises `ValueError`, `IndexError`, `KeyError`, `TypeError` or `OverflowError` for bytes that are not a model."""
     parts = list(_fields(model))
     if any(number == 25 for number, _ in parts):
         raise ValueError("it has functions of its own")
@@ -76,7 +76,7 @@ def parse_onnx(model: memoryview) -> OnnxFile:
 
 
 def _declared(message: memoryview) -> tuple[str, list[int | None]]:
-    """Name and shape of a value; a side that is named or not told is None."""
+    """Name and declared shape of a value; a symbolic or unknown dimension is None."""
     name, shape = "", list[int | None]()
     for number, value in _fields(message):
         if number == 1:
@@ -162,11 +162,11 @@ def _tensor(message: memoryview) -> tuple[str, np.ndarray]:
     kind = _TYPES[_number(fields[2][0])]
     if 9 in fields:
         values = np.frombuffer(_bytes(fields[9][0]), np.dtype(kind).newbyteorder("<"))
-    elif 4 in fields:  # float_data, as one field of packed values or one field for each
+    elif 4 in fields:  # float_data: one packed field, or one field per value
         values = np.concatenate([np.frombuffer(_bytes(data), "<f4") for data in fields[4]])
     else:
         numbers = [n for data in fields.get(5, []) + fields.get(7, []) for n in _integers(data)]
-        # Negative numbers are written as 64 bits, whatever the type.
+        # Negative numbers are written as 64 bits, whatever their type.
         values = np.array(numbers, np.uint64).astype(np.int64).astype(kind)
     if any(side < 0 or side >> 63 for side in shape):
         raise ValueError(f"a tensor has the shape {shape}")

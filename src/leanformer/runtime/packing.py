@@ -1,4 +1,4 @@
-"""Rows of token ids to packs: lines of equal length, filled with sequences end to end."""
+"""Packing rows of token ids: lines of equal length, filled with sequences end to end."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Pack:
 
     Attributes:
         ids: token ids, int64 `[G, L]`.
-        positions: place of each token in its sequence, from 0, int64 `[G, L]`.
-        segments: number of each token's sequence, int64 `[G, L]`; -1 where a token only fills up.
-        first: where each sequence begins, counted through all lines, int64 `[R]`.
+        positions: position of each token in its sequence, from 0, int64 `[G, L]`.
+        segments: number of each token's sequence, int64 `[G, L]`; -1 for padding.
+        first: offset of each sequence's first token, counted through all lines, int64 `[R]`.
         types: token types, int64 `[G, L]`, zero for single texts.
     """
 
@@ -30,18 +30,18 @@ class Pack:
     types: np.ndarray
 
     def feed(self, *, types: bool, first: bool = True) -> dict[str, np.ndarray]:
-        """The inputs of a packed graph, by name; `types` for one that takes token types, `first` unless it tags."""
+        """The inputs of a packed graph, by name; `types` if it takes token types, `first` unless it tags words."""
         names = ("ids", "positions", "segments", *(("first",) if first else ()), *(("types",) if types else ()))
         return {name: getattr(self, name) for name in names}
 
 
 def pack(rows: Sequence[np.ndarray], lines: Lines, length: int | None = None) -> Pack:
-    """Write out the lines.
+    """Write `rows` into lines of equal length.
 
     Args:
-        rows: token ids `[tokens]` of each sequence, or ids and types `[tokens, 2]` of a pair; none of them empty.
-        lines: row numbers; sequences are numbered in this order, also in `first`.
-        length: of a line; None is that of the longest.
+        rows: token ids `[tokens]` of each sequence, or ids and types `[tokens, 2]` of a pair; none may be empty.
+        lines: row numbers of each line; sequences are numbered in this order, also in `first`.
+        length: tokens per line; None takes the longest line.
 
     Raises `ValueError` for an empty row and for a line that is too long.
     """
@@ -71,18 +71,19 @@ def pack(rows: Sequence[np.ndarray], lines: Lines, length: int | None = None) ->
 
 
 def unpack(values: np.ndarray, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
-    """What a graph gave every token of a pack, `[G, L, outputs]`, without the padding: `[tokens, outputs]`.
+    """Remove the padding from a graph's outputs for a pack: `[G, L, outputs]` to `[tokens, outputs]`.
 
-    Sequences come in the order of the lines, each line's end to end.
+    Sequences are in the order of the lines, each line's end to end.
     """
     return np.concatenate([value[: sum(len(rows[i]) for i in line)] for value, line in zip(values, lines, strict=True)])
 
 
 def result_rows(lines: Lines, starts: np.ndarray | None = None) -> np.ndarray:
-    """Where what an engine gives for these lines belongs in the whole, int64.
+    """Indices, in the whole result, of what an engine returns for these lines, int64.
 
-    With `starts` the whole has a row for every token, of sequence i `starts[i]` to `starts[i + 1]`, else for each
-    sequence.
+    With `starts` the whole result has one row per token, those of sequence i from `starts[i]` to `starts[i + 1]`;
+    without,
+    one row per sequence.
     """
     if starts is None:
         return np.array([i for line in lines for i in line], np.int64)
@@ -90,15 +91,17 @@ def result_rows(lines: Lines, starts: np.ndarray | None = None) -> np.ndarray:
 
 
 def fill_lines(lengths: Sequence[int], budget: int, length: int | None = None) -> list[Lines]:
-    """Packs of at most `budget` tokens, padding included; a row longer than that has a pack for itself.
+    """Packs of at most `budget` tokens, padding included; a row longer than that gets its own pack.
 
-    The longest row that is left begins a pack and sets the length of its lines, unless `length` sets it (for rows that
-    are not longer). Each line then takes the longest row that still fits, again and again (best fit in falling order,
-    Johnson 1973), so that rows of like length meet, and short ones fill the gaps. Packs come with falling length.
-    Linear in the number of rows, apart from sorting; the result depends on lengths and order alone.
+    The longest remaining row starts a pack and sets the length of its lines, unless `length` sets it (rows may then not
+    be
+    longer). Each line is filled with the longest row that still fits, repeatedly (best fit decreasing, Johnson 1973),
+    so
+    that rows of similar length share a pack and short ones fill the gaps. Packs come in order of falling length.
+    Linear in the number of rows, apart from sorting; the result depends only on lengths and order.
     """
     by_length: dict[int, list[int]] = {}
-    present = 0  # bit n is set when a row of n tokens is left
+    present = 0  # bit n is set while a row of n tokens is left
     for row in range(len(lengths) - 1, -1, -1):
         by_length.setdefault(lengths[row], []).append(row)
         present |= 1 << lengths[row]

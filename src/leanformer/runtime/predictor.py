@@ -33,34 +33,34 @@ from leanformer.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"
 ENGINES = ("onnxruntime", "openvino", "native")
-# Fewer texts than this are tokenized sooner than a worker wakes up.
+# Below this number of texts, tokenizing takes less time than waking up a worker.
 _FEW = 16
 Rows = TypeVar("Rows")
 Result = TypeVar("Result")
 
 
 class LightPredictor(GraphRunner):
-    """Scores texts with the graph of an artifact of format "onnx".
+    """Predicts with the graph of an artifact of format "onnx".
 
-    Many texts are laid into packs without padding and spread over one-thread workers (benchmarks/runtime/kernels.py
-    compares that with one session that has all threads); one pack alone gets all threads, where other programs leave
-    them free. What `leanformer tune` found to be faster on this machine is used instead, unless engine, workers, pack
-    size or exact answers are asked for.
+    Many texts are packed without padding and distributed over single-threaded workers (benchmarks/runtime/kernels.py
+    compares this with one session that uses all threads). A single pack uses all threads if other programs leave them
+    free. If `leanformer tune` found faster settings for this machine, those are used, unless engine, workers, pack size
+    or exact answers are given.
 
     Args:
         artifact: of format "onnx".
         threads: cores to use; None takes those that this process may use.
-        pack_tokens: most tokens in one pack; None is the engine's choice.
-        exact: run each text alone on one thread. Its answer is then the same bit for bit whatever else is asked, and
-            whatever the number of threads; without, company changes the last bits.
+        pack_tokens: most tokens in one pack; None lets the engine choose.
+        exact: run each text alone on one thread. Its answer is then bit-identical whatever other texts are in the call
+            and whatever the number of threads; otherwise, batching changes the last bits.
         engine: one of `ENGINES`; "openvino" needs the extra of that name. None is `default_engine`, or ONNX Runtime
-            where that one turns out not to run this graph.
-        workers: packs that are run at the same time; None: one for each core.
+            if that one cannot run this graph.
+        workers: packs that are run at the same time; None: one per core.
         tuning: use what `leanformer tune` stored for this machine and number of cores.
-        settings: all of these at once, as they are; the others are then not looked at.
-        windows: what becomes of texts longer than the model's `max_tokens`. None: `predict` cuts them, and warns how
+        settings: all of these at once, used as they are; the arguments above are then ignored.
+        windows: how to treat texts longer than the model's `max_tokens`. None: `predict` truncates them, and warns how
             many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
-            A model that tags words reads every text whole; the number is the overlap there.
+            A model that tags words always reads the whole text; the number is then the overlap.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class LightPredictor(GraphRunner):
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
         missing = sorted(set(artifact.properties.get("checked_on", ())) - set(instruction_sets()))
-        # The native engine's integer sums are exact everywhere.
+        # The native engine's integer sums are always exact.
         if missing and self.engine != "native":
             warnings.warn(
                 f"{artifact.path}: its int8 answers were checked on a CPU with {', '.join(missing)}, which this "
@@ -110,9 +110,9 @@ class LightPredictor(GraphRunner):
         self.limits = check_graph(artifact, artifact.file(GRAPH), self._tokenizer)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled and copied as its folder and what it was made with, and opened again from these.
+        """Pickled and copied as its folder and constructor arguments, and reopened from these.
 
-        So threads that were not given are those of the process that opens it.
+        If the number of threads was not given, the process that opens it chooses its own.
         """
         return _opened_again, (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, self._given)
 
@@ -121,22 +121,24 @@ class LightPredictor(GraphRunner):
         return self.artifact.task
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
-        """The answer for each text, or each pair `(first, second)` of a model that was made for pairs, in order.
+        """Predictions for texts, or for pairs `(first, second)` if the model takes pairs, in order.
 
-        A model that tags words takes texts, which `tagging.words.split_words` splits, and lists of words; it reads a
-        long one whole, in windows.
+        A model that tags words takes texts, which `tagging.words.split_words` splits, or lists of words; it reads long
+        texts whole, in windows.
 
-        Texts may come as a list, an array, a column of a table, or an iterator.
+        `texts` may be a list, an array, a column of a table, or an iterator.
 
-        Raises `TypeError` for what is no list of texts (a bare string, a table, a mapping, a set) and for an element
-        that is no text, `DataError` for an empty text, for half a surrogate pair, and for pairs where texts are wanted
-        or the other way round; both say which it was.
+        Raises `TypeError` if `texts` is not a list of texts (a bare string, a table, a mapping, a set) or an element is
+        not
+        a text, and `DataError` for an empty text, half a surrogate pair, and pairs where texts are expected or the
+        other way
+        round. Messages name the element.
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
         if form_of(self.task).per_word:
             return self._predict_tags(texts)
-        single: Sequence[Text] = texts  # `check_texts` has looked at them
+        single: Sequence[Text] = texts  # validated by `check_texts`
         chunks = list(chunked(single, CHUNK))
         predictions: list[Prediction] = []
         longer = 0
@@ -149,7 +151,7 @@ class LightPredictor(GraphRunner):
                 longer += cut
                 predictions += to_predictions(values, self.task)
         except (TypeError, DataError):
-            self._tokenizer.windows(rows_of(self.task, single)[0])  # says which of all texts it was
+            self._tokenizer.windows(rows_of(self.task, single)[0])  # errors then give the index among all texts
             raise
         if longer and self.windows is None:
             warnings.warn(
@@ -165,7 +167,7 @@ class LightPredictor(GraphRunner):
                 prediction for _, found in answers_by_chunk(self, chunked(questions, CHUNK)) for prediction in found
             ]
         except (TypeError, DataError):
-            self.tokenize(form.texts(form.read(questions)))  # says which of all it was
+            self.tokenize(form.texts(form.read(questions)))  # errors then give the index among all
             raise
 
     @property
@@ -173,7 +175,7 @@ class LightPredictor(GraphRunner):
         return input_of(self.task).several
 
     def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
-        """How many texts have several windows, and the logits of each text."""
+        """Number of texts with several windows, and the logits of each text."""
         longer = sum(len(part) > 1 for part in parts)
         if self.windows is None:
             return longer, self.infer([part[0] for part in parts])
@@ -187,14 +189,14 @@ class LightPredictor(GraphRunner):
         return longer, values
 
     def _windows_of_candidates(self, texts: Sequence[Text]) -> list[list[list[np.ndarray]]]:
-        """Of each question the windows of each of its rows, one row for each candidate."""
+        """The windows of each question's rows, one row per candidate."""
         rows, counts = rows_of(self.task, texts)
         assert counts is not None
         windows = iter(self._tokenizer.windows(rows))
         return [[next(windows) for _ in range(count)] for count in counts]
 
     def _by_windows_of_candidates(self, parts: list[list[list[np.ndarray]]]) -> tuple[int, np.ndarray]:
-        """How many questions have several windows, and the logits of the candidates of each."""
+        """Number of questions with several windows, and the logits of each question's candidates."""
         longer = sum(any(len(windows) > 1 for windows in rows) for rows in parts)
         _, values = self._by_windows([windows for rows in parts for windows in rows])
         return longer, gathered(values, np.array([len(rows) for rows in parts], dtype=np.int64))
@@ -207,14 +209,15 @@ class LightPredictor(GraphRunner):
         return self._begin(texts, self._tokenizer.encode)()
 
     def forget_words(self) -> None:
-        """Empty the tokenizer's word cache (`Tokenizer.forget_words`), as timing does before each turn."""
+        """Empty the tokenizer's word cache (`Tokenizer.forget_words`), as timing does before each pass."""
         self._tokenizer.forget_words()
 
     def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
-        """Each chunk and its logits, in order, with the next chunk tokenized beside the present one (`runtime.stream`).
+        """Each chunk and its logits, in order; the next chunk is tokenized during inference (`runtime.stream`).
 
-        Three chunks are held at a time, however many there are. Chunks of some thousand texts fill packs as well as all
-        texts together would. Raises as `tokenize` does, after the logits of all earlier chunks.
+        At most three chunks are in memory. Chunks of a few thousand texts fill packs as well as all texts together
+        would.
+        Raises as `tokenize` does, after the logits of all earlier chunks.
         """
         if form_of(self.task).per_word:
             return self._beside(chunks, self._windows_of_each, self._by_words)
@@ -223,7 +226,7 @@ class LightPredictor(GraphRunner):
         return self._beside(chunks, self._tokenizer.encode, self.infer)
 
     def _rows_of_each(self, texts: Sequence[Text]) -> list[list[np.ndarray]]:
-        """The rows of each question, one for each candidate."""
+        """The rows of each question, one per candidate."""
         rows, counts = rows_of(self.task, texts)
         assert counts is not None
         encoded = iter(self._tokenizer.encode(rows))
@@ -253,19 +256,19 @@ class LightPredictor(GraphRunner):
         if self.threads == 1:
             return ((chunk, score(tokenize(chunk))) for chunk in chunks)
         if isinstance(chunks, list) and len(chunks) == 1:
-            # Nothing to be done beside it, and a thread more would only be waited for.
+            # There is no other work to overlap with, and another thread would only add waiting.
             return ((chunk, score(self._begin(chunk, tokenize)())) for chunk in chunks)
         return beside(chunks, lambda chunk: self._begin(chunk, tokenize), score)
 
     def _begin(
         self, texts: Sequence[Text], tokenize: Callable[[Sequence[Text]], list[Rows]]
     ) -> Callable[[], list[Rows]]:
-        """Begin to tokenize on the workers, where there are enough texts; gives a function that waits for the rows."""
+        """Start tokenizing on the workers if there are enough texts; returns a function that waits for the rows."""
         if len(texts) == 1:
             self.rouse()
         if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
             return lambda: tokenize(texts)
-        # Looking words up holds Python's lock, so that more workers than one would only wait for each other.
+        # Word lookup holds the GIL, so additional workers would only wait for each other.
         remembers = not form_of(self.task).per_word and self._tokenizer.remembers_words
         return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
 
@@ -276,20 +279,20 @@ class LightPredictor(GraphRunner):
         )
 
     def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
-        """Of a model that tags words: each sentence as the windows that it reads (see `tagging.windows`)."""
+        """For a model that tags words: the windows of each sentence (see `tagging.windows`)."""
         return [each for _, each in self._begin(sentences, self._windows_of_each)()]
 
 
 def _opened_again(kind: type[LightPredictor], path: str, content: str, given: dict[str, Any]) -> LightPredictor:
-    """What `LightPredictor.__reduce__` stands for, in whatever process."""
+    """Recreates a predictor for `LightPredictor.__reduce__`, in any process."""
     return kind(open_same(path, content), **given)
 
 
 def load(
     path: Path | str, *, threads: int | None = None, engine: str | None = None, tuning: bool = True
 ) -> LightPredictor:
-    """Open the artifact in folder `path`, check its hashes and make it ready to predict.
+    """Open the artifact in folder `path`, verify its hashes and prepare it for prediction.
 
-    Raises `ArtifactError` when the folder is not a whole artifact of format "onnx".
+    Raises `ArtifactError` if the folder is not a complete artifact of format "onnx".
     """
     return LightPredictor(open_artifact(path), threads=threads, engine=engine, tuning=tuning)

@@ -1,4 +1,4 @@
-"""Packs of rows through an engine: which engine, on which threads, and what happens when it does not run."""
+"""Runs packs of rows: chooses the engine and its threads, and handles an engine that does not run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from leanformer.runtime.settings import DEFAULT_ENGINE, RuntimeSettings, Tuning,
 from leanformer.runtime.workers import WorkerThreads
 
 GRAPH = "model.onnx"
-# Those that compute on the thread that calls them, so that pinning it pins them.
+# Engines that compute on the calling thread, so that pinning the thread pins the computation.
 PINNABLE = ("onnxruntime", "native")
 
 
@@ -38,8 +38,8 @@ class GraphRunner:
         threads: cores to use.
         settings: how to run it.
         tuning: where the settings come from, if they were stored.
-        exact: each row alone on one thread.
-        chose_engine: nobody asked for the engine of the settings, so that ONNX Runtime may take its place.
+        exact: run each row alone on one thread.
+        chose_engine: the engine was not requested by the caller, so ONNX Runtime may replace it.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class GraphRunner:
         self._open_nothing()
 
     def _open_nothing(self) -> None:
-        """What belongs to one process: engines and workers with their threads are made when they are first needed."""
+        """Reset the state that belongs to one process: engines and worker threads are created when first needed."""
         self._engines: dict[tuple[str, int, int, int], Engine] = {}
         self._lock = threading.Lock()
         self.__dict__.pop("_workers", None)
         tell_of_forks(self)
 
     def begin_in_child(self) -> None:
-        """See `forking`: engines are opened again, because their threads are not here."""
+        """See `forking`: engines are reopened, because their threads do not exist in the child process."""
         never_free((*self._engines.values(), self.__dict__.get("_workers")))
         self._open_nothing()
 
@@ -79,7 +79,7 @@ class GraphRunner:
         return self.settings.pack_tokens
 
     def with_settings(self, settings: RuntimeSettings) -> Self:
-        """The same model run otherwise; a graph that both need is loaded once."""
+        """The same model with other settings; if both use the same graph, it is loaded once."""
         other = object.__new__(type(self))
         other.__dict__ |= self.__dict__
         tell_of_forks(other)
@@ -89,16 +89,16 @@ class GraphRunner:
         return other
 
     def packs(self, rows: Sequence[np.ndarray]) -> list[Lines]:
-        """Which rows are run together."""
+        """Row numbers of each pack."""
         if self.exact or len(rows) < 2:
             return [[[index]] for index in range(len(rows))]
         return self._shared.cut(rows, self.pack_tokens)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`.
+        """Logits `[rows, outputs]`, float32; for a model that tags words `[all tokens, outputs]`.
 
-        Raises `DataError` for a row that the model cannot read (`batching.check_rows`), and `ArtifactError` where it
-        cannot be run, or what it gives is not finite. Without enough memory it is a `LeanformerError`.
+        Raises `DataError` for a row that the model cannot read (`batching.check_rows`), `ArtifactError` if the model
+        cannot be run or its output is not finite, and `LeanformerError` if memory runs out.
         """
         known = self.limits
         check_rows(rows, vocabulary=known.vocabulary, positions=known.positions, types=known.types)
@@ -117,12 +117,12 @@ class GraphRunner:
         return values
 
     def _by_engine(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """`infer` with the engine of the settings, or with the default where that one does not run here."""
+        """`infer` with the engine of the settings, or with the default engine if that one does not run here."""
         try:
             return self._infer(rows)
         except (ArtifactError, MissingExtraError) as error:
             if self.tuning is not None:
-                # The engine ran here when it was tuned, and something that no version tells has changed since.
+                # The engine ran here when it was tuned; something that no version number shows has changed since.
                 warnings.warn(
                     f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
                     "  remedy: tune again (leanformer tune)",
@@ -154,7 +154,7 @@ class GraphRunner:
             result[places] = values
 
         if self.settings.workers > 1 and len(packs) > 1:
-            # Longest first, so that no worker is left alone with the largest pack at the end.
+            # Longest first, so that the largest pack does not run last, on one worker alone.
             self._workers.map(lambda lines: run(self._worker_engine, lines), packs)
         else:
             engine = self._shared if len(packs) > 1 and not self.exact else self._lone
@@ -164,14 +164,14 @@ class GraphRunner:
 
     @property
     def _lone(self) -> Engine:
-        """For a pack that is alone; on one thread where answers are to be exact, or the other cores are busy."""
+        """Engine for a single pack; with one thread if answers must be exact or the other cores are busy."""
         threads = self.settings.lone_threads
         if self.exact or (threads > 1 and not self._free(threads)):
             threads = 1
         return self._open(threads)
 
     def rouse(self) -> None:
-        """A row that is alone is about to come: its engine may wake its threads while the text is tokenized."""
+        """Announce that a single row is coming: its engine may wake its threads while the text is tokenized."""
         if self.settings.lone_threads > 1 and self.engine == "native" and self._engines:
             wake = getattr(self._lone, "rouse", None)
             if wake is not None:
@@ -179,17 +179,17 @@ class GraphRunner:
 
     @property
     def _shared(self) -> Engine:
-        """For one of several packs, on a thread that is no worker."""
+        """Engine for one of several packs, on a thread that is not a worker."""
         return self._open(1 if self.exact else self.settings.worker_threads)
 
     @property
     def _worker_engine(self) -> Engine:
-        """For one of several packs, on a worker. One-thread workers share it; others have sessions of their own."""
+        """Engine for one of several packs, on a worker. Single-threaded workers share one; others have one each."""
         threads = 1 if self.exact else self.settings.worker_threads
         return self._open(threads, 0 if threads == 1 else self._workers.number)
 
     def _open(self, threads: int, number: int = 0) -> Engine:
-        # One-thread calls come from several workers at once.
+        # Several workers make single-threaded calls at the same time.
         key = (self.engine, threads, self.settings.workers if threads == 1 else 1, number)
         with self._lock:
             if key not in self._engines:
@@ -205,7 +205,7 @@ class GraphRunner:
         if self.engine == "native":
             from leanformer.runtime.engines.native_engine import NativeEngine
 
-            # The weights are held once, whatever the number of threads.
+            # The weights are loaded once, whatever the number of threads.
             made = next((engine for engine in self._engines.values() if isinstance(engine, NativeEngine)), None)
             if made is not None:
                 return made.together(threads)

@@ -1,7 +1,7 @@
-"""How an artifact is run on this machine: settings, and those that `leanformer tune` stored beside it.
+"""Runtime settings of an artifact on this machine, and those that `leanformer tune` stored with it.
 
-They lie in `tuning/KEY.json` in the artifact's folder, outside its content hash, where KEY is a hash of what a choice
-depends on: the CPU, the cores that may be used, and the versions of the engines.
+They are in `tuning/KEY.json` in the artifact's folder, outside its content hash. KEY is a hash of what a choice depends
+on: the CPU, the cores that may be used, and the versions of the engines.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class RuntimeSettings:
 
     Attributes:
         engine: one of `runtime.predictor.ENGINES`.
-        workers: packs that are run at the same time, where there are several.
-        worker_threads: threads on each of these.
-        lone_threads: threads on a pack that is alone, where the cores are free.
-        pack_tokens: most tokens in a pack; None is the engine's choice.
-        pinned: whether each worker has physical cores of its own.
+        workers: packs that are run at the same time, if there are several.
+        worker_threads: threads per worker.
+        lone_threads: threads for a single pack, if the cores are free.
+        pack_tokens: most tokens in a pack; None lets the engine choose.
+        pinned: whether each worker is pinned to separate physical cores.
     """
 
     engine: str = DEFAULT_ENGINE
@@ -47,7 +47,7 @@ class RuntimeSettings:
     pinned: bool = False
 
     def describe(self, goal: str) -> str:
-        """What of it matters to the goal, in words."""
+        """The settings that matter for the goal, in words."""
         if goal == "latency":
             return f"{self.engine}, {_count(self.lone_threads, 'thread')}"
         packs = "packs as the engine likes" if self.pack_tokens is None else f"packs of {self.pack_tokens} tokens"
@@ -56,8 +56,9 @@ class RuntimeSettings:
 
 
 def default_engine(artifact: Artifact) -> str:
-    """The engine that runs it where nothing was tuned: our own for packed int8 graphs and recurrent students in int8,
-    where it can be compiled and the CPU has vectors that it is fast with. It has no sentence vectors.
+    """The default engine: native for packed int8 graphs and recurrent int8 students, else ONNX Runtime.
+
+    Native only if it can be compiled and is fast with the CPU's vector instructions; it gives no sentence vectors.
     """
     told = artifact.properties
     int8 = str(told.get("precision", "")).startswith("int8")
@@ -66,13 +67,13 @@ def default_engine(artifact: Artifact) -> str:
 
 
 def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> RuntimeSettings:
-    """What is safe anywhere: a one-thread worker for each core, and all cores for a pack that is alone."""
+    """Settings that are safe on any machine: one single-threaded worker per core, and all cores for a single pack."""
     return RuntimeSettings(engine, workers=cores, lone_threads=cores)
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was found to be best on this machine: `record` is the whole file, with all alternatives."""
+    """The best settings found on this machine; `record` is the whole file, with all alternatives."""
 
     path: Path
     settings: RuntimeSettings
@@ -80,7 +81,7 @@ class Tuning:
 
 
 def machine(cores: int) -> dict[str, Any]:
-    """What a choice holds for: CPU, cores used, and the versions of what computes."""
+    """What a choice is valid for: CPU, cores used, and the versions of the libraries that compute."""
     whole = fingerprint(cores)
     versions = {name: version for name, version in whole["versions"].items() if name in _ENGINE_LIBRARIES}
     kept = {name: whole[name] for name in ("cpu", "instruction_sets", "system")}
@@ -88,14 +89,14 @@ def machine(cores: int) -> dict[str, Any]:
 
 
 def tuning_path(artifact: Artifact, cores: int) -> Path:
-    """Where the choice for this machine is stored, if there is one."""
+    """Path of the stored choice for this machine, whether or not it exists."""
     return artifact.path / FOLDER / f"{sha256_json(machine(cores))[:16]}.json"
 
 
 def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tuning | None:
-    """The choice for this machine, or None.
+    """The stored choice for this machine, or None.
 
-    A file that is broken, or was made for other content or another machine, is passed over with a warning.
+    A file that is broken, or was made for other content or another machine, is ignored with a warning.
     """
     path = tuning_path(artifact, cores)
     try:
@@ -122,7 +123,7 @@ def read_tuning(artifact: Artifact, cores: int, engines: Sequence[str]) -> Tunin
 
 
 def _settings(choice: Any, cores: int, engines: Sequence[str]) -> RuntimeSettings:
-    """Settings from a file that may come from anywhere. Raises `ValueError` for any that could not be meant."""
+    """Settings from an untrusted file. Raises `ValueError` for values that this machine cannot run."""
     if not isinstance(choice, dict) or set(choice) != {field_.name for field_ in fields(RuntimeSettings)}:
         raise ValueError("its choice has other fields than this version knows")
     for name in ("workers", "worker_threads", "lone_threads", "pack_tokens"):

@@ -1,9 +1,9 @@
-"""Chunks of texts through tokenizer and engine: the next chunk is made ready while the engine works on the present one.
+"""Streams chunks of texts through tokenizer and engine: the next chunk is tokenized during inference on this one.
 
-Nothing here computes. Tokenizing and inference are jobs of the same workers, of which there are as many as the
-predictor may use cores, so the two share the cores and never exceed them; a further thread waits for the engine. Jobs
-are taken up in the order in which they were handed in, and the next chunk is handed in before the present one, so
-workers that run out of packs find texts to tokenize, and the consumer of the results keeps nobody waiting.
+Nothing is computed here. Tokenizing and inference are jobs for the same workers. There are as many workers as the
+predictor may use cores, so the two share the cores and never exceed them; an additional thread waits for the engine.
+Jobs start in the order of submission, and the next chunk is submitted before the current one. Workers that run out of
+packs therefore find texts to tokenize, and a slow consumer of the results blocks no worker.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def beside(
     """Each chunk and its result, in order; at most three chunks are held at a time.
 
     Args:
-        chunks: read beside the work on earlier ones.
-        start: begins to make a chunk ready, and gives a function that waits for it.
-        finish: the result of a chunk that is ready.
+        chunks: read while earlier chunks are processed.
+        start: starts preparing a chunk, and returns a function that waits for the prepared rows.
+        finish: computes the result of a prepared chunk.
 
-    Whatever `chunks`, `start` or `finish` raise is raised here, after the results of all earlier chunks.
+    Any exception from `chunks`, `start` or `finish` is raised here, after the results of all earlier chunks.
     """
     source = iter(chunks)
     working: deque[tuple[Chunk, Future[Result]]] = deque()
@@ -48,7 +48,7 @@ def beside(
                 coming = chunk, start(chunk)
             except StopIteration:
                 more = False
-            except Exception as error:  # whatever it is, what came before it has its answers first
+            except Exception as error:  # whatever it is, the results of earlier chunks come first
                 failure, more = error, False
             if begun is not None:
                 try:
@@ -68,10 +68,10 @@ def beside(
 def spread(
     work: Callable[[Sequence[Item]], list[Row]], items: Sequence[Item], workers: Executor | WorkerThreads, parts: int
 ) -> Callable[[], list[Row]]:
-    """Begin `work` on the items, cut into so many parts; gives a function that waits for all rows.
+    """Start `work` on the items, split into `parts` parts; returns a function that waits for all rows.
 
-    That function does the work again, here and on all items, where a part of it raised, so that what is raised speaks
-    of their numbers in the whole.
+    If a part raises, that function repeats the work on all items in the calling thread, so that the index in the error
+    message refers to all items.
     """
     size = max(1, -(-len(items) // parts))
     futures = [workers.submit(work, items[begin : begin + size]) for begin in range(0, len(items), size)]
