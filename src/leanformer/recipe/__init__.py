@@ -1,1 +1,1 @@
-"""Recipes: how they are written, run, cached, and what ladder they end in."""
+"""Recipes: how they are written, run and cached, and the ladder that they produce."""

@@ -1,4 +1,4 @@
-"""The main job: a fine-tuned model and data in, the leanest model that still does the task out, with the ladder."""
+"""The main job: from a fine-tuned model and data, the leanest model that still does the task, with its ladder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DEFAULT_MAX_TOKENS = 128
 
 @dataclass(frozen=True)
 class Compressed:
-    """What came of it: the artifact, its report, and whether a compressed model within the bound was found."""
+    """The result: the artifact, its report, and whether a compressed model within the bound was found."""
 
     artifact: Artifact
     report: Report
@@ -125,7 +125,7 @@ def compress(
     check_folder(output, overwrite=overwrite)
     if isinstance(recipe, str | Path):
         check_apart(output, [recipe])
-    if goal not in GOALS:  # said now, not after an hour of work
+    if goal not in GOALS:  # checked now, not after an hour of work
         raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
     if not math.isfinite(max_drop):
         raise RecipeError(f"max_drop is a number of points, not {max_drop}")
@@ -145,7 +145,7 @@ def compress(
     check_apart(output, [model])
     if not isinstance(data, Dataset):
         if (task := known_task(model) if recipe.opening is None else None) is not None:
-            metric_name(task)  # a task that cannot be measured is refused now
+            metric_name(task)  # a task without a metric is refused now
         data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
     if any(step.step.trains for step in recipe.steps):
         require_variety(data)
@@ -163,14 +163,14 @@ def compress(
     )
     matching = matching_notes(teacher, data)
     prepared = prepare(data, teacher, seed=seed, threads=threads)
-    for note in matching:  # before the check, whose outcome they may explain
+    for note in matching:  # before the check, whose result they may explain
         say(f"note: {note}")
     weak = check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher)
     notes = [*weak, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens, opening is None)]
     for note in notes:
         say(f"note: {note}")
     data = replace(prepared.data, notes=(*matching, *notes))
-    # A column that is not there is said now, not after an hour of work.
+    # A missing column is reported now, not after an hour of work.
     asked = [] if data.test is None else _asked(energy, further, further.prepare(data.test, threads))
     context = Context(
         data=replace(data, test=None), artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
@@ -216,13 +216,13 @@ def compress(
 
 
 def _asked(energy: EnergySettings | None, further: Further, prepared: Mapping[str, Any]) -> list[Any]:
-    """What was asked for beyond the ladder, for the key of the measurements; the columns with their values."""
+    """The measurements requested beyond the ladder, for the key of the figures; columns with their values."""
     metering = [] if energy is None else [asdict(energy)]
     return metering if further == NOTHING else [*metering, further.key(prepared)]
 
 
 def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, elsewhere: bool) -> list[str]:
-    """What a reader of the report must know about teacher and data before any figure."""
+    """Notes on teacher and data that a reader of the report needs before any figure."""
     notes = []
     tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
     for split in ("dev", "test"):
@@ -244,7 +244,7 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
 
 
 def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Report | None:
-    """Figures taken earlier on this machine, so that a run taken up again makes the same choice; else None."""
+    """Figures measured earlier on this machine, so that a resumed run makes the same choice; otherwise None."""
     if kept(path, say, again="measured again") is None:
         return None
     try:
@@ -255,7 +255,7 @@ def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Repor
 
 
 def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int, floor: Sequence[Entry]) -> list[Entry]:
-    """The rungs: PyTorch as it comes, the floor, then one per recipe step that has a rung and was not left out."""
+    """The rungs: the PyTorch baselines, the floor, then one per recipe step that has a rung and was not left out."""
     entries = baseline_entries(teacher, threads)
     first = len(entries)
     names = {step.name: step.rung for step in recipe.steps if step.rung is not None and step.name in outcome.artifacts}
@@ -285,7 +285,7 @@ def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
 
 
 def _deliver(chosen: Artifact, output: Path, report: Report, data: Dataset, say: Callable[[str], None]) -> Artifact:
-    """Copy the chosen artifact to `output`, with the report in both forms, the card and the rows of a dev made here."""
+    """Copy the chosen artifact to `output`, with report (JSON, Markdown), card and the rows of a dev made here."""
     with new_output(output, say) as temporary:
         for name in chosen.names_to_copy:
             target = temporary / name

@@ -1,4 +1,4 @@
-"""Data sets that the curations of a recipe make, kept in the work folder under the hash of their causes."""
+"""Data sets made by a recipe's curations, kept in the work folder under a hash of everything they depend on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ CHANGED = ("train", "unlabelled")
 
 
 def curated(step: Curate, name: str, context: Context, work: Path, say: Callable[[str], None]) -> Dataset:
-    """The data set that `step` (called `name`) makes of `context.data`, or made earlier.
+    """The data set that `step` (called `name`) makes of `context.data`, now or in an earlier run.
 
-    Raises `RecipeError` for a curation that changes dev, the task or the order of its labels, or adds test.
+    Raises `RecipeError` for a curation that changes dev, test, the task or the order of its labels.
     """
     artifacts = {artifact: context.artifacts[artifact] for artifact in named_artifacts(step).values()}
     context = replace(context, artifacts=artifacts)
@@ -48,7 +48,7 @@ def _written(before: Dataset, after: Dataset) -> dict[str, Any]:
 
 
 def _read(value: dict[str, Any], before: Dataset) -> Dataset:
-    """What `_written` gave, with the rest as it was before."""
+    """The data set that `_written` recorded; everything else is taken from `before`."""
     splits: dict[str, Any] = {
         split: None if part is None else Examples(before.task, **{key: _tuples(field) for key, field in part.items()})
         for split, part in value["splits"].items()

@@ -1,4 +1,4 @@
-"""Whether a recipe exports what has no graph, seen before anything is made."""
+"""A check, before anything is made, that a recipe exports only models that have a graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanformer.step import Make, Step
 
 
 def check_exportable(recipe: str, steps: Iterable[tuple[str, str | None, Step]]) -> None:
-    """Raise `RecipeError` for a step that exports what an earlier one has left without nodes of a graph.
+    """Raise `RecipeError` for a step that exports a model for which an earlier step left no graph.
 
     Args:
         recipe: its name. steps: name, `uses` and technique of each step, in order.

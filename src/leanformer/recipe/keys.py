@@ -1,4 +1,4 @@
-"""What a step's result is found by: a hash of all that it depends on."""
+"""Keys of step results: a hash of everything that the result depends on."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ def teacher_key(step: Make, encoder: str, max_tokens: int, context: Context) -> 
 
 
 def curation_key(step: Curate, context: Context) -> str:
-    """The key of what `step` makes of the context's data; what the data are known to share with test is told on."""
+    """The key of what `step` makes of the context's data; the known overlap with test is part of it."""
     data = context.data
     return sha256_json(_causes(step, context) | {"data": data.training_hash, "overlap": data.overlap})
 
 
 def _causes(step: Step, context: Context) -> dict[str, Any]:
-    """What the results of all steps depend on.
+    """What the result of any step depends on.
 
-    Names are left out, for they change nothing; so are options that have their default, so that what was finished
-    stays finished when a technique is given one more option. An option that names an artifact of the context stands
-    for what that computes.
+    Names are left out, because they change nothing. So are options at their default, so that finished results stay
+    valid
+    when a technique gets one more option. An option that names an artifact of the context is replaced by that
+    artifact's
+    content hash.
     """
     usual = defaults(step)
     named = {name: context.artifacts[value].content_hash for name, value in named_artifacts(step).items()}
@@ -47,8 +49,9 @@ def _causes(step: Step, context: Context) -> dict[str, Any]:
         for name, value in options(step).items()
         if name not in named and (name not in usual or value != usual[name])
     }
-    # A path of a folder (another model to start from) or a file (a table) stands for what is in it. Any other text is
-    # what it says, also where a file of that name happens to lie in the folder that we are in.
+    # The path of a folder (another model to start from) or of a file (a table) is replaced by a hash of its content.
+    # Any
+    # other option is taken literally, even if a file of that name happens to be in the current folder.
     folders = {
         name: sha256_file(Path(value)) if Path(value).is_file() else _folder_hash(Path(value))
         for name, value in path_options(step).items()

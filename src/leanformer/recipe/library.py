@@ -1,7 +1,8 @@
-"""The recipes that come with Leanformer, found by name in a checkout and in an installed wheel alike.
+"""The recipes that come with Leanformer, found by name in a checkout and in an installed wheel.
 
-In a checkout they are the top folder `recipes/`; a wheel carries the same files as `leanformer/recipes/`. Searches,
-which are recipes with holes, lie in the folder `searches` in it.
+In a checkout they are in the top folder `recipes/`; a wheel has the same files in `leanformer/recipes/`. Searches,
+which
+are recipes with open options, are in its subfolder `searches`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ def recipe_names(*, searches: bool = False) -> list[str]:
 def recipe_path(name: str, *, searches: bool = False) -> Path:
     """Path of the shipped recipe, or search, `name`.
 
-    Raises `RecipeError`, listing the names there are, for any other name.
+    Raises `RecipeError`, listing the available names, for any other name.
     """
     names, kind = recipe_names(searches=searches), "search" if searches else "recipe"
-    # Compared with the list rather than joined to the folder: a name such as "../x" must not lead out of it.
+    # Compared with the list, not joined to the folder: a name such as "../x" must not lead outside.
     if name not in names:
         raise RecipeError(
             f"no shipped {kind} is called {name!r}\n  remedy: use one of {', '.join(names) or '(none found)'}, "
@@ -35,7 +36,7 @@ def recipe_path(name: str, *, searches: bool = False) -> Path:
 def find_recipe(name: str | Path) -> Recipe:
     """The shipped recipe called `name`, or the recipe in the YAML file at that path.
 
-    Raises `RecipeError`, listing the shipped names, when it is neither.
+    Raises `RecipeError`, listing the shipped names, if it is neither.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
@@ -49,13 +50,13 @@ def _folder(searches: bool) -> Path:
 
 
 def _recipes() -> Path:
-    """The folder of recipes. Raises `RecipeError` when an installation has lost it."""
+    """The folder of recipes. Raises `RecipeError` if the installation lacks it."""
     package = Path(__file__).resolve().parents[1]
     packaged = package / "recipes"
     if packaged.is_dir():
         return packaged
     checkout = package.parents[1]
-    # The pyproject.toml tells our checkout from whatever else a package may have been unpacked into.
+    # The pyproject.toml distinguishes our checkout from any other folder that a package may have been unpacked into.
     if (checkout / "recipes").is_dir() and (checkout / "pyproject.toml").is_file():
         return checkout / "recipes"
     raise RecipeError(f"{packaged}: the shipped recipes are missing\n  remedy: install leanformer again")

@@ -1,4 +1,4 @@
-"""Artifacts that a work folder keeps: found again whole, or made again with a word."""
+"""Artifacts in a work folder: reused if complete, otherwise removed with a warning and recreated."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ CHECK = "made.json"
 
 
 def note_made(folder: Path) -> None:
-    """Note the manifest of an artifact that was made, which has the hashes of all other files."""
+    """Record the hash of a new artifact's manifest, which has the hashes of all other files."""
     keep(folder / CHECK, {"manifest": sha256_file(folder / MANIFEST)})
 
 
 def find_made(folder: Path, say: Callable[[str], None]) -> Artifact | None:
-    """The artifact in a folder of the work folder; None where there is none, or a damaged one, which is removed.
+    """The artifact in a folder of the work folder; None if there is none, or a damaged one, which is removed.
 
-    One without a note (of an earlier version, or of a run that was killed before it wrote one) is known by the hashes
-    in its manifest alone, and gets its note.
+    An artifact without that record (made by an earlier version, or by a run that was killed before it wrote the record)
+    is
+    verified by the hashes in its manifest alone, and then gets a record.
     """
     if not folder.exists():
         return None

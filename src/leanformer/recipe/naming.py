@@ -1,4 +1,4 @@
-"""Which logit of a foreign model has which label: where names do not tell, the labelled dev rows do, or nothing."""
+"""Which logit of a foreign model has which label, found from labelled dev rows where the names do not show it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from leanformer.errors import CheckpointError
 from leanformer.metrics.assignment import Assignment, assign, best_assignment
 from leanformer.tagging.schemes import IOB1, OUTSIDE, spelled, types_of
 
-# Tags that are in no known order are matched one by one where that agrees better by at least this share of the words.
+# Tags in no known order are matched one by one if that agrees better by at least this share of the words.
 _OUT_OF_ORDER = 0.02
 
 
 @dataclass(frozen=True)
 class Naming:
-    """Names for all logits, in their order; how they were found, in words; and the scheme that tags are read in."""
+    """Names for all logits, in their order; how they were found, in words; and the tagging scheme."""
 
     names: tuple[str, ...]
     how: str
@@ -33,12 +33,12 @@ def name_by_rows(
     """The assignment of labels to logits that agrees best with labelled rows.
 
     Args:
-        source: the model, for messages. own: its names for the logits; those that get no label keep theirs.
-        labels: the data's. true: which of them each row has, booleans `[n, labels]`.
-        given: which logits the model gives each row, `[n, logits]`.
+        source: the model, for messages. own: its names for the logits; logits without a label keep theirs.
+        labels: labels of the data. true: labels of each row, booleans `[n, labels]`.
+        given: logits that the model chooses for each row, booleans `[n, logits]`.
 
-    Raises `CheckpointError` where there are too few logits, the best assignment is no better than chance, or another
-    may be right as well.
+    Raises `CheckpointError` if there are too few logits, or the best assignment is no better than chance or not clearly
+    better than another.
     """
     if len(own) < len(labels):
         raise CheckpointError(
@@ -56,7 +56,7 @@ def name_by_rows(
 def check_clear(
     source: object, found: Assignment, own: Sequence[str], labels: Sequence[str], rows: int, unit: str
 ) -> None:
-    """Raise `CheckpointError` where an assignment is no better than chance, or not clear."""
+    """Raise `CheckpointError` if an assignment is no better than chance or not clearly the best."""
     remedy = (
         f'\n  remedy: write the labels in the order of the logits into config.json: {_template(labels)}; or give more '
         f"labelled dev {unit}"
@@ -88,7 +88,7 @@ def _template(labels: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Order:
-    """Tags in one of the orders that label lists have: the logit of O, and of each type's prefixes in turn."""
+    """Tags in one of the usual orders of label lists: the logit of O, and each type's logits by prefix."""
 
     prefixes: str
     scheme: str | None
@@ -103,15 +103,16 @@ def name_tags(
     tags: Sequence[Sequence[str]],
     chosen: Sequence[np.ndarray],
 ) -> Naming:
-    """Names for the logits of a tagger, B and I of a type kept together.
+    """Names for the logits of a tagger, with B and I of a type kept together.
 
-    Tried are the orders in which label lists are written, in IOB2, IOB1, with I alone and BIOES: O first or last, the
-    tags of a type side by side or those of a prefix. Which type is which is what agrees best.
+    Tries the orders in which label lists are usually written, in IOB2, IOB1, with I alone and in BIOES: O first or
+    last,
+    and tags grouped by type or by prefix. Types are assigned by the best agreement.
 
     Args:
         labels: the data's tags, IOB2. tags: those of each dev sentence. chosen: the model's best logit of each word.
 
-    Raises what `name_by_rows` does.
+    Raises `CheckpointError` as `name_by_rows` does.
     """
     types, logits = types_of(labels), len(own)
     said = np.concatenate([np.asarray(sentence, dtype=np.int64) for sentence in chosen])
@@ -141,7 +142,7 @@ def name_tags(
     for kind, column in zip(types, columns, strict=True):
         for prefix, logit in zip(order.prefixes, order.slots[column], strict=True):
             names[logit] = f"{prefix}-{kind}"
-    # What is to be told apart is the types: an entity's word counts for the slot of its logit.
+    # Only the types have to be distinguished: a word of an entity counts for the slot of its logit.
     slot_of = {logit: number for number, slot in enumerate(order.slots) for logit in slot}
     kinds = np.array([types.index(tag[2:]) if tag != OUTSIDE else len(types) for tag in iob2])
     slots = np.array([slot_of.get(int(logit), len(order.slots)) for logit in said])
@@ -152,7 +153,7 @@ def name_tags(
 
 
 def _left_over(name: str) -> str:
-    """A tag for a logit of a type that the data do not have."""
+    """A tag for a logit whose type is not in the data."""
     return f"B-{name}"
 
 
@@ -165,7 +166,7 @@ def _counts(tags: Sequence[Sequence[str]], said: np.ndarray, logits: int) -> Cou
 
 
 def _orders(logits: int, types: int) -> list[_Order]:
-    """Every order of so many logits that has room for so many types, the most usual first."""
+    """Every order of `logits` logits that has room for `types` types, the most common first."""
     found = []
     written: list[tuple[str, str | None]] = [("BI", None), ("BI", IOB1), ("I", None)]
     written += [("".join(each), None) for each in permutations("BIES")]

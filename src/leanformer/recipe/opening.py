@@ -1,4 +1,4 @@
-"""The opening of a recipe that begins with an encoder: its data curated, and a teacher made of the encoder."""
+"""The start of a recipe that begins with an encoder: curates its data and fine-tunes a teacher."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def make_teacher(
     recipe: Recipe, opening: RecipeStep, encoder: str, max_tokens: int, context: Context, energy: EnergySettings | None
 ) -> Artifact:
-    """The teacher that the recipe's opening makes of `encoder`, or has made in `context.work` before.
+    """The teacher that the recipe's opening step makes of `encoder`, now or earlier in `context.work`.
 
-    `run_recipe` takes it from there; curations before the opening are found by it.
+    `run_recipe` finds it there, together with the curations before the opening.
     """
     step: FineTune = opening.step  # type: ignore[assignment]
     data, current = {ORIGINAL: context.data}, ORIGINAL

@@ -1,4 +1,4 @@
-"""Running a recipe: step by step, each result kept under the hash of all it was made from."""
+"""Running a recipe step by step; each result is kept under a hash of everything it was made from."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from leanformer.step import Context, Curate, Make, named_artifacts
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a recipe made.
+    """The result of a recipe.
 
     Attributes:
-        artifacts: step name -> artifact, `teacher` included; a step that was left out is missing.
-        left_out: step name -> why.
-        efforts: what each step took, when it was made; also those that failed their gate.
-        notes: what the curations of the recipe say of the data, and what its cascades promise.
+        artifacts: step name -> artifact, including `teacher`; a step that was left out is missing.
+        left_out: step name -> reason.
+        efforts: cost of each step when it was made, including steps that failed their gate.
+        notes: what the recipe's curations report about the data, and what its cascades promise.
     """
 
     artifacts: dict[str, Artifact]
@@ -48,15 +48,16 @@ def run_recipe(
     *,
     shared: bool = False,
 ) -> Outcome:
-    """Run the steps in order, taking from `work` what an earlier run has finished.
+    """Run the steps in order, reusing from `work` what an earlier run has finished.
 
     Args:
-        shared: others may run recipes in `work` at the same time, on other machines too. Where two come to the same
-            step, the second waits for the first and finds it done.
+        shared: others may run recipes in `work` at the same time, also on other machines. If two reach the same
+            step, the second waits for the first and reuses its result.
 
     A step reads the data set of the last curation before it, or the one that its `data:` names.
-    A step that fails its gate, that cannot take the format it is given, or whose input (artifacts or data) was left
-    out, is left out with its reason; any other error ends the run.
+    A step is left out with its reason if it fails its gate, cannot take the format of its input, or its input
+    (artifacts
+    or data) was left out; any other error ends the run.
     """
     artifacts, data, left_out = {"teacher": teacher}, {ORIGINAL: context.data}, dict[str, str]()
     efforts: list[Effort] = []
@@ -110,7 +111,7 @@ def run_recipe(
             except GateError as error:
                 left_out[recipe_step.name] = str(error)
                 context.say(f"{label}: left out: {error}")
-            remove_folder(unfinished)  # checkpoints, of no use to a finished step
+            remove_folder(unfinished)  # checkpoints, not needed after the step
     notes += [f"{name}: {note}" for name, artifact in artifacts.items() for note in promise_notes(artifact)]
     return Outcome(artifacts, left_out, tuple(efforts), tuple(notes))
 

@@ -1,4 +1,4 @@
-"""The Recipe: a list of steps, written as YAML or built in Python, read strictly."""
+"""The Recipe: a list of steps, written as YAML or built in Python, parsed strictly."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from leanformer.recipe.exportable import check_exportable
 from leanformer.step import Curate, Make, Step, named_artifacts
 
 _NAME = re.compile(r"[\w-][\w.-]*")
-# YAML 1.1 takes 1e-4 for text, because it lacks a point.
+# YAML 1.1 reads 1e-4 as text, because it has no decimal point.
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _TEXT = ("str", "FilePath", "ArtifactName")
 _STEP_KEYS = ("step", "name", "uses", "rung", "after", "data")
-ORIGINAL = "original"  # the data as they were handed in
+ORIGINAL = "original"  # the data as they were given
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,12 @@ class RecipeStep:
     Attributes:
         technique: its name in the catalogue.
         step: the technique with its options.
-        name: by which later steps may use the result; defaults to the technique's name.
-        uses: name of the artifact that the step is given; None means the result of the step before (the teacher,
-            for the first).
+        name: by which later steps refer to the result; defaults to the technique's name.
+        uses: name of the step's input artifact; None means the result of the step before (the teacher, for the first).
         rung: if given, the result is measured as a rung of the ladder under this name.
         after: name of the step whose rung this one is compared with; None means the rung before.
         data: name of the curation whose data set the step reads, or "original"; None means the last curation before it
-            (the original data, where there is none).
+            (the original data, if there is none).
     """
 
     technique: str
@@ -52,7 +51,7 @@ class RecipeStep:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Steps in the order they run. Raises `RecipeError` when names repeat or point nowhere."""
+    """Steps in the order they run. Raises `RecipeError` if names repeat or refer to nothing."""
 
     name: str
     steps: tuple[RecipeStep, ...]
@@ -100,7 +99,7 @@ class Recipe:
 
     @property
     def opening(self) -> RecipeStep | None:
-        """The step that makes the teacher of an encoder: the first that makes anything, called "teacher"; or None."""
+        """The step that makes the teacher from an encoder (the first that makes an artifact, named "teacher"), or None."""
         first = next((step for step in self.steps if isinstance(step.step, Make)), None)
         if first is None or first.name != "teacher":
             return None
@@ -122,7 +121,7 @@ class Recipe:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
-        """What `to_json` gave. Raises `RecipeError` for what is no recipe."""
+        """The recipe that `to_json` wrote. Raises `RecipeError` if `value` is not a recipe."""
         where = f"recipe {value.get('name')}"
         steps = []
         for step in value["steps"]:
@@ -135,7 +134,7 @@ class Recipe:
     def with_options(self, changes: Mapping[str, Any]) -> Recipe:
         """A copy with options changed: "step.option" or "step.group.option" -> value.
 
-        Raises `RecipeError` for what is not there.
+        Raises `RecipeError` for a step or option that does not exist.
         """
         steps = {step.name: step for step in self.steps}
         for key, value in changes.items():
@@ -152,7 +151,7 @@ class Recipe:
 
 
 def build(technique: str, values: Mapping[str, Any], where: str) -> Step:
-    """The technique with these options. Raises `RecipeError` that names `where` for an unknown or bad option."""
+    """The technique with these options. Raises `RecipeError`, naming `where`, for an unknown or invalid option."""
     kind = catalog.load(technique)
     known = {field_.name for field_ in fields(kind)}
     values = without_groups(kind, values, where)
@@ -175,7 +174,7 @@ def build(technique: str, values: Mapping[str, Any], where: str) -> Step:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a YAML recipe. Raises `RecipeError` with file and line for anything that is not as it should be."""
+    """Read a YAML recipe. Raises `RecipeError` with file and line for anything invalid."""
     try:
         text = path.read_text(encoding="utf-8")
         document = yaml.safe_load(text)
@@ -224,7 +223,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _step_lines(text: str, path: Path) -> list[int]:
-    """The line on which each step begins, from 1. Raises `RecipeError` for a key that is given twice."""
+    """The line on which each step begins, from 1. Raises `RecipeError` for a repeated key."""
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     refuse_repeats(root, path)
     if isinstance(root, yaml.MappingNode):
@@ -235,7 +234,7 @@ def _step_lines(text: str, path: Path) -> list[int]:
 
 
 def refuse_repeats(node: yaml.Node | None, path: Path) -> None:
-    """YAML readers keep the last of two equal keys in silence."""
+    """Raise `RecipeError` for a repeated key, where YAML readers silently keep the last."""
     if isinstance(node, yaml.SequenceNode):
         for child in node.value:
             refuse_repeats(child, path)
@@ -249,7 +248,7 @@ def refuse_repeats(node: yaml.Node | None, path: Path) -> None:
 
 
 def _number(value: Any, annotation: str) -> Any:
-    """A number where one is wanted and YAML read text; anything else as it is."""
+    """Convert to a number if the option is a number and YAML read text; any other value is returned unchanged."""
     wanted = annotation.split(" | ")
     if isinstance(value, str) and "float" in wanted and "str" not in wanted and _EXPONENT.fullmatch(value.strip()):
         return float(value)
@@ -261,10 +260,10 @@ _MOST = 10**9
 
 
 def _absurd(value: Any) -> str | None:
-    """The first number in a value that no option can be; None where there is none."""
+    """The first number in a value that is out of range for any option; None if there is none."""
     if isinstance(value, list | tuple):
         return next((found for item in value if (found := _absurd(item)) is not None), None)
-    if isinstance(value, int | float) and not -_MOST <= value <= _MOST:  # not-a-number too
+    if isinstance(value, int | float) and not -_MOST <= value <= _MOST:  # NaN too
         return (
             f"{value:.6g}"
             if isinstance(value, float)

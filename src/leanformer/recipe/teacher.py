@@ -1,4 +1,4 @@
-"""Taking in the model that is to be compressed: as an artifact, its labels by name or by what dev says of them."""
+"""Imports the model to be compressed as an artifact; its labels are matched by name or by labelled dev data."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from leanformer.recipe.naming import Naming, name_by_rows, name_tags
 from leanformer.tagging.schemes import IOB1, OUTSIDE, split_tag, types_of
 from leanformer.task import BUILT, Task, by_number
 
-# Unlabelled texts whose tags tell whether a tagger begins entities with I-.
+# Number of unlabelled texts on which a tagger's predictions show whether it begins entities with I-.
 _ENOUGH = 1000
-# Of what a checkpoint is made into: counted up where the same files become another model.
+# Version of the import: incremented when the same files are imported as a different model.
 _IMPORT = 3
-# Texts on which an imported model's tokens and answers are compared with those of its own library.
+# Number of texts on which an imported model's tokens and outputs are compared with those of its original library.
 _TRIED = 1000
 
 
 def take_in(
     model: str, work: Path, max_tokens: int, data: Dataset, say: Callable[[str], None] = lambda line: None
 ) -> Artifact:
-    """The model as an artifact, kept in the work folder under the name of what it was made from.
+    """The model as an artifact, kept in the work folder under a hash of what it was made from.
 
-    A foreign model's labels are matched with the data's by name (`data.matching`). Where names do not tell, they are
-    matched by the labelled dev rows (`recipe.naming`), and so is the scheme that a tagger was trained on.
+    A foreign model's labels are matched with the data's by name (`data.matching`). If names do not match, labels are
+    matched on labelled dev rows (`recipe.naming`), and so is the scheme that a tagger was trained on.
 
-    Raises `CheckpointError` where neither tells.
+    Raises `CheckpointError` if neither works.
     """
     try:
         from leanformer.models.store import find_checkpoint, import_checkpoint, own_labels
@@ -54,7 +54,7 @@ def take_in(
     stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
     own, kind = own_labels(source, pairs=input_of(data.task).paired)
     answer = BUILT[kind].answer
-    # Of data of another kind nothing is matched; that they are is said by `prepare`.
+    # Nothing is matched if the data are of another kind; `prepare` reports that.
     labels = data.task.labels if answer == data.task.answer else ()
     known = match_by_name(own, labels) if labels else None
     nameless = are_placeholders(own)
@@ -68,7 +68,7 @@ def take_in(
     if (kept := find_made(folder, say)) is not None:
         return kept
     examples = data.dev or data.unlabelled or data.train
-    # A checkpoint reads texts or pairs; that the data are neither is said by `prepare`.
+    # A checkpoint reads texts or pairs; `prepare` reports data that are neither.
     readable = None if input_of(data.task).several else examples
     texts = [] if readable is None else sampled(readable, _TRIED, seed=0)
     if not by_dev:
@@ -79,7 +79,7 @@ def take_in(
         return made
     names = known or own
     if tags and nameless:
-        names = (OUTSIDE, *(f"B-{i}" for i in range(1, len(own))))  # tags of any kind, until they are known
+        names = (OUTSIDE, *(f"B-{i}" for i in range(1, len(own))))  # placeholder tags until the real ones are found
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work, prefix="teacher-") as scratch:
         bare = import_checkpoint(
@@ -100,7 +100,7 @@ def take_in(
 
 
 def _named(bare: Artifact, folder: Path, own: Sequence[str], found: Naming) -> Artifact:
-    """The artifact with the names that were found, and a word in its history on how they were."""
+    """The artifact with the names that were found, and a note in its history on how."""
     (origin,) = bare.history
     options = {key: value for key, value in origin["options"].items() if key != "labels_matched"}
     if tuple(own) != found.names:
@@ -118,7 +118,7 @@ def _named(bare: Artifact, folder: Path, own: Sequence[str], found: Naming) -> A
 
 
 def _by_dev(source: Path, bare: Artifact, own: Sequence[str], data: Dataset) -> Naming:
-    """Names for a model's logits by its answers on dev."""
+    """Names for a model's logits, from its predictions on dev."""
     labels, dev = data.task.labels, data.dev
     if dev is None:
         raise CheckpointError(
@@ -142,9 +142,9 @@ def _by_dev(source: Path, bare: Artifact, own: Sequence[str], data: Dataset) -> 
 
 
 def _scheme(tagger: Artifact, data: Dataset) -> str | None:
-    """The scheme that a tagger was trained on where its labels do not tell: "IOB1", or None for IOB2.
+    """The scheme that a tagger was trained on if its labels do not show it: "IOB1", or None for IOB2.
 
-    It is IOB1 where most of its entities begin with I-, and dev, if there is one, agrees better so.
+    It is IOB1 if most predicted entities begin with I- and dev, where there is one, agrees better with IOB1.
     """
     prefixes = {split_tag(name)[0] for name in tagger.task.labels}
     dev = data.dev if form_of(data.task).per_word else None
@@ -172,7 +172,7 @@ def _scheme(tagger: Artifact, data: Dataset) -> str | None:
 
 
 def matching_notes(teacher: Artifact, data: Dataset) -> list[str]:
-    """What a reader must know of how the model's labels were found, one sentence each."""
+    """What a reader needs to know about how the model's labels were found, one sentence each."""
     options = teacher.history[0]["options"] if teacher.history and teacher.history[0]["step"] == "import" else {}
     notes = []
     if matched := options.get("labels_matched"):
@@ -198,12 +198,12 @@ def matching_notes(teacher: Artifact, data: Dataset) -> list[str]:
 def check_teacher(
     teacher: Artifact, dev: Examples | None, name: str, *, threads: int | None = None, allowed: bool = False
 ) -> list[str]:
-    """Notes on a teacher that an answer without reading would beat, where that is `allowed`.
+    """Notes on a teacher that scores no better than a constant answer, if that is `allowed`.
 
     Args:
-        dev: labelled examples in the teacher's task; None checks nothing. name: what the user calls the model.
+        dev: labelled examples in the teacher's task; None skips the check. name: what the user calls the model.
 
-    Raises `LeanformerError` for such a teacher where it is not: what is made of it would be as bad.
+    Raises `LeanformerError` for such a teacher if it is not allowed: models made from it would be just as bad.
     """
     if dev is None or not dev.is_labelled:
         return []
@@ -214,7 +214,7 @@ def check_teacher(
 def weak_notes(
     answers: np.ndarray, targets: np.ndarray, task: Task, name: str, split: str, *, allowed: bool
 ) -> list[str]:
-    """What `check_teacher` says, of answers that are known already."""
+    """The notes and errors of `check_teacher`, for answers that are already computed."""
     if (found := beaten_by(answers, targets, task)) is None:
         return []
     if allowed:

@@ -1,4 +1,4 @@
-"""`leanformer.train`: an encoder and data, by name or path, to a fine-tuned model."""
+"""`leanformer.train`: fine-tunes an encoder on data, both given by name or path."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def train(
     check_folder(output, overwrite=overwrite)
     work = output.with_name(output.name + ".work")
     check_work(work, output)
-    # What is wrong is refused before the data are read.
+    # Invalid arguments are refused before the data are read.
     if not isinstance(fit := fit or {}, Mapping):
         raise LeanformerError(f"fit is a mapping of parts to values, such as {{'averaging': 0.999}}, not {fit!r}")
     made_parts(fit.items())

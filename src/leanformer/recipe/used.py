@@ -1,4 +1,4 @@
-"""The record of the texts that went into what a recipe makes, from its data and from the models that it uses."""
+"""The record of all texts that were used to make a recipe's results: from its data and from the models it uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanformer.step import Make, path_options
 
 
 def has_record(artifact: Artifact) -> bool:
-    """Whether an artifact has a record that can be read; one found in the work folder of an older run has none."""
+    """Whether an artifact has a readable record; an artifact in the work folder of an older run may have none."""
     try:
         return recorded(artifact) is not None
     except ArtifactError:
@@ -21,7 +21,7 @@ def has_record(artifact: Artifact) -> bool:
 
 
 def record_step(made: Artifact, step: Make, inputs: Iterable[Artifact], data: Dataset) -> Artifact:
-    """Record what a step's result was made with: its data, all that its inputs were made with, and its own record."""
+    """Record what a step's result was made with: its data, everything its inputs were made with, and its own record."""
     paths = (Path(path) for path in path_options(step).values())
     given = [*inputs, *(open_artifact(path, verify=False) for path in paths if is_artifact(path))]
     used = data.used_texts
@@ -31,6 +31,6 @@ def record_step(made: Artifact, step: Make, inputs: Iterable[Artifact], data: Da
 
 
 def record_delivered(folder: Path, data: Dataset) -> Artifact:
-    """Add to the record of an artifact that was chosen what it was chosen and reported with."""
+    """Add to the record of a chosen artifact the data that it was chosen and reported with."""
     artifact = open_artifact(folder, verify=False)
     return attach(artifact, inherited(artifact) | data.used_texts | UsedTexts.of(test=data.test))
