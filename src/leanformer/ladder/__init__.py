@@ -1,1 +1,1 @@
-"""Several models measured side by side: what stands on the ladder, how it is measured, and which model is chosen."""
+"""Several models compared: which rungs a ladder has, how they are measured, and which model is chosen."""

@@ -1,4 +1,4 @@
-"""Choosing a rung: the best by the goal among those whose dev estimate lies within the bound."""
+"""Choosing a rung: the best by the goal among those whose dev estimate is within the bound."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GOALS = ("throughput", "latency", "size")
 
 @dataclass(frozen=True)
 class Rival:
-    """A rung that may be as good as the chosen one: how many times as fast that one is, with a 95 % interval."""
+    """A rung that may be as good as the chosen one: the speedup of the chosen one over it, with a 95 % interval."""
 
     rung: str
     ratio: float
@@ -29,12 +29,12 @@ class Rival:
 
 @dataclass(frozen=True)
 class Choice:
-    """The rung that was taken.
+    """The rung that was chosen.
 
     Attributes:
         within: whether it is a compressed model within the bound.
-        sure: whether no other one that might have been taken may be as good; None where the rounds are not known.
-        rivals: those that may, which is within the noise of the timing.
+        sure: whether no other eligible rung may be as good; None if figures by round are not available.
+        rivals: the eligible rungs that may be as good, within the noise of the timing.
     """
 
     rung: Rung
@@ -49,12 +49,12 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
 
     Args:
         goal: "throughput" (most texts per second), "latency" (lowest median, one at a time) or "size" (fewest bytes).
-            Figures are compared in the rounds that two rungs were both timed in, where the rungs have them.
+            Two rungs are compared by the rounds in which both were timed, if figures by round are available.
         max_drop: most points (hundredths) of dev quality that may be lost against the first rung.
-        allow_lost: also take a rung that does not find labels which the first one finds (`Rung.lost`).
+        allow_lost: also accept a rung that misses labels which the first rung finds (`Rung.lost`).
 
-    When no compressed rung lies within the bound, the best lossless one is kept. Raises `RecipeError` for an
-    unknown goal or when there is nothing at all to keep.
+    If no compressed rung is within the bound, the best lossless one is kept. Raises `RecipeError` for an unknown goal,
+    or if there is nothing to keep.
     """
     if goal not in GOALS:
         raise RecipeError(f"unknown goal {goal!r}; one of {', '.join(GOALS)}")
@@ -65,7 +65,7 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
         return {"throughput": rung.throughput_per_second, "latency": -rung.latency_ms_p50, "size": -rung.bytes}[goal]
 
     figures = _figures(rungs, may.members, goal)
-    # Of equals the first.
+    # Ties go to the first.
     number = max(sorted(may.members), key=merit) if figures is None else fastest(figures)
     best, reason = rungs[number], ""
     if may.within:
@@ -93,7 +93,7 @@ def choose(rungs: Sequence[Rung], *, goal: str, max_drop: float, allow_lost: boo
 
 
 def by_round(rung: Rung, goal: str) -> dict[int, float] | None:
-    """Figures of a rung by the number of the round, higher is better; None where they are not known."""
+    """Figures of a rung by round number, higher is better; None if they are not available."""
     values = (rung.rounds or {}).get(goal)
     if not values:
         return None
@@ -101,7 +101,7 @@ def by_round(rung: Rung, goal: str) -> dict[int, float] | None:
 
 
 def _figures(rungs: Sequence[Rung], members: Sequence[int], goal: str) -> dict[int, dict[int, float]] | None:
-    """The figures of the members by number and round; None unless they are known of all, as sizes never are."""
+    """The figures of the members by number and round; None unless all have them (sizes never do)."""
     known = {number: by_round(rungs[number], goal) for number in members}
     figures = {number: values for number, values in known.items() if values is not None}
     return figures if len(figures) == len(known) else None
@@ -110,7 +110,7 @@ def _figures(rungs: Sequence[Rung], members: Sequence[int], goal: str) -> dict[i
 def _rivals(
     rungs: Sequence[Rung], best: int, figures: Mapping[int, Mapping[int, float]] | None
 ) -> tuple[bool | None, tuple[Rival, ...]]:
-    """Whether the best is surely so, and who may be as good."""
+    """Whether the best is surely the best, and which rungs may be as good."""
     if figures is None:
         return None, ()
     rivals = tuple(

@@ -1,4 +1,4 @@
-"""Which of several rungs may be the fastest, by figures of interleaved rounds: the best, and those within its noise."""
+"""Which of several rungs may be the fastest, by figures of interleaved rounds: the best and those within its noise."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from leanformer.ladder.eligible import Standing, eligible
 from leanformer.measure.turns import Figures
 from leanformer.metrics.rounds import LEAST_ROUNDS, clearly_greater, median_interval, shared_ratios, surely_greater
 
-# After every further round it is looked again whether it is sure, which gives chance more than one try.
+# The decision is checked again after every further round, which gives chance more than one try.
 _LOOKS = 4
-# Rungs whose ratio surely lies within this are alike, and more rounds would not tell them apart.
+# Rungs whose ratio surely is within this of 1 count as equal; more rounds would not separate them.
 _ALIKE = 0.02
 
 
 def fastest(figures: Mapping[int, Mapping[int, float]]) -> int:
-    """Which is the best, by the median ratio of the rounds that two were timed in; of equals the first.
+    """The best, by the median ratio over the rounds in which two were both timed; ties go to the first.
 
-    The medians of each one's own rounds would mislead: whoever goes on in further rounds, on a machine that has become
-    slower meanwhile, would seem worse than those that are out.
+    Medians over each rung's own rounds would mislead: if the machine has become slower, a rung that is timed in further
+    rounds would seem slower than those that dropped out.
 
     Args:
-        figures: of each by the number of the round; higher is better.
+        figures: number of the rung -> round -> figure; higher is better.
     """
     best, *others = sorted(figures)
     for other in others:
@@ -35,10 +35,10 @@ def fastest(figures: Mapping[int, Mapping[int, float]]) -> int:
 
 
 def rivals_of(best: int, figures: Mapping[int, Mapping[int, float]]) -> dict[int, list[float]]:
-    """Those that `best` is not surely faster than, with the ratios of `best` to each in the rounds of both.
+    """The rungs that `best` is not surely faster than, with the ratios of `best` to each in the rounds of both.
 
     Args:
-        figures: of each by the number of the round; higher is better.
+        figures: number of the rung -> round -> figure; higher is better.
     """
     comparisons = _LOOKS * max(1, len(figures) - 1)
     ratios = {other: shared_ratios(figures[best], own) for other, own in figures.items() if other != best}
@@ -50,14 +50,14 @@ def rivals_of(best: int, figures: Mapping[int, Mapping[int, float]]) -> dict[int
 
 
 def alike(ratios: Sequence[float]) -> bool:
-    """Whether enough rounds show that two differ by next to nothing."""
+    """Whether enough rounds show that two rungs differ by at most `_ALIKE`."""
     low, high = median_interval(ratios) if len(ratios) >= LEAST_ROUNDS else (0.0, np.inf)
     return low >= 1 - _ALIKE and high <= 1 + _ALIKE
 
 
 @dataclass(frozen=True)
 class RungContest:
-    """Goes on among the rungs that may be chosen, until the choice by `goal` is sure, or sure to be one of equals.
+    """Continues timing the eligible rungs until the choice by `goal` is sure, or surely among equals.
 
     Args:
         standings: of every rung, in order.
@@ -70,7 +70,7 @@ class RungContest:
     allow_lost: bool = False
 
     def undecided(self, figures: Sequence[Figures]) -> list[int]:
-        """The numbers of the best and of those that may be as good; see `measure.speed.Contest`."""
+        """The numbers of the best rung and of those that may be as good; see `measure.speed.Contest`."""
         if self.goal == "size" or not any(standing.chooseable for standing in self.standings):
             return []
         members = eligible(self.standings, max_drop=self.max_drop, allow_lost=self.allow_lost).members

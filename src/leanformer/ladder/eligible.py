@@ -1,4 +1,4 @@
-"""Which rungs may be chosen, by their answers on dev alone."""
+"""Which rungs may be chosen, judged by their answers on dev alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanformer.errors import RecipeError
 
 
 class Standing(Protocol):
-    """What it takes to tell whether a rung may be chosen; a `report.Rung` has it."""
+    """What is needed to decide whether a rung may be chosen; a `report.Rung` has it."""
 
     @property
     def name(self) -> str: ...
@@ -29,10 +29,10 @@ class Eligible:
     """Numbers of rungs.
 
     Attributes:
-        members: those that may be chosen.
-        within: whether a compressed one is among them because it lies within the bound.
-        near: compressed ones within the bound, those that lose a label included.
-        lossy: all compressed ones.
+        members: rungs that may be chosen.
+        within: whether a compressed rung is among them because it is within the bound.
+        near: compressed rungs within the bound, including those that lose a label.
+        lossy: all compressed rungs.
     """
 
     members: tuple[int, ...]
@@ -42,7 +42,7 @@ class Eligible:
 
 
 def on_dev(rung: Standing) -> float:
-    """Its quality on dev. Raises `RecipeError` where that was not measured."""
+    """A rung's quality on dev. Raises `RecipeError` if it was not measured."""
     if rung.dev_quality is None:
         raise RecipeError(f"the rung {rung.name!r} was not measured on dev, so nothing can be chosen")
     return rung.dev_quality
@@ -54,17 +54,17 @@ def drop(rungs: Sequence[Standing], number: int) -> float:
 
 
 def eligible(rungs: Sequence[Standing], *, max_drop: float, allow_lost: bool = False) -> Eligible:
-    """The compressed rungs within the bound and the lossless ones; without any of the former the latter alone.
+    """The compressed rungs within the bound and the lossless ones; if none is within the bound, only the lossless ones.
 
-    Where nothing is lossless, it is the compressed one that loses least. Raises `RecipeError` where nothing can be
-    kept, and where a rung was not measured on dev.
+    If there is no lossless rung either, the compressed one that loses least. Raises `RecipeError` if nothing can be
+    kept, and if a rung was not measured on dev.
     """
     kept = [number for number, rung in enumerate(rungs) if rung.chooseable]
     if not kept:
         raise RecipeError("no rung can be kept: every export was left out")
     lossless = [number for number in kept if rungs[number].lossless]
     lossy = [number for number in kept if not rungs[number].lossless]
-    # The epsilon is for the rounding of 100 * (a - b), not for mercy.
+    # The epsilon only covers the rounding of 100 * (a - b).
     near = [number for number in lossy if drop(rungs, number) <= max_drop + 1e-9]
     within = [number for number in near if allow_lost or not rungs[number].lost]
     members = lossless + within or [max(lossy, key=lambda number: on_dev(rungs[number]))]

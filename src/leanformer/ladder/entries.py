@@ -1,4 +1,4 @@
-"""What is measured: rungs with the predictors that run them, and the PyTorch rungs that every ladder begins with."""
+"""What is measured: rungs with their predictors, and the PyTorch rungs at the start of every ladder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_
 
 @dataclass(frozen=True)
 class Entry:
-    """A rung to be measured: how it is called, what it builds on, what runs it, and whether it may be chosen."""
+    """A rung to be measured: its name, the rung it builds on, its predictor, and whether it may be chosen."""
 
     name: str
     after: str | None
@@ -25,16 +25,16 @@ class Entry:
     runtime: str
     chooseable: bool
     lossless: bool
-    # Scores dev and test in place of `predictor`, where it is the same model run in a slower way.
+    # Scores dev and test in place of `predictor`, if that is the same model run in a slower way.
     scorer: Predictor | None = None
-    # "module:function" or "module:Class" that opens the predictor in the fresh process that memory is measured in.
+    # "module:function" or "module:Class" that opens the predictor in the fresh process for measuring memory.
     opener: str = OPENER
-    # Too slow to be timed in every round, and there to be compared with.
+    # Too slow to be timed in every round, and only there for comparison.
     seldom: bool = False
 
 
 def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
-    """The teacher in PyTorch, fp32: padded to 128 and one at a time; unpadded; in batches by length."""
+    """The teacher in PyTorch, fp32: padded to 128 and one at a time; unpadded; in batches sorted by length."""
     import torch
 
     from leanformer.models.predictor import TorchPredictor
@@ -47,7 +47,7 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
     foreign = format_of(teacher).foreign
     module = "PyTorch fp32, " + ("transformers" if foreign else "our module")
     one_by_one = f"{module}, one text at a time"
-    # Only a model that cannot be exported may be chosen as it came.
+    # Only a model that cannot be exported may be chosen in PyTorch.
     return [
         Entry(first, None, teacher, wide, one_by_one, False, lossless=True, scorer=batched, seldom=True),
         Entry(UNPADDED, first, teacher, single, one_by_one, False, lossless=True, scorer=batched, seldom=True),
@@ -56,7 +56,7 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
 
 
 def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
-    """A rung of an artifact that a step made, run as it will be: graphs on one-thread workers."""
+    """A rung of an artifact made by a step, run as it will be deployed: graphs on single-threaded workers."""
     predictor = open_predictor(artifact, threads=threads)
     engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
     runtime = format_of(artifact).rung.format(

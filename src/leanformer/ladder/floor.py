@@ -1,4 +1,4 @@
-"""The floor of a ladder: a linear model on n-grams, trained in seconds on the same texts, and every rung beside it."""
+"""The floor of a ladder: a linear model on n-grams, trained in seconds on the same texts, to compare all rungs with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from leanformer.measure.energy import EnergySettings, meter
 from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.paired import compare, mcnemar
 
-# What is trained, in keys of the work folder; a model that is trained otherwise has another.
+# Part of the keys in the work folder: changed when the model is trained differently.
 _VERSION = 2
 _OPENER = "leanformer.linear.store:open_linear"
 _TECHNIQUE = "linear"
@@ -31,7 +31,7 @@ _TECHNIQUE = "linear"
 
 @dataclass(frozen=True)
 class Floor:
-    """The rung, what training it took, and why there is none; each empty or with one item."""
+    """The rung, the cost of training it, and why there is none; each empty or with one item."""
 
     entries: tuple[Entry, ...] = ()
     efforts: tuple[Effort, ...] = ()
@@ -41,7 +41,7 @@ class Floor:
 def make_floor(
     data: Dataset, work: Path, *, seed: int, energy: EnergySettings | None = None, say: Callable[[str], None]
 ) -> Floor:
-    """Train the floor on train and dev, or take it from the work folder, where it is kept by what it was made from."""
+    """Train the floor on train and dev, or reuse it from the work folder, where it is stored by a hash of its inputs."""
     if (reason := _without(data)) is not None:
         return Floor(notes=(f"no floor ({FLOOR}): {reason}",))
     data = replace(data, test=None)
@@ -67,7 +67,7 @@ def make_floor(
 
 
 def _without(data: Dataset) -> str | None:
-    """Why there can be no floor; None where there can."""
+    """Why there can be no floor; None if there can be one."""
     if not can_fit(data.task):
         return f"a linear model is not built for answers of the form {data.task.answer!r}"
     if data.train is None or data.train.labels is None or data.dev is None or data.dev.labels is None:
@@ -80,20 +80,20 @@ def _without(data: Dataset) -> str | None:
 
 
 def over_floor(entries: Sequence[Entry], scores: Sequence[np.ndarray], test: Examples) -> list[dict[str, Any] | None]:
-    """Of each rung its quality on test minus that of the floor, with a paired 95 % bootstrap interval.
+    """For each rung, its quality on test minus that of the floor, with a paired 95 % bootstrap interval.
 
     Args:
         scores: logits of each entry on test.
 
-    Each {"difference", "low", "high", "mcnemar_p"}, the last null where an answer is not one label; None for the floor
-    itself, and for all where there is none.
+    Each is {"difference", "low", "high", "mcnemar_p"}, the last null unless answers are one label; None for the floor
+    itself, and for all rungs if there is no floor.
     """
     number = next((i for i, entry in enumerate(entries) if entry.name == FLOOR), None)
     if number is None:
         return [None] * len(entries)
     found: dict[int, dict[str, Any]] = {}
     for values, entry in zip(scores, entries, strict=True):
-        if id(values) not in found:  # rungs that run one model share its logits
+        if id(values) not in found:  # rungs that run the same model share its logits
             found[id(values)] = _over(values, entry, scores[number], entries[number], test)
     return [None if i == number else found[id(values)] for i, values in enumerate(scores)]
 

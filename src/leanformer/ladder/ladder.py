@@ -1,4 +1,4 @@
-"""The ladder: one rung per thing added, from the plain PyTorch program on, all measured in one run."""
+"""The ladder: one rung per addition, starting from the plain PyTorch program, all measured in one run."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def measure_ladder(
     choosing: Choosing | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Measure all entries on the same texts and threads; the first is the reference of the comparisons.
+    """Measure all entries on the same texts and threads; the first is the reference for comparisons.
 
-    The test split is scored once per model. Raises `DataError` without a labelled test split, and without a
-    labelled dev split where a rung is to be chosen (`need_dev`). With `choosing`, timing goes on among the rungs that
-    may be chosen until the choice is sure (`ladder.contest`).
+    The test split is scored once per model. Raises `DataError` without a labelled test split, and without a labelled
+    dev split if a rung is to be chosen (`need_dev`). With `choosing`, timing continues for the rungs that may be chosen
+    until the choice is sure (`ladder.contest`).
     """
     test = _labelled(data, "test")
     dev = _labelled(data, "dev") if need_dev or data.dev is not None else None
@@ -104,7 +104,7 @@ def measure_ladder(
         parameters = entry.artifact.properties.get("parameters")
         scorer = id(entry.scorer or entry.predictor)
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
-        # The rows of a foreign predictor may be anything, such as whole batches.
+        # The rows of a foreign predictor may be anything, for instance whole batches.
         ours_opened = entry.opener == OPENER
         lengths = [len(row) for row in (entry.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
         loss = _loss(scores[i], scores[0], test, data.task, lengths, dev_pair)
@@ -176,7 +176,7 @@ def measure_ladder(
 
 
 def _scored(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
-    """The logits of all texts; of a linear model, whose rows are a hundred times as large as token ids, in parts."""
+    """The logits of all texts; for a linear model, whose rows are a hundred times as large as token ids, in chunks."""
     if not isinstance(predictor, LinearPredictor):
         return logits(predictor, texts)
     return np.concatenate([logits(predictor, part) for part in chunked(texts)])
@@ -185,7 +185,7 @@ def _scored(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
 def _lost(
     scorers: dict[int, Predictor], scores: dict[int, np.ndarray], ours: int, first: int, dev: Examples
 ) -> tuple[str, ...]:
-    """The labels that a rung loses on dev against the first one; of that itself none."""
+    """The labels that a rung loses on dev compared with the first rung; none for the first rung itself."""
     if ours == first:
         return ()
     answers, reference = (decide(scores[rung], scorers[rung].task) for rung in (ours, first))
@@ -200,7 +200,7 @@ def _loss(
     lengths: list[int],
     dev: tuple[np.ndarray, np.ndarray] | None,
 ) -> dict[str, Any] | None:
-    """Where quality was lost, by class and length; None for kinds whose answers are not one label of several."""
+    """Where quality was lost, by class and length; None for tasks whose answer is not one label of several."""
     return describe_loss(values, reference, test.targets, task, lengths, dev) if form_of(task).exclusive else None
 
 
@@ -218,14 +218,14 @@ def _share(flops_per_text: float | None, texts_per_second: float, peak: float) -
 
 
 def describe(data: Dataset, leaks: Mapping[str, Leaks | None]) -> dict[str, Any]:
-    """Name, content hashes and sizes of the splits, and what leaks between them."""
+    """Name, content hashes and sizes of the splits, and the leaks between them."""
     return {
         "name": data.name,
         "content_hash": data.content_hash,
         "training_hash": data.training_hash,
         "overlap": data.overlap,
         "leaks": {split: None if found is None else found.to_json() for split, found in leaks.items()},
-        # Of the texts alone, so that `leanformer gate` knows them again whatever they are called.
+        # Hash of the texts alone, so that `leanformer gate` recognises them whatever the split is called.
         "splits": {
             split: texts_hash(examples.inputs)
             for split in ("train", "dev", "test", "unlabelled")
@@ -240,10 +240,10 @@ def describe(data: Dataset, leaks: Mapping[str, Leaks | None]) -> dict[str, Any]
 
 
 def calibrated_on(test: Examples, entries: Sequence[Entry]) -> list[str]:
-    """For each model that was calibrated on test texts, a sentence that says so; its figures are then too good."""
+    """A sentence for each model that was calibrated on test texts, whose figures are then too good."""
     found: dict[str, str] = {}
     for entry in entries:
-        with suppress(ArtifactError):  # of a record that is lost `leanformer gate` tells
+        with suppress(ArtifactError):  # `leanformer gate` reports a lost record
             if (used := recorded(entry.artifact)) and (count := used.roles_of(test).count("calibration")):
                 found[entry.artifact.content_hash] = (
                     f"{entry.name}: {count:,} of {len(test):,} test texts were used to calibrate it, so that its test "

@@ -1,4 +1,4 @@
-"""Measuring what was asked for beyond the ladder: the functions that the table of measurements names."""
+"""Optional measurements beyond the ladder: the functions that the table of measurements refers to."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from leanformer.metrics.exemplars import exemplars
 from leanformer.metrics.fairness import group_gaps
 from leanformer.predictor import Predictor, logits
 
-# So many test texts are enough to see answers move, and few enough to run one at a time in every way.
+# Enough test texts to see whether answers change, and few enough to run them one at a time in every way.
 STABILITY_TEXTS = 200
 Columns = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, init=False)
 class Further:
-    """What was asked for beyond the ladder.
+    """The measurements requested beyond the ladder.
 
     Attributes:
         asked: name of a measurement -> columns, artifacts, or True; in the order of the table.
 
-    Raises `LeanformerError` for a name that the table lacks.
+    Raises `LeanformerError` for a name that is not in the table.
     """
 
     asked: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Further:
         object.__setattr__(self, "asked", {name: asked[name] for name in MEASUREMENTS if asked.get(name)})
 
     def prepare(self, test: Examples, threads: int) -> dict[str, Any]:
-        """What is read once for all rungs, by measurement. Raises `LeanformerError` for what cannot be answered."""
+        """Inputs read once for all rungs, by measurement. Raises `LeanformerError` if the task does not support one."""
         for name in self.asked:
             answers = MEASUREMENTS[name].answers
             if test.task.answer not in answers:
@@ -63,13 +63,13 @@ class Further:
         }
 
     def key(self, prepared: Mapping[str, Any]) -> list[Any]:
-        """What the figures depend on, as JSON; slices are told by the values of their columns."""
+        """What the figures depend on, as JSON; slices are represented by the values of their columns."""
         names = [name for name, entry in MEASUREMENTS.items() if name != "slices" and "compress" in entry.commands]
         usual = {name: False if MEASUREMENTS[name].takes == FLAG else () for name in names}
         return [*(self.asked.get(name, usual[name]) for name in names), _columns(prepared)]
 
     def measured(self, subject: Subject, *, in_loss: bool) -> dict[str, Any]:
-        """Key in the report -> figures, of the measurements that belong into a rung's loss, or of the others."""
+        """Key in the report -> figures, for the measurements within a rung's loss, or for the others."""
         brought = {MEASUREMENTS[name].brings for name in self.asked}
         figures = {
             entry.key: entry.function("measures")(subject)
@@ -79,7 +79,7 @@ class Further:
         return {key: value for key, value in figures.items() if value is not None}
 
     def again(self) -> list[Measurement]:
-        """The measurements for which every rung is scored again."""
+        """The measurements that score every rung again."""
         return [MEASUREMENTS[name] for name in self.asked if not MEASUREMENTS[name].in_loss]
 
 
@@ -88,12 +88,12 @@ NOTHING = Further()
 
 @dataclass(frozen=True)
 class Subject:
-    """A rung, as measurements see it.
+    """A rung as measurements see it.
 
     Attributes:
-        predictor: scores texts as the rung was scored.
-        ours, theirs: classes `[n]` of the rung and of the first one, on test; None where the answer is not one label.
-        prepared: what `Further.prepare` gave.
+        predictor: scores texts in the way in which the rung was scored.
+        ours, theirs: classes `[n]` of this rung and of the first one, on test; None unless the answer is one label.
+        prepared: the result of `Further.prepare`.
     """
 
     artifact: Artifact
@@ -105,7 +105,7 @@ class Subject:
 
     @property
     def both(self) -> tuple[np.ndarray, np.ndarray]:
-        """`ours` and `theirs`, where there are any."""
+        """`ours` and `theirs`, which must not be None."""
         assert self.ours is not None
         assert self.theirs is not None
         return self.ours, self.theirs
@@ -116,12 +116,12 @@ def _columns(prepared: Mapping[str, Any]) -> Columns:
 
 
 def slice_columns(names: tuple[str, ...], test: Examples, threads: int) -> Columns:
-    """The value of every row for each column; length and class are in every report."""
+    """The value of every row for each column; length and class are in every report anyway."""
     return {name: read_column(test, name) for name in names if name not in ("length", "class")}
 
 
 def group_columns(names: tuple[str, ...], test: Examples, threads: int) -> Columns:
-    """The same. Raises `DataError` for a column with one value."""
+    """As `slice_columns`. Raises `DataError` for a column with only one value."""
     columns = {name: read_column(test, name) for name in names}
     for name, values in columns.items():
         if len(set(values)) < 2:
@@ -130,7 +130,7 @@ def group_columns(names: tuple[str, ...], test: Examples, threads: int) -> Colum
 
 
 def reseeded_answers(artifacts: tuple[Artifact, ...], test: Examples, threads: int) -> np.ndarray:
-    """Classes `[seeds, n]` of the reference's other seeds. Raises `LeanformerError` where one has other labels."""
+    """Classes `[seeds, n]` of the reference's other seeds. Raises `LeanformerError` if one has other labels."""
     for artifact in artifacts:
         if artifact.task.question != test.task.question:
             raise LeanformerError(
@@ -141,13 +141,13 @@ def reseeded_answers(artifacts: tuple[Artifact, ...], test: Examples, threads: i
 
 
 def by_slices(subject: Subject) -> dict[str, Any] | None:
-    """Quality by each column that was asked for, for slices or for gaps."""
+    """Quality by each requested column, for slices or for gaps."""
     columns, labels = _columns(subject.prepared), subject.test.targets
     return {name: slices_json(*subject.both, labels, values) for name, values in columns.items()} or None
 
 
 def gaps(subject: Subject) -> dict[str, Any]:
-    """Largest gaps between groups, of the rung and of the first one."""
+    """Largest gaps between groups, for this rung and for the first one."""
     (ours, theirs), labels = subject.both, subject.test.targets
     return {
         name: {
@@ -159,7 +159,7 @@ def gaps(subject: Subject) -> dict[str, Any]:
 
 
 def seed_churn(subject: Subject) -> dict[str, Any]:
-    """Texts that compression changed, beside those that another seed changes."""
+    """Texts whose answer compression changed, compared with those that another seed changes."""
     (ours, theirs), reseeded = subject.both, subject.prepared["reseeded"]
     texts = exemplars(ours[None], np.concatenate([theirs[None], reseeded]))
     return {
@@ -180,6 +180,6 @@ def stability_of(subject: Subject) -> dict[str, Any]:
         ways = ways_of(subject.artifact, subject.predictor, Path(folder))
         moved = stability(subject.predictor, ways, subject.test.inputs[:STABILITY_TEXTS])
     for way in moved["ways"].values():
-        if "unavailable" in way:  # where the model lies is nobody's business: the report may travel
+        if "unavailable" in way:  # the report may be shared: leave out the model's path
             way["unavailable"] = way["unavailable"].replace(f"{place}/", "").replace(f"{place}: ", "")
     return moved

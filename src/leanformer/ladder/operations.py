@@ -1,4 +1,4 @@
-"""How much work a rung does for a text: operations, padding, memory traffic, and the machine's own limit."""
+"""How much work a rung does per text: operations, padding, memory traffic, and the machine's peak rate."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ UNKNOWN_WORK: dict[str, Any] = {"flops_per_text": None, "padding_waste": None, "
 
 
 def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], rows: float = 1) -> dict[str, Any]:
-    """Fields of `report.Rung` for rows of so many tokens, `rows` a text on average; None for what is not known.
+    """Fields of `report.Rung` for rows of the given lengths in tokens, `rows` per text on average; None if unknown.
 
-    The operations of packs are those of the texts' own tokens: what is computed between texts that share a line, and
-    masked, depends on the engine's cut and is counted nowhere, so that their waste is unknown rather than nought.
+    For packs, only operations on the texts' own tokens are counted. Masked products between texts that share a line
+    depend on how the engine tiles them and are not counted, so the padding waste of packs is unknown, not zero.
     """
     shape = shape_of_artifact(artifact)
     if shape is None or not lengths:
@@ -39,7 +39,7 @@ def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], ro
 
 
 def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], shape: Shape) -> Work | None:
-    """The texts as they are padded in batches; None where they are packed."""
+    """The work for the texts, padded in batches; None if they are packed."""
     rows = [np.zeros(length, dtype=np.int8) for length in lengths]
     if not can(artifact, "light"):
         tokens = getattr(predictor, "batch_tokens", None)
@@ -52,6 +52,6 @@ def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], s
 
 
 def _weights(artifact: Artifact) -> int:
-    """Bytes of the weights that every text needs: without the embedding tables, where their share is known."""
+    """Bytes of the weights that every text needs: without the embedding tables, if their share is known."""
     whole, inner = (artifact.properties.get(name) for name in ("parameters", "parameters_without_embeddings"))
     return artifact.bytes if not whole or inner is None else round(artifact.bytes * int(inner) / int(whole))

@@ -1,4 +1,4 @@
-"""How many times as fast a rung is as others: medians of the ratios of the rounds that both were timed in."""
+"""Speedups of rungs over others: medians of the ratios over the rounds in which both were timed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TELLING_ROUNDS = 5
 
 
 def ratios(entries: Sequence[Entry], speeds: Sequence[Speed]) -> list[dict[str, Any]]:
-    """Of each entry the fields of `report.Rung` that compare it with others, and their intervals."""
+    """For each entry, the fields of `report.Rung` that compare it with others, and their intervals."""
     places = {entry.name: number for number, entry in reversed(list(enumerate(entries)))}
     found = []
     for number, entry in enumerate(entries):
@@ -44,7 +44,7 @@ def _by_round(speed: Speed) -> dict[int, float]:
 
 
 def slow_int8(rungs: Sequence[Rung]) -> list[str]:
-    """A note for each int8 rung that is not faster than what it was made from, or not shown to be."""
+    """A note for each int8 rung that is not faster than the rung it was made from, or not shown to be."""
     notes = []
     for rung in rungs:
         low, high = (rung.intervals or {}).get("marginal", (0.0, 2.0))

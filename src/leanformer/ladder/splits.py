@@ -1,4 +1,4 @@
-"""The splits to choose and to report on; made from unlabelled text and the teacher's answers where labels lack."""
+"""The splits for choosing and reporting; without labels, made from unlabelled text and the teacher's answers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from leanformer.tagging.schemes import types_of
 from leanformer.task import Task, by_number
 
 _WITH_TEACHER = " with the teacher"
-# By the answers of the data and of the model: a checkpoint that does not say what it was trained for is read as
-# `transformers` reads it, and --kind is about the data.
+# Keyed by the answers of the data and of the model: a checkpoint that does not state its task is read as
+# `transformers` reads it, and --kind concerns the data.
 _KIND_REMEDIES = {
     (
         "labels",
@@ -45,15 +45,15 @@ class Prepared:
 
     @property
     def labelled_dev(self) -> Examples | None:
-        """Dev, where its labels are known otherwise than from the teacher."""
+        """Dev, if its labels do not come from the teacher; otherwise None."""
         return None if self.metric.endswith(_WITH_TEACHER) else self.data.dev
 
 
 def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Prepared:
-    """Data in the teacher's label order; labelled by the teacher where there are only unlabelled texts.
+    """Data in the teacher's label order, labelled by the teacher if there are only unlabelled texts.
 
-    With labelled splits the metric is that of the task (`forms.metric_name`); without a dev and a test split among
-    them `DataError` is raised. With unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and as much
+    With labelled splits the metric is that of the task (`forms.metric_name`), and `DataError` is raised unless dev and
+    test are among them. With unlabelled text alone, a fifth of it (at most 2,000 texts) becomes dev and another fifth
     test, with the teacher's answers as labels; the metric is then agreement with the teacher.
     """
     theirs, ours = (input_of(task).plural for task in (teacher.task, data.task))
@@ -68,7 +68,7 @@ def prepare(data: Dataset, teacher: Artifact, *, seed: int, threads: int) -> Pre
         agreement = "agreement" if form_of(teacher.task).exclusive else metric_name(teacher.task)
         metric = agreement + _WITH_TEACHER
         return Prepared(_from_teacher(data.unlabelled, data, teacher, seed, threads), metric)
-    # Said before the recipe runs, not after it.
+    # Reported before the recipe runs, not after it.
     for split, purpose in (("dev", "choose by"), ("test", "report on")):
         if getattr(data, split) is None:
             raise DataError(
@@ -102,7 +102,7 @@ def _from_teacher(texts: Examples, data: Dataset, teacher: Artifact, seed: int, 
 
 
 def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
-    """The same data with labels numbered as the teacher's logits are."""
+    """The same data, with labels numbered like the teacher's logits."""
     if data.task == teacher.task:
         return data
     if data.task.answer != teacher.task.answer:
@@ -132,9 +132,9 @@ def _in_order(data: Dataset, teacher: Artifact) -> Dataset:
 
 
 def known_task(model: str) -> Task | None:
-    """The task of an artifact, by which to read data that may not show its kind or all labels; None for other models.
+    """The task of an artifact, for reading data that may not show its kind or all labels; None for other models.
 
-    The names of a foreign checkpoint may be placeholders, which `models.store` matches with those of the data.
+    Label names of a foreign checkpoint may be placeholders, which `models.store` matches with those of the data.
     """
     if is_artifact(model):
         return open_artifact(model, verify=False).task

@@ -1,4 +1,4 @@
-"""Timing the rungs of a ladder in rounds, with what else ran on the machine meanwhile."""
+"""Timing the rungs of a ladder in rounds, with a record of what else ran on the machine meanwhile."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from leanformer.measure.speed import Speed, SpeedSettings, measure_speed
 from leanformer.render.load import busy_words
 from leanformer.task import Text
 
-# As many texts as a word cache reads before each turn; they are tokenized and not scored.
+# Number of texts that the word cache reads before each turn; they are tokenized but not scored.
 READ_BEFORE = 1000
 
 
 @dataclass(frozen=True)
 class Choosing:
-    """How a rung will be chosen (see `ladder.choose.choose`), so that timing can go on until the choice is sure."""
+    """How a rung will be chosen (see `ladder.choose.choose`), so that timing can continue until the choice is sure."""
 
     goal: str = "throughput"
     max_drop: float = 1.0
@@ -33,7 +33,7 @@ class Choosing:
 
 @dataclass(frozen=True)
 class RungStanding:
-    """What a rung is known by before it is timed; see `ladder.eligible.Standing`."""
+    """What is known about a rung before it is timed; see `ladder.eligible.Standing`."""
 
     name: str
     dev_quality: float | None
@@ -44,10 +44,10 @@ class RungStanding:
 
 @dataclass(frozen=True)
 class Timing:
-    """What came of it.
+    """The result of timing.
 
     Attributes:
-        speeds: of each rung. ratios: of each the fields of `report.Rung` that compare it with others.
+        speeds: of each rung. ratios: for each rung the fields of `report.Rung` that compare it with others.
         load: what else ran, as JSON. settings: `report.Report.timing`.
     """
 
@@ -69,7 +69,7 @@ def time_rungs(
     seed: int,
     say: Callable[[str], None],
 ) -> Timing:
-    """Time all entries on the test texts, after other texts of the data set."""
+    """Time all entries on the test texts; before each turn, caches read other texts of the data set."""
     contest = None
     if choosing is not None:
         contest = RungContest(choosing.goal, standings, choosing.max_drop, choosing.allow_lost)
@@ -86,7 +86,7 @@ def time_rungs(
 
 
 def other_texts(data: Dataset, test: Examples, seed: int, most: int = READ_BEFORE) -> list[Text]:
-    """At most so many texts of the training, unlabelled and dev splits, drawn by seed, none of which is a test text."""
+    """At most `most` texts from the train, unlabelled and dev splits, drawn by seed; none of them is a test text."""
     asked = set(test.inputs)
     splits = (data.train, data.unlabelled, data.dev)
     others = [text for split in splits if split is not None for text in split.inputs if text not in asked]

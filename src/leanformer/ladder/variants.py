@@ -21,11 +21,11 @@ Ways = Mapping[str, Callable[[], Predictor]]
 
 
 def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
-    """How else this model can be run, by name; `scratch` is an empty folder for a padded copy of its graph.
+    """Other ways to run this model, by name; `scratch` is an empty folder for a padded copy of its graph.
 
-    For a graph: alone, in another batch, as the padded graph that `leanformer export` writes, on each other number of
+    For a graph: alone, in another batch, as the padded graph that `leanformer export` writes, with each other number of
     threads (one, and all that are allowed) and on each other engine. For PyTorch: alone, in another batch, padded. For
-    a cascade, and for a linear model: alone, in another batch.
+    a cascade and for a linear model: alone, in another batch.
     """
     ways: dict[str, Callable[[], Predictor]] = {
         "one text at a time": lambda: Alone(predictor),
@@ -61,7 +61,7 @@ def _padded_torch(artifact: Artifact) -> Predictor:
 
 
 def _padded(artifact: Artifact, folder: Path) -> Artifact:
-    """The artifact with the padded graph in place of the packed one."""
+    """A copy of the artifact with the padded graph in place of the packed one."""
     try:
         import onnx  # noqa: F401
     except ImportError as error:

@@ -37,10 +37,8 @@ def _causes(step: Step, context: Context) -> dict[str, Any]:
     """What the result of any step depends on.
 
     Names are left out, because they change nothing. So are options at their default, so that finished results stay
-    valid
-    when a technique gets one more option. An option that names an artifact of the context is replaced by that
-    artifact's
-    content hash.
+    valid when a technique gets one more option. An option that names an artifact of the context is replaced by that
+    artifact's content hash.
     """
     usual = defaults(step)
     named = {name: context.artifacts[value].content_hash for name, value in named_artifacts(step).items()}
@@ -50,8 +48,7 @@ def _causes(step: Step, context: Context) -> dict[str, Any]:
         if name not in named and (name not in usual or value != usual[name])
     }
     # The path of a folder (another model to start from) or of a file (a table) is replaced by a hash of its content.
-    # Any
-    # other option is taken literally, even if a file of that name happens to be in the current folder.
+    # Any other option is taken literally, even if a file of that name happens to be in the current folder.
     folders = {
         name: sha256_file(Path(value)) if Path(value).is_file() else _folder_hash(Path(value))
         for name, value in path_options(step).items()

@@ -1,8 +1,7 @@
 """The recipes that come with Leanformer, found by name in a checkout and in an installed wheel.
 
 In a checkout they are in the top folder `recipes/`; a wheel has the same files in `leanformer/recipes/`. Searches,
-which
-are recipes with open options, are in its subfolder `searches`.
+which are recipes with open options, are in its subfolder `searches`.
 """
 
 from __future__ import annotations

@@ -22,8 +22,7 @@ def find_made(folder: Path, say: Callable[[str], None]) -> Artifact | None:
     """The artifact in a folder of the work folder; None if there is none, or a damaged one, which is removed.
 
     An artifact without that record (made by an earlier version, or by a run that was killed before it wrote the record)
-    is
-    verified by the hashes in its manifest alone, and then gets a record.
+    is verified by the hashes in its manifest alone, and then gets a record.
     """
     if not folder.exists():
         return None

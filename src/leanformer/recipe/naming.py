@@ -106,8 +106,7 @@ def name_tags(
     """Names for the logits of a tagger, with B and I of a type kept together.
 
     Tries the orders in which label lists are usually written, in IOB2, IOB1, with I alone and in BIOES: O first or
-    last,
-    and tags grouped by type or by prefix. Types are assigned by the best agreement.
+    last, and tags grouped by type or by prefix. Types are assigned by the best agreement.
 
     Args:
         labels: the data's tags, IOB2. tags: those of each dev sentence. chosen: the model's best logit of each word.

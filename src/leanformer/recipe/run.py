@@ -54,10 +54,9 @@ def run_recipe(
         shared: others may run recipes in `work` at the same time, also on other machines. If two reach the same
             step, the second waits for the first and reuses its result.
 
-    A step reads the data set of the last curation before it, or the one that its `data:` names.
-    A step is left out with its reason if it fails its gate, cannot take the format of its input, or its input
-    (artifacts
-    or data) was left out; any other error ends the run.
+    A step reads the data set of the last curation before it, or the one that its `data:` names. A step is left out with
+    its reason if it fails its gate, cannot take the format of its input, or its input (artifacts or data) was left out;
+    any other error ends the run.
     """
     artifacts, data, left_out = {"teacher": teacher}, {ORIGINAL: context.data}, dict[str, str]()
     efforts: list[Effort] = []

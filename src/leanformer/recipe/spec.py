@@ -99,7 +99,7 @@ class Recipe:
 
     @property
     def opening(self) -> RecipeStep | None:
-        """The step that makes the teacher from an encoder (the first that makes an artifact, named "teacher"), or None."""
+        """The step that makes the teacher from an encoder: the first `Make` step, if its name is "teacher"; or None."""
         first = next((step for step in self.steps if isinstance(step.step, Make)), None)
         if first is None or first.name != "teacher":
             return None
