@@ -1,1 +1,1 @@
-"""Measuring: quality, latency, memory, size, cost, and the machine it was done on."""
+"""Measuring: quality, latency, memory, size, cost, and the machine it was measured on."""

@@ -1,4 +1,4 @@
-"""Quality on the part of test that no model was trained on, beside that on all of it."""
+"""Quality on the part of test that no model was trained on, reported with that on all of test."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def clean_quality(
     *,
     leaks: Leaks | None,
 ) -> dict[str, Any]:
-    """The fields of `report.Rung` about clean test; arguments as `quality.measure_quality` has them.
+    """The fields of `report.Rung` about clean test; arguments as for `quality.measure_quality`.
 
-    Without `leaks`, which is where nothing is known of the training texts, there are none. A score of which no text
-    is left is None.
+    Empty if `leaks` is None, that is, if nothing is known about the training texts. A score is None if no text is left
+    for it.
     """
     if leaks is None:
         return {}

@@ -1,4 +1,4 @@
-"""What requests cost at a stated price of the machine."""
+"""The cost of requests at a stated hourly price of the machine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from leanformer.errors import LeanformerError
 
-# 0.677 USD per hour for 16 virtual cores (Azure F16s v2): the price behind the tables of FastFormers
-# (arXiv 2010.13382), kept as the default so that ladders can be read side by side.
+# 0.677 USD per hour for 16 virtual cores (Azure F16s v2): the price used in the tables of FastFormers (arXiv
+# 2010.13382), kept as the default so that ladders can be compared with them.
 DEFAULT_USD_PER_CORE_HOUR = 0.677 / 16
 
 
 def price(usd_per_hour: float | None, threads: int) -> dict[str, Any]:
-    """The hourly price of the cores used, and on what basis it stands."""
+    """The hourly price of the cores used, and its basis."""
     if usd_per_hour is not None:
         return {"usd_per_hour": usd_per_hour, "basis": "given by the user"}
     return {
@@ -31,7 +31,7 @@ def usd_per_100m(throughput_per_second: float, usd_per_hour: float) -> float:
 
 @dataclass(frozen=True)
 class Price:
-    """An hourly price of a machine of so many cores, and where it is from."""
+    """An hourly price of a machine with `cores` cores, and its source."""
 
     name: str
     usd_per_hour: float
@@ -39,12 +39,12 @@ class Price:
     source: str
 
     def for_threads(self, threads: int) -> float:
-        """USD per hour of so many of its cores; a machine has at least as many as are used."""
+        """USD per hour for `threads` of its cores; the machine is assumed to have at least as many."""
         return self.usd_per_hour * threads / max(self.cores, threads)
 
 
 def read_prices(path: Path | None = None) -> tuple[Price, ...]:
-    """The price table of a YAML file, or the shipped one. Raises `LeanformerError` for a file that is none."""
+    """The price table of a YAML file, or the shipped one. Raises `LeanformerError` if the file is not a price table."""
     import yaml
 
     path = Path(__file__).with_name("prices.yaml") if path is None else path
@@ -67,6 +67,6 @@ def read_prices(path: Path | None = None) -> tuple[Price, ...]:
 
 
 def break_even_texts(spent_usd: float, before_usd_per_100m: float, after_usd_per_100m: float) -> float | None:
-    """After how many texts the compression has paid for itself; None where the new model is not cheaper."""
+    """The number of texts after which the compression has paid for itself; None if the new model is not cheaper."""
     saved = (before_usd_per_100m - after_usd_per_100m) / 1e8
     return spent_usd / saved if saved > 0 else None

@@ -1,8 +1,8 @@
-"""Was this data used before? What artifacts and their reports tell about the texts that they are to be judged on.
+"""Was this data used before? What artifacts and their reports record about the texts that they are to be judged on.
 
-An artifact has a record with a hash of every text that it was made with (`data/used_texts.py`). One of an earlier
-version has but a hash of whole splits, in its history and in the report beside it, which knows a split again only
-where it is the same to the last row.
+An artifact has a record with a hash of every text that it was made with (`data/used_texts.py`). An artifact of an
+earlier version has only hashes of whole splits, in its history and in the report next to it; they recognise a split
+only if it is identical to the last row.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _UNRECOGNISED = "copies that were edited, cut or paraphrased are not recognised"
 
 @dataclass(frozen=True)
 class Use:
-    """What is known of earlier use of the texts of a split.
+    """What is known about earlier use of the texts of a split.
 
     Attributes:
-        n: texts. used: row (from 0) -> what it was used for, of rows that a model was made, chosen or calibrated with.
+        n: texts. used: row (from 0) -> its earlier use, for rows that a model was made, chosen or calibrated with.
         reported: texts whose figures are in a report of one of the models, and that were not used otherwise.
-        repeats: rows whose text is that of an earlier row of the split.
-        forbids: why a judgement on the split proves nothing at all; None where nothing is known against it.
+        repeats: rows whose text repeats that of an earlier row of the split.
+        forbids: why a judgement on the split proves nothing; None if no reason is known.
         warnings: what the reader must know.
-        unreadable: why a model's record cannot be read, and below it the remedy; None where it can, or there is none.
-            No other texts help, so that `forbids` says so as well.
+        unreadable: why a model's record cannot be read, and below it the remedy; None if it can, or there is none.
+            Other texts do not help in that case, so `forbids` gives the reason too.
     """
 
     n: int
@@ -51,7 +51,7 @@ class Use:
 
     @property
     def share(self) -> float:
-        """Share of the texts that were used before, in per cent."""
+        """Percentage of the texts that were used before."""
         return 100 * len(self.used) / self.n if self.n else 0.0
 
     @property
@@ -62,7 +62,7 @@ class Use:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Role -> rows that had it."""
+        """Role -> number of rows that had it."""
         roles = [*self.used.values()]
         return {role: roles.count(role) for role in MADE_WITH if role in roles}
 
@@ -83,12 +83,12 @@ class Use:
 
 
 def texts_hash(texts: Sequence[Text]) -> str:
-    """SHA-256 (hex) of texts in order, whatever their labels."""
+    """SHA-256 (hex) of texts in order, without their labels."""
     return sha256_json(list(texts))
 
 
 def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact) -> Use:
-    """What `artifact`, or any of the `others`, has used the texts of the split for, by all that they record."""
+    """What `artifact` or any of the `others` used the texts of the split for, by everything they record."""
     examples: Examples = getattr(data, split)
     known, warnings, forbids, unreadable = UsedTexts(), list[str](), list[str](), list[str]()
     for model in (artifact, *others):
@@ -126,7 +126,7 @@ def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact
 
 
 def _by_whole_splits(artifact: Artifact, data: Dataset, split: str) -> tuple[str | None, list[str]]:
-    """What forbids a judgement, and warnings, by the hashes of splits in the history and in the report beside it."""
+    """Why a judgement is forbidden (or None), and warnings, from hashes of splits in the history and in the report."""
     records = _split_records(artifact)
     if not records:
         return None, ["which data this model was made and chosen with is not recorded; it is for you to know"]
@@ -152,7 +152,7 @@ def _by_whole_splits(artifact: Artifact, data: Dataset, split: str) -> tuple[str
 
 
 def _split_records(artifact: Artifact) -> list[dict[str, Any]]:
-    """The data records of the history and of report.json, those that hold a hash."""
+    """The data records of the history and of report.json that contain a hash."""
     found = [entry["data"] for entry in artifact.history if isinstance(entry.get("data"), dict)]
     path = Path(artifact.path) / "report.json"
     if path.is_file():
@@ -161,5 +161,5 @@ def _split_records(artifact: Artifact) -> list[dict[str, Any]]:
             _SCHEMA(value, "report")
             found.append(value.get("data", {}))
         except (ValueError, OSError):
-            pass  # no report, and so nothing that it could tell
+            pass  # no report, so nothing to read
     return [record for record in found if "training_hash" in record or "content_hash" in record or "splits" in record]

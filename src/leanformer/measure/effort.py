@@ -1,7 +1,7 @@
-"""What making a model took: kept beside the artifact, outside its content and its history.
+"""The cost of making a model: stored with the artifact, outside its content and its history.
 
-Time, energy and place of a run say nothing of what the model computes, so they must not change the hash by which the
-model is known again.
+Time, energy and place of a run do not affect what the model computes, so they must not change the hash that identifies
+the model.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ EFFORT = "effort.json"
 
 @dataclass
 class Effort:
-    """What one step took.
+    """The cost of one step.
 
     Attributes:
         step: its name in the recipe. technique: its name in the catalogue.
-        whole: whether it ran from its beginning to its end; False where it took up what a killed run had left.
-        energy: `measure.energy.Energy` as JSON; None where it was not recorded.
+        whole: whether it ran from beginning to end; False if it resumed a run that was killed.
+        energy: `measure.energy.Energy` as JSON; None if it was not recorded.
     """
 
     step: str
@@ -38,9 +38,9 @@ class Effort:
 
 @contextmanager
 def recorded(effort: Effort, folder: Path, settings: EnergySettings | None) -> Iterator[None]:
-    """Meter the block, which writes the artifact `folder`, and leave the effort beside what it wrote.
+    """Meter the block, which writes the artifact `folder`, and store the effort in that folder.
 
-    Without settings only time is taken. The effort is filled also where the block fails: it was spent.
+    Without settings only time is measured. The effort is set even if the block fails, because it was spent.
     """
     with_codecarbon, written = settings is not None, False
     country = None if settings is None else settings.country
@@ -50,19 +50,19 @@ def recorded(effort: Effort, folder: Path, settings: EnergySettings | None) -> I
         written = is_artifact(folder)
     finally:
         effort.energy = None if block.energy is None else asdict(block.energy)
-        if written:  # not beside an older model that stays, the block having failed
+        if written:  # if the block failed, an older model may still be there
             keep(folder / EFFORT, asdict(effort))
 
 
 def read_effort(folder: Path, step: str, technique: str, say: Callable[[str], None] = lambda line: None) -> Effort:
-    """What is recorded beside an artifact; an effort without energy where nothing, or nothing readable, is.
+    """The effort stored with an artifact; one without energy if there is none, or none that can be read.
 
-    `say` is told where it was recorded and is damaged: it cannot be made again.
+    `say` gets a warning if the record is damaged, because it cannot be recreated.
     """
     path = folder / EFFORT
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        if CHECK in value:  # not in those of earlier versions
+        if CHECK in value:  # records of earlier versions lack it
             value = kept(path, say, again=_AGAIN)
             return (
                 Effort(step, technique) if value is None else Effort(step, technique, value["whole"], value["energy"])

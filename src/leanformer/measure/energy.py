@@ -1,8 +1,8 @@
 """Energy and carbon of a block of work, each figure marked measured, estimated or unavailable.
 
-codecarbon (extra `energy`) does the metering, offline, its telemetry never called, nothing sent or written. On a
-machine without readable energy counters, which is every ordinary virtual one, it models power from load and an assumed
-maximum: such a figure follows the time and load of the processor and little else, so CPU-seconds always stand beside
+codecarbon (extra `energy`) does the metering offline; its telemetry is never called, and nothing is sent or written. On
+a machine without readable energy counters, as most virtual machines are, it models power from load and an assumed
+maximum. Such a figure reflects the processor's time and load and little else, so CPU-seconds are always reported with
 it. Cooling, disks and the network are left out.
 """
 
@@ -24,7 +24,7 @@ from leanformer.predictor import Predictor
 from leanformer.task import Text
 
 MEASURED, ESTIMATED, UNAVAILABLE = "measured", "estimated", "unavailable"
-# Below this, sampling and the model's start-up are most of an estimate.
+# Below this, sampling and the start-up of codecarbon's model dominate an estimate.
 LEAST_SECONDS = 60.0
 _JOULES_PER_KWH = 3.6e6
 _COUNTED = ("intel_rapl", "windows_emi", "intel_power_gadget", "apple_powermetrics")
@@ -32,16 +32,16 @@ _COUNTED = ("intel_rapl", "windows_emi", "intel_power_gadget", "apple_powermetri
 
 @dataclass(frozen=True)
 class Energy:
-    """What a block of work took.
+    """The energy, carbon and time of a block of work.
 
     Attributes:
         phase: "training" or "inference"; figures of the two are never added.
-        status: of `energy_joules`: the weakest of its parts.
-        method: how each part was come by, or why there is none.
+        status: of `energy_joules`: the weakest status of its parts.
+        method: how each part was obtained, or why there is none.
         energy_joules: of processor, memory and GPU together. parts: each with {"joules", "status"}.
-        carbon_grams: CO2-equivalent at the grid of `country` (ISO 3166 alpha-3); None where no country was given.
+        carbon_grams: CO2-equivalent for the grid of `country` (ISO 3166 alpha-3); None if no country was given.
         cpu_seconds: of this process, all threads, and of its finished children: the figure to compare.
-        wall_seconds: from start to end. texts: how many were answered, for inference.
+        wall_seconds: from start to end. texts: number of texts answered, for inference.
     """
 
     phase: str
@@ -57,16 +57,16 @@ class Energy:
 
     @property
     def joules_per_1000(self) -> float | None:
-        """Joules for 1,000 texts; None where there is no energy or no count."""
+        """Joules for 1,000 texts; None without energy or without a number of texts."""
         return None if self.energy_joules is None or not self.texts else 1000 * self.energy_joules / self.texts
 
 
 @dataclass(frozen=True)
 class EnergySettings:
-    """That energy is to be metered, and how.
+    """How energy is metered.
 
     Attributes:
-        country: ISO 3166 alpha-3 code of the grid that carbon is counted for; None gives energy alone.
+        country: ISO 3166 alpha-3 code of the grid for which carbon is computed; None gives energy alone.
         seconds: how long each model answers texts; less than `LEAST_SECONDS` gives no figure.
     """
 
@@ -74,7 +74,7 @@ class EnergySettings:
     seconds: float = LEAST_SECONDS
 
     def __post_init__(self) -> None:
-        """Raises `MissingExtraError` without codecarbon, `LeanformerError` for a country that it does not know."""
+        """Raises `MissingExtraError` without codecarbon, `LeanformerError` for a country unknown to it."""
         try:
             from codecarbon.input import DataSource
         except ImportError as error:
@@ -88,7 +88,7 @@ class EnergySettings:
 
 @dataclass
 class Metered:
-    """`energy` is filled when the block ends; `seconds` tells how long it has run."""
+    """`energy` is set when the block ends; `seconds` is how long it has run."""
 
     started: float = field(default_factory=time.perf_counter)
     energy: Energy | None = None
@@ -107,11 +107,11 @@ def meter(
     least_seconds: float = LEAST_SECONDS,
     tracked: bool = True,
 ) -> Iterator[Metered]:
-    """Meter the block; `energy` of what is handed out holds the result afterwards.
+    """Meter the block; `energy` of the yielded object holds the result afterwards.
 
-    With `tracked` False only time is taken, which costs nothing, and the energy is unavailable. So it is for a block
-    shorter than `least_seconds`: repeat the work. Metering never ends the work with an error of its own; why there is
-    no figure stands in `method`.
+    With `tracked` False only time is measured, which costs nothing, and the energy is unavailable. It is also
+    unavailable for a block shorter than `least_seconds`: repeat the work to get a figure. Metering never raises an
+    error of its own; `method` says why there is no figure. Raises `ValueError` for an unknown `phase`.
     """
     if phase not in ("training", "inference"):
         raise ValueError(f"phase is 'training' or 'inference', not {phase!r}")
@@ -135,22 +135,22 @@ def meter(
 
 
 def _start(country: str | None) -> tuple[Any, str]:
-    """A running tracker, or None and why there is none."""
-    # Its own settings file or variables might name an endpoint or a cloud; what is given here wins over both.
-    logging.getLogger("codecarbon").disabled = True  # it sets its own level, and says more than there is to do
+    """A running tracker, or None and the reason."""
+    # codecarbon's settings file or variables might name an endpoint or a cloud; arguments given here override both.
+    logging.getLogger("codecarbon").disabled = True  # it sets its own level, and logs too much
     try:
         from codecarbon import OfflineEmissionsTracker
     except ImportError:
         return None, "codecarbon is not installed (pip install 'leanformer[energy]')"
     try:
-        # An empty token, not None: for None it would look for one of the older name.
+        # An empty token, not None: with None it would look for an older variable.
         tracker = OfflineEmissionsTracker(
             country_iso_code=country or "USA", output_methods=[], log_level="error", allow_multiple_runs=True,
             measure_power_secs=1, tracking_mode="process",
             region=None, cloud_provider=None, cloud_region=None, electricitymaps_api_token="", pue=1.0,
         )  # fmt: skip
         tracker.start()
-    except Exception as error:  # whatever it cannot read on this machine is no reason to end the work
+    except Exception as error:  # a failure to read this machine must not end the work
         return None, f"codecarbon could not start ({type(error).__name__}: {error})"
     return tracker, "codecarbon gave no figures"
 
@@ -166,7 +166,7 @@ def _stop(tracker: Any) -> Any:
 
 
 def _parts(tracker: Any, data: Any) -> tuple[dict[str, dict[str, Any]], str]:
-    """Joules and status of processor, memory and GPU, and a sentence on the method of each."""
+    """Joules and status of processor, memory and GPU, and a sentence on how each was obtained."""
     cpu = next((device for device in tracker._hardware if type(device).__name__ in ("CPU", "AppleSiliconChip")), None)
     mode = getattr(cpu, "_mode", None) or "no processor found"
     counted = mode in _COUNTED
@@ -187,9 +187,9 @@ def _parts(tracker: Any, data: Any) -> tuple[dict[str, dict[str, Any]], str]:
 
 
 def _cpu_seconds() -> float:
-    """Of this process, all threads, and its finished children."""
+    """CPU seconds of this process, all threads, and its finished children."""
     times = os.times()
-    # Of this process from the finer clock; the children's comes in ticks of a hundredth.
+    # This process is timed with the finer clock; the children's time is in ticks of 10 ms.
     return time.process_time() + times.children_user + times.children_system
 
 
@@ -202,11 +202,11 @@ def meter_inference(
     seed: int = 13,
     least_seconds: float = LEAST_SECONDS,
 ) -> Energy:
-    """Answer `texts`, in one order for all models, again and again for `settings.seconds`; tokenizer included.
+    """Meter inference on `texts`, in the same order for all models, repeated for `settings.seconds`; with tokenizer.
 
     Args:
-        seconds: a predictor too slow for all texts in so many seconds gets a sample of them, as for throughput.
-        least_seconds: below which there is no figure.
+        seconds: a predictor too slow for all texts in this time gets a sample of them, as for throughput.
+        least_seconds: below this there is no figure.
     """
     order = np.random.default_rng(seed).permutation(len(texts))
     shown = sample(predictor, [texts[i] for i in order], seconds)

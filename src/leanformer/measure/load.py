@@ -1,4 +1,4 @@
-"""What else ran on the machine while something was timed: load average, stolen time, and others' processor seconds."""
+"""What else ran on the machine during a timing: load average, stolen time, and processor seconds of other processes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any
 from leanformer.runtime.cores import allowed_processors
 from leanformer.runtime.free_cores import IDLE, processor_seconds
 
-# Others may take this share of the cores that are timed before a figure counts as one of a busy machine. What they
-# take is missing in the figures, more in those of several threads than of one; a tenth is about what rounds on an
-# otherwise idle machine differ by, so that less could not be told from that.
+# Other processes may take this share of the timed cores before figures count as taken on a busy machine. Their time
+# lowers the figures, those of several threads more than those of one. A tenth is about how much rounds differ on an
+# otherwise idle machine, so a smaller effect could not be distinguished.
 BUSY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Load:
-    """What else ran; None is what the system does not tell.
+    """What else ran; a field is None if the system does not report it.
 
     Attributes:
-        busy: whether others took more than `BUSY_SHARE` of the cores that were timed.
-        taken_share: of those cores, what others took and what the host gave to other machines (steal). Work of others
-            on cores that were to spare counts for nothing.
+        busy: whether others took more than `BUSY_SHARE` of the timed cores.
+        taken_share: share of those cores taken by other processes, and by the host for other machines (steal). Work of
+            others on spare cores does not count.
         foreign_cpu_seconds: processor time of other processes, on the processors that this one may use.
-        steal_share: of these processors' time, what the host gave to other machines.
-        load_average: of one minute, before and after; our own threads are in it, so that it is told and not judged by.
-        seconds: how long was looked at. cores: that were timed. processors: that this process may use.
+        steal_share: share of these processors' time that the host gave to other machines.
+        load_average: of one minute, before and after; reported but not used for `busy`, as it includes our own threads.
+        seconds: length of the observation. cores: timed cores. processors: number that this process may use.
     """
 
     busy: bool | None
@@ -42,18 +42,18 @@ class Load:
     processors: int
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields; JSON has no pairs, but lists."""
+        """Its fields; pairs become lists."""
         return asdict(self) | {"load_average": None if self.load_average is None else list(self.load_average)}
 
 
 class LoadWatch:
-    """Looks from when it is made until `load` is asked.
+    """Observes from its creation until `load` is called.
 
     Args:
-        cores: how many the timed programs use.
+        cores: number of cores that the timed programs use.
         stat: /proc/stat, or a file like it.
-        clock, own: seconds on the wall; seconds of processor time of this process and of its children that have ended.
-        average: the load average of one minute; raises `OSError` where there is none.
+        clock, own: wall-clock seconds; processor seconds of this process and of its finished children.
+        average: the load average of one minute; raises `OSError` if there is none.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class LoadWatch:
         self._begun = clock(), own(), self._told(), self._load_average()
 
     def load(self) -> Load:
-        """What was seen so far."""
+        """The load observed so far."""
         begun, own, before, average = self._begun
         seconds, after, average_now = self._clock() - begun, self._told(), self._load_average()
         averages = None if average is None or average_now is None else (average, average_now)
         ours, count = self._own() - own, len(self._processors)
         spent = {} if before is None or after is None else {name: after[name] - before[name] for name in after}
-        # Idle or not, time goes by; some sandboxes have the file, with noughts in it.
+        # Idle time counts too, so the sum must grow; some sandboxes have the file, but filled with zeros.
         if seconds <= 0 or not any(spent.values()):
             return Load(None, None, None, None, averages, seconds, self._cores, count)
         stolen = max(0.0, spent["steal"])

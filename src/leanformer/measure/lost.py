@@ -1,4 +1,4 @@
-"""Labels that a reference model finds and another does not: what an average over all texts hides."""
+"""Labels that a reference model finds and another model misses: an average over all texts hides them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from leanformer.answers.forms import form_of
 from leanformer.metrics.binomial import at_most
 from leanformer.task import Task
 
-# The reference must find a label so often before its loss means anything.
+# The reference must find a label at least so often for its loss to mean anything.
 _FEWEST = 3
-# Of a label that is found less than half as often: chance at most that the two models are equally good at it.
+# For a label found less than half as often: highest p-value of the hypothesis that both models are equally good at it.
 _CHANCE = 0.01
 
 
 def lost_labels(answers: np.ndarray, reference: np.ndarray, targets: np.ndarray, task: Task) -> tuple[str, ...]:
-    """The labels (of tags: types of entity) that the reference finds and the answers do not, or hardly.
+    """The labels (for tags: types of entity) that the reference finds and the answers miss, or almost miss.
 
-    None of those that the reference finds at least three times, or less than half of them where that is no chance.
-    Each is told with its counts. Arguments are as `answers.forms.decide` and `Examples.targets` give them.
+    Lost is a label that the reference finds at least three times and the answers never, or less than half as often if
+    that is not due to chance. Each is reported with its counts. `answers` and `reference` are as from
+    `answers.forms.decide`, `targets` as `Examples.targets`.
     """
     form = form_of(task)
     (names, ours), (_, theirs) = (form.found(given, targets, task) for given in (answers, reference))

@@ -1,4 +1,4 @@
-"""Where quality was lost: the classes, the lengths and the very texts, beside the totals that hide them."""
+"""Where quality was lost: the classes, lengths and individual texts behind the totals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanformer.metrics.paired import compare, mcnemar
 from leanformer.metrics.slices import Slice, length_groups, slices
 from leanformer.task import Task
 
-# Of the texts whose answer changed, at most so many are listed.
+# At most so many of the texts whose answer changed are listed.
 LISTED = 60
 
 
@@ -25,14 +25,14 @@ def describe_loss(
     lengths: Sequence[int],
     dev: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """What a rung changed against the reference, as plain JSON.
+    """What a rung changed compared with the reference, as plain JSON.
 
     Args:
         logits, reference: `[n, classes]` of the rung and of the reference on test. labels: `[n]`.
         lengths: tokens of each test text.
-        dev: the rung's logits and the labels on dev, where the temperature is fitted; without them none is.
+        dev: the rung's logits and the labels on dev, for fitting the temperature; without them none is fitted.
 
-    Texts are named by their row in the test split, never quoted: a report may travel with the model.
+    Texts are identified by their row in the test split and never quoted: a report may be shared with the model.
     """
     ours, theirs = logits.argmax(axis=1), reference.argmax(axis=1)
     paired = compare(ours, theirs, labels)
@@ -73,7 +73,7 @@ def _calibration(
 def _flips(
     ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray, logits: np.ndarray, task: Task
 ) -> list[dict[str, Any]]:
-    """The changed answers: lost ones first, and among them those that the rung is surest of."""
+    """The changed answers: lost ones first, and among them those with the highest confidence of the rung."""
     sure = scaled_probabilities(logits).max(axis=1)
     rows = np.flatnonzero(ours != theirs)
     kinds = np.where(theirs[rows] == labels[rows], 0, np.where(ours[rows] == labels[rows], 1, 2))

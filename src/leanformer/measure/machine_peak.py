@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices at best: a small probe, to hold a model's speed against."""
+"""How fast this machine multiplies matrices at best: a small probe, as a reference for a model's speed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Peak:
-    """Best rate found, in operations per second (a multiplication and an addition are two), fp32, and what was run."""
+    """Best rate found, in operations per second (a multiply-add counts as two), fp32, and how it was measured."""
 
     flops_per_second: float
     method: str
 
 
 def measure_peak(*, size: int = 1024, repeats: int = 8) -> Peak:
-    """The best of a few products of square fp32 matrices with numpy, on as many threads as its BLAS takes.
+    """The best of a few products of square fp32 matrices with numpy, with as many threads as its BLAS uses.
 
-    The library is the one that numpy was built with. A processor's own limit may lie higher, and with 8-bit
-    instructions it does: a share of this peak above 1 is then no mistake.
+    The BLAS is the one that numpy was built with. The processor's own limit may be higher, and with 8-bit instructions
+    it is, so a share of this peak above 1 is not an error.
     """
     generator = np.random.default_rng(0)
     a, b = (generator.standard_normal((size, size), dtype=np.float32) for _ in range(2))

@@ -1,7 +1,7 @@
 """Peak memory of a fresh process that opens an artifact and scores texts.
 
 Run as `python -m leanformer.measure.memory MODULE:FUNCTION ARTIFACT TEXTS`, it prints the peak resident set in bytes;
-`measure_memory` starts that process. The opener is named by the caller, so that measuring knows no model.
+`measure_memory` starts that process. The caller names the opener, so that this module does not depend on any model.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from leanformer.task import Text
 
 
 def measure_memory(artifact: Artifact, texts: Sequence[Text], opener: str, threads: int) -> int | None:
-    """Peak resident set in bytes of a process that scores `texts`; None where the system cannot tell.
+    """Peak resident set in bytes of a process that scores `texts`; None if it cannot be measured.
 
     Args:
-        opener: "module:function", called with the folder and the thread count, returns a Predictor.
+        opener: "module:function", called with the folder and the thread count; returns a Predictor.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.json"
@@ -46,7 +46,7 @@ def measure_memory(artifact: Artifact, texts: Sequence[Text], opener: str, threa
 
 def _peak_bytes() -> int:
     """Peak resident set of this process alone."""
-    # Linux hands ru_maxrss down to a child: a small process started by a large one would report the large one's peak.
+    # On Linux a child inherits ru_maxrss: a small process started by a large one would report the large one's peak.
     status = Path("/proc/self/status")
     if status.is_file():
         for line in status.read_text(encoding="ascii", errors="replace").splitlines():

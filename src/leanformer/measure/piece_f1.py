@@ -1,9 +1,9 @@
-"""Entity F1 over word pieces, as XtremeDistil scores it (Mukherjee and Awadallah 2020), beside that over words.
+"""Entity F1 over word pieces as XtremeDistil scores it (Mukherjee and Awadallah 2020), reported with F1 over words.
 
-Each piece of a word is taken for a word of its own, the pieces behind the first as inside the same entity, and the
-model is asked about every one of them. A model that was trained on first pieces alone, as ours are, never learnt what
-to say of the others, and where its tags of words are spread over their pieces the figure is that over words. So this
-one is for models of others, and for comparing with figures that were made this way.
+Each piece of a word is treated as a separate word, pieces after the first as inside the same entity, and the model
+predicts a tag for every piece. A model trained on first pieces alone, as ours are, has never learnt to tag the others;
+and where its word tags are copied to their pieces, the figure equals that over words. So this metric is for models
+from elsewhere, and for comparing with figures that were computed this way.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from leanformer.tagging.viterbi import decode
 
 
 def piece_f1(predictor: Tagger, examples: Examples) -> float:
-    """Micro-averaged entity F1 over word pieces; words that no piece is left of are passed over."""
+    """Micro-averaged entity F1 over word pieces; words without any piece left are skipped."""
     found, gold = piece_tags(predictor, examples)
     return entity_f1(found, gold, predictor.task.labels)
 
 
 def piece_tags(predictor: Tagger, examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """The best legal tags of each sentence's pieces by the model's own logits, and the right ones; both ragged."""
+    """Predicted tags (best legal sequence by the logits) and gold tags of each sentence's pieces; both ragged."""
     labels = predictor.task.labels
     windows = predictor.sentence_windows(examples.texts)
     values = predictor.infer([window.ids for each in windows for window in each])
-    # Behind a piece of B-X or I-X comes I-X, behind O comes O.
+    # Pieces after B-X or I-X are I-X, pieces after O are O.
     behind = np.array(
         [labels.index(f"I-{label[2:]}") if label.startswith("B-") else i for i, label in enumerate(labels)]
     )

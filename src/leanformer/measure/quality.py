@@ -46,8 +46,9 @@ def measure_quality(
 ) -> Quality:
     """Scores of logits `[n, outputs]` against targets (see `Examples.targets`) and against a reference model's logits.
 
-    `reference_task` is that of the reference model, whose thresholds may be others; None: the same. Where words are
-    tagged and the `languages` of the rows are known, there are scores for each, their mean and standard deviation.
+    `reference_task` is the task of the reference model, whose thresholds may differ; None: the same. If words are
+    tagged and the `languages` of the rows are known, there are scores for each language, their mean and standard
+    deviation.
     """
     form = form_of(task)
     ours, theirs = form.decide(logits, task), form.decide(reference, reference_task or task)

@@ -1,7 +1,7 @@
-"""Own small perturbations that leave the meaning as it is, and what they cost a model.
+"""Small perturbations that keep the meaning of a text, and how much quality a model loses under them.
 
 Compare drops, not levels: a model that loses no more than its teacher under typing errors is as robust, whatever both
-score without them. The perturbations are decided by the text and a seed, so every model reads the same ones.
+score without them. The perturbations depend only on the text and a seed, so every model reads the same ones.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from leanformer.inputs.input import changed
 from leanformer.predictor import Predictor, logits
 from leanformer.task import Text
 
-_TYPO_SHARE = 0.15  # of the words long enough to bear one
+_TYPO_SHARE = 0.15  # of the words that are long enough
 _SHORTEST = 4  # letters; a typing error in a shorter word often makes another word
 
 
 def typos(text: str, seed: int = 13) -> str:
     """About one in seven longer words gets one error: two letters swapped, one left out, or one doubled.
 
-    The first and last letter stay, as in most typing errors that people overlook. At least one word is hit where any
+    The first and last letter stay, as in most typing errors that readers overlook. At least one word is changed if any
     is long enough.
     """
-    random = Random(f"{seed}:{text}")  # seeded by text, which is the same on every platform and in every process
+    random = Random(f"{seed}:{text}")  # seeded by the text: the same on every platform and in every process
     words = text.split(" ")
     bearing = [i for i, word in enumerate(words) if len(word) >= _SHORTEST and word.isalpha()]
     if not bearing:
@@ -47,12 +47,12 @@ def _misspelt(word: str, random: Random) -> str:
 
 
 def lower(text: str, seed: int = 13) -> str:
-    """Everything in small letters."""
+    """The text in lower case."""
     return text.lower()
 
 
 def upper(text: str, seed: int = 13) -> str:
-    """Everything in capitals."""
+    """The text in upper case."""
     return text.upper()
 
 
@@ -62,11 +62,11 @@ PERTURBATIONS: Mapping[str, Callable[[str, int], str]] = {"typos": typos, "lower
 def robustness(
     predictor: Predictor, texts: Sequence[Text], targets: np.ndarray, *, seed: int = 13
 ) -> dict[str, dict[str, float | None]]:
-    """For each perturbation: quality on perturbed texts, what was lost by it, and the share of answers it changed.
+    """For each perturbation: quality on perturbed texts, quality lost, and the share of answers that changed.
 
-    Of pairs both texts are perturbed; `targets` are as in `Examples.targets`, and quality is the
-    task's own (`forms.metric_of`). "changed" is None for scores. "touched" is the share of texts that it altered at
-    all; an uncased tokenizer makes case no perturbation.
+    In pairs both texts are perturbed; `targets` are as in `Examples.targets`, and quality is the task's metric
+    (`forms.metric_of`). "changed" is the share of answers, None for scores; "touched" is the share of texts that the
+    perturbation altered at all. For an uncased tokenizer, changes of case have no effect.
     """
     task, score = predictor.task, metric_of(predictor.task)
     plain = decide(logits(predictor, texts), task)

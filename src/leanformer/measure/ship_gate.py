@@ -1,8 +1,8 @@
 """The ship gate: has this model been shown to lose no more than is allowed?
 
 Every check is a test whose null hypothesis is that the bound is broken, at the stated confidence. The model ships only
-when all are rejected, so testing several bounds needs no correction: whichever bound is truly broken, the chance to
-ship is at most that of its own test (intersection-union, Berger 1982).
+if all are rejected, so testing several bounds needs no correction: whichever bound is truly broken, the probability of
+shipping is at most that of its own test (intersection-union, Berger 1982).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Bounds:
-    """What may be lost, fixed before the answers are looked at.
+    """Bounds on the loss, fixed before the answers are looked at.
 
     Attributes:
         max_drop: most points (hundredths) of accuracy that may be lost against the reference.
-        confidence: chance at least that a model beyond a bound is not shipped, 0.5 to 0.999.
-        max_flips: most per cent of answers that may differ from the reference's; None sets no bound.
+        confidence: least probability that a model beyond a bound is not shipped, 0.5 to 0.999.
+        max_flips: highest percentage of answers that may differ from the reference's; None sets no bound.
         slices: name of a grouping -> most points that each of its groups may lose.
     """
 
@@ -57,18 +57,18 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Check:
-    """One bound and what the texts say about it; shares are 0 to 1.
+    """One bound and the evidence of the texts; shares are 0 to 1.
 
     Attributes:
         name: what is bounded: "accuracy", "changed answers", or a grouping and its group.
-        status: "shown" (within the bound), "broken" (shown to lie beyond it), or "undecided".
+        status: "shown" (within the bound), "broken" (shown to be beyond it), or "undecided".
         n: texts. lost, gained: right in the reference alone, in the model alone. changed: answers that differ.
-        value: the loss found, or the share of changed answers.
-        limit: its one-sided upper limit at the confidence asked for.
+        value: the observed loss, or the share of changed answers.
+        limit: its one-sided upper limit at the requested confidence.
         bound: the most that is allowed.
-        p: of the hypothesis that the bound is broken.
+        p: p-value of the hypothesis that the bound is broken.
         more: about how many more texts like these would show it with a power of 80 % if the model's true figures are
-            those found; None where it is shown, or where the value is not below the bound.
+            those observed; None if it is shown, or if the value is not below the bound.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks; `ships` when every one is shown."""
+    """All checks; `ships` if every check is "shown"."""
 
     bounds: Bounds
     checks: tuple[Check, ...]
@@ -125,7 +125,7 @@ def judge(
 
 
 def forecast(n: int, bounds: Bounds, groups: Mapping[str, Sequence[str]] | None = None) -> list[str]:
-    """What so many texts can show at all, one sentence a bound, to be said before any answer is looked at."""
+    """What this number of texts can show, one sentence per bound, to be reported before any answer is looked at."""
     said = [_outlook("accuracy", n, bounds.max_drop, bounds.confidence)]
     if bounds.max_flips is not None:
         fewest = _fewest_for_flips(bounds.max_flips / 100, bounds.confidence)
@@ -143,7 +143,7 @@ def forecast(n: int, bounds: Bounds, groups: Mapping[str, Sequence[str]] | None 
 
 def bearable(n: int, margin: float, confidence: float) -> float | None:
     """The largest share of texts on which two equally good models may differ, so that n texts still show the margin
-    with a power of 80 %; None where n is too small for even identical answers to show it."""
+    with a power of 80 %; None if n is too small even for identical answers."""
     if n < fewest_texts(margin, confidence):
         return None
     low, high = 0.0, 1.0
@@ -155,7 +155,7 @@ def bearable(n: int, margin: float, confidence: float) -> float | None:
 
 
 def _in_order(names: list[str]) -> list[str]:
-    """The distinct names; those that begin with a number, such as lengths, by that."""
+    """The distinct names; those that begin with a number, such as lengths, in numerical order."""
     return sorted(set(names), key=lambda name: (int(first) if (first := name.split(" ")[0]).isdigit() else -1, name))
 
 

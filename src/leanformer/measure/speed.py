@@ -1,7 +1,7 @@
 """Latency and throughput of several predictors on the same texts, in rounds in which each is timed once.
 
-A machine that is slow for a while is slow for all who run in that round, so that figures of the same round can be
-compared (`metrics.rounds`). The figure of a predictor is its median over the rounds.
+If the machine is slow for a while, it is slow for all predictors timed in that round, so figures of the same round can
+be compared (`metrics.rounds`). The figure of a predictor is its median over the rounds.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from leanformer.progress import Status
 from leanformer.report import LATENCY_PERCENTS
 from leanformer.task import Text
 
-# Worker threads of one library may still spin for a moment after its last call; let them come to rest.
+# Worker threads of a library may spin for a moment after its last call; wait until they are idle.
 _SETTLE_SECONDS = 0.25
-# Of so many rounds and more, those that are timed seldom skip every other one.
+# With at least so many rounds, predictors in `seldom` skip every other one.
 _MANY_ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Times of one predictor; see `report.Rung` for what each means."""
+    """Times of one predictor; see `report.Rung` for the meaning of each."""
 
     latency_ms_p50: float
     latency_ms_p95: float
@@ -49,12 +49,12 @@ class SpeedSettings:
     """How long to measure.
 
     Attributes:
-        rounds: in each of them every predictor takes a turn, or every other round if it is one to be timed seldom.
+        rounds: each predictor has one turn per round; those in `seldom` may skip every other round.
         latency_texts: texts timed one at a time, over all these rounds.
         seconds: wall-clock seconds that one turn's throughput run may take; a predictor too slow for all texts
             in that time is timed on a seeded sample of them.
-        patience: where it is not sure yet which is the best, further rounds of those in question may take so many
-            times as long as these rounds took.
+        patience: if it is not yet sure which is the best, further rounds of the candidates may take so many times as
+            long as these rounds took.
     """
 
     rounds: int = 5
@@ -64,13 +64,13 @@ class SpeedSettings:
 
 
 class Contest(Protocol):
-    """What further rounds are to decide: the best by `goal`, "throughput" or "latency"."""
+    """What further rounds should decide: which is the best by `goal`, "throughput" or "latency"."""
 
     @property
     def goal(self) -> str: ...
 
     def undecided(self, figures: Sequence[Figures]) -> list[int]:
-        """The numbers of the predictors among which it is not sure which is the best; none where it is."""
+        """The numbers of the predictors among which the best is not yet sure; empty if it is."""
         ...
 
 
@@ -86,13 +86,13 @@ def measure_speed(
     clock: Callable[[], float] = time.perf_counter,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Speed]:
-    """Measure all predictors on `texts`, tokenizer included, in rounds, in another order in each.
+    """Measure all predictors on `texts`, tokenizer included, in rounds, each round in a different order.
 
     Args:
-        others: further texts like these. Before each turn the word cache of a predictor is emptied and has read them
-            once, so that what is timed is a program that has read texts, but not those that it is asked.
-        seldom: numbers of slow predictors that are compared with and not chosen.
-        contest: what is to be decided; None has no rounds beyond `settings.rounds`.
+        others: further texts like these. Before each turn a predictor's word cache is emptied and then filled by
+            tokenizing them once, so that timing simulates a program that has read other texts, but not the timed ones.
+        seldom: numbers of slow predictors that are only there for comparison.
+        contest: what further rounds should decide; with None there are no rounds beyond `settings.rounds`.
     """
     random = np.random.default_rng(seed)
     shuffled = [texts[i] for i in random.permutation(len(texts))]
@@ -151,7 +151,7 @@ def _summary(timed: Timed) -> Speed:
 def sample(
     predictor: Predictor, texts: list[Text], seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> list[Text]:
-    """As many of the (shuffled) texts as the predictor scores in about `seconds`, at least 64."""
+    """As many of the (shuffled) texts as the predictor scores in about `seconds`, at least 64 (or all)."""
     trial = texts[:64]
     predictor.infer(predictor.tokenize(trial))
     start = clock()

@@ -1,4 +1,4 @@
-"""Does the same model give the same answer, however it is run: alone, packed, padded, on other engines and threads?"""
+"""Does a model give the same answer however it is run: alone, packed, padded, on other engines and thread counts?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leanformer.task import Task, Text
 
 
 class Alone:
-    """A predictor that is handed one text at a time."""
+    """A predictor that runs one text at a time."""
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
@@ -32,9 +32,9 @@ class Alone:
 
 
 class OtherCompany(Alone):
-    """A predictor that is handed a random half of the texts, then the other half, so that each has other company.
+    """A predictor that runs a random half of the texts, then the other half, so that each is batched with other texts.
 
-    Another order would not do: runtimes sort by length, and would come to the same packs and batches.
+    Shuffling alone would not do this: runtimes sort by length, and would form the same packs and batches.
     """
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -48,11 +48,11 @@ class OtherCompany(Alone):
 def stability(
     predictor: Predictor, ways: Mapping[str, Callable[[], Predictor]], texts: Sequence[Text]
 ) -> dict[str, Any]:
-    """How far answers and logits move from those of `predictor`, all texts handed over at once, in each other way.
+    """How far answers and logits differ from those of `predictor`, run on all texts at once, in each other way.
 
     Returns {"n", "spread", "ways"}: `spread` is the standard deviation of the logits; for each way {"changed": share
     of answers (None for scores), "largest": largest difference of a logit, "identical": bit for bit}, or
-    {"unavailable": why} where it cannot be run here.
+    {"unavailable": reason} if it cannot be run here.
     """
     rows, counts = predictor.tokenize(texts), rows_of(predictor.task, texts)[1]
     reference = predictor.infer(rows)

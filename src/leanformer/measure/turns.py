@@ -1,4 +1,4 @@
-"""One predictor that is timed in turns: warmed up, its word cache as after other texts, one text at a time and many."""
+"""One predictor timed in turns: warmed up, with a word cache filled by other texts, on single texts and on many."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 from leanformer.predictor import Predictor, chunked, logits_by_chunk
 from leanformer.task import Text
 
-# So many texts, and so many single ones, are answered before each turn.
+# Number of texts in one batch, and of single texts, that are answered before each turn.
 _WARM_UP, _SINGLE = 64, 5
 THROUGHPUT, LATENCY = "throughput", "latency"
 
 
 @dataclass
 class Figures:
-    """Figures of one predictor, each by the number of the round (from 0) that it was taken in.
+    """Figures of one predictor, each by the number of the round (from 0) in which it was measured.
 
     Attributes:
-        throughput: texts per second, tokenizer included, of texts that the word cache has not read.
-        warm: the same when the word cache knows all words of the texts.
+        throughput: texts per second, tokenizer included, for texts that the word cache has not read.
+        warm: the same if the word cache knows all words of the texts.
         inference: the same without the tokenizer.
-        latency: median milliseconds of one text at a time, of texts that the word cache has not read.
+        latency: median milliseconds of a single text, for texts that the word cache has not read.
     """
 
     throughput: dict[int, float] = field(default_factory=dict)
@@ -33,29 +33,29 @@ class Figures:
     latency: dict[int, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, dict[str, float]]:
-        """As `report.Rung.rounds` has it: rounds are counted from 1."""
+        """In the form of `report.Rung.rounds`: rounds are counted from 1."""
         return {
             name: {str(number + 1): value for number, value in getattr(self, name).items()}
             for name in ("throughput", "warm", "inference", "latency")
         }
 
     def by(self, goal: str) -> Mapping[int, float]:
-        """Higher is better: texts per second, or one text's share of a millisecond."""
+        """Figures where higher is better: texts per second, or 1 / latency in milliseconds."""
         if goal == THROUGHPUT:
             return self.throughput
         return {number: 1 / value for number, value in self.latency.items()}
 
 
 class Timed:
-    """A predictor on its texts.
+    """A predictor to be timed on its texts.
 
     Args:
         sample: texts of a throughput run.
         singles: texts that are timed one at a time, over `turns` turns.
-        others: what a word cache has read before a turn.
+        others: texts that the word cache reads before a turn.
 
     Attributes:
-        latencies, tokenizing: seconds of single texts, and the tokenizer's part of them, of all whole turns.
+        latencies, tokenizing: seconds of single texts, and the tokenizer's part of them, of all complete turns.
         cpu: processor seconds of the throughput runs on texts that the word cache has not read.
     """
 
@@ -77,11 +77,11 @@ class Timed:
         self._seconds = {THROUGHPUT: 0.0, LATENCY: 0.0}
 
     def seconds(self, goal: str) -> float:
-        """What the part of a turn that decides by `goal` took when it was last run, its warm-up included."""
+        """Duration of the last run of the part of a turn that decides by `goal`, with its warm-up."""
         return self._seconds[goal]
 
     def turn(self, number: int, goal: str | None = None) -> None:
-        """The turn in round `number`; of the part that decides by `goal` alone, where one is given."""
+        """Run the turn of round `number`; if `goal` is given, only the part that decides by it."""
         start = self._clock()
         self._warm_up()
         warmed = self._clock()
@@ -90,13 +90,13 @@ class Timed:
                 self._read_others()
                 begun = self._clock()
                 run(number, goal is None)
-                # What only a whole turn measures is not needed again.
+                # The measurements of complete turns only are not repeated.
                 spent = len(self.sample) / self.figures.throughput[number] if part == THROUGHPUT else 0.0
                 self._seconds[part] = warmed - start + (spent or self._clock() - begun)
         self._taken += 1
 
     def _warm_up(self) -> None:
-        """Engines compile, pools wake up; words that are learnt here are forgotten again."""
+        """Let engines compile and pools wake up; words cached here are forgotten again."""
         predictor, texts = self._predictor, self._others or self.sample
         predictor.infer(predictor.tokenize(texts[:_WARM_UP]))
         for text in texts[:_SINGLE]:
@@ -124,10 +124,10 @@ class Timed:
             self.latencies += times
 
     def _time_all(self, number: int, whole: bool) -> None:
-        """Texts that the cache has not read, and in a whole turn inference alone and texts that it knows.
+        """Time texts that the cache has not read and, in a complete turn, inference alone and texts that it knows.
 
-        A predictor that tokenizes beside inference does both at once, as it would for its users; its inference is then
-        timed by itself once more.
+        A predictor that tokenizes during inference does both at once, as it would for its users; its inference alone is
+        then timed separately.
         """
         predictor, count = self._predictor, len(self.sample)
         beside = hasattr(predictor, "stream")
@@ -145,7 +145,7 @@ class Timed:
         self.figures.throughput[number] = count / (end - start)
         if not whole:
             return
-        # A word is learnt when it is met again.
+        # A word is cached when it is seen for the second time.
         rows = predictor.tokenize(self.sample)
         if beside:
             middle = self._clock()

@@ -116,10 +116,8 @@ def places(workers: int, threads: int) -> list[frozenset[int]] | None:
     """For each worker, the processors of its own `threads` physical cores; None where pinning would do harm.
 
     Workers are pinned only if together they use every physical core that the process may run on. With fewer workers,
-    two
-    programs on one machine would both choose the first cores and leave the others idle. They are also not pinned where
-    a
-    quota allows fewer cores than the affinity: the processors are then shared, and which ones are free changes.
+    two programs on one machine would both choose the first cores and leave the others idle. They are also not pinned
+    where a quota allows fewer cores than the affinity: the processors are then shared, and which ones are free changes.
     """
     if not hasattr(os, "sched_setaffinity"):
         return None

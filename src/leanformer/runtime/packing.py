@@ -82,8 +82,7 @@ def result_rows(lines: Lines, starts: np.ndarray | None = None) -> np.ndarray:
     """Indices, in the whole result, of what an engine returns for these lines, int64.
 
     With `starts` the whole result has one row per token, those of sequence i from `starts[i]` to `starts[i + 1]`;
-    without,
-    one row per sequence.
+    without, one row per sequence.
     """
     if starts is None:
         return np.array([i for line in lines for i in line], np.int64)
@@ -94,11 +93,9 @@ def fill_lines(lengths: Sequence[int], budget: int, length: int | None = None) -
     """Packs of at most `budget` tokens, padding included; a row longer than that gets its own pack.
 
     The longest remaining row starts a pack and sets the length of its lines, unless `length` sets it (rows may then not
-    be
-    longer). Each line is filled with the longest row that still fits, repeatedly (best fit decreasing, Johnson 1973),
-    so
-    that rows of similar length share a pack and short ones fill the gaps. Packs come in order of falling length.
-    Linear in the number of rows, apart from sorting; the result depends only on lengths and order.
+    be longer). Each line is filled with the longest row that still fits, repeatedly (best fit decreasing, Johnson
+    1973), so that rows of similar length share a pack and short ones fill the gaps. Packs come in order of falling
+    length. Linear in the number of rows, apart from sorting; the result depends only on lengths and order.
     """
     by_length: dict[int, list[int]] = {}
     present = 0  # bit n is set while a row of n tokens is left

@@ -129,10 +129,8 @@ class LightPredictor(GraphRunner):
         `texts` may be a list, an array, a column of a table, or an iterator.
 
         Raises `TypeError` if `texts` is not a list of texts (a bare string, a table, a mapping, a set) or an element is
-        not
-        a text, and `DataError` for an empty text, half a surrogate pair, and pairs where texts are expected or the
-        other way
-        round. Messages name the element.
+        not a text, and `DataError` for an empty text, half a surrogate pair, and pairs where texts are expected or the
+        other way round. Messages name the element.
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
@@ -216,8 +214,7 @@ class LightPredictor(GraphRunner):
         """Each chunk and its logits, in order; the next chunk is tokenized during inference (`runtime.stream`).
 
         At most three chunks are in memory. Chunks of a few thousand texts fill packs as well as all texts together
-        would.
-        Raises as `tokenize` does, after the logits of all earlier chunks.
+        would. Raises as `tokenize` does, after the logits of all earlier chunks.
         """
         if form_of(self.task).per_word:
             return self._beside(chunks, self._windows_of_each, self._by_words)
