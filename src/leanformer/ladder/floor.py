@@ -41,7 +41,7 @@ class Floor:
 def make_floor(
     data: Dataset, work: Path, *, seed: int, energy: EnergySettings | None = None, say: Callable[[str], None]
 ) -> Floor:
-    """Train the floor on train and dev, or reuse it from the work folder, where it is stored by a hash of its inputs."""
+    """Train the floor on train and dev, or reuse it from the work folder, where it is kept by a hash of its inputs."""
     if (reason := _without(data)) is not None:
         return Floor(notes=(f"no floor ({FLOOR}): {reason}",))
     data = replace(data, test=None)
