@@ -1,20 +1,20 @@
-"""What stands beside every figure: its commit, what the sources were like, and how busy the machine was meanwhile.
+"""What is stored with every figure: its commit, the sources that made it, and how busy the machine was.
 
-    python -m benchmarks.provenance      tells the sources of all results anew, from their commits
+    python -m benchmarks.provenance      removes records of sources that no result names
 
-The sources are told as a hash for each part of the project, of what its code does (`canonical.py`). A page compares
-them with the code that is there (`pages/outdated.py`), for which no history of the repository is needed.
+The sources of a result are those that its program had loaded, so that a new technique does not make the figures of
+others look old: a hash of what each does (`canonical.py`). They lie once in results/sources/, and a result names them
+by the hash of this record. A page compares them with the code that is there (`pages/outdated.py`), for which no history
+of the repository is needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
-import subprocess
-import tarfile
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.canonical import canonical
 from benchmarks.paths import RESULTS, ROOT, commit
-from leanformer.files import write_json
+from leanformer.files import sha256_json, write_json
 from leanformer.machine import fingerprint
 from leanformer.measure.load import LoadWatch
 from leanformer.runtime.cores import allowed_cores
@@ -45,6 +45,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "corpora": ("benchmarks/xtremedistil/multilingual.py", "benchmarks/xtremedistil/taggers.py"),
 }  # fmt: skip
 _CODE = (".py", ".cpp", ".h")
+SOURCES = "sources"  # the folder of records, below the results
 
 
 def processor_seconds() -> float:
@@ -82,45 +83,58 @@ def watch() -> LoadWatch:
 _AT_START = watch()
 
 
-def hashes(files: Mapping[str, Callable[[], str]]) -> dict[str, str]:
-    """A hash for each of `PARTS`, of files given as path below the root -> its text."""
-    found = {}
-    for part, places in PARTS.items():
-        digest = sha256()
-        for path in sorted(files):
-            if path.endswith(_CODE) and any(path == place or path.startswith(f"{place}/") for place in places):
-                text = files[path]()
-                digest.update(f"{path}\n{canonical(text) if path.endswith('.py') else text}\n".encode())
-        found[part] = digest.hexdigest()[:12]
-    return found
+def under(path: str, part: str) -> bool:
+    """Whether a path below the root belongs to one of `PARTS`."""
+    return any(path == place or path.startswith(f"{place}/") for place in PARTS[part])
 
 
-def files_here(root: Path = ROOT) -> dict[str, Callable[[], str]]:
-    """The code of the working tree."""
+def hashes(root: Path = ROOT) -> dict[str, str]:
+    """Path below the root -> hash of what the code does, of all code of the working tree that is in a part."""
     paths = [path for folder in ("src", "benchmarks") for path in (root / folder).rglob("*") if path.suffix in _CODE]
-    return {path.relative_to(root).as_posix(): lambda path=path: path.read_text(encoding="utf-8") for path in paths}
+    names = {path.relative_to(root).as_posix(): path for path in paths}
+    return {name: _hash(names[name]) for name in sorted(names) if any(under(name, part) for part in PARTS)}
 
 
-@cache
+def _hash(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return sha256((canonical(text) if path.suffix == ".py" else text).encode()).hexdigest()[:12]
+
+
+_here = cache(hashes)
+
+
+def here() -> dict[str, str]:
+    """`hashes` of this process's code, taken when first asked."""
+    return _here()
+
+
 def sources() -> dict[str, str]:
-    """The hashes of the code of this process, taken when first asked."""
-    return hashes(files_here())
+    """Those of the modules that are loaded in this process, and of what is compiled where the engine is loaded.
+
+    All of `here` where the package is not run from this working tree.
+    """
+    files = {str(getattr(module, "__file__", None)) for module in tuple(sys.modules.values())}
+    loaded = {Path(name).relative_to(ROOT).as_posix() for name in files if Path(name).is_relative_to(ROOT)}
+    if "src/leanformer/__init__.py" not in loaded:
+        return here()
+    native = any(name.startswith("src/leanformer/runtime/") for name in loaded)
+    return {
+        name: value for name, value in here().items()
+        if name in loaded or (native and not name.endswith(".py"))
+    }  # fmt: skip
 
 
-def sources_at(name: str) -> dict[str, str] | None:
-    """The hashes at a commit; None where it is not in this repository, or was not all that was there."""
-    if name.endswith("+"):
-        return None
-    asked = ["git", "archive", "--format=tar", name, "src", "benchmarks"]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True)
-    if done.returncode:
-        return None
-    files: dict[str, Callable[[], str]] = {}
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        for member in archive:
-            if member.name.endswith(_CODE) and (handle := archive.extractfile(member)) is not None:
-                files[member.name] = handle.read().decode
-    return hashes(files)
+def record_of(found: Mapping[str, str], results: Path) -> str:
+    """Keep hashes of sources below the results, and return the name of the record."""
+    name = sha256_json(found)[:12]
+    if not (path := results / SOURCES / f"{name}.json").is_file():
+        write_json(path, dict(found))
+    return name
+
+
+def recorded(name: str, results: Path) -> dict[str, str]:
+    """A record of sources. Raises `FileNotFoundError` where there is none."""
+    return dict(json.loads((results / SOURCES / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def provenance(threads: int | None = None, since: LoadWatch = _AT_START) -> dict[str, Any]:
@@ -130,7 +144,7 @@ def provenance(threads: int | None = None, since: LoadWatch = _AT_START) -> dict
         threads: that were used; None leaves the machine out.
         since: made when the figures were begun; by default what was made when this module was imported.
     """
-    about = {"commit": commit(), "sources": sources(), "load": since.load().to_json()}
+    about = {"commit": commit(), "sources": record_of(sources(), RESULTS), "load": since.load().to_json()}
     return about if threads is None else {"machine": fingerprint(threads), **about}
 
 
@@ -148,25 +162,13 @@ def each_with_commit(result: Any) -> Iterable[dict[str, Any]]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    known: dict[str, dict[str, str] | None] = {}
-    for path in sorted(RESULTS.rglob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        changed = 0
-        for part in each_with_commit(result):
-            if "sources" not in part:
-                continue
-            name = str(part["commit"])
-            if name not in known:
-                known[name] = sources_at(name)
-            if known[name] not in (None, part["sources"]):
-                part["sources"] = known[name]
-                changed += 1
-        if changed:
-            write_json(path, result)
-            print(f"{path.relative_to(ROOT)}: sources of {changed} told anew")
-    for name, found in known.items():
-        if found is None:
-            print(f"{name}: not a commit of this repository alone, so its sources stay as they are")
+    paths = [path for path in RESULTS.rglob("*.json") if path.parent != RESULTS / SOURCES]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    named = {part.get("sources") for result in results for part in each_with_commit(result)}
+    for path in sorted((RESULTS / SOURCES).glob("*.json")):
+        if path.stem not in named:
+            path.unlink()
+            print(f"removed: {path.relative_to(RESULTS)}")
 
 
 if __name__ == "__main__":

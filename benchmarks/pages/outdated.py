@@ -1,7 +1,7 @@
 """The marks of figures that are older than the code they speak of, or were taken on a busy machine.
 
-Each result stores what the sources were like when it was made (`benchmarks/provenance.py`); a page is compared with the
-sources that are there. A mark names no commit but those stored, so a page changes once, with the first change of a
+Each result names a record of the sources that made it (`benchmarks/provenance.py`); a page is compared with the sources
+that are there. A mark names no commit but those stored, so a page changes once, with the first change of a
 source after a measurement, and stays as it is until somebody measures again.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.provenance import sources
+from benchmarks.provenance import here, recorded, under
 
 _LADDERS = ("engine", "training", "measuring")
 # Table of a page -> its results (files, or patterns of them, below results/), and the parts its figures depend on.
@@ -65,14 +65,14 @@ def made(result: Any) -> Iterator[Mapping[str, Any]]:
         yield result
 
 
-def reasons(part: Mapping[str, Any], depends: Iterable[str], now: Mapping[str, str]) -> list[str]:
+def reasons(part: Mapping[str, Any], depends: Iterable[str], now: Mapping[str, str], results: Path) -> list[str]:
     """Why these figures are not of the code that is there, or may be off; empty where nothing is known against them."""
     found = []
     if "commit" not in part:
         found.append("before results named their commit")
     elif "sources" not in part:
         found.append("from sources that are not in the repository")
-    elif changed := [_NAMES[name] for name in depends if part["sources"].get(name) != now[name]]:
+    elif changed := [_NAMES[name] for name in depends if _changed(recorded(part["sources"], results), name, now)]:
         *first, last = changed
         found.append(f"before the last change of {' and '.join(filter(None, [', '.join(first), last]))}")
     # A ladder tells the load while its rungs were timed, and not only that of the whole program.
@@ -80,6 +80,11 @@ def reasons(part: Mapping[str, Any], depends: Iterable[str], now: Mapping[str, s
     if load.get("busy"):
         found.append("on a busy machine")
     return found
+
+
+def _changed(then: Mapping[str, str], part: str, now: Mapping[str, str]) -> bool:
+    """Whether a source of this part that was loaded then does something else now, or is gone."""
+    return any(now.get(path) != value for path, value in then.items() if under(path, part))
 
 
 def mark(results: Path, table: str, now: Mapping[str, str] | None = None) -> str:
@@ -91,7 +96,7 @@ def mark(results: Path, table: str, now: Mapping[str, str] | None = None) -> str
         result = json.loads(path.read_text(encoding="utf-8"))
         name = path.relative_to(results).with_suffix("").as_posix()
         for part in made(result):
-            for reason in reasons(part, depends, now or sources()):
+            for reason in reasons(part, depends, now or here(), results):
                 by_reason.setdefault(reason, [])
                 if name not in by_reason[reason]:
                     by_reason[reason].append(name)

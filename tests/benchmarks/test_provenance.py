@@ -10,31 +10,66 @@ from pathlib import Path
 import pytest
 
 from benchmarks import provenance as module
-from benchmarks.provenance import files_here, hashes, processor_seconds, provenance, sources, watch
+from benchmarks.paths import RESULTS
+from benchmarks.provenance import (
+    hashes,
+    here,
+    processor_seconds,
+    provenance,
+    record_of,
+    recorded,
+    sources,
+    under,
+    watch,
+)
 
-SOURCE = "def answer():\n    return 42\n"
 
-
-def test_hashes_are_of_the_parts():
+def tree(root: Path, **changes: str) -> Path:
     files = {
-        "src/leanformer/runtime/a.py": lambda: SOURCE,
-        "src/leanformer/runtime/native/a.cpp": lambda: "// Why\nint a;\n",
-        "src/leanformer/runtime/notes.md": lambda: "notes",
-        "src/leanformer/serve/a.py": lambda: SOURCE,
-    }
-    before = hashes(files)
-    assert hashes({**files, "src/leanformer/runtime/notes.md": lambda: "other notes"}) == before
-    for path, text in (("src/leanformer/runtime/a.py", "a = 1\n"), ("src/leanformer/runtime/native/a.cpp", "int b;\n")):
-        after = hashes({**files, path: lambda text=text: text})
-        assert [name for name in before if before[name] != after[name]] == ["engine"]
+        "src/leanformer/runtime/a.py": "A = 1\n", "src/leanformer/runtime/native/a.cpp": "int a;\n",
+        "src/leanformer/runtime/notes.md": "notes\n", "src/leanformer/task.py": "B = 1\n",
+        "src/leanformer/serve/a.py": "C = 1\n",
+    }  # fmt: skip
+    for name, text in {**files, **changes}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+def test_hashes_are_of_the_code_of_parts(tmp_path: Path):
+    before = hashes(tree(tmp_path))
+    engine = ["src/leanformer/runtime/a.py", "src/leanformer/runtime/native/a.cpp"]
+    assert [name for name in before if under(name, "engine")] == engine
+    assert [*before] == [*engine, "src/leanformer/serve/a.py"]
+    assert (
+        hashes(tree(tmp_path, **{"src/leanformer/runtime/notes.md": "others", engine[0]: "# Why\nA = 1\n"})) == before
+    )
+    for name, text in ((engine[0], "A = 2\n"), (engine[1], "int b;\n")):
+        after = hashes(tree(tmp_path, **{name: text}))
+        assert [path for path in before if before[path] != after[path]] == [name]
+        tree(tmp_path)
 
 
 def test_every_part_exists():
-    empty = hashes({})
-    assert all(sources()[part] != empty[part] for part in module.PARTS)
-    here = files_here()
-    for place in (place for places in module.PARTS.values() for place in places):
-        assert any(path == place or path.startswith(f"{place}/") for path in here), place
+    for part, places in module.PARTS.items():
+        for place in places:
+            assert any(path == place or path.startswith(f"{place}/") for path in here()), (part, place)
+
+
+LOADED = """
+from benchmarks.provenance import here, sources
+before = set(sources())
+import leanformer.runtime.predictor
+assert "src/leanformer/runtime/predictor.py" in set(sources()) - before and set(sources()) < set(here())
+print(*sources(), sep="\\n")
+"""
+
+
+def test_sources_are_those_that_are_loaded():
+    done = subprocess.run([sys.executable, "-c", LOADED], cwd=module.ROOT, capture_output=True, text=True, check=True)
+    found = done.stdout.split()
+    assert any(name.endswith(".cpp") for name in found)
+    assert not [name for name in found if name.startswith("src/leanformer/search/")]
 
 
 @pytest.mark.skipif(not Path("/proc/stat").is_file(), reason="the system does not count")
@@ -49,38 +84,38 @@ def test_what_a_child_needs_is_our_own():
     assert processor_seconds() - before >= 0.25, "when it has ended"
 
 
-def test_a_result_gets_all_of_it():
+def test_a_result_gets_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
     about = provenance(2)
-    assert about["commit"] and about["machine"]["threads"] == 2 and about["sources"] == sources()
+    assert about["commit"] and about["machine"]["threads"] == 2
+    assert recorded(about["sources"], tmp_path) == sources()
     assert "machine" not in provenance() and {"busy", "taken_share", "load_average"} <= set(about["load"])
     assert provenance(since=watch())["load"]["seconds"] < about["load"]["seconds"]
     json.dumps(about)
 
 
-def test_sources_are_told_anew_where_their_commit_is_known(
+def test_records_that_no_result_names_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    told = [("a", "old"), ("b+", "old"), ("a", "1")]
-    cells = [{"commit": name, "sources": {"engine": engine}} for name, engine in told] + [{"commit": "a"}, {}]
-    (tmp_path / "some").mkdir()
-    (tmp_path / "some" / "table.json").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    names = [record_of({"a.py": value}, tmp_path) for value in ("1", "2", "2")]
+    assert names[0] != names[1] == names[2] and recorded(names[0], tmp_path) == {"a.py": "1"}
+    (tmp_path / "table.json").write_text(json.dumps({"cells": [{"commit": "a", "sources": names[0]}, {"commit": "b"}]}))
     monkeypatch.setattr(module, "RESULTS", tmp_path)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "sources_at", lambda name: {"engine": "1"} if name == "a" else None)
     monkeypatch.setattr(sys, "argv", ["provenance"])
     module.main()
-    found = json.loads((tmp_path / "some" / "table.json").read_text(encoding="utf-8"))["cells"]
-    assert [cell.get("sources", {}).get("engine") for cell in found] == ["1", "old", "1", None, None]
-    said = capsys.readouterr().out
-    assert "sources of 1 told anew" in said and "b+: not a commit" in said
+    assert [path.stem for path in (tmp_path / "sources").iterdir()] == [names[0]]
+    assert names[1] in capsys.readouterr().out
 
 
-def test_an_unfinished_commit_has_no_sources():
-    assert module.sources_at("0123456789ab+") is None
+def test_every_result_of_the_project_names_a_record_that_is_there():
+    paths = [path for path in RESULTS.rglob("*.json") if path.parent.name != module.SOURCES]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    named = {part["sources"] for result in results for part in module.each_with_commit(result) if "sources" in part}
+    assert named == {path.stem for path in (RESULTS / module.SOURCES).glob("*.json")} != set()
 
 
 # They write cells, which have their own (`xtremedistil/cell_store.py`), or pages.
-WITHOUT = {"xtremedistil/taggers.py", "xtremedistil/text_students.py", "pages/runtime_picture.py"}
+WITHOUT = {"trials.py", "xtremedistil/taggers.py", "xtremedistil/text_students.py", "pages/runtime_picture.py"}
 
 
 def test_every_program_that_writes_a_result_tells_where_it_is_from():

@@ -10,14 +10,16 @@ import pytest
 
 from benchmarks.pages import cost_page, readme
 from benchmarks.pages.outdated import TABLES, made, mark, reasons
-from benchmarks.provenance import PARTS
+from benchmarks.provenance import PARTS, record_of
 
-NOW = {part: f"{part} now" for part in PARTS}
+NOW = {places[0]: "now" for places in PARTS.values()}
 QUIET, BUSY = {"busy": False}, {"busy": True}
 
 
 def of(commit: str | None = "abc", load: dict[str, Any] | None = QUIET, **changed: str) -> dict[str, Any]:
-    part = {"value": 1, "sources": {**NOW, **changed}, "load": load}
+    """A result of sources as they are now but in the parts named; the record is in the place of its name."""
+    then = NOW | {PARTS[part][0]: value for part, value in changed.items()}
+    part = {"value": 1, "sources": then, "load": load}
     return part if commit is None else part | {"commit": commit}
 
 
@@ -40,8 +42,8 @@ def of(commit: str | None = "abc", load: dict[str, Any] | None = QUIET, **change
         (of(engine="old", load=BUSY), ["before the last change of the engine", "on a busy machine"]),
     ],
 )
-def test_reasons(part: dict[str, Any], said: list[str]):
-    assert reasons(part, ("engine", "training"), NOW) == said
+def test_reasons(part: dict[str, Any], said: list[str], tmp_path: Path):
+    assert reasons(recorded(part, tmp_path), ("engine", "training"), NOW, tmp_path) == said
 
 
 @pytest.mark.parametrize(
@@ -55,9 +57,24 @@ def test_parts_are_what_was_measured_at_once(result: Any, count: int):
     assert len(list(made(result))) == count
 
 
+def recorded(part: dict[str, Any], results: Path) -> dict[str, Any]:
+    return part | {"sources": record_of(part["sources"], results)} if "sources" in part else part
+
+
 def write(results: Path, **files: Any) -> None:
     for name, result in files.items():
-        (results / f"{name}.json").write_text(json.dumps(result), encoding="utf-8")
+        parts = [recorded(part, results) for part in result] if isinstance(result, list) else recorded(result, results)
+        (results / f"{name}.json").write_text(json.dumps(parts), encoding="utf-8")
+
+
+def test_what_was_not_loaded_does_not_count_and_what_is_gone_does(tmp_path: Path):
+    part = recorded({"commit": "abc", "sources": {"src/leanformer/train/a.py": "1"}}, tmp_path)
+    now = {"src/leanformer/train/a.py": "1", "src/leanformer/train/b.py": "2"}
+    assert reasons(part, ("training",), now, tmp_path) == []
+    said = ["before the last change of training and compression"]
+    assert reasons(part, ("training",), now | {"src/leanformer/train/a.py": "3"}, tmp_path) == said
+    assert reasons(part, ("training",), {"src/leanformer/train/b.py": "2"}, tmp_path) == said
+    assert reasons(part, ("engine",), {}, tmp_path) == []
 
 
 def test_a_mark_names_the_results_where_they_differ(tmp_path: Path):
@@ -66,7 +83,7 @@ def test_a_mark_names_the_results_where_they_differ(tmp_path: Path):
     write(tmp_path, killed=of(engine="old"))
     assert mark(tmp_path, "reliability", NOW) == "*Measured before the last change of the engine.*"
     # A further change leaves the page as it is.
-    assert mark(tmp_path, "reliability", NOW | {"engine": "newer"}) == mark(tmp_path, "reliability", NOW)
+    assert mark(tmp_path, "reliability", NOW | {PARTS["engine"][0]: "newer"}) == mark(tmp_path, "reliability", NOW)
 
 
 def test_rows_are_named_once(tmp_path: Path):
