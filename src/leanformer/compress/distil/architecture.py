@@ -1,4 +1,4 @@
-"""What a student that is cut out of a larger model looks like, as options."""
+"""Options for the architecture of a student cut out of a larger model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanformer.shapes.planned import PlannedShape
 
 @dataclass(frozen=True)
 class Architecture(Options):
-    """Depth and widths of a student, and what it starts from."""
+    """The student's depth and widths, and what it is initialised from."""
 
     layers: int | tuple[int, ...] | None = 3  # number of layers, chosen by trial; or their numbers; null keeps all
     trial_texts: int = 3200  # training texts that a few candidate sets of layers are tried on; 0: evenly spread ones
@@ -40,14 +40,14 @@ class Architecture(Options):
 
     @property
     def depth_and_width(self) -> tuple[int | tuple[int, ...] | None, int | None]:
-        """`layers` and `hidden`, as given or as `shape` says."""
+        """`layers` and `hidden`, as set or as derived from `shape`."""
         if self.shape is None:
             return self.layers, self.hidden
         depth, width = self.shape.split("x")
         return int(depth), int(width)
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
-        """The student's shape, from its source's; None where another checkpoint is the source."""
+        """The student's shape, derived from the source's; None if another checkpoint is the source."""
         depth, hidden = self.depth_and_width
         layers, there = shape.layers, len(shape.layers)
         if self.start is not None:

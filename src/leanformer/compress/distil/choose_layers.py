@@ -1,7 +1,7 @@
-"""Which layers of a teacher to keep: the subset whose answers, untrained, lie nearest to the teacher's.
+"""Choice of the teacher layers to keep: the subset whose answers, before any training, are closest to the teacher's.
 
-Low KL divergence before training is a cheap guide to a good start (all subsets of a 6-layer teacher take seconds).
-It is a guide, not a proof; the ladder shows what came of it.
+A low KL divergence before training is a cheap indicator of a good start: trying every subset of a 6-layer teacher
+takes seconds. It is no proof; the ladder shows the quality that was reached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from leanformer.train.feeds.batches import folded
 from leanformer.train.objectives.answers import LOSSES
 
 _MOST_SUBSETS = 300
-# Above so many subsets fewer rows must do, so that a deep teacher does not take tens of minutes.
+# With more subsets than this, fewer rows are used, so that a deep teacher does not take tens of minutes.
 _QUICK_SUBSETS, _FEWER_ROWS = 60, 128
 
 
@@ -33,13 +33,13 @@ def choose_layers(
     counts: np.ndarray | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[int, ...]:
-    """The `keep` layers (from 0) to start a student from, judged on held-out token rows.
+    """Choose `keep` layers (counted from 0) to initialise a student from, using held-out token rows.
 
-    `answer` is the form of the task's answer, which tells how far answers lie apart: the KL divergence of label
-    probabilities; for any number of labels the mean of the labels' own; for scores the squared difference.
-    `counts` says of how many rows each example is, where these are several.
-    All subsets are tried while there are at most 300; beyond that layers are dropped one at a time, the least
-    missed first. Raises `ValueError` when the teacher has fewer layers than asked for.
+    `answer` is the task's answer form. It selects the distance: the KL divergence of the label probabilities; with any
+    number of labels, the mean over labels; for scores, the squared difference.
+    `counts` holds the number of rows per example, if an example can have several.
+    Up to 300 subsets, all of them are tried. Beyond that, layers are dropped one at a time, always the one whose
+    removal changes the answers least. Raises `ValueError` unless `keep` is between 1 and the number of layers.
     """
     depth = len(teacher.config.layers)
     if not 1 <= keep <= depth:
@@ -82,14 +82,14 @@ def _distance(
     reference: np.ndarray,
     answer: str,
 ) -> float:
-    """Mean KL(teacher || teacher with only these layers), or what stands for it (see `answer_distance`)."""
+    """Mean KL(teacher || teacher with only these layers), or its equivalent for `answer` (see `answer_distance`)."""
     return answer_distance(score(keep_layers(teacher, layers).eval()), reference, answer)
 
 
 def answer_distance(logits: np.ndarray, reference: np.ndarray, answer: str) -> float:
-    """How far the answers that logits `[n, outputs]` stand for are from those of the reference; 0 where they are equal.
+    """Mean distance between the answers of `logits` and of `reference`, both `[n, outputs]`; 0 if they are equal.
 
-    The soft loss of distillation less its least value, which is the teacher's own.
+    This is the soft loss of distillation minus its minimum, the value at which the logits equal the reference.
     """
     ours, theirs = (torch.from_numpy(values.astype(np.float64)) for values in (logits, reference))
     soft = LOSSES[answer].soft

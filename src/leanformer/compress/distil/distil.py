@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Distil(AdamWOptions, TextOptions, Architecture, Make):
-    """Distil the artifact `teacher` into a student cut from the artifact that this step is given."""
+    """Distil the artifact `teacher` into a student cut from the input artifact."""
 
     temperature: float = 1.0  # of the soft targets
     logit_loss: str = "kl"  # "kl" between soft targets, or "mse" of raw logits (half the squared distance)
@@ -112,10 +112,10 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         drawn = np.random.default_rng(context.seed).permutation(len(texts))[: self.trial_texts]
         trial = LayerTrial(tuple(texts[i] for i in drawn), dev, self.learning_rate)
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
-        torch.manual_seed(context.seed)  # so that a trial changes nothing but the choice
+        torch.manual_seed(context.seed)  # so that layer trials affect only the choice of layers
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
         if form_of(artifact.task).per_word:
-            same_tokens = same_tokens and tokens == teacher.max_tokens  # or windows would not be the same
+            same_tokens = same_tokens and tokens == teacher.max_tokens  # otherwise windows would differ
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(
             teacher,
@@ -153,7 +153,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         )
 
     def _texts(self, context: Context, task: Task) -> TextPool:
-        """The texts to train on, train then unlabelled."""
+        """The training texts: train, then unlabelled."""
         from leanformer.train.pool import pooled
 
         data = context.data
@@ -167,7 +167,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         return pooled(parts, task)
 
     def _result(self, scores: dict[str, Any]) -> dict[str, Any]:
-        """What the history keeps: the dev figure of each epoch, or where that was not looked at the dev loss."""
+        """The scores for the history: the dev figure per epoch, or the dev loss if the figure was not computed."""
         if self.soft_weight > 0 or self.hard > 0:
             return scores
         best = scores.pop("best_epoch")
@@ -177,7 +177,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     def _inner_score(
         self, student: Classifier, objective: Distillation, dev: Examples, tokenizer: Tokenizer, context: Context
     ) -> Callable[[], float] | None:
-        """Minus the loss on dev, where answers play no part and the dev figure would say nothing; else None."""
+        """Minus the dev loss if answers are not trained, so that the dev figure means nothing; otherwise None."""
         if self.soft_weight > 0 or self.hard > 0:
             return None
         from leanformer.train.judging import inner_score
@@ -187,7 +187,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     def _maps(
         self, student: Classifier, teacher: Artifact, same_tokens: bool
     ) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
-        """Hidden-state and attention maps, checked; empty where their loss is off."""
+        """The hidden-state and attention maps, validated; empty if their loss is off."""
         if not (self.hidden_weight or self.attention_weight):
             return (), ()
         from leanformer.models.store import read_model

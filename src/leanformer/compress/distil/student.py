@@ -21,7 +21,7 @@ from leanformer.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class StudentShape:
-    """What the student is to look like; see the options of `compress.distil`."""
+    """The student's shape; see the options of `compress.distil`."""
 
     layers: int | tuple[int, ...] | None
     heads: int | None = None
@@ -32,7 +32,7 @@ class StudentShape:
 
 @dataclass(frozen=True)
 class LayerTrial:
-    """On what candidate layers are tried: training texts, the dev split that judges, the learning rate."""
+    """Data and settings for layer trials: training texts, the dev split for scoring, the learning rate."""
 
     texts: tuple[Text, ...]
     dev: Examples
@@ -42,9 +42,9 @@ class LayerTrial:
 def cut_student(
     shape: StudentShape, artifact: Artifact, trial: LayerTrial, context: Context
 ) -> tuple[Classifier, Path, int]:
-    """The student, the tokenizer file that goes with it, and the longest input in tokens it can take.
+    """Return the student, its tokenizer file, and the maximum input length in tokens.
 
-    Raises `RecipeError` for a shape that cannot be had.
+    Raises `RecipeError` if the shape is impossible.
     """
     if shape.start is not None:
         source, tokenizer, _, positions = start_classifier(shape.start, artifact.task)
@@ -91,7 +91,7 @@ def _kept_layers(
     if shape.layers > depth:
         raise RecipeError(f"compress.distil: layers {shape.layers}, but the model has only {depth}")
     if shape.start is not None:
-        # An encoder that was not fine-tuned has no answers to compare; take layers evenly, the last included.
+        # An encoder without fine-tuning has no answers to compare: take evenly spaced layers, including the last.
         return tuple(round((i + 1) * depth / shape.layers) - 1 for i in range(shape.layers))
     return try_layers(
         source, shape.layers, texts=trial.texts, dev=trial.dev, tokenizer=tokenizer, context=context,

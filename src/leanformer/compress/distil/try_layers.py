@@ -1,8 +1,8 @@
-"""Which layers of a teacher to keep: a few candidate subsets are trained briefly, and the one nearest on dev wins.
+"""Choice of the teacher layers to keep by trial: train a few candidate subsets briefly and take the best on dev.
 
-Untrained distance alone prefers late layers, from which a student learns more slowly at first than from a first layer,
-a last one and what lies evenly between them (benchmarks/ladders/layers.py). With much text and several epochs the
-difference goes; see docs/decisions/0008-layers-by-trial.md.
+The distance before training favours late layers. Students started from them learn more slowly at first than students
+started from the first layer, the last layer and evenly spaced layers in between (benchmarks/ladders/layers.py). With
+much text and several epochs the difference disappears; see docs/decisions/0008-layers-by-trial.md.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ _DEV_TEXTS = 512
 
 
 class Trials:
-    """Distances of the trials done so far, kept on disk so that a killed run does not make them again.
+    """Distances of completed trials, saved to disk so that a killed run does not repeat them.
 
-    `identity` is a hash of what they depend on; distances of another identity are passed over. `say` is told of a
-    damaged file, which is too.
+    `identity` is a hash of everything they depend on; distances saved under another identity are ignored. A damaged
+    file
+    is ignored too, after a message through `say`.
     """
 
     def __init__(self, path: Path, identity: str, say: Callable[[str], None] = lambda line: None) -> None:
@@ -66,7 +67,7 @@ def _key(layers: Sequence[int]) -> str:
 
 
 def candidates(depth: int, keep: int) -> list[tuple[int, ...]]:
-    """Subsets (layers from 0) that lie evenly: with both ends, rounded down and up; every k-th (Jiao et al. 2020)."""
+    """Evenly spaced subsets (layers from 0): with both ends, rounded down and up; every k-th (Jiao et al. 2020)."""
     spread: list[tuple[int, ...]] = [(depth - 1,)]
     if keep > 1:
         places = [i * (depth - 1) / (keep - 1) for i in range(keep)]
@@ -85,10 +86,10 @@ def try_layers(
     context: Context,
     learning_rate: float,
 ) -> tuple[int, ...]:
-    """The `keep` layers (from 0) whose student, distilled on `texts` for one epoch, is nearest to the teacher on dev.
+    """The `keep` layers (from 0) whose student, distilled on `texts` for one epoch, is closest to the teacher on dev.
 
-    Without texts the first of `candidates` is taken untried. The untrained nearest subset is a candidate too.
-    Raises `ValueError` when the model has fewer layers than asked for.
+    Without texts, return the first of `candidates` without a trial. The subset that is closest before training is also
+    a candidate. Raises `ValueError` unless `keep` is between 1 and the number of layers.
     """
     distances = trial_distances(
         source, keep, texts=texts, dev=dev, tokenizer=tokenizer, context=context, learning_rate=learning_rate
@@ -106,7 +107,7 @@ def trial_distances(
     context: Context,
     learning_rate: float,
 ) -> dict[tuple[int, ...], float]:
-    """Each candidate's soft loss against the teacher on dev after its trial; one candidate alone is not tried."""
+    """Each candidate's soft loss against the teacher on dev after its trial; a single candidate is not trained."""
     depth = len(source.config.layers)
     if not 1 <= keep <= depth:
         raise ValueError(f"cannot keep {keep} of {depth} layers")
@@ -132,7 +133,7 @@ def trial_distances(
     target = table(answers.logits)
     padding = source.config.padding_id
     on_train = encode(tokenizer, dev.task, texts)
-    data = TrainingSet(on_train.rows, on_train.unknown(), padding, counts=on_train.counts)  # soft loss alone
+    data = TrainingSet(on_train.rows, on_train.unknown(), padding, counts=on_train.counts)  # soft loss only
     outputs = replace(outputs, logits=on_train.of_rows(outputs.logits))
     settings = FitSettings(
         epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9

@@ -1,1 +1,1 @@
-"""Structured pruning: what a head or a unit is worth, what it costs, and which of them go."""
+"""Structured pruning: the importance and cost of heads and units, and the choice of which to remove."""

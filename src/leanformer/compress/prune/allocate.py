@@ -1,9 +1,9 @@
-"""How many heads and units each layer keeps: the most importance that a budget can buy.
+"""How many heads and units each layer keeps: the largest total importance within a budget.
 
-A multiple-choice knapsack, solved by dynamic programming: each layer offers two choices, a number of heads and a
-number of units, whose worth is the sum of the best scores and whose cost comes from a table, linear or not. Kwon et
-al. 2022 enumerate the head counts and spend the rest on units, which supposes that a unit costs the same everywhere;
-in a graph that computes the last layer for one token it does not.
+This is a multiple-choice knapsack, solved by dynamic programming. Each layer makes two choices, a number of heads and
+a number of units. The value of a choice is the sum of the best scores; its cost comes from a table that need not be
+linear. Kwon et al. 2022 enumerate the head counts and spend the rest on units, which assumes that a unit costs the
+same in every layer. That does not hold in a graph that computes the last layer for one token only.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ import numpy as np
 from leanformer.compress.prune.costs import CostTable, Widths
 from leanformer.errors import RecipeError
 
-# Steps into which a budget is divided, unless whole steps of the costs themselves are fewer: 24 choices, each
-# rounded up by less than one step, leave at most about 0.1 % of it unspent.
+# Number of steps that a budget is divided into, unless the costs are whole multiples of fewer. There are 24 choices,
+# each rounded up by less than one step, so at most about 0.1 % of the budget stays unspent.
 _MOST_STEPS = 20_000
 
 
 def allocate(
     heads: Sequence[np.ndarray], units: Sequence[np.ndarray], costs: CostTable, budget: float, *, multiple: int = 1
 ) -> tuple[Widths, ...]:
-    """The widths whose kept scores have the largest sum among those that cost at most `budget`.
+    """The widths with the largest sum of kept scores among those that cost at most `budget`.
 
     Args:
-        heads, units: per layer the scores `[heads]` and `[ffn]`, none negative; of k kept ones the k best count.
-        costs: of every number of heads and units.
-        budget: in the unit of `costs`, its fixed part included.
-        multiple: widths of feed-forward blocks to consider: multiples of this, and the full width.
+        heads, units: per layer the scores `[heads]` and `[ffn]`, none negative; keeping k counts the k best scores.
+        costs: the cost of every number of heads and units.
+        budget: in the unit of `costs`, including its fixed part.
+        multiple: feed-forward widths to consider: multiples of this, and the full width.
 
-    Every layer keeps a head and a unit (or `multiple` of them). Exact while the costs are whole numbers with at
-    most 20,000 steps of their common divisor in the budget; otherwise costs are rounded up to 1 / 20,000 of the
-    budget, so that the budget holds all the same. Raises `RecipeError` when the smallest shape costs more.
+    Every layer keeps at least one head and one unit (or `multiple` units). The result is exact if the costs are whole
+    numbers and the budget is at most 20,000 times their common divisor. Otherwise costs are rounded up to 1 / 20,000 of
+    the budget, so the budget is still respected. Raises `RecipeError` if the smallest shape costs more than the budget.
     """
     choices = [(np.arange(1, len(head) + 1), head, table) for head, table in zip(heads, costs.heads, strict=True)]
     choices += [(_widths(len(unit), multiple), unit, table) for unit, table in zip(units, costs.units, strict=True)]
     smallest = costs.fixed + sum(float(table[counts[0]]) for counts, _, table in choices)
-    slack = 1e-9 * max(costs.full, 1e-30)  # keeping everything must not fail by a rounding error
+    slack = 1e-9 * max(costs.full, 1e-30)  # keeping everything must not fail because of rounding
     if smallest > budget + slack:
         raise RecipeError(
             f"the budget of {budget:.4g} {costs.unit} cannot be met: a model with one head and the fewest units in "
             f"every layer costs {smallest:.4g} of {costs.full:.4g}\n"
             f"  remedy: keep at least {math.ceil(100 * smallest / costs.full) / 100:g}, or fewer layers"
         )
-    if costs.full <= budget + slack:  # costs that are rounded up would leave something out
+    if costs.full <= budget + slack:  # with costs rounded up, something would be left out
         return tuple(Widths(len(h), len(u)) for h, u in zip(heads, units, strict=True))
     extra = [table[counts] - table[counts[0]] for counts, _, table in choices]
     step = _step(extra, budget - smallest + slack)
@@ -63,7 +63,7 @@ def _widths(width: int, multiple: int) -> np.ndarray:
 
 
 def _step(extra: Sequence[np.ndarray], room: float) -> float:
-    """The unit in which the budget is divided; 0 when there is nothing to spend."""
+    """The step size that the budget is divided into; 0 if there is nothing to spend."""
     together = np.concatenate(extra)
     if room <= 0 or not together.any():
         return 0.0
@@ -75,7 +75,7 @@ def _step(extra: Sequence[np.ndarray], room: float) -> float:
 
 
 def _knapsack(costs: Sequence[np.ndarray], worth: Sequence[np.ndarray], steps: int) -> list[int]:
-    """One option of each group, so that costs (whole numbers, the first 0) sum to at most `steps`, worth the most."""
+    """One option per group, with the most worth at a total cost (whole numbers, the first 0) of at most `steps`."""
     best = np.zeros(steps + 1)
     taken = []
     for prices, values in zip(costs, worth, strict=True):
@@ -84,7 +84,7 @@ def _knapsack(costs: Sequence[np.ndarray], worth: Sequence[np.ndarray], steps: i
             if price > steps:
                 break
             reached = best[: steps + 1 - price] + value
-            # Of equals the larger: keeping everything must keep also what scores nothing.
+            # On a tie take the larger option: keeping everything must include gates with a score of 0.
             wins = reached >= better[price:]
             better[price:][wins], which[price:][wins] = reached[wins], i
         best = better

@@ -1,4 +1,4 @@
-"""How much of a model pruning may keep, and in what it is counted."""
+"""The share of a model that pruning may keep, and the unit it is measured in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS = ("flops", "parameters", "latency")
 
 @dataclass(frozen=True)
 class CostBudget:
-    """A share `keep` of the cost, or `latency_ms` milliseconds, counted as `kind` says; see the steps' options."""
+    """A share `keep` of the cost, or `latency_ms` milliseconds; `kind` names the cost. See the steps' options."""
 
     kind: str
     keep: float
@@ -23,7 +23,7 @@ class CostBudget:
     latency_ms: float | None
 
     def check(self, name: str) -> None:
-        """Raise `RecipeError`, as step `name`, for values that cannot be meant."""
+        """Raise `RecipeError`, in the name of step `name`, for invalid values."""
 
         def need(holds: bool, what: str) -> None:
             if not holds:
@@ -41,12 +41,12 @@ class CostBudget:
         need(self.latency_ms is None or self.latency_ms > 0, f"latency_ms must be above 0, not {self.latency_ms}")
 
     def costs(self, config: EncoderConfig, tokens: int) -> CostTable:
-        """What every shape costs; FLOPs for texts of `tokens` tokens. Raises `RecipeError` for a table of no use."""
+        """Costs of every shape; FLOPs for texts of `tokens` tokens. Raises `RecipeError` for an unusable table."""
         if self.kind == "latency":
             assert self.table is not None
             return read_latency_table(Path(self.table), config)
         return parameter_costs(config) if self.kind == "parameters" else flop_costs(config, tokens)
 
     def limit(self, costs: CostTable) -> float:
-        """The most that a pruned model may cost, in the unit of `costs`."""
+        """The maximum cost of a pruned model, in the unit of `costs`."""
         return self.latency_ms if self.latency_ms is not None else self.keep * costs.full

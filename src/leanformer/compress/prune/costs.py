@@ -1,7 +1,7 @@
-"""What a shape costs: tables of FLOPs or parameters per number of heads and units, layer by layer.
+"""The cost of a shape: tables of FLOPs or parameters per number of heads and units, layer by layer.
 
-A cost is additive: a fixed part, and for every layer what its heads and what its feed-forward units add. That holds
-exactly for FLOPs and parameters, and well enough for time (latency_table.py).
+Costs are additive: a fixed part, plus the cost of the heads and of the feed-forward units of each layer. This is exact
+for FLOPs and parameters, and accurate enough for time (latency_table.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 @dataclass(frozen=True)
 class Widths:
-    """How many heads and feed-forward units a layer keeps; nothing is said of what else it is."""
+    """How many heads and feed-forward units a layer keeps; its other properties are not specified."""
 
     heads: int
     ffn: int
@@ -24,13 +24,13 @@ class Widths:
 
 @dataclass(frozen=True)
 class CostTable:
-    """Costs of every shape that a model can be narrowed to.
+    """The costs of every shape that a model can be narrowed to.
 
     Attributes:
-        heads: per layer `[heads + 1]`, float64: the cost of so many heads; never falling.
+        heads: per layer `[heads + 1]`, float64: the cost of each number of heads; never decreasing.
         units: per layer `[ffn + 1]`, the same for feed-forward units.
-        fixed: what is there whatever the shape.
-        unit: what is counted, such as "FLOPs" or "ms".
+        fixed: the cost that does not depend on the shape.
+        unit: the unit of the costs, such as "FLOPs" or "ms".
     """
 
     heads: tuple[np.ndarray, ...]
@@ -39,21 +39,21 @@ class CostTable:
     unit: str
 
     def of(self, layers: Sequence[LayerShape | Widths]) -> float:
-        """The cost of these layers, as many as the table has."""
+        """The cost of these layers. There must be as many as the table has."""
         parts = zip(self.heads, self.units, layers, strict=True)
         return self.fixed + float(sum(heads[layer.heads] + units[layer.ffn] for heads, units, layer in parts))
 
     @property
     def full(self) -> float:
-        """The cost of the whole model."""
+        """The cost of the complete model."""
         return self.fixed + float(sum(table[-1] for table in (*self.heads, *self.units)))
 
 
 def flop_costs(config: EncoderConfig, tokens: int, *, first_token_only: bool = True) -> CostTable:
-    """FLOPs of the layers over one text of `tokens` tokens; what pruning does not change is left out.
+    """FLOPs of the layers for one text of `tokens` tokens, without the parts that pruning does not change.
 
-    With `first_token_only` as an exported graph computes it: where the head reads the first token alone, units of the
-    last layer cost next to nothing.
+    With `first_token_only`, count what an exported graph computes: if the head reads only the first token, units of the
+    last layer cost almost nothing.
     """
     shape, layers = config.shape(first_token_only=first_token_only), range(len(config.layers))
     return _linear(
@@ -65,7 +65,7 @@ def flop_costs(config: EncoderConfig, tokens: int, *, first_token_only: bool = T
 
 
 def parameter_costs(config: EncoderConfig) -> CostTable:
-    """Parameters of heads and units; embeddings, norms and the head are left out, for nothing here changes them."""
+    """Parameters of heads and units, without embeddings, norms and the head, which pruning does not change."""
     depth = len(config.layers)
     return _linear(config, [config.head_parameters] * depth, [config.unit_parameters] * depth, "parameters")
 

@@ -1,8 +1,8 @@
 """Fisher information of head and unit masks, and the choice of a mask by it (Kwon et al. 2022, arXiv 2204.09656).
 
-The loss of a trained model, expanded to second order around "everything kept", rises by about 1/2 d' F d when the
-masks change by d, where F is the mean of g g' over texts and g the gradient of one text's loss. First the diagonal
-of F says how many and which to keep; then, within a layer, what pruned ones have in common is taken into account.
+Expanded to second order around "everything kept", the loss of a trained model rises by about 1/2 d' F d when the masks
+change by d. F is the mean of g g' over texts, and g is the gradient of one text's loss. The diagonal of F first
+determines how many gates to keep and which; then, within a layer, the cross terms between pruned gates are included.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def fisher_diagonal(gradients: Scores) -> Scores:
 def search(
     gradients: Scores, costs: CostTable, budget: float, *, multiple: int = 1
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """The heads and units to keep in each layer, rising indices, that cost at most `budget`.
+    """The heads and units to keep in each layer, as ascending indices, at a cost of at most `budget`.
 
     Args:
         gradients: per text, `[texts, heads]` and `[texts, ffn]` of each layer (`gate_gradients`).
         budget: in the unit of `costs`; multiple: as for `allocate`.
 
-    Raises `RecipeError` when no shape is cheap enough.
+    Raises `RecipeError` if no shape is cheap enough.
     """
     diagonal = fisher_diagonal(gradients)
     heads, units = ([squares.numpy() for squares in kind] for kind in (diagonal.heads, diagonal.units))
@@ -53,15 +53,15 @@ def search(
 
 
 def rearrange(gradients: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Swap pruned gates of one layer for kept ones while that lowers the sum over texts of (sum of pruned g)^2.
+    """Swap pruned and kept gates of one layer while this lowers the sum over texts of (sum of pruned g)^2.
 
     Args:
         gradients: `[texts, gates]`.
         kept: indices of the gates that are kept.
 
-    Returns as many kept indices, rising. Each pruned gate in turn, the one with the largest diagonal first, changes
-    places with the kept one that gains most, if any gains; passes repeat until nothing changes (at most 4).
-    The objective is that of the block of F that belongs to the layer, cross terms included.
+    Returns the same number of kept indices, ascending. Each pruned gate in turn, starting with the largest diagonal,
+    is swapped with the kept gate that gives the largest improvement, if there is one. Passes repeat until nothing
+    changes (at most 4). The objective is that of the layer's block of F, including cross terms.
     """
     information = gradients.astype(np.float64).T @ gradients.astype(np.float64)
     diagonal = information.diagonal()
@@ -69,13 +69,13 @@ def rearrange(gradients: np.ndarray, kept: np.ndarray) -> np.ndarray:
     pruned[kept] = False
     if pruned.all() or not pruned.any():
         return np.sort(kept)
-    joint = information[:, pruned].sum(axis=1)  # F p, for the indicator p of what is pruned
+    joint = information[:, pruned].sum(axis=1)  # F p, where p indicates the pruned gates
     tolerance = 1e-12 * float(diagonal.sum())
     for _ in range(_MOST_PASSES):
         swaps = 0
         for i in sorted(np.flatnonzero(pruned), key=lambda gate: -diagonal[gate]):
             others = np.flatnonzero(~pruned)
-            # The change of p' F p when i is kept and j is pruned.
+            # The change of p' F p if i is kept and j is pruned.
             change = diagonal[i] - 2 * joint[i] + diagonal[others] + 2 * joint[others] - 2 * information[i, others]
             best = int(np.argmin(change))
             if change[best] < -tolerance:

@@ -1,8 +1,8 @@
 """How much the loss depends on each attention head and each feed-forward unit.
 
-A gate is a factor of 1 on a head's context or on a unit's activation; the gradient of the loss with respect to it
-tells, to first order, how the loss would change without the head or unit. Nothing is updated, and gradients of one
-batch never leak into the next.
+A gate is a factor of 1 on a head's context or on a unit's activation. The gradient of the loss with respect to the gate
+approximates, to first order, how the loss would change without the head or unit. No weights are updated, and gradients
+do not accumulate from one batch to the next.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ RowLoss = Callable[[Tensor, Batch], Tensor]
 
 @dataclass(frozen=True)
 class Scores:
-    """One score for each head `[heads]` and each unit `[ffn]` of every layer; the larger, the more it is needed."""
+    """One score for each head `[heads]` and each unit `[ffn]` of every layer; higher means more important."""
 
     heads: tuple[Tensor, ...]
     units: tuple[Tensor, ...]
 
 
 def row_losses(answer: str) -> RowLoss:
-    """The loss of each row with its labels, `[B]`, for this form of answer (see `train.objectives.answers`)."""
+    """The loss of each row against its labels, `[B]`, for this answer form (see `train.objectives.answers`)."""
     hard = LOSSES[answer].hard
     return lambda logits, batch: hard(batch.of_examples(logits.float()), batch.labels)
 
@@ -40,10 +40,10 @@ def row_losses(answer: str) -> RowLoss:
 def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -> Scores:
     """The scores of FastFormers (Kim and Hassan 2020, arXiv 2010.13382).
 
-    A head's is |dL/d gate|, a unit's |sum_j dL/dW_ij W_ij + dL/db_i b_i| over its row of the first feed-forward map,
-    in a gated block over its rows of both maps; L is the mean loss of one batch, absolute values are summed over
-    batches and divided by the number of tokens. Head scores are then divided by their L2 norm within each layer
-    (Michel et al. 2019, arXiv 1905.10650), which matters only where layers are compared.
+    A head's score is |dL/d gate|. A unit's score is |sum_j dL/dW_ij W_ij + dL/db_i b_i| over its row of the first
+    feed-forward map; in a gated block, over its rows of both maps. L is the mean loss of one batch. Absolute values are
+    summed over batches and divided by the number of tokens. Head scores are then divided by their L2 norm within each
+    layer (Michel et al. 2019, arXiv 1905.10650), which matters only for comparisons between layers.
     """
     layers = _layers(model)
     heads = [torch.zeros(layer.attention.heads, dtype=torch.float64) for layer in layers]
@@ -66,22 +66,22 @@ def first_order_scores(model: Classifier, batches: Iterable[Batch], loss: RowLos
 
 
 def _incoming(ffn: FeedForward) -> list[Tensor]:
-    """The weights and biases, `[units, H]` and `[units]`, that make what goes into the activation, and into a gate."""
+    """The weights `[units, H]` and biases `[units]` that compute the input of the activation, and of a gate if any."""
     return [parameter for each in ffn.incoming for parameter in (each.weight, each.bias) if parameter is not None]
 
 
 def _moved(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """dL/dW_i . W_i for each row i: how L changes when the row is scaled; `[rows]`, float64."""
+    """dL/dW_i . W_i for each row i, the change of L when the row is scaled; `[rows]`, float64."""
     product = parameter.detach().double() * gradient.double()
     return product if product.ndim == 1 else product.sum(dim=1)
 
 
 def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -> Scores:
-    """The gradient of every example's own loss with respect to the gates of heads and units.
+    """Gradients of each example's own loss with respect to the gates of heads and units.
 
-    Returns per layer `[examples, heads]` and `[examples, ffn]`, float32, in the order of the batches. They do not
-    depend on which examples share a batch; the gradients of a batch's mean loss, which are often taken in their place,
-    do. The rows of a question with candidates share its gates.
+    Returns per layer `[examples, heads]` and `[examples, ffn]`, float32, in batch order. They do not depend on which
+    examples share a batch, unlike the gradients of a batch's mean loss, which are often used instead. All rows of a
+    question with candidates share the question's gates.
     """
     layers = _layers(model)
     collected: list[list[Tensor]] = [[] for _ in range(2 * len(layers))]
@@ -99,7 +99,7 @@ def gate_gradients(model: Classifier, batches: Iterable[Batch], loss: RowLoss) -
 
 
 def _per_example(gradient: Tensor, batch: Batch) -> Tensor:
-    """Gradients of rows `[rows, gates]` summed over those of each example, `[B, gates]`."""
+    """Row gradients `[rows, gates]` summed over the rows of each example, `[B, gates]`."""
     if batch.counts is None:
         return gradient
     example = torch.repeat_interleave(torch.arange(len(batch.counts), device=gradient.device), batch.counts)
@@ -116,7 +116,7 @@ def _layers(model: Classifier) -> list[Layer]:
 
 @contextmanager
 def _gated(places: Iterable[tuple[nn.Linear, Tensor]]) -> Iterator[None]:
-    """Multiply what goes into each map by its gate, whose entries each stand for an equal share of the columns."""
+    """Multiply the input of each map by its gate; each gate entry covers an equal share of the input columns."""
 
     def hook(gate: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], Tensor]:
         def scaled(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:

@@ -1,7 +1,8 @@
-"""A table of measured milliseconds per number of heads and units, as a file, and how it is measured.
+"""A file with measured milliseconds per number of heads and units, and the measurement itself.
 
-Time is no part of a model, so it is measured apart (benchmarks/runtime/latency_table.py), written down with the machine
-it was measured on, and read by pruning. What runs the model is handed in as a function: this room knows no engine.
+Latency is not a property of the model alone, so it is measured separately (benchmarks/runtime/latency_table.py), saved
+with a description of the machine, and read by pruning. The caller passes in the function that runs the model: this
+package does not depend on an engine.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ def measure_latency_table(
     points: int = 8,
     facts: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Time models of one and two layers of `config`'s width, and take apart what heads and units add.
+    """Time models of one and two layers of `config`'s width, and derive the cost of heads and of units.
 
     Args:
-        config: width and head size are those of this model, the most heads and units those of its widest layers.
-        milliseconds: the time that a model of a shape takes, for the batch that counts.
-        points: numbers of heads and of units to measure, evenly spread.
-        facts: kept in the table as they are, such as the machine and the tokens of the batch.
+        config: gives the width and head size; its widest layers give the largest numbers of heads and units.
+        milliseconds: returns the latency of a model of the given shape, for the batch of interest.
+        points: how many numbers of heads and of units to measure, evenly spaced.
+        facts: copied into the table unchanged, such as the machine and the tokens of the batch.
 
-    The last layer has curves of its own, since a graph may compute it for one token alone. All layers are timed as if
-    they were of its kind: what its window and its angles are makes little difference beside the products.
+    The last layer has separate curves, since a graph may compute it for one token only. All layers are timed with the
+    settings of the last layer: its window and rotary angles make little difference compared with the matrix products.
     """
     most = Widths(max(layer.heads for layer in config.layers), max(layer.ffn for layer in config.layers))
     least = _of_width(config, 1, max(1, most.ffn // points))
@@ -56,22 +57,22 @@ def measure_latency_table(
             for count in counts[1:]:
                 layer = _of_width(config, **{"heads": least.heads, "ffn": least.ffn, part: count})
                 taken = time(layer, least) if place == "inner" else time(layer)
-                # More work is never faster; where it was, that was noise.
+                # More work is never faster; a measurement that says so is noise.
                 curve.append([count, max(curve[-1][1], taken - base)])
             table[place][part] = curve
     return table
 
 
 def _of_width(config: EncoderConfig, heads: int, ffn: int) -> LayerShape:
-    """A layer of the kind of the last one; its heads take the first columns of a table of relative biases."""
+    """A layer with the settings of the last one; its heads take the first columns of a relative bias table."""
     columns = None if config.relative_bias is None else tuple(range(heads))
     return replace(config.layers[-1], heads=heads, ffn=ffn, bias_columns=columns)
 
 
 def _measured_at(config: EncoderConfig) -> dict[str, Any]:
-    """What must be equal for a table to say anything of a model, apart from its depth and widths."""
+    """The properties, besides depth and widths, that must match for a table to apply to a model."""
     facts: dict[str, Any] = {"hidden": config.hidden, "head_size": config.head_size}
-    # Left out of the tables of families that have neither, as tables were before there were others.
+    # Omitted for families with neither, so that older tables stay valid.
     if config.gated_ffn:
         facts["gated_ffn"] = True
     if config.head.pooling != "first":
@@ -80,9 +81,9 @@ def _measured_at(config: EncoderConfig) -> dict[str, Any]:
 
 
 def read_latency_table(path: Path, config: EncoderConfig) -> CostTable:
-    """The table as costs of shapes that `config` can be narrowed to, interpolated between what was measured.
+    """Read the table as costs of the shapes that `config` can be narrowed to, interpolated between measurements.
 
-    Raises `RecipeError` for a file that is no such table, or is of models of another width or kind.
+    Raises `RecipeError` if the file is not such a table, or is for models of another width or kind.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))

@@ -91,7 +91,7 @@ class LayerDrop(Make):
 
 
 def dropped(strategy: str, depth: int, count: int) -> set[int]:
-    """The layers (from 0) that a strategy by place drops. Raises `RecipeError` where there are too few."""
+    """The layers (from 0) that a position-based strategy drops. Raises `RecipeError` if there are too few layers."""
     most = depth // 2 if strategy.endswith("alternate") else depth - 1
     if count > most:
         raise RecipeError(
@@ -110,7 +110,7 @@ def dropped(strategy: str, depth: int, count: int) -> set[int]:
 
 
 def similarities(model: Classifier, data: TrainingSet, seed: int) -> Tensor:
-    """Mean cosine between each layer's input and output, `[layers]`; of the token that stands for a text, or of all."""
+    """Mean cosine similarity of each layer's input and output, `[layers]`: of the text's pooled token, or of all."""
     import torch
     from torch.nn.functional import cosine_similarity
 
@@ -131,9 +131,9 @@ def similarities(model: Classifier, data: TrainingSet, seed: int) -> Tensor:
 
 
 def least_contributing(similar: Tensor, count: int) -> set[int]:
-    """The `count` layers (from 0) whose output is most like their input.
+    """The `count` layers (from 0) whose output is most similar to their input.
 
-    Raises `RecipeError` where there are too few.
+    Raises `RecipeError` if there are too few layers.
     """
     if count >= len(similar):
         raise RecipeError(

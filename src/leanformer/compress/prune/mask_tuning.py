@@ -1,9 +1,9 @@
-"""What is left of a pruned model scaled so that each layer gives again what the whole model's layer gave.
+"""Scaling of a pruned model so that each layer reproduces the output of the unpruned model's layer.
 
-After Kwon et al. 2022 (arXiv 2204.09656): layer by layer, from the first to the last, a factor for every head and
-unit is found by linear least squares and folded into the weights behind it. `weights` in the place of `masks`
-solves for those weights themselves, as reconstruction after channel pruning does (He, Zhang and Sun 2017,
-arXiv 1707.06168). Nothing is trained, and every solution must prove itself on texts that it was not fitted on.
+After Kwon et al. 2022 (arXiv 2204.09656): layer by layer, from first to last, a factor for every head and unit is
+found by linear least squares and folded into the weights that follow. With `weights` instead of `masks`, the problem
+is solved for those weights themselves, as in reconstruction after channel pruning (He, Zhang and Sun 2017,
+arXiv 1707.06168). Nothing is trained, and each solution is validated on texts that it was not fitted on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from leanformer.models.encoder import Layer
 from leanformer.train.feeds.batches import Batch
 
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
-# A factor beyond this says that the system had no good solution (Kwon et al. stop there).
+# A larger factor means that the system had no good solution (Kwon et al. stop there).
 LARGEST_FACTOR = 10.0
 
 
@@ -29,7 +29,7 @@ LARGEST_FACTOR = 10.0
 class Moments:
     """Sums over tokens that a least-squares problem needs, float64: X' X `[K, K]`, X' T `[K, H]` and the sum of T^2.
 
-    X `[tokens, K]` is what goes into a map `[H, K]`, T `[tokens, H]` what should come out.
+    X `[tokens, K]` is the input of a map `[H, K]`, T `[tokens, H]` its target output.
     """
 
     inner: Tensor
@@ -75,10 +75,10 @@ def solve_weights(moments: Moments, weight: Tensor, ridge: float) -> Tensor:
 
 
 def best_map(fit: Moments, held_out: Moments, weight: Tensor, groups: int, kind: str) -> Tensor:
-    """`weight` `[H, K]` with tuned columns, or as it is when nothing found does better on the held-out tokens.
+    """`weight` `[H, K]` with tuned columns, or unchanged if no solution is better on the held-out tokens.
 
-    Ridges are compared on the held-out part; the best is solved again on both parts. A solution that is not finite,
-    or has a factor (for "weights": a column whose norm has grown by one) beyond 10, is passed over.
+    Ridges are compared on the held-out part, and the best is solved again on both parts. A solution is discarded if it
+    is not finite or contains a factor above 10 (for "weights": a column whose norm grew by more than this factor).
     """
 
     def candidate(moments: Moments, ridge: float) -> Tensor | None:
@@ -113,11 +113,13 @@ def tune(
     *,
     say: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Tune `pruned` in place, attention then feed-forward block of each layer, to give what `whole` gives.
+    """Tune `pruned` in place, attention then feed-forward block of each layer, to reproduce the outputs of `whole`.
 
-    Targets are the sums of the residual stream with what a block adds to it, before a LayerNorm that follows, so that
-    what earlier layers could not mend is made up for later. Of the last layer the first token alone counts where the
-    head reads no other. Every second text is held out (`best_map`). Models of the same depth and width, on one device.
+    Targets are sums of the residual stream and a block's output, before any LayerNorm that follows, so that later
+    layers
+    compensate for errors that earlier ones could not correct. In the last layer only the first token counts if the head
+    reads no other. Every second text is held out (`best_map`). Both models have the same depth and width and are on one
+    device.
     """
     with torch.no_grad():
         states = [tuple(m.encoder.embeddings(batch.ids, batch.types) for m in (whole, pruned)) for batch in batches]
@@ -158,7 +160,7 @@ def tune(
 
 
 def residual_sum(model: Classifier, layer: Layer, block: str, x: Tensor, mask: Tensor) -> Tensor:
-    """`x` `[B, S, H]` and what a block of the layer ("attention" or "ffn") adds to it, before a norm that follows."""
+    """`x` `[B, S, H]` plus the output of a layer's block ("attention" or "ffn"), before any norm that follows."""
     inner = getattr(layer, f"{block}_norm")(x) if layer.norm_first else x
     if block == "ffn":
         return x + layer.ffn(inner)
@@ -166,12 +168,12 @@ def residual_sum(model: Classifier, layer: Layer, block: str, x: Tensor, mask: T
 
 
 def norm_behind(layer: Layer, block: str, x: Tensor) -> Tensor:
-    """The residual sum after the block's norm; as it is where norms come first."""
+    """The residual sum after the block's norm; unchanged in a pre-norm model."""
     return x if layer.norm_first else getattr(layer, f"{block}_norm")(x)
 
 
 def _first(mask: Tensor) -> Tensor:
-    """True at the first token of each row alone."""
+    """True only at the first token of each row."""
     first = torch.zeros_like(mask)
     first[:, 0] = True
     return first
@@ -179,7 +181,7 @@ def _first(mask: Tensor) -> Tensor:
 
 @contextmanager
 def _inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
-    """What goes into `module` while the context lasts."""
+    """Collect the inputs of `module` while the context is active."""
     seen: list[Tensor] = []
     handle = module.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     try:

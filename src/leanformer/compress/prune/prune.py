@@ -84,7 +84,7 @@ class Prune(Make):
         costs = self._budget.costs(model.config, mean_tokens(data))
         scores = self._scores(model, data, artifact.task.answer, context.seed)
         widths = self._widths(model.config, scores, costs)
-        # In the order of importance, so that a narrower model still is a prefix of this one.
+        # In order of importance, so that a narrower model is a prefix of this one.
         heads = [best(head, width.heads) for head, width in zip(scores.heads, widths, strict=True)]
         units = [best(unit, width.ffn) for unit, width in zip(scores.units, widths, strict=True)]
         pruned = narrow(model.cpu(), heads, units)
@@ -119,7 +119,7 @@ class Prune(Make):
         return first_order_scores(model, batches, row_losses(answer))
 
     def _widths(self, config: EncoderConfig, scores: Scores, costs: CostTable) -> tuple[Widths, ...]:
-        """How much each layer keeps: what `heads` and `ffn` say, or else what the budget buys."""
+        """The widths to keep in each layer: as set by `heads` and `ffn`, otherwise as the budget allows."""
         from leanformer.compress.prune.allocate import allocate
         from leanformer.compress.prune.costs import Widths
         from leanformer.compress.prune.ranking import worth_their_cost
@@ -139,12 +139,12 @@ class Prune(Make):
 
 
 def best(scores: Tensor, count: int) -> Tensor:
-    """The indices of the `count` largest scores, the largest first; of equal ones the earlier."""
+    """The indices of the `count` largest scores, largest first; ties go to the lower index."""
     return scores.argsort(descending=True, stable=True)[:count]
 
 
 def describe(before: Sequence[LayerShape], after: Sequence[LayerShape]) -> str:
-    """How many heads and units are left, in words."""
+    """A phrase with the remaining numbers of heads and units."""
     heads, units = (
         f"{sum(getattr(layer, part) for layer in after)} of {sum(getattr(layer, part) for layer in before)}"
         for part in ("heads", "ffn")

@@ -28,7 +28,7 @@ _NAME = "compress.prune_post_training"
 
 @dataclass(frozen=True)
 class PrunePostTraining(Make):
-    """Cut heads and feed-forward units out of the artifact within a budget, and tune what is left."""
+    """Cut heads and feed-forward units out of the artifact within a budget, and tune the remaining weights."""
 
     keep: float = 0.75  # share of the layers' cost to keep
     budget: str = "flops"  # what `keep` counts: "flops" at the texts' mean length, "parameters" or "latency"

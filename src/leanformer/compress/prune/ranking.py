@@ -1,4 +1,4 @@
-"""Scores that are compared across layers, and two controls: the size of the weights, and chance."""
+"""Scores that are comparable across layers, and two controls: weight magnitude and random scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanformer.shapes.encoder import EncoderConfig
 
 
 def magnitude_scores(model: Classifier) -> Scores:
-    """Products of the norms of in- and outgoing weights."""
+    """Products of the norms of incoming and outgoing weights."""
     depth = range(len(model.config.layers))
     return Scores(
         tuple(head_norms(model, i).detach().double() for i in depth),
@@ -21,7 +21,7 @@ def magnitude_scores(model: Classifier) -> Scores:
 
 
 def random_scores(config: EncoderConfig, seed: int) -> Scores:
-    """Drawn evenly from 0 to 1."""
+    """Scores drawn uniformly from 0 to 1."""
     generator = torch.Generator().manual_seed(seed)
     return Scores(
         tuple(torch.rand(layer.heads, generator=generator, dtype=torch.float64) for layer in config.layers),
@@ -30,10 +30,11 @@ def random_scores(config: EncoderConfig, seed: int) -> Scores:
 
 
 def worth_their_cost(scores: Scores, costs: CostTable) -> Scores:
-    """Scores scaled so that in every layer all heads together, and all units together, are worth what they cost.
+    """Scale the scores so that, in every layer, the sum over all heads, and over all units, equals their cost.
 
-    Under a budget no layer and neither kind is then favoured for being cheap or for the scale of its scores, which
-    for heads and units are not the same; the more a few stand out from the rest of their layer, the fewer it keeps.
+    Under a budget, no layer is then favoured for being cheap, and neither heads nor units for the scale of their
+    scores,
+    which differs between the two. The more a few gates stand out from the rest of their layer, the fewer it keeps.
     """
 
     def scaled(one: torch.Tensor, cost: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The texts that heads and units are scored on: drawn from train, or from unlabelled text; never from dev or test."""
+"""The texts used to score heads and units: drawn from train or from unlabelled text, never from dev or test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from leanformer.train.teacher_outputs import teacher_outputs
 
 
 def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
-    """The model of the artifact that step `name` is to prune. Raises `RecipeError` for another format."""
+    """Open the artifact's model for step `name` to prune. Raises `RecipeError` for an unsupported format."""
     if not format_of(artifact).layers:
         raise RecipeError(
             f"{name}: {artifact.path}: format {artifact.format!r} has no heads and units that we know; only models of "
@@ -36,9 +36,9 @@ def open_for_pruning(name: str, artifact: Artifact) -> Classifier:
 
 
 def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet:
-    """At most `texts` rows with labels: those of train, or unlabelled texts with labels drawn from a teacher's logits.
+    """At most `texts` labelled rows: those of train, or unlabelled texts with labels sampled from a teacher's logits.
 
-    Raises `DataError` when there is neither.
+    Raises `DataError` if there is neither.
     """
     data = context.data
     tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
@@ -58,9 +58,10 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     teacher = context.artifacts["teacher"]
     answers = teacher_outputs(teacher, chosen.inputs, cache=context.cache, device=context.device, say=context.say)
     generator, rows = np.random.default_rng(context.seed), encode(tokenizer, artifact.task, chosen.inputs)
-    # In the mean over draws the gradient is that of the soft loss, and the squared gradient is what defines the Fisher
-    # information; the soft loss itself has no gradient at all where the model to be pruned is the teacher. Of scores
-    # the deviation of the draws is only a factor that all gradients share.
+    # In expectation over the sampled labels, the gradient is that of the soft loss, and the squared gradient is the
+    # definition of the Fisher information. The soft loss itself has zero gradient if the pruned model is the teacher.
+    # For
+    # score outputs, the deviation of the samples is only a constant factor shared by all gradients.
     labels = form_of(artifact.task).draw(answers.logits, generator)
     return TrainingSet(rows.rows, rows.labels(labels), padding, counts=rows.counts)
 
@@ -72,7 +73,7 @@ def _drawn(examples: Examples, count: int, seed: int) -> Examples:
 
 
 def batches_of(data: TrainingSet, *, batch_size: int, seed: int, device: torch.device) -> Iterator[Batch]:
-    """Every row once, `batch_size` rows of similar length together."""
+    """Yield every row once, in batches of `batch_size` rows of similar length."""
     most = max(len(row) for row in data.rows) * (1 if data.counts is None else int(data.counts.max()))
     feed = ByLength(data, batch_size=batch_size, token_budget=batch_size * most, seed=seed)
     for rows in feed.steps(0):
@@ -80,12 +81,12 @@ def batches_of(data: TrainingSet, *, batch_size: int, seed: int, device: torch.d
 
 
 def mean_tokens(data: TrainingSet) -> int:
-    """Mean number of tokens of a row, rounded."""
+    """Mean number of tokens per row, rounded."""
     return max(1, round(sum(len(row) for row in data.rows) / len(data.rows)))
 
 
 def first_tokens(batches: Sequence[Batch], most: int) -> list[Batch]:
-    """The first batches that together have at most `most` tokens, and at least one."""
+    """The leading batches that together have at most `most` tokens; always at least one."""
     taken: list[Batch] = []
     tokens = 0
     for batch in batches:

@@ -1,1 +1,1 @@
-"""Distillation into a recurrent student: its start, its stages and strategies, its objective."""
+"""Distillation into a recurrent student: its initialisation, its stages and strategies, its objective."""

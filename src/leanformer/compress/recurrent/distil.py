@@ -49,7 +49,7 @@ _STRATEGIES = (*_LABELS_ALONE, "D1", "D2", "D3.1", "D3.2", "D4.1", "D4.2")
 
 @dataclass(frozen=True)
 class BiLstmStudent(TextOptions, FitOptions, Make):
-    """Distil the artifact `teacher` into a recurrent student; its pieces and embeddings come from the one given."""
+    """Distil the artifact `teacher` into a recurrent student, with tokens and embeddings from the input artifact."""
 
     strategy: str = "D4.2"  # D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2
     embedding: int = 100  # width of the embeddings (E)
@@ -117,7 +117,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
                 f"compress.bilstm: a recurrent student reads no {input_of(artifact.task).plural}\n"
                 "  remedy: compress.distil"
             )
-        # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
+        # Learnt tag transitions belong to the logits that they were learnt with.
         task, device = replace(artifact.task, transitions=None), device_of(context.device)
         chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None
         pool, judges, dev = self._pools(context.data, task)
@@ -140,8 +140,9 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         train, judged = (self._rows(split, artifact, context, start, layer, follows) for split in (pool, judges))
         settings = self.settings(context.seed, weight_decay=0.0, precision="fp32", schedule="cosine")
         judge = Judge(model, dev, tokenizer, device, *([] if chain is None else [chain.learnt]))
-        # What the strategy is, its stages tell; those that strategies have in common are fitted once.
-        # Where options that came later are not used, what was fitted before them is found.
+        # Stages determine the strategy, so fits that strategies share are run once. Options added later are left out
+        # when
+        # unused, so that fits made before them are still found.
         passed = {"strategy", *self.unused()}
         own = {name: value for name, value in options(self).items() if name not in passed}
         identity = sha256_json(
@@ -168,7 +169,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         )  # fmt: skip
 
     def unused(self) -> frozenset[str]:
-        """Options that there were none of at first, as far as they make no difference; identities leave them out."""
+        """Options added later that have no effect here; they are left out of identities."""
         used = {"crf": self.crf, "least_steps": self.least_steps, "pieces": self.vocabulary in LEARNT}
         return frozenset(name for name, value in used.items() if not value)
 
@@ -177,7 +178,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         return self.epochs_of(rows, self.representation_epochs if alone else None)
 
     def _followed(self, artifact: Artifact, teacher: Artifact) -> tuple[int, int]:
-        """The teacher's layer to follow, from 1, and how wide its states are."""
+        """The teacher layer to follow, counted from 1, and the width of its states."""
         from leanformer.models.store import read_model
 
         if not format_of(teacher).layers:
@@ -189,20 +190,21 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         depth = len(config.layers)
         if self.layer is not None and self.layer > depth:
             raise RecipeError(f"compress.bilstm: layer {self.layer}, but the teacher has only {depth}")
-        # Tokens differ from the first layer on. The one that stands for a whole text is nearly the same in all texts
-        # until the last layers, and a student learns nothing from a constant.
+        # Word tokens differ from the first layer on. The token that represents a text is nearly the same for all texts
+        # until
+        # the last layers, and a student learns nothing from a constant.
         usual = max(1, round(7 * depth / 12)) if form_of(artifact.task).per_word else depth
         return self.layer or usual, config.hidden
 
     def _reads_alike(self, artifact: Artifact, teacher: Artifact) -> bool:
-        """Whether student and teacher have the same tokens of every text, but for their numbers."""
+        """Whether student and teacher split every text into the same tokens, up to their ids."""
         from leanformer.models.writing import TOKENIZER
 
         same = sha256_file(artifact.file(TOKENIZER)) == sha256_file(teacher.file(TOKENIZER))
         return self.vocabulary not in LEARNT and same and artifact.max_tokens == teacher.max_tokens
 
     def _pools(self, data: Dataset, task: Task) -> tuple[TextPool, TextPool, Examples]:
-        """The texts to train on, train then unlabelled ones; the dev texts, as a pool and as examples."""
+        """The training texts, train then unlabelled; the dev texts, as a pool and as examples."""
         from leanformer.train.pool import pooled
 
         if data.dev is None or not data.dev.is_labelled:
@@ -230,7 +232,7 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         return "" if self.language is None else f" is said to be of language {self.language!r}"
 
     def _spoken(self, examples: Examples) -> Examples:
-        """Those of `language`."""
+        """The examples in `language`."""
         if self.language is None:
             return examples
         known = examples.languages or ()
@@ -239,10 +241,11 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
     def _rows(
         self, pool: TextPool, artifact: Artifact, context: Context, start: Start, layer: int | None, follows: bool
     ) -> Rows:
-        """The texts in the student's pieces, and the teacher's outputs on them.
+        """The texts as the student's token ids, with the teacher's outputs on them.
 
-        Pieces that it has of the model it comes from are that one's, renumbered; one that the student has not is the
-        unknown one. Of the texts that made the vocabulary none is unknown that was not before.
+        Unless the vocabulary was learnt, the token ids are those of the source model, renumbered; tokens that the
+        student
+        does not have become unknown. In the texts that the vocabulary was made from, no token becomes unknown this way.
         """
         from leanformer.compress.recurrent.stages import Rows
         from leanformer.models.writing import TOKENIZER

@@ -1,8 +1,8 @@
-"""What a recurrent student is trained with: the teacher's inner states, its raw logits, labels; alone or together.
+"""Training objective of a recurrent student: the teacher's inner states, its raw logits, labels; alone or combined.
 
-After Mukherjee and Awadallah 2020 (arXiv 2004.05686). The teacher may be of any architecture: the student's projection
-is as wide as the teacher's states. Where both read the same pieces, states are compared at every token; else at the
-first pieces of words, or at the first token of a text.
+After Mukherjee and Awadallah 2020 (arXiv 2004.05686). The teacher may have any architecture: the student's projection
+is as wide as the teacher's states. If both use the same tokens, states are compared at every token; otherwise at the
+first tokens of words, or at the first token of a text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = ("kld", "mse")
 
 
 def representation_distance(student: Tensor, teacher: Tensor, kind: str) -> Tensor:
-    """Distance of states `[..., width]`, `[...]`.
+    """Distance between states `[..., width]`, returned as `[...]`.
 
     "kld" is KL(softmax(teacher) || softmax(student)), each state read as a distribution over its units; "mse" is the
     mean squared difference.
@@ -37,7 +37,7 @@ def representation_distance(student: Tensor, teacher: Tensor, kind: str) -> Tens
 
 @dataclass(frozen=True)
 class StudentWeights:
-    """The weights of the parts where several are summed; a part that is not asked for is not computed."""
+    """Weights of the parts in a sum of several; a part that is not used is not computed."""
 
     representation: float = 1.0
     logits: float = 1.0
@@ -48,13 +48,16 @@ class StudentLoss(Sum):
     """The weighted sum of some of `PARTS`.
 
     Args:
-        parts: which; never empty.
-        answer: the form of the task's answer. Of tags, states are compared at every token that has one beside it and
-            logits at words' first pieces; of other answers, the student's pooled state with the teacher's first token.
-        outputs: the teacher's, on the rows that are trained on, logits as `Encoded.of_rows` gives them; None where
-            labels alone are asked for. layer: which of its hidden states; kind: one of `KINDS`.
-        labels: the loss against labels; None: that of the answer's form. It has a part only where labels are among
-            the parts.
+        parts: the parts to use; never empty.
+        answer: the task's answer form. For tags, states are compared at every token that has a teacher state, and
+            logits
+            at words' first tokens. For other answers, the student's pooled state is compared with the teacher's first
+            token.
+        outputs: the teacher's outputs on the training rows, logits as `Encoded.of_rows` returns them; None if only
+            labels are used. layer: index of the hidden state to follow; kind: one of `KINDS`.
+        labels: the loss against labels; None: that of the answer form. Used only if labels are among the parts.
+
+    Raises `ValueError` for parts that are unknown or none, or that need teacher outputs when there are none.
     """
 
     def __init__(

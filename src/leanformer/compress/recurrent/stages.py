@@ -1,4 +1,4 @@
-"""Several fits of one student, one after the other, each ending with its best weights on dev."""
+"""Consecutive fits of one student, each ending with its best weights on dev."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from leanformer.train.teacher_outputs import TeacherOutputs
 
 @dataclass(frozen=True)
 class Follow:
-    """How the student follows the teacher: the answer's form, the teacher's layer, the distance of states, weights; and
-    what labels are learnt with (see `StudentLoss`), which goes from fit to fit.
+    """How the student follows the teacher: answer form, teacher layer, state distance and weights; and the label loss
+    with its parameters (see `StudentLoss`), which is passed on from fit to fit.
     """
 
     answer: str
@@ -45,7 +45,7 @@ class Follow:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to train on, or to judge by, and what the teacher makes of them (None where labels alone are learnt)."""
+    """Rows to train on or to evaluate, with the teacher's outputs on them (None if only labels are learnt)."""
 
     data: TrainingSet
     outputs: TeacherOutputs | None
@@ -67,20 +67,21 @@ def fit_stages(
     shared: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """Fit `model` in place, stage by stage; what happened in each, with its trainable parameters.
+    """Fit `model` in place, stage by stage; return a record of each with its number of trainable parameters.
 
-    A stage that learns from labels keeps its best epoch by `figure`, the others by their loss on dev. The weights that
-    a stage begins with are among those that it may keep, unless it is by `figure` and nothing has learnt to answer yet.
-    Frozen parts keep every bit.
+    A stage that learns from labels keeps the epoch with the best `figure`, any other the epoch with the lowest dev
+    loss.
+    The weights at the start of a stage are a candidate too, unless the stage is judged by `figure` and the head has not
+    been trained yet. Frozen parts stay bit-identical.
 
     Args:
-        epochs: of a stage on so many rows. figure: the dev figure of the model as it stands; higher is better.
-        work: a folder in which each stage has its checkpoints. Killed and called again with the same arguments, the
-            run goes on where it was and ends with the same bytes.
-        shared: a folder for the first stage in place of `work`, where it is the same for several runs.
-        identity: hash of what was handed in.
+        epochs: number of epochs for a stage and a number of rows. figure: the current dev figure; higher is better.
+        work: folder for each stage's checkpoints. If a run is killed and called again with the same arguments, it
+            resumes and ends with the same bytes.
+        shared: a folder for the first stage instead of `work`, for several runs that share this stage.
+        identity: hash of the inputs.
 
-    Raises `DataError` where a stage learns from labels alone and there are none.
+    Raises `DataError` if a stage learns only from labels and there are none.
     """
     done = []
     for number, stage in enumerate(stages, start=1):
@@ -89,12 +90,12 @@ def fit_stages(
         say(f"fit {number} of {len(stages)}: {stage.name}; {trainable:,} parameters, {', '.join(stage.trains)}")
         data = _labelled(train.data) if stage.labelled_only else train.data
         loss, on_dev = (_objective(stage, follow, rows.outputs) for rows in (train, dev))
-        # What has not learnt to answer yet may answer well by chance.
+        # An untrained head may score well by chance.
         answers = any("head" in earlier.trains for earlier in stages[: number - 1])
         own = replace(settings, epochs=epochs(stage, len(data)), keep_start=stage.by_loss or answers)
         near = partial(nearness, model, on_dev, dev.data, token_budget=own.token_budget, device=device)
         place = shared if shared is not None and number == 1 else work
-        # Runs that have the first stage in common may come to it at once: one fits, the others wait and find it.
+        # Runs that share the first stage may reach it at the same time: one fits, the others wait and reuse the result.
         with alone(place / ".lock") if place is shared else nullcontext():
             asked = [identity, number, stage.name, stage.losses, stage.trains, *_before(model, follow)]
             plan = Plan(
@@ -114,7 +115,7 @@ def fit_stages(
 
 
 def _before(model: BiLstm, follow: Follow) -> list[Any]:
-    """What a fit starts from: the model, and the parameters that labels are learnt with."""
+    """The starting point of a fit: the model, and the parameters of the label loss."""
     return [encoder_hash(model), *([] if follow.labels is None else [p.tolist() for p in follow.labels.parameters()])]
 
 

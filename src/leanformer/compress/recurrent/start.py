@@ -1,4 +1,4 @@
-"""The untrained recurrent student: its vocabulary, and what its embeddings start from."""
+"""The untrained recurrent student: its vocabulary and its initial embeddings."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from leanformer.tokenizer import truncation_side
 
 @dataclass(frozen=True)
 class Start:
-    """A student before its first step.
+    """A student before its first training step.
 
     Attributes:
         model: the student.
         tokenizer: its tokenizer file.
-        renumbered: the new id of each piece of the tokenizer that it came from, int32 `[rows]`; None where its pieces
-            are learnt, and texts come apart in another way.
-        notes: what a history keeps: pieces, and how well the embeddings were kept.
+        renumbered: the new id of each token of the source tokenizer, int32 `[rows]`; None if the vocabulary is learnt,
+            so that texts are split differently.
+        notes: entries for the history: vocabulary sizes, and how well the embeddings were preserved.
     """
 
     model: BiLstm
@@ -45,13 +45,13 @@ class Start:
 
 
 def reduced_table(table: Tensor, width: int) -> Tensor:
-    """The best approximation of rank `width` of a table `[rows, columns]`, in its own coordinates: `[rows, width]`.
+    """The best rank-`width` approximation of a table `[rows, columns]`, in its own coordinates: `[rows, width]`.
 
-    The leading left singular vectors times their singular values (Eckart and Young 1936), so that distances between
-    rows are those of the approximation. Each column's sign is that of its largest entry in the directions, which is
-    made positive, or two libraries would give mirror images.
+    The result is the leading left singular vectors times their singular values (Eckart and Young 1936), so distances
+    between rows are those of the approximation. The sign of each column is fixed by making the largest entry of its
+    right singular vector positive; otherwise two libraries could return mirror images.
 
-    Raises `ValueError` where the table has fewer columns, or rows, than `width`.
+    Raises `ValueError` if the table has fewer rows or columns than `width`.
     """
     if width > min(table.shape):
         raise ValueError(f"a table {list(table.shape)} has no {width} directions")
@@ -76,18 +76,18 @@ def start_student(
     pieces: int = 18000,
     projection: int | None = None,
 ) -> Start:
-    """A student for the task of `artifact`, drawn with the present seed.
+    """Create a student for the task of `artifact`, using the current random state of torch.
 
-    Its embeddings start as the teacher's fine-tuned ones, reduced to `embedding` by SVD, or at random; of both the
-    standard deviation is `SPREAD`.
+    Its embeddings start as the teacher's fine-tuned ones reduced to `embedding` dimensions by SVD, or as random values.
+    Both are scaled to the standard deviation `SPREAD`.
 
     Args:
-        source: the model of `artifact`. texts: those that make the vocabulary, unless it is "all": by their pieces
-            where it is "seen", or as what `pieces` new ones are learnt from, "cased" or "uncased".
-        projection: its width, that of the states to follow; None: of those of `source`.
+        source: the model of `artifact`. texts: the texts that the vocabulary is made from, unless it is "all": for
+            "seen" it keeps their tokens; for "cased" or "uncased" it has `pieces` tokens learnt from them.
+        projection: width of the projection, equal to that of the states to follow; None: the width of `source`.
 
-    Raises `RecipeError` where the embeddings are wider than the table of its pieces, `GateError` for a tokenizer that
-    cannot be cut down.
+    Raises `RecipeError` if the embeddings are wider than the source's table has rows or columns, `GateError` if the
+    tokenizer cannot be cut down.
     """
     config, table = source.config, source.encoder.embeddings.word.weight.detach()
     padding, path = config.padding_id, artifact.file(TOKENIZER)
@@ -136,12 +136,12 @@ def start_student(
 
 
 def plain_tokenizer(path: Path) -> RustTokenizer:
-    """As in its file, but whole texts and nothing else."""
+    """The tokenizer from a file, without truncation and padding."""
     made = RustTokenizer.from_str(path.read_text(encoding="utf-8"))
     made.no_truncation()
     made.no_padding()
     return made
 
 
-# Of the embeddings at the start.
+# Standard deviation of the initial embeddings.
 SPREAD = 0.25

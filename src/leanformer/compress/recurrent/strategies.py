@@ -1,5 +1,5 @@
-"""What a recurrent student may be: the strategies of XtremeDistil (what it is fitted to, in which order, and which of
-its parts each fit trains), and the vocabularies of its own.
+"""Options of a recurrent student: the strategies of XtremeDistil (the losses, their order, and the parts that each fit
+trains), and the vocabularies.
 
 Names are the paper's (Mukherjee and Awadallah 2020, arXiv 2004.05686).
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from leanformer.shapes.recurrent import PARTS
 
-LEARNT = ("cased", "uncased")  # vocabularies of pieces that the student has of its own
+LEARNT = ("cased", "uncased")  # vocabularies learnt for the student
 _BELOW = ("projection", "lstm", "embedding")
 
 
@@ -19,9 +19,9 @@ class Stage:
     """One fit.
 
     Attributes:
-        name: what tells it from the others of its strategy.
-        losses: of `objectives.student.PARTS`.
-        trains: of `shapes.recurrent.PARTS`; the others are frozen.
+        name: unique within its strategy.
+        losses: some of `compress.recurrent.objective.PARTS`.
+        trains: some of `shapes.recurrent.PARTS`; the others are frozen.
     """
 
     name: str
@@ -30,27 +30,27 @@ class Stage:
 
     @property
     def by_loss(self) -> bool:
-        """Whether its best epoch is the one of least loss on dev against the teacher, rather than best dev figure.
+        """Whether the best epoch has the lowest dev loss against the teacher, rather than the best dev figure.
 
-        Where no label is learnt from, the figure says little: a head alone may give no entity at all.
+        Without a label loss the figure is uninformative: an untrained head may predict no entity at all.
         """
         return "labels" not in self.losses
 
     @property
     def labelled_only(self) -> bool:
-        """Whether texts without a label have nothing to say here."""
+        """Whether texts without a label are of no use in this fit."""
         return self.losses == ("labels",)
 
 
 def _unfrozen(name: str, losses: tuple[str, ...]) -> tuple[Stage, ...]:
-    """The head alone, then one more part at a time, from the top down (Howard and Ruder 2018)."""
+    """Train the head alone, then unfreeze one more part at a time, from the top down (Howard and Ruder 2018)."""
     return tuple(Stage(f"{name}, {PARTS[count - 1]}", losses, PARTS[:count]) for count in range(1, len(PARTS) + 1))
 
 
 _STATES = Stage("representation", ("representation",), _BELOW)
 _BOTH = ("labels", "logits")
 STRATEGIES: dict[str, tuple[Stage, ...]] = {
-    # Labels of one language; labels of all.
+    # Labels of one language; labels of all languages.
     "D0": (Stage("labels", ("labels",)),),
     "D0-S": (Stage("labels", ("labels",)),),
     # Labels and logits together; and the teacher's states.
@@ -66,5 +66,5 @@ STRATEGIES: dict[str, tuple[Stage, ...]] = {
 
 
 def needs(strategy: str, part: str) -> bool:
-    """Whether some fit of the strategy has this part in its loss."""
+    """Whether any fit of the strategy uses this loss."""
     return any(part in stage.losses for stage in STRATEGIES[strategy])

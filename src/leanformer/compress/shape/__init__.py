@@ -1,1 +1,1 @@
-"""Other parts in the place of those that a model has."""
+"""Replacement of parts of a model by other kinds."""

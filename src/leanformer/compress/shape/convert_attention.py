@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConvertAttention(Make):
-    """Convert the attention of the artifact's layers; nothing is trained."""
+    """Convert the attention of the artifact's layers to another kind; nothing is trained."""
 
     kind: str = "linear"  # the new kind: "linear", or "softmax" to convert back
     layers: tuple[int, ...] | None = None  # layers to convert, counted from 1; None: all
@@ -47,7 +47,7 @@ class ConvertAttention(Make):
     def without_graph(self, before: str | None) -> str | None:
         if KINDS[self.kind].has_graph:
             return None
-        # Of some layers it is not known whether a later step keeps them.
+        # If only some layers are converted, a later step may or may not keep them.
         return before if self.layers is not None else f"{self.kind} attention"
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
@@ -80,9 +80,9 @@ class ConvertAttention(Make):
 
 
 def convert(model: Classifier, layers: list[int], kind: str) -> Classifier:
-    """A copy, in the same mode and with the same weights, whose `layers` (from 0) have attention of `kind`.
+    """Return a copy with the same mode and weights, whose `layers` (from 0) use attention of `kind`.
 
-    Raises `RecipeError` for a model whose layers have what such attention cannot have.
+    Raises `RecipeError` if the model has layers that this kind of attention does not support.
     """
     from leanformer.models.classifier import Classifier
 
@@ -103,7 +103,7 @@ def convert(model: Classifier, layers: list[int], kind: str) -> Classifier:
 
 
 def figure(model: Classifier, artifact: Artifact, context: Context) -> float:
-    """The dev figure of a model with the artifact's tokenizer."""
+    """The dev figure of a model, using the artifact's tokenizer."""
     from leanformer.models.store import device_of
     from leanformer.models.writing import TOKENIZER
     from leanformer.tokenizer import Tokenizer

@@ -1,1 +1,1 @@
-"""Smaller vocabularies: pieces that are dropped, kept or learnt, and the embeddings that go with them."""
+"""Smaller vocabularies: tokens that are dropped, kept or learnt, and the matching embeddings."""

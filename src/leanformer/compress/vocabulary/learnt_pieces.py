@@ -1,4 +1,4 @@
-"""Word pieces of a task's own text, and what a table of embeddings knows of them."""
+"""WordPiece vocabularies learnt from a task's own text, and embeddings for them from an existing table."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ _CONTINUING = "##"
 
 
 def learn_pieces(texts: Sequence[str], count: int, *, cased: bool) -> RustTokenizer:
-    """At most `count` word pieces as BERT has them (Schuster and Nakajima 2012), learnt from `texts`; always alike.
+    """Learn at most `count` BERT-style word pieces (Schuster and Nakajima 2012) from `texts`; deterministic.
 
     Args:
-        count: special ones, of which padding is the first, and single characters included, of which the rarest are left
-            out where they would take more than half of it.
+        count: includes the special tokens, of which padding is the first, and single characters. If the characters
+            would
+            take more than half of it, the rarest are left out.
         cased: keep capitals and accents.
     """
     trained = _bert(models.WordPiece(unk_token="[UNK]"), cased)
-    # The library numbers characters inside words in the order of a hash table, and pieces that are as frequent as each
-    # other in the order of these numbers. Named beforehand, they are numbered by us.
+    # The library numbers characters inside words in hash table order, and breaks ties between equally frequent pieces
+    # by
+    # these numbers. Listing the characters beforehand fixes the numbers.
     known = [*SPECIAL, *_characters(trained, texts, (count - len(SPECIAL)) // 2)]
-    # What one word has once is no piece: a student learns nothing of it.
+    # A piece that occurs only once is not kept: a student learns nothing from it.
     trainer = trainers.WordPieceTrainer(
         vocab_size=count, min_frequency=2, special_tokens=known, limit_alphabet=0, show_progress=False
     )
@@ -45,9 +47,9 @@ def _bert(model: models.WordPiece, cased: bool) -> RustTokenizer:
 
 
 def _characters(tokenizer: RustTokenizer, texts: Sequence[str], most: int) -> list[str]:
-    """Single characters as pieces: as they begin a word and, unless they always stand alone, as they go on.
+    """Single characters as pieces: in word-initial form and, unless they always stand alone, in continuation form.
 
-    The most frequent ones come first, then those of ASCII that no text has; at most `most` pieces.
+    The most frequent come first, then the ASCII characters that no text contains; at most `most` pieces.
     """
     each = Counter[str]()
     for text in texts:
@@ -70,14 +72,14 @@ def _characters(tokenizer: RustTokenizer, texts: Sequence[str], most: int) -> li
 
 
 def carried_over(table: Tensor, old: RustTokenizer, new: RustTokenizer, *, padding_id: int) -> Tensor:
-    """A table `[pieces of new, width]` from one of another tokenizer, `[pieces of old, width]`.
+    """Build a table `[new pieces, width]` from another tokenizer's table `[old pieces, width]`.
 
-    Each new piece has the mean of the old pieces that it comes apart into (fast vocabulary transfer; Gee et al. 2022,
-    arXiv 2402.09977), where it begins a word or goes on with one; one that nothing is left of, and the unknown one, the
-    mean of all. The special ones are those of the same use.
+    Each new piece gets the mean of the old pieces that it splits into, as the beginning or the continuation of a word
+    (fast vocabulary transfer; Gee et al. 2022, arXiv 2402.09977). The unknown token, and a piece of which nothing is
+    left, get the mean of the whole table. Special tokens get the row of the old token with the same role.
 
     Args:
-        old: without truncation and padding. padding_id: of the old table.
+        old: without truncation and padding. padding_id: in the old table.
     """
     pieces = [str(new.id_to_token(number)) for number in range(new.get_vocab_size())]
     ends = old.encode("").ids
@@ -97,14 +99,14 @@ def carried_over(table: Tensor, old: RustTokenizer, new: RustTokenizer, *, paddi
 
 
 def _beginning(word: str, old: RustTokenizer) -> list[int]:
-    """The pieces of a word that others stand before, for many tokenizers write the space with it."""
+    """The pieces of a word that follows another word; many tokenizers write the space as part of the word."""
     before = "x "
     apart = old.encode(before + word, add_special_tokens=False)
     return [token_id for token_id, (_, end) in zip(apart.ids, apart.offsets, strict=True) if end > len(before)]
 
 
 def _going_on(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[int]:
-    """The pieces of a part of a word: where the tokenizer marks such ones, the longest from the left."""
+    """The pieces of a word continuation: longest match from the left if the tokenizer marks continuations."""
     text = old.normalizer.normalize_str(part).strip() if old.normalizer is not None else part
     ids, start = [], 0
     while start < len(text):
@@ -118,7 +120,7 @@ def _going_on(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[i
 
 
 def _unmarked(part: str, old: RustTokenizer, known: Mapping[str, int]) -> list[int]:
-    """The pieces of a part of a word where the beginnings of words are what is marked; no mark is left."""
+    """The pieces of a word continuation if the tokenizer marks word beginnings instead; the mark is removed."""
     ids = old.encode(part, add_special_tokens=False).ids
     first = str(old.id_to_token(ids[0])) if ids else ""
     if first in _SPACES:

@@ -1,4 +1,4 @@
-"""Which pieces a tokenizer makes of texts, and how two tokenizers differ on them."""
+"""Token counts of texts, and how two tokenizers differ on them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CHUNK_TEXTS = 4096
 
 @dataclass(frozen=True)
 class Difference:
-    """How a set of texts fares under another tokenizer; tokens are counted without special ones.
+    """How a set of texts changes under another tokenizer; token counts exclude special tokens.
 
     Attributes:
-        texts, texts_changed: all, and those whose pieces differ.
+        texts, texts_changed: number of texts, and of those whose tokens differ.
         tokens, tokens_after: number of tokens before and after.
         unknown, unknown_after: how many of them are the unknown token.
     """
@@ -36,7 +36,7 @@ class Difference:
 
 
 def whole(text: str) -> RustTokenizer:
-    """A tokenizer from the content of a `tokenizer.json`, without truncation and padding: nothing escapes the count."""
+    """A tokenizer from the content of a `tokenizer.json`, without truncation and padding, to count every token."""
     tokenizer = RustTokenizer.from_str(text)
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -53,7 +53,7 @@ def count_pieces(tokenizer: RustTokenizer, texts: Sequence[str], rows: int) -> n
 
 
 def attempted_pieces(tokenizer: RustTokenizer, vocabulary: Vocabulary, texts: Sequence[str]) -> set[int]:
-    """The ids that WordPiece tried in words that became unknown (see `Vocabulary.attempts`)."""
+    """The ids that WordPiece matched in words that became unknown (see `Vocabulary.attempts`)."""
     unknown, found = vocabulary.unknown_id, set[int]()
     if vocabulary.kind != "WordPiece" or unknown is None:
         return found
@@ -81,7 +81,7 @@ def compare(
     order: Sequence[int],
     unknown_id: int | None,
 ) -> Difference:
-    """Compare the pieces of `texts`; `order` has the old id of each new one, `unknown_id` is an old one."""
+    """Compare the tokens of `texts`; `order` gives the old id of each new id, and `unknown_id` is an old id."""
     old_of_new, changed = np.asarray(order), 0
     tokens, unknown = np.zeros(2, dtype=np.int64), np.zeros(2, dtype=np.int64)
     for olds, news in zip(_encoded(before, texts), _encoded(after, texts), strict=True):
@@ -95,7 +95,7 @@ def compare(
 
 
 def _encoded(tokenizer: RustTokenizer, texts: Sequence[str]) -> Iterator[list[np.ndarray]]:
-    """The ids of the texts, int64 `[tokens]` each, without special tokens, a chunk of texts at a time."""
+    """Yield the ids of the texts, int64 `[tokens]` each, without special tokens, one chunk of texts at a time."""
     for start in range(0, len(texts), _CHUNK_TEXTS):
         chunk = list(texts[start : start + _CHUNK_TEXTS])
         yield [

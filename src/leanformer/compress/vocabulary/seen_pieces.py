@@ -1,4 +1,4 @@
-"""A tokenizer with the pieces that some texts use, and few others."""
+"""A tokenizer reduced to the tokens that some texts use, plus a few others."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from leanformer.errors import GateError
 
 @dataclass(frozen=True)
 class SeenPieces:
-    """A tokenizer cut down.
+    """A reduced tokenizer.
 
     Attributes:
         written: its `tokenizer.json`.
-        order: the old id of each new one.
-        before, after: pieces of the old tokenizer and of the new one.
-        counted: how the texts that were counted fare.
+        order: the old id of each new id.
+        before, after: vocabulary sizes of the old and the new tokenizer.
+        counted: the comparison on the texts used for counting.
         old, new: both tokenizers.
-        unknown_id: the old id of the unknown piece, if there is one.
+        unknown_id: the old id of the unknown token, if there is one.
     """
 
     written: str
@@ -36,11 +36,11 @@ class SeenPieces:
     unknown_id: int | None
 
     def compared(self, texts: Sequence[str]) -> Difference:
-        """How other texts fare."""
+        """Compare both tokenizers on other texts."""
         return compare(self.old, self.new, texts, order=self.order, unknown_id=self.unknown_id)
 
     def renumbered(self, rows: int) -> np.ndarray:
-        """The new id of each old one, int32 `[rows]`; of a piece that is gone that of the unknown piece, or else 0."""
+        """The new id of each old id, int32 `[rows]`; for a dropped token the unknown token's id, or 0 without one."""
         ids = np.full(rows, 0 if self.unknown_id is None else self.order.index(self.unknown_id), dtype=np.int32)
         ids[np.asarray(self.order)] = np.arange(len(self.order), dtype=np.int32)
         return ids
@@ -55,24 +55,24 @@ def seen_pieces(
     keep: int | None = None,
     keep_characters: bool = True,
 ) -> SeenPieces:
-    """Cut a `tokenizer.json` down to the pieces that `texts` use.
+    """Reduce a `tokenizer.json` to the tokens that `texts` use.
 
-    A word that they do not have comes apart into smaller pieces that are left, with `keep_characters` into single
-    characters at worst, and without them it may become unknown.
+    A new word is split into smaller tokens that were kept: with `keep_characters` into single characters at worst;
+    without it, the word may become unknown.
 
     Args:
-        source: the content of the file. rows: of the word table.
-        min_count: drop pieces that occur fewer times. keep: at most so many of those seen, the most frequent.
+        source: the content of the file. rows: number of rows of the word table.
+        min_count: drop tokens with fewer occurrences. keep: keep at most this many of those seen, the most frequent.
 
-    Raises `GateError` for a tokenizer that cannot be cut, and, where no piece seen was to be dropped, when a text that
-    was counted comes apart differently all the same.
+    Raises `GateError` if the tokenizer cannot be reduced, has an id outside the word table, or, with all seen tokens
+    kept, still splits a counted text differently.
     """
     vocabulary, before = Vocabulary(json.loads(source)), whole(source)
     highest = max(*vocabulary.ids.values(), *vocabulary.added.values())
     if highest >= rows:
         raise GateError(f"compress.trim_vocabulary: the tokenizer has an id {highest}, the word table {rows} rows")
     counts = count_pieces(before, texts, rows)
-    # The most frequent first; of equally frequent ones the lower id.
+    # Most frequent first; ties go to the lower id.
     seen = [int(i) for i in (-counts).argsort(kind="stable") if counts[i] >= min_count][:keep]
     kept = vocabulary.indispensable() | attempted_pieces(before, vocabulary, texts) | vocabulary.with_parts(seen)
     if keep_characters:

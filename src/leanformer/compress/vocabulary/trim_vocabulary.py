@@ -31,7 +31,7 @@ from leanformer.step import Context, Make, record
 
 @dataclass(frozen=True)
 class TrimVocabulary(Make):
-    """Keep the pieces that occur in train, unlabelled and extra texts; dev only tells what that costs elsewhere."""
+    """Keep the tokens that occur in train, unlabelled and extra texts; dev is only used to measure the effect."""
 
     min_count: int = 1  # drop pieces with fewer occurrences; above 1, predictions for counted texts may change
     keep: int | None = None  # keep at most this many pieces, the most frequent; None keeps all that occur
@@ -72,7 +72,7 @@ class TrimVocabulary(Make):
                 f"{dev.texts_changed} of {dev.texts} dev texts come apart differently; "
                 f"{dev.unknown_after} of {dev.tokens_after} of their tokens are unknown, before {dev.unknown}"
             )
-        if model.config.padding_id not in order:  # a row that the tokenizer has no piece for
+        if model.config.padding_id not in order:  # a row without a token in the tokenizer
             order = [*order, model.config.padding_id]
         trimmed = keep_words(model, order)
         context.say(f"{len(order)} of {rows} rows of the word table kept, for {len(texts)} texts")
@@ -87,7 +87,7 @@ class TrimVocabulary(Make):
         )
 
     def _texts(self, data: Dataset) -> list[str]:
-        """The texts to count: never dev, or its figure would say nothing of new text; never test."""
+        """The texts to count: never dev, or its figure would not represent new text; never test."""
         texts = _all_texts(data, "train") + _all_texts(data, "unlabelled")
         if self.extra_texts is not None:
             extra = open_dataset(self.extra_texts)
@@ -101,6 +101,6 @@ class TrimVocabulary(Make):
 
 
 def _all_texts(data: Dataset, split: str) -> list[str]:
-    """The texts of a split, second parts of inputs included; none where there is no such split."""
+    """The texts of a split, including second parts of inputs; empty if there is no such split."""
     examples = getattr(data, split)
     return [] if examples is None else [*examples.texts, *parts_of(examples.pairs or ())]

@@ -1,14 +1,14 @@
-"""The `tokenizer.json` of the `tokenizers` library as plain data: which pieces it needs, and one with fewer of them.
+"""The `tokenizer.json` of the `tokenizers` library as plain data: the tokens it needs, and a copy with fewer tokens.
 
-Removing pieces that a text does not use leaves its segmentation alone, for a different reason in each model:
+Removing tokens that a text does not use leaves its segmentation unchanged, for a different reason in each model:
 
-- WordPiece takes the longest match from the left; a match that was the longest stays it. But a word that becomes
-  unknown was tried piece by piece first, and without those pieces another way through it might be found. They are
-  therefore kept too (`attempts`).
-- BPE merges the pair of lowest rank. The merges that a text uses are kept with all that they are made from
-  (`with_parts`), so the lowest rank among those left is the one it was before.
-- Unigram takes the path with the highest sum of scores; the path stays, and others only go. What an unknown character
-  costs depends on the lowest score of the vocabulary, so the piece that has it stays.
+- WordPiece takes the longest match from the left, and a longest match stays the longest. But in a word that becomes
+  unknown, tokens were matched first, and without them another segmentation might succeed. They are therefore kept too
+  (`attempts`).
+- BPE merges the pair of lowest rank. The merges that a text uses are kept together with all the tokens they are built
+  from (`with_parts`), so the lowest rank among the remaining merges is the same as before.
+- Unigram takes the path with the highest sum of scores. That path stays; only others are removed. The cost of an
+  unknown character depends on the lowest score in the vocabulary, so the token with this score is kept.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ _SPACE = "▁"  # how SentencePiece writes the space before a word
 
 
 class Vocabulary:
-    """The pieces of a `tokenizer.json`, given as parsed JSON.
+    """The vocabulary of a `tokenizer.json`, given as parsed JSON.
 
     Attributes:
         kind: one of `KINDS`.
-        ids: piece of the model -> id.
-        added: added token -> id; it may be a piece of the model as well.
+        ids: token of the model -> id.
+        added: added token -> id; it may be a token of the model as well.
 
-    Raises `GateError` for a tokenizer whose segmentation we could not vouch for.
+    Raises `GateError` for a tokenizer whose segmentation could not be guaranteed.
     """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec, self._model = spec, spec["model"]
-        # Files of early versions name no type; all of those with merges were BPE.
+        # Files of early versions have no type; all of those with merges were BPE.
         self.kind = self._model.get("type") or ("BPE" if "merges" in self._model else "an unnamed type")
         if self.kind not in KINDS:
             raise GateError(f"compress.trim_vocabulary: a tokenizer of type {self.kind} cannot be trimmed")
@@ -57,14 +57,14 @@ class Vocabulary:
 
     @property
     def unknown_id(self) -> int | None:
-        """The id of what cannot be written in pieces; None where everything can, or where it is dropped."""
+        """The id for text that has no other token; None if everything has tokens, or if such text is dropped."""
         if self.kind == "Unigram":
             return None if self._model.get("unk_id") is None else int(self._model["unk_id"])
         token = self._model.get("unk_token")
         return None if token is None else self.ids.get(token, self.added.get(token))
 
     def indispensable(self) -> set[int]:
-        """Ids that no trimming may touch: added and special tokens, and what the model cannot do without."""
+        """Ids that are never trimmed: added and special tokens, and those the model cannot work without."""
         found = {*self.added.values(), *_processor_ids(self.spec.get("post_processor"))}
         if self.unknown_id is not None:
             found.add(self.unknown_id)
@@ -76,11 +76,11 @@ class Vocabulary:
             scores = [score for _, score in self._model["vocab"]]
             found.add(scores.index(min(scores)))
         if self.kind == "BPE" and self.unknown_id is None:
-            found |= self.characters()  # a character without a piece would vanish without a trace
+            found |= self.characters()  # a character without a token would be dropped silently
         return found
 
     def characters(self) -> set[int]:
-        """Ids of the pieces that are one character, at the beginning of a word or inside it; of bytes in byte BPE."""
+        """Ids of single-character tokens, at the beginning of a word or inside it; in byte-level BPE, of bytes."""
         prefix = self._model.get("continuing_subword_prefix") or ""
         return {
             index
@@ -89,7 +89,7 @@ class Vocabulary:
         }
 
     def attempts(self, word: str) -> list[int]:
-        """WordPiece's attempt on a normalised word without spaces: the ids taken until nothing matched."""
+        """The ids that WordPiece matches in a normalised word without spaces, until nothing matches."""
         prefix, start = self._model["continuing_subword_prefix"], 0
         found: list[int] = []
         if len(word) > self._model["max_input_chars_per_word"]:
@@ -107,7 +107,7 @@ class Vocabulary:
         return found
 
     def with_parts(self, kept: Iterable[int]) -> set[int]:
-        """`kept` with everything that their pieces are merged from; the same set where the model does not merge."""
+        """`kept` plus all tokens that its tokens are merged from; unchanged if the model has no merges."""
         result = set(kept)
         if self.kind != "BPE":
             return result
@@ -119,10 +119,10 @@ class Vocabulary:
         return result
 
     def trimmed(self, kept: Iterable[int]) -> tuple[dict[str, Any], list[int]]:
-        """A `tokenizer.json` with these ids alone, renumbered from 0 in their order.
+        """A `tokenizer.json` with only these ids, renumbered from 0 in their order, and the old id of each new id.
 
-        Added tokens outside the model come last, because that is where the library puts them. Also returns the old
-        id of each new one. The caller has put `indispensable` into `kept`, and everything that `with_parts` adds.
+        Added tokens outside the model come last, because the library puts them there. `kept` must already contain
+        `indispensable` and everything that `with_parts` adds.
         """
         wanted, outside = set(kept), set(self.added.values()) - set(self.ids.values())
         order = [*sorted(wanted & set(self.ids.values())), *sorted(wanted & outside)]
@@ -151,16 +151,16 @@ class Vocabulary:
 
 
 def _merges(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The merges in order of rank; files hold them as pairs, older ones as two words with a space between."""
+    """The merges in order of rank; files store them as pairs, older files as two words separated by a space."""
     pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
     return [(left, right) for left, right in pairs]
 
 
 def _merged_from(piece: str, ranks: Mapping[tuple[str, str], int]) -> set[str]:
-    """Every symbol that occurs on the way from the characters of `piece` to it, itself included.
+    """Every symbol that occurs when `piece` is merged from its characters, including `piece` itself.
 
-    What happens inside a piece does not depend on the word around it: no merge crosses its borders, or it would not
-    have become a piece.
+    The merges inside a token do not depend on the surrounding word: no merge crosses its boundary, otherwise it would
+    not have become a token.
     """
     symbols = list(piece)
     found = set(symbols)
@@ -175,7 +175,7 @@ def _merged_from(piece: str, ranks: Mapping[tuple[str, str], int]) -> set[str]:
 
 
 def _processors(processor: Mapping[str, Any] | None) -> Iterator[Any]:
-    """The post-processor, or the parts of a sequence of them. Raises `GateError` for one that we do not know."""
+    """Yield the post-processor, or the parts of a sequence. Raises `GateError` for an unknown type."""
     if processor is None:
         return
     kind = processor["type"]
