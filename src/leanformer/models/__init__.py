@@ -1,1 +1,1 @@
-"""The Transformer encoder, its heads, and the checkpoints they come from (needs torch)."""
+"""The Transformer encoder, its heads, and the checkpoints they are read from (needs torch)."""

@@ -1,7 +1,7 @@
 """A recurrent classifier: embeddings, one bidirectional LSTM, a projection, logits; the student of XtremeDistil.
 
 Mukherjee and Awadallah 2020 (arXiv 2004.05686). The projection is as wide as the states of a Transformer teacher, so
-that it can be trained to give them; what comes out of it is the student's own state.
+that it can be trained to match them; its output is the student's own state.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from leanformer.shapes.recurrent import PARTS, BiLstmConfig
 
 @dataclass(frozen=True)
 class BiLstmOutput:
-    """Logits `[B, labels]` or of every token `[B, S, labels]`, and the states that they are read from, likewise."""
+    """Logits `[B, labels]` or, per token, `[B, S, labels]`, and the states that they are computed from, likewise."""
 
     logits: Tensor
     states: Tensor
 
 
 class BiLstm(nn.Module):
-    """A text or token classifier. Weights are drawn as PyTorch draws them, but for the embeddings: deviation 0.05."""
+    """A text or token classifier with PyTorch's initialisation, except embeddings: standard deviation 0.05."""
 
     def __init__(self, config: BiLstmConfig) -> None:
         super().__init__()
@@ -38,16 +38,16 @@ class BiLstm(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
-        """Logits `[B, labels]`, or `[B, S, labels]`, of ids `[B, S]` with mask `[B, S]`; token types are not read."""
+        """Logits `[B, labels]` or `[B, S, labels]` for ids `[B, S]` and mask `[B, S]`; token types are ignored."""
         return self.head(self.dropout(self.states(ids, mask)))
 
     def outputs(self, ids: Tensor, mask: Tensor) -> BiLstmOutput:
-        """Logits and the states behind them."""
+        """Logits and the states they are computed from."""
         states = self.states(ids, mask)
         return BiLstmOutput(self.head(self.dropout(states)), states)
 
     def states(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """GELU(W h + b): `[B, S, projection]`, or `[B, projection]` where ends are pooled."""
+        """GELU(W h + b): `[B, S, projection]`, or `[B, projection]` with pooling of both ends."""
         lengths = mask.sum(dim=1)
         read = both_ways(self.lstm, self.dropout(self.embedding(ids)), lengths)
         if self.config.pooling == "ends":
@@ -61,11 +61,12 @@ class BiLstm(nn.Module):
 
 
 def both_ways(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
-    """What a bidirectional LSTM of one layer gives rows `[B, S, E]` of so many real tokens, padded: `[B, S, 2 H]`.
+    """Outputs `[B, S, 2 H]` of a one-layer bidirectional LSTM for padded rows `[B, S, E]` with `lengths` real tokens.
 
-    Each direction is a pass of its own over rows whose padding comes last, so that it meets the padding when all that
-    counts is done: for the way back a row is turned round within its length. PyTorch's packed sequences give the same
-    and take its slower path on a CPU. What padding gets means nothing.
+    Each direction is a separate pass over rows with the padding at the end, so it reaches the padding only after all
+    real
+    tokens. For the backward direction each row is reversed within its length. PyTorch's packed sequences give the same
+    result but take its slower path on a CPU. Outputs at padding are meaningless.
     """
     places = torch.arange(x.shape[1], device=x.device)[None, :]
     turned = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)
@@ -75,12 +76,12 @@ def both_ways(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _taken(x: Tensor, places: Tensor) -> Tensor:
-    """The tokens of each row at `places` `[B, S]`."""
+    """The tokens of each row at positions `places` `[B, S]`."""
     return x.gather(1, places[:, :, None].expand(-1, -1, x.shape[2]))
 
 
 def _one_way(lstm: nn.LSTM, x: Tensor, end: str) -> Tensor:
-    """One direction over rows, from their first token on, with the weights whose names end so."""
+    """One direction over rows, from their first token, with the weights whose names have this suffix."""
     start = x.new_zeros(1, x.shape[0], lstm.hidden_size)
     weights = [getattr(lstm, f"{name}_l0{end}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     result: Tensor = torch.lstm(x, (start, start), weights, True, 1, 0.0, lstm.training, False, True)[0]

@@ -29,8 +29,8 @@ def write_bilstm(
 ) -> Artifact:
     """Write `model` as an artifact of format "bilstm" into the new folder `folder`.
 
-    `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task has another number of outputs, or
-    another form of answer than the model gives.
+    `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task has a different number of outputs, or
+    another answer form than the model.
     """
     if task.outputs != model.config.labels or not _fits(model.config, task):
         raise ValueError(
@@ -59,6 +59,6 @@ def read_bilstm(artifact: Artifact) -> BiLstm:
 
 
 def _fits(config: BiLstmConfig, task: Task) -> bool:
-    """Whether a recurrent classifier of that shape gives answers of the task's form."""
+    """Whether a recurrent classifier of this shape supports the task's answer form."""
     form = form_of(task)
     return form.taught and form.per_word == (config.pooling == "none")

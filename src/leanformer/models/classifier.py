@@ -1,4 +1,4 @@
-"""An encoder with a classification head, for texts or for their tokens."""
+"""An encoder with a classification head, for texts or for tokens."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from leanformer.shapes.encoder import EncoderConfig
 
 @dataclass(frozen=True)
 class ClassifierOutput:
-    """Logits `[B, labels]`, or of a head that does not pool `[B, S, labels]`, and what the encoder computed."""
+    """Logits `[B, labels]`, or `[B, S, labels]` for a head without pooling, and the encoder's outputs."""
 
     logits: Tensor
     encoded: EncoderOutput
 
 
 class Classifier(nn.Module):
-    """A sequence or token classifier, weights drawn as BERT draws them: normal, deviation 0.02; biases zero."""
+    """A sequence or token classifier, initialised like BERT: normal, standard deviation 0.02; biases zero."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -38,15 +38,15 @@ class Classifier(nn.Module):
                     nn.init.zeros_(module.weight[module.padding_idx].detach())
 
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
-        """Logits `[B, labels]`, or `[B, S, labels]`, of ids `[B, S]` with mask `[B, S]`."""
+        """Logits `[B, labels]` or `[B, S, labels]` for ids `[B, S]` and mask `[B, S]`."""
         return self.outputs(ids, mask, token_types).logits
 
     def outputs(
         self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None, *, with_attentions: bool = False
     ) -> ClassifierOutput:
-        """Logits with hidden states and, if asked for, attention probabilities.
+        """Logits with hidden states and, on request, attention probabilities.
 
-        A model with one token type alone makes no difference between them, whatever the tokenizer says.
+        A model with only one token type ignores the token types that the tokenizer gives.
         """
         token_types = token_types if self.config.token_types > 1 else None
         encoded = self.encoder(ids, mask, token_types, with_attentions=with_attentions)
@@ -54,7 +54,7 @@ class Classifier(nn.Module):
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Number of parameters: all of them, and those outside embedding tables."""
+    """Number of parameters: in total, and without embedding tables."""
     tables = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
     return {
         "parameters": sum(p.numel() for p in model.parameters()),

@@ -1,8 +1,8 @@
-"""Dropout whose random bits are drawn four elements at a time.
+"""Dropout that draws the random bits of four elements at once.
 
-On a CPU, PyTorch draws one Mersenne Twister number per element for dropout, a noticeable part of a training step
-(benchmarks/runtime/kernels.py measures it). Here one 64-bit draw decides four elements, 16 bits each; the probability
-is met to 1 / 65,536.
+On a CPU, PyTorch's dropout draws one Mersenne Twister number per element, a noticeable part of a training step
+(benchmarks/runtime/kernels.py measures it). Here one 64-bit draw decides four elements, with 16 bits each; the
+probability is accurate to 1 / 65,536.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 def dropout(x: Tensor, probability: float) -> Tensor:
-    """Zero each element of `x` with `probability` and scale the rest so that the mean is kept."""
+    """Zero each element of `x` with `probability` and scale the others to preserve the mean."""
     if probability == 0.0:
         return x
     if x.device.type != "cpu":
@@ -25,7 +25,7 @@ def dropout(x: Tensor, probability: float) -> Tensor:
 
 
 class Dropout(nn.Module):
-    """`dropout` in training, nothing in evaluation."""
+    """`dropout` in training, identity in evaluation."""
 
     def __init__(self, probability: float) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""One Transformer encoder, composed from parts, every layer with its own number of heads and its own width.
+"""One Transformer encoder composed of parts; every layer has its own number of heads and its own width.
 
-What differs between families is an option of the configuration: kinds of positions, where the norms stand, gates,
-biases, windows. Attention and feed-forward blocks are parts of their own, in folders beside this file. Shapes: B rows,
-S tokens (padded), H hidden. The post-norm arrangement after Devlin et al. 2019.
+Differences between families are options of the configuration: kinds of positions, placement of norms, gates, biases,
+windows. Attention and feed-forward blocks are separate parts, in folders next to this file. Shapes: B rows, S tokens
+(padded), H hidden. The post-norm arrangement follows Devlin et al. 2019.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 @dataclass(frozen=True)
 class EncoderOutput:
-    """What an encoder computed.
+    """The outputs of an encoder.
 
     Attributes:
         hidden_states: embedding output, then each layer's output: layers + 1 tensors `[B, S, H]`. In a pre-norm
-            encoder the last one has gone through the final norm.
-        attentions: each layer's attention probabilities `[B, heads, S, S]`; empty unless asked for.
+            encoder the last one has passed the final norm.
+        attentions: each layer's attention probabilities `[B, heads, S, S]`; empty unless requested.
     """
 
     hidden_states: tuple[Tensor, ...]
@@ -37,12 +37,12 @@ class EncoderOutput:
 
 
 def norm(config: EncoderConfig, width: int) -> nn.LayerNorm:
-    """A LayerNorm as the configuration has them."""
+    """A LayerNorm with the configuration's settings."""
     return nn.LayerNorm(width, eps=config.norm_epsilon, bias=config.norm_bias)
 
 
 class Embeddings(nn.Module):
-    """Word, absolute position and token-type tables, summed, normalised, dropped out, and projected if narrower.
+    """Sum of word, absolute position and token-type embeddings, then norm, dropout, and a projection if narrower.
 
     A family without one of the tables has None in its place.
     """
@@ -61,7 +61,7 @@ class Embeddings(nn.Module):
     def forward(self, ids: Tensor, token_types: Tensor | None = None) -> Tensor:
         summed = self.word(ids)
         if self.position is not None:
-            # Rows are padded on the right, so that a real token's position is its index.
+            # Rows are padded on the right, so a real token's position is its index.
             summed = summed + self.position.weight[self.offset : self.offset + ids.shape[1]]
         if self.token_type is not None:
             one_type = token_types is None or self.token_type.num_embeddings == 1
@@ -71,7 +71,7 @@ class Embeddings(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and feed-forward with residual sums; LayerNorms after the sums (post-norm) or before the blocks."""
+    """Attention and feed-forward block with residual sums; LayerNorms after the sums (post-norm) or before blocks."""
 
     def __init__(self, config: EncoderConfig, shape: LayerShape) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Embeddings, a stack of layers and, if they norm first, a final norm."""
+    """Embeddings, a stack of layers and, in a pre-norm encoder, a final norm."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -110,8 +110,8 @@ class Encoder(nn.Module):
 
         Args:
             ids: token ids `[B, S]`, S at most the number of positions.
-            mask: `[B, S]`, true (or 1) where a token is real; rows are padded on the right.
-            token_types: `[B, S]`; None means all zero. A family with fewer than two types takes no notice of them.
+            mask: `[B, S]`, true (or 1) for real tokens; rows are padded on the right.
+            token_types: `[B, S]`; None means all zero. A family with fewer than two types ignores them.
             with_attentions: also return the attention probabilities (slower).
         """
         x = self.embeddings(ids, token_types)

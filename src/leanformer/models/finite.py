@@ -1,4 +1,4 @@
-"""Weights and answers that are no numbers: what diverged in training, or overflowed, is refused where it is met."""
+"""Checks for non-finite weights and outputs, as left by diverged training or an overflow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REMEDY = (
 def check_finite(
     tensors: Mapping[str, torch.Tensor], source: object, error: type[LeanformerError], remedy: str = _REMEDY
 ) -> None:
-    """Raise `error` with the name of the first of `tensors` that is not finite in fp32, and what stands in it."""
+    """Raise `error` with the name of the first of `tensors` that is not finite in fp32, and the value found."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             continue
@@ -34,7 +34,7 @@ def check_finite(
 
 
 def check_answers(values: np.ndarray, source: object) -> None:
-    """Raise `ArtifactError` where the logits that the model `source` gave are not finite."""
+    """Raise `ArtifactError` if the logits of the model `source` are not finite."""
     if not np.isfinite(values).all():
         rows = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
         raise ArtifactError(

@@ -1,4 +1,4 @@
-"""Heads: what stands behind an encoder, and which of them gives answers of which form."""
+"""Heads on top of an encoder, and the head for each answer form."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from leanformer.shapes.head import HeadShape
 
 
 class PooledHead(nn.Module):
-    """One vector per text through a dense layer ("pooler") and an activation to the logits.
+    """One vector per text, mapped by a dense layer ("pooler") and an activation to the logits.
 
-    BERT's head is the first token, dense, tanh, dropout, logits; the others vary it (`HeadShape`).
+    BERT's head is: first token, dense, tanh, dropout, logits. Other families vary it (`HeadShape`).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -39,7 +39,7 @@ class PooledHead(nn.Module):
 
 
 class TokenHead(nn.Module):
-    """Every token's own logits: dropout and a linear map, as the families' stock token classifiers have it."""
+    """Logits for every token: dropout and a linear map, as in the families' stock token classifiers."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -47,12 +47,12 @@ class TokenHead(nn.Module):
         self.classifier = nn.Linear(config.hidden, config.labels)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """`[B, S, H]` to `[B, S, labels]`; what padding gets means nothing."""
+        """`[B, S, H]` to `[B, S, labels]`; outputs at padding are meaningless."""
         return self.classifier(self.dropout(hidden))
 
 
 class VectorHead(nn.Module):
-    """One vector per text, and nothing behind it: a sentence encoder (Reimers and Gurevych 2019)."""
+    """One vector per text without further layers: a sentence encoder (Reimers and Gurevych 2019)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -64,30 +64,30 @@ class VectorHead(nn.Module):
 
 
 def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
-    """The same encoder with vectors for answers; `pooling` is "first" or "mean"."""
+    """The same encoder with a head that returns vectors; `pooling` is "first" or "mean"."""
     return replace(config, labels=config.hidden, head=HeadShape(pooling=pooling, activation="none"))
 
 
 def token_head(config: EncoderConfig) -> EncoderConfig:
-    """The same encoder with a head for tokens."""
+    """The same encoder with a token head."""
     return replace(config, head=HeadShape(pooling="none", dropout=config.head.dropout))
 
 
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The mean `[B, H]` of the real tokens of `[B, S, H]`."""
+    """The mean `[B, H]` over the real tokens of `[B, S, H]`."""
     real = mask.to(hidden.dtype)
     return (hidden * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True)
 
 
 def make_head(config: EncoderConfig) -> PooledHead | TokenHead | VectorHead:
-    """The head that the configuration describes, its weights drawn at random."""
+    """The head described by the configuration, randomly initialised."""
     if config.head.gives_vectors:
         return VectorHead(config)
     return TokenHead(config) if config.head.pooling == "none" else PooledHead(config)
 
 
 def pooled_head(config: EncoderConfig) -> EncoderConfig:
-    """The same encoder with BERT's head for texts."""
+    """The same encoder with BERT's sequence classification head."""
     return replace(config, head=HeadShape(dropout=config.head.dropout))
 
 
@@ -97,7 +97,7 @@ def _is_pooled(head: HeadShape) -> bool:
 
 @dataclass(frozen=True)
 class HeadOf:
-    """The head of a form of answer: whether a shape `fits`, and a configuration with a `fresh` one."""
+    """The head of an answer form: whether a head shape `fits`, and a function that adds a `fresh` one."""
 
     fits: Callable[[HeadShape], bool]
     fresh: Callable[[EncoderConfig], EncoderConfig]

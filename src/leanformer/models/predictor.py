@@ -1,4 +1,4 @@
-"""The PyTorch predictor: our classifiers, and any `transformers` sequence classifier kept as it came."""
+"""The PyTorch predictor: our classifiers, and any `transformers` sequence classifier in its original form."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class TorchPredictor:
     Args:
         artifact: of format "encoder", "bilstm" or "transformers".
         pad_to: pad every batch to at least this many tokens; None pads each batch to its longest row.
-        batch_tokens: most tokens, padding included, in one batch; rows are batched by length. None runs one row
-            at a time, as the obvious first program does.
+        batch_tokens: maximum number of tokens per batch, including padding; rows are batched by length. None runs one
+            row at a time, like the simplest program.
         device: "cpu", "cuda" or "auto".
 
     Attributes:
-        positions: the longest input in tokens that the model has positions for.
+        positions: the maximum input length in tokens, given by the model's positions.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class TorchPredictor:
         tell_of_forks(self)
 
     def begin_in_child(self) -> None:
-        """See `forking`: OpenMP would wait for threads that are not here, for ever; alone it needs none."""
+        """See `forking`: OpenMP would wait forever for threads that do not exist here; with one thread it does not."""
         torch.set_num_threads(1)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled and copied as its folder and what it was made with, and opened again from these."""
+        """Pickle and copy as the folder and the arguments; unpickling opens the artifact again."""
         given = {"pad_to": self.pad_to, "batch_tokens": self.batch_tokens, "device": str(self.device)}
         return _opened_again, (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, given)
 
@@ -87,7 +87,7 @@ class TorchPredictor:
         return self.artifact.task
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
-        """The answer for each text, or each pair of texts, in order. Raises what `predictor.answers` does."""
+        """The answer for each text or pair of texts, in order. Raises the errors of `predictor.answers`."""
         return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
@@ -107,10 +107,11 @@ class TorchPredictor:
         return self._sentences.windows(sentences)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; of a model that tags words `[all tokens, outputs]`.
+        """Logits `[rows, outputs]`, float32; for a tagger `[all tokens, outputs]`.
 
-        Raises `DataError` for a row that the model cannot read (`batching.check_rows`), `ArtifactError` where it cannot
-        be run, and where the logits are not finite.
+        Raises `DataError` for a row that is not valid input (`batching.check_rows`), `ArtifactError` if the model
+        cannot be
+        run or its logits are not finite.
         """
         check_rows(rows, vocabulary=self._vocabulary, positions=self.positions)
         try:
@@ -132,17 +133,17 @@ class TorchPredictor:
 
 
 def _opened_again(kind: type[TorchPredictor], path: str, content: str, given: dict[str, Any]) -> TorchPredictor:
-    """What `TorchPredictor.__reduce__` stands for, in whatever process."""
+    """Unpickle a predictor, in any process (`TorchPredictor.__reduce__`)."""
     return kind(open_same(path, content), **given)
 
 
 class _Foreign(nn.Module):
-    """A `transformers` model behind the signature of our classifiers."""
+    """A `transformers` model with the signature of our classifiers."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        # Families without token types have one of them at most, or a model that does not take them at all.
+        # Families without token types have at most one, or a model that does not accept them at all.
         self.takes_types = (
             getattr(model.config, "type_vocab_size", 0) > 1 and "token_type_ids" in signature(model.forward).parameters
         )
@@ -154,19 +155,19 @@ class _Foreign(nn.Module):
 
 
 def read_encoder(artifact: Artifact) -> tuple[nn.Module, int, int]:
-    """The model of an encoder artifact, its padding id and the longest input that it has positions for."""
+    """The model of an encoder artifact, its padding id, and the maximum input length that its positions allow."""
     model = read_model(artifact)
     return model, model.config.padding_id, model.config.positions
 
 
 def read_recurrent(artifact: Artifact) -> tuple[nn.Module, int, int]:
-    """The same of a recurrent classifier, which reads any length."""
+    """The same for a recurrent classifier, which accepts any length."""
     model = read_bilstm(artifact)
     return model, model.config.padding_id, artifact.max_tokens
 
 
 def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
-    """The same of a checkpoint kept as it came, read by `transformers`."""
+    """The same for a checkpoint in its original form, read by `transformers`."""
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     stock = AutoModelForTokenClassification if form_of(artifact.task).per_word else AutoModelForSequenceClassification
@@ -178,7 +179,7 @@ def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
         )  # fmt: skip
         positions = int(getattr(foreign.config, "max_position_embeddings", artifact.max_tokens))
         padding_id = int(foreign.config.pad_token_id or 0)
-    except Exception as error:  # transformers raises what it meets: no JSON, no weights, sizes that differ
+    except Exception as error:  # transformers raises many kinds: invalid JSON, no weights, sizes that differ
         raise ArtifactError(f"{artifact.path}: transformers cannot read it ({error}){AGAIN}") from error
     if missing := sorted(loading["missing_keys"]):
         raise ArtifactError(
@@ -190,7 +191,7 @@ def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
 
 
 def _check_foreign_files(artifact: Artifact) -> None:
-    """Raise `ArtifactError` for files by which transformers would read others, outside the artifact."""
+    """Raise `ArtifactError` for files that would make transformers read others outside the artifact."""
     if "adapter_config.json" in artifact.files:
         raise ArtifactError(f"{artifact.path}: an adapter, whose model is elsewhere{AGAIN}")
     for name in artifact.files:
@@ -206,7 +207,7 @@ def _check_foreign_files(artifact: Artifact) -> None:
 
 
 def _vocabulary(model: nn.Module) -> int | None:
-    """Rows of the model's word table."""
+    """Number of rows of the model's word table."""
     if isinstance(model, Classifier | BiLstm):
         return model.config.vocabulary
     table = model.model.get_input_embeddings() if isinstance(model, _Foreign) else None

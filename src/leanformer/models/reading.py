@@ -1,4 +1,4 @@
-"""Configuration and weights of our own models, from an artifact that may come from anywhere."""
+"""Configuration and weights of our own models, read from an untrusted artifact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def read_config(artifact: Artifact, name: str, schema: Check, make: Callable[[Mapping[str, Any]], Config]) -> Config:
-    """The configuration in that file. Raises `ArtifactError` for one that could not be meant."""
+    """The configuration in the file `name`. Raises `ArtifactError` if it is invalid."""
     path = artifact.file(name)
     try:
         value = read_json(path, most_bytes=64 << 20)
@@ -42,9 +42,9 @@ def check_agreement(
     vocabulary: int,
     positions: int | None = None,
 ) -> None:
-    """Raise `ArtifactError` where a configuration does not go together with the manifest, or with itself.
+    """Raise `ArtifactError` if a configuration contradicts the manifest, or itself.
 
-    `fits`: whether its head gives answers of the manifest's form.
+    `fits`: whether its head supports the manifest's answer form.
     """
     task = artifact.task
     problem = None
@@ -61,10 +61,10 @@ def check_agreement(
 
 
 def read_weights(artifact: Artifact, make: Callable[[], Module]) -> Module:
-    """The module that `make` makes, with the artifact's weights.
+    """The module that `make` creates, with the artifact's weights.
 
-    Names and shapes are compared before anything is made, so that a configuration cannot ask for more memory than the
-    file of weights has. Raises `ArtifactError` where they differ, and for weights that are not finite.
+    Names and shapes are compared before anything is allocated, so a configuration cannot request more memory than the
+    weights file has. Raises `ArtifactError` if they differ, and for weights that are not finite.
     """
     path = artifact.file(WEIGHTS)
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""Rows of token ids to logits with a PyTorch model."""
+"""Computes logits for rows of token ids with a PyTorch model."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def score_rows(
 ) -> np.ndarray:
     """Logits `[rows, outputs]`, float32, of a model that takes padded ids, mask and token types; batched by length.
 
-    A model that gives every token its own gives `[all tokens, outputs]`, those of each row in turn.
+    For a model with logits per token, they are `[all tokens, outputs]`, row after row.
 
     Args:
-        batch_tokens: most tokens per batch, padding included; None runs one row at a time.
-        pad_to: pad every batch to at least this width; None pads to the longest row in it.
+        batch_tokens: maximum number of tokens per batch, including padding; None runs one row at a time.
+        pad_to: pad every batch to at least this width; None pads to its longest row.
     """
     if not rows:
         return np.zeros((0, 0), dtype=np.float32)
     results: list[tuple[list[int], np.ndarray]] = []
-    # With a fixed width it is that width, not the rows' own lengths, that fills up the budget.
+    # With a fixed width, the budget is used up by this width rather than by the lengths of the rows.
     widths = rows if pad_to is None else [np.empty(max(pad_to, len(row))) for row in rows]
     with torch.inference_mode():
         for batch in batches_by_length(widths, batch_tokens):
             width = max(len(widths[i]) for i in batch)
             block = pad_block([rows[i] for i in batch], padding_id=padding_id, length=width)
             ids, mask, types = to_tensors(block, device)
-            # A model of single texts need not know of token types.
+            # A model for single texts need not accept token types.
             scores = model(ids, mask) if types is None else model(ids, mask, types)
             results.append((batch, scores.float().cpu().numpy()))
     outputs = results[0][1].shape[-1]

@@ -1,4 +1,4 @@
-"""Classifiers as artifacts: writing ours, reading either kind, and taking in foreign checkpoints."""
+"""Classifiers as artifacts: writing ours, reading both formats, and importing checkpoints."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from leanformer.tokenizer import Tokenizer, truncation_side
 from leanformer.tokenizer_file.read import read_tokenizer
 
 CONFIG = "encoder.json"
-# Files of a Hugging Face folder that an artifact of format "transformers" takes along. No code, no pickles.
+# Files of a Hugging Face folder that are copied into an artifact of format "transformers". No code, no pickles.
 _TAKEN = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
@@ -61,7 +61,7 @@ def write_classifier(
 ) -> Artifact:
     """Write `model` as an artifact of format "encoder" into the new folder `folder`.
 
-    `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task has another number of labels.
+    `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task's number of outputs differs.
     """
     if task.outputs != model.config.labels:
         raise ValueError(f"a task with {task.outputs} outputs ({task.kind}) for {model.config.labels} logits")
@@ -87,9 +87,9 @@ def read_model(artifact: Artifact) -> Classifier:
 
 
 def find_checkpoint(name: str) -> Path:
-    """A local folder for `name`: itself if it is one, else the hub repository of that name, fetched.
+    """A local folder for `name`: the folder itself, or the hub repository of that name, downloaded.
 
-    Raises `CheckpointError` when it is neither, and for a file.
+    Raises `CheckpointError` if it is neither, or a file; `MissingExtraError` if the hub library is not installed.
     """
     if Path(name).is_dir():
         return Path(name)
@@ -102,7 +102,7 @@ def find_checkpoint(name: str) -> Path:
         raise MissingExtraError("fetching a model from the hub", "train") from error
     try:
         return Path(snapshot_download(name, allow_patterns=list(_TAKEN)))
-    except Exception as error:  # offline, unknown, gated: the hub library has many kinds, one remedy
+    except Exception as error:  # offline, unknown, gated: the hub library raises many types, with one remedy
         raise CheckpointError(
             f"{name}: neither a folder nor a hub model that can be reached ({type(error).__name__})\n"
             "  remedy: check the name, or fetch it elsewhere and give the folder"
@@ -110,15 +110,15 @@ def find_checkpoint(name: str) -> Path:
 
 
 def own_labels(source: Path, *, pairs: bool = False) -> tuple[tuple[str, ...], str]:
-    """The names that a checkpoint folder has for its logits, and its kind of task.
+    """The label names of a checkpoint folder's logits, and its kind of task.
 
-    Raises `CheckpointError` when it is not a fine-tuned classifier.
+    Raises `CheckpointError` if it is not a fine-tuned classifier.
     """
     return _understood(source, pairs)[1:]
 
 
 def _understood(source: Path, pairs: bool) -> tuple[dict[str, Any], tuple[str, ...], str]:
-    """The `config.json` of a fine-tuned classifier, and what `own_labels` gives."""
+    """The `config.json` of a fine-tuned classifier, and the results of `own_labels`."""
     check_folder(source, classifier=True)
     given = read_config_file(source)
     check_config(source, given, classifier=True)
@@ -132,7 +132,7 @@ def _understood(source: Path, pairs: bool) -> tuple[dict[str, Any], tuple[str, .
 
 
 def max_tokens_of(config: dict[str, Any], limit: int, said: int | None = None) -> int:
-    """The longest input to allow: `limit`, or fewer if the model has fewer positions, or its tokenizer `said` so."""
+    """The maximum input length: `limit`, or less if the model has fewer positions or its tokenizer `said` so."""
     return min(limit, usable_positions(config, limit), limit if said is None else said)
 
 
@@ -146,20 +146,22 @@ def import_checkpoint(
     texts: Sequence[Text] = (),
     named: Task | None = None,
 ) -> Artifact:
-    """Take a fine-tuned sequence classifier in as an artifact in the new folder `folder`.
+    """Import a fine-tuned sequence or token classifier as an artifact in the new folder `folder`.
 
-    `name` is one of our artifacts (returned as it is), a Hugging Face folder, or a hub name. A mapped family
-    becomes format "encoder"; any other is copied as format "transformers", good as a teacher.
+    `name` is one of our artifacts (returned unchanged), a Hugging Face folder, or a hub name. A mapped family
+    becomes format "encoder"; any other is copied as format "transformers" and can serve as a teacher.
 
     Args:
-        labels: the data's label names. A checkpoint that has only placeholders (LABEL_0, ...) takes them: by number
-            where all are integers, else in this order, which is to be that of the logits. Which went with which is
-            kept in the history, as the option `labels_matched` of the import.
-        pairs: whether it was fine-tuned on pairs of texts, which a checkpoint does not tell.
-        texts: such as it is for; that their tokens and answers are those of `transformers` is tried on them.
-        named: its task with names that were found otherwise, which are taken as they are.
+        labels: the data's label names. They replace the names of a checkpoint that has only placeholders (LABEL_0,
+            ...):
+            by number if all are integers, otherwise in this order, which must be that of the logits. The history
+            records
+            the assignment, as the option `labels_matched` of the import.
+        pairs: whether it was fine-tuned on pairs of texts, which a checkpoint does not record.
+        texts: typical inputs; their tokens and logits are compared with those of `transformers`.
+        named: its task, if its label names were already determined; it is used unchanged.
 
-    Raises `CheckpointError` when it is not a fine-tuned classifier, or when its labels are not the data's.
+    Raises `CheckpointError` if it is not a fine-tuned classifier, or if its labels are not the data's.
     """
     if is_artifact(name):
         return open_artifact(name)
@@ -196,7 +198,7 @@ def import_checkpoint(
 def _compare(
     model: Classifier, tokenizer: Path, texts: Sequence[Text], task: Task, max_tokens: int, source: Path
 ) -> None:
-    """Compare answers with those of the checkpoint's own library, where that reads the folder whole."""
+    """Compare logits with those of the checkpoint's own library, if that can read the complete folder."""
     theirs = stock_tokenizer(source)
     stock = None if theirs is None else stock_model(source, tags=form_of(task).per_word)
     if stock is None:
@@ -212,10 +214,10 @@ def _compare(
 
 
 def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str], int]:
-    """A `Classifier` to be fine-tuned for `task`, from an encoder checkpoint or one of our encoder artifacts.
+    """A `Classifier` to fine-tune for `task`, from an encoder checkpoint or one of our encoder artifacts.
 
-    Returns the model, its tokenizer file, the names of parts that start at random, and its number of positions.
-    The caller seeds torch first, for those parts.
+    Returns the model, its tokenizer file, the names of the randomly initialised parts, and its number of positions.
+    The caller must seed torch beforehand, for those parts.
     """
     if is_artifact(name):
         artifact = open_artifact(name)
@@ -236,9 +238,9 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
 
 
 def device_of(name: str) -> torch.device:
-    """The device for "auto" (CUDA when there is one), "cpu", "cuda" or, of several, "cuda:NUMBER".
+    """The device for "auto" (CUDA if available), "cpu", "cuda" or, with several GPUs, "cuda:NUMBER".
 
-    Raises `LeanformerError` for any other name, and for a GPU that is not there.
+    Raises `LeanformerError` for any other name, and for a GPU that does not exist.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -257,7 +259,7 @@ def device_of(name: str) -> torch.device:
 
 
 def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
-    """Write the `tokenizer_config.json` by which stock transformers reads the `tokenizer.json` beside it."""
+    """Write the `tokenizer_config.json` that stock transformers needs for the `tokenizer.json` in the same folder."""
     tokenizer = read_tokenizer(artifact.file(TOKENIZER)).library
     encoder = read_config(artifact, CONFIG, ENCODER, EncoderConfig.from_json)
     config: dict[str, Any] = {
@@ -267,7 +269,7 @@ def write_tokenizer_config(artifact: Artifact, folder: Path) -> None:
     }
     if truncation_side(tokenizer) == "left":
         config["truncation_side"] = "left"
-    # Without this a fast tokenizer leaves token types out, and stock models of other families do not take them.
+    # By default a fast tokenizer returns no token types, and stock models of other families do not accept them.
     types = ["token_type_ids"] if encoder.reads_token_types else []
     config["model_input_names"] = ["input_ids", *types, "attention_mask"]
     for role, spellings in _SPECIAL.items():

@@ -1,4 +1,4 @@
-"""Smaller classifiers cut out of larger ones: fewer layers, heads, feed-forward units, or another width."""
+"""Smaller classifiers cut from larger ones: fewer layers, heads or feed-forward units, or another width."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from leanformer.shapes.encoder import EncoderConfig
 
 
 def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
-    """A copy, in the same mode, with only these layers (from 0, rising).
+    """A copy, in the same mode, with only these layers (from 0, ascending).
 
-    Each keeps what it is, its window and its angles too, wherever it comes to stand. The layer of a pre-norm encoder
-    that has no norm before its attention reads the embeddings, which are normalised; it can only stay the first, and
-    where it goes, the next one norms them once more, as it normed what it was trained on.
+    Each layer keeps its properties, including its window and rotary angles, at its new position. In a pre-norm encoder,
+    a
+    layer without a norm before its attention reads the embeddings, which are already normalised. It can only stay
+    first. If
+    it is removed, the next layer normalises the embeddings again, as it normalised its input in training.
 
-    Raises `ValueError` for a layer that is not there.
+    Raises `ValueError` for a layer that does not exist, for indices that are not ascending, or for none.
     """
     depth = len(model.config.layers)
     if not layers or any(not 0 <= i < depth for i in layers) or list(layers) != sorted(set(layers)):
@@ -36,10 +38,11 @@ def keep_layers(model: Classifier, layers: Sequence[int]) -> Classifier:
 def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) -> Classifier:
     """A copy, in the same mode, that keeps these heads and feed-forward units of each layer.
 
-    They are int64 indices, in the order kept.
+    `heads` and `units` are int64 indices per layer, in the order to keep them.
     Query, key and value lose rows, the attention output loses columns; the first feed-forward map and its gate lose
-    rows, the second loses columns. The residual width stays, so heads * head_size need no longer equal it. A table of
-    relative position biases stays whole, since all layers share it; each layer remembers its heads' columns.
+    rows, the second loses columns. The residual width stays the same, so heads * head_size may differ from it. A table
+    of
+    relative position biases stays complete, since all layers share it; each layer stores its heads' columns.
     """
     config, state = model.config, model.state_dict()
     shapes = []
@@ -56,19 +59,19 @@ def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) 
 
 
 def _cut(state: dict[str, Tensor], part: str, rows: Sequence[str], columns: Sequence[str], kept: Tensor) -> None:
-    """Leave only the kept rows and columns of the maps of a part, in place."""
+    """Keep only these rows and columns of a part's maps, in place."""
     for name in rows:
         for key in (f"{part}.{name}.weight", f"{part}.{name}.bias"):
-            if key in state:  # not every family has biases, or a gate
+            if key in state:  # not every family has biases or a gate
                 state[key] = state[key][kept]
     for name in columns:
         state[f"{part}.{name}.weight"] = state[f"{part}.{name}.weight"][:, kept]
 
 
 def keep_words(model: Classifier, ids: Sequence[int]) -> Classifier:
-    """A copy, in the same mode, with these rows of the word table alone, in this order: row i is for old id `ids[i]`.
+    """A copy, in the same mode, with only these rows of the word table, in this order: row i is old id `ids[i]`.
 
-    Raises `ValueError` when the padding id is not among them.
+    Raises `ValueError` if the padding id is not among them.
     """
     old = model.config.padding_id
     if old not in ids:
@@ -81,7 +84,7 @@ def keep_words(model: Classifier, ids: Sequence[int]) -> Classifier:
 
 
 def head_norms(model: Classifier, layer: int) -> Tensor:
-    """The product of the norms of value and output weights of each head of a layer, `[heads]`."""
+    """The product of the norms of each head's value and output weights in a layer, `[heads]`."""
     attention, size = _layer(model, layer).attention, model.config.head_size
     value = attention.value.weight.unflatten(0, (-1, size)).flatten(1).norm(dim=1)
     output = attention.output.weight.unflatten(1, (-1, size)).transpose(0, 1).flatten(1).norm(dim=1)
@@ -89,7 +92,7 @@ def head_norms(model: Classifier, layer: int) -> Tensor:
 
 
 def unit_norms(model: Classifier, layer: int) -> Tensor:
-    """The product of the norms of in- and outgoing weights of each feed-forward unit of a layer, `[ffn]`.
+    """The product of the norms of incoming and outgoing weights of each feed-forward unit of a layer, `[ffn]`.
 
     In a gated block a unit has two incoming rows, whose outputs are multiplied; so are their norms.
     """
@@ -101,12 +104,12 @@ def unit_norms(model: Classifier, layer: int) -> Tensor:
 
 
 def largest_heads(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` heads of a layer with the largest `head_norms`, in order."""
+    """The `count` heads of a layer with the largest `head_norms`, in ascending order."""
     return head_norms(model, layer).topk(count).indices.sort().values
 
 
 def largest_units(model: Classifier, layer: int, count: int) -> Tensor:
-    """The `count` feed-forward units of a layer with the largest `unit_norms`, in order."""
+    """The `count` feed-forward units of a layer with the largest `unit_norms`, in ascending order."""
     return unit_norms(model, layer).topk(count).indices.sort().values
 
 
@@ -117,13 +120,13 @@ def _layer(model: Classifier, index: int) -> Layer:
 
 
 def resized(config: EncoderConfig, *, hidden: int, heads: int, ffn: int, layers: int) -> EncoderConfig:
-    """The configuration of a model of the same family with equal layers of another width.
+    """The configuration of a model of the same family with another width and layers of equal size.
 
-    The n-th layer is of the kind (window, angles, norm) of the n-th one of `config`, from the start again when there
-    are more. Narrower embeddings with a projection stay as wide as they are.
+    Layer n has the kind (window, angles, norm) of layer n of `config`, starting over if there are more. Embeddings that
+    are narrower, with a projection, keep their width.
     """
     kinds = [config.layers[i % len(config.layers)] for i in range(layers)]
-    # Only the first layer reads embeddings that are normalised already.
+    # Only the first layer reads embeddings that are already normalised.
     shapes = tuple(
         replace(kind, heads=heads, ffn=ffn, bias_columns=None, attention_norm=kind.attention_norm or i > 0)
         for i, kind in enumerate(kinds)
@@ -133,11 +136,12 @@ def resized(config: EncoderConfig, *, hidden: int, heads: int, ffn: int, layers:
 
 
 def fresh_with_reduced_embeddings(config: EncoderConfig, source: Classifier) -> Classifier:
-    """A model of another width, drawn at random but for its word table: the source's, reduced by SVD.
+    """A model of another width, randomly initialised except for its word table: the source's, reduced by SVD.
 
     The projection onto the leading right singular vectors is the best approximation of that rank (Eckart and
-    Young 1936); it is scaled so that its entries have the standard deviation of a fresh table, 0.02.
-    A table wider than the source's keeps the random columns. The tables must have the same rows.
+    Young 1936); it is scaled to the standard deviation of a fresh table, 0.02. If the new table is wider than the
+    source's,
+    the additional columns stay random. Both tables must have the same number of rows.
     """
     model = Classifier(config)
     table = source.encoder.embeddings.word.weight.detach()

@@ -1,4 +1,4 @@
-"""Tensors to a safetensors file, with the operating system's own error where that fails."""
+"""Writes tensors to a safetensors file, raising the operating system's own error on failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors, none of which share memory. Raises `OSError`, with its name, on a full disk and the like."""
+    """Write tensors, none of which share memory. Raises `OSError` with the file name, for example on a full disk."""
     try:
         save_file(dict(tensors), path, metadata=metadata)
     except SafetensorError as error:

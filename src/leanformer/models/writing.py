@@ -1,4 +1,4 @@
-"""One model, its configuration and its tokenizer, written as an artifact: what all of our architectures share."""
+"""Writes a model, its configuration and its tokenizer as an artifact; shared by all of our architectures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_module(
     max_tokens: int,
     history: Sequence[Mapping[str, Any]],
 ) -> Artifact:
-    """Write weights, the configuration as the file `config` and the tokenizer as an artifact of that format."""
+    """Write the weights, the configuration as the file `config`, and the tokenizer as an artifact of this format."""
     with new_artifact(folder) as temporary:
         state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
         save_tensors(state, temporary / WEIGHTS)

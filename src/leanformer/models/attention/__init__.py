@@ -1,1 +1,1 @@
-"""Self-attention: one file for each kind, and what several kinds use."""
+"""Self-attention: one file per kind, plus what they share."""

@@ -1,4 +1,4 @@
-"""What is added to attention scores before the softmax: padding, local windows, relative positions.
+"""Terms added to attention scores before the softmax: padding, local windows, relative positions.
 
 Shapes: B rows, S tokens (padded).
 """
@@ -16,8 +16,9 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape, RelativeBias
 def relative_buckets(length: int, shape: RelativeBias) -> Tensor:
     """The bucket of every key's distance from every query, `[S, S]` int64.
 
-    Half of the buckets are for keys to the right. In each half the first half are single distances, the others widen
-    logarithmically up to `max_distance` (Raffel et al. 2020, section 2.1).
+    Half of the buckets are for keys to the right. Within each half, the first half of the buckets hold one distance
+    each;
+    the others widen logarithmically up to `max_distance` (Raffel et al. 2020, section 2.1).
     """
     place = torch.arange(length)
     return _bucket(place[None, :] - place[:, None], shape)
@@ -32,14 +33,14 @@ def _bucket(distance: Tensor, shape: RelativeBias) -> Tensor:
     half = shape.buckets // 2
     exact = half // 2
     far = distance.abs()
-    # In fp32, as the models were trained: at the edges of the buckets the rounding decides.
+    # In fp32, as in the training of these models: at bucket boundaries the rounding decides.
     scale = math.log(shape.max_distance / exact)
     wide = exact + (torch.log(far.clamp(min=1).float() / exact) / scale * (half - exact)).long()
     return torch.where(far < exact, far, wide.clamp(max=half - 1)) + half * (distance > 0)
 
 
 class AttentionBias(nn.Module):
-    """The table of relative positions, if there is one, and the biases that are made of it."""
+    """The table of relative positions, if there is one, and the biases computed from it."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class AttentionBias(nn.Module):
     def forward(self, layer: LayerShape, mask: Tensor, dtype: torch.dtype) -> Tensor | None:
         """The bias of `layer` for rows with `mask` `[B, S]`, or None if it is zero.
 
-        It can be broadcast to `[B, heads, S, S]` and is very negative where nothing may be attended to.
+        It is broadcastable to `[B, heads, S, S]` and very negative at positions that must not be attended to.
         """
         hidden = None if bool(mask.all()) else ~mask.bool()[:, None, None, :]
         length = mask.shape[1]
@@ -65,15 +66,15 @@ class AttentionBias(nn.Module):
             return bias
         if bias is None:
             bias = torch.zeros(hidden.shape, dtype=dtype, device=mask.device)
-        # A finite number, because a row of -inf alone would turn into not-a-number.
+        # A finite number, because a row of only -inf would become NaN.
         return bias.to(dtype).masked_fill(hidden, torch.finfo(dtype).min)
 
 
 class Places:
-    """What the layers of one forward pass may attend to; layers that attend alike share a bias.
+    """The attention biases of one forward pass; layers with the same attention pattern share a bias.
 
     Attributes:
-        mask: `[B, S]`, true (or 1) where a token is real.
+        mask: `[B, S]`, true (or 1) for real tokens.
     """
 
     def __init__(self, table: AttentionBias, mask: Tensor, dtype: torch.dtype) -> None:
@@ -81,7 +82,7 @@ class Places:
         self._biases: dict[tuple[int | None, tuple[int, ...] | None], Tensor | None] = {}
 
     def bias(self, layer: LayerShape) -> Tensor | None:
-        """What `layer` adds to its scores, see `AttentionBias.forward`."""
+        """The bias added to the scores of `layer`, see `AttentionBias.forward`."""
         kind = (layer.window, layer.bias_columns)
         if kind not in self._biases:
             self._biases[kind] = self._table(layer, self.mask, self._dtype)

@@ -1,4 +1,4 @@
-"""What all kinds of self-attention share: the maps into and out of heads, which need not span the hidden width.
+"""Parts shared by all kinds of self-attention: projections to and from heads, which need not span the hidden width.
 
 Shapes: B rows, S tokens (padded), H hidden, D head size.
 """
@@ -14,7 +14,7 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
 class MultiHead(nn.Module):
-    """Queries, keys and values of every head, and the output map; what lies between is `attend` of each kind."""
+    """Query, key and value projections of all heads, and the output projection; each kind implements `attend`."""
 
     HEAD_ROWS: ClassVar[tuple[str, ...]] = ("query", "key", "value")
     """Maps of which each head owns rows."""
@@ -36,12 +36,12 @@ class MultiHead(nn.Module):
         return x.unflatten(-1, (self.heads, self.head_size)).transpose(1, 2)
 
     def forward(self, x: Tensor, places: Places, *, with_probabilities: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Returns the output `[B, S, H]` and, if asked for, the probabilities before dropout `[B, heads, S, S]`.
+        """Return the output `[B, S, H]` and, on request, the probabilities before dropout `[B, heads, S, S]`.
 
         Args:
             x: `[B, S, H]`.
-            places: which tokens are real, and what is added to scores.
-            with_probabilities: compute them one by one, which is slower.
+            places: which tokens are real, and the bias added to scores.
+            with_probabilities: compute the probabilities explicitly, which is slower.
         """
         query, key, value = self._split(self.query(x)), self._split(self.key(x)), self._split(self.value(x))
         context, probabilities = self.attend(query, key, value, places, with_probabilities=with_probabilities)
@@ -50,5 +50,5 @@ class MultiHead(nn.Module):
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, places: Places, *, with_probabilities: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """The context `[B, heads, S, D]` of queries, keys and values of that shape, and the probabilities."""
+        """The context `[B, heads, S, D]` for queries, keys and values of that shape, and the probabilities."""
         raise NotImplementedError

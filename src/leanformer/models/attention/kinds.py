@@ -1,4 +1,4 @@
-"""Kinds of self-attention: the module of each shape. A new kind is a file of this folder and a line here."""
+"""Kinds of self-attention: the module for each shape. To add a kind, add a file to this folder and a line here."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ MODULES: dict[type[AttentionShape], type[MultiHead]] = {
 
 
 def attention(config: EncoderConfig, shape: LayerShape) -> MultiHead:
-    """The attention of a layer, weights drawn at random."""
+    """The attention of a layer, randomly initialised."""
     return MODULES[type(shape.attention)](config, shape)

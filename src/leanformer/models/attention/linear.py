@@ -1,4 +1,4 @@
-"""Linear attention (Katharopoulos et al. 2020, arXiv 2006.16236): cost grows with the length, not with its square."""
+"""Linear attention (Katharopoulos et al. 2020, arXiv 2006.16236): the cost is linear, not quadratic, in the length."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from leanformer.models.attention.heads import MultiHead
 
 
 class LinearAttention(MultiHead):
-    """Token i gives sum_j p_ij v_j with p_ij = f(q_i) f(k_j) / sum_j f(q_i) f(k_j) over real tokens j; f = elu + 1.
+    """The output of token i is sum_j p_ij v_j, with p_ij = f(q_i) f(k_j) / sum_j f(q_i) f(k_j), f = elu + 1.
 
-    The sums over j are made once for all i. Nothing is causal. Attention dropout has no place here and is left out.
+    The sums run over real tokens j and are computed once for all i. Attention is not causal. Attention dropout does not
+    apply here and is omitted.
     """
 
     def attend(
@@ -20,7 +21,7 @@ class LinearAttention(MultiHead):
     ) -> tuple[Tensor, Tensor | None]:
         real = places.mask[:, None, :, None].to(key.dtype)
         query, key = F.elu(query) + 1, (F.elu(key) + 1) * real
-        # Above zero, since a row has a real token; the bound is for products that underflow.
+        # Positive, since every row has a real token; the lower bound guards against underflow of the products.
         total = (query * key.sum(dim=-2, keepdim=True)).sum(dim=-1, keepdim=True).clamp_min(1e-12)
         context = query @ (key.transpose(-1, -2) @ value) / total
         return context, query @ key.transpose(-1, -2) / total if with_probabilities else None

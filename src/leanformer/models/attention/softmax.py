@@ -13,7 +13,7 @@ from leanformer.models.dropout import dropout
 
 
 class SoftmaxAttention(MultiHead):
-    """Scores are scaled by 1 / sqrt(head size)."""
+    """Scaled dot-product attention; scores are scaled by 1 / sqrt(head size)."""
 
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, places: Places, *, with_probabilities: bool

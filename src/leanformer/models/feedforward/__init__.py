@@ -1,1 +1,1 @@
-"""Feed-forward blocks: one file for each kind."""
+"""Feed-forward blocks: one file per kind."""

@@ -1,4 +1,4 @@
-"""Two linear maps with an activation between them; if gated, the activation of a third one (Shazeer 2020)."""
+"""Two linear maps with an activation between them; if gated, multiplied by an activated third (Shazeer 2020)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanformer.shapes.encoder import EncoderConfig
 
 
 def activate(x: Tensor, activation: str) -> Tensor:
-    """One of `ACTIVATIONS`, or tanh."""
+    """Apply one of `ACTIVATIONS`, or tanh."""
     if activation == "relu":
         return F.relu(x)
     if activation == "tanh":
@@ -21,7 +21,7 @@ def activate(x: Tensor, activation: str) -> Tensor:
 
 
 class FeedForward(nn.Module):
-    """The block of a layer: `width` units, each with rows of the maps in and a column of the map out."""
+    """The feed-forward block of a layer: each of `width` units has rows of the input maps and an output column."""
 
     UNIT_ROWS: ClassVar[tuple[str, ...]] = ("up", "gate")
     """Maps of which each unit owns a row."""
@@ -42,5 +42,5 @@ class FeedForward(nn.Module):
 
     @property
     def incoming(self) -> list[nn.Linear]:
-        """The maps whose rows make what goes into the activation, and into a gate."""
+        """The maps whose rows compute the input of the activation, and of a gate if any."""
         return [self.up] if self.gate is None else [self.up, self.gate]

@@ -1,1 +1,1 @@
-"""Hugging Face checkpoints: one mapping file per family, and the reading and writing they share."""
+"""Hugging Face checkpoints: one mapping file per family, and shared reading and writing."""

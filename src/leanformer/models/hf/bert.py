@@ -1,6 +1,6 @@
 """The BERT family (BERT, MiniLM): names and options of Hugging Face checkpoints, to and from ours.
 
-All foreign names of this family live in this file.
+All names of this family in other libraries are confined to this file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 MODEL_TYPES = ("bert",)
 
-# (theirs, ours): a template with {i} stands for every layer.
+# (theirs, ours): in a template, {i} is the layer number.
 _EMBEDDINGS = {
     "embeddings.word_embeddings.weight": "encoder.embeddings.word.weight",
     "embeddings.position_embeddings.weight": "encoder.embeddings.position.weight",
@@ -32,12 +32,12 @@ _LAYER = {
     "output.dense": "ffn.down",
     "output.LayerNorm": "ffn_norm",
 }
-# Heads of pre-training and buffers that old checkpoints carry; nothing of ours is made from them.
+# Pre-training heads, and buffers in old checkpoints; they are not used.
 _IGNORED = re.compile(r"^(cls\.|.*position_ids$)")
 
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
-    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    """Convert their `config.json` to ours. Raises `CheckpointError` for an unsupported option."""
     options.refuse_decoders(theirs)
     options.refuse_relative_kinds(theirs)
     hidden, heads = theirs.get("hidden_size", 768), theirs.get("num_attention_heads", 12)
@@ -60,7 +60,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
-    """Our configuration as their `config.json`. Raises `CheckpointError` when stock BERT has no such shape."""
+    """Convert our configuration to their `config.json`. Raises `CheckpointError` if stock BERT has no such shape."""
     options.need_uniform(ours)
     return {
         "architectures": ["BertForSequenceClassification"],
@@ -88,10 +88,10 @@ def names(config: EncoderConfig) -> dict[str, str]:
 
 
 def normalise(name: str) -> str | None:
-    """A weight's name as a current sequence classifier spells it; None for what is to be passed over.
+    """The weight's name as in a current sequence classifier; None for a weight to ignore.
 
-    Checkpoints of the bare encoder lack the `bert.` prefix, and those converted from TensorFlow call the
-    parameters of a LayerNorm gamma and beta.
+    Checkpoints of the bare encoder lack the `bert.` prefix, and in those converted from TensorFlow the LayerNorm
+    parameters are called gamma and beta.
     """
     if _IGNORED.match(name):
         return None

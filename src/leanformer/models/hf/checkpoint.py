@@ -25,17 +25,17 @@ from leanformer.task import Task
 
 _MAPPINGS = (bert, roberta, distilbert, electra, mpnet, modernbert)
 FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind in module.MODEL_TYPES}
-# What a checkpoint of a bare encoder does not have; it starts at random, as in transformers.
+# Missing from a bare encoder's checkpoint; initialised at random, as in transformers.
 _HEAD = "head."
 _LAST = "head.classifier."
-# How stock classes end that classify texts, and their tokens.
+# Suffixes of the stock classes for text and token classification.
 _SEQUENCES, _TOKENS = "ForSequenceClassification", "ForTokenClassification"
-# The last weight of classifiers of other families.
+# The last weight in classifiers of other families.
 _FOREIGN_LAST = ("classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight")
 
 
 def read_config_file(folder: Path) -> dict[str, Any]:
-    """The folder's `config.json`. Raises `CheckpointError` when it is missing or not a JSON object."""
+    """The folder's `config.json`. Raises `CheckpointError` if it is missing, not JSON, or without `model_type`."""
     path = folder / "config.json"
     if not path.is_file():
         raise CheckpointError(f"{folder}: no config.json\n  remedy: give a folder saved by `save_pretrained`")
@@ -54,7 +54,7 @@ def tags_words(config: Mapping[str, Any]) -> bool:
 
 
 def check_tags(labels: Sequence[str], source: object) -> None:
-    """Raise `CheckpointError` where the labels of a token classifier are not the tags of entities."""
+    """Raise `CheckpointError` if the labels of a token classifier are not entity tags."""
     try:
         types_of(labels)
     except ValueError as error:
@@ -67,8 +67,8 @@ def check_tags(labels: Sequence[str], source: object) -> None:
 def classifier_config(folder: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """The folder's `config.json` if it holds a fine-tuned classifier; None for a bare encoder.
 
-    Where it names no class, the weights decide: a mapped family's classifier has all weights of one, and its class is
-    then named in what is returned.
+    If it names no class, the weights decide: in a mapped family, a classifier has all the weights of one. The returned
+    configuration then names its class.
     """
     given = config.get("architectures")
     if given:
@@ -100,7 +100,7 @@ def _are_tags(config: Mapping[str, Any]) -> bool:
 
 
 def logits_of(folder: Path, config: Mapping[str, Any]) -> int | None:
-    """How many logits the classifier in the folder has, by its weights; None where that cannot be told."""
+    """The number of logits of the classifier in the folder, from its weights; None if it cannot be determined."""
     family, shapes = FAMILIES.get(config["model_type"]), weight_shapes(folder)
     if family is None:
         known = {shape[0] for name, shape in shapes.items() if name.endswith(_FOREIGN_LAST) and len(shape) == 2}
@@ -111,7 +111,7 @@ def logits_of(folder: Path, config: Mapping[str, Any]) -> int | None:
 
 
 def _spelled(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]) -> dict[str, str | None]:
-    """Each weight's name -> the name that the family's file knows it by, None for what is passed over."""
+    """Each weight's name -> its name in the family's mapping file, None for a weight to ignore."""
     return {name: family.normalise(short) for name, short in _unwrapped(family, config, raw)[0].items()}
 
 
@@ -122,9 +122,9 @@ def _unwrapped(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]
 
 
 def usable_positions(config: dict[str, Any], default: int) -> int:
-    """The longest input in tokens of the model with this `config.json`; `default` where it does not say.
+    """The maximum input length in tokens of the model with this `config.json`; `default` if it does not say.
 
-    For an unmapped family it is the size of its position table, which may be a little more than it can use.
+    For an unmapped family it is the size of the position table, which may slightly exceed what the model can use.
     """
     family = FAMILIES.get(config["model_type"])
     if family is None:
@@ -135,11 +135,11 @@ def usable_positions(config: dict[str, Any], default: int) -> int:
 def read_classifier(
     folder: Path, labels: int, *, tokens: bool = False, config: dict[str, Any] | None = None
 ) -> tuple[Classifier, list[str]]:
-    """A mapped checkpoint as our `Classifier` with `labels` logits, for the whole text or for each of its `tokens`.
+    """Read a checkpoint of a mapped family as a `Classifier` with `labels` logits per text, or per token with `tokens`.
 
-    `config` is what stands in its `config.json`, if that has been read.
+    `config` is the content of its `config.json`, if already read.
 
-    Returns the model and the names of parts that the checkpoint lacks and that therefore start at random
+    Returns the model and the names of the parts that the checkpoint lacks and that are therefore initialised at random
     (the classifier of a bare encoder; its pooler, if it has none).
     Raises `CheckpointError` for an unmapped family, a missing or unknown weight, or a wrong shape.
     """
@@ -154,7 +154,7 @@ def read_classifier(
     if tokens:
         if tags_words(theirs):
             _check_token_head(family)
-        # What stands only in the head of a sequence classifier is passed over; a token classifier's has one map.
+        # Weights found only in a sequence classifier's head are ignored; a token classifier's head has one map.
         passed_over = {name for name, ours in names.items() if _as_tuple(ours)[0].startswith(_HEAD)}
         ours_config, names = token_head(ours_config), _token_names(names)
         passed_over -= set(names)
@@ -184,7 +184,7 @@ def read_classifier(
         wanted = [sum(rows), *state[ours[0]].shape[1:]]
         if list(tensor.shape) != wanted:
             if ours[0].startswith("head.classifier"):
-                continue  # another task's classifier: it starts anew
+                continue  # another task's classifier: it is initialised at random
             raise CheckpointError(f"{folder}: {raw} has shape {list(tensor.shape)}, config.json asks for {wanted}")
         for key, part in zip(ours, tensor.to(torch.float32).split(rows), strict=True):
             state[key] = part
@@ -214,18 +214,19 @@ def _token_names(names: Mapping[str, str | tuple[str, ...]]) -> dict[str, str | 
 
 
 def _as_tuple(ours: str | tuple[str, ...]) -> tuple[str, ...]:
-    """A family names several weights of ours where it keeps them in one, stacked by rows."""
+    """Our names as a tuple: a family's single weight may hold several of ours, stacked by rows."""
     return (ours,) if isinstance(ours, str) else ours
 
 
 def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
-    """Write `model` into `folder` as a stock sequence classifier of the family that it came from.
+    """Write `model` into `folder` as a stock sequence or token classifier of its family.
 
-    A score's scale is worked into the last layer, so that stock `transformers` gives scores as they are. It has no
-    place for thresholds; they are written to `config.json` as `label_thresholds`, which it keeps and passes over, and
-    so are learnt steps from tag to tag, as `label_transitions` (see `Task.transitions`).
+    A score's scale is folded into the last layer, so that stock `transformers` returns scores on the original scale.
+    `transformers` has no place for thresholds: they are written to `config.json` as `label_thresholds`, which it
+    preserves
+    and ignores. The same holds for learnt tag transitions, as `label_transitions` (see `Task.transitions`).
 
-    Raises `CheckpointError` when its shape has no stock equivalent. The tokenizer is the caller's to add.
+    Raises `CheckpointError` if the shape has no stock equivalent. The caller adds the tokenizer.
     """
     config = model.config
     family = FAMILIES[config.family]
@@ -259,7 +260,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(
         {
-            # A copy, since safetensors refuses weights that share memory.
+            # A copy, since safetensors does not accept weights that share memory.
             name: torch.cat([state[key] for key in _as_tuple(ours)])
             for name, ours in weights.items()
         },

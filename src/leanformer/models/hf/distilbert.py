@@ -1,7 +1,7 @@
 """The DistilBERT family: names and options of Hugging Face checkpoints, to and from ours.
 
-BERT without token types, with a fixed norm epsilon and a ReLU in the head. All foreign names of this family live here.
-Sinusoidal positions need no mention: they are in the checkpoint, as any other table.
+BERT without token types, with a fixed norm epsilon and a ReLU in the head. All names of this family in other libraries
+are confined to this file. Sinusoidal positions need no special handling: the checkpoint stores them as a table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 from leanformer.shapes.head import HeadShape
 
 MODEL_TYPES = ("distilbert",)
-_EPSILON = 1e-12  # no option in theirs
+_EPSILON = 1e-12  # not configurable in theirs
 
 # (theirs, ours)
 _EMBEDDINGS = {
@@ -35,12 +35,12 @@ _LAYER = {
     "output_layer_norm": "ffn_norm",
 }
 _HEAD = {"pre_classifier": "head.pooler", "classifier": "head.classifier"}
-# The head of pre-training, and buffers of old checkpoints.
+# The pre-training head, and buffers in old checkpoints.
 _IGNORED = re.compile(r"^(vocab_(transform|layer_norm|projector)\.|.*position_ids$)")
 
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
-    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    """Convert their `config.json` to ours. Raises `CheckpointError` for an unsupported option."""
     hidden, heads = theirs.get("dim", 768), theirs.get("n_heads", 12)
     shape = LayerShape(heads=heads, ffn=theirs.get("hidden_dim", 3072))
     padding = theirs.get("pad_token_id", 0)
@@ -63,7 +63,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
-    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    """Convert our configuration to their `config.json`. Raises `CheckpointError` if the family has no such shape."""
     options.need_uniform(ours)
     return {
         "architectures": ["DistilBertForSequenceClassification"],
@@ -90,7 +90,7 @@ def names(config: EncoderConfig) -> dict[str, str]:
 
 
 def normalise(name: str) -> str | None:
-    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    """The weight's name as in a current sequence classifier; None for a weight to ignore."""
     if _IGNORED.match(name):
         return None
     return name if name.startswith(("distilbert.", "pre_classifier.", "classifier.")) else f"distilbert.{name}"

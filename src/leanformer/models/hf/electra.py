@@ -1,7 +1,7 @@
 """The ELECTRA family: names and options of Hugging Face checkpoints, to and from ours.
 
-BERT whose embeddings may be narrower than its layers, with a linear map between, and a head with GELU. All foreign
-names of this family live here.
+BERT whose embeddings may be narrower than its layers, with a linear map in between, and a head with GELU. All names of
+this family in other libraries are confined to this file.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _LAYER = {
     "output.LayerNorm": "ffn_norm",
 }
 _HEAD = {"classifier.dense": "head.pooler", "classifier.out_proj": "head.classifier"}
-# The heads of the discriminator and of the generator, and buffers of old checkpoints.
+# The heads of the discriminator and of the generator, and buffers in old checkpoints.
 _IGNORED = re.compile(r"^(discriminator_predictions\.|generator_predictions\.|generator_lm_head\.|.*position_ids$)")
 
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
-    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    """Convert their `config.json` to ours. Raises `CheckpointError` for an unsupported option."""
     options.refuse_decoders(theirs)
     options.refuse_relative_kinds(theirs)
     hidden, heads = theirs.get("hidden_size", 256), theirs.get("num_attention_heads", 4)
@@ -68,7 +68,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
-    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    """Convert our configuration to their `config.json`. Raises `CheckpointError` if the family has no such shape."""
     options.need_uniform(ours)
     return {
         "architectures": ["ElectraForSequenceClassification"],
@@ -99,7 +99,7 @@ def names(config: EncoderConfig) -> dict[str, str]:
 
 
 def normalise(name: str) -> str | None:
-    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    """The weight's name as in a current sequence classifier; None for a weight to ignore."""
     if _IGNORED.match(name):
         return None
     return name if name.startswith(("electra.", "classifier.")) else f"electra.{name}"

@@ -1,6 +1,6 @@
-"""What a foreign folder or file is, where it is no whole checkpoint, and what its owner can do about it.
+"""Diagnosis of a folder or file that is not a complete checkpoint: what it is, and what the user can do.
 
-Everything here is told by names, by the first bytes of a file and by JSON; a pickle is never opened.
+Only names, the first bytes of a file and JSON are examined; a pickle is never opened.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from leanformer.errors import CheckpointError
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 _LFS = b"version https://git-lfs"
 _SAVE = "load the model with transformers in a place you trust and save it again with `save_pretrained`"
-# Weights that are not read: how their files end, what they are, and the way to what is read.
+# Weights that are not read: file suffix, description, and how to obtain weights that are.
 _OTHER_WEIGHTS = {
     ".bin": ("a pickle, which can run code", f"{_SAVE}, which writes safetensors"),
     ".pt": ("a pickle, which can run code", f"{_SAVE}, which writes safetensors"),
@@ -38,7 +38,7 @@ _NO_CLASSIFIERS = {
 
 
 def check_file(path: Path) -> None:
-    """Raise `CheckpointError` for a file where a folder is wanted, saying what it is."""
+    """Raise `CheckpointError` for a file where a folder is required; the message says what the file is."""
     if not path.is_file():
         return
     if zipfile.is_zipfile(path) and path.suffix.lower() not in _OTHER_WEIGHTS:
@@ -51,10 +51,10 @@ def check_file(path: Path) -> None:
 
 
 def check_folder(folder: Path, *, classifier: bool) -> None:
-    """Raise `CheckpointError` for a folder that is known to be no checkpoint, or for one of another kind.
+    """Raise `CheckpointError` for a folder that is recognisably no checkpoint, or one of another kind.
 
     Args:
-        classifier: a fine-tuned classifier is wanted; otherwise the encoder inside one will do.
+        classifier: require a fine-tuned classifier; otherwise the encoder inside one is enough.
     """
     if not any(folder.iterdir()):
         raise CheckpointError(f"{folder}: an empty folder\n  remedy: give a folder saved by `save_pretrained`")
@@ -79,7 +79,7 @@ def check_folder(folder: Path, *, classifier: bool) -> None:
 
 
 def check_config(folder: Path, config: Mapping[str, Any], *, classifier: bool) -> None:
-    """Raise `CheckpointError` where `config.json` speaks of a model that cannot be taken in, whatever its weights."""
+    """Raise `CheckpointError` if `config.json` describes a model that cannot be imported, whatever its weights."""
     if config.get("quantization_config"):
         method = config["quantization_config"]
         method = method.get("quant_method") if isinstance(method, Mapping) else method
@@ -104,7 +104,7 @@ def check_config(folder: Path, config: Mapping[str, Any], *, classifier: bool) -
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise `CheckpointError` where git left a pointer in place of a large file."""
+    """Raise `CheckpointError` if the file is a Git LFS pointer."""
     if path.is_file() and path.stat().st_size < 1024 and path.read_bytes().startswith(_LFS):
         raise CheckpointError(
             f"{path}: a pointer of git-lfs, not the file itself\n  remedy: run `git lfs pull` in {path.parent}"
@@ -112,7 +112,7 @@ def refuse_pointer(path: Path) -> None:
 
 
 def no_weights(folder: Path) -> CheckpointError:
-    """The error for a folder with a configuration and no weights that are read: what it has in their place."""
+    """The error for a folder with a configuration but no readable weights; it says what the folder has instead."""
     others = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in _OTHER_WEIGHTS)
     others = [path for path in others if path.name not in ("training_args.bin", "optimizer.pt", "scheduler.pt")]
     named = sorted(path.name for path in folder.glob("*.safetensors") if path.name != "adapter_model.safetensors")
@@ -140,7 +140,7 @@ def no_weights(folder: Path) -> CheckpointError:
 
 
 def _without_config(folder: Path) -> None:
-    """Raise `CheckpointError`: where in or about the folder the checkpoint may be."""
+    """Raise `CheckpointError`, saying where in or near the folder the checkpoint may be."""
     kept = sorted(
         (int(found[1]), path)
         for path in folder.iterdir()
@@ -184,14 +184,14 @@ def _holding(folder: Path) -> list[Path]:
 
 
 def _best(folder: Path, kept: list[Path]) -> Path | None:
-    """The checkpoint that the Trainer found best, where it says so and it is there."""
+    """The checkpoint that the Trainer recorded as best, if it did and the folder exists."""
     said = _object(kept[-1] / "trainer_state.json").get("best_model_checkpoint")
     name = re.split(r"[/\\]", said)[-1] if isinstance(said, str) else ""
     return next((path for path in kept if path.name == name), None)
 
 
 def _object(path: Path) -> Mapping[str, Any]:
-    """A JSON object; empty where there is none."""
+    """The JSON object in a file; empty if there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The label names of a foreign classifier: `id2label` of its `config.json`, read as what it must be."""
+"""The label names of a checkpoint's classifier: `id2label` of its `config.json`, validated."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from leanformer.errors import CheckpointError
 
 
 def label_names(config: Mapping[str, Any], source: object, logits: int | None) -> tuple[str, ...]:
-    """The label names in the order of the logits: those of `id2label`, or placeholders where it is left out.
+    """The label names in the order of the logits: those of `id2label`, or placeholders if it is missing.
 
     Args:
         source: the folder, for messages.
-        logits: as many as the weights of the classifier have rows; None where that is not known.
+        logits: number of rows of the classifier's weights; None if unknown.
 
-    Raises `CheckpointError` for an `id2label` that does not name every logit once.
+    Raises `CheckpointError` for an `id2label` that does not name every logit exactly once.
     """
     given = config.get("id2label")
     if not given and not isinstance(given, list):
-        count = config.get("num_labels", 2)  # `save_pretrained` leaves id2label out where it is the default
+        count = config.get("num_labels", 2)  # `save_pretrained` omits id2label if it is the default
         if type(count) is not int or count < 1:
             raise CheckpointError(
                 f"{source}/config.json: num_labels is {count!r:.60}, and not a number of labels\n"
@@ -59,7 +59,7 @@ def _in_order(given: Any, source: object, logits: int | None) -> tuple[str, ...]
     names: list[str] = []
     for number in numbers:
         name = given[str(number)]
-        # Numbers are names as good as others, and can be meant as nothing else.
+        # Numbers are valid names: their meaning is unambiguous.
         if not isinstance(name, str | int) or isinstance(name, bool):
             raise CheckpointError(
                 f"{where} names logit {number} {json.dumps(name):.60}, which is not a text\n"
@@ -89,9 +89,9 @@ def _check_count(names: tuple[str, ...], source: object, logits: int | None, wha
 
 
 def _check_reverse(names: tuple[str, ...], reverse: Any, source: object) -> None:
-    """Refuse a `label2id` that knows some of these names and says otherwise of them.
+    """Raise `CheckpointError` for a `label2id` that contains some of these names and contradicts `id2label`.
 
-    One that speaks of other names altogether was left behind when `id2label` was set: `transformers` does not read it.
+    One with entirely different names is left over from before `id2label` was set: `transformers` ignores it.
     """
     if not isinstance(reverse, Mapping) or not set(reverse) & set(names):
         return

@@ -1,10 +1,11 @@
 """The ModernBERT family: names and options of Hugging Face checkpoints, to and from ours.
 
 Pre-norm layers with gated feed-forward blocks and rotary positions, mostly without biases; layers with local attention
-between those that see everything (Warner et al. 2024). All foreign names of this family live here.
+alternate with layers of global attention (Warner et al. 2024). All names of this family in other libraries are confined
+to this file.
 
-Theirs has more kinds of dropout than ours. What is read is that of the feed-forward blocks, for the residual sums; it
-is used in training only, and zero in the published models.
+Theirs has more dropout options than ours. The dropout of the feed-forward blocks is read as that of the residual sums;
+it matters only in training and is zero in the published models.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MODEL_TYPES = ("modernbert",)
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"
 _HEAD_ACTIVATIONS = options.ACTIVATIONS | {"tanh": "tanh"}
 
-# (theirs, ours), modules that have a bias by option; several of ours are stacked by rows in one of theirs.
+# (theirs, ours), for modules with an optional bias; one of theirs may hold several of ours, stacked by rows.
 _LAYER: dict[str, tuple[str, tuple[str, ...]]] = {
     "attn_norm": ("norm", ("attention_norm",)),
     "attn.Wqkv": ("attention", ("attention.query", "attention.key", "attention.value")),
@@ -38,14 +39,14 @@ _AROUND: dict[str, tuple[str, tuple[str, ...]]] = {
     "head.norm": ("norm", ("head.norm",)),
     "classifier": ("always", ("head.classifier",)),
 }
-# A token classifier of this family has that dense layer too, which our head for tokens has not.
+# A token classifier of this family also has that dense layer, which our token head lacks.
 DENSE_TOKEN_HEAD = True
-# The output of pre-training; its dense layer and norm are those that a classifier starts from.
+# The pre-training output; a classifier starts from the dense layer and norm before it.
 _IGNORED = re.compile(r"^decoder\.")
 
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
-    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    """Convert their `config.json` to ours. Raises `CheckpointError` for an unsupported option."""
     hidden, heads = theirs.get("hidden_size", 768), theirs.get("num_attention_heads", 12)
     pooling = theirs.get("classifier_pooling", "cls")
     if pooling not in ("cls", "mean"):
@@ -82,7 +83,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 
 def _layers(theirs: Mapping[str, Any], heads: int) -> tuple[LayerShape, ...]:
-    """The kinds of layers, in the present spelling (`layer_types`, `rope_parameters`) or that of 2024."""
+    """The kinds of layers, from the current options (`layer_types`, `rope_parameters`) or those of 2024."""
     depth, every = theirs.get("num_hidden_layers", 22), theirs.get("global_attn_every_n_layers", 3)
     types = theirs.get("layer_types") or [_LOCAL if i % every else _GLOBAL for i in range(depth)]
     if len(types) != depth or not set(types) <= {_GLOBAL, _LOCAL}:
@@ -96,7 +97,7 @@ def _layers(theirs: Mapping[str, Any], heads: int) -> tuple[LayerShape, ...]:
         if given.get("rope_type", "default") != "default":
             raise CheckpointError(f"rope_type {given['rope_type']!r} is not supported, only 'default'")
         bases[kind] = float(given.get("rope_theta", theirs.get(old, default)))
-    # Half of the window lies on either side.
+    # Half of the window is on either side.
     windows = {_GLOBAL: None, _LOCAL: theirs.get("local_attention", 128) // 2}
     width = theirs.get("intermediate_size", 1152)
     return tuple(
@@ -106,7 +107,7 @@ def _layers(theirs: Mapping[str, Any], heads: int) -> tuple[LayerShape, ...]:
 
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
-    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    """Convert our configuration to their `config.json`. Raises `CheckpointError` if the family has no such shape."""
     options.need_uniform(ours)
     types = [_GLOBAL if layer.window is None else _LOCAL for layer in ours.layers]
     bases = dict(zip(types, (layer.rotary_base for layer in ours.layers), strict=True))
@@ -159,7 +160,7 @@ def names(config: EncoderConfig) -> dict[str, str | tuple[str, ...]]:
 
 
 def normalise(name: str) -> str | None:
-    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    """The weight's name as in a current sequence classifier; None for a weight to ignore."""
     if _IGNORED.match(name):
         return None
     return name if name.startswith(("model.", "head.", "classifier.")) else f"model.{name}"

@@ -1,7 +1,7 @@
 """The MPNet family: names and options of Hugging Face checkpoints, to and from ours.
 
-BERT without token types, with positions counted from 2 and, beside them, relative position biases that all layers
-share. All foreign names of this family live here.
+BERT without token types, with positions counted from 2 and, in addition, relative position biases shared by all
+layers. All names of this family in other libraries are confined to this file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape, RelativeBias
 from leanformer.shapes.head import HeadShape
 
 MODEL_TYPES = ("mpnet",)
-# Fixed in theirs, whatever `pad_token_id` and `relative_attention_num_buckets` say: id 1 gets no position, the others
-# are counted from row 2, and distances fall into 32 buckets.
+# Hard-coded in theirs, regardless of `pad_token_id` and `relative_attention_num_buckets`: id 1 gets no position, the
+# others are counted from row 2, and distances fall into 32 buckets.
 _PADDING, _OFFSET, _BUCKETS, _MAX_DISTANCE = 1, 2, 32, 128
 
 # (theirs, ours)
@@ -39,12 +39,12 @@ _LAYER = {
     "output.LayerNorm": "ffn_norm",
 }
 _HEAD = {"classifier.dense": "head.pooler", "classifier.out_proj": "head.classifier"}
-# The head of pre-training, the pooler of a bare encoder that no classifier reads, and buffers of old checkpoints.
+# The pre-training head, the pooler of a bare encoder, which no classifier uses, and buffers in old checkpoints.
 _IGNORED = re.compile(r"^(lm_head\.|(mpnet\.)?pooler\.|.*position_ids$)")
 
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
-    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    """Convert their `config.json` to ours. Raises `CheckpointError` for an unsupported option."""
     buckets = theirs.get("relative_attention_num_buckets", _BUCKETS)
     if buckets != _BUCKETS:
         raise CheckpointError(f"relative_attention_num_buckets {buckets} is not supported, only {_BUCKETS}")
@@ -74,7 +74,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
-    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    """Convert our configuration to their `config.json`. Raises `CheckpointError` if the family has no such shape."""
     options.need_uniform(ours)
     return {
         "architectures": ["MPNetForSequenceClassification"],
@@ -102,7 +102,7 @@ def names(config: EncoderConfig) -> dict[str, str]:
 
 
 def normalise(name: str) -> str | None:
-    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    """The weight's name as in a current sequence classifier; None for a weight to ignore."""
     if _IGNORED.match(name):
         return None
     return name if name.startswith(("mpnet.", "classifier.")) else f"mpnet.{name}"

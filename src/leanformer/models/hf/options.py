@@ -1,4 +1,4 @@
-"""Reading the options that the families' `config.json` files share, and naming their weights."""
+"""Options shared by the families' `config.json` files, and helpers to name their weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WRITTEN_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", 
 def activation(
     theirs: Mapping[str, Any], key: str, default: str = "gelu", known: Mapping[str, str] = ACTIVATIONS
 ) -> str:
-    """Our name of the activation under `key`. Raises `CheckpointError` for one that we do not compute."""
+    """Our name of the activation under `key`. Raises `CheckpointError` for an unsupported activation."""
     name = theirs.get(key, default)
     if name not in known:
         raise CheckpointError(f"{key} {name!r} is not supported; one of {', '.join(known)}")
@@ -23,7 +23,7 @@ def activation(
 
 
 def head_size(hidden: int, heads: int) -> int:
-    """Raises `CheckpointError` when the heads do not divide the hidden width."""
+    """The width of a head. Raises `CheckpointError` if the hidden width is not a multiple of the number of heads."""
     if hidden % heads:
         raise CheckpointError(f"hidden_size {hidden} is not a multiple of num_attention_heads {heads}")
     return hidden // heads
@@ -35,14 +35,14 @@ def refuse_decoders(theirs: Mapping[str, Any]) -> None:
 
 
 def refuse_relative_kinds(theirs: Mapping[str, Any]) -> None:
-    """Old checkpoints may name kinds of positions that BERT's relatives no longer have."""
+    """Raise `CheckpointError` for kinds of positions that old checkpoints may have and `transformers` has dropped."""
     kind = theirs.get("position_embedding_type", "absolute")
     if kind not in ("absolute", None):
         raise CheckpointError(f"position_embedding_type {kind!r} is not supported, only 'absolute'")
 
 
 def need_uniform(ours: EncoderConfig) -> None:
-    """Raises `CheckpointError` when no stock model has such a shape."""
+    """Raise `CheckpointError` if no stock model has such a shape."""
     if not ours.is_uniform:
         raise CheckpointError(
             "stock transformers needs equal layers whose heads span the hidden width, this model has "
@@ -52,12 +52,12 @@ def need_uniform(ours: EncoderConfig) -> None:
 
 
 def parts(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Pairs (their module, our module) as names of weights and biases."""
+    """Pairs (their module, our module) expanded to the names of weights and biases."""
     return {f"{theirs}.{part}": f"{ours}.{part}" for theirs, ours in pairs for part in ("weight", "bias")}
 
 
 def in_layers(their_prefix: str, layer: Mapping[str, str], depth: int) -> list[tuple[str, str]]:
-    """The modules of one layer, by theirs, as pairs for all of `depth` layers; `their_prefix` has {i}."""
+    """Pairs (theirs, ours) for the modules of all `depth` layers, from those of one; `their_prefix` contains {i}."""
     return [
         (f"{their_prefix.format(i=index)}.{theirs}", f"encoder.layers.{index}.{ours}")
         for index in range(depth)

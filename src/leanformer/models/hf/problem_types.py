@@ -1,4 +1,4 @@
-"""Problem types: what `transformers` calls a form of answer."""
+"""Problem types: the names that `transformers` has for answer forms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leanformer.task import kind_of as built_kind
 
 @dataclass(frozen=True)
 class Problem:
-    """What `transformers` calls a form of answer of its sequence classifiers, and how many logits that may have."""
+    """The name that `transformers` has for an answer form of a sequence classifier, and its numbers of logits."""
 
     name: str
     fewest: int
@@ -32,10 +32,11 @@ PROBLEMS = FormTable(
 
 
 def kind_of(config: Mapping[str, Any], logits: int, *, tags: bool, pairs: bool, source: object) -> str:
-    """The kind of task that a sequence classifier's `config.json` speaks of, or a token classifier's (`tags`).
+    """The kind of task in the `config.json` of a sequence classifier, or of a token classifier (`tags`).
 
-    Without a problem type it is what `transformers` trains it for: one logit is a score, several are one label of
-    several. Raises `CheckpointError` for what we have no kind for.
+    Without a problem type, the kind is the one that `transformers` would train: one logit is a score, several are a
+    single
+    label. Raises `CheckpointError` if there is no matching kind.
     """
     if tags and not pairs:
         return "tokens"

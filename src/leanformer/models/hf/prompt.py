@@ -1,7 +1,7 @@
-"""What `sentence-transformers` does to a text before its tokenizer, as parts of a `tokenizer.json`.
+"""Preprocessing that `sentence-transformers` does before its tokenizer, as parts of a `tokenizer.json`.
 
-Lowering is a normaliser in front of the others, as it is there. A prompt becomes tokens that stand around every text as
-`[CLS]` does; that the text behind it comes apart as it would without is tried (`tokenizer.check_ids`).
+Lowercasing becomes a normaliser before the others, as it is there. A prompt becomes tokens around every text, in the
+way of `[CLS]`; `tokenizer.check_ids` verifies that the text after it is still tokenized as it is without the prompt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _ONE, _OTHER = {"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B",
 
 
 def lowered(spec: dict[str, Any]) -> dict[str, Any]:
-    """A `tokenizer.json` that lowers texts first, unless it does so by a normaliser of that name already."""
+    """A `tokenizer.json` that lowercases texts first; unchanged if it already has a `Lowercase` normaliser."""
     normalizer = spec.get("normalizer")
     parts = [] if normalizer is None else [normalizer]
     if normalizer is not None and normalizer["type"] == "Sequence":
@@ -23,7 +23,7 @@ def lowered(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def prompted(spec: dict[str, Any], ids: list[int], tokens: list[str]) -> dict[str, Any] | None:
-    """A `tokenizer.json` with these tokens before every text; None where its post-processor is of no known kind."""
+    """A `tokenizer.json` with these tokens before every text; None if the type of its post-processor is unknown."""
     processor = _as_template(spec.get("post_processor"))
     if processor is None:
         return None
@@ -45,7 +45,7 @@ def prompted(spec: dict[str, Any], ids: list[int], tokens: list[str]) -> dict[st
 
 
 def _as_template(processor: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The post-processor, with a template in place of the older kinds of BERT and RoBERTa."""
+    """The post-processor as a template, converted from BERT's and RoBERTa's older types if necessary."""
     if processor is None:
         return {"type": "TemplateProcessing", "single": [_ONE], "pair": [_ONE, _OTHER], "special_tokens": {}}
     kind = processor["type"]

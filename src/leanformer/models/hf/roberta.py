@@ -1,7 +1,8 @@
 """The RoBERTa family (RoBERTa, XLM-RoBERTa, CamemBERT): names and options of Hugging Face checkpoints.
 
-The computation is BERT's but for positions, which are counted from the padding id + 1, so that the table has that many
-rows more than the longest input; and the head has its own dense layer. All foreign names of this family live here.
+It computes the same as BERT, with two exceptions. Positions are counted from the padding id + 1, so the position table
+has that many rows more than the longest input; and the head has its own dense layer. All names of this family in other
+libraries are confined to this file.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ _LAYER = {
     "output.LayerNorm": "ffn_norm",
 }
 _HEAD = {"classifier.dense": "head.pooler", "classifier.out_proj": "head.classifier"}
-# The head of pre-training, the pooler of a bare encoder that no classifier reads, and buffers of old checkpoints.
+# The pre-training head, the pooler of a bare encoder, which no classifier uses, and buffers in old checkpoints.
 _IGNORED = re.compile(r"^(lm_head\.|(roberta\.)?pooler\.|.*position_ids$)")
 
 
 def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
-    """Their `config.json` as ours. Raises `CheckpointError` on an option that we do not compute."""
+    """Convert their `config.json` to ours. Raises `CheckpointError` for an unsupported option."""
     options.refuse_decoders(theirs)
     options.refuse_relative_kinds(theirs)
     family = theirs.get("model_type", "roberta")
@@ -70,7 +71,7 @@ def read_config(theirs: Mapping[str, Any], labels: int) -> EncoderConfig:
 
 
 def write_config(ours: EncoderConfig) -> dict[str, Any]:
-    """Our configuration as their `config.json`. Raises `CheckpointError` when the family has no such shape."""
+    """Convert our configuration to their `config.json`. Raises `CheckpointError` if the family has no such shape."""
     options.need_uniform(ours)
     return {
         "architectures": [f"{_CLASSES[ours.family]}ForSequenceClassification"],
@@ -99,7 +100,7 @@ def names(config: EncoderConfig) -> dict[str, str]:
 
 
 def normalise(name: str) -> str | None:
-    """A weight's name as a current sequence classifier spells it; None for what is to be passed over."""
+    """The weight's name as in a current sequence classifier; None for a weight to ignore."""
     if _IGNORED.match(name):
         return None
     return name if name.startswith(("roberta.", "classifier.")) else f"roberta.{name}"

@@ -1,4 +1,4 @@
-"""Folders of `sentence-transformers`: how they make one vector of a text. All foreign names of theirs live here."""
+"""Folders of `sentence-transformers`: how they compute one vector per text. All of its names stay in this file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from leanformer.errors import CheckpointError
 
-# What follows the encoder: one pooling, and perhaps a normalisation.
+# The modules after the encoder: one pooling, optionally a normalisation.
 _POOLING, _NORMALIZE, _TRANSFORMER = "Pooling", "Normalize", "Transformer"
 _ORDERS = ([_TRANSFORMER, _POOLING], [_TRANSFORMER, _POOLING, _NORMALIZE])
 _MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
-# The file of options has had the family's name in it.
+# Names of the options file; older ones contain the family's name.
 _OPTIONS = [
     f"sentence_{family}_config.json"
     for family in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 ]
-# Options that leave vectors as they are, or are read here; any other that is set is refused.
+# Options that are read here or do not change vectors; any other that is set raises an error.
 _READ = {
     "max_seq_length", "do_lower_case", "modality_config", "module_output_name", "transformer_task", "unpad_inputs",
     "cache_dir", "backend",
@@ -28,16 +28,16 @@ _READ = {
 
 @dataclass(frozen=True)
 class SentenceEncoder:
-    """What a folder says of its vectors; None for what it does not say.
+    """What a folder specifies about its vectors; None for what it does not specify.
 
     Attributes:
-        folder: where the encoder lies, the folder itself or one in it.
+        folder: the encoder's folder, either the folder itself or one inside it.
         pooling: "mean" or "first".
-        longest: the longest input in tokens.
-        prompt: what `encode` puts in front of every text.
-        prompts: names of those that it puts there on request only.
-        lower: texts are lowered before anything else is done.
-        unit: whether vectors are made to have length 1; those here always have.
+        longest: the maximum input length in tokens.
+        prompt: text that `encode` puts before every text.
+        prompts: names of prompts that are used only on request.
+        lower: texts are lowercased before any other processing.
+        unit: whether vectors are normalised to length 1; ours always are.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class SentenceEncoder:
 
 
 def read_sentence_encoder(folder: Path) -> SentenceEncoder:
-    """Raises `CheckpointError` for a sentence encoder that does more than is built here, by the name of it."""
+    """Read the folder's options. Raises `CheckpointError` for an unsupported feature, which the message names."""
     if not (folder / "modules.json").is_file():
         return SentenceEncoder(folder)
     modules = _modules(folder)
@@ -96,7 +96,7 @@ _OTHER = "give an encoder without it"
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:
-    """Kind and folder of each module, in their order; the folder of the encoder may be the whole one's, ""."""
+    """Kind and folder of each module, in order; the encoder's folder may be "", the folder itself."""
     path = folder / "modules.json"
     try:
         modules = [(str(module["type"]).rpartition(".")[2], str(module["path"])) for module in _read(path)]
@@ -113,7 +113,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
 
 
 def _pooling(folder: Path, pooling: Mapping[str, Any]) -> str:
-    # Older files have a flag for each mode, newer ones its name.
+    # Older files have a flag for each mode, newer ones the name of the mode.
     chosen = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on is True]
     if isinstance(pooling.get("pooling_mode"), str):
         chosen = [f"pooling_mode_{pooling['pooling_mode']}_token" + "s" * (pooling["pooling_mode"] == "mean")]
@@ -126,7 +126,7 @@ def _pooling(folder: Path, pooling: Mapping[str, Any]) -> str:
 
 
 def _prompts(folder: Path) -> tuple[str, tuple[str, ...]]:
-    """The prompt that `encode` takes unasked, and the names of the others that are not empty."""
+    """The prompt that `encode` uses by default, and the names of all other non-empty prompts."""
     path = folder / "config_sentence_transformers.json"
     config = _object(path) if path.is_file() else {}
     if (kept := config.get("truncate_dim")) is not None:

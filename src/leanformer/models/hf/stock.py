@@ -1,7 +1,7 @@
-"""Models of `transformers`, asked from the text, to compare an imported one with.
+"""The same model run by `transformers`, to compare an imported model with.
 
-An imported model is compared with its own library from texts on, by the library's tokenizer: a comparison on our token
-ids could not see that they are other ones.
+The comparison starts from texts and uses the library's own tokenizer: a comparison on our token ids would not reveal
+that the ids differ.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from leanformer.errors import CheckpointError
 from leanformer.task import Text
 
-# Of the largest logit, or of 1 where that is less. fp32 in another order strays by less than a tenth of it.
+# Relative to the largest logit, or to 1 if that is less. fp32 sums in another order differ by less than a tenth of it.
 _SHARE = 2e-3
 _FEW = 24
 
@@ -30,12 +30,12 @@ def compare_from_text(
     max_tokens: int,
     source: object,
 ) -> None:
-    """Raise `CheckpointError` where an imported model answers a text otherwise than its own library does.
+    """Raise `CheckpointError` if an imported model gives other logits for a text than its own library.
 
     Args:
-        score: texts to our logits `[texts, outputs]`; of a model that tags words to those of all tokens, end to end.
+        score: texts to our logits `[texts, outputs]`; for a tagger `[all tokens, outputs]`, concatenated.
         model, tokenizer: of `transformers`.
-        texts: at most 24 of them are tried, one at a time there.
+        texts: at most 24 of them are compared; `transformers` runs them one at a time.
     """
     chosen = list(texts)[:: max(1, len(texts) // _FEW)][:_FEW]
     ours, at = score(chosen), 0
@@ -58,7 +58,7 @@ def compare_from_text(
 
 
 def stock_model(folder: Any, *, tags: bool) -> Any | None:
-    """The classifier in the folder as `transformers` reads it; None where it cannot, or would draw weights."""
+    """The classifier in the folder, as read by `transformers`; None if that fails or leaves weights uninitialised."""
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     stock = AutoModelForTokenClassification if tags else AutoModelForSequenceClassification
@@ -67,6 +67,6 @@ def stock_model(folder: Any, *, tags: bool) -> Any | None:
             folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
             output_loading_info=True,
         )  # fmt: skip
-    except Exception:  # of files that it does not read, such as an index without metadata, there is nothing to compare
+    except Exception:  # nothing to compare if it cannot read the files, such as an index without metadata
         return None
     return None if loading["missing_keys"] else model.eval()

@@ -1,8 +1,9 @@
-"""The tokenizer of a foreign folder: the one that `transformers` makes of all its files, as one `tokenizer.json`.
+"""The tokenizer of a checkpoint folder: the one that `transformers` builds from all its files, as a `tokenizer.json`.
 
-`tokenizer.json` is one file of several. `transformers` reads `tokenizer_config.json` and its like as well, and where
-they say otherwise (`do_lower_case`, `strip_accents`, `add_prefix_space`, `truncation_side`, added tokens) it follows
-them. What it makes is written down and tried: the same ids for every text, or a refusal.
+`tokenizer.json` is one file of several. `transformers` also reads `tokenizer_config.json` and similar files, and if
+they
+disagree (`do_lower_case`, `strip_accents`, `add_prefix_space`, `truncation_side`, added tokens), they take precedence.
+The result is written to a file and verified: either it gives the same ids for every text, or an error is raised.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from leanformer.models.writing import TOKENIZER
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 
-# Capitals, accents, scripts without spaces, odd spaces, controls, compositions, long words, entities, digits, emoji.
+# Capitals, accents, scripts without spaces, unusual spaces, controls, compositions, long words, entities, digits,
+# emoji.
 AWKWARD = (
     "", " ", "a", "A Kind Host", "éàüß ÉÀÜ İstanbul ΟΔΟΣ Straße", "e\u0301 a\u030a \ufb01n \u212b \uff21\uff22",
     "我爱北京天安门 中文 and English", "日本語のテキスト カタカナ ｶﾀｶﾅ", "한국어 문장", "สวัสดีครับ", "مرحبا بالعالم",
@@ -37,10 +39,10 @@ _SAVE = "save the tokenizer as the model was trained with it: AutoTokenizer.from
 _NO_PROMPT = (
     "set default_prompt_name to null in config_sentence_transformers.json, and write the prompt into your texts"
 )
-# Options of transformers' tokenizers that no tokenizer.json has a place for.
+# Options of transformers' tokenizers that a tokenizer.json cannot express.
 _UNWRITTEN = ("split_special_tokens",)
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-_LONGEST = 10**6  # `transformers` writes 1e30 where it does not know
+_LONGEST = 10**6  # `transformers` writes 1e30 if it is unknown
 
 
 def tokenizer_file(
@@ -52,17 +54,17 @@ def tokenizer_file(
     prompt: str = "",
     lower: bool = False,
 ) -> Path:
-    """A `tokenizer.json` that gives the ids of `transformers`: the folder's own where it does, else one made in `work`.
+    """A `tokenizer.json` with the ids of `transformers`: the folder's own if it gives them, else a new one in `work`.
 
     Args:
-        rows: of the model's word table; None where that is not known.
-        work: a folder to write into; None: one that goes when the process ends, never `folder`, which is not ours.
-        texts: further texts, or pairs of them, to compare ids on.
-        prompt: what stands in front of every text.
-        lower: texts, with their prompt, are lowered first.
+        rows: of the model's word table; None if unknown.
+        work: a folder to write into; None: a temporary one, removed at exit. Never `folder`, which is the user's.
+        texts: additional texts, or pairs, to compare ids on.
+        prompt: text before every text.
+        lower: lowercase texts, including the prompt, first.
 
-    Raises `CheckpointError` where none can be made, where it would give other ids, and for a token that the table has
-    no row for.
+    Raises `CheckpointError` if none can be made, if it would give other ids, and for a token without a row in the
+    table.
     """
     path, theirs = folder / TOKENIZER, stock_tokenizer(folder)
     left_out = set[str]()
@@ -101,7 +103,7 @@ def _with_prompt(spec: dict[str, Any], prompt: str, folder: Path) -> dict[str, A
 
 
 def longest_input(folder: Path) -> int | None:
-    """`model_max_length`, the number of tokens that `transformers` cuts texts to; None where it is not given."""
+    """`model_max_length`, the number of tokens at which `transformers` truncates texts; None if not given."""
     if (theirs := stock_tokenizer(folder)) is None:
         return None
     given = theirs.model_max_length
@@ -114,9 +116,9 @@ def longest_input(folder: Path) -> int | None:
 
 
 def stock_tokenizer(folder: Path) -> Any:
-    """What `AutoTokenizer` makes of the folder; None where it fails and a `tokenizer.json` stands alone.
+    """The tokenizer that `AutoTokenizer` loads; None if it fails and `tokenizer.json` is the only tokenizer file.
 
-    Raises `CheckpointError` where it fails otherwise, and where what it makes has no fast form.
+    Raises `CheckpointError` if it fails otherwise, or if the tokenizer has no fast version.
     """
     stamps = [(path.name, path.stat().st_mtime_ns) for path in sorted(folder.iterdir()) if path.is_file()]
     return _stock_tokenizer(folder.resolve(), tuple(stamps))
@@ -128,13 +130,13 @@ def _stock_tokenizer(folder: Path, stamps: tuple[tuple[str, int], ...]) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
-        # Without any vocabulary file transformers makes a tokenizer all the same, one that knows no words.
+        # Without any vocabulary file, transformers still makes a tokenizer, but one without words.
         if len(tokenizer) <= len(tokenizer.all_special_ids):
             raise ValueError("there is no vocabulary")
         tokenizer(AWKWARD[3])
-    except Exception as error:  # of a broken or missing file it is whatever comes up there
+    except Exception as error:  # a broken or missing file can raise anything
         if (folder / TOKENIZER).is_file() and not any((folder / name).is_file() for name in _BESIDE):
-            return None  # for a file made for another class nothing there says otherwise
+            return None  # a file made for another class, with nothing that contradicts it
         if (folder / TOKENIZER).is_file():
             problem = "transformers can make no tokenizer of its files"
         else:
@@ -151,7 +153,7 @@ def _stock_tokenizer(folder: Path, stamps: tuple[tuple[str, int], ...]) -> Any:
 
 
 def _written(theirs: Any) -> dict[str, Any]:
-    """The tokenizer as a `tokenizer.json`; the side that long texts are cut on is written where it is the left."""
+    """The tokenizer as a `tokenizer.json`; the truncation side is included if it is the left."""
     spec: dict[str, Any] = json.loads(theirs.backend_tokenizer.to_str())
     spec["padding"] = spec["truncation"] = None
     if theirs.truncation_side == "left":
@@ -163,7 +165,7 @@ def _written(theirs: Any) -> dict[str, Any]:
 
 
 def _unasked(theirs: Any, folder: Path, rows: int | None) -> set[str]:
-    """Tokens beyond the word table that no file of the folder has: classes of `transformers` bring such along."""
+    """Tokens beyond the word table that no file of the folder contains: some `transformers` classes add such tokens."""
     files = [folder / name for name in (TOKENIZER, *_BESIDE)]
     said = "".join(path.read_text(encoding="utf-8", errors="replace") for path in files if path.is_file())
     added = theirs.added_tokens_decoder.items()
@@ -172,7 +174,7 @@ def _unasked(theirs: Any, folder: Path, rows: int | None) -> set[str]:
 
 
 def _with_added(theirs: Any, left_out: set[str]) -> list[str]:
-    """Texts with the special and added tokens in them, each beside a letter and by itself."""
+    """Texts with the special and added tokens, each next to a letter and standing alone."""
     added = [token.content for token in theirs.added_tokens_decoder.values()][:50]
     tokens = [token for token in dict.fromkeys([*theirs.all_special_tokens, *added]) if token not in left_out]
     return [text for token in tokens for text in (f"a {token}b", f"A{token} c")]
@@ -180,13 +182,13 @@ def _with_added(theirs: Any, left_out: set[str]) -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(RustTokenizer.from_file(str(path)).to_str()))  # in the library's present spelling
+        return dict(json.loads(RustTokenizer.from_file(str(path)).to_str()))  # in the library's current format
     except Exception as error:  # the library raises bare Exception for every kind of broken file
         raise CheckpointError(f"{path}: not a readable tokenizer.json ({error})\n  remedy: {_SAVE}") from error
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two give the same ids; how long texts are cut, padded and decoded is not in question, but the side is."""
+    """Whether two give the same ids, apart from truncation length, padding and decoding; the truncation side counts."""
 
     def essence(spec: dict[str, Any]) -> list[Any]:
         side = (spec.get("truncation") or {}).get("direction", "Right")
@@ -196,14 +198,14 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def check_ids(theirs: Any, path: Path, texts: Sequence[Text], source: object, prompt: str = "") -> None:
-    """Raise `CheckpointError` where the `tokenizer.json` at `path` gives other ids than `transformers` makes.
+    """Raise `CheckpointError` if the `tokenizer.json` at `path` gives other ids than `transformers`.
 
     Args:
-        texts: single ones, or pairs.
-        prompt: in front of each of them there, and no part of them here.
+        texts: single texts, or pairs.
+        prompt: put before each text there; the `tokenizer.json` adds it by itself.
     """
     special = RustTokenizer.from_file(str(path)).num_special_tokens_to_add(is_pair=False)
-    for longest in (special + 10, special + 500):  # so that some are cut, and most are not
+    for longest in (special + 10, special + 500):  # so that some are truncated and most are not
         ours = Tokenizer(path, longest)
         for text, row in zip(texts, ours.encode(texts), strict=True):
             first, second = (text, None) if isinstance(text, str) else text
@@ -232,7 +234,7 @@ def _shown(theirs: Any, ids: Any) -> str:
 
 
 def check_table(path: Path, rows: int, source: object) -> None:
-    """Raise `CheckpointError` for a tokenizer with a token that the word table, of so many rows, has no row for."""
+    """Raise `CheckpointError` if the tokenizer has a token without a row in the word table of `rows` rows."""
     vocabulary = RustTokenizer.from_file(str(path)).get_vocab(with_added_tokens=True)
     beyond = sorted((number, token) for token, number in vocabulary.items() if number >= rows)
     if not beyond:
@@ -250,7 +252,7 @@ def check_table(path: Path, rows: int, source: object) -> None:
 
 @cache
 def _scratch_root() -> tempfile.TemporaryDirectory[str]:
-    """Removed when the process ends."""
+    """A temporary folder, removed at exit."""
     return tempfile.TemporaryDirectory(prefix="leanformer-tokenizers-")
 
 

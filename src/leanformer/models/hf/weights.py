@@ -1,4 +1,4 @@
-"""The weights of a foreign folder: safetensors alone, whole and finite, and under the names that they had unwrapped."""
+"""The weights of a checkpoint folder: only complete, finite safetensors, under their names without wrappers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from leanformer.errors import CheckpointError
 from leanformer.models.finite import check_finite
 from leanformer.models.hf.folders import INDEX, WEIGHTS, no_weights, refuse_pointer
 
-# What torch.compile and DataParallel put into names, wherever the wrapped module stands.
+# Parts that torch.compile and DataParallel add to names, at the level of the wrapped module.
 _WRAPPERS = {"_orig_mod", "module"}
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The folder's safetensors file or files. Raises `CheckpointError` when there are none, or not all."""
+    """The folder's safetensors file or files. Raises `CheckpointError` if there are none or some are missing."""
     index = folder / INDEX
     if not index.is_file():
         if not (folder / WEIGHTS).is_file():
@@ -32,7 +32,7 @@ def weight_files(folder: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index}: not an index of safetensors files ({error!r})") from error
     for shard, path in paths:
-        if Path(shard).name != shard:  # by name, because a hub cache keeps its files behind links
+        if Path(shard).name != shard:  # compare names, because the files in a hub cache are links
             raise CheckpointError(f"{index}: shard {shard!r} lies outside the folder")
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file, and {INDEX} names it\n  remedy: fetch it too")
@@ -41,7 +41,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def weight_shapes(folder: Path) -> dict[str, list[int]]:
-    """Name -> shape of every weight, from the headers alone."""
+    """Name -> shape of every weight, read from the headers only."""
     shapes: dict[str, list[int]] = {}
     for path in weight_files(folder):
         try:
@@ -53,9 +53,9 @@ def weight_shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """All tensors of the folder's safetensors file or files, by the names in them.
+    """All tensors of the folder's safetensors file or files, by their names there.
 
-    Raises `CheckpointError` when there are none, when a file is not whole, and for numbers that are not finite.
+    Raises `CheckpointError` if there are none, if a file is incomplete, and for values that are not finite.
     """
     tensors: dict[str, torch.Tensor] = {}
     for path in weight_files(folder):
@@ -73,11 +73,13 @@ def _broken(path: Path, error: Exception) -> str:
 
 
 def unwrapped(names: Iterable[str], fits: Callable[[str], bool]) -> tuple[dict[str, str], str]:
-    """The names as they are, or without what wrappers wrote into them: name -> name, and what was dropped.
+    """The names as they are, or without the parts that wrappers added: name -> name, and the parts that were dropped.
 
-    torch.compile writes `_orig_mod.` and DataParallel `module.` where the wrapped module stands, Lightning the name of
-    an attribute, often `model.`, before all. They are dropped only where some names do not fit as they are, and all
-    do without.
+    torch.compile adds `_orig_mod.` and DataParallel `module.` at the level of the wrapped module; Lightning puts the
+    name
+    of an attribute, often `model.`, before all names. They are dropped only if some names do not fit as they are and
+    all
+    fit without them.
     """
     given = list(names)
     as_given = {name: name for name in given}
@@ -92,6 +94,6 @@ def unwrapped(names: Iterable[str], fits: Callable[[str], bool]) -> tuple[dict[s
             return as_given, ""
         dropped += first
         bare = {name: short.partition(".")[2] for name, short in bare.items()}
-    if len(set(bare.values())) != len(given):  # the same weight with and without
+    if len(set(bare.values())) != len(given):  # the same weight with and without a wrapper
         return as_given, ""
     return bare, "".join(f"{part}." for part in (*parts, *dropped))
