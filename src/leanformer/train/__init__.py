@@ -1,1 +1,1 @@
-"""The training loop and what is handed to it: objectives, batches, precision (needs torch)."""
+"""The training loop and its inputs: objectives, batches, precision (needs torch)."""

@@ -1,7 +1,7 @@
 """Training state on disk: safetensors and JSON, never a pickle.
 
-Written so that a kill leaves the last one whole, and with a hash of each file: one that was damaged since is not taken
-up.
+A kill leaves the previous checkpoint intact. Every file is stored with a hash, and a checkpoint damaged since then is
+not loaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def save(
     best: dict[str, Tensor] | None,
     hooks: Sequence[Hook] = (),
 ) -> None:
-    """Replace the checkpoint in `folder` by the present state, random generators and hooks' states included."""
+    """Replace the checkpoint in `folder` by the current state, including random generators and hooks."""
     with new_folder(folder) as temporary:
         save_tensors(_plain(model.state_dict()), temporary / "model.safetensors")
         flat, scalars = _flatten(optimizer.state_dict())
@@ -62,10 +62,11 @@ def load_checkpoint(
     hooks: Sequence[Hook] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
-    """Put the state saved in `folder` back; None when there is none, or when it is of another run.
+    """Restore the state saved in `folder`; None if there is none, or if it is from another run.
 
-    None too where a file of it was damaged, or where it was written by a version whose model, objective or hooks had
-    other parts, of which `say` is told; nothing is put back then.
+    Also None, with a message through `say`, if one of its files is damaged, or if it was written by a version with
+    other
+    parts in the model, objective or hooks. In these cases nothing is restored.
     """
     restore_folder(folder)
     state = kept(folder / _STATE, say, again=_AGAIN)
@@ -106,7 +107,7 @@ def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _flatten(state: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimiser's state as flat tensors and the JSON rest."""
+    """An optimiser's state as flat tensors plus the remaining JSON values."""
     tensors = {
         f"{index}/{name}": value.detach().cpu().contiguous()
         for index, values in state["state"].items()

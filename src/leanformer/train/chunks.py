@@ -1,7 +1,7 @@
-"""Arrays on disk that are computed chunk by chunk: a note says which chunks are there, with the hash of each.
+"""Arrays on disk that are computed in chunks; a record lists the finished chunks with their hashes.
 
-Written plainly and read through memory maps. (To write through a map on a full disk ends the process by a bus error.)
-A chunk whose bytes are not what was noted is computed again, the others stay.
+They are written with plain file writes and read through memory maps. (Writing through a memory map on a full disk kills
+the process with a bus error.) A chunk whose bytes do not match its hash is computed again; the others are kept.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _AGAIN = "what is damaged of it is computed again"
 
 @dataclass(frozen=True)
 class Layout:
-    """An array as it lies on disk, a file in NumPy's own format.
+    """The layout of an array on disk, a file in NumPy's own format.
 
     Attributes:
         shape, dtype: of the whole array.
-        borders: where each chunk begins along the first axis, and where the last one ends, int64 `[chunks + 1]`.
+        borders: start of each chunk along the first axis, and the end of the last one, int64 `[chunks + 1]`.
     """
 
     shape: tuple[int, ...]
@@ -40,7 +40,7 @@ class Layout:
 
     @property
     def header(self) -> bytes:
-        """What stands before the array's own bytes."""
+        """The bytes before the array's data."""
         found = io.BytesIO()
         npy.write_array_header_1_0(
             found, {"descr": np.dtype(self.dtype).str, "fortran_order": False, "shape": self.shape}
@@ -49,16 +49,16 @@ class Layout:
 
     @property
     def row_bytes(self) -> int:
-        """Of one place along the first axis."""
+        """Bytes per index of the first axis."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
 
 class Chunks:
-    """Arrays in a folder, of the same number of chunks.
+    """Arrays in a folder, all with the same number of chunks.
 
     Args:
-        layouts: name -> layout; an array lies in NAME.npy.
-        say: is told of what is damaged.
+        layouts: name -> layout; the array is stored in NAME.npy.
+        say: receives messages about damaged data.
     """
 
     def __init__(self, folder: Path, layouts: Mapping[str, Layout], say: Callable[[str], None]) -> None:
@@ -75,7 +75,7 @@ class Chunks:
         return len(next(iter(self._layouts.values())).borders) - 1
 
     def lacking(self, names: Iterable[str]) -> list[int]:
-        """The chunks that are not there, or not as they were noted to be, of any of these arrays."""
+        """The chunks that are missing, or do not match their hash, in any of these arrays."""
         wrong = {chunk for chunk in range(self.count) if str(chunk) not in self._note}
         for name in names:
             if len(wrong) == self.count:
@@ -101,10 +101,10 @@ class Chunks:
             }
 
     def __enter__(self) -> Chunks:
-        """Open the files for writing, mended where they are too short, too long or begin in another way."""
+        """Open the files for writing; files of the wrong length or with another header are repaired."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if not (self._folder / _NOTE).exists():
-            self._keep()  # arrays without it were not begun by us, or have lost it
+            self._keep()  # arrays without a record are not ours, or have lost it
         for name, layout in self._layouts.items():
             self._path(name).touch()
             self._files[name] = file = open(self._path(name), "rb+")
@@ -116,19 +116,19 @@ class Chunks:
 
     def __exit__(self, *error: object) -> None:
         for file in self._files.values():
-            with suppress(OSError):  # of what a full disk had no room for; a chunk that is done was flushed
+            with suppress(OSError):  # data that a full disk had no room for; finished chunks were flushed
                 file.close()
         self._files = {}
 
     def write(self, name: str, place: int, values: np.ndarray) -> None:
-        """Put values `[n, ...]` at a place along the first axis."""
+        """Write values `[n, ...]` at an index of the first axis."""
         layout, file = self._layouts[name], self._files[name]
         with naming(self._path(name)):
             file.seek(len(layout.header) + place * layout.row_bytes)
             file.write(np.ascontiguousarray(values, dtype=layout.dtype).tobytes())
 
     def done(self, chunk: int) -> None:
-        """Note that all of a chunk was written: when this returns, it is on the disk."""
+        """Record a chunk as complete; it is on disk when this returns."""
         hashes = {}
         for name, file in self._files.items():
             with naming(self._path(name)):
@@ -142,12 +142,12 @@ class Chunks:
         keep(self._folder / _NOTE, {"chunks": self._note})
 
     def forget(self) -> None:
-        """Note that nothing is there."""
+        """Record that no chunk is complete."""
         self._note = {}
         self._keep()
 
     def array(self, name: str) -> np.ndarray:
-        """An array to be read, from the disk where it is large."""
+        """A read-only memory map of an array."""
         layout = self._layouts[name]
         return np.memmap(self._path(name), layout.dtype, "r", len(layout.header), layout.shape)
 
@@ -156,7 +156,7 @@ class Chunks:
 
 
 def _digest(file: Any, layout: Layout, chunk: int) -> str:
-    """Hash of the bytes of a chunk, as far as they are there."""
+    """Hash of the bytes of a chunk, as far as they exist."""
     digest = hashlib.sha256()
     first, end = (int(border) for border in layout.borders[chunk : chunk + 2])
     file.seek(len(layout.header) + first * layout.row_bytes)

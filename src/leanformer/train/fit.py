@@ -1,4 +1,4 @@
-"""Fitting a classifier to labelled texts: encoded, trained, scored on dev, with what it learns about answering."""
+"""Fits a classifier to labelled texts: encoding, training, dev scores, and learnt thresholds or transitions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from leanformer.train.settings import FitSettings
 
 @dataclass(frozen=True)
 class Fitted(FitResult):
-    """What came of a fit, and the task with what was learnt about answering it (thresholds)."""
+    """The result of a fit, and the task with the thresholds and transitions that were learnt."""
 
     task: Task
 
@@ -50,12 +50,13 @@ def fit_classifier(
     languages: Sequence[str] | None = None,
     score: Callable[[], float] | None = None,
 ) -> Fitted:
-    """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by the figure of its task.
+    """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by its task's figure.
 
-    `languages` are those of the texts, by which they may be sampled (`FitSettings.language_temperature`).
-    `score` takes the place of that figure, where it would say nothing.
-    Thresholds, where the task has them, are chosen anew for each score, and last for the weights that are kept. What
-    the objective has learnt about answering becomes a part of the task likewise.
+    `languages` are those of the texts, for sampling by language (`FitSettings.language_temperature`).
+    `score` replaces that figure if it would be uninformative.
+    If the task has thresholds, they are chosen again for each score, and the returned task has those of the weights
+    that
+    are kept. Whatever the objective learns for decoding is added to the task too.
     """
     train, where = encode(tokenizer, dev.task, texts), device_of(device)
     data = training_set(train, labels, model.config.padding_id, languages)
@@ -66,13 +67,13 @@ def fit_classifier(
 
 
 def dev_result(result: FitResult, task: Task) -> dict[str, Any]:
-    """What a history keeps of a fit: the task's figure on dev after each epoch, and the best epoch, from 1."""
+    """The history entry of a fit: the task's dev figure after each epoch, and the best epoch, counted from 1."""
     name = "dev_" + metric_name(task).lower().replace(" ", "_").replace("-", "_")
     return {name: list(result.scores), "best_epoch": result.best_epoch + 1}
 
 
 def encoder_hash(model: Classifier | BiLstm) -> str:
-    """Hash of a model's weights and shape."""
+    """Hash of a model's weights and configuration."""
     digest = hashlib.sha256(json.dumps(model.config.to_json(), sort_keys=True).encode())
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode())

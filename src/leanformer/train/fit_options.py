@@ -1,4 +1,4 @@
-"""The options that training steps share: how to fit, with which optimiser, and on which texts."""
+"""Options shared by training steps: how to fit, with which optimiser, and on which texts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def part(maker: str) -> Any:
-    """An option, null by default, whose value makes a part of the run: "module:maker" below `leanformer.train`.
+    """An option, null by default, whose value adds a part to the run: "module:maker" below `leanformer.train`.
 
-    Where it is null, records, identities and keys are as if there were no such option.
+    If it is null, records, identities and keys are the same as without the option.
     """
     return field(default=None, metadata={"part": maker, "later": True})
 
 
 @dataclass(frozen=True)
 class FitOptions(Options):
-    """How a model is fitted."""
+    """Options for fitting a model."""
 
     epochs: int = 3  # passes over the training texts; the best on dev is kept
     least_steps: int = 0  # more epochs than `epochs` where they would have fewer optimiser steps than this
@@ -52,7 +52,7 @@ class FitOptions(Options):
         super().__post_init__()
 
     def _check_parts(self) -> None:
-        """The values of parts; where torch is not installed they are checked when the fit begins elsewhere."""
+        """Validate the values of parts. Without torch, they are validated when the fit starts on another machine."""
         if self.parts and find_spec("torch") is not None:
             try:
                 made_parts(self.parts)
@@ -61,16 +61,16 @@ class FitOptions(Options):
 
     @property
     def parts(self) -> tuple[tuple[str, Any], ...]:
-        """Name and value of each part that is asked for."""
+        """Name and value of each part that is set."""
         named = [option.name for option in fields(self) if "part" in option.metadata]
         return tuple((name, getattr(self, name)) for name in named if getattr(self, name) is not None)
 
     def epochs_of(self, rows: int, epochs: int | None = None) -> int:
-        """How many epochs over `rows` texts: `epochs` (by default the option), or more to make `least_steps`."""
+        """The number of epochs over `rows` texts: `epochs` (by default the option), or more to reach `least_steps`."""
         return max(epochs or self.epochs, -(-self.least_steps // -(-rows // self.batch_size)))
 
     def settings(self, seed: int, **others: Any) -> FitSettings:
-        """The settings of the training loop that these options say; `others` by name."""
+        """The settings of the training loop for these options; `others` sets more of them by name."""
         from leanformer.train.settings import FitSettings
 
         chosen = {"epochs": self.epochs, **others}
@@ -88,9 +88,9 @@ PARTS: dict[str, str] = {
 
 
 def made_parts(values: Iterable[tuple[str, Any]]) -> list[Any]:
-    """The parts of these names and values, see `train.parts`.
+    """Create the parts from names and values, see `train.parts`.
 
-    Raises `LeanformerError` for an unknown name or a value that cannot be meant.
+    Raises `LeanformerError` for an unknown name or an invalid value.
     """
     parts = []
     for name, value in values:
@@ -103,7 +103,7 @@ def made_parts(values: Iterable[tuple[str, Any]]) -> list[Any]:
 
 @dataclass(frozen=True)
 class AdamWOptions(FitOptions):
-    """How a Transformer is fitted."""
+    """Options for fitting a Transformer."""
 
     weight_decay: float = 0.01  # of AdamW, on matrices only
     precision: str = "auto"  # "auto", "fp32" or "bf16"
@@ -121,7 +121,7 @@ class AdamWOptions(FitOptions):
 
 @dataclass(frozen=True)
 class TextOptions(Options):
-    """Which texts a student is fitted on."""
+    """Options for the texts that a student is fitted on."""
 
     use_unlabelled: bool = True  # train on the unlabelled split too
 

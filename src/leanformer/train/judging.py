@@ -1,4 +1,4 @@
-"""How good a model is on the dev texts: by the figure of its task, or by its loss."""
+"""Evaluation of a model on the dev texts: by the figure of its task, or by its loss."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from leanformer.train.teacher_outputs import teacher_outputs
 
 
 class Judge:
-    """The dev figure of a model, and the task with what is learnt about answering it.
+    """Computes a model's dev figure, and the task with the thresholds and transitions that were learnt.
 
     Args:
-        learnt: the task with what the objective has learnt so far, see `Objective.learnt`.
+        learnt: returns the task with what the objective has learnt so far, see `Objective.learnt`.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class Judge:
         self._rows = encode(tokenizer, dev.task, dev.inputs)
 
     def figure(self) -> float:
-        """The task's figure of the model as it stands, put into eval mode, with thresholds chosen for it."""
+        """The task's figure for the current model, set to eval mode, with thresholds chosen for it."""
         self._model.eval()
         logits = self._logits()
         return score_logits(logits, self._dev.targets, self._learnt(with_thresholds(self._dev.task, logits, self._dev)))
 
     def task(self) -> Task:
-        """The task with thresholds, where it has them, for the model as it stands, and what the objective has learnt.
+        """The task with thresholds for the current model, if it has them, and with what the objective has learnt.
 
         Without thresholds the model is not run.
         """
@@ -66,7 +66,7 @@ class Judge:
 def nearness(
     model: nn.Module, objective: Objective, dev: TrainingSet, *, token_budget: int, device: torch.device
 ) -> float:
-    """Minus the loss on the dev rows: chooses an epoch where answers are not learnt; the model is in eval mode."""
+    """Minus the loss on the dev rows, to choose an epoch if answers are not trained; the model is in eval mode."""
     total = 0.0
     with torch.inference_mode():
         for batch in to_batches(dev, np.arange(len(dev)), token_budget=token_budget, device=device):
@@ -82,7 +82,7 @@ def inner_score(
     context: Context,
     token_budget: int,
 ) -> Callable[[], float]:
-    """How near a student's inner states are to the teacher's on the dev texts, projections as they stand."""
+    """A function for minus the distance of the inner states from the teacher's on dev, with current projections."""
     encoded = encode(tokenizer, dev.task, dev.inputs)
     outputs = teacher_outputs(
         context.artifacts["teacher"], dev.inputs, cache=context.cache,

@@ -1,29 +1,29 @@
-"""The training loop, readable from top to bottom. What varies is handed to it.
+"""The training loop, readable from top to bottom. The variable parts are passed in.
 
     attach the adapter                                 # Adapter: adds parameters, freezes others
-    hooks: begin                                       # may freeze and thaw; the optimiser is not made yet
+        hooks: begin                                       # may freeze and thaw; there is no optimiser yet
     the optimiser over the groups of model or adapter, and objective
-    take up the checkpoint, hooks' state included
+        load the checkpoint, including hooks' state
     for epoch in epochs:
         for rows in feed.steps(epoch):                 # Feed: which rows, in which order
             hooks: before_step                         # may change weights and the optimiser's groups
             the rate of each group by the schedule
-            for block in feed.blocks(rows):            # Feed: how they are collated
+                        for block in feed.blocks(rows):            # Feed: how rows are collated
                 loss = objective(model, block)         # Objective: under autocast
                 (loss * share of the step).backward()
             clip the gradient, optimiser step
             hooks: after_step                          # may change weights and keep state
             now and then: checkpoint
-        hooks: before_score                            # may put other weights in place, eval mode
+                hooks: before_score                            # may swap in other weights; eval mode
         score on dev; keep the best weights
-        hooks: after_score                             # puts the weights back
+                hooks: after_score                             # restores the weights
         hooks: after_epoch                             # may keep state
         checkpoint
-    put the best weights back
-    hooks: end                                         # thaws what it froze
+        restore the best weights
+        hooks: end                                         # thaws what was frozen
     merge the adapter
 
-A run is a function of its arguments: killed at any moment and started again it goes on from the last checkpoint
+A run is a function of its arguments: killed at any moment and started again, it resumes from the last checkpoint
 and ends with the same bytes, given the same number of threads.
 """
 
@@ -56,17 +56,18 @@ from leanformer.train.settings import FitSettings
 
 @dataclass(frozen=True)
 class Plan:
-    """How a run goes, beside what is trained on which rows.
+    """How to run the training, apart from the model, the objective and the rows.
 
     Attributes:
         settings: see `FitSettings`.
-        score: the dev score of the model as it stands; higher is better. Called in eval mode after each epoch.
-        folder: where checkpoints go.
-        identity: hash of what was handed in (data, starting weights, objective). A checkpoint of a run with
-            another identity or other settings is passed over.
-        device: where the run takes place.
-        adapter: what is trained in place of the whole model; None: the model.
-        say: is told of progress. warn: of a damaged checkpoint, which is not taken up; None: `say`.
+        score: the dev score of the current model; higher is better. Called in eval mode after each epoch.
+        folder: folder for checkpoints.
+        identity: hash of the inputs (data, starting weights, objective). A checkpoint of a run with another identity or
+            other settings is ignored.
+        device: the device to train on.
+        adapter: what to train instead of the whole model; None: the model.
+        say: receives progress messages. warn: receives a message about a damaged checkpoint, which is not loaded; None:
+            `say`.
     """
 
     settings: FitSettings
@@ -81,7 +82,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of a run: the dev score after each epoch, the best epoch (from 0; -1 where the start was best and
+    """The result of a run: the dev score after each epoch, the best epoch (from 0; -1 if the start was best and
     kept), the training seconds.
     """
 
@@ -93,7 +94,7 @@ class FitResult:
 def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: Sequence[Hook] = ()) -> FitResult:
     """Train `model` (and the objective's own parameters) in place, ending with the best weights by dev score.
 
-    Hooks act in their order, after a score in the reverse one. Raises `LeanformerError` where the loss is not finite.
+    Hooks are called in order, after a score in reverse order. Raises `LeanformerError` if the loss is not finite.
     """
     settings, device = plan.settings, plan.device
     precision = resolve(settings.precision, device)
@@ -187,7 +188,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
 
 
 def _scored(run: Run, plan: Plan, hooks: Sequence[Hook]) -> float:
-    """The dev score, in eval mode, of the weights that hooks put in place for it."""
+    """The dev score, in eval mode, of the weights that hooks swap in for it."""
     run.modules.eval()
     for hook in hooks:
         hook.before_score(run)

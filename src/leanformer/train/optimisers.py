@@ -1,4 +1,4 @@
-"""Optimisers, and the groups of parameters that model, adapter and objective ask for."""
+"""Optimisers, and the parameter groups defined by model, adapter and objective."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leanformer.train.settings import FitSettings
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that are trained in one way; those that are frozen are passed over.
+    """Parameters that are trained in the same way; frozen parameters are skipped.
 
     Attributes:
         parameters: in the order of their module.
@@ -26,7 +26,7 @@ class Group:
 
 
 def adamw(groups: Sequence[Group], settings: FitSettings) -> torch.optim.AdamW:
-    """AdamW with decay on matrices only, as BERT is trained; groups with a rate of their own at that rate.
+    """AdamW with decay on matrices only, as in BERT's training; groups with their own rate use that rate.
 
     The loop sets each group's rate to the schedule's times the group's `times`.
     """

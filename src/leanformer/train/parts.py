@@ -1,4 +1,4 @@
-"""Parts that an option adds to a run: hooks, and what varies its feed, its objective or the parameters trained."""
+"""Optional parts of a run: hooks, and parts that change its feed, its objective or the trained parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from leanformer.train.objectives.objective import Objective, ObjectivePart
 def fit_with_parts(
     model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: Sequence[Hook] = ()
 ) -> FitResult:
-    """`fit` with the parts that the plan's settings name; their hooks come after `hooks`."""
+    """`fit` with the parts named in the plan's settings; their hooks come after `hooks`."""
     hooks, settings = list(hooks), plan.settings
     for part in made_parts(settings.parts):
         match part:

@@ -1,4 +1,4 @@
-"""Texts to train on that come from several splits, with what is known of each."""
+"""Training texts from several splits, with their labels and languages if known."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from leanformer.train.targets import labels_of
 
 @dataclass(frozen=True)
 class TextPool:
-    """Texts, labelled or not.
+    """Texts with or without labels.
 
     Attributes:
-        inputs: what a model is given.
-        labels: as `targets.labels_of` has them; -1 or the like where they are not known.
-        languages: of the texts, where all say theirs; else None.
+        inputs: the model's inputs.
+        labels: as from `targets.labels_of`; -1 (NaN for scores) if unknown.
+        languages: of the texts, if all of them have one; else None.
     """
 
     inputs: tuple[Text, ...]
@@ -28,7 +28,7 @@ class TextPool:
 
 
 def pooled(parts: Sequence[Examples], task: Task) -> TextPool:
-    """All texts of the parts, one part after the other, their labels numbered as in `task`."""
+    """All texts of the parts, concatenated, with labels numbered as in `task`."""
     known = [part.languages for part in parts if part.languages is not None]
     return TextPool(
         tuple(text for part in parts for text in part.inputs),

@@ -1,4 +1,4 @@
-"""The arithmetic of training: bf16 autocast where the machine gains from it, fp32 elsewhere."""
+"""The arithmetic of training: bf16 autocast where the hardware benefits from it, fp32 elsewhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from leanformer.train.fit_options import PRECISIONS
 
 
 def resolve(choice: str, device: torch.device) -> str:
-    """ "fp32" or "bf16" for one of `PRECISIONS`.
+    """ "fp32" or "bf16" for one of `PRECISIONS`. Raises `ValueError` for anything else.
 
     On a CPU without bf16 instructions (AVX-512 BF16 or AMX) bf16 is emulated and slower than fp32, so
-    "auto" takes fp32 there.
+    "auto" selects fp32 there.
     """
     if choice not in PRECISIONS:
         raise ValueError(f"unknown precision {choice!r}; one of {', '.join(PRECISIONS)}")
@@ -25,7 +25,7 @@ def resolve(choice: str, device: torch.device) -> str:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """The context in which forward passes run; weights, gradients and the optimiser stay in fp32."""
+    """The context for forward passes; weights, gradients and the optimiser stay in fp32."""
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

@@ -1,4 +1,4 @@
-"""Where a training run stands."""
+"""The progress of a training run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Progress:
-    """Where a run stands: `step` optimiser steps of `epoch` are done; scores are dev scores, highest best."""
+    """Progress of a run: `step` optimiser steps of `epoch` are done; scores are dev scores, higher is better."""
 
     fingerprint: str
     epoch: int = 0

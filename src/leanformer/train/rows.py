@@ -1,4 +1,4 @@
-"""Texts and labels to the rows that a model is trained on; sentences of words to windows with their words' tags."""
+"""Converts texts and labels to training rows; sentences of words to windows with their words' tags."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Score = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 @dataclass(frozen=True)
 class Slots:
-    """Where the answers of rows stand among those of all texts, end to end: one for each text, or for each word.
+    """Positions of the rows' answers among the answers of all texts, concatenated: one per text, or one per word.
 
     Attributes:
-        answers: how many there are.
-        of_row: for each row the numbers of its answers.
-        places: where words are tagged, for each row the tokens that its answers are read from; else None.
+        answers: the number of answers.
+        of_row: the indices of each row's answers.
+        places: if words are tagged, the tokens of each row that its answers are read from; else None.
     """
 
     answers: int
@@ -38,16 +38,18 @@ class Slots:
     places: list[np.ndarray] | None
 
     def put(self, into: np.ndarray, row: int, logits: np.ndarray, first: int = 0) -> None:
-        """Write the logits of a row, `[1, outputs]` or of its tokens `[tokens, outputs]`, where they belong.
+        """Write the logits of a row, `[1, outputs]` or of its tokens `[tokens, outputs]`, to their positions.
 
-        `into` holds the answers from number `first` on.
+        `into` holds the answers from index `first` on.
         """
         into[self.of_row[row] - first] = logits if self.places is None else logits[self.places[row]]
 
     def borders(self, rows: Sequence[int]) -> np.ndarray:
-        """Of rows that chunks begin with, where the answers of each chunk begin, and the end, int64 `[chunks + 1]`.
+        """For the first row of each chunk, the index of the chunk's first answer, and the end, int64 `[chunks + 1]`.
 
-        Answers rise from row to row; those of no row (words that the tokenizer drops) go with what stands before them.
+        Answer indices increase from row to row. Answers without a row (words that the tokenizer drops) belong to the
+        chunk
+        of the preceding answer.
         """
         begins = [int(answers[0]) if len(answers) else self.answers for answers in self.of_row]
         nearest = np.minimum.accumulate([*begins, self.answers][::-1])[::-1]
@@ -56,14 +58,14 @@ class Slots:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Texts as rows of token ids, and the way back from a model's logits.
+    """Texts as rows of token ids, and the mapping back from a model's logits.
 
     Attributes:
-        task: tells what a row is: a text, or a window of a sentence of words.
-        texts: as they were given.
-        rows: token ids, one array for each text, or for each window of each sentence.
-        windows: of each sentence, where words are tagged; else None.
-        counts: of how many rows each text is, where these are candidates of a question; else None.
+        task: determines what a row is: a text, or a window of a sentence of words.
+        texts: the original texts.
+        rows: token ids, one array per text, or per window of each sentence.
+        windows: of each sentence, if words are tagged; else None.
+        counts: number of rows per text, if the rows are a question's candidates; else None.
     """
 
     task: Task
@@ -74,14 +76,14 @@ class Encoded:
 
     @property
     def examples(self) -> int:
-        """How many examples they are to train on: windows, or the texts."""
+        """The number of training examples: windows, or texts."""
         return len(self.rows) if self.counts is None else len(self.counts)
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """Labels of texts (see `targets.labels_of`) as a training set has them: those of windows, or of the texts.
+        """Labels of texts (see `targets.labels_of`) as a training set needs them: per window, or per text.
 
-        Of tags, a ragged array `[rows]` of `[tokens]`: the tag on the first piece of each word, -1 there where it is
-        not known, and `NOT_ASKED` on all other tokens.
+        For tags, a ragged array `[rows]` of `[tokens]`: the tag on the first token of each word, -1 there if it is
+        unknown, and `NOT_ASKED` on all other tokens.
         """
         if self.windows is None:
             return labels
@@ -94,16 +96,17 @@ class Encoded:
         return ragged(rows)
 
     def unknown(self) -> np.ndarray:
-        """The labels of rows whose answers are not known: -1 where there would be one."""
+        """Labels for unlabelled rows: -1 wherever there would be a label."""
         if self.windows is None:
             return np.full(len(self.texts), -1, dtype=np.int64)
         return self.labels(ragged([np.full(len(words_of(str(text))), -1) for text in self.texts]))
 
     def columns(self, languages: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """What else is known of each row, by name, for `TrainingSet.extra`.
+        """Further properties of each row, by name, for `TrainingSet.extra`.
 
-        `GROUP`: the number of its language, where the texts' languages are given. `CONTINUES`: where words are tagged,
-        whether it is a window of a sentence that began in an earlier one.
+        `GROUP`: the number of its language, if the texts' languages are given. `CONTINUES`: if words are tagged,
+        whether
+        the row is a later window of a sentence that began in an earlier one.
         """
         columns = {}
         if languages is not None:
@@ -116,7 +119,7 @@ class Encoded:
         return columns
 
     def slots(self) -> Slots:
-        """Where each row's answers stand among those of all texts."""
+        """The positions of each row's answers among those of all texts."""
         if self.windows is None:
             return Slots(len(self.rows), [np.array([row]) for row in range(len(self.rows))], None)
         counts = [len(words_of(str(text))) for text in self.texts]
@@ -127,21 +130,21 @@ class Encoded:
         )
 
     def per_text(self, logits: np.ndarray) -> np.ndarray:
-        """Logits of all answers, `[answers, outputs]`, by text: a ragged array where a text has several."""
+        """Logits of all answers, `[answers, outputs]`, by text: a ragged array if a text can have several."""
         if self.windows is None:
             return gathered(logits, self.counts)
         ends = np.cumsum([len(words_of(str(text))) for text in self.texts])
         return ragged(np.split(logits, ends[:-1]))
 
     def of_rows(self, logits: np.ndarray) -> np.ndarray:
-        """Logits of texts as those of rows: of words, a ragged array `[rows]` of `[words asked about, labels]`."""
+        """Logits of texts as logits of rows; for words, a ragged array `[rows]` of `[words with a target, labels]`."""
         if self.windows is None:
             return logits if self.counts is None else flat(logits)[:, None]
         pairs = zip(logits, self.windows, strict=True)
         return ragged([values[window.words] for values, each in pairs for window in each])
 
     def logits(self, score: Score) -> np.ndarray:
-        """A model's logits of the texts, as `predictor.logits` has them."""
+        """A model's logits for the texts, in the format of `predictor.logits`."""
         values = score(self.rows)
         if self.windows is None:
             return gathered(values, self.counts)
@@ -150,11 +153,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Tokens of a student and those of a teacher with other pieces, of which one can be set beside the other.
+    """Tokens of a student and their counterparts in a teacher with another tokenizer.
 
     Attributes:
-        places: of each row of the student, tokens in it, rising.
-        theirs: for each of these the number of its counterpart among the tokens of all rows of the teacher.
+        places: token positions in each row of the student, ascending.
+        theirs: for each of these, the index of its counterpart among the tokens of all the teacher's rows.
     """
 
     places: list[np.ndarray]
@@ -162,9 +165,9 @@ class Pairs:
 
 
 def paired(student: Encoded, teacher: Encoded) -> Pairs:
-    """First pieces of the same words, where words are tagged, and else the first tokens of the same texts.
+    """Pair the first tokens of the same words if words are tagged, otherwise the first tokens of the same texts.
 
-    A word that the teacher's tokenizer leaves nothing of has no counterpart. Both are of the same texts.
+    A word that the teacher's tokenizer drops has no counterpart. Both must encode the same texts.
     """
     starts = np.cumsum([0, *(len(row) for row in teacher.rows)])
     if student.windows is None:
@@ -185,7 +188,7 @@ def paired(student: Encoded, teacher: Encoded) -> Pairs:
 
 
 def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
-    """The rows of `texts`: cut at `max_tokens`, or where words are tagged whole, in windows."""
+    """The rows of `texts`: truncated at `max_tokens`, or complete, in windows, if words are tagged."""
     if not form_of(task).per_word:
         rows, counts = rows_of(task, texts)
         return Encoded(task, texts, tokenizer.encode(rows), None, counts)
@@ -196,5 +199,5 @@ def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
 def training_set(
     encoded: Encoded, labels: np.ndarray, padding_id: int, languages: Sequence[str] | None = None
 ) -> TrainingSet:
-    """The rows with `labels` of texts (see `targets.labels_of`)."""
+    """The rows with the `labels` of the texts (see `targets.labels_of`)."""
     return TrainingSet(encoded.rows, encoded.labels(labels), padding_id, encoded.columns(languages), encoded.counts)

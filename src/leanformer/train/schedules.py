@@ -11,12 +11,12 @@ _LEAST_RATE = 1e-8
 
 
 def linear(peak: float, done: int, steps: int) -> float:
-    """Linear decay from `peak` to zero at the end of the last of `steps`, of which `done` are done."""
+    """Linear decay from `peak` to zero after the last of `steps`, of which `done` are done."""
     return peak * (steps - done) / max(1, steps)
 
 
 def cosine(peak: float, done: int, steps: int) -> float:
-    """Half a cosine (Loshchilov and Hutter 2017), which ends at 1e-8 rather than zero."""
+    """Half a cosine (Loshchilov and Hutter 2017), decaying to 1e-8 rather than zero."""
     share = done / max(1, steps)
     return _LEAST_RATE + (peak - _LEAST_RATE) * (1 + math.cos(math.pi * share)) / 2
 

@@ -13,19 +13,19 @@ class FitSettings:
     Attributes:
         epochs: passes over the data.
         batch_size: rows per optimiser step.
-        token_budget: most tokens, padding included, per forward pass; larger steps are accumulated.
-        learning_rate: at its peak.
-        warmup: share of all steps in which the rate rises linearly; afterwards it falls as `schedule` says.
+        token_budget: maximum number of tokens per forward pass, including padding; larger steps are accumulated.
+        learning_rate: peak learning rate.
+        warmup: share of all steps with a linearly rising learning rate; afterwards it decays by `schedule`.
         weight_decay: of AdamW, on matrices only, not on biases and norms.
-        clip: largest norm of the gradient.
+        clip: maximum norm of the gradient.
         precision: "auto", "fp32" or "bf16".
         seed: of batch order and dropout.
-        language_temperature: 1 sees every text once an epoch; above it languages are sampled more evenly (see
-            `feeds.by_group`). Without languages it changes nothing.
+        language_temperature: 1 uses every text once per epoch; above 1, languages are sampled more evenly (see
+            `feeds.by_group`). No effect on data without languages.
         checkpoint_seconds: wall-clock seconds between checkpoints within an epoch.
-        schedule: how the rate falls after the warm-up, one of `schedules.SCHEDULES`.
-        keep_start: score the weights that training begins with too, and keep them if nothing is better.
-        parts: name and value of each part that is added to the run, see `train.parts`.
+        schedule: learning rate decay after the warm-up, one of `schedules.SCHEDULES`.
+        keep_start: also score the initial weights, and keep them if nothing is better.
+        parts: name and value of each additional part of the run, see `train.parts`.
     """
 
     epochs: int = 3
@@ -44,6 +44,6 @@ class FitSettings:
     parts: tuple[tuple[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The settings by name; `parts` only where there are any, so that older runs and records are as they were."""
+        """The settings by name; `parts` only if there are any, so that older runs and records stay valid."""
         parts = {"parts": [list(part) for part in self.parts]} if self.parts else {}
         return {name: value for name, value in self.__dict__.items() if name != "parts"} | parts

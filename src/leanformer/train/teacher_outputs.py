@@ -1,11 +1,11 @@
-"""What a teacher computes on a set of texts: computed once, kept on disk, shared by all that distil from it.
+"""A teacher's outputs on a set of texts: computed once, stored on disk, shared by all students distilled from it.
 
-Logits are kept in fp32, where words are tagged those of words, so that a student with another tokenizer can learn from
-them. Hidden states and attention probabilities are kept for real tokens only and in fp16,
-whose rounding (relative error below 0.05 %) is far under the distance that a student is trained to close. States with a
-value beyond fp16's range are kept in fp32.
-Chunks are written as they are computed (see `train.chunks`), so a killed run goes on from the last whole chunk, and one
-that was damaged on disk is computed again.
+Logits are stored in fp32, per word if words are tagged, so that a student with another tokenizer can learn from them.
+Hidden states and attention probabilities are stored for real tokens only and in fp16, whose rounding error (relative
+error below 0.05 %) is far below the distance that a student is trained to reduce. States with a value beyond the range
+of fp16 are stored in fp32.
+Chunks are written as they are computed (see `train.chunks`), so a killed run resumes after the last complete chunk,
+and a chunk damaged on disk is computed again.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _ABOUT = "about.json"
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """Cached outputs, row by row of the texts (where words are tagged, of their windows) they were computed on.
+    """Cached outputs for each row of the texts they were computed on; if words are tagged, rows are windows.
 
     Attributes:
-        logits: `[rows, outputs]`, float32; where words are tagged a ragged array `[texts]` of `[words, outputs]`.
+        logits: `[rows, outputs]`, float32; if words are tagged, a ragged array `[texts]` of `[words, outputs]`.
         lengths: `[rows]`, tokens per row.
-        hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16, or float32 where
-            that is too narrow.
+        hidden: hidden-state index (0 is the embedding output) -> `[all tokens, hidden]`, float16, or float32 if values
+            exceed its range.
         attention: layer index from 0 -> the flattened `[heads, tokens, tokens]` of all rows, float16.
         heads: attention heads of each layer in `attention`.
-        pairs: for a student that reads other pieces, which of its tokens have which states beside them; rows are then
-            the student's, but for `lengths`.
+        pairs: for a student with another tokenizer, its tokens and the states they are compared with; rows are then the
+            student's, except in `lengths`.
     """
 
     logits: np.ndarray
@@ -69,7 +69,7 @@ class TeacherOutputs:
         return torch.from_numpy(block)
 
     def compared(self, rows: np.ndarray, mask: Tensor) -> Tensor:
-        """Which tokens of some rows, `[len(rows), width]`, have a state: all that are real (`mask`), or some."""
+        """Mask `[len(rows), width]` of the tokens that have a state: all real tokens (`mask`), or some of them."""
         if self.pairs is None:
             return mask
         there = torch.zeros_like(mask)
@@ -102,15 +102,15 @@ def teacher_outputs(
     say: Callable[[str], None] = lambda line: None,
     warn: Callable[[str], None] | None = None,
 ) -> TeacherOutputs:
-    """Compute, or find in the folder `cache`, the teacher's outputs on `texts`.
+    """Compute the teacher's outputs on `texts`, or read them from the folder `cache`.
 
     Args:
-        teacher: of format "encoder", or "transformers" when only logits are wanted.
-        hidden: hidden-state indices to keep; attention: layer indices from 0 to keep.
-        warn: is told of what is damaged in the folder, and computed again; None: `say`.
+        teacher: of format "encoder", or "transformers" if only logits are needed.
+        hidden: hidden-state indices to store; attention: layer indices from 0 to store.
+        warn: receives messages about damaged files in the folder, which are computed again; None: `say`.
 
-    Raises `CheckpointError` when hidden states or attentions of a foreign teacher are asked for, and where outputs are
-    not finite.
+    Raises `CheckpointError` if hidden states or attentions of an unmapped teacher are requested, or if states are not
+    finite; `ArtifactError` if logits are not finite.
     """
     if (hidden or attention) and not format_of(teacher).layers:
         raise CheckpointError(
@@ -119,7 +119,7 @@ def teacher_outputs(
         )
     warn = say if warn is None else warn
     folder = _folder(cache, teacher, texts, hidden, attention, warn)
-    # Trials that run at the same time may come to the same outputs; one computes them, the others wait.
+    # Trials that run at the same time may need the same outputs; one computes them, the others wait.
     with alone(folder / ".lock"):
         while True:
             about = _about(folder, hidden, attention, warn)
@@ -141,10 +141,10 @@ def _computed(
     attention: Sequence[int],
     say: Callable[[str], None],
 ) -> TeacherOutputs:
-    """The outputs in their folder, with what was not there yet, or not whole.
+    """The outputs in their folder, after computing chunks that are missing or damaged.
 
-    The folder may hold more than is asked for; what is computed is always all of it, for the last bits of an array
-    depend on which others are computed with it.
+    The folder may hold more than is requested. All of it is always computed, since the last bits of an array depend on
+    which others are computed together with it.
     """
     wanted = ["logits", *(f"hidden_{i}" for i in hidden), *(f"attention_{i}" for i in attention)]
     if lacking := chunks.lacking(wanted):
@@ -169,7 +169,7 @@ def _folder(
     attention: Sequence[int],
     warn: Callable[[str], None],
 ) -> Path:
-    """Where these outputs are kept: their own folder, or one that holds them with others and is complete."""
+    """The folder of these outputs: their own, or a complete one that contains them among others."""
     of = sha256_json([teacher.content_hash, list(texts)])
     wanted = [teacher.content_hash, list(texts), sorted(hidden), sorted(attention)]
     folder = cache / f"outputs-{sha256_json(wanted)[:16]}"
@@ -178,7 +178,7 @@ def _folder(
             if other.parent == folder or not (other.parent / "complete").is_file():
                 continue
             held = kept(other, warn, again="these teacher outputs are ignored")
-            # Attention is computed in another way where it is asked for, and logits differ in their last bits then.
+            # With attentions requested, attention is computed differently, and logits differ in their last bits.
             if held and held["of"] == of and {*hidden} <= {*held["hidden"]} and sorted(attention) == held["attention"]:
                 return other.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,6 +191,6 @@ def _folder(
 def _about(
     folder: Path, hidden: Sequence[int], attention: Sequence[int], warn: Callable[[str], None]
 ) -> dict[str, Any]:
-    """What a folder holds: `hidden` states and `attention` by number, and the names of arrays that are `wide`."""
+    """The contents of a folder: `hidden` states and `attention` by number, and the names of `wide` (fp32) arrays."""
     found = kept(folder / _ABOUT, warn, again="written again")
     return found or {"hidden": sorted(hidden), "attention": sorted(attention), "wide": []}

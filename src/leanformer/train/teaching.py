@@ -1,4 +1,4 @@
-"""A teacher at work on texts: its logits, hidden states and attention, chunk by chunk, onto the disk."""
+"""Runs a teacher on texts: its logits, hidden states and attention, written to disk chunk by chunk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 
 
 class TooNarrowError(Exception):
-    """States with a value beyond the range of fp16; `names` are those of their arrays."""
+    """States with a value beyond the range of fp16; `names` are the names of their arrays."""
 
     def __init__(self, names: set[str]) -> None:
         super().__init__(names)
@@ -37,14 +37,15 @@ class TooNarrowError(Exception):
 
 
 class Teaching:
-    """What a teacher is to compute on `texts`, and where each part of it belongs.
+    """The outputs to compute for `texts`, and their positions in the arrays on disk.
 
     Args:
-        about: `hidden` states and layers whose `attention` is kept, by number; `wide`, names of arrays kept in fp32.
+        about: `hidden` states and layers whose `attention` is stored, by number; `wide`, names of arrays stored in
+            fp32.
 
     Attributes:
         encoded: the texts as the teacher reads them. lengths: tokens of each row, int64 `[rows]`.
-        heads: attention heads of each layer whose attention is kept.
+        heads: attention heads of each layer whose attention is stored.
         layouts: of every array on disk: "logits", "hidden_0", "attention_0", ...
     """
 
@@ -83,16 +84,16 @@ class Teaching:
         return TorchPredictor(self.teacher, device=self._device)
 
     def compute(self, chunk: int, into: Chunks) -> int:
-        """Compute one chunk and note it; how many rows there are up to its end.
+        """Compute one chunk and record it; return the number of rows up to its end.
 
-        Raises `TooNarrowError` for states that fp16 cannot hold and that are not kept wide, `CheckpointError` for
-        states and `ArtifactError` for logits that are not finite.
+        Raises `TooNarrowError` for states that exceed fp16 and are not stored wide, `CheckpointError` for states and
+        `ArtifactError` for logits that are not finite.
         """
         own = range(chunk * CHUNK_ROWS, min(len(self.lengths), (chunk + 1) * CHUNK_ROWS))
         first, last = (int(border) for border in self.layouts["logits"].borders[chunk : chunk + 2])
         logits = np.zeros((last - first, self.teacher.task.outputs), dtype=np.float32)
         if form_of(self.teacher.task).per_word:
-            logits[:] = nothing_left(self.teacher.task.labels)  # of words that the teacher's tokenizer drops
+            logits[:] = nothing_left(self.teacher.task.labels)  # for words that the teacher's tokenizer drops
         if self._model is None:
             values = self._predictor.infer([self.encoded.rows[i] for i in own])
             ends = np.cumsum([self.lengths[i] if self._slots.places else 1 for i in own])
@@ -106,7 +107,7 @@ class Teaching:
         return own.stop
 
     def _fill(self, own: range, into: Chunks, logits: np.ndarray, first: int) -> None:
-        """Compute the rows `own`: states and attention onto the disk, logits into `logits`, answers from `first` on."""
+        """Compute the rows `own`: states and attention to disk, logits to `logits`, which starts at answer `first`."""
         assert self._model is not None
         model, device = self._model.to(self._predictor.device), self._predictor.device
         rows, narrow = [self.encoded.rows[i] for i in own], set[str]()

@@ -1,1 +1,1 @@
-"""Small sets of parameters that are trained in place of the whole model."""
+"""Small sets of parameters that are trained instead of the whole model."""

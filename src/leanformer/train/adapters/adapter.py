@@ -1,4 +1,4 @@
-"""The Adapter: a small set of parameters that is trained in place of the whole model."""
+"""The Adapter: a small set of parameters that is trained instead of the whole model."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from leanformer.train.optimisers import Group
 
 
 class Adapter(ABC):
-    """Attached to a model before its fit, merged into it afterwards, so that the artifact is a plain model.
+    """Attached to a model before the fit and merged into it afterwards, so that the artifact is a plain model.
 
-    After `attach` the model computes what it computed before. The loop's checkpoints hold the model as attached.
+    `attach` does not change what the model computes. The loop's checkpoints hold the model with the adapter attached.
     """
 
     @abstractmethod
     def attach(self, model: nn.Module) -> None:
-        """Add the adapter's parameters, if it has any, and freeze what is not trained."""
+        """Add the adapter's parameters, if any, and freeze everything that is not trained."""
 
     @abstractmethod
     def groups(self, model: nn.Module) -> Sequence[Group]:
-        """The parameters that are trained, in place of all of the model's."""
+        """The parameters to train, instead of all of the model's."""
 
     @abstractmethod
     def merge(self, model: nn.Module) -> None:
-        """Leave a plain model that computes what the attached one does, all of it unfrozen."""
+        """Turn the model into a plain one that computes the same, with nothing frozen."""

@@ -1,7 +1,7 @@
-"""BitFit: biases alone are trained, and the head (Ben Zaken, Ravfogel and Goldberg 2022, arXiv 2106.10199).
+"""BitFit: train only the biases and the head (Ben Zaken, Ravfogel and Goldberg 2022, arXiv 2106.10199).
 
-Well below one parameter in a hundred, and nothing is added to the model. It takes a larger learning rate than the whole
-model would: 1e-4 to 1e-3.
+This is well below one percent of the parameters, and nothing is added to the model. It needs a higher learning rate
+than full fine-tuning: 1e-4 to 1e-3.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from leanformer.train.optimisers import Group
 
 
 class BitFit(Adapter):
-    """Trains biases, those of norms included, and all of the head."""
+    """Trains all biases, including those of norms, and the head."""
 
     def __init__(self) -> None:
         self._frozen: list[nn.Parameter] = []
 
     def attach(self, model: nn.Module) -> None:
-        """Raises `LeanformerError` for a model that has no biases outside its head."""
+        """Freeze all other parameters. Raises `LeanformerError` for a model without biases outside its head."""
         if all(_of_head(name) for name in self.names(model)):
             raise LeanformerError(
                 "adapter bitfit trains biases, and this model has none\n  remedy: leave `adapter` out"
@@ -31,7 +31,7 @@ class BitFit(Adapter):
             parameter.requires_grad_(False)
 
     def names(self, model: nn.Module) -> list[str]:
-        """The names of the parameters that are trained."""
+        """The names of the trained parameters."""
         return [name for name, _ in model.named_parameters() if name.endswith("bias") or _of_head(name)]
 
     def groups(self, model: nn.Module) -> list[Group]:

@@ -14,7 +14,7 @@ ADAPTERS: dict[str, Callable[[], Adapter]] = {
 
 
 def adapter(name: str) -> Adapter:
-    """The adapter of this name. Raises `LeanformerError` for a name that the table lacks."""
+    """The adapter of this name. Raises `LeanformerError` for an unknown name."""
     if not isinstance(name, str) or name not in ADAPTERS:
         raise LeanformerError(f"adapter is one of {', '.join(ADAPTERS)}, not {name!r}")
     return ADAPTERS[name]()

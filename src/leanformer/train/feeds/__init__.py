@@ -1,1 +1,1 @@
-"""Which rows a training loop sees, in which order, and how they become batches."""
+"""The rows that a training loop processes, their order, and their collation into batches."""

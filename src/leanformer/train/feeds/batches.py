@@ -1,4 +1,4 @@
-"""The rows of a training set, and how those of an optimiser step become padded blocks."""
+"""The rows of a training set, and the padded blocks of an optimiser step."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from leanformer.batching import pad_block
 from leanformer.models.scoring import to_tensors
 from leanformer.tagging.ragged import is_ragged
 
-# The label of a token that is no word's first piece: it has no answer, and none is asked for.
+# The label of a token that is not a word's first token: it has no target and no loss.
 NOT_ASKED = -2
-# The logit of a candidate that a question has not, where logits of several questions stand in one table: so low that
-# its probability is nought, and finite, so that a difference of two is nought as well.
+# The logit of a missing candidate, where logits of several questions form a table: low enough that its probability is
+# zero, and finite, so that a difference of two is zero as well.
 ABSENT = -1e4
 
 
@@ -26,14 +26,14 @@ class Batch:
     """One padded block for one forward and backward pass.
 
     Attributes:
-        ids, mask: `[rows, S]`, int64; there are `B` rows, but where examples are several rows.
-        labels: `[B]`, int64, -1 where a row has no label; where any number of labels may apply `[B, labels]`, 0 or 1;
-            for scores `[B]`, float32, not-a-number where a row has none; for tags `[B, S]`, `NOT_ASKED` on all tokens
-            but words' first pieces, and there -1 where the tag is not known.
-        rows: the rows' indices in the training set, by which cached teacher outputs are found.
-        share: this block's part of the optimiser step's rows; the shares of a step sum to 1.
+        ids, mask: `[rows, S]`, int64; the number of rows is `B` unless examples consist of several rows.
+        labels: `[B]`, int64, -1 for a row without a label; for any number of labels `[B, labels]`, 0 or 1; for scores
+            `[B]`, float32, NaN for a row without one; for tags `[B, S]`, `NOT_ASKED` at all tokens except words' first
+            tokens, and -1 there if the tag is unknown.
+        rows: the rows' indices in the training set, to look up cached teacher outputs.
+        share: this block's share of the optimiser step's rows; the shares of a step sum to 1.
         types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
-        counts: where an example is several rows, of how many each is, `[B]`, int64; else None.
+        counts: number of rows per example, `[B]`, int64, if examples consist of several rows; else None.
         extra: the rows' part of each column of `TrainingSet.extra`.
     """
 
@@ -47,12 +47,12 @@ class Batch:
     extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def of_examples(self, logits: Tensor) -> Tensor:
-        """Logits of rows as those of examples: `[B, most rows]` where these are several rows, else as they are."""
+        """Row logits as example logits: `[B, most rows]` if examples have several rows, otherwise unchanged."""
         return logits if self.counts is None else folded(logits, self.counts)
 
 
 def folded(logits: Tensor, counts: Tensor) -> Tensor:
-    """Logits `[rows, 1]` of so many rows each as `[len(counts), most rows]`, `ABSENT` where there are fewer."""
+    """Logits `[rows, 1]` of examples with `counts` rows each as `[len(counts), most rows]`, padded with `ABSENT`."""
     there = torch.arange(int(counts.max()), device=logits.device)[None] < counts.to(logits.device)[:, None]
     table = logits.new_full(there.shape, ABSENT)
     table[there] = logits[:, 0]
@@ -61,14 +61,15 @@ def folded(logits: Tensor, counts: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Tokenized training examples, each one row or several.
+    """Tokenized training examples, each consisting of one or several rows.
 
     Attributes:
-        rows: one int32 array of token ids per text, of ids and token types per pair (see `Tokenizer.encode`).
-        labels: as `train.targets.labels_of` gives them, one for each example.
-        padding_id: fills up short rows.
-        counts: where an example is several rows, of how many each is, int64; else None.
-        extra: further columns, a value an example, for whatever feed or objective knows their names.
+        rows: one int32 array per text with its token ids, or per pair with ids and token types (see
+            `Tokenizer.encode`).
+        labels: as returned by `train.targets.labels_of`, one per example.
+        padding_id: the id that short rows are padded with.
+        counts: number of rows per example, int64, if examples consist of several rows; else None.
+        extra: further columns, one value per example, for feeds or objectives that look them up by name.
     """
 
     rows: Sequence[np.ndarray]
@@ -85,26 +86,26 @@ class TrainingSet:
         return np.cumsum([0, *(() if self.counts is None else self.counts)])
 
     def rows_of(self, examples: Iterable[int]) -> list[int]:
-        """The numbers of the rows that these examples are."""
+        """The row indices of these examples."""
         if self.counts is None:
             return list(examples)
         return [row for example in examples for row in range(self._starts[example], self._starts[example + 1])]
 
     @property
     def joined(self) -> Sequence[np.ndarray]:
-        """The rows of each example end to end."""
+        """The rows of each example, concatenated."""
         if self.counts is None:
             return self.rows
         return [np.concatenate([self.rows[row] for row in self.rows_of([number])]) for number in range(len(self))]
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """The tokens of each example's longest row, `[len(self)]`."""
+        """The number of tokens in each example's longest row, `[len(self)]`."""
         lengths = np.array([len(row) for row in self.rows], dtype=np.int64)
         return lengths if self.counts is None else np.maximum.reduceat(lengths, self._starts[:-1])
 
     def select(self, rows: Sequence[int]) -> TrainingSet:
-        """Some of the examples, in this order."""
+        """The given examples, in this order."""
         extra = {name: column[list(rows)] for name, column in self.extra.items()}
         chosen = [self.rows[row] for row in self.rows_of(rows)]
         counts = None if self.counts is None else self.counts[list(rows)]
@@ -112,7 +113,7 @@ class TrainingSet:
 
 
 def _labels(labels: np.ndarray, width: int) -> np.ndarray:
-    """The labels of a block's rows; those of tokens filled up to its width."""
+    """The labels of a block's rows; token labels are padded to its width."""
     if not is_ragged(labels):
         return labels
     block = np.full((len(labels), width), NOT_ASKED, dtype=np.int64)
@@ -122,9 +123,9 @@ def _labels(labels: np.ndarray, width: int) -> np.ndarray:
 
 
 def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, device: torch.device) -> Iterator[Batch]:
-    """The blocks of one optimiser step: one, or several when padded rows would exceed `token_budget` tokens.
+    """The blocks of one optimiser step: one, or several if the padded rows would exceed `token_budget` tokens.
 
-    The loop accumulates the gradients of the blocks by their shares, so the split changes memory, not the result.
+    The loop accumulates the blocks' gradients weighted by their shares, so the split affects memory, not the result.
     """
     by_length = indices[np.argsort(data.lengths[indices], kind="stable")]
     counts = np.ones(len(by_length), dtype=np.int64) if data.counts is None else data.counts[by_length]

@@ -1,4 +1,4 @@
-"""Groups of rows (languages) sampled more evenly than their sizes would have it."""
+"""Sampling of groups of rows (languages) more evenly than in proportion to their sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanformer.train.settings import FitSettings
 
 
 class ByGroup(ByLength):
-    """As many rows an epoch as there are, drawn by `drawn_by_group`; then in steps of similar length."""
+    """As many rows per epoch as the data has, drawn by `drawn_by_group`, then batched by similar length."""
 
     def __init__(self, data: TrainingSet, temperature: float, **options: Any) -> None:
         super().__init__(data, **options)
@@ -24,7 +24,7 @@ class ByGroup(ByLength):
 
 
 def feed_of(data: TrainingSet, settings: FitSettings) -> ByLength:
-    """The usual feed of a run: by group where rows have groups and the settings a temperature, else by length."""
+    """The default feed of a run: by group if rows have groups and the settings a temperature, otherwise by length."""
     options = {"batch_size": settings.batch_size, "token_budget": settings.token_budget, "seed": settings.seed}
     if GROUP in data.extra and settings.language_temperature != 1:
         return ByGroup(data, settings.language_temperature, **options)
@@ -32,11 +32,13 @@ def feed_of(data: TrainingSet, settings: FitSettings) -> ByLength:
 
 
 def drawn_by_group(groups: np.ndarray, temperature: float, generator: np.random.Generator) -> np.ndarray:
-    """As many rows as there are, shuffled, each group with a share proportional to size^(1 / temperature).
+    """Draw as many rows as there are, shuffled, each group with a share proportional to size^(1 / temperature).
 
-    1 keeps the shares, larger ones even them out (Arivazhagan et al. 2019, arXiv 1907.05019). A group that is to give
-    more rows than it has gives all of them as often as it must and a random part of them once more; remainders of the
-    shares go to the largest ones.
+    A temperature of 1 keeps the shares; higher values make them more even (Arivazhagan et al. 2019, arXiv 1907.05019).
+    If
+    a group must provide more rows than it has, all of them are repeated a whole number of times, plus a random subset.
+    Rows
+    left over after rounding the shares go to the groups with the largest remainders.
     """
     sizes = np.bincount(groups)
     shares = np.where(sizes > 0, np.maximum(sizes, 1) ** (1 / temperature), 0.0)

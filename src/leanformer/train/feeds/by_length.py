@@ -1,4 +1,4 @@
-"""Rows of similar length go together, so that little of a batch is padding."""
+"""Batches of rows with similar length, which need little padding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ _POOL_STEPS = 50
 
 
 class ByLength:
-    """Every row exactly once an epoch, in steps of rows of similar length.
+    """Every row exactly once per epoch, in steps of rows with similar length.
 
-    Rows are shuffled, cut into pools of 50 steps, sorted by length within a pool and cut into steps, whose order
-    is shuffled again. Which rows meet depends on chance as well as on length, and differs between epochs. The
-    result depends on nothing but the arguments.
+    Rows are shuffled, divided into pools of 50 steps, sorted by length within a pool and divided into steps, whose
+    order
+    is shuffled again. Which rows share a step depends on chance as well as on length, and differs between epochs. The
+    result depends only on the arguments.
 
     Args:
-        batch_size: rows per optimiser step. token_budget: most tokens of a block, see `to_batches`.
+        batch_size: rows per optimiser step. token_budget: maximum number of tokens per block, see `to_batches`.
     """
 
     def __init__(self, data: TrainingSet, *, batch_size: int, token_budget: int = 8192, seed: int = 13) -> None:
@@ -31,7 +32,7 @@ class ByLength:
         return -(-len(self.data) // self._batch_size)
 
     def drawn(self, generator: np.random.Generator) -> np.ndarray:
-        """The rows of an epoch, shuffled."""
+        """The shuffled rows of an epoch."""
         return generator.permutation(len(self.data))
 
     def steps(self, epoch: int) -> list[np.ndarray]:

@@ -1,8 +1,8 @@
-"""Easy rows first: at each step, rows are drawn from those that the model is competent for.
+"""Easy rows first: each step draws from the rows that the model is competent for.
 
 Competence-based curriculum learning (Platanios et al. 2019, arXiv 1903.09848). The competence c of a step is a share
-that grows from 0.01 to 1 in the first half of the run; rows are drawn from the easiest c of the data. Afterwards the
-feed is what it would be without.
+that grows from 0.01 to 1 during the first half of the run; rows are drawn from the easiest c of the data. After that,
+the feed is the same as without a curriculum.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from leanformer.train.feeds.batches import Batch, TrainingSet
 from leanformer.train.feeds.feed import Feed, FeedPart
 
 _START = 0.01
-_SHARE = 0.5  # of the steps of a run, until all rows are seen
+_SHARE = 0.5  # of the steps of a run, until all rows are used
 
 
 def by_length(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """The tokens of each row, `[n]`."""
+    """The number of tokens in each row, `[n]`."""
     return np.array([len(row) for row in rows], dtype=np.float64)
 
 
 def by_rarity(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Minus the log-likelihood of each row's tokens under their own frequencies in all rows, `[n]`."""
+    """The negative log-likelihood of each row's tokens under their frequencies in all rows, `[n]`."""
     ids = [row if row.ndim == 1 else row[:, 0] for row in rows]
     counts = np.bincount(np.concatenate(ids))
     bits = -np.log(np.maximum(counts, 1) / counts.sum())
@@ -34,12 +34,12 @@ def by_rarity(rows: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def linear(time: float, start: float = _START) -> float:
-    """Competence at a time from 0 to 1, growing evenly."""
+    """Competence at a time from 0 to 1, growing linearly."""
     return min(1.0, time * (1 - start) + start)
 
 
 def root(time: float, start: float = _START) -> float:
-    """Competence that grows as the square root, so that new rows come ever more slowly."""
+    """Competence that grows with the square root of time, so that new rows are added more and more slowly."""
     return float(min(1.0, np.sqrt(time * (1 - start**2) + start**2)))
 
 
@@ -48,9 +48,9 @@ COMPETENCES: dict[str, Callable[[float], float]] = {"root": root, "linear": line
 
 
 class Curriculum(FeedPart):
-    """What a curriculum's name says: DIFFICULTY or DIFFICULTY-COMPETENCE, such as "length" or "rarity-linear".
+    """A curriculum by name: DIFFICULTY or DIFFICULTY-COMPETENCE, such as "length" or "rarity-linear".
 
-    Raises `LeanformerError` for another name.
+    Raises `LeanformerError` for an unknown name.
     """
 
     def __init__(self, name: str) -> None:
@@ -67,12 +67,12 @@ class Curriculum(FeedPart):
 
 
 class EasyFirst:
-    """A feed whose steps have as many rows as those of `feed`, drawn from the easiest until competence is 1.
+    """A feed with the step sizes of `feed`, whose rows are drawn from the easiest until competence is 1.
 
-    Rows as difficult as the last of the easiest count among them; there are at least as many as a step takes.
+    Rows as difficult as the hardest of these are included, and there are always at least as many as a step needs.
 
     Args:
-        difficulty: of each row, `[n]`. competence: the share of rows at a step of the run, from 0.
+        difficulty: of each row, `[n]`. competence: the share of rows to use at a step of the run, counted from 0.
     """
 
     def __init__(self, feed: Feed, difficulty: np.ndarray, competence: Callable[[int], float], seed: int) -> None:

@@ -1,4 +1,4 @@
-"""The Feed protocol: which rows a training loop sees, in which order, and how they are collated."""
+"""The Feed protocol: the rows that a training loop processes, their order, and their collation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from leanformer.train.feeds.batches import Batch, TrainingSet
 
 
 class Feed(Protocol):
-    """Rows for the training loop. A feed has no state: an epoch's steps follow from its number alone.
+    """Rows for the training loop. A feed has no state: an epoch's steps depend only on its number.
 
-    A feed that varies another one wraps it, and passes `blocks` through.
+    A feed that modifies another one wraps it and delegates `blocks`.
     """
 
     @property
@@ -25,7 +25,7 @@ class Feed(Protocol):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimiser steps of each epoch."""
+        """Number of optimiser steps per epoch."""
         ...
 
     def steps(self, epoch: int) -> list[np.ndarray]:
@@ -33,13 +33,13 @@ class Feed(Protocol):
         ...
 
     def blocks(self, rows: np.ndarray, device: torch.device) -> Iterator[Batch]:
-        """The padded blocks of one optimiser step, one forward pass each."""
+        """The padded blocks of one optimiser step, each for one forward pass."""
         ...
 
 
 class FeedPart(ABC):
-    """A part of a run that varies its feed (see `train.parts`)."""
+    """A part of a run that modifies its feed (see `train.parts`)."""
 
     @abstractmethod
     def around(self, feed: Feed, *, epochs: int, seed: int) -> Feed:
-        """The feed to take in place of `feed`, in a run of so many epochs."""
+        """The feed to use instead of `feed`, in a run of `epochs` epochs."""

@@ -1,1 +1,1 @@
-"""What may act at the events of a training loop."""
+"""Hooks called at the events of a training loop."""

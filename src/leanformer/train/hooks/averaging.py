@@ -1,7 +1,7 @@
-"""An exponential moving average of the weights is scored and kept, while training goes on with the weights themselves.
+"""An exponential moving average of the weights is scored and kept; training continues with the raw weights.
 
-Polyak and Juditsky 1992; the decay is warmed up as TensorFlow's `ExponentialMovingAverage` does it, so that an average
-over a short run is not one of its start.
+Polyak and Juditsky 1992. The decay is warmed up as in TensorFlow's `ExponentialMovingAverage`, so that in a short run
+the average is not dominated by the initial weights.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from leanformer.train.hooks.hook import Hook, HookState, Run
 
 
 class Averaging(Hook):
-    """Averages all parameters that are trained, those of the objective included.
+    """Averages all trained parameters, including the objective's.
 
     Args:
-        decay: share of the average that stays at a step, at most (1 + steps) / (10 + steps). Above 0 and below 1.
+        decay: share of the average that is retained per step, at most (1 + steps) / (10 + steps). Above 0 and below 1.
 
-    Raises `LeanformerError` for another decay.
+    Raises `LeanformerError` for any other decay.
     """
 
     name = "averaging"

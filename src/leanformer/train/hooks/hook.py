@@ -1,4 +1,4 @@
-"""The Hook: what may act at the events of a training loop, and what it is shown there."""
+"""The Hook: called at the events of a training loop, with access to the run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from leanformer.train.settings import FitSettings
 
 @dataclass
 class Run:
-    """A run as its hooks see it. What each event may change stands at the top of `train.loop`.
+    """A run as seen by its hooks. What a hook may change at each event is listed at the top of `train.loop`.
 
     Attributes:
-        model: what is trained. modules: model and objective together, as they are checkpointed.
-        settings: of the run. progress: where it stands. total: optimiser steps of all epochs.
-        optimizer: None until `begin` is over.
+        model: the trained model. modules: model and objective together, as saved in checkpoints.
+        settings: of the run. progress: the current progress. total: optimiser steps in all epochs.
+        optimizer: None until after `begin`.
     """
 
     model: nn.Module
@@ -33,23 +33,23 @@ class Run:
 
 @dataclass(frozen=True)
 class HookState:
-    """What a checkpoint keeps of a hook: tensors, and values that JSON can hold."""
+    """A hook's state in a checkpoint: tensors, and values that JSON can represent."""
 
     tensors: Mapping[str, Tensor]
     values: Mapping[str, Any]
 
 
 class Hook:
-    """Acts at the events of a training loop; one that it does not define passes.
+    """Called at the events of a training loop; by default, an event does nothing.
 
     Class attributes:
-        name: by which the checkpoint knows its state; no two hooks of a run have the same.
+        name: the key of its state in a checkpoint; unique among the hooks of a run.
     """
 
     name = "hook"
 
     def begin(self, run: Run) -> None:
-        """Before the optimiser is made and a checkpoint is read."""
+        """Before the optimiser is created and a checkpoint is loaded."""
 
     def before_step(self, run: Run) -> None:
         """Before the forward passes of an optimiser step."""
@@ -58,20 +58,20 @@ class Hook:
         """After the optimiser's step, before a checkpoint may be written."""
 
     def before_score(self, run: Run) -> None:
-        """Before the weights are scored and, if they are the best, kept."""
+        """Before the weights are scored and, if they are the best, saved as such."""
 
     def after_score(self, run: Run) -> None:
-        """After that."""
+        """After the weights are scored and possibly saved."""
 
     def after_epoch(self, run: Run) -> None:
-        """When an epoch is scored and counted, before its checkpoint is written."""
+        """After an epoch is scored and counted, before its checkpoint is written."""
 
     def end(self, run: Run) -> None:
-        """After the best weights were put back."""
+        """After the best weights are restored."""
 
     def state(self) -> HookState | None:
-        """What a run that is taken up needs to go on to the same bytes; None where there is nothing."""
+        """The state needed to resume a run with bit-identical results; None if there is none."""
         return None
 
     def load_state(self, state: HookState) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` returned."""

@@ -1,4 +1,4 @@
-"""Unfreezing part by part: each fit trains some parts of a model, the others keep every bit (Howard and Ruder 2018)."""
+"""Gradual unfreezing: each fit trains some parts of a model, the others stay bit-identical (Howard and Ruder 2018)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from leanformer.train.hooks.hook import Hook, Run
 
 
 class Unfrozen(Hook):
-    """For one run, only some parts of the model are trained.
+    """Trains only some parts of the model during one run.
 
-    Gradual unfreezing is a run after another, each with one part more.
+    For gradual unfreezing, run several times with one more part each time.
 
     Args:
-        parts: all parts of the model, by name. trained: the names of those that are trained.
+        parts: all parts of the model, by name. trained: the names of the parts to train.
     """
 
     name = "unfreezing"
@@ -25,7 +25,7 @@ class Unfrozen(Hook):
 
     @property
     def parameters(self) -> int:
-        """How many parameters are trained."""
+        """The number of trained parameters."""
         return sum(p.numel() for name in self._trained for p in self._parts[name].parameters())
 
     def begin(self, run: Run) -> None:

@@ -1,1 +1,1 @@
-"""What a training loop minimises."""
+"""Training objectives: the losses that a training loop minimises."""

@@ -1,7 +1,7 @@
-"""The losses of each form of answer: against labels, and against a teacher's outputs.
+"""The losses of each answer form: against labels, and against a teacher's outputs.
 
-Each function gives one loss a row, `[B]`, from logits `[B, outputs]`; of tags, the soft ones give one for each token,
-`[B, S]` from `[B, S, outputs]`, to be averaged over the tokens that are asked about (`over_asked`).
+Each function returns one loss per row, `[B]`, from logits `[B, outputs]`. For tags, the soft losses return one per
+token, `[B, S]` from `[B, S, outputs]`, to be averaged over the tokens with a target (`over_asked`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from leanformer.train.feeds.batches import NOT_ASKED
 
 @dataclass(frozen=True)
 class Losses:
-    """`hard(logits, labels)` against labels as `Batch` has them; `soft(student, teacher, temperature)` logits.
+    """`hard(logits, labels)` with labels as in `Batch`; `soft(student, teacher, temperature)` with logits.
 
-    `distance` is what the soft loss is called once its least value, the teacher's own, is taken off.
+    `distance` is the name of the soft loss minus its minimum, the teacher's own loss.
     """
 
     hard: Callable[[Tensor, Tensor], Tensor]
@@ -35,7 +35,9 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.
     Args:
         student, teacher: logits `[B, labels]`.
 
-    Returns `[B]`. The T^2 keeps the gradient's size when T changes. Nothing divides by the number of classes.
+    Returns `[B]`. The factor T^2 keeps the gradient's magnitude independent of T. The loss is not divided by the number
+    of
+    classes.
     """
     target = torch.softmax(teacher / temperature, dim=-1)
     return -(target * F.log_softmax(student / temperature, dim=-1)).sum(dim=-1) * temperature**2
@@ -47,9 +49,9 @@ def raw_logit_distance(student: Tensor, teacher: Tensor, temperature: float = 1.
 
 
 def over_asked(each: Tensor, labels: Tensor) -> Tensor:
-    """Mean of `each` `[B, S]` over the tokens of each row that are asked about, `[B]`; 0 for a row of none.
+    """Mean of `each` `[B, S]` over the tokens of each row that have a target, `[B]`; 0 for a row without any.
 
-    Not over all tokens of the block: see `distillation.mean_over_rows`.
+    The mean is not over all tokens of the block: see `distillation.mean_over_rows`.
     """
     asked = labels > NOT_ASKED
     return each.masked_fill(~asked, 0.0).sum(dim=1) / asked.sum(dim=1).clamp_min(1)
@@ -63,7 +65,7 @@ def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: flo
 
 
 def squared_error(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """Mean over outputs of (student - teacher)^2, `[B]`; a score has no temperature."""
+    """Mean over outputs of (student - teacher)^2, `[B]`; scores have no temperature."""
     return (student - teacher).pow(2).mean(dim=-1)
 
 
@@ -91,7 +93,7 @@ LOSSES: FormTable[Losses] = FormTable(
         "label": Losses(_cross_entropy, soft_cross_entropy, "KL"),
         "labels": Losses(_binary_cross_entropy, soft_binary_cross_entropy, "KL"),
         "score": Losses(_squared_error, squared_error, "squared difference"),
-        # Over the candidates of each question, which stand in one row of a table (see `Batch.of_examples`).
+        # Over the candidates of each question, which form one row of a table (see `Batch.of_examples`).
         "choice": Losses(_cross_entropy, soft_cross_entropy, "KL"),
         "tags": Losses(_token_cross_entropy, soft_cross_entropy, "KL"),
     },
@@ -99,7 +101,7 @@ LOSSES: FormTable[Losses] = FormTable(
 
 
 def is_labelled(labels: Tensor) -> Tensor:
-    """Whether each row has a label `[B]`: -1 marks a missing class, labels or tags, not-a-number a missing score."""
+    """Whether each row has a label `[B]`: -1 marks a missing class, label set or tag, NaN a missing score."""
     if labels.is_floating_point():
         return ~labels.isnan()
     return (labels if labels.ndim == 1 else labels.amax(dim=1)) >= 0

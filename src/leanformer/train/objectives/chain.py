@@ -1,8 +1,8 @@
-"""Learning which tag follows which: a linear-chain conditional random field over a model's logits.
+"""Learnt tag transitions: a linear-chain conditional random field over a model's logits.
 
-Lafferty, McCallum and Pereira 2001; over neural networks Collobert et al. 2011 and Lample et al. 2016. The model stays
-as it is and gives each word's logits; what is learnt of steps from tag to tag becomes a part of its task
-(`Task.transitions`), so that whatever decodes its logits knows it, without PyTorch.
+Lafferty, McCallum and Pereira 2001; over neural networks Collobert et al. 2011 and Lample et al. 2016. The model itself
+is unchanged and computes each word's logits; the learnt transitions become part of its task (`Task.transitions`), so
+that any decoder of its logits can use them without PyTorch.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from leanformer.train.feeds.batches import NOT_ASKED, Batch
 from leanformer.train.objectives.objective import RowLoss
 from leanformer.train.rows import CONTINUES
 
-# What an illegal step adds, and is never trained; far below what any logits add up to.
+# Score of an illegal transition, never trained; far below the sum of any logits.
 ILLEGAL = -1e4
-# Peak learning rate of transitions: they have to grow to the size of logits, in the few steps of a fine-tuning, where
-# an encoder's own rate would leave them near nought.
+# Peak learning rate of transitions: within the few steps of a fine-tuning they must reach the magnitude of logits. With
+# the encoder's learning rate they would stay close to zero.
 RATE = 1e-2
 
 
 class TagChain(RowLoss):
-    """What a first tag, and each step from tag to tag, adds to the score of a sequence; nought at the start.
+    """Scores of the first tag and of each transition, added to the score of a tag sequence; initially zero.
 
-    As a loss it is that of whole sequences of tags, and what it has learnt becomes a part of the task.
+    The loss is that of complete tag sequences, and the learnt scores become part of the task.
 
     Args:
-        labels: the tags, which tell the legal steps (see `tagging.viterbi.legal_steps`).
-        start: what an earlier model learnt, to go on from.
-        scheme: which steps are legal, see `task.Task`.
+        labels: the tags; they determine the legal transitions (see `tagging.viterbi.legal_steps`).
+        start: transitions learnt by an earlier model, to continue from.
+        scheme: the tagging scheme, which determines legal transitions, see `task.Task`.
 
-    At the start the best sequence is that of decoding without transitions.
+    Initially, the best sequence is the same as in decoding without transitions.
     """
 
     rate = RATE
@@ -54,12 +54,12 @@ class TagChain(RowLoss):
         self.register_buffer("may_follow", torch.from_numpy(follows), persistent=False)
 
     def scores(self) -> tuple[Tensor, Tensor]:
-        """What first tags `[labels]` and steps `[before, after]` add: `ILLEGAL` for what is not legal."""
+        """The scores of first tags `[labels]` and transitions `[before, after]`; `ILLEGAL` for illegal ones."""
         first = torch.where(self.may_begin, self.first, ILLEGAL)
         return first, torch.where(self.may_follow, self.steps, ILLEGAL)
 
     def transitions(self) -> Transitions:
-        """The same as `Task.transitions`, rounded, so that the last bits of an fp32 sum do not matter."""
+        """The scores as in `Task.transitions`, rounded, so that the last bits of an fp32 sum do not matter."""
         with torch.no_grad():
             first, steps = self.scores()
             return tuple(tuple(round(score, 6) for score in row) for row in torch.cat([first[None], steps]).tolist())
@@ -72,15 +72,17 @@ class TagChain(RowLoss):
         return self.loss(logits, batch.labels, batch.extra.get(CONTINUES))
 
     def loss(self, logits: Tensor, labels: Tensor, continues: Tensor | None = None) -> Tensor:
-        """Minus the log-likelihood of the labels, divided by the words of a row, `[B]`; 0 for a row of none.
+        """The negative log-likelihood of the labels, divided by the row's number of words, `[B]`; 0 for an empty row.
 
-        By words, so that rates and sums of losses that suit cross-entropy suit this too. A word whose tag is not known
-        may have any, and what all sequences that agree with the known ones add up to is what is made likely.
+        Per word, so that learning rates and loss weights chosen for cross-entropy suit this loss too. A word with an
+        unknown
+        tag may have any tag: the likelihood is the sum over all sequences that agree with the known tags.
 
         Args:
-            logits: `[B, S, labels]`. labels: `[B, S]`, as `Batch` has them.
-            continues: which rows are no sentence's first window, `[B]`; their first word may have any tag, and nothing
-                is learnt of it as a beginning. None: none.
+            logits: `[B, S, labels]`. labels: `[B, S]`, as in `Batch`.
+            continues: which rows are not a sentence's first window, `[B]`; their first word may have any tag, and
+                first-tag
+                scores are not trained on it. None: none.
         """
         scores, gold, real = asked_words(logits.float(), labels)
         if scores.shape[1] == 0:
@@ -99,9 +101,9 @@ class TagChain(RowLoss):
 
 
 def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagChain:
-    """A chain for the tags of `task`, from what an earlier model learnt or from nought.
+    """A chain for the tags of `task`, starting from an earlier model's transitions or from zero.
 
-    Raises `LeanformerError`, naming `where` it was asked for, for a task without tags.
+    Raises `LeanformerError` for a task without tags; the message begins with `where`.
     """
     if not form_of(task).per_word:
         raise LeanformerError(
@@ -112,7 +114,7 @@ def tag_chain(task: Task, where: str, start: Transitions | None = None) -> TagCh
 
 
 def asked_words(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The tokens that are asked about, side by side: logits `[B, W, labels]`, labels `[B, W]`, whether there is one."""
+    """The tokens with a target, moved to the left: logits `[B, W, labels]`, labels `[B, W]`, mask `[B, W]`."""
     asked = labels > NOT_ASKED
     width = int(asked.sum(dim=1).max()) if len(labels) else 0
     places = asked.int().argsort(dim=1, descending=True, stable=True)[:, :width]
@@ -121,11 +123,11 @@ def asked_words(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def log_partition(scores: Tensor, real: Tensor, first: Tensor, steps: Tensor) -> Tensor:
-    """The log of the sum over all sequences of exp of their score, `[B]`, by the forward algorithm.
+    """The log of the sum over all sequences of exp(score), `[B]`, by the forward algorithm.
 
     Args:
-        scores: logits `[B, W, labels]`, at least one word wide. real: which words there are `[B, W]`, from the left.
-        first: what first tags add `[B, labels]`. steps: what steps add `[before, after]`.
+        scores: logits `[B, W, labels]` with W at least 1. real: mask of the words `[B, W]`, left-aligned.
+        first: scores of first tags `[B, labels]`. steps: scores of transitions `[before, after]`.
     """
     total = first + scores[:, 0]
     for word in range(1, scores.shape[1]):

@@ -1,4 +1,4 @@
-"""Distillation: the student follows the teacher's answers and, if asked, its inner states.
+"""Distillation: the student learns from the teacher's logits and, optionally, its inner states.
 
 Soft cross-entropy after Hinton et al. 2015; with temperature 1 and no hard labels it is the loss of FastFormers
 (Kim and Hassan 2020), whose hidden-state and attention losses are here too.
@@ -37,7 +37,7 @@ def hidden_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str) -
 def attention_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str = "cosine") -> Tensor:
     """Distance of attention distributions `[B, heads, S, S]`, mean over heads and each row's real query tokens.
 
-    "cosine" is 1 - cosine; "mse" the squared difference, mean over each row's real keys.
+    "cosine" is 1 - cosine; "mse" is the squared difference, mean over each row's real keys.
     """
     if kind == "mse":
         real = mask.to(student.dtype)
@@ -48,10 +48,10 @@ def attention_distance(student: Tensor, teacher: Tensor, mask: Tensor, kind: str
 
 
 def mean_over_rows(distance: Tensor, mask: Tensor) -> Tensor:
-    """Mean over rows of the mean over a row's real tokens, of distances `[B, S]`; a row of none counts as 0.
+    """Mean over rows of the mean of distances `[B, S]` over a row's real tokens; a row without any counts as 0.
 
-    Not the mean over all tokens: a step that is split into blocks would then have another gradient than the
-    same step in one block, because blocks count by their rows.
+    This is not the mean over all tokens: with that, a step split into blocks would have a different gradient than the
+    same step in one block, because blocks are weighted by their number of rows.
     """
     real = mask.to(distance.dtype)
     return ((distance * real).sum(dim=1) / real.sum(dim=1).clamp_min(1)).mean()
@@ -59,17 +59,18 @@ def mean_over_rows(distance: Tensor, mask: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The parts of the loss.
+    """Weights and kinds of the parts of the loss.
 
     Attributes:
         temperature: of the soft targets.
-        soft_kind: "kl", the task's own soft loss, which for one label of several differs from the KL divergence by a
-            constant; or "mse", half the squared distance of raw logits, which takes no temperature.
-        hard: share of the loss against hard labels, 0 to 1; the soft part gets the rest. Rows without a label
-            have the soft part only.
-        hidden, attention: weights of those losses; 0 leaves them out.
+        soft_kind: "kl", the task's own soft loss, which for a single label differs from the KL divergence by a
+            constant;
+            or "mse", half the squared distance of raw logits, without a temperature.
+        hard: share of the loss against hard labels, 0 to 1; the soft part gets the rest. Rows without a label have only
+            the soft part.
+        hidden, attention: weights of those losses; 0 turns them off.
         hidden_kind, attention_kind: "mse" or "cosine".
-        soft: weight of the soft part; with 0, and without labels, inner states alone are followed.
+        soft: weight of the soft part; with 0, and without hard labels, only inner states are followed.
     """
 
     temperature: float = 1.0
@@ -86,11 +87,11 @@ class Distillation(Sum):
     """The weighted sum of soft, hard, hidden-state and attention losses.
 
     Args:
-        outputs: the teacher's, on the very rows that are trained on; logits of words as `Encoded.of_rows` gives them.
-        answer: the form of the task's answer, which tells the losses (see `objectives.answers`).
+        outputs: the teacher's outputs on the training rows; logits of words as `Encoded.of_rows` returns them.
+        answer: the task's answer form, which determines the losses (see `objectives.answers`).
         hidden_map: pairs (student hidden-state index, teacher hidden-state index), 0 being the embedding output.
         attention_map: pairs (student layer, teacher layer), from 0.
-        projections: per pair of `hidden_map`, a map from the student's width to the teacher's; None where equal.
+        projections: per pair of `hidden_map`, a map from the student's width to the teacher's; None if they are equal.
         head_projections: per pair of `attention_map`, a map from the student's heads to the teacher's, likewise.
     """
 
@@ -112,7 +113,7 @@ class Distillation(Sum):
         self.projections, self.head_projections = projections, head_projections
 
     def on(self, outputs: TeacherOutputs) -> Distillation:
-        """The same loss, projections included, against outputs on other rows."""
+        """The same loss, including projections, against outputs on other rows."""
         other = copy(self)
         other._outputs = outputs
         return other
@@ -149,7 +150,7 @@ class Distillation(Sum):
         return losses
 
     def _of_answers(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """The soft and the hard part."""
+        """The soft and the hard part of the loss."""
         w = self.weights
         if w.soft == 0 and w.hard == 0:
             return {}
@@ -164,7 +165,7 @@ class Distillation(Sum):
 
 
 def teacher_logits(outputs: TeacherOutputs, batch: Batch, logits: Tensor) -> Tensor:
-    """The teacher's logits in the shape of the student's; nought on tokens that are not asked about."""
+    """The teacher's logits in the shape of the student's; zero at tokens without a target."""
     values = outputs.logits[batch.rows]
     if not is_ragged(values):
         return batch.of_examples(torch.from_numpy(values).to(logits.device))
@@ -181,7 +182,7 @@ def default_hidden_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[
 def even_attention_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[tuple[int, int], ...]:
     """Student layer i follows teacher layer i * k + k - 1, where k = teacher depth / student depth (FastFormers).
 
-    Raises `RecipeError` when the teacher's depth is not a multiple of the student's.
+    Raises `RecipeError` if the teacher's depth is not a multiple of the student's.
     """
     k, rest = divmod(len(teacher.layers), len(student.layers))
     if rest:
@@ -195,10 +196,10 @@ def even_attention_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[
 def last_maps(
     student: EncoderConfig, teacher: EncoderConfig, count: int
 ) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
-    """The last `count` + 1 hidden states and the last `count` attentions of both, one to one from the top, as
-    XtremeDistilTransformers pairs them (Mukherjee, Awadallah and Gao 2021, arXiv 2106.04563).
+    """The last `count` + 1 hidden states and the last `count` attentions of both, matched one to one from the top, as
+    in XtremeDistilTransformers (Mukherjee, Awadallah and Gao 2021, arXiv 2106.04563).
 
-    Raises `RecipeError` where one of the two has fewer layers.
+    Raises `RecipeError` if one of the two has fewer layers.
     """
     ours, theirs = len(student.layers), len(teacher.layers)
     if count > min(ours, theirs):
@@ -215,7 +216,7 @@ def check_maps(
     *,
     projection: bool,
 ) -> None:
-    """Raise `RecipeError` where a map points nowhere, widths differ without a projection, or head counts differ."""
+    """Raise `RecipeError` for an index out of range, or for widths or head counts that differ without a projection."""
     for ours, theirs in hidden_map:
         if not (0 <= ours <= len(student.layers) and 0 <= theirs <= len(teacher.layers)):
             raise RecipeError(f"hidden_map pair ({ours}, {theirs}) points past the last layer")

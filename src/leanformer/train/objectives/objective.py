@@ -1,4 +1,4 @@
-"""The Objective protocol and the plainest objectives."""
+"""The Objective protocol and the simplest objectives."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from leanformer.train.optimisers import Group
 
 
 class Learnable(nn.Module):
-    """A module of a loss, which may have parameters of its own, and learn something about answering the task.
+    """A module in a loss, which may have its own parameters and may learn something for decoding the task's answers.
 
     Attributes:
-        rate: the peak learning rate of its own parameters, without weight decay; None: as the model's.
+        rate: the peak learning rate of its own parameters, without weight decay; None: as for the model.
     """
 
     rate: float | None = None
 
     def groups(self) -> list[Group]:
-        """Its parameters as the optimiser is to train them, those of the modules inside by their own word."""
+        """Its parameter groups for the optimiser; nested modules define their own groups."""
         inner = list(self._inside(self))
         theirs = {id(p) for module in inner for p in module.parameters()}
         own = Group([p for p in self.parameters() if id(p) not in theirs], self.rate)
         return [own, *(group for module in inner for group in module.groups())]
 
     def learnt(self, task: Task) -> Task:
-        """The task with what was learnt about answering it so far (transitions between tags)."""
+        """The task with what has been learnt for decoding so far (tag transitions)."""
         for module in self._inside(self):
             task = module.learnt(task)
         return task
@@ -54,13 +54,13 @@ class Objective(Learnable):
 
 
 class Sum(Objective):
-    """A sum of losses, which `parts` gives one by one."""
+    """A sum of losses, which `parts` returns individually."""
 
     weighed: tuple[str, ...] = ()
     """The names of those that have a weight above 0."""
 
     def parts(self, model: Any, batch: Batch) -> dict[str, Tensor]:
-        """Each loss, times its weight, by name, in the order in which they are summed."""
+        """Each loss, multiplied by its weight, by name, in the order of summation."""
         raise NotImplementedError
 
     def forward(self, model: Any, batch: Batch) -> Tensor:
@@ -71,22 +71,22 @@ class Sum(Objective):
 
 
 class ObjectivePart(ABC):
-    """A part of a run that varies its objective (see `train.parts`)."""
+    """A part of a run that modifies its objective (see `train.parts`)."""
 
     @abstractmethod
     def around(self, objective: Objective) -> Objective:
-        """The objective to take in place of `objective`."""
+        """The objective to use instead of `objective`."""
 
 
 class RowLoss(Learnable):
-    """A loss against the labels of a block. A subclass defines `forward(logits, batch)`: one loss a row, `[B]`."""
+    """A loss against the labels of a block. A subclass defines `forward(logits, batch)`: one loss per row, `[B]`."""
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         raise NotImplementedError
 
 
 class LabelLoss(RowLoss):
-    """The loss of the task's form of answer: cross-entropy, binary cross-entropy or squared error."""
+    """The loss of the task's answer form: cross-entropy, binary cross-entropy or squared error."""
 
     def __init__(self, answer: str) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class LabelLoss(RowLoss):
 
 
 class Supervised(Objective):
-    """A loss against labels alone, such as that of the task's form of answer (`LabelLoss`)."""
+    """A loss against labels only, such as that of the task's answer form (`LabelLoss`)."""
 
     def __init__(self, loss: RowLoss) -> None:
         super().__init__()

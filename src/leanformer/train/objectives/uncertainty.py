@@ -1,7 +1,7 @@
-"""Losses that are summed with learnt weights, by the uncertainty of each (Kendall, Gal and Cipolla 2018).
+"""A sum of losses with learnt weights, from the uncertainty of each (Kendall, Gal and Cipolla 2018).
 
-exp(-s) L + s / 2 for each loss L, where s, the log of its variance, is learnt and starts at 0, so that the sum starts
-as it would be without.
+The sum is over exp(-s) L + s / 2 for each loss L. The log variance s is learnt and starts at 0, so that the sum is
+initially the same as without.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from leanformer.errors import LeanformerError
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.objective import Objective, ObjectivePart, Sum
 
-# Peak learning rate of log variances: in the few steps of a fine-tuning they have to move by about 1.
+# Peak learning rate of log variances: they must change by about 1 within the few steps of a fine-tuning.
 RATE = 1e-2
 
 
 class Uncertainty(ObjectivePart):
-    """Weighs the losses of an objective against each other. Raises `LeanformerError` for a value other than true."""
+    """Balances the losses of an objective. Raises `LeanformerError` for a value other than true."""
 
     def __init__(self, wanted: bool) -> None:
         if wanted is not True:
             raise LeanformerError(f"uncertainty is true or left out, not {wanted!r}")
 
     def around(self, objective: Objective) -> Objective:
-        """Raises `LeanformerError` for an objective that is not a sum of several losses."""
+        """Wrap the objective. Raises `LeanformerError` if it is not a sum of several losses."""
         if not isinstance(objective, Sum) or len(objective.weighed) < 2:
             raise LeanformerError(
                 "uncertainty weighs several losses against each other, and here there is one\n"
@@ -37,7 +37,7 @@ class Uncertainty(ObjectivePart):
 
 
 class UncertaintyWeighted(Objective):
-    """The losses of `inner`, each weighed by its own uncertainty; those of weight 0 play no part."""
+    """The losses of `inner`, each weighted by its own uncertainty; losses of weight 0 are not included."""
 
     rate = RATE
 
