@@ -66,9 +66,9 @@ class Duplicates(Curate):
 def first_rows(
     texts: Sequence[str], labels: Sequence[Label] | None, removed: Iterable[str] = (), unanimous: bool = False
 ) -> list[int]:
-    """The rows (from 0) of the first of each text, those in `removed` left out.
+    """The rows (from 0) with the first occurrence of each text, without the texts in `removed`.
 
-    Where copies must be `unanimous`, texts with different labels are left out too.
+    With `unanimous`, texts whose copies have different labels are left out too.
     """
     groups = group_rows(texts)
     for text in removed:

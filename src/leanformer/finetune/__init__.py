@@ -1,1 +1,1 @@
-"""Training of an encoder for a task, or for what comes before a task."""
+"""Fine-tuning of an encoder for a task, or training that precedes it."""

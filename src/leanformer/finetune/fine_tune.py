@@ -75,7 +75,7 @@ class FineTune(AdamWOptions, Make):
         return self._fit(encoder, context, output, artifact.max_tokens, artifact.history, entry)
 
     def teacher_of(self, encoder: str, context: Context, output: Path, max_tokens: int) -> Artifact:
-        """A teacher of an encoder that is no artifact yet, or one for another task."""
+        """Train a teacher from an encoder that is not an artifact yet, or from an artifact for another task."""
         return self._fit(self.encoder or encoder, context, output, max_tokens)
 
     def _fit(
@@ -85,7 +85,7 @@ class FineTune(AdamWOptions, Make):
         import torch
 
         torch.set_num_threads(context.threads)
-        rows = 1 if context.data.train is None else len(context.data.train)  # that there are none is said below
+        rows = 1 if context.data.train is None else len(context.data.train)  # a missing train split is reported below
         return _fine_tune(
             encoder, context.data, output, self.settings(context.seed, epochs=self.epochs_of(rows)),
             max_tokens=self.max_tokens or max_tokens, crf=self.crf, work=context.work, device=context.device,
@@ -105,22 +105,23 @@ def fine_tune(
     device: str = "auto",
     say: Callable[[str], None] = to_stdout,
 ) -> Artifact:
-    """Fine-tune `encoder` on the labels of `data.train`, keeping the weights that are best on `data.dev`.
+    """Fine-tune `encoder` on the labels of `data.train` and keep the weights that are best on `data.dev`.
 
-    What the loss and the dev figure are depends on the task's answer; a scale or thresholds are kept in its artifact.
+    The loss and the dev figure depend on the task's answer form; a scale or thresholds are stored in the artifact's
+    task.
 
-    Beside the artifact lie `training.json` and, where dev was taken out of train, `dev_rows.json` with the numbers
-    of the rows, so that another program can be compared on the same division.
+    The artifact's folder also contains `training.json` and, if dev was split off train, `dev_rows.json` with the row
+    numbers, so that another program can be compared on the same split.
 
     Args:
         encoder: a Hugging Face folder or hub name of a mapped family, or one of our encoder artifacts.
         output: new folder of the artifact; not the encoder's, nor one above it.
-        crf: of a model that tags words, learn which tag follows which too (see `objectives.chain`).
-        work: folder of checkpoints; they are removed when the artifact is written, and it too if it is empty then.
+        crf: for taggers: also learn tag transitions (see `objectives.chain`).
+        work: folder of checkpoints; they are removed once the artifact is written, and so is the folder if it is empty.
 
-    Raises `DataError` without a labelled train and dev split or with one label alone, `CheckpointError` for an encoder
-    we cannot map, and `LeanformerError` where `output` would replace the encoder, the device is not there, or `crf` has
-    no tags to learn.
+    Raises `DataError` without labelled train and dev splits or with only one label, `CheckpointError` for an unmapped
+    encoder, and `LeanformerError` if `output` would replace the encoder, the device does not exist, or the task has no
+    tags for `crf`.
     """
     return _fine_tune(
         encoder, data, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
@@ -132,7 +133,7 @@ def _fine_tune(
     device: str, say: Callable[[str], None], history: Sequence[Mapping[str, Any]] = (),
     entry: Mapping[str, Any] | None = None,
 ) -> Artifact:  # fmt: skip
-    """What `fine_tune` does. A step of a recipe gives what came before and its own record; nothing lies beside then."""
+    """Implementation of `fine_tune`. A recipe step passes the history and its own record; no extra files then."""
     import torch
 
     from leanformer.answers.forms import form_of
@@ -162,14 +163,14 @@ def _fine_tune(
     if is_artifact(encoder):
         used |= inherited(open_artifact(encoder, verify=False))
     loss = tag_chain(data.task, "train") if crf else LabelLoss(data.task.answer)
-    device_of(device)  # a device that is not there is said now, not after the texts were tokenised
+    device_of(device)  # report a missing device now, not after the texts were tokenized
     torch.manual_seed(settings.seed)
     model, tokenizer_path, missing, positions = start_classifier(encoder, data.task)
     if missing:
         say(f"starting at random: {', '.join(missing)}")
     tokens = min(max_tokens, positions)
     tokenizer = Tokenizer(tokenizer_path, tokens)
-    # What was learnt of tags that follow each other belongs to the logits that it was learnt with.
+    # Learnt tag transitions belong to the logits that they were learnt with.
     train = replace(data.train, task=with_scale(replace(data.task, transitions=None), data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
     cut = {
@@ -177,7 +178,7 @@ def _fine_tune(
         "dev": tokenizer.count_longer(*rows_of(data.task, data.dev.inputs)),
     }
     if form_of(data.task).per_word:
-        cut = {}  # they are read in windows
+        cut = {}  # taggers read texts in windows
     if any(cut.values()):
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
         say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
@@ -200,12 +201,12 @@ def _fine_tune(
             model, temporary, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[*history, entry]
         )
         attach(open_artifact(temporary, verify=False), used)
-        # Time is a fact about this machine, so it lies beside the artifact and not in its content.
+        # Time depends on this machine, so it is stored next to the artifact and not in its content.
         if not as_step:
             write_json(temporary / "training.json", {"seconds": round(result.seconds, 1), **scores})
         if data.dev_rows is not None and not as_step:
             write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
-    # Only what we put there: the folder may be one that somebody keeps other things in.
+    # Remove only our own files: the folder may contain others.
     remove_folder(work / "checkpoint")
     with suppress(OSError):
         work.rmdir()
