@@ -1,1 +1,1 @@
-"""Forms of the answer: what a model's numbers stand for, how that is measured, and what labels of it look like."""
+"""Answer forms: what a model's outputs mean, how their quality is measured, and what their labels look like."""

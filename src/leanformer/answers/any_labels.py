@@ -1,4 +1,4 @@
-"""Any number of labels, each with a threshold of its own."""
+"""Any number of labels, each with its own threshold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from leanformer.task import Task
 
 
 class AnyLabels(OfTexts, OfLabels):
-    """Answers say whether each label applies `[n, labels]`, targets likewise as 0 and 1; labels are rising indices."""
+    """Answers: whether each label applies `[n, labels]`; targets likewise as 0 and 1; labels are ascending indices."""
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
         return np.asarray(sigmoid(values.astype(np.float64)) >= _thresholds(task))
@@ -69,12 +69,12 @@ class AnyLabels(OfTexts, OfLabels):
         return answers.astype(bool)
 
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
-        """Of each label, which applies or does not: `[n, labels, 2]`."""
+        """For each label, the probabilities that it applies and that it does not: `[n, labels, 2]`."""
         values = logits.astype(np.float64)
         return np.stack([sigmoid(values), sigmoid(-values)], axis=-1)
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        """Where the reference's probability of a label that changed is farther than `NEAR` from its threshold."""
+        """Where the reference's probability of a label that changed is more than `NEAR` away from its threshold."""
         clear = np.abs(sigmoid(reference.astype(np.float64)) - _thresholds(task)) > NEAR
         return np.asarray(((self.decide(logits, task) != self.decide(reference, task)) & clear).any(axis=1))
 
@@ -103,7 +103,7 @@ class AnyLabels(OfTexts, OfLabels):
     def strata(self, targets: np.ndarray, names: Sequence[str], languages: Sequence[str] | None) -> tuple[int, ...]:
         """The rarest label of each row, -1 for none.
 
-        By the rarest label because it is the one that chance would leave out (Sechidis et al. 2011).
+        The rarest label, because it is the one that random sampling would miss (Sechidis et al. 2011).
         """
         if not names:
             return (-1,) * len(targets)
@@ -120,7 +120,7 @@ class AnyLabels(OfTexts, OfLabels):
         return replace(task, thresholds=tuple(round(threshold, 6) for threshold in chosen))
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Each label from its own probability."""
+        """Each label drawn from its own probability."""
         return (generator.random(logits.shape) < sigmoid(logits.astype(np.float64))).astype(np.int64)
 
 

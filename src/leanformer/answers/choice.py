@@ -1,4 +1,4 @@
-"""One of several candidates, of which every question has its own: multiple choice."""
+"""Multiple choice: one of several candidates, which differ from question to question."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from leanformer.task import Question, Task, Text
 
 
 class Choice(OfLabels):
-    """Answers and targets are the numbers of candidates `[n]`, from 0; labels are `int`.
+    """Answers and targets are indices of candidates `[n]`, from 0; labels are `int`.
 
-    Logits are ragged `[n]` of `[candidates]`, for how many there are may differ. Candidates have no names: what is
-    counted for each label elsewhere is counted for none here.
+    Logits are ragged `[n]` of `[candidates]`, since their number may vary. Candidates have no names, so figures that
+    other
+    forms compute per label are not computed here.
     """
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
@@ -73,7 +74,7 @@ class Choice(OfLabels):
         return _shares(logits)
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        """Where the reference's first two probabilities differ by more than `NEAR`."""
+        """Where the reference's two highest probabilities differ by more than `NEAR`."""
         top = np.sort(_shares(reference), axis=1)
         return np.asarray(self.changed(logits, reference, task) & (top[:, -1] - top[:, -2] > NEAR))
 
@@ -93,14 +94,14 @@ class Choice(OfLabels):
         return f"candidate {int(labels[0]) + 1}" if len(set(labels)) == 1 else ""  # type: ignore[arg-type]
 
     def strata(self, targets: np.ndarray, names: Sequence[str], languages: Sequence[str] | None) -> tuple[int, ...]:
-        """The number of the right candidate."""
+        """The index of the correct candidate."""
         return tuple(int(number) for number in targets)
 
     def unknown(self, texts: Sequence[str], task: Task) -> np.ndarray:
         return np.full(len(texts), -1, dtype=np.int64)
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """A candidate of each question from its probabilities."""
+        """A candidate for each question, drawn from its probabilities."""
         return np.array([generator.choice(len(run), p=_share(run)) for run in logits], dtype=np.int64)
 
 
@@ -110,7 +111,7 @@ def _share(run: np.ndarray) -> np.ndarray:
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
-    """Probabilities `[n, most candidates]`, 0 where a question has fewer."""
+    """Probabilities `[n, most candidates]`, padded with 0."""
     return squared(ragged([_share(run) for run in values]), 0.0)
 
 

@@ -1,8 +1,8 @@
-"""The protocol of a form of answer, and of tables that have a line for each form.
+"""The protocol of an answer form, and of tables that have an entry for each form.
 
-A form is one file beside this one, and a line in `forms.FORMS`. `Form` has no defaults: a form that leaves something
-out cannot be made, and one that is not in a table is refused by it. What several share is inherited from `OfTexts` and
-`OfLabels` by those that name them.
+A form is one file in this folder, and an entry in `forms.FORMS`. `Form` has no defaults: a form that omits something
+cannot be instantiated, and looking up a form that is missing in a table raises an error. Implementations shared by
+several forms are in `OfTexts` and `OfLabels`, which a form inherits explicitly.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from leanformer.metrics.probabilities import softmax
 from leanformer.tagging.ragged import flat
 from leanformer.task import Question, Task, Text
 
-# What two engines, or two sizes of packs, may differ by in a probability (of scores: as a share of their range).
+# Tolerance for probabilities between two engines, or two pack sizes (for scores: as a share of their range).
 NEAR = 0.02
-# A figure, and the ends of its interval.
+# A figure, and the bounds of its interval.
 Figure = tuple[float, float, float]
 _Entry = TypeVar("_Entry")
 
 
 class FormTable(dict[str, _Entry]):
-    """A table with a line for each form of answer. Looking up a form that it lacks raises `LeanformerError`."""
+    """A table with an entry for each answer form. Looking up a missing form raises `LeanformerError`."""
 
     def __init__(self, place: str, entries: Mapping[str, _Entry]) -> None:
         super().__init__(entries)
@@ -45,21 +45,22 @@ class FormTable(dict[str, _Entry]):
 
 @dataclass(frozen=True)
 class Form(ABC):
-    """What depends on the form of a task's answer.
+    """Everything that depends on the answer form of a task.
 
-    In all of it `values`, `logits` and `reference` are outputs `[n, outputs]` as `predictor.logits` gives them (ragged
-    `[n]` of `[words, outputs]` where there is an answer for each word), `answers` are as `decide` gives them, and
-    `targets` as `targets` does.
+    Throughout, `values`, `logits` and `reference` are outputs `[n, outputs]` as returned by `predictor.logits` (ragged
+    `[n]` of `[words, outputs]` if there is an answer for each word), `answers` are as returned by `decide`, and
+    `targets`
+    as returned by `targets`.
 
     Attributes:
-        name: what the form is called in `task.Kind.answer`.
-        route: what a server is asked for such answers: a key of `serve.http.inputs.OPTIONS`; "" where none is served.
-        function: what makes probabilities of logits, "softmax" or "sigmoid"; None where there are no probabilities.
+        name: the form's name in `task.Kind.answer`.
+        route: the server route for such answers: a key of `serve.http.inputs.OPTIONS`; "" if there is none.
+        function: maps logits to probabilities, "softmax" or "sigmoid"; None if there are no probabilities.
         card: how a model card introduces the answer, before the label names.
         per_word: whether there is an answer for each word of a text, so that a long text is read in windows.
-        taught: whether data can have labels of this form, to train with and to measure by.
-        exclusive: whether an answer is one class of several, so that classes can be compared: in slices of the test
-            split, by the ship gate, by the promise of a cascade.
+        taught: whether data can have labels of this form, to train and to evaluate with.
+        exclusive: whether an answer is a single class, so that classes can be compared: in slices of the test split, by
+            the ship gate, by the guarantee of a cascade.
     """
 
     name: str
@@ -74,26 +75,26 @@ class Form(ABC):
 
     @abstractmethod
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
-        """The answers that logits stand for, as an array."""
+        """The answers for logits, as an array."""
 
     @abstractmethod
     def read(self, questions: Sequence[Question]) -> Sequence[Any]:
-        """The questions as `predictions` needs them."""
+        """The questions in the form that `predictions` needs."""
 
     @abstractmethod
     def texts(self, asked: Sequence[Any]) -> Sequence[Text]:
-        """What a model is given for what `read` gives."""
+        """The model's inputs for the result of `read`."""
 
     @abstractmethod
     def predictions(self, values: np.ndarray, asked: Sequence[Any], task: Task) -> list[Prediction]:
         """A `Prediction` for each question."""
 
-    # How good they are.
+    # Quality.
 
     @property
     @abstractmethod
     def metric(self) -> str:
-        """What the one figure is called by which models are compared (docs/decisions/0010)."""
+        """The name of the one figure by which models are compared (docs/decisions/0010)."""
 
     @abstractmethod
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
@@ -101,7 +102,7 @@ class Form(ABC):
 
     @abstractmethod
     def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
-        """The figure as a function of the rows (indices) that are looked at, for drawing many samples of them."""
+        """The figure as a function of the rows (indices) to include, for resampling."""
 
     @abstractmethod
     def further(
@@ -111,46 +112,46 @@ class Form(ABC):
 
     @abstractmethod
     def beaten_by(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> str | None:
-        """Which answer that reads no text is at least as good, in words; None where none is. `targets` are not none."""
+        """A constant or random answer that is at least as good, in words; None without one. `targets` is not empty."""
 
     @abstractmethod
     def found(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> tuple[tuple[str, ...], np.ndarray]:
-        """The names of what can be found (labels, types of entity), and how often each row has it and was given it.
+        """The names of what can be found (labels, entity types), and how often each row has it and was given it.
 
-        `[n, names]`; no names where there are none to be found.
+        `[n, names]`; no names if there is nothing to be found.
         """
 
     @abstractmethod
     def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
-        """Which of so many labels each row was given, `[n, labels]`; none where answers are no labels."""
+        """Which of `labels` labels each row was given, `[n, labels]`; none if answers are not labels."""
 
-    # One model beside another.
+    # Comparison of two models.
 
     @abstractmethod
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
-        """Share of rows, or words, with the same answer (label loyalty, Xu et al. 2021), or what comes near it."""
+        """Share of rows, or words, with the same answer (label loyalty, Xu et al. 2021), or the closest equivalent."""
 
     @abstractmethod
     def changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        """Whether each row's, or word's, answer is another one `[n]`; never where each differs a little."""
+        """Whether each row's, or word's, answer differs `[n]`; always false for answers that are numbers."""
 
     @abstractmethod
     def flipped(self, answers: np.ndarray, reference: np.ndarray) -> float | None:
-        """Share of rows whose answer is another one; None where each differs a little."""
+        """Share of rows whose answer differs; None for answers that are numbers."""
 
     @abstractmethod
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
-        """Probabilities that sum to 1 over the last axis, of rows or words; None where there are none."""
+        """Probabilities of rows or words that sum to 1 over the last axis; None if there are none."""
 
     @abstractmethod
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        """Whether each row's answer is another one and was no near tie `[n]`: what no rounding explains."""
+        """Whether each row's answer differs and was not a near tie `[n]`, so that rounding cannot explain it."""
 
     # Labels.
 
     @abstractmethod
     def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
-        """Raise `ValueError` for labels that are not of this form, of `texts` and with so many label names."""
+        """Raise `ValueError` if the labels of `texts` are not of this form; there are `names` label names."""
 
     @abstractmethod
     def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
@@ -162,15 +163,15 @@ class Form(ABC):
 
     @abstractmethod
     def renumbered(self, labels: Sequence[Label], old: Task, new: Task, numbers: Sequence[int] | None) -> list[Label]:
-        """Labels of `old` as those of `new`; `numbers` are given where the names of `old` are numbers of labels."""
+        """Labels of `old` as those of `new`; `numbers` are given if the label names of `old` are numbers of labels."""
 
     @abstractmethod
     def the_only(self, labels: Sequence[Label], names: Sequence[str]) -> str:
-        """What all of these have, in words ("the label 'a'"); "" where they differ. `labels` are not none."""
+        """What all of these have in common, in words ("the label 'a'"); "" if they differ. `labels` is not empty."""
 
     @abstractmethod
     def strata(self, targets: np.ndarray, names: Sequence[str], languages: Sequence[str] | None) -> tuple[int, ...]:
-        """By what rows are to be stratified."""
+        """The stratum of each row, for stratified sampling."""
 
     # Training.
 
@@ -180,23 +181,23 @@ class Form(ABC):
 
     @abstractmethod
     def unknown(self, texts: Sequence[str], task: Task) -> np.ndarray:
-        """What stands for the labels of unlabelled texts: -1, or not-a-number."""
+        """Placeholder labels for unlabelled texts: -1, or NaN."""
 
     @abstractmethod
     def before_training(self, task: Task, targets: np.ndarray) -> Task:
-        """The task with what it learns of the training targets: the scale of scores."""
+        """The task with what it learns from the training targets: the scale of scores."""
 
     @abstractmethod
     def after_training(self, task: Task, logits: np.ndarray, targets: np.ndarray) -> Task:
-        """The task with what it learns of a trained model's logits on dev: thresholds."""
+        """The task with what it learns from a trained model's logits on dev: thresholds."""
 
     @abstractmethod
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Labels drawn from what a teacher's logits say, as `targets` has them."""
+        """Labels sampled from a teacher's logits, in the format of `targets`."""
 
 
 class OfTexts(Form):
-    """What forms share that have one answer for each text, or pair of texts."""
+    """Shared by forms that have one answer for each text, or pair of texts."""
 
     def read(self, questions: Sequence[Question]) -> Sequence[Any]:
         return questions
@@ -210,7 +211,7 @@ class OfTexts(Form):
 
 
 class OfNumbers(OfTexts):
-    """What forms share whose answers are numbers, not names: no label applies to one, and none changes."""
+    """Shared by forms whose answers are numbers, not names: no label applies, and small differences are no change."""
 
     def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
         return np.zeros((len(answers), labels), dtype=bool)
@@ -226,7 +227,7 @@ class OfNumbers(OfTexts):
 
 
 class OfLabels(Form):
-    """What forms share whose answers are made of label names: two of them are the same, or they are not."""
+    """Shared by forms whose answers consist of label names, so that two answers are either equal or not."""
 
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
         return 1 - float(differs(answers, reference).mean())
@@ -248,13 +249,13 @@ class OfLabels(Form):
 
 
 def differs(answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Whether each row, or word, has another answer, `[n]`."""
+    """Whether each row's, or word's, answer differs, `[n]`."""
     different = flat(answers) != flat(reference)
     return np.asarray(different if different.ndim == 1 else different.any(axis=1))
 
 
 def worst(recalls: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """The label found least often, of those that occur, as fields of `Quality`."""
+    """The label with the lowest recall, among those that occur, as fields of `Quality`."""
     if not np.isfinite(recalls).any():
         return {}
     number = int(np.nanargmin(recalls))
@@ -262,18 +263,18 @@ def worst(recalls: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
 
 
 def named(name: str, figure: Figure) -> dict[str, float]:
-    """A figure with its interval as fields of `Quality`."""
+    """A figure with its interval, as fields of `Quality`."""
     return dict(zip((name, f"{name}_low", f"{name}_high"), figure, strict=True))
 
 
 def with_interval(score: Callable[[np.ndarray, np.ndarray], float], answers: np.ndarray, targets: np.ndarray) -> Figure:
-    """A score of answers and targets, and the ends of its interval."""
+    """A score of answers and targets, with the bounds of its interval."""
     low, high = interval(lambda rows: float(score(answers[rows], targets[rows])), len(targets))
     return float(score(answers, targets)), low, high
 
 
 def draw_class(logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Class indices `[n]` drawn from the probabilities of logits `[n, classes]`."""
+    """Class indices `[n]` sampled from the probabilities of logits `[n, classes]`."""
     cumulated = np.cumsum(softmax(logits), axis=1)
     draws = generator.random((len(logits), 1)) * cumulated[:, -1:]
     return np.asarray((draws >= cumulated).sum(axis=1))

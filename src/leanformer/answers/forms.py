@@ -1,4 +1,4 @@
-"""The forms of answer that there are, and what the rest of the house asks of whichever a task has."""
+"""The available answer forms, and functions that apply to any task's form."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ FORMS: FormTable[Form] = FormTable(
 
 
 def form_of(task: Task) -> Form:
-    """The form of the task's answer. Raises `LeanformerError` for one that is not built."""
+    """The form of the task's answer. Raises `LeanformerError` for an unsupported form."""
     return FORMS[task.answer]
 
 
 def decide(values: np.ndarray, task: Task) -> np.ndarray:
-    """The answers that logits `[n, outputs]` stand for.
+    """The answers for logits `[n, outputs]`.
 
-    Returns class indices `[n]` for one label, whether each label applies `[n, labels]` for any number of them, scores
-    `[n]`, float64, on the scale of the training data, and for tags, of a ragged array `[n]` of `[words, labels]`, one
-    `[n]` of tag indices `[words]`, the best legal sequence in the model's own scheme; of vectors these with length 1.
+    Returns class indices `[n]` for one label; whether each label applies `[n, labels]` for any number of labels; scores
+    `[n]`, float64, on the scale of the training data; indices of candidates `[n]` for multiple choice; and for vectors
+    the same normalised to length 1. For tags, from a ragged array `[n]` of `[words, labels]`, it returns a ragged array
+    `[n]` of tag indices `[words]`, the best legal sequence in the model's own scheme.
     """
     return form_of(task).decide(values, task)
 
 
 def to_predictions(values: np.ndarray, task: Task, asked: Any = ()) -> list[Prediction]:
-    """Logits `[texts, outputs]` to one `Prediction` per text; `asked` is what `Form.read` gives, where it is needed."""
+    """Logits `[texts, outputs]` to one `Prediction` per text; `asked` is the result of `Form.read`, if it is needed."""
     return form_of(task).predictions(values, asked, task)
 
 
 def metric_name(task: Task) -> str:
-    """What the task's one figure is called. Raises `LeanformerError` for vectors, of which no data say what is right.
+    """The name of the task's one figure. Raises `LeanformerError` for vectors, for which no data has the right answers.
 
-    It is the figure by which models of a task are compared: what a choice looks at and what a bound is set on
+    Models of a task are compared by this figure: it is used to choose between them and to set bounds
     (docs/decisions/0010-one-figure-for-each-kind.md, and 0017 for tags).
     """
     return form_of(task).metric
@@ -58,37 +59,40 @@ def metric_of(task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
 
 
 def score_logits(logits: np.ndarray, targets: np.ndarray, task: Task) -> float:
-    """The figure of logits as `predictor.logits` gives them; at most 1, higher is better."""
+    """The figure for logits as returned by `predictor.logits`; at most 1, higher is better."""
     form = form_of(task)
     return form.score(task)(form.decide(logits, task), targets)
 
 
 def beaten_by(answers: np.ndarray, targets: np.ndarray, task: Task) -> str | None:
-    """Which answer that reads no text is at least as good as a model's, in words; None where none is.
+    """A constant or random answer that is at least as good as a model's, in words; None if there is none.
 
-    Of one label that is the most frequent one; any number of labels must be right at least as often as the same ones
-    given by chance; a score must go with the labels at all; tags must be right for more words of entities than chance.
+    For one label it is the most frequent one. For any number of labels, as many must be right as if the model's labels
+    were assigned at random; a score must correlate positively with the labels; tags must be right for more words of
+    entities than at random.
 
     Args:
-        answers: as `decide` gives them. targets: as `Examples.targets`.
+        answers: as returned by `decide`. targets: as in `Examples.targets`.
     """
     return form_of(task).beaten_by(answers, targets, task) if len(targets) else None
 
 
 def changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-    """Whether each row's answer is another one `[n]`: another label, or a threshold crossed; of tags, each word's.
+    """Whether each row's answer differs `[n]`: another label, or a threshold crossed; for tags, each word's.
 
-    Never for scores and vectors: each differs a little and none flips.
+    Always false for scores and vectors, which differ slightly but do not flip.
     """
     return form_of(task).changed(logits, reference, task)
 
 
 def changed_answers(logits: np.ndarray, reference: np.ndarray, task: Task) -> float:
-    """Share of rows whose answer is another one and was no near tie: what no rounding explains.
+    """Share of rows whose answer differs and was not a near tie, so that rounding cannot explain it.
 
-    A label changed where the reference's first two probabilities differ by more than `form.NEAR`; one of several
-    labels, where its probability is farther than that from its threshold; a score by more than that share of their
-    range. Rows that are not finite count as changed. Where words are tagged a row is a sentence.
+    A label changed if the reference's two highest probabilities differ by more than `form.NEAR`; with any number of
+    labels, if the probability of one that changed is farther than that from its threshold; a score, if it differs by
+    more
+    than that share of the scores' range. Rows that are not finite count as changed. If words are tagged, a row is a
+    sentence.
     """
     different = form_of(task).clearly_changed(logits, reference, task)
     finite = np.array([np.isfinite(row).all() for row in logits], dtype=bool)
@@ -98,8 +102,8 @@ def changed_answers(logits: np.ndarray, reference: np.ndarray, task: Task) -> fl
 def probability_agreement(logits: np.ndarray, reference: np.ndarray, task: Task) -> float | None:
     """Mean of 1 - sqrt(Jensen-Shannon divergence in bits) over rows, or words (probability loyalty, Xu et al. 2021).
 
-    Where any number of labels may apply, over rows and labels, each of which applies or does not. None where there are
-    no probabilities: of scores and vectors.
+    With any number of labels, the mean is over rows and labels, each of which applies or not. None without
+    probabilities: for scores and vectors.
     """
     form = form_of(task)
     p, q = form.distributions(reference), form.distributions(logits)

@@ -1,4 +1,4 @@
-"""Labels of examples: what they may be, of each form of answer."""
+"""Validation of labels, for each answer form."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Sequence
 
 from leanformer.tagging.words import words_of
 
-# What is known of one example: the index of its label or of its right candidate, the indices of all its labels, its
+# The label of one example: the index of its label or of its correct candidate, the indices of all its labels, its
 # score, or the index of each word's tag.
 Label = int | tuple[int, ...] | float
 
 
 def check_label(labels: Sequence[Label], names: int) -> None:
-    """Raise `ValueError` for a label that is not an index into so many names."""
+    """Raise `ValueError` for a label that is not an index into `names` names."""
     if wrong := set(labels) - set(range(names)):
         raise ValueError(f"label {min(wrong)} is not an index into the {names} label names")
 
 
 def check_choice(labels: Sequence[Label]) -> None:
-    """Raise `ValueError` for what is no number of a candidate."""
+    """Raise `ValueError` for a label that is not the index of a candidate."""
     for label in labels:
         if isinstance(label, bool) or not isinstance(label, int) or label < 0:
             raise ValueError(f"label {label!r} is not the number of a candidate, from 0")
 
 
 def check_labels(labels: Sequence[Label], names: int) -> None:
-    """Raise `ValueError` for labels that are not rising indices into so many names."""
+    """Raise `ValueError` for labels that are not ascending indices into `names` names."""
     for label in labels:
         if not isinstance(label, tuple):
             raise ValueError(f"label {label} is not a tuple of indices")
@@ -42,7 +42,7 @@ def check_score(labels: Sequence[Label]) -> None:
 
 
 def check_tags(labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
-    """Raise `ValueError` for tags that are not indices into so many names, one for each word."""
+    """Raise `ValueError` for tags that are not indices into `names` names, one per word."""
     for label in labels:
         if not isinstance(label, tuple) or not set(label) <= set(range(names)):
             raise ValueError(f"tags {label!r:.60} are not a tuple of indices into the {names} label names")

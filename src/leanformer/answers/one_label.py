@@ -1,4 +1,4 @@
-"""One label of several: the classes of a classifier."""
+"""A single label: the classes of a classifier."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class OneLabel(OfTexts, OfLabels):
         fields = worst(recalls(confusion(answers, targets, classes)), task.labels)
         fields |= named("macro_f1", counted(macro_f1)) | named("matthews", counted(matthews))
         if classes == 2:
-            # Papers give the F1 of "the positive class"; which of the two it is, is not for us to say.
+            # Papers report the F1 of "the positive class"; we cannot know which of the two it is.
             fields["scores"] = {f"F1 of {name}": counted(_f1_of(number)) for number, name in enumerate(task.labels)}
         return fields
 
@@ -83,7 +83,7 @@ class OneLabel(OfTexts, OfLabels):
         return softmax(logits.astype(np.float64))
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        """Where the reference's first two probabilities differ by more than `NEAR`."""
+        """Where the reference's two highest probabilities differ by more than `NEAR`."""
         top = np.sort(softmax(reference.astype(np.float64)), axis=1)
         margin = top[:, -1] - top[:, -2] if top.shape[1] > 1 else np.ones(len(top))
         return np.asarray(self.changed(logits, reference, task) & (margin > NEAR))
@@ -112,7 +112,7 @@ class OneLabel(OfTexts, OfLabels):
         return np.full(len(texts), -1, dtype=np.int64)
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """A label from its probabilities."""
+        """A label drawn from its probabilities."""
         return draw_class(logits.astype(np.float64), generator)
 
 

@@ -14,10 +14,10 @@ class Span:
 
     Attributes:
         label: its type.
-        start, end: its first character and its end (exclusive), so that it is `text[start:end]` of the text as given.
-        text: that piece.
-        probability: mean probability of the tags of its words, each word by itself; of a model that learnt which tag
-            follows which, over all sequences of tags.
+            start, end: its first character and its end (exclusive): it is `text[start:end]` of the original text.
+            text: that substring.
+            probability: mean probability of the tags of its words, computed for each word separately; with learnt tag
+                transitions, over all tag sequences.
     """
 
     label: str
@@ -29,20 +29,21 @@ class Span:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one text or pair of texts; which of the fields are filled depends on the task.
+    """The answer for one text or pair of texts; which fields are set depends on the task.
 
     Attributes:
-        label: name of the most probable label; None where the answer is not one label.
-        probabilities: label name -> probability, in the order of the task's labels. Where one label is the answer
-            they sum to 1; where any number may apply each stands for itself. Empty for a score and for tags.
-        labels: the names of all labels that apply, where any number may; else None.
-        score: the score on the scale of the training data, where the answer is one; else None.
-        tags: the tag of each word in IOB2, where the answer is tags; else None. Never an illegal sequence.
-        words: the words that `tags` are of, in their order; else None.
-        spans: the entities that the tags stand for, in their order, with their places in the text; else None.
-        choice: the number of the chosen candidate, from 0, where the answer is one; else None.
-        shares: the probability of each candidate, in order, where the answer is one; else None.
-        vector: the text as a vector of length 1, where the answer is one; else None.
+        label: name of the most probable label; None if the answer is not a single label.
+        probabilities: label name -> probability, in the order of the task's labels. For a single label they sum to 1;
+            for
+            any number of labels they are independent. Empty for a score and for tags.
+        labels: the names of all labels that apply, if any number may; else None.
+        score: the score on the scale of the training data, if the answer is a score; else None.
+        tags: the tag of each word in IOB2, if the answer is tags; else None. Always a legal sequence.
+        words: the words that `tags` belong to, in order; else None.
+        spans: the entities in the tags, in order, with their positions in the text; else None.
+        choice: the index of the chosen candidate, from 0, if the task is multiple choice; else None.
+        shares: the probability of each candidate, in order, if the task is multiple choice; else None.
+        vector: the text as a vector of length 1, if the answer is a vector; else None.
     """
 
     label: str | None
@@ -58,10 +59,10 @@ class Prediction:
 
 
 def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
-    """An answer as JSON, with what it answers: the text or texts, and what of the answer there is."""
+    """An answer as JSON together with its question: the text or texts, and the fields that are set."""
     if prediction.spans is not None:
         spans = [asdict(span) | {"probability": round(span.probability, 6)} for span in prediction.spans]
-        # Of a list of words it is the text that the places are in.
+        # For a list of words, positions refer to the joined text.
         words: Any = question
         return {"text": question if isinstance(question, str) else " ".join(words), "spans": spans}
     if prediction.shares is not None:

@@ -40,7 +40,7 @@ class Score(OfNumbers):
 
     def beaten_by(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> str | None:
         score = spearman(answers, targets)
-        # Not a number where one of the two never changes.
+        # NaN if one of the two is constant.
         if score > 0 or np.ptp(targets) == 0:
             return None
         return f"its {self.metric} with the scores of {len(targets)} rows is {score:.3f}, and guessing has 0"
@@ -49,7 +49,7 @@ class Score(OfNumbers):
         return (), np.zeros((len(targets), 0), dtype=np.int64)
 
     def same(self, answers: np.ndarray, reference: np.ndarray) -> float:
-        """Pearson's correlation."""
+        """Pearson correlation."""
         return pearson(answers, reference)
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
@@ -73,12 +73,12 @@ class Score(OfNumbers):
         return f"the score {labels[0]:g}" if len(set(labels)) == 1 else ""
 
     def strata(self, targets: np.ndarray, names: Sequence[str], languages: Sequence[str] | None) -> tuple[int, ...]:
-        """The bin of each score, of five with equally many."""
+        """The bin of each score, of five with equal numbers of scores."""
         edges = np.quantile(targets, np.arange(1, _BINS) / _BINS)
         return tuple(int(number) for number in np.searchsorted(edges, targets))
 
     def learnt(self, targets: np.ndarray, task: Task) -> np.ndarray:
-        """On the scale of the task, float32."""
+        """Targets on the task's scale, float32."""
         offset, unit = task.scale or (0.0, 1.0)
         return np.asarray((targets - offset) / unit, dtype=np.float32)
 
@@ -86,9 +86,9 @@ class Score(OfNumbers):
         return np.full(len(texts), np.nan, dtype=np.float32)
 
     def before_training(self, task: Task, targets: np.ndarray) -> Task:
-        """With (mean, standard deviation) as its scale.
+        """The task with (mean, standard deviation) as its scale.
 
-        The loss is then 1 for a model that always says the mean, whatever the scale of the data.
+        The loss is then 1 for a model that always predicts the mean, whatever the scale of the data.
         """
         spread = float(targets.std())
         return replace(task, scale=(float(targets.mean()), spread if spread > 0 else 1.0))
@@ -97,11 +97,11 @@ class Score(OfNumbers):
         return task
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """From a normal distribution around the score, whose deviation is that of the training scores."""
+        """Samples from a normal distribution around the score, with the standard deviation of the training scores."""
         return np.asarray(logits[:, 0].astype(np.float64) + generator.standard_normal(len(logits)), dtype=np.float32)
 
 
-_BINS = 5  # of equally many scores
+_BINS = 5  # with equal numbers of scores
 
 SCORE = Score(
     name="score", route="predict", function=None, card="Answer: a score", per_word=False, taught=True, exclusive=False

@@ -1,4 +1,4 @@
-"""A tag for each word of a text, and the entities that the tags stand for."""
+"""A tag for each word of a text, and the entities in the tags."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from leanformer.task import Question, Task, Text
 class Tags(OfLabels):
     """Answers and targets are ragged `[n]` of tag indices `[words]`; labels are tuples of these.
 
-    Answers are the best legal sequences in the model's own scheme. What is counted in rows elsewhere is counted in
-    words here, where two models are compared.
+    Answers are the best legal sequences in the model's own scheme. In comparisons of two models, words are counted
+    where
+    other forms count rows.
     """
 
     def decide(self, values: np.ndarray, task: Task) -> np.ndarray:
@@ -49,7 +50,7 @@ class Tags(OfLabels):
         return partial(entity_f1, labels=task.labels)
 
     def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
-        # Entities do not change with the sample, so they are found once.
+        # Entities do not depend on the sample, so they are extracted once.
         counts = entity_counts(answers, targets, task.labels).sum(axis=1)
         return lambda rows: float(f1(counts[rows].sum(axis=0)))
 
@@ -93,7 +94,7 @@ class Tags(OfLabels):
         return types_of(task.labels), np.asarray(entity_counts(answers, targets, task.labels)[..., CORRECT])
 
     def applies(self, answers: np.ndarray, labels: int) -> np.ndarray:
-        """Which tags some word of each sentence was given."""
+        """Which tags occur in each sentence's answer."""
         return np.array([np.isin(np.arange(labels), tags) for tags in answers], dtype=bool).reshape(-1, labels)
 
     def distributions(self, logits: np.ndarray) -> np.ndarray | None:
@@ -112,7 +113,7 @@ class Tags(OfLabels):
         return tuple(tuple(int(number) for number in tags) for tags in answers)
 
     def renumbered(self, labels: Sequence[Label], old: Task, new: Task, numbers: Sequence[int] | None) -> list[Label]:
-        """Tags are spelled in the new task's scheme."""
+        """Labels of `old` as those of `new`, with tags written in the new task's scheme."""
         names = [spelled([old.labels[i] for i in label], new.labels, new.scheme) for label in labels]  # type: ignore[union-attr]
         return [tuple(new.labels.index(name) for name in tags) for tags in names]
 
@@ -121,7 +122,7 @@ class Tags(OfLabels):
         return f"the tag {names[min(tags)]!r} alone" if len(tags) == 1 else ""
 
     def strata(self, targets: np.ndarray, names: Sequence[str], languages: Sequence[str] | None) -> tuple[int, ...]:
-        """The rarest tag of the sentence, apart for each language."""
+        """The rarest tag of the sentence, separately for each language."""
         size = len(names)
         counts = np.bincount(flat(targets).astype(np.int64), minlength=size)
         rank = counts.argsort(kind="stable").argsort(kind="stable")
@@ -136,13 +137,13 @@ class Tags(OfLabels):
         return ragged([np.full(len(words_of(text)), -1, dtype=np.int64) for text in texts])
 
     def draw(self, logits: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Each word's tag from its probabilities."""
+        """Each word's tag drawn from its probabilities."""
         drawn = draw_class(flat(logits).astype(np.float64), generator)
         return parted(drawn, np.array([len(values) for values in logits]))
 
 
 def _tag_shares(values: np.ndarray, task: Task) -> list[np.ndarray]:
-    """The probability of each tag of each word: over all sequences where transitions were learnt, else word by word."""
+    """The probability of each tag of each word: over all sequences with learnt transitions, otherwise word by word."""
     if task.transitions is None:
         return [softmax(words.astype(np.float64)) for words in values]
     return viterbi.shares(list(values), task.labels, task.transitions, task.scheme)
@@ -160,12 +161,14 @@ def _tagged(sentence: Sentence, tags: np.ndarray, shares: np.ndarray, task: Task
 
 
 def _clearly_changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> bool:
-    """Whether a sentence, logits `[words, labels]`, has other tags that were no near tie.
+    """Whether a sentence, logits `[words, labels]`, has other tags that were not a near tie.
 
-    Tags that stand side by side are chosen together: a whole stretch of other ones is a tie where, by the reference's
-    logits and if there were these two ways alone, their probabilities would differ by at most `NEAR`. Outside the
-    stretch both ways agree, so that either is legal, and the reference chose the more probable one. Where transitions
-    were learnt, the step out of a stretch belongs to it.
+    Adjacent tags are chosen together. A stretch of different tags is a tie if, by the reference's logits and with only
+    these two alternatives, their probabilities would differ by at most `NEAR`. Outside the stretch both agree, so
+    either
+    is legal, and the reference chose the more probable one. With learnt transitions, the step out of a stretch belongs
+    to
+    it.
     """
     if not np.isfinite(logits).all():
         return True
@@ -187,7 +190,7 @@ def best_legal(values: np.ndarray, task: Task) -> np.ndarray:
 
 
 def of_languages(counts: np.ndarray, languages: Sequence[str]) -> dict[str, Figure]:
-    """Entity F1 of each language, their mean and standard deviation, each with its interval; of counts `[n, 3]`."""
+    """Entity F1 of each language, their mean and standard deviation, each with its interval, from counts `[n, 3]`."""
     names = sorted(set(languages))
     number = np.array([names.index(language) for language in languages])
 
@@ -206,7 +209,7 @@ def of_languages(counts: np.ndarray, languages: Sequence[str]) -> dict[str, Figu
 
 
 def _summed_f1(counts: np.ndarray) -> Figure:
-    """F1 of the counts `[n, 3]` of sentences, and its interval."""
+    """F1 of the sentences' counts `[n, 3]`, and its interval."""
     low, high = interval(lambda rows: float(f1(counts[rows].sum(axis=0))), len(counts))
     return float(f1(counts.sum(axis=0))), low, high
 

@@ -1,4 +1,4 @@
-"""A vector: the text as numbers, from a sentence encoder. No data have vectors for labels."""
+"""A vector: a text embedding from a sentence encoder. Data cannot have vectors as labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNLABELLED: Any = _refuse
 
 
 class Vector(OfNumbers):
-    """Answers are `[n, width]`, each of length 1. What asks for labels raises `LeanformerError`."""
+    """Answers are `[n, width]`, each of length 1. Methods that need labels raise `LeanformerError`."""
 
     metric = property(_UNLABELLED)
     score = of_rows = further = beaten_by = found = same = _UNLABELLED
@@ -40,7 +40,7 @@ class Vector(OfNumbers):
         return [Prediction(None, {}, vector=tuple(row)) for row in self.decide(values, task).tolist()]
 
     def clearly_changed(self, logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:
-        """Where a number of the vectors of length 1 differs by more than `NEAR`."""
+        """Where an entry of the normalised vectors differs by more than `NEAR`."""
         return np.asarray((np.abs(unit_vectors(logits) - unit_vectors(reference)) > NEAR).any(axis=1))
 
     def renumbered(self, labels: Sequence[Label], old: Task, new: Task, numbers: Sequence[int] | None) -> list[Label]:

@@ -1,1 +1,1 @@
-"""The kinds of input: what a model is asked, one file each."""
+"""The kinds of input, one file each."""

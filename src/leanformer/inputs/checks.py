@@ -1,4 +1,4 @@
-"""Checks of texts that all kinds of input share, and what to say of values that are none."""
+"""Checks of texts shared by all kinds of input, and error messages for values that are not texts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from leanformer.errors import DataError
 
-# Nothing is seen of a text that holds only these: white space, control and format characters (zero-width spaces, marks
-# of direction, byte order marks, variation selectors), and the blanks among letters. Written so that it means the same
-# in Python and in JSON Schema.
+# A text with only these characters shows nothing: white space, control and format characters (zero-width spaces,
+# direction marks, byte order marks, variation selectors), and blank characters among the letters. The pattern has the
+# same meaning in Python and in JSON Schema.
 BLANK = (
     r"\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
     r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
@@ -23,18 +23,18 @@ EMPTY_REMEDY = "leave it out, or give it at least one word"
 
 
 def is_empty(text: str) -> bool:
-    """Whether nothing is to be seen of the text (see `BLANK`)."""
+    """Whether the text has no visible character (see `BLANK`)."""
     return _VISIBLE.search(text) is None
 
 
 def check_visible(text: str, name: str) -> None:
-    """Raise `DataError` for an empty text; `name` says which one it is."""
+    """Raise `DataError` for an empty text; `name` identifies it in the message."""
     if is_empty(text):
         raise DataError(f"{name} is empty" + (f" ({text!a:.40})" if text else ""), remedy=EMPTY_REMEDY)
 
 
 def check_whole(text: str, name: str) -> None:
-    """Raise `DataError` for a text with half of a surrogate pair; `name` says which one it is."""
+    """Raise `DataError` for a text with half of a surrogate pair; `name` identifies it in the message."""
     if _HALF_PAIR.search(text):
         raise DataError(
             f"{name} has half of a surrogate pair, which is no character",
@@ -48,7 +48,7 @@ def is_texts(value: Any) -> bool:
 
 
 def has_candidates(value: Any) -> bool:
-    """Whether a value is a text with a tuple or list of texts, of which one may be chosen."""
+    """Whether a value is a text with a tuple or list of candidate texts."""
     return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and is_texts(value[1])
 
 
@@ -62,7 +62,7 @@ def refuse_candidates(value: Any, name: str, wanted: str) -> None:
 
 
 def no_text(value: Any, name: str, wanted: str) -> str:
-    """Why a value is no question, with what to do about those that people have in their tables."""
+    """Why a value is not a valid question, with a remedy for values that are common in tables."""
     what, instead = repr(value)[:60], ""
     if value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
         instead = '; leave out rows without a text: frame["text"].dropna()'
@@ -74,6 +74,6 @@ def no_text(value: Any, name: str, wanted: str) -> str:
 
 
 def value_of(mapping: Mapping[Any, Any]) -> str:
-    """Python source for the value of a mapping that is most likely meant."""
+    """Python source for the value of a mapping that is most likely the text."""
     name = "text" if "text" in mapping else next((key for key in mapping if isinstance(key, str)), "text")
     return f"row[{name!r:.40}]"

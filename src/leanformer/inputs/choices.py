@@ -1,4 +1,4 @@
-"""A question with candidates, of which one is to be chosen: each is read beside the question, as a pair of texts."""
+"""A question with candidates: the model reads each candidate with the question, as a pair of texts, and chooses one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REMEDY = 'give a text and its candidates: ("the question", ["one answer", "anot
 
 
 class Choices(Input):
-    """A tuple of a string and a tuple or list of at least two strings; how many there are may differ."""
+    """A tuple of a string and a tuple or list of at least two strings; their number may vary."""
 
     @property
     def samples(self) -> Sequence[Text]:
@@ -35,7 +35,7 @@ class Choices(Input):
             raise DataError(f"{name} has {len(choices)} candidate, and at least {FEWEST} are needed", remedy=_REMEDY)
         for number, choice in enumerate(choices, start=1):
             check_visible(choice, f"{name}: its candidate {number}")
-            check_whole(choice, f"{name}: its candidate {number}")  # here it has its number, later it is but a row
+            check_whole(choice, f"{name}: its candidate {number}")  # while its number is known; later it is only a row
 
     def rows(self, text: Text) -> Sequence[Text]:
         stem, choices = text[0], text[1]

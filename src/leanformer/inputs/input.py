@@ -1,7 +1,7 @@
-"""The protocol of a kind of input, and of tables that have a line for each kind.
+"""The protocol of a kind of input, and of tables that have an entry for each kind.
 
-A kind is one file beside this one, and a line in `kinds.INPUTS`. `Input` has no defaults: a kind that leaves something
-out cannot be made, and one that is not in a table is refused by it.
+A kind is one file in this folder, and an entry in `kinds.INPUTS`. `Input` has no defaults: a kind that omits something
+cannot be instantiated, and looking up a kind that is missing in a table raises an error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Entry = TypeVar("_Entry")
 
 
 class InputTable(dict[str, _Entry]):
-    """A table with a line for each kind of input. Looking up a kind that it lacks raises `LeanformerError`."""
+    """A table with an entry for each kind of input. Looking up a missing kind raises `LeanformerError`."""
 
     def __init__(self, place: str, entries: Mapping[str, _Entry]) -> None:
         super().__init__(entries)
@@ -33,14 +33,14 @@ class InputTable(dict[str, _Entry]):
 
 @dataclass(frozen=True)
 class Input(ABC):
-    """What depends on what an input is.
+    """Everything that depends on the kind of input.
 
     Attributes:
-        name: what the kind is called in `task.Kind.input`.
+        name: the kind's name in `task.Kind.input`.
         plural: several inputs in a message, such as "single texts".
-        paired: whether a row that a model reads holds two texts, which its token types tell apart.
-        seconds: whether an example has a second part beside its text (`Examples.pairs`).
-        several: whether an input is several rows of a model, whose logits belong together.
+        paired: whether a model's row contains two texts, distinguished by token types.
+        seconds: whether an example has a second part in addition to its text (`Examples.pairs`).
+        several: whether an input consists of several rows, whose logits belong together.
         example: a question as Python source, for a model card.
         arguments: the same for the command line.
     """
@@ -56,18 +56,18 @@ class Input(ABC):
     @property
     @abstractmethod
     def samples(self) -> Sequence[Text]:
-        """Three short inputs, to try a model on."""
+        """Three short inputs to try a model on."""
 
     @abstractmethod
     def check(self, question: Any, name: str) -> None:
-        """Raise for what is no question of this kind; `name` says which one it is.
+        """Raise an error unless `question` is of this kind; `name` identifies it in the message.
 
-        `DataError` where a text is empty, or where it is an input of another kind; `TypeError` for what is no input.
+        `DataError` if a text is empty, or if it is an input of another kind; `TypeError` if it is not an input.
         """
 
     @abstractmethod
     def rows(self, text: Text) -> Sequence[Text]:
-        """What a model reads, row by row, of an input that was checked."""
+        """The rows that a model reads for an input that was checked."""
 
 
 def parts_of(text: str | tuple[Any, ...]) -> tuple[str, ...]:
@@ -76,13 +76,13 @@ def parts_of(text: str | tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def changed(text: Text, change: Callable[[str], str]) -> Text:
-    """The input with every text in it changed."""
+    """The input with `change` applied to every text in it."""
     if isinstance(text, str):
         return change(text)
-    # Inside of a pair or a question there are texts and tuples of them.
+    # Pairs and questions contain texts and tuples of texts.
     return tuple(changed(inner, change) for inner in text)  # type: ignore[arg-type, return-value]
 
 
 def from_json(value: Any) -> Text:
-    """An input that JSON has made lists of."""
+    """An input decoded from JSON, with its lists converted to tuples."""
     return value if isinstance(value, str) else tuple(from_json(inner) for inner in value)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The kinds of input that there are."""
+"""The available kinds of input."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ INPUTS: InputTable[Input] = InputTable(
 
 
 def input_of(task: Task) -> Input:
-    """What an input of the task is. Raises `LeanformerError` for a kind of input that is not built."""
+    """The kind of input of the task. Raises `LeanformerError` for an unsupported kind."""
     return INPUTS[BUILT[task.kind].input]
 
 
 def rows_of(task: Task, texts: Sequence[Text]) -> tuple[Sequence[Text], np.ndarray | None]:
-    """What a model reads of inputs, row by row, and how many rows each has, int64 `[texts]`; None where each has one.
+    """The rows that a model reads for inputs, and the number of rows of each, int64 `[texts]`; None if each has one.
 
-    A bare string is given back as it is, for the tokenizer to refuse.
+    A bare string is returned unchanged; the tokenizer then raises an error for it.
     """
     kind = input_of(task)
     if not kind.several or isinstance(texts, str):
@@ -37,8 +37,8 @@ def rows_of(task: Task, texts: Sequence[Text]) -> tuple[Sequence[Text], np.ndarr
 
 
 def gathered(values: np.ndarray, counts: np.ndarray | None) -> np.ndarray:
-    """Logits of rows `[rows, outputs]` as those of inputs; `counts` are as `rows_of` gives them.
+    """Logits of rows `[rows, outputs]` as logits of inputs; `counts` is as returned by `rows_of`.
 
-    Where inputs are several rows of one logit each, a ragged array `[texts]` of `[rows]`.
+    If inputs consist of several rows with one logit each, returns a ragged array `[texts]` of `[rows]`.
     """
     return values if counts is None else parted(values[:, 0], counts)

@@ -1,4 +1,4 @@
-"""A sentence of words: a text, which is split into words, or a list of them."""
+"""A sentence of words: a text, which is split into words, or a list of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanformer.inputs.single import Single
 
 
 class Words(Single):
-    """A string, or a list of strings; joined, it is read as a single text."""
+    """A string, or a list of strings, which is joined and then read as a single text."""
 
     def check(self, question: Any, name: str) -> None:
         if isinstance(question, str):
