@@ -1,1 +1,1 @@
-"""Torch to graph: techniques that turn a model into ONNX, and shrink the graph."""
+"""Torch to graph: techniques that convert a model to ONNX, and that shrink the graph."""

@@ -1,4 +1,4 @@
-"""A sentence encoder as a packed graph whose answer is one vector for each text (Reimers and Gurevych 2019)."""
+"""A sentence encoder as a packed graph that returns one vector per text (Reimers and Gurevych 2019)."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def make_embedder(
 
     Args:
         checkpoint: a Hugging Face or sentence-transformers folder of a mapped family, or a hub name.
-        texts: such as it will be asked; the parity gates compare on them. Nothing is calibrated: int8 takes a scale
-            for each token, which strays least.
-        pooling: "mean" of the tokens or the "first" one; None takes what a sentence-transformers folder says.
-        max_tokens: None takes what the folder says, or else 512.
+        texts: typical inputs, used by the parity gates. Nothing is calibrated: int8 uses one scale per token, which has
+            the smallest error.
+        pooling: "mean" of the tokens or the "first" one; None uses the setting of a sentence-transformers folder.
+        max_tokens: None uses the folder's setting, or else 512.
 
-    Vectors are those of the `encode` of sentence-transformers: texts are lowered, and have their prompt, where the
-    folder says so. Their length is always 1, as with `normalize_embeddings=True`.
+    Vectors are those of sentence-transformers' `encode`: texts are lowercased and get their prompt if the folder says
+    so. Their length is always 1, as with `normalize_embeddings=True`.
 
-    Raises `CheckpointError` for an encoder that cannot be read or whose pooling is not known, `GateError` where the
-    graph strays from PyTorch, `DataError` for too few texts.
+    Raises `CheckpointError` for an encoder that cannot be read or whose pooling is unknown, `GateError` if the graph's
+    outputs differ too much from PyTorch's, `DataError` for too few texts.
     """
     from leanformer.models.classifier import Classifier
     from leanformer.models.heads import vector_head
@@ -108,7 +108,7 @@ def make_embedder(
 
 
 def _notes(said: SentenceEncoder) -> list[str]:
-    """What is done to texts and vectors that their owner may not know of."""
+    """Notes about the processing of texts and vectors that a user may not expect."""
     notes = []
     if said.prompt:
         notes.append(f"every text has the prompt {said.prompt!r} in front, as the folder's default_prompt_name asks")

@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 
 
 METHODS = ("mixed", "per_token", "static", "dynamic")
-# The head sees one token of each text and costs nothing, so it may always have the finest scales.
+# The head processes one token per text and costs nothing, so it always gets the finest scales.
 _HEAD = ("first_token", "pooled")
 
 
 @dataclass(frozen=True)
 class Int8(Make):
-    """Quantise the graph of an ONNX artifact and compare it with the graph it came from on dev."""
+    """Quantise the graph of an ONNX artifact and compare it on dev with the graph it came from."""
 
     method: str = "mixed"  # scales of activations: "mixed", "per_token", "static" or "dynamic"
     word_table: bool = True  # also keep the word table in int8, one scale per row
@@ -90,7 +90,7 @@ class Int8(Make):
         if artifact.properties.get("precision") != "fp32":
             raise RecipeError("export.int8: the graph is quantised already; give it the fp32 graph (`uses:`)")
         fp32 = LightPredictor(artifact, threads=context.threads, tuning=False)
-        context.work.mkdir(parents=True, exist_ok=True)  # there a kill leaves nothing that the next run does not clear
+        context.work.mkdir(parents=True, exist_ok=True)  # if the run is killed, the next one clears what is left here
         source, method = onnx.load(artifact.file(GRAPH)), self.method
         if method == "mixed" and not (context.data.train or context.data.unlabelled):
             context.say("int8: no training texts to calibrate ranges on, so every token gets its own scale")
@@ -145,7 +145,7 @@ class Int8(Make):
     def _ranges(
         self, graph: onnx.ModelProto, artifact: Artifact, context: Context, fp32: LightPredictor
     ) -> dict[str, tuple[float, float]]:
-        """Calibrated on training (else unlabelled) texts, drawn by seed; never dev or test, which are used to judge."""
+        """Ranges calibrated on training (else unlabelled) texts, sampled by seed; never on dev or test."""
         from leanformer.export.quantise import calibrate
 
         examples = context.data.train or context.data.unlabelled
@@ -161,7 +161,7 @@ class Int8(Make):
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantiser's advice, on the root logger, to optimise the graph first: ours has nothing to optimise."""
+    """Suppress the quantiser's log message that recommends optimising the graph first: ours needs no optimisation."""
     logging.disable(logging.WARNING)
     try:
         yield
@@ -174,7 +174,7 @@ def _dynamic(graph: Path, reduce_range: bool, work: Path) -> onnx.ModelProto:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with _quiet(), tempfile.TemporaryDirectory(dir=work) as scratch:
-        # A copy, because the quantiser writes a file of its own beside the graph that it is given.
+        # A copy, because the quantiser writes its own file next to the graph.
         source, result = Path(shutil.copyfile(graph, Path(scratch) / GRAPH)), Path(scratch) / "int8.onnx"
         quantize_dynamic(
             source, result, per_channel=True, reduce_range=reduce_range, weight_type=QuantType.QInt8,
@@ -184,7 +184,7 @@ def _dynamic(graph: Path, reduce_range: bool, work: Path) -> onnx.ModelProto:
 
 
 def _quantise_word_table(graph: onnx.ModelProto) -> None:
-    """Replace the fp32 word table by int8 rows with one scale each, undone after the look-up."""
+    """Replace the fp32 word table by int8 rows with one scale each, dequantised after the look-up."""
     from onnx import TensorProto, helper, numpy_helper
 
     table = next(tensor for tensor in graph.graph.initializer if tensor.name == "word_table")
@@ -211,7 +211,7 @@ def _quantise_word_table(graph: onnx.ModelProto) -> None:
 
 
 def _instructions() -> list[str]:
-    """The int8-relevant instruction sets of the CPU on which the answers were compared."""
+    """The int8-related instruction sets of the CPU on which the outputs were compared."""
     from leanformer.machine import instruction_sets
 
     return [

@@ -106,7 +106,7 @@ class Onnx(Make):
 
 
 def graph_of_encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
-    """The graph of an encoder, the operators that it should have, and what readers need to know of it."""
+    """The graph of an encoder, its expected operators, and its properties for readers."""
     from leanformer.export.graphs.attention_kinds import need_graphs
     from leanformer.export.graphs.encoder_graph import encoder_graph, expected_operators
     from leanformer.export.graphs.packed_graph import can_pack, expected_packed_operators, packed_graph
@@ -114,7 +114,7 @@ def graph_of_encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int
 
     model = read_model(artifact)
     need_graphs(model.config, artifact.path)
-    # The third input of a graph for pairs tells their two texts apart.
+    # In a graph for pairs, the third input distinguishes the two texts.
     token_types = input_of(artifact.task).paired and model.config.reads_token_types
     packed = can_pack(model.config)
     make, expect = (packed_graph, expected_packed_operators) if packed else (encoder_graph, expected_operators)
@@ -123,7 +123,7 @@ def graph_of_encoder(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int
 
 
 def graph_of_recurrent(artifact: Artifact) -> tuple[onnx.ModelProto, dict[str, int], dict[str, Any]]:
-    """The same of a recurrent classifier."""
+    """The same for a recurrent classifier."""
     from leanformer.export.graphs.lstm_graph import expected_lstm_operators, lstm_graph
     from leanformer.models.bilstm_store import read_bilstm
 

@@ -1,4 +1,4 @@
-"""The parity gate: how far a graph's answers stray from those of what it was made from."""
+"""The parity gate: how far a graph's outputs differ from those of the model it was made from."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from leanformer.task import Task
 
 
 def gate_examples(data: Dataset) -> Examples | None:
-    """The texts to compare on: dev; for vectors, which have no labels and so no dev split, the unlabelled ones."""
+    """The texts to compare on: dev; for vectors, which have no labels and so no dev split, the unlabelled texts."""
     return data.dev if form_of(data.task).taught else data.unlabelled
 
 
 @dataclass(frozen=True)
 class Parity:
-    """Differences of two models' logits on the same texts.
+    """Differences between two models' logits on the same texts.
 
     Attributes:
         n: number of texts.
         max_difference, mean_difference: of the absolute logit differences.
-        reference_spread: standard deviation of the reference's logits, to read the differences by.
-        flips: share of texts whose answer changed: another label, or some label's threshold crossed. Scores do not
-            flip; for them the bound on the mean difference says what may change.
+        reference_spread: standard deviation of the reference's logits, as a scale for the differences.
+        flips: share of texts whose answer changed: another label, or a threshold crossed. Scores do not flip; for them,
+            the bound on the mean difference limits the change.
     """
 
     n: int
@@ -44,7 +44,7 @@ class Parity:
 def compare(logits: np.ndarray, reference: np.ndarray, task: Task) -> Parity:
     """Compare logits with those of the reference.
 
-    They are `[n, outputs]`, or ragged `[n]` of `[words, outputs]`, where a word counts as a text does otherwise.
+    They are `[n, outputs]`, or ragged `[n]` of `[words, outputs]`, in which case words are counted instead of texts.
     """
     ours, theirs = flat(logits), flat(reference)
     difference = np.abs(ours.astype(np.float64) - theirs)
@@ -58,12 +58,12 @@ def compare(logits: np.ndarray, reference: np.ndarray, task: Task) -> Parity:
 
 
 def check(parity: Parity, *, step: str, max_difference: float | None, mean_share: float | None, flips: float) -> None:
-    """Raise `GateError` when a bound is passed.
+    """Raise `GateError` if a bound is exceeded.
 
     Args:
-        max_difference: largest absolute logit difference allowed; None for no bound.
-        mean_share: largest mean difference, as a share of the spread of the reference's logits; None for no bound.
-        flips: largest share of changed answers.
+        max_difference: maximum absolute logit difference; None for no bound.
+        mean_share: maximum mean difference, as a share of the spread of the reference's logits; None for no bound.
+        flips: maximum share of changed answers.
     """
     if not np.isfinite([parity.max_difference, parity.mean_difference]).all():
         raise GateError(

@@ -1,7 +1,7 @@
-"""int8 graphs whose sums no CPU cuts off: weights in 7 bits.
+"""int8 graphs whose sums saturate on no CPU: weights in 7 bits.
 
-x86 CPUs with AVX2 and no dot products of bytes (VNNI) add the products of two neighbours in 16 bits, and what does not
-fit is cut off. Activations are 0 to 255, so two products fit for certain where no weight is beyond 64.
+x86 CPUs with AVX2 but without byte dot products (VNNI) add the products of two neighbours in 16 bits, with saturation.
+Activations are 0 to 255, so two products are certain to fit if no weight is beyond 64.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from onnx import TensorProto, numpy_helper
 LARGEST_SAFE = 64
 """255 * (64 + 64) < 2^15 <= 255 * (64 + 65)."""
 _LARGEST_MADE = 63
-# Inputs of ONNX Runtime's LSTM: each weight and its scales.
+# Input indices of ONNX Runtime's LSTM: each weight and its scales.
 _LSTM_PAIRS = ((1, 8), (2, 10))
 
 
 def make_portable(graph: onnx.ModelProto) -> int:
-    """Round every int8 weight that bytes are multiplied with to 7 bits, in place; how many were beyond.
+    """Round all int8 weights that are multiplied with bytes to 7 bits, in place; return how many tensors changed.
 
-    A weight that is in 7 bits already stays as it is.
+    Weights that already fit in 7 bits are not changed.
     """
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     changed = 0
@@ -38,7 +38,7 @@ def make_portable(graph: onnx.ModelProto) -> int:
 
 
 def has_wide_weights(graph: onnx.ModelProto) -> bool:
-    """Whether there are products of bytes that an x86 CPU without VNNI may cut off."""
+    """Whether there are byte products that may saturate on an x86 CPU without VNNI."""
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     return any(
         np.abs(numpy_helper.to_array(constants[name]).astype(np.int32)).max(initial=0) > LARGEST_SAFE
@@ -52,7 +52,7 @@ def _weights(graph: onnx.ModelProto, constants: dict[str, TensorProto]) -> Itera
     for node in graph.graph.node:
         if node.op_type == "DequantizeLinear" and node.output[0] in multiplied:
             pairs = [(node.input[0], node.input[1])]
-        elif node.op_type == "MatMulInteger":  # as ONNX Runtime's quantiser names them
+        elif node.op_type == "MatMulInteger":  # named as by ONNX Runtime's quantiser
             pairs = [(node.input[1], f"{node.input[1].removesuffix('_quantized')}_scale")]
         elif node.op_type == "DynamicQuantizeLSTM":
             pairs = [(node.input[weight], node.input[scale]) for weight, scale in _LSTM_PAIRS]
@@ -64,7 +64,7 @@ def _weights(graph: onnx.ModelProto, constants: dict[str, TensorProto]) -> Itera
 
 
 def _rounded(values: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights `[..., in, out]` and their scales, one or one for each output: what they stand for, in wider steps."""
+    """Weights `[..., in, out]` and scales, one or one per output: the same values in wider steps."""
     size = np.abs(values.astype(np.float32))
     largest = size.max(axis=-2) if steps.size > 1 else size.max()
     factor = np.maximum(largest / _LARGEST_MADE, 1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Linear maps of a graph in int8, written with standard operators that runtimes fuse (QuantizeLinear and its undoing).
+"""Linear maps of a graph in int8, written with standard operators that runtimes fuse (QuantizeLinear and its inverse).
 
 Weights are symmetric with one scale per output channel. Activations are asymmetric in a fixed range, or symmetric with
-one scale per token, computed as they come. Neither depends on what else is in the batch.
+one scale per token, computed at run time. Neither depends on the other texts in the batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Constants = dict[str, "np.ndarray | np.generic"]
 
 
 class LinearMap(NamedTuple):
-    """A product with a constant: the node, the name of what goes in, and the weight `[in, out]`."""
+    """A product with a constant: the node, the name of its input, and the weight `[in, out]`."""
 
     node: onnx.NodeProto
     input: str
@@ -34,10 +34,10 @@ def linear_maps(model: onnx.ModelProto) -> Iterator[LinearMap]:
 
 
 def calibrate(model: onnx.ModelProto, feeds: Sequence[Mapping[str, np.ndarray]], percentile: float = 100.0) -> Ranges:
-    """The range of what goes into each linear map: value name -> (low, high), zero included.
+    """The range of each linear map's input: value name -> (low, high), including zero.
 
     With a percentile below 100 the range ends at that percentile of each feed's values (and at its mirror image at the
-    low end), averaged over feeds; at 100 it holds all that was seen.
+    low end), averaged over feeds; at 100 it covers all values.
     """
     import onnxruntime as ort
 
@@ -73,7 +73,7 @@ def behind_norms(model: onnx.ModelProto) -> set[str]:
 
 
 def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) -> onnx.ModelProto:
-    """A copy with every linear map in int8: inputs named in `ranges` in that range, the others per token.
+    """A copy with every linear map in int8: inputs named in `ranges` use that range, the others a scale per token.
 
     Args:
         weight_bits: 7 keeps sums of products from saturating on CPUs with AVX2 and no int8 dot products.
@@ -100,7 +100,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges, *, weight_bits: int = 8) ->
         nodes.append(helper.make_node("MatMul", [ready[x], f"{name}.undone"], [product], name=f"{node.name}.int8"))
         if x not in ranges:
             nodes.append(helper.make_node("Mul", [product, f"{x}.scale"], [node.output[0]], name=f"{node.name}.scaled"))
-    # Made from a list first: the nodes kept are still owned by the field that is emptied.
+    # Collected in a list first: the kept nodes still belong to the field that is cleared.
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del result.graph.node[:]
     result.graph.node.extend(kept)
@@ -123,7 +123,7 @@ def _fixed(x: str, bounds: tuple[float, float], nodes: list[onnx.NodeProto], con
 
 
 def _per_token(x: str, nodes: list[onnx.NodeProto], constants: Constants) -> str:
-    """Divide each token by its largest absolute value / 127, so that one scale of 1 fits all; keep `{x}.scale`."""
+    """Divide each token by its largest absolute value / 127, so that a scale of 1 suits all; keep `{x}.scale`."""
     constants |= {"token.axis": np.array([-1]), "token.share": np.float32(1 / 127), "token.least": np.float32(1e-12)}
     for operator, inputs, output, attributes in (
         ("ReduceMax", [x, "token.axis"], f"{x}.high", {"keepdims": 1}),

@@ -25,16 +25,15 @@ if TYPE_CHECKING:
 def write_standard_onnx(
     artifact: Artifact, path: Path, *, token_types: bool = False, portable: bool = False
 ) -> str:  # fmt: skip
-    """Write `path` by way of a temporary name. An artifact of format "onnx" gives its own weights, int8 ones too.
+    """Write `path` via a temporary file. For an artifact of format "onnx", its own weights are kept, including int8.
 
     Args:
-        portable: weights in 7 bits (`export.portable`), so that no CPU cuts off sums in any session.
+        portable: weights in 7 bits (`export.portable`), so that sums do not saturate on any CPU.
 
-    Returns what there is to know about the file's int8 weights, or nothing.
+    Returns a note about the file's int8 weights, or an empty string.
 
-    Raises `ArtifactError` for a family that is not mapped, and for token types asked of a family that has none or of a
-    graph that was made without,
-    `GateError` when the new graph does not give PyTorch's logits.
+    Raises `ArtifactError` for an unmapped family, and for token types requested of a family that has none or of a graph
+    that was exported without them; `GateError` if the new graph's logits differ from PyTorch's.
     """
     with new_file(path) as temporary:
         function_of(artifact, "standard")(artifact, temporary, token_types)
@@ -77,7 +76,7 @@ def write_recurrent(artifact: Artifact, path: Path, token_types: bool) -> None:
 
 
 def _padded(source: Path, path: Path) -> None:
-    """Write the padded graph of a packed one. A graph that is padded already is copied."""
+    """Write the padded form of a packed graph. A graph that is already padded is copied."""
     import onnx
 
     from leanformer.export.graphs.packed_graph import INPUTS, padded_graph
@@ -97,7 +96,7 @@ _SETTING = (
 
 
 def _about_int8(path: Path, portable: bool) -> str:
-    """Make the file portable if that is wanted; a note about it."""
+    """Make the file portable if requested; return a note about it."""
     import onnx
 
     from leanformer.export.portable import has_wide_weights, make_portable
@@ -117,7 +116,7 @@ def _about_int8(path: Path, portable: bool) -> str:
 def _export(artifact: Artifact, path: Path, made: _Made) -> None:
     """Write the graph of a model and compare it with PyTorch on rows of random tokens.
 
-    A model that has no token types gets no input for them.
+    A model without token types gets no input for them.
     """
     import onnx
     import torch
@@ -138,12 +137,12 @@ def _export(artifact: Artifact, path: Path, made: _Made) -> None:
         feeds["token_type_ids"], given = types, torch.from_numpy(types)
     with torch.inference_mode():
         reference = made.model(torch.from_numpy(ids), torch.from_numpy(mask), given).numpy()
-    # Here, because other engines do without.
+    # Imported here, because other engines do not need it.
     import onnxruntime as ort
 
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = np.asarray(session.run(["logits"], feeds)[0])
-    if found.ndim == 3:  # what padding gets means nothing
+    if found.ndim == 3:  # outputs at padding are meaningless
         found, reference = (
             ragged([value[:n] for value, n in zip(values, lengths, strict=True)]) for values in (found, reference)
         )
@@ -151,7 +150,7 @@ def _export(artifact: Artifact, path: Path, made: _Made) -> None:
 
 
 class _Made(NamedTuple):
-    """A graph, what it was made from, the operators it should have, and what may go into it."""
+    """A graph, the model it was made from, the operators it should have, and its valid inputs."""
 
     graph: onnx.ModelProto
     model: nn.Module

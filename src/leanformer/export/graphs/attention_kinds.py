@@ -1,4 +1,4 @@
-"""Which kinds of attention have graph nodes. A kind without them runs in PyTorch, and export refuses it."""
+"""The kinds of attention that have graph nodes. A kind without them runs in PyTorch and cannot be exported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 
 class Nodes(Protocol):
-    """Writes the nodes of one layer's attention, from the tokens `asking` to the tokens `x`; the output's name."""
+    """Add the nodes of one layer's attention, from the tokens `asking` to the tokens `x`; returns the output's name."""
 
     def __call__(
         self, g: Graph, module: MultiHead, asking: str, x: str, positions: Positions, name: str, *,
@@ -23,7 +23,7 @@ class Nodes(Protocol):
 
 
 class Operators(Protocol):
-    """How many nodes of each operator those are."""
+    """How many nodes of each operator they are."""
 
     def __call__(self, config: EncoderConfig, shape: LayerShape, *, first_token_only: bool) -> dict[str, int]: ...
 
@@ -42,12 +42,12 @@ GRAPHS: dict[str, AttentionGraph] = {
 
 
 def attention_graph(shape: LayerShape, place: object = "a layer") -> AttentionGraph:
-    """The nodes of a layer's attention. Raises `CheckpointError` that names `place` for a kind that has none."""
+    """The nodes of a layer's attention. Raises `CheckpointError`, naming `place`, for a kind without nodes."""
     need_graph(shape.attention, place)
     return GRAPHS[shape.attention.kind]
 
 
 def need_graphs(config: EncoderConfig, place: object) -> None:
-    """Raise `CheckpointError` that names `place` where a layer has a kind of attention without nodes."""
+    """Raise `CheckpointError`, naming `place`, if a layer has a kind of attention without nodes."""
     for layer in config.layers:
         attention_graph(layer, place)

@@ -1,8 +1,8 @@
 """Our classifier as an ONNX graph: `input_ids`, `attention_mask` -> `logits`, with dynamic batch and length.
 
-What differs from a traced model: query, key and value are one product; the scale of the scores is folded into the
-query; reshapes copy their dynamic dimensions (0) instead of computing them; and where the head reads nothing but the
-first token, the last layer computes queries, attention output and feed-forward for it alone.
+Differences to a traced model: query, key and value are one product; the scale of the scores is folded into the query;
+reshapes copy their dynamic dimensions (0) instead of computing them; and if the head reads only the first token, the
+last layer computes queries, attention output and feed-forward only for it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from leanformer.shapes.encoder import EncoderConfig
 
 
 def encoder_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelProto:
-    """The graph of `model`; with `token_types` it has the third input `token_type_ids`, else they count as zero.
+    """The graph of `model`; with `token_types` it has a third input `token_type_ids`, otherwise they are zero.
 
-    Raises `ValueError` when token types are asked for and the model has none.
+    Raises `ValueError` if token types are requested and the model has none.
     """
     config, g = model.config, Graph()
     if token_types and not config.token_types:
@@ -70,7 +70,7 @@ def position_nodes(g: Graph, table: str) -> str:
 def layer_nodes(
     g: Graph, layer: Layer, x: str, positions: Positions, config: EncoderConfig, name: str, *, first_token_only: bool
 ) -> str:
-    """One layer over `x`; with `first_token_only` it is computed for the tokens that `positions.first` picks of it."""
+    """One layer over `x`; with `first_token_only` it is computed only for the tokens that `positions.first` selects."""
     residual = positions.first(x, f"{name}.first") if first_token_only else x
     attended_to, asking = x, residual
     if config.norm_first and layer.shape.attention_norm:
@@ -89,9 +89,9 @@ def layer_nodes(
 
 
 def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
-    """From hidden states to the output `logits`; first tokens alone stand along `axis`, which has one entry.
+    """From hidden states to the output `logits`; first tokens have a dimension of size 1 at `axis`, which is removed.
 
-    Of a head that does not pool they have the shape of the hidden states but for the last dimension.
+    For a head without pooling, `logits` has the shape of the hidden states except for the last dimension.
     """
     head, shape = model.head, model.config.head
     if isinstance(head, TokenHead):
@@ -142,7 +142,7 @@ def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> d
         parts.append({"MatMul": 2, "Add": 1 + head.bias, ACTIVATION_OPERATORS[head.activation]: 1})
         parts.append({"LayerNormalization": 1} if head.norm else {})
     if token_types:
-        # Without positions to add the constant to, the type's table takes the place of its first row.
+        # Without a position table to add the constant to, the type table replaces its first row.
         parts.append({"Gather": 1, "Add": int(config.position_table)})
     for part in parts:
         counts.update(part)

@@ -9,7 +9,7 @@ from leanformer.shapes.encoder import EncoderConfig
 
 
 def feed_forward_nodes(g: Graph, ffn: FeedForward, x: str, name: str) -> str:
-    """The block over `x`; a gate and the map beside it are one product."""
+    """The block over `x`; a gate and the parallel map are one product."""
     if ffn.gate is None:
         active = activation_nodes(
             g, g.linear(x, *linear_map(ffn.up), f"{name}.up"), ffn.activation, f"{name}.activation"

@@ -14,7 +14,7 @@ OPSET = 20
 
 
 class Graph:
-    """Collects nodes and constants; each method returns the name of the value it made."""
+    """Collects nodes and constants; each method returns the name of the value it created."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -31,7 +31,7 @@ class Graph:
         return name
 
     def integers(self, *values: int) -> str:
-        """A small int64 vector, shared by all who need the same one."""
+        """A small int64 vector, shared by all nodes that need the same values."""
         return self.constant("ints_" + "_".join(str(v).replace("-", "m") for v in values), np.array(values, np.int64))
 
     def node(self, operator: str, inputs: list[str], name: str, outputs: int = 1, **attributes: Any) -> Any:
@@ -41,7 +41,7 @@ class Graph:
         return names[0] if outputs == 1 else names
 
     def linear(self, x: str, weight: np.ndarray, bias: np.ndarray | None, name: str) -> str:
-        """x W^T + b with weights as PyTorch keeps them, `[out, in]`; without a bias the product alone."""
+        """x W^T + b with weights in PyTorch's layout, `[out, in]`; without a bias, only the product."""
         product = self.node("MatMul", [x, self.constant(f"{name}.weight", weight.T)], f"{name}.matmul")
         return str(product if bias is None else self.node("Add", [product, self.constant(f"{name}.bias", bias)], name))
 
@@ -62,7 +62,7 @@ class Graph:
             initializer=self.constants,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="leanformer")
-        model.ir_version = 9  # the version that came with this opset; older runtimes refuse newer ones
+        model.ir_version = 9  # the version released with this opset; older runtimes do not accept newer ones
         onnx.checker.check_model(model, full_check=True)
         return model
 

@@ -1,8 +1,8 @@
 """Our recurrent classifier as an ONNX graph over padded rows, in fp32, and its LSTM in int8.
 
-The inputs are those of a stock file: `input_ids` and `attention_mask`, int64 `[B, S]`, the mask 1 where a token is
-real and real tokens first. The LSTM is told each row's length, so padding is neither computed nor read. The output
-`logits` is `[B, S, labels]`, or `[B, labels]` where the ends of a text are pooled.
+The inputs are those of a standard file: `input_ids` and `attention_mask`, int64 `[B, S]`, the mask 1 for real tokens,
+which come first. The LSTM gets each row's length, so padding is neither computed nor read. The output `logits` is
+`[B, S, labels]`, or `[B, labels]` if the ends of a text are pooled.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def lstm_graph(model: BiLstm) -> onnx.ModelProto:
     lengths = g.node("ReduceSum", ["attention_mask", g.integers(1)], "lengths", keepdims=0)
     lengths = g.node("Cast", [lengths], "lengths.int32", to=TensorProto.INT32)
     weights = [g.constant(f"lstm.{name}", value) for name, value in _weights(model).items()]
-    # Of a text only the ends are read: the first output, all steps, has no name then.
+    # Only the ends of a text are read: the first output, all steps, is then unnamed.
     named = ["", "lstm.ends"] if config.pooling == "ends" else ["lstm.steps"]
     g.nodes.append(
         helper.make_node(
@@ -72,16 +72,17 @@ def _weights(model: BiLstm) -> dict[str, np.ndarray]:
 
 
 def _reordered(weight: Tensor) -> np.ndarray:
-    """PyTorch's gates i, f, c, o as i, o, f, c."""
+    """Reorder PyTorch's gates i, f, c, o to i, o, f, c."""
     i, f, c, o = np.split(array(weight), 4)
     return np.concatenate([i, o, f, c])
 
 
 def quantise_lstm(graph: onnx.ModelProto, *, weight_bits: int = 8) -> None:
-    """Replace the LSTM, where there is one, by ONNX Runtime's with int8 weights, a scale for every gate of every unit.
+    """Replace the LSTM, if there is one, by ONNX Runtime's with int8 weights and a scale per gate and unit.
 
-    What goes into its products is quantised as it comes, one scale for all rows of a batch and a step: an answer then
-    depends, a little, on what shares its batch.
+    The inputs of its products are quantised dynamically, with one scale for all rows of a batch and a step, so an
+    output
+    depends slightly on the other texts in its batch.
     """
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     for at, node in enumerate(graph.graph.node):

@@ -1,4 +1,4 @@
-"""Linear maps, norms and activations of our modules as graph nodes: what all parts of a model are made of."""
+"""Linear maps, norms and activations of our modules as graph nodes, used by all parts of a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Map = tuple[np.ndarray, np.ndarray | None]
 
 
 def activation_nodes(g: Graph, x: str, kind: str, name: str) -> str:
-    """One of `ACTIVATIONS`, or tanh."""
+    """Apply one of `ACTIVATIONS`, or tanh."""
     if ACTIVATION_OPERATORS[kind] == "Gelu":
         return str(g.node("Gelu", [x], name, approximate="tanh" if kind == "gelu_tanh" else "none"))
     return str(g.node(ACTIVATION_OPERATORS[kind], [x], name))
@@ -30,6 +30,6 @@ def linear_map(linear: nn.Linear) -> Map:
 
 
 def stacked(*maps: Map) -> Map:
-    """Several linear maps of the same input as one."""
+    """Several linear maps of the same input, combined into one."""
     biases = [bias for _, bias in maps if bias is not None]
     return np.concatenate([weight for weight, _ in maps]), np.concatenate(biases) if biases else None

@@ -1,19 +1,21 @@
-"""Our classifier as an ONNX graph over packs: sequences end to end in lines of equal length, with hardly any padding.
+"""Our classifier as an ONNX graph over packs: sequences concatenated in lines of equal length, with little padding.
 
 The inputs, all int64, of a pack of G lines of L tokens with R sequences in all:
 
     ids        [G, L]   token ids; a line holds one sequence or several, one after the other
-    positions  [G, L]   place of each token in its own sequence, from 0
+        positions  [G, L]   position of each token in its own sequence, from 0
     segments   [G, L]   number of the sequence that each token belongs to, -1 for none
-    first      [R]      where each sequence begins, counted through all lines
-    types      [G, L]   token types, in graphs for pairs of texts alone
+        first      [R]      index of each sequence's first token, counted through all lines
+        types      [G, L]   token types, only in graphs for pairs of texts
 
-The output `logits` is `[R, labels]`; of a model that tags tokens it is `[G, L, labels]`, and there is no `first`.
+    The output `logits` is `[R, labels]`; for a tagger it is `[G, L, labels]`, and there is no `first`.
 
-A token attends to the tokens of its own segment, which all stand in one line, so that attention costs G L^2 and not the
-square of the whole pack. Everything but the way in, the masks and the choice of the tokens that the head reads is the
-graph of `encoder_graph`, node by node and under the same names; so `padded_graph` turns one into the other by
-exchanging those few nodes, whatever became of the linear maps.
+    A token attends to the tokens of its own segment, which are all in one line, so attention costs G L^2 and not the
+    square of the whole pack. Except for the embeddings, the masks and the selection of the tokens that the head reads,
+    the
+    graph equals that of `encoder_graph`, node by node and with the same names. `padded_graph` therefore converts one to
+    the
+    other by exchanging those few nodes, even if the linear maps have been quantised.
 """
 
 from __future__ import annotations
@@ -39,20 +41,20 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
 INPUTS = ("ids", "positions", "segments", "first")
 TYPES = "types"
-# The nodes that know of packing, apart from the two that pick what the head reads.
+# Nodes that depend on packing, except for the two that select what the head reads.
 _PACK = "pack."
 
 
 def can_pack(config: EncoderConfig) -> bool:
     """Whether such a model has a graph over packs: positions are looked up by number, norms follow the residual sums,
-    and the head reads the first token or every one, or its answer is the mean of all.
+    and the head reads the first token or every token, or returns the mean of all.
     """
     head = config.head.pooling != "mean" or config.head.gives_vectors
     return config.places_by_table_alone and not config.norm_first and head
 
 
 class _Segments(Positions):
-    """What a token attends to in a pack: the tokens of its own segment."""
+    """The attention pattern of a pack: a token attends to the tokens of its own segment."""
 
     def _mask_nodes(self) -> str:
         g = self.g
@@ -61,7 +63,7 @@ class _Segments(Positions):
         return self._same(of_query, of_key, (1,), "mask")
 
     def _same(self, queries: str, keys: str, axes: tuple[int, ...], name: str) -> str:
-        """Zero where the segment of query and key is the same."""
+        """Zero where query and key have the same segment."""
         g = self.g
         zero, masked = (
             g.constant(f"{_PACK}{k}", np.array(v, np.float32)) for k, v in (("zero", 0), ("masked", MASKED))
@@ -80,14 +82,14 @@ class _Segments(Positions):
         return self._same(of_first, of_all, (0, 1), f"{_PACK}first_mask")
 
     def first(self, x: str, name: str) -> str:
-        """Of all lines as one, `[1, G L, H]`, the tokens that sequences begin with: `[1, R, H]`."""
+        """From all lines as one, `[1, G L, H]`, select the first tokens of the sequences: `[1, R, H]`."""
         return str(self.g.node("Gather", [x, "first"], name, axis=1))
 
 
 def packed_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelProto:
-    """The graph of `model` over packs; with `token_types` it has the further input `types`, else they count as zero.
+    """The graph of `model` over packs; with `token_types` it has an additional input `types`, otherwise they are zero.
 
-    Raises `ValueError` for a model that cannot be packed, and when token types are asked for and it has none.
+    Raises `ValueError` for a model that cannot be packed, and if token types are requested and it has none.
     """
     config, g = model.config, Graph()
     if not can_pack(config) or (token_types and not config.token_types):
@@ -101,7 +103,8 @@ def packed_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelP
         name = f"layer{index}"
         first_only = index == last and config.head.pooling == "first"
         if first_only:
-            # Few queries are left, so that all lines as one cost little, and each query finds its own line among them.
+            # Only few queries remain, so one line for everything costs little, and each query attends within its
+            # segment.
             x = g.node("Reshape", [x, g.integers(1, -1, config.hidden)], f"{name}.tokens")
         x = layer_nodes(g, layer, x, positions, config, name, first_token_only=first_only)
     if model.encoder.final_norm is not None:
@@ -120,7 +123,7 @@ def packed_graph(model: Classifier, *, token_types: bool = False) -> onnx.ModelP
 
 
 def _means(g: Graph, x: str, hidden: int) -> str:
-    """The mean `[R, H]` of the tokens of each sequence, of `[G, L, H]`; a product, as tokens lie in no one order."""
+    """The mean `[R, H]` of each sequence's tokens, from `[G, L, H]`; a product, as sequences vary in position."""
     of_all = g.node("Reshape", ["segments", g.integers(-1)], f"{_PACK}of_all")
     own = g.node("Unsqueeze", [g.node("Gather", [of_all, "first"], f"{_PACK}of_first"), g.integers(1)], f"{_PACK}own")
     same = g.node("Cast", [g.node("Equal", [own, of_all], f"{_PACK}same")], f"{_PACK}share", to=TensorProto.FLOAT)
@@ -147,10 +150,10 @@ def _embeddings(g: Graph, model: Classifier, token_types: bool) -> str:
 
 
 def expected_packed_operators(config: EncoderConfig, *, token_types: bool = False) -> dict[str, int]:
-    """How many nodes of each operator `packed_graph` has: those of the padded graph but for the way in."""
+    """How many nodes of each operator `packed_graph` has: those of the padded graph except for the input part."""
     counts = Counter(expected_operators(config, token_types=token_types))
     counts.subtract({"Shape": 1, "Slice": 1, "Cast": 1, "Sub": 1, "Mul": 1})
-    # Positions, and the one mask; then what picks the first tokens, their mask included.
+    # Positions, and the one mask; then the selection of the first tokens, including their mask.
     counts.update({"Gather": 1, "Unsqueeze": 2, "Equal": 1, "Where": 1})
     if config.head.pooling == "first":
         counts.subtract({"Slice": 1})
@@ -164,18 +167,18 @@ def expected_packed_operators(config: EncoderConfig, *, token_types: bool = Fals
 
 def padded_graph(packed: onnx.ModelProto) -> onnx.ModelProto:
     """The same model with the inputs `input_ids`, `attention_mask` (and `token_type_ids`, if the pack has types), each
-    `[B, S]`; `packed` stays as it is.
+    `[B, S]`; `packed` is not modified.
 
-    The linear maps may have been quantised meanwhile; the weights are taken over, not computed again.
+    The linear maps may have been quantised; their weights are copied, not computed again.
     """
     g = Graph()
     position_nodes(g, "position_table")
     mask_nodes(g)
     made = {node.output[0]: node for node in packed.graph.node}
-    # The lines as one, from which the first tokens are taken; the padded graph keeps its rows apart.
+    # The reshape to one line, from which the first tokens are taken; the padded graph keeps its rows separate.
     renamed = {"ids": "input_ids", TYPES: "token_type_ids", f"{_PACK}first_mask": "mask"}
     names_in_place: tuple[str, ...] = ()
-    if "first_token" in made:  # a model that tags tokens picks none
+    if "first_token" in made:  # a tagger selects none
         (lines,) = (node for node in made.values() if node.output[0].endswith(".tokens") and node.op_type == "Reshape")
         first = next(node.output[0] for node in made.values() if list(node.input) == [lines.output[0], "first"])
         g.node("Slice", [lines.input[0], g.integers(0), g.integers(1), g.integers(1)], first)

@@ -1,6 +1,6 @@
-"""What depends on positions, as graph nodes: padding, local windows, relative biases, rotary angles.
+"""Position-dependent parts as graph nodes: padding, local windows, relative biases, rotary angles.
 
-Layers share what they have in common, and nothing is made that no layer asks for.
+Layers share common nodes, and nodes that no layer needs are not created.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from leanformer.models.attention.rotary import rotary_tables
 from leanformer.models.classifier import Classifier
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
 
-# Added to the scores of keys that are not attended to; exp of it is exactly zero in fp32.
+# Added to the scores of masked keys; exp of it is exactly zero in fp32.
 MASKED = -1e9
 
 
 def mask_nodes(g: Graph) -> str:
-    """`attention_mask` `[B, S]` to what is added to scores, `[B, 1, 1, S]`."""
+    """Convert `attention_mask` `[B, S]` to the bias added to scores, `[B, 1, 1, S]`."""
     mask = g.node("Cast", ["attention_mask"], "mask.float", to=onnx.TensorProto.FLOAT)
     mask = g.node("Sub", [g.constant("one", np.array(1, np.float32)), mask], "mask.padded")
     mask = g.node("Mul", [mask, g.constant("masked", np.array(MASKED, np.float32))], "mask.bias")
@@ -29,7 +29,7 @@ def mask_nodes(g: Graph) -> str:
 
 
 class Positions:
-    """Makes the biases and angles of the layers of one graph; asking twice gives the same value."""
+    """Creates the biases and angles of the layers of one graph; repeated calls return the same value."""
 
     def __init__(self, g: Graph, model: Classifier) -> None:
         self.g, self.model, self.config = g, model, model.config
@@ -45,7 +45,7 @@ class Positions:
         return str(g.node("Slice", [x, g.integers(0), g.integers(1), g.integers(1)], name))
 
     def bias(self, shape: LayerShape, *, first_token_only: bool) -> str:
-        """What a layer adds to its scores, for all queries or for the first one alone."""
+        """The bias added to a layer's scores, for all queries or only for the first one."""
         if self.config.relative_bias is None and shape.window is None:
             return self._mask
         name = f"bias{_kinds(self.config).index((shape.window, shape.bias_columns))}"
@@ -77,7 +77,7 @@ class Positions:
         return str(bias)
 
     def rotated(self, x: str, base: float, name: str) -> str:
-        """`x` `[B, heads, S, D]` with pairs of entries turned: x * cos + (x with its halves swapped) * (-sin, sin)."""
+        """`x` `[B, heads, S, D]` with rotated pairs of entries: x * cos + (x with its halves swapped) * (-sin, sin)."""
         g, (cos, sin) = self.g, self._angles(base)
         left, right = g.node("Split", [x], f"{name}.halves", outputs=2, axis=-1, num_outputs=2)
         swapped = g.node("Concat", [right, left], f"{name}.swapped", axis=-1)
@@ -103,7 +103,7 @@ class Positions:
         return self.g.constant("masked", np.array(MASKED, np.float32))
 
     def _length(self) -> str:
-        """The number of tokens `[1]`; the embeddings ask for it first if they have a position table."""
+        """The number of tokens `[1]`; if there is a position table, the embeddings have already created it."""
         if not self.config.position_table and "length" not in self._made:
             self._made["length"] = self.g.node("Shape", ["input_ids"], "length", start=1, end=2)
         return "length"
@@ -121,7 +121,7 @@ class Positions:
         return self._made["distances"]
 
     def _distance_rows(self) -> str:
-        """Where a table by distance has the distances `[S, S]`: moved so that the smallest is 0."""
+        """The rows of the distances `[S, S]` in a table by distance: shifted so that the smallest is 0."""
         if "rows" not in self._made:
             shift = self.g.constant("distances.shift", np.array(self.config.positions - 1, np.int64))
             self._made["rows"] = self.g.node("Add", [self._distances(), shift], "distances.rows")
@@ -134,7 +134,7 @@ class Positions:
 
 
 def _kinds(config: EncoderConfig) -> list[tuple[int | None, tuple[int, ...] | None]]:
-    """The kinds of biases other than padding alone, in the order in which layers need them."""
+    """The kinds of biases other than plain padding, in the order in which layers need them."""
     kinds = [(layer.window, layer.bias_columns) for layer in config.layers]
     return [kind for kind in dict.fromkeys(kinds) if config.relative_bias is not None or kind[0] is not None]
 
@@ -144,7 +144,7 @@ def _bases(config: EncoderConfig) -> list[float]:
 
 
 def position_operators(config: EncoderConfig, *, first_token_only: bool) -> Counter[str]:
-    """How many nodes `Positions` makes; `first_token_only` is that of the last layer."""
+    """How many nodes `Positions` creates; `first_token_only` is that of the last layer."""
     counts = Counter({"Cast": 1, "Sub": 1, "Mul": 1, "Unsqueeze": 1})
     kinds, bases, last = _kinds(config), _bases(config), config.layers[-1]
     windows = sum(window is not None for window, _ in kinds)

@@ -12,7 +12,7 @@ from leanformer.shapes.encoder import EncoderConfig, LayerShape
 def softmax_nodes(
     g: Graph, module: MultiHead, asking: str, x: str, positions: Positions, name: str, *, first_token_only: bool
 ) -> str:
-    """Attention from the tokens `asking` (all, or the first one) to the tokens `x`."""
+    """Attention from the tokens `asking` (all, or the first) to the tokens `x`."""
     size, base, heads = module.head_size, module.shape.rotary_base, module.heads
     width = heads * size
     scale = size**-0.5
@@ -59,17 +59,17 @@ def softmax_nodes(
 
 
 def softmax_operators(config: EncoderConfig, shape: LayerShape, *, first_token_only: bool) -> dict[str, int]:
-    """How many nodes of each operator the attention of one layer has, turning aside (see `position_operators`).
+    """How many nodes of each operator the attention of a layer has, without rotation (see `position_operators`).
 
-    Two linear maps and two products; for the first token alone the query is a map of its own.
+    Two linear maps and two products; if only the first token is computed, the query is a separate map.
     """
     rotary, biases, first = shape.rotary_base is not None, int(config.attention_bias), int(first_token_only)
-    packed = int(rotary and not first_token_only)  # queries and keys are turned together
+    packed = int(rotary and not first_token_only)  # queries and keys are rotated together
     return {
         "MatMul": 4 + first,
         "Add": 1 + (2 + first) * biases,
         "Softmax": 1,
-        # Keys are turned before they are transposed.
+        # Keys are rotated before they are transposed.
         "Transpose": 4 + int(rotary and first_token_only),
         "Reshape": 4 - packed,
         "Split": 1 + packed,
