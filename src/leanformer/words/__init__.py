@@ -1,1 +1,1 @@
-"""Words between spaces: whether a tokenizer reads each by itself, and their ids, remembered."""
+"""Words between spaces: whether a tokenizer processes each separately, and a cache of their ids."""

@@ -1,9 +1,9 @@
-"""Ids of the words between spaces, remembered, for tokenizers whose words do not look at their neighbours.
+"""A cache of token ids per space-separated word, for tokenizers whose words do not depend on their neighbours.
 
-The ids of a text are then those of its words, one after the other, and looking a word up costs far less than cutting
-it up again. A "word" is whatever stands between two spaces, punctuation, control characters and all, and its ids are
-what the tokenizer itself gives for it alone: nothing of the tokenizer is written a second time here. So all that has to
-hold is that a space keeps its two sides apart, which `dependence` decides from the tokenizer's parts.
+The ids of a text are then those of its words, concatenated, and looking up a word costs far less than tokenizing it
+again. A "word" is anything between two spaces, including punctuation and control characters, and its ids are those that
+the tokenizer returns for it alone: no part of the tokenizer is reimplemented. The only requirement is that a space
+separates its two sides, which `dependence` determines from the tokenizer's parts.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from tokenizers import Tokenizer as RustTokenizer
 from leanformer.forking import tell_of_forks
 from leanformer.words.parts import ITEM, dependence, template
 
-# Letters of a text to look at for each id that is wanted; in English there are four or five to an id.
+# Letters of a text to examine per required id; English has four or five letters per id.
 _LETTERS = 8
 _PROBES = ("", "a", "The cat, 3.5 [MASK]\tx!", "ﬁn é\nİ", ("a b", "c"), ("", "d"))
 
 
 class WordCache:
-    """Ids of texts by way of the ids of their words; safe to use from several threads.
+    """Token ids of texts, composed of the ids of their words; thread-safe.
 
     Args:
-        tokenizer: one of which `dependence` says nothing, with truncation on.
-        max_tokens: special tokens included.
+        tokenizer: a tokenizer for which `dependence` returns None, with truncation on.
+        max_tokens: including special tokens.
         overlap: of windows.
-        cut_left: texts too long lose their beginning; what is cut is then the tokenizer's affair.
-        words: most words to remember; when there are more, the older half is forgotten.
-        one_core: look unknown words up one by one; the library takes all cores for several.
+        cut_left: texts that are too long are truncated at the beginning; the tokenizer itself then truncates them.
+        words: maximum number of cached words; beyond it, the older half is dropped.
+        one_core: look up unknown words one at a time; for several at once, the library uses all cores.
     """
 
-    # Longer "words" are addresses, bytes in base 64, or whole sentences of scripts without spaces: they seldom come
-    # twice. Much longer ones are no words, and the tokenizer shall see the text.
+    # Longer "words" are URLs, base64 data, or whole sentences of scripts without spaces: they rarely occur twice. Much
+    # longer ones are not words, and the tokenizer gets the text.
     LONGEST_KEPT, LONGEST = 48, 1024
-    # A word alone costs the library as much as about so many words of a text. Where more are new, it gets the text, and
-    # a new word is learnt when it comes a second time: most never do.
+    # To the library, a single word costs as much as about this many words of a text. If more are new, it gets the text,
+    # and
+    # a new word is cached when it occurs a second time: most never do.
     _DEAR = 5
-    # Texts are read in such groups, so that the words that a group lacks can be looked up together.
+    # Texts are processed in groups of this size, so that a group's unknown words can be looked up together.
     _GROUP = 1024
 
     def __init__(
@@ -67,25 +68,25 @@ class WordCache:
         tell_of_forks(self)
 
     def begin_in_child(self) -> None:
-        """See `forking`: what is known stays known, and no thread of the parent holds the lock here."""
+        """See `forking`: the cache stays valid, and no thread of the parent holds the lock here."""
         self._lock = Lock()
 
     def forget(self) -> None:
-        """Know no word any more, as when it was made."""
+        """Empty the cache."""
         with self._lock:
-            # New ones, for another thread may be reading the old ones.
+            # Replaced, not cleared, because another thread may be reading them.
             self._known, self._met = {}, set()
 
     @classmethod
     def of(cls, tokenizer: RustTokenizer, max_tokens: int, **options: Any) -> WordCache | None:
-        """A cache for a tokenizer whose words stand alone, and that leaves room for more than `overlap`; or None."""
+        """A cache for a tokenizer with independent words and room for more than `overlap` tokens; otherwise None."""
         if dependence(tokenizer) is not None:
             return None
         cache = cls(tokenizer, max_tokens, **options)
         if cache.single is None or cache.single.room <= cache._overlap:
             return None
-        # The parts have been looked at one by one; that together they do what was read from them is tried.
-        for _ in range(2):  # new words first have to be met
+        # The parts have been checked individually; here the result is verified for all of them together.
+        for _ in range(2):  # new words must occur once before they are cached
             cache.windows(_PROBES)
         for probe, ours in zip(_PROBES, cache.windows(_PROBES, whole=False), strict=True):
             if ours is not None:
@@ -96,9 +97,9 @@ class WordCache:
         return cache
 
     def windows(self, texts: Sequence[Any], *, whole: bool = True) -> list[list[np.ndarray] | None]:
-        """Of each text what `Tokenizer.windows` gives, or unless `whole` the first window of it.
+        """For each text the result of `Tokenizer.windows`, or without `whole` only its first window.
 
-        None where the tokenizer itself has to be asked, which holds for everything that is not a text.
+        None if the tokenizer itself must be used, which includes everything that is not a text.
         """
         result: list[list[np.ndarray] | None] = []
         for start in range(0, len(texts), self._GROUP):
@@ -116,7 +117,7 @@ class WordCache:
 
     @property
     def _enough(self) -> int:
-        """So many ids fill the longest window of a text."""
+        """The number of ids that fills the longest window of a text."""
         return max(pattern.room for pattern in (self.single, self.pair) if pattern is not None) + 1
 
     def _cut(self, body: bytes | None, whole: bool) -> list[np.ndarray] | None:
@@ -134,14 +135,14 @@ class WordCache:
         return [self.single.ids((body[start : start + room],)) for start in starts]
 
     def _joined(self, bodies: Sequence[bytes | None]) -> list[np.ndarray] | None:
-        """A pair that fits; which text of a longer pair is cut, and where, is the tokenizer's affair."""
+        """A pair that fits; a longer pair is truncated by the tokenizer itself."""
         known = [body for body in bodies if body is not None]
         if self.pair is None or len(known) != 2 or sum(map(len, known)) > self.pair.room * ITEM:
             return None
         return [self.pair.pair(known)]
 
     def _bodies(self, texts: Sequence[str], enough: int | None) -> list[bytes | None]:
-        """Ids of each text's words, as bytes: all of them, or at least the first `enough` where it has so many."""
+        """Ids of each text's words, as bytes: all of them, or at least the first `enough` if it has that many."""
         result: list[bytes | None] = []
         late, missing = [], set[str]()
         for number, text in enumerate(texts):
@@ -159,7 +160,8 @@ class WordCache:
         if missing:
             learnt, known = self._learn(missing), self._known
             for number in late:
-                # What it still lacks the tokenizer cut off, or another thread has needed the place of.
+                # Words still missing were truncated by the tokenizer, or dropped because another thread needed their
+                # place.
                 with suppress(KeyError):
                     result[number] = self._body(
                         texts[number], enough, lambda word: learnt[word] if word in learnt else known[word]
@@ -167,8 +169,8 @@ class WordCache:
         return result
 
     def _met_before(self, words: set[str]) -> set[str]:
-        """Those of the unknown words that have been asked about before."""
-        # Only their hashes are kept, for words from anywhere may be long; one taken for another is learnt too soon.
+        """The unknown words that were requested before."""
+        # Only hashes are stored, because words may be long; with a hash collision, a word is merely cached too early.
         with self._lock:
             again = {word for word in words if hash(word) in self._met}
             if len(self._met) > self._words:
@@ -178,16 +180,16 @@ class WordCache:
         return again
 
     def _body(self, text: str, enough: int | None, ids_of: Callable[[str], bytes]) -> bytes:
-        """Raises `KeyError` for a word that is not known."""
+        """The ids of a text's words. Raises `KeyError` for an unknown word."""
         if enough is not None and len(head := _head(text, enough)) < len(text):
             ids = b"".join(map(ids_of, _split(head)))
-            # What is cut off need not be looked at, but for being a text.
+            # The truncated part only has to be valid text.
             if len(ids) >= enough * ITEM and _is_text(text):
                 return ids
         return b"".join(map(ids_of, _split(text)))
 
     def _learn(self, words: Iterable[str]) -> dict[str, bytes]:
-        """Ask the tokenizer for the ids of words that are not known yet, and keep those that may come again."""
+        """Tokenize words that are not cached yet, and cache those that are likely to recur."""
         wanted = (word for word in words if len(word) <= self.LONGEST and word not in self._known)
         new = list(islice(wanted, self._words // 2))
         ask = self._tokenizer.encode_batch_fast
@@ -197,8 +199,8 @@ class WordCache:
             else:
                 found = ask(new, add_special_tokens=False)
         except TypeError:
-            return {}  # half a surrogate pair: `Tokenizer` says in which text
-        # Truncation is on for words too. One that it cuts is not known.
+            return {}  # half a surrogate pair: `Tokenizer` reports the text that has it
+        # Truncation applies to words too. A truncated word is not cached.
         learnt = {
             word: np.array(encoding.ids, np.int32).tobytes()
             for word, encoding in zip(new, found, strict=True)
@@ -214,21 +216,21 @@ class WordCache:
 
 
 def _split(text: str) -> list[str]:
-    # The end of a line parts words as a space does. Tabs do too, but are seldom enough to stay inside a "word".
+    # A line break separates words like a space. Tabs do too, but are rare enough to stay inside a "word".
     return (text.replace("\n", " ") if "\n" in text else text).split(" ")
 
 
 def _head(text: str, enough: int) -> str:
-    """So many words that they most likely have `enough` ids; all of a text that is not much longer."""
+    """A prefix with most likely `enough` ids, ending with a complete word; the whole text if it is not much longer."""
     if len(text) <= 2 * _LETTERS * enough:
         return text
     head = text[: _LETTERS * enough]
-    # Without a space in it, it is no more than half a word.
+    # Without a space in it, the prefix is only part of a word.
     return head[: max(head.rfind(" "), head.rfind("\n"))] if " " in head or "\n" in head else text
 
 
 def _is_text(text: str) -> bool:
-    """Whether it is free of halves of surrogate pairs."""
+    """Whether the text contains no half of a surrogate pair."""
     try:
         return text.isascii() or bool(text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -236,7 +238,7 @@ def _is_text(text: str) -> bool:
 
 
 def _two(text: Any) -> Sequence[str]:
-    """The texts of a pair; none of what is no pair of texts."""
+    """The texts of a pair; empty if it is not a pair of texts."""
     if isinstance(text, tuple | list) and len(text) == 2 and all(isinstance(part, str) for part in text):
         return text
     return ()

@@ -1,4 +1,4 @@
-"""What the parts of a tokenizer say about words and about what stands around a text."""
+"""Properties of a tokenizer's parts: whether words are independent, and which tokens surround a text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer as RustTokenizer
 
-# Each looks at one character at a time or (NFD and its like) at one character and the marks that follow it. A space
-# is never a part of a composed character, so none of them reaches across it.
+# Each processes one character at a time or (NFD and the like) one character and the marks that follow it. A space
+# is never part of a composed character, so none of them crosses it.
 _NORMALIZERS = {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "StripAccents"}
-# Space, tab and the ends of lines part words here, and are gone afterwards.
+# These split at spaces, tabs and line breaks, and remove them.
 _SPLITTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
-# After one of those, these look at one word each.
+# After a splitter, these process one word at a time.
 _WITHIN_WORDS = _SPLITTERS | {"Digits", "Punctuation"}
 _MODELS = {"WordPiece", "WordLevel", "BPE"}
 ITEM = np.dtype(np.int32).itemsize
@@ -23,13 +23,13 @@ ITEM = np.dtype(np.int32).itemsize
 
 @dataclass(frozen=True)
 class Template:
-    """What the post-processor sets around one text or two.
+    """The special tokens that the post-processor adds around one text or two.
 
     Attributes:
-        around: ids of special tokens, as bytes: in front of the first text that comes, between the two, behind.
+        around: ids of special tokens, as bytes: before the first text, between the two, after the last.
         order: which text comes first, (0,) for one, (0, 1) or (1, 0) for two.
-        types: token type of each part, special tokens and texts in turn.
-        room: most ids that the texts may have together.
+        types: token type of each part, special tokens and texts alternating.
+        room: maximum number of ids for the texts together.
     """
 
     around: tuple[bytes, ...]
@@ -38,14 +38,14 @@ class Template:
     room: int
 
     def ids(self, bodies: Sequence[bytes]) -> np.ndarray:
-        """Ids int32 `[tokens]` of texts whose own ids are `bodies`."""
+        """Ids, int32 `[tokens]`, for texts whose own ids are `bodies`."""
         parts = [self.around[0]]
         for number, behind in zip(self.order, self.around[1:], strict=True):
             parts += (bodies[number], behind)
         return np.frombuffer(bytearray().join(parts), np.int32)
 
     def pair(self, bodies: Sequence[bytes]) -> np.ndarray:
-        """Ids and token types int32 `[tokens, 2]` of two texts."""
+        """Ids and token types, int32 `[tokens, 2]`, of two texts."""
         types: list[int] = list(self.types[0])
         for number, place in zip(self.order, range(1, len(self.types), 2), strict=True):
             types += self.types[place] * (len(bodies[number]) // ITEM)
@@ -54,12 +54,15 @@ class Template:
 
 
 def dependence(tokenizer: RustTokenizer) -> str | None:
-    """Why the ids of a word may depend on the words beside it; None where they cannot.
+    """Why the ids of a word may depend on neighbouring words; None if they cannot.
 
-    They cannot where the normaliser works on single characters, the pre-tokenizer parts words at white space before it
-    does anything else, the model cuts up one word at a time and always in the same way, the post-processor only sets
-    special tokens around, and no added token has white space in it. That is BERT and its kin; byte-level BPE and
-    SentencePiece keep the space as a part of the next word.
+    They cannot if all of the following hold. The normaliser works on single characters. The pre-tokenizer splits at
+    white
+    space before doing anything else. The model tokenizes one word at a time and deterministically. The post-processor
+    only
+    adds special tokens around the text. No added token contains white space. This applies to BERT and similar
+    tokenizers;
+    byte-level BPE and SentencePiece keep the space as part of the next word.
     """
     for name in _kinds(tokenizer.normalizer, "normalizers"):
         if name not in _NORMALIZERS:
@@ -81,19 +84,19 @@ def dependence(tokenizer: RustTokenizer) -> str | None:
     ):
         return f"the post-processor {_state(tokenizer.post_processor)['type']}"
     for token in tokenizer.get_added_tokens_decoder().values():
-        # What the normaliser makes of it is looked for where the token is "normalized"; plain ASCII stays in one piece.
+        # A "normalized" token is searched for in its normalised form; plain ASCII stays in one piece.
         if not token.content.isascii() or not token.content.isprintable() or " " in token.content:
             return f"the added token {token.content!r}"
     return None
 
 
 def _state(part: Any) -> dict[str, Any]:
-    """A part of a tokenizer as it stands in tokenizer.json."""
+    """The state of a tokenizer's part, as in tokenizer.json."""
     return dict(json.loads(part.__getstate__()))
 
 
 def _kinds(part: Any, members: str) -> list[str]:
-    """The type of a part, or the types of all its parts; none for a part that is not there."""
+    """The type of a part, or the types of all its parts; empty if the part is missing."""
     return [] if part is None else _flat(_state(part), members)
 
 
@@ -104,7 +107,7 @@ def _flat(state: dict[str, Any], members: str) -> list[str]:
 
 
 def template(tokenizer: RustTokenizer, max_tokens: int, *, pair: bool) -> Template | None:
-    """What surrounds one text or two; None where a text does not stand there exactly once."""
+    """The surroundings of one text or two; None if a text does not occur exactly once."""
     around, order = [b""], list[int]()
     types: list[tuple[int, ...]] = [()]
     for ids, text, kind in _pieces(tokenizer.post_processor, pair):
