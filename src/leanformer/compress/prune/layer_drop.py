@@ -110,7 +110,7 @@ def dropped(strategy: str, depth: int, count: int) -> set[int]:
 
 
 def similarities(model: Classifier, data: TrainingSet, seed: int) -> Tensor:
-    """Mean cosine similarity of each layer's input and output, `[layers]`: of the text's pooled token, or of all."""
+    """Mean cosine similarity of each layer's input and output, `[layers]`: at first tokens if pooled, else at all."""
     import torch
     from torch.nn.functional import cosine_similarity
 

@@ -86,8 +86,8 @@ def start_student(
             "seen" it keeps their tokens; for "cased" or "uncased" it has `pieces` tokens learnt from them.
         projection: width of the projection, equal to that of the states to follow; None: the width of `source`.
 
-    Raises `RecipeError` if the embeddings are wider than the source's table has rows or columns, `GateError` if the
-    tokenizer cannot be cut down.
+    Raises `RecipeError` if `embedding` is more than the number of rows or columns of the table that SVD reduces,
+    `GateError` if the tokenizer cannot be cut down.
     """
     config, table = source.config, source.encoder.embeddings.word.weight.detach()
     padding, path = config.padding_id, artifact.file(TOKENIZER)

@@ -1,6 +1,6 @@
 """The BERT family (BERT, MiniLM): names and options of Hugging Face checkpoints, to and from ours.
 
-All names of this family in other libraries are confined to this file.
+All Hugging Face names of this family are confined to this file.
 """
 
 from __future__ import annotations

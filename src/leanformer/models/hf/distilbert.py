@@ -1,7 +1,7 @@
 """The DistilBERT family: names and options of Hugging Face checkpoints, to and from ours.
 
-BERT without token types, with a fixed norm epsilon and a ReLU in the head. All names of this family in other libraries
-are confined to this file. Sinusoidal positions need no special handling: the checkpoint stores them as a table.
+BERT without token types, with a fixed norm epsilon and a ReLU in the head. All Hugging Face names of this family are
+confined to this file. Sinusoidal positions need no special handling: the checkpoint stores them as a table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ELECTRA family: names and options of Hugging Face checkpoints, to and from ours.
 
-BERT whose embeddings may be narrower than its layers, with a linear map in between, and a head with GELU. All names of
-this family in other libraries are confined to this file.
+BERT whose embeddings may be narrower than its layers, with a linear map in between, and a head with GELU. All Hugging
+Face names of this family are confined to this file.
 """
 
 from __future__ import annotations

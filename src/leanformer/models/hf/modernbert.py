@@ -1,8 +1,8 @@
 """The ModernBERT family: names and options of Hugging Face checkpoints, to and from ours.
 
 Pre-norm layers with gated feed-forward blocks and rotary positions, mostly without biases; layers with local attention
-alternate with layers of global attention (Warner et al. 2024). All names of this family in other libraries are confined
-to this file.
+alternate with layers of global attention (Warner et al. 2024). All Hugging Face names of this family are confined to
+this file.
 
 Theirs has more dropout options than ours. The dropout of the feed-forward blocks is read as that of the residual sums;
 it matters only in training and is zero in the published models.

@@ -1,7 +1,7 @@
 """The MPNet family: names and options of Hugging Face checkpoints, to and from ours.
 
 BERT without token types, with positions counted from 2 and, in addition, relative position biases shared by all
-layers. All names of this family in other libraries are confined to this file.
+layers. All Hugging Face names of this family are confined to this file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The RoBERTa family (RoBERTa, XLM-RoBERTa, CamemBERT): names and options of Hugging Face checkpoints.
 
 It computes the same as BERT, with two exceptions. Positions are counted from the padding id + 1, so the position table
-has that many rows more than the longest input; and the head has its own dense layer. All names of this family in other
-libraries are confined to this file.
+has that many rows more than the longest input; and the head has its own dense layer. All Hugging Face names of this
+family are confined to this file.
 """
 
 from __future__ import annotations
