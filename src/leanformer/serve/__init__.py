@@ -1,1 +1,1 @@
-"""The server: HTTP, a queue bounded in tokens, one-thread worker processes, and a page to try models on."""
+"""The server: HTTP, a queue bounded in tokens, single-threaded worker processes, and a page to try models on."""

@@ -1,4 +1,4 @@
-"""What was measured of an artifact, from the report that `leanformer compress` left beside it."""
+"""An artifact's measured figures, from the report that `leanformer compress` stored with it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _TOLD = (
 
 
 def read_figures(artifact: Artifact) -> dict[str, Any] | None:
-    """Figures of the rung that is this very artifact, and the CPU that they were taken on; None where there are none.
+    """Figures of the rung with this artifact's content hash, and the CPU they were measured on; None if there are none.
 
-    The report is no part of the artifact and has no hash, so one that cannot be read is passed over.
+    The report is not part of the artifact and has no hash, so a report that cannot be read is ignored.
     """
     path = artifact.path / REPORT
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on standard error. No text of a request is ever handed to this module."""
+"""Structured logs: one JSON object per line on standard error. Request texts are never passed to this module."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any, TextIO
 
 
 class Log:
-    """Writes events. A reader that is slow or gone costs lines, not requests.
+    """Writes events. If the reader is slow or gone, lines are lost, not requests.
 
     Args:
-        stream: where to; None takes standard error.
+        stream: output stream; None takes standard error.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -25,7 +25,7 @@ class Log:
 
     def __call__(self, event: str, *, level: str = "info", **fields: Any) -> None:
         now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
-        # In ASCII: a reader may take other characters for the end of a line, and the stream may have no room for them.
+        # ASCII only: a reader may treat other characters as line breaks, and the stream's encoding may lack them.
         line = json.dumps({"time": now, "level": level, "event": event, **fields}, default=str)
         try:
             self._stream.write(line + "\n")
@@ -35,13 +35,13 @@ class Log:
 
 
 def log_instead(log: Log) -> None:
-    """Let this process's warnings, and exceptions that nobody catches, become lines of the log instead of text."""
+    """Turn this process's warnings and uncaught exceptions into log lines instead of text."""
 
     def warn(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         log("library", level="warning", logger=category.__name__, message=str(message))
 
     def fail(kind: type[BaseException], _: BaseException | None, place: TracebackType | None) -> None:
-        # The place, and not the message: that may repeat what was asked.
+        # Log the location, not the message, which may contain parts of a request.
         frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(place)[-6:]]
         log("failure", level="error", error=kind.__name__, frames=frames)
 

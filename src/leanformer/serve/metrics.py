@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics: latency by stage, tokens, queue, refusals, workers, models."""
+"""Prometheus metrics at /metrics: latency by stage, tokens, queue, refusals, workers, models."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """One server's figures, in a registry of their own. Labels are names that the operator chose, never a client's."""
+    """One server's metrics, in its own registry. Label values are names chosen by the operator, never by a client."""
 
     def __init__(self) -> None:
-        # Where a metric has labels its attribute is a function of them: looking one up is slow, so it is done once.
+        # For a metric with labels the attribute is a cached function of the labels, because looking up labels is slow.
         self.registry = registry = CollectorRegistry()
         self.stage_seconds = cache(Histogram(
             "leanformer_stage_seconds", "Seconds that a request spent in a stage (tokenize, queue, infer, total).",

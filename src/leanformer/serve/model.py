@@ -1,4 +1,4 @@
-"""A model as the server's front sees it: its name, its artifact and its tokenizer. The weights are in the workers."""
+"""A model as the server's front process sees it: name, artifact and tokenizer. The weights are in the workers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from leanformer.task import Question, Task
 from leanformer.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"
-# About two milliseconds of work; more of it at a time would make other requests wait for the event loop. Words and
-# their places are found in Python, which takes some five times as long as pieces alone.
+# About two milliseconds of work; more at once would make other requests wait for the event loop. Finding words and
+# their offsets is done in Python and takes about five times as long as pieces alone.
 _INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192}
-# The same of logits: tokens that are tagged, numbers that are written out.
+# The same for logits: number of tagged tokens, or of numbers written out.
 _INLINE_LOGITS = {"predict": math.inf, "tag": 512, "embed": 8}
 
 
@@ -37,9 +37,8 @@ class Reading:
     """The texts of a query as a model reads them.
 
     Attributes:
-        rows: token ids, one row for each text; where words are tagged one for each window, so that a long text has
-            several.
-        sentences, windows: of each text where words are tagged; else empty.
+        rows: token ids, one row per text; if words are tagged, one row per window, so a long text has several.
+        sentences, windows: for each text if words are tagged; otherwise empty.
     """
 
     rows: list[np.ndarray]
@@ -49,12 +48,12 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """What is needed to read requests for a model, to put its logits into words, and to say what it is.
+    """What is needed to read requests for a model, to turn its logits into answers, and to describe it.
 
     Attributes:
         index: its place among the workers' models.
         version: content hash of the artifact.
-        tokenizer: a `SentenceTokenizer` where words are tagged.
+        tokenizer: a `SentenceTokenizer` if words are tagged.
     """
 
     name: str
@@ -68,17 +67,17 @@ class Model:
 
     @property
     def route(self) -> str:
-        """What it can be asked for: a key of `inputs.OPTIONS`."""
+        """The route that it answers: a key of `inputs.OPTIONS`."""
         return form_of(self.task).route
 
     async def read(self, query: Query) -> Reading:
-        """The texts as rows. Raises `Refused` (422) for one that is too long and may not be cut."""
+        """The texts as rows. Raises `Refused` (422) for a text that is too long and may not be truncated."""
         if sum(map(_characters, query.texts)) <= _INLINE_CHARACTERS[self.route]:
             return self.read_now(query)
         return await asyncio.to_thread(self.read_now, query)
 
     def read_now(self, query: Query) -> Reading:
-        """`read`, here and now."""
+        """As `read`, but in this thread."""
         if isinstance(self.tokenizer, SentenceTokenizer):
             sentences = [as_sentence(text) for text in query.texts]  # type: ignore[arg-type]  # checked before
             windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
@@ -86,14 +85,14 @@ class Model:
         texts: list[Any] = query.texts
         tokenizer, side = self.tokenizer, query.truncation_direction
         if side is not None:
-            # Made when it is first asked for, which few clients do.
+            # Created on first use, because few clients need it.
             if side not in self._cutting:
                 self._cutting[side] = tokenizer.cutting(side)
             tokenizer = self._cutting[side]
         rows = tokenizer.encode(texts)
         if not query.truncate:
             for index, row in enumerate(rows):
-                # Only a row that is full can have been cut; whether it was takes a second look.
+                # Only a full row can have been truncated; whether it was needs a second check.
                 if len(row) >= self.max_tokens and self.tokenizer.count_longer([texts[index]]):
                     raise Refused(
                         422,
@@ -103,13 +102,13 @@ class Model:
         return Reading(rows)
 
     async def answer(self, logits: np.ndarray, reading: Reading, query: Query) -> list[Any]:
-        """What is answered for each text: labels with scores, entities, or a vector."""
+        """The answer for each text: labels with scores, entities, or a vector."""
         if len(logits) > _INLINE_LOGITS[self.route]:
             return await asyncio.to_thread(self.answer_now, logits, reading, query)
         return self.answer_now(logits, reading, query)
 
     def answer_now(self, logits: np.ndarray, reading: Reading, query: Query) -> list[Any]:
-        """`answer`, here and now."""
+        """As `answer`, but in this thread."""
         if self.route == "tag":
             joined = [sentence.joined for sentence in reading.sentences]
             words = to_words(logits, reading.windows, joined, self.task.labels)
@@ -120,7 +119,7 @@ class Model:
 
 
 def open_model(name: str, index: int, folder: str) -> Model:
-    """Open the artifact in `folder`, its hashes checked. Raises `ArtifactError` or `CheckpointError`."""
+    """Open the artifact in `folder` and verify its hashes. Raises `ArtifactError` or `CheckpointError`."""
     artifact = open_artifact(folder)
     if not form_of(artifact.task).route:
         raise ArtifactError(
@@ -148,7 +147,7 @@ def open_model(name: str, index: int, folder: str) -> Model:
 
 
 def open_tokenizer(artifact: Artifact) -> Tokenizer | CascadeTokenizer | SentenceTokenizer:
-    """What makes rows of texts for the artifact; the one place where the front looks at what kind of one it is."""
+    """The tokenizer for the artifact; the only place where the front process distinguishes kinds of artifacts."""
     if form_of(artifact.task).per_word:
         return SentenceTokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
     return tokenizer_of(artifact)

@@ -1,4 +1,4 @@
-"""A server from its start to its end: load, listen, reload on SIGHUP, and on SIGTERM answer what was accepted."""
+"""A server from start to end: loads models, listens, reloads on SIGHUP, and on SIGTERM drains accepted requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.open_files import room_for
 from leanformer.serve.workers.pool import WorkerPool
 
-# Beyond the longest wait of a request: its answer has to be written, too.
+# Added to the longest wait of a request, because its answer has to be written too.
 _GRACE_SECONDS = 5.0
 _SEND_BUFFER_BYTES = 1 << 17
 
@@ -30,7 +30,7 @@ _SEND_BUFFER_BYTES = 1 << 17
 def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
     """Serve until SIGTERM or SIGINT, with the workers that `make_pool` makes (see `Service`).
 
-    Raises `LeanformerError` when it cannot listen or load.
+    Raises `LeanformerError` if it cannot listen or load.
     """
     log = Log()
     log_instead(log)
@@ -58,7 +58,7 @@ async def _serve(
     server = _Server(config, log)
     try:
         await service.start()
-        # What is loaded now stays: the collector need not look at it again with every generation of requests.
+        # Objects loaded so far are permanent: the garbage collector need not scan them again.
         gc.freeze()
         with contextlib.suppress(NotImplementedError, AttributeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.refresh)
@@ -81,7 +81,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Like uvicorn's, but signals are not raised again at its end: the workers have still to be ended."""
+        """Like uvicorn's, but signals are not raised again at the end: the workers still have to be stopped."""
         loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number in before:
@@ -99,7 +99,7 @@ class _Server(uvicorn.Server):
 
 
 class _Handler(logging.Handler):
-    """What libraries log, in our form. Their messages name connections and exceptions, never bodies."""
+    """Log messages of libraries in our format. They name connections and exceptions, never request bodies."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()
@@ -112,13 +112,13 @@ class _Handler(logging.Handler):
 
 
 def _listen(settings: ServerSettings) -> socket.socket:
-    """A listening socket; made before the models are loaded, so that a taken port is known at once."""
+    """A listening socket; opened before the models are loaded, so that a port in use is reported at once."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.create_server(address[:2], family=family, backlog=2048)
-        # Connections inherit it. What the kernel would hold for clients that do not read adds up, and is not counted.
+        # Connections inherit it. The kernel's buffers for clients that do not read add up and are not counted.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         return listener
     except OSError as error:

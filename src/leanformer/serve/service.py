@@ -1,4 +1,4 @@
-"""The service behind the routes: generations of models with their workers, and the way of a request through them."""
+"""The service behind the routes: generations of models with their workers, and the path of a request through them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from leanformer.task import Task
 
 
 class WorkerGroup(Protocol):
-    """The workers of one generation; `pool.Pool` is the one that has processes on this machine."""
+    """The workers of one generation; `pool.Pool` is the implementation with processes on this machine."""
 
     async def start(self) -> None: ...
 
@@ -33,7 +33,7 @@ class WorkerGroup(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Generation:
-    """The models as they were at one start or reload, with the workers that hold exactly them."""
+    """The models as of one start or reload, with the workers that hold exactly them."""
 
     number: int
     models: dict[str, Model]
@@ -43,7 +43,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Answered:
-    """What a request got: an answer for each text, whether it asked for one only, and seconds by stage."""
+    """The result of a request: an answer per text, whether it asked for only one, and seconds by stage."""
 
     answers: list[Any]
     single: bool
@@ -53,15 +53,15 @@ class Answered:
 
     @property
     def value(self) -> Any:
-        """What is sent: the one answer, or the list of them; of vectors always a list, as text-embeddings-inference."""
+        """The response: the single answer or the list; for vectors always a list, as in text-embeddings-inference."""
         return self.answers[0] if self.single and self.model.route != "embed" else self.answers
 
 
 class Service:
-    """Everything but HTTP.
+    """Everything except HTTP.
 
     Args:
-        make_pool: makes the workers of a generation; called as `WorkerPool` is.
+        make_pool: makes the workers of a generation; called like `WorkerPool`.
     """
 
     def __init__(self, settings: ServerSettings, log: Log, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
@@ -81,16 +81,16 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether a request would be answered now: models loaded and a worker alive."""
+        """Whether a request would be answered now: models are loaded and a worker is alive."""
         return self._generation is not None and bool(self._generation.scheduler.workers)
 
     async def start(self) -> None:
-        """Load the models and start the workers. Raises `LeanformerError` when one of them cannot be loaded."""
+        """Load the models and start the workers. Raises `LeanformerError` if a model cannot be loaded."""
         self._generation = await self._open(1)
         self._announce(self._generation)
 
     async def stop(self) -> None:
-        """Answer what was accepted, then end the workers."""
+        """Answer the accepted requests, then stop the workers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -98,16 +98,16 @@ class Service:
         await asyncio.gather(*self._endings, *([] if last is None else [self._end(last)]))
 
     def refresh(self) -> None:
-        """Reload soon, without waiting for it; once, however often it is asked for meanwhile."""
+        """Schedule a reload without waiting for it; calls before it starts are merged into one reload."""
         if not self._refresh_wanted:
             self._refresh_wanted = True
             _keep(self._tasks, self.reload())
 
     async def reload(self) -> bool:
-        """Load the artifacts anew and let new requests use them; whether that worked.
+        """Reload the artifacts and use them for new requests; returns whether that worked.
 
-        Requests accepted before are answered by the workers that they were accepted for, which end afterwards. Where
-        an artifact cannot be loaded, everything stays as it is.
+        Requests accepted before are answered by the workers of their generation, which stop afterwards. If an artifact
+        cannot be loaded, nothing changes.
         """
         async with self._reloading:
             self._refresh_wanted = False
@@ -131,8 +131,8 @@ class Service:
 
         Args:
             timeout: seconds after which the work is dropped.
-            accepted: told of the job as soon as it is accepted, so that it can be dropped when nobody wants it any
-                more. Cancelling the call drops it too.
+            accepted: called with the job as soon as it is accepted, so that the job can be dropped if nobody waits for
+                it any more. Cancelling the call drops it too.
 
         Raises `Refused`.
         """
@@ -144,7 +144,7 @@ class Service:
             if scheduler.outstanding >= scheduler.queue_tokens:
                 raise scheduler.overloaded()  # before any work is done for it
             reading = await model.read(query)
-            # A generation that was replaced meanwhile takes nothing more: its workers may have ended.
+            # A generation that was replaced meanwhile takes no more work: its workers may have ended.
             if generation is self._generation:
                 break
         tokenized = time.perf_counter()
@@ -161,7 +161,7 @@ class Service:
         seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}
         seconds["total"] = time.perf_counter() - start
         answered = Answered(answers, query.single, model, job.tokens, seconds)
-        # Counted once the answer is on its way.
+        # Counted after the answer has been handed over.
         asyncio.get_running_loop().call_soon(self._count, answered)
         return answered
 
@@ -173,23 +173,23 @@ class Service:
         self.metrics.tokens(name).inc(answered.tokens)
 
     def route_of(self, value: Any) -> str:
-        """What a request that names no route is taken to ask for: what the model that it names answers, or the first.
+        """The route of a request that does not name one: that of the model it names, or else of the first model.
 
         Args:
-            value: the body as a JSON value, not looked at yet.
+            value: the body as a JSON value, not yet validated.
 
-        Raises `Refused` (404) where there is no such model.
+        Raises `Refused` (404) if there is no such model.
         """
         models = self.generation.models
         name = value.get("model") if isinstance(value, dict) else None
-        # A name that is none is refused with the other fields.
+        # A name that is not a string is refused with the other fields.
         model = _named(name, models) if isinstance(name, str) else next(iter(models.values()))
         return model.route
 
     def model(self, query: Query, generation: Generation) -> Model:
-        """The model that the query names, or the first that answers what it asks for.
+        """The model that the query names, or else the first one for its route.
 
-        Raises `Refused`: 404 where there is none, 422 where the named one answers something else.
+        Raises `Refused`: 404 if there is none, 422 if the named model has another route.
         """
         if query.model is None:
             for model in generation.models.values():
@@ -206,13 +206,13 @@ class Service:
 
     @property
     def tasks(self) -> dict[str, Task]:
-        """What each model is for; empty while they are being loaded."""
+        """The task of each model by name; empty while models are loaded."""
         return (
             {} if self._generation is None else {model.name: model.task for model in self._generation.models.values()}
         )
 
     def gauge(self) -> None:
-        """Bring the figures up to date that are states rather than events."""
+        """Update the gauges: metrics that are states rather than events."""
         scheduler = self.generation.scheduler
         self.metrics.queue_tokens.set(scheduler.outstanding)
         self.metrics.queue_requests.set(scheduler.jobs)
@@ -259,7 +259,7 @@ class Service:
 
 
 def _keep(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None:
-    """Run `work` beside everything else; the set keeps it from being collected before its end."""
+    """Run `work` in the background; the set keeps the task from being garbage-collected before its end."""
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)

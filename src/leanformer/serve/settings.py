@@ -1,4 +1,4 @@
-"""What a server is told: where to listen, how much to take, how long to wait."""
+"""Settings of a server: where to listen, limits on requests, and timeouts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What one request, and all of them together, may ask for.
+    """Limits on one request, and on all of them together.
 
     Attributes:
-        body_bytes: longest body of a request; of a stream, longest line.
+        body_bytes: longest body of a request; for a stream, longest line.
         texts: most texts (or pairs) in one request.
         text_characters: longest text in characters.
         queue_tokens: most tokens accepted and not yet answered, over all requests.
         pack_tokens: most tokens handed to a worker at once.
-        timeout_seconds: longest that a request may wait for its answer; a request may ask for less.
-        receive_seconds: longest that a client may take to send a request's head, and again for its body.
-        send_seconds: longest that a client may leave a part of the answer unread.
+        timeout_seconds: longest wait of a request for its answer; a request may ask for less.
+        receive_seconds: longest time for a client to send a request's head, and again for its body.
+        send_seconds: longest time that a client may leave a part of the answer unread.
         idle_seconds: how long a connection is kept open between two requests.
-        stuck_seconds: a worker that is busy with one pack for longer is replaced.
-        connections: most connections open at once; more are answered 503.
+        stuck_seconds: a worker that spends longer on one pack is replaced.
+        connections: most open connections; further ones are answered with 503.
 
     Raises `LeanformerError` for a limit that is not positive, and for packs larger than the queue.
     """
@@ -55,18 +55,18 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """A whole server.
+    """All settings of a server.
 
     Attributes:
-        artifacts: name -> folder, in the order given; the first answers requests that name none.
-        workers: worker processes, one thread each.
-        key: bearer key that requests must carry; None lets everybody in who can connect.
-        hosts: names that a request's Host header may carry beside those of the loopback address; checked only
-            while listening there (it keeps other sites' pages, led here by their own DNS, out of a local server).
+        artifacts: name -> folder, in the order given; the first answers requests that name no model.
+        workers: number of worker processes, one thread each.
+        key: bearer token that requests must carry; None accepts every client that can connect.
+        hosts: values that a request's Host header may have besides those of the loopback address; checked only when
+            listening there (it protects a local server from other sites' pages by DNS rebinding).
         origins: origins whose pages may call from a browser (CORS); empty: none.
         access_log: write one line per request.
-        tracing: hand spans to OpenTelemetry.
-        tuning: let workers run each artifact as `leanformer tune` found best on this machine.
+        tracing: send spans to OpenTelemetry.
+        tuning: let workers run each artifact with the settings that `leanformer tune` stored for this machine.
     """
 
     artifacts: dict[str, str]

@@ -1,7 +1,7 @@
-"""Spans for OpenTelemetry, for those who collect traces: one for each answered request, with one for each stage.
+"""OpenTelemetry spans for collecting traces: one per answered request, with a child span per stage.
 
-Only its interface is used here. Where spans go is decided by whoever starts the server, for instance with
-`opentelemetry-instrument leanformer serve ...` and the OTEL_ variables of the environment.
+Only the OpenTelemetry API is used here. Where spans are exported to is configured when starting the server, for
+instance with `opentelemetry-instrument leanformer serve ...` and the OTEL_ environment variables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _STAGES = ("tokenize", "queue", "infer")
 def make_trace() -> Callable[[Mapping[str, str], int, Answered], None]:
     """A function that records an answered request: its headers (which may carry its parent), start in ns, answer.
 
-    Raises `MissingExtraError` where OpenTelemetry is not installed.
+    Raises `MissingExtraError` if OpenTelemetry is not installed.
     """
     try:
         from opentelemetry import propagate, trace
