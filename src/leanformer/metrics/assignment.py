@@ -1,4 +1,4 @@
-"""Which column goes with which row: the assignment that agrees best, and whether another might be the right one."""
+"""Matching labels to columns: the assignment that agrees best, and whether another one might be right."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from leanformer.metrics.binomial import at_most
 
-# Chance at most that an assignment of answers that know nothing is taken for one that agrees, over all assignments.
+# Highest probability, over all assignments, that random answers pass for an assignment that agrees.
 _CHANCE = 1e-3
-# Of two labels: chance at most that what agrees with one order of the two belongs to the other.
+# For two labels: highest p-value at which the order of the two counts as clear.
 _EXCHANGED = 0.05
 
 
@@ -20,11 +20,11 @@ class Assignment:
     """The best assignment of labels to columns.
 
     Attributes:
-        columns: for each label its column.
-        right: how often a label that applies was given by its column; `trials`: how often labels apply.
-        expected: what `right` would be by chance, with every label as frequent and every column given as often.
+        columns: the column of each label.
+        right: how often the column of a label was chosen where the label applies; `trials`: how often labels apply.
+        expected: expected value of `right` by chance, for the same frequencies of labels and columns.
         runner_up: `right` of the best assignment with two labels exchanged, or one moved to a column without a label.
-        unclear: labels (numbers) of which it is not clear which of two columns is whose.
+        unclear: indices of labels for which it is not clear which of two columns belongs to them.
     """
 
     columns: tuple[int, ...]
@@ -35,9 +35,9 @@ class Assignment:
     unclear: tuple[int, ...]
 
     def beats_chance(self, columns: int) -> bool:
-        """Whether answers that know nothing would hardly ever agree so well with any of the assignments there are.
+        """Whether random answers would hardly ever agree so well with any of the possible assignments.
 
-        By Chernoff's bound of the binomial, over all assignments of the labels to so many `columns`.
+        By Chernoff's bound for the binomial, over all assignments of the labels to `columns` columns.
         """
         if not 0 < self.right > self.expected:
             return False
@@ -50,7 +50,7 @@ def assign(true: np.ndarray, given: np.ndarray) -> Assignment:
 
     Args:
         true: whether each label applies, booleans `[n, labels]`.
-        given: whether each column was given, `[n, columns]`, at least as many columns as labels.
+        given: whether each column was chosen, booleans `[n, columns]`; at least as many columns as labels.
     """
     true, given = true.astype(np.float64), given.astype(np.float64)
     labels = true.shape[1]
@@ -59,7 +59,7 @@ def assign(true: np.ndarray, given: np.ndarray) -> Assignment:
     columns = best_assignment(together - by_chance)
     own = given[:, columns]
     right = true * own
-    # Of each two labels the rows that one order of the two explains and the other does not, and the reverse.
+    # For each two labels: rows that fit only one order of the two, and rows that fit only the other.
     kept = right.T @ ((1 - true) * (1 - own))
     lost = (true * (1 - own)).T @ ((1 - true) * own)
     for_it, against = kept + kept.T, lost + lost.T
@@ -82,7 +82,7 @@ def assign(true: np.ndarray, given: np.ndarray) -> Assignment:
 
 
 def _all_clear(for_it: np.ndarray, against: np.ndarray) -> bool:
-    """By a sign test for each other column."""
+    """Whether a label's column is clear against each other column, by a sign test."""
     return all(
         np.isinf(ours) or at_most(int(theirs), int(ours + theirs), 0.5) <= _EXCHANGED
         for ours, theirs in zip(for_it, against, strict=True)
@@ -90,15 +90,15 @@ def _all_clear(for_it: np.ndarray, against: np.ndarray) -> bool:
 
 
 def best_assignment(gain: np.ndarray) -> np.ndarray:
-    """For each row of `[rows, columns]` a column of its own, with the largest sum (Kuhn 1955; columns >= rows).
+    """A distinct column for each row of `[rows, columns]`, with the largest sum (Kuhn 1955; columns >= rows).
 
-    By shortest augmenting paths, in O(rows^2 columns).
+    By shortest augmenting paths, in O(rows^2 columns). Raises `ValueError` if there are fewer columns than rows.
     """
     cost, (rows, columns) = -np.asarray(gain, dtype=np.float64), gain.shape
     if columns < rows:
         raise ValueError(f"{rows} rows for {columns} columns")
     of_row, of_column = np.zeros(rows + 1), np.zeros(columns + 1)
-    owner = np.zeros(columns + 1, dtype=np.int64)  # of each column, rows from 1; column 0 stands for none
+    owner = np.zeros(columns + 1, dtype=np.int64)  # row of each column, from 1; column 0 stands for none
     for row in range(1, rows + 1):
         owner[0], column = row, 0
         least, before = np.full(columns + 1, np.inf), np.zeros(columns + 1, dtype=np.int64)
@@ -125,7 +125,7 @@ def best_assignment(gain: np.ndarray) -> np.ndarray:
 
 
 def _divergence(p: float, q: float) -> float:
-    """Of a coin of p from one of q (Kullback and Leibler 1951), in nats."""
+    """Divergence of a coin with p from one with q (Kullback and Leibler 1951), in nats."""
     q = min(max(q, 1e-12), 1 - 1e-12)
     ends = p * log(p / q) if p > 0 else 0.0
     return ends + ((1 - p) * log((1 - p) / (1 - q)) if p < 1 else 0.0)

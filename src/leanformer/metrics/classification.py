@@ -17,14 +17,14 @@ def confusion(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.nda
 
 
 def recalls(counts: np.ndarray) -> np.ndarray:
-    """Share of each true class that was found `[classes]`; not-a-number for a class without rows."""
+    """Recall of each class `[classes]`; NaN for a class without rows."""
     support = counts.sum(axis=1)
     found = np.divide(np.diag(counts), support, out=np.full(len(counts), np.nan), where=support > 0)
     return np.asarray(found)
 
 
 def f1_scores(counts: np.ndarray) -> np.ndarray:
-    """F1 of each class `[classes]`; 0 for one that occurs neither in the labels nor in the predictions."""
+    """F1 of each class `[classes]`; 0 for a class that occurs neither in the labels nor in the predictions."""
     both = counts.sum(axis=1) + counts.sum(axis=0)
     return np.asarray(np.divide(2 * np.diag(counts), both, out=np.zeros(len(counts)), where=both > 0))
 

@@ -1,8 +1,8 @@
-"""Texts that compression hits: they are answered otherwise by all compressed models, and not by mere reseeding.
+"""Texts affected by compression: the modal answer of compressed models differs, beyond what reseeding alone changes.
 
-Hooker et al. (2020) call a text a compression-identified exemplar when the modal answers of a population of
-uncompressed and one of compressed models differ. With few models, texts near a decision border qualify by chance; so
-the same count is taken between two halves of the uncompressed population, and subtracted.
+Hooker et al. (2020) call a text a compression-identified exemplar if the modal answers of a population of uncompressed
+and one of compressed models differ. With few models, texts near a decision boundary qualify by chance, so the same
+count between two halves of the uncompressed population is subtracted.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Expected validation performance: what the best of n trials is worth, from the trials that were run.
 
-Dodge et al. 2019, Show Your Work (arXiv 1909.03004). One lucky winner says little; the curve over n says what another
-search of that size would find. It takes trials for independent draws from one distribution, which those of a random
-search are. A search that learns from its trials (TPE, NSGA-II) draws better ones later: of it, the curve tells what its
-trials in random order would have shown.
+Dodge et al. 2019, Show Your Work (arXiv 1909.03004). One lucky winner says little; the curve over n shows what another
+search of that size would find. It assumes that trials are independent draws from one distribution, as in random search.
+A search that learns from its trials (TPE, NSGA-II) draws better ones later; for it, the curve shows what its trials
+would have given in random order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def expected_best(values: Sequence[float], n: int, *, with_replacement: bool = F
 
     Without replacement, the mean over all subsets of size n: unbiased (Tang et al. 2020, arXiv 2004.13705). With
     replacement, the plug-in estimate of Dodge et al., which is too low for large n. Raises `ValueError` for an n that
-    the values do not allow.
+    is not possible with these values.
     """
     count = len(values)
     if n < 1 or (n > count and not with_replacement) or not count:
@@ -25,7 +25,7 @@ def expected_best(values: Sequence[float], n: int, *, with_replacement: bool = F
     rising = sorted(values)
     if with_replacement:
         return sum(v * ((i / count) ** n - ((i - 1) / count) ** n) for i, v in enumerate(rising, start=1))
-    # The i-th smallest is the maximum of as many subsets as there are ways to draw the rest from below it.
+    # The i-th smallest is the maximum of as many subsets as there are ways to choose the rest from the smaller ones.
     return sum(v * (comb(i - 1, n - 1) / comb(count, n)) for i, v in enumerate(rising, start=1) if i >= n)
 
 

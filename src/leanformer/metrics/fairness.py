@@ -1,4 +1,4 @@
-"""Gaps between groups of people or places that a column names; how far compression widened them is their difference."""
+"""Gaps between groups given by a column; how far compression widened them is the difference of two models' gaps."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class GroupGaps:
     """Largest difference between groups, 0 to 1, each the worst over classes.
 
     Attributes:
-        opportunity: of recall (equal opportunity, Hardt et al. 2016, for every class); None where no class has rows
-            in two groups.
-        parity: of the share of texts that are given a class (demographic parity).
+        opportunity: of recall (equal opportunity, Hardt et al. 2016, for every class); None if no class has rows in two
+            groups.
+        parity: of the share of texts that are predicted as a class (demographic parity).
         fewest: rows of the smallest group. A gap between groups of a few dozen rows is mostly chance.
     """
 

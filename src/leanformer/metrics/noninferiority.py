@@ -1,7 +1,8 @@
 """Is the loss of accuracy below a margin? An exact test on paired answers, valid for few texts and few differences.
 
-Two models answer the same n texts. `lost` texts only the reference has right, `gained` ones only the new model. With
-p10 and p01 their probabilities, the loss is p10 - p01, and the hypothesis to be rejected is p10 - p01 >= margin.
+Two models answer the same n texts. `lost` counts texts that only the reference has right, `gained` those that only the
+new model has right. With probabilities p10 and p01, the loss is p10 - p01, and the hypothesis to be rejected is p10 -
+p01 >= margin.
 
 Outcomes are ordered by Tango's score statistic (Tango 1998, Statistics in Medicine 17). Its normal approximation
 ships too often when differences are few, so the probability of an outcome at least as favourable is computed exactly
@@ -26,12 +27,12 @@ GAMMA = 1e-4
 _EXACT_DIFFERING = 2000
 # Values of the nuisance parameter tried, first over its interval, then around the best of them.
 _GRIDS = (21, 9)
-# Standard deviations beyond which counts are not enumerated; what lies there is added to the p-value.
+# Counts beyond so many standard deviations are not enumerated; their probability is added to the p-value.
 _REACH = 8.0
 
 
 def tango_score(lost: np.ndarray, gained: np.ndarray, n: int, margin: float) -> np.ndarray:
-    """Tango's statistic for the hypothesis that the loss is `margin`; below 0 where less was lost. 0 for 0 / 0."""
+    """Tango's statistic for the hypothesis that the loss is `margin`; negative if less was lost. 0 for 0 / 0."""
     p10, p01 = np.asarray(lost) / n, np.asarray(gained) / n
     variance = _variance_on_boundary(p10, p01, margin) / n
     return np.asarray((p10 - p01 - margin) / np.sqrt(np.where(variance > 0, variance, np.inf)))
@@ -47,9 +48,9 @@ def _variance_on_boundary(p10: np.ndarray, p01: np.ndarray, margin: float) -> np
 
 @lru_cache(maxsize=65536)
 def noninferiority_p(lost: int, gained: int, n: int, margin: float) -> float:
-    """p-value of the hypothesis that at least `margin` (a share, -1 to 1) is lost; small: less is lost.
+    """p-value of the hypothesis that at least `margin` (a share, -1 to 1) is lost; if small, less is lost.
 
-    Raises `ValueError` for counts that cannot be.
+    Raises `ValueError` for impossible counts.
     """
     if lost < 0 or gained < 0 or n < 1 or lost + gained > n or not -1 < margin < 1:
         raise ValueError(f"{lost} lost and {gained} gained of {n} at margin {margin}")
@@ -59,7 +60,7 @@ def noninferiority_p(lost: int, gained: int, n: int, margin: float) -> float:
     differing = lost + gained
     low = lower_limit(differing, n, 1 - GAMMA / 2) if differing else 0.0
     high = upper_limit(differing, n, 1 - GAMMA / 2)
-    # p10 + p01 must be able to hold the margin; where its interval cannot, only GAMMA is left.
+    # p10 + p01 must be at least the margin; if its interval excludes that, only GAMMA is left.
     low, high = max(low, abs(margin)), min(high, 1.0)
     if low > high:
         return GAMMA
@@ -82,7 +83,7 @@ def _tails(shares: np.ndarray, observed: float, n: int, margin: float) -> np.nda
     logs = log_factorials(n)
     counted = logs[n] - logs[b] - logs[c] - logs[np.where(possible, n - b - c, 0)]
     counted = np.where(possible, counted, -np.inf)
-    # The tolerance lets outcomes that tie with the observed one count, whatever the rounding.
+    # The tolerance lets outcomes tied with the observed one count, whatever the rounding.
     region = tango_score(b, c, n, margin) <= observed + 1e-9
     values = np.empty(len(shares))
     for i, (x, y) in enumerate(zip(p10, p01, strict=True)):
@@ -107,7 +108,7 @@ def _times_log(count: np.ndarray, p: float) -> np.ndarray:
 
 
 def loss_limit(lost: int, gained: int, n: int, confidence: float) -> float:
-    """One-sided upper confidence limit of the loss: the smallest margin that is shown, to 1e-4."""
+    """One-sided upper confidence limit of the loss: the smallest margin that is shown, to within 1e-4."""
     low, high = (lost - gained) / n, 1 - 1e-6
     while high - low > 1e-4:
         middle = (low + high) / 2
@@ -116,16 +117,16 @@ def loss_limit(lost: int, gained: int, n: int, confidence: float) -> float:
 
 
 def fewest_texts(margin: float, confidence: float) -> int:
-    """Texts needed to show `margin` when the two models never differ: with fewer, only gains could show it."""
+    """Texts needed to show `margin` if the two models never differ; with fewer, only gains could show it."""
     return ceil(log(1 - confidence - GAMMA) / log(1 - margin))
 
 
 def texts_needed(loss: float, differing: float, margin: float, *, confidence: float, power: float = 0.8) -> int | None:
-    """About how many texts show the margin with this power, if the true loss and share of differing texts are these.
+    """About how many texts show the margin with this power, for the given true loss and share of differing texts.
 
-    Normal approximation with the variance on the boundary for the test and the true one for the power (Liu et al. 2002,
-    Statistics in Medicine 21), and never below `fewest_texts`. None where the loss is not below the margin: then no
-    number of texts does.
+    Normal approximation with the variance on the boundary for the test and the true variance for the power (Liu et al.
+    2002, Statistics in Medicine 21), and never below `fewest_texts`. None if the loss is not below the margin: then no
+    number of texts suffices.
     """
     if loss >= margin:
         return None

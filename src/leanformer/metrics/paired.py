@@ -1,4 +1,4 @@
-"""Two models on the same texts: who lost what, McNemar's test, and the interval of the difference."""
+"""Two models on the same texts: what was lost and gained, McNemar's test, and the interval of the difference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Paired:
         n: texts.
         lost: the reference is right and the model is wrong.
         gained: the model is right and the reference is wrong.
-        changed: the answers differ, whoever is right.
+        changed: the answers differ, right or wrong.
     """
 
     n: int
@@ -32,7 +32,7 @@ class Paired:
 
 
 def compare(predicted: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> Paired:
-    """Counts from predicted classes `[n]` of the model and of the reference, and the labels. Raises on n = 0."""
+    """Counts from the predicted classes `[n]` of both models, and the labels. Raises `ValueError` for n = 0."""
     if len(labels) == 0:
         raise ValueError("no rows to compare on")
     ours, theirs = predicted == labels, reference == labels
@@ -54,9 +54,9 @@ def mcnemar(lost: int, gained: int) -> float:
 def loss_interval(
     paired: Paired, *, resamples: int = 10_000, confidence: float = 0.95, seed: int = 13
 ) -> tuple[float, float]:
-    """Two-sided percentile bootstrap interval of the loss, texts resampled together with both answers.
+    """Two-sided percentile bootstrap interval of the loss; each text is resampled with both answers.
 
-    The resampled sums depend on three counts only, so they are drawn from the multinomial at once.
+    The resampled sums depend on three counts only, so they are drawn directly from the multinomial.
     """
     rest = paired.n - paired.lost - paired.gained
     shares = np.array([paired.lost, paired.gained, rest]) / paired.n

@@ -1,4 +1,4 @@
-"""Which of several models nothing beats: the Pareto front, and what comes behind it."""
+"""The Pareto front of several models, and ranks of those behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def pareto_front(costs: Sequence[float], merits: Sequence[float]) -> list[int]:
     """Indices of the points that no other point dominates, by rising cost.
 
-    A point dominates another when it costs no more, merits no less, and differs. Of equal points all are kept.
+    A point dominates another if it costs no more, has no less merit, and differs. Of equal points all are kept.
     """
     order = sorted(range(len(costs)), key=lambda i: (costs[i], -merits[i]))
     front: list[int] = []
@@ -21,14 +21,14 @@ def pareto_front(costs: Sequence[float], merits: Sequence[float]) -> list[int]:
 
 
 def dominates(point: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether `point` costs no more than `other` in any respect, and less in some."""
+    """Whether `point` costs no more than `other` in any respect, and less in at least one."""
     return all(a <= b for a, b in zip(point, other, strict=True)) and any(
         a < b for a, b in zip(point, other, strict=True)
     )
 
 
 def nondominated_ranks(costs: Sequence[Sequence[float]]) -> list[int]:
-    """For points `[n][goals]`, less being better: 0 on the front, 1 on the front of the rest, and so on.
+    """For points `[n][goals]`, lower is better: 0 on the front, 1 on the front of the rest, and so on.
 
     Deb et al. 2002, NSGA-II.
     """
@@ -45,7 +45,7 @@ def nondominated_ranks(costs: Sequence[Sequence[float]]) -> list[int]:
 
 
 def crowding_distances(costs: Sequence[Sequence[float]]) -> list[float]:
-    """How lonely each point is on the front of its rank; infinite at the ends (Deb et al. 2002)."""
+    """Distance of each point to its neighbours on the front of its rank; infinite at the ends (Deb et al. 2002)."""
     ranks = nondominated_ranks(costs)
     distances = [0.0] * len(costs)
     for rank in set(ranks):
@@ -62,7 +62,7 @@ def crowding_distances(costs: Sequence[Sequence[float]]) -> list[float]:
 
 
 def hypervolume(costs: Sequence[tuple[float, float]], reference: tuple[float, float]) -> float:
-    """The area that points with two costs dominate within a reference point; 0 where none lies within it.
+    """The area that points with two costs dominate within a reference point; 0 if none is within it.
 
     One figure for a whole front (Zitzler and Thiele 1999): larger is better, in the product of the costs' units.
     """

@@ -1,4 +1,4 @@
-"""Logits to probabilities, and vectors to length 1."""
+"""Logits to probabilities, and vectors to unit length."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ def softmax(values: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)), by way of tanh so that it cannot overflow."""
+    """1 / (1 + exp(-x)), computed with tanh so that it cannot overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * values)))
 
 
 def unit_vectors(values: np.ndarray) -> np.ndarray:
-    """The rows of `[n, width]` with length 1, so that products of two are cosines; a row of zeros stays one."""
+    """The rows of `[n, width]` scaled to length 1, so that dot products are cosines; a zero row stays zero."""
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     return np.asarray(values / np.where(lengths > 0, lengths, 1))

@@ -1,7 +1,7 @@
-"""Figures taken in rounds, everybody once in each: ratios of the same round, their median, and what chance explains.
+"""Figures measured in rounds, each contestant once per round: ratios within a round, their median, and their noise.
 
-A machine that slows down for a while slows all who run in that round, so that ratios of the same round are comparable
-where the figures themselves are not.
+If the machine slows down for a while, it does so for all in that round, so ratios within a round are comparable even if
+the figures themselves are not.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Gains below this are not worth another choice, however sure they are.
+# Gains below this are not worth a different choice, however sure they are.
 LEAST_NOISE = 0.01
 # With fewer rounds, all of them may agree by chance.
 LEAST_ROUNDS = 7
-# A gain that each of a few rounds saw as large as this is no chance.
+# A gain of this size in each of a few rounds is not chance.
 CLEAR_GAIN, FEW_ROUNDS = 1.25, 3
 _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Of two figures of the same rounds: the median of the ratios, its bootstrap interval, and how many rounds."""
+    """Ratio of two figures over shared rounds: the median, its bootstrap interval, and the number of rounds."""
 
     median: float
     low: float
@@ -32,7 +32,7 @@ class Ratio:
 
 
 def median_interval(values: Sequence[float] | np.ndarray, level: float = 0.95, seed: int = 13) -> tuple[float, float]:
-    """Bootstrap interval of the median of `values` (percentile method); of two or three values the ends of them."""
+    """Bootstrap interval of the median of `values` (percentile method); of two or three values their range."""
     array = np.asarray(values, dtype=np.float64)
     drawn = np.random.default_rng(seed).integers(0, len(array), (_RESAMPLES, len(array)))
     low, high = np.quantile(np.median(array[drawn], axis=1), [(1 - level) / 2, (1 + level) / 2])
@@ -40,12 +40,12 @@ def median_interval(values: Sequence[float] | np.ndarray, level: float = 0.95, s
 
 
 def shared_ratios(ours: Mapping[int, float], theirs: Mapping[int, float]) -> list[float]:
-    """Our figure over theirs, for each round (number -> figure) that both took part in."""
+    """Our figure over theirs, for each round that both have (`ours`, `theirs`: round -> figure)."""
     return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]
 
 
 def ratio_of(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Ratio | None:
-    """Our figure over theirs with a 95 % interval; None where no round has both."""
+    """Our figure over theirs with a 95 % interval; None if they share no round."""
     ratios = shared_ratios(ours, theirs)
     if not ratios:
         return None
@@ -53,9 +53,9 @@ def ratio_of(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Ratio | 
 
 
 def surely_greater(ratios: Sequence[float], comparisons: int = 1) -> bool:
-    """Whether ratios of `LEAST_ROUNDS` rounds or more are above 1, by more than `LEAST_NOISE` and surely so.
+    """Whether ratios of `LEAST_ROUNDS` or more rounds are surely above 1, with a median gain above `LEAST_NOISE`.
 
-    Among many `comparisons` it is more likely that one of them looks better than it is (Bonferroni).
+    The confidence level is corrected for the number of `comparisons` (Bonferroni).
     """
     if len(ratios) < LEAST_ROUNDS:
         return False
@@ -64,5 +64,5 @@ def surely_greater(ratios: Sequence[float], comparisons: int = 1) -> bool:
 
 
 def clearly_greater(ratios: Sequence[float]) -> bool:
-    """Whether each of a few rounds or more saw a ratio of `CLEAR_GAIN` or more."""
+    """Whether the ratio was `CLEAR_GAIN` or more in each of at least `FEW_ROUNDS` rounds."""
     return len(ratios) >= FEW_ROUNDS and min(ratios) >= CLEAR_GAIN

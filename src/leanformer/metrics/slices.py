@@ -1,4 +1,4 @@
-"""Groups of rows: by length, by class, by any column; and how each fared."""
+"""Groups of rows by length, by class or by any column, and the scores in each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Slice:
 def length_groups(lengths: Sequence[int], *, buckets: int = 4) -> tuple[str, ...]:
     """The name of each row's length bucket ("1 to 9", ...): about equally many rows in each, equal lengths together.
 
-    Edges are quantiles, so the buckets belong to these rows and are the same for every model that answers them.
+    Edges are quantiles of these rows, so the buckets are the same for every model that answers them.
     """
     values = np.asarray(lengths)
     edges = sorted(set(np.quantile(values, np.linspace(0, 1, buckets + 1)[1:], method="inverted_cdf").tolist()))

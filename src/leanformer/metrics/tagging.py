@@ -1,8 +1,8 @@
-"""Entity F1: an entity is right when its type and both its ends are (Tjong Kim Sang and De Meulder 2003).
+"""Entity F1: an entity is right if its type and both its boundaries are (Tjong Kim Sang and De Meulder 2003).
 
-The figures are seqeval's, for tags in any scheme. Of sequences that are no legal IOB2, its two readings differ: by
-default what goes on from no entity of its type begins one, as conlleval reads it; strict IOB2 lets only a B begin one.
-Our models' tags are legal.
+The figures equal seqeval's, for tags in any scheme. For sequences that are not legal IOB2, its two modes differ: by
+default a tag that continues no entity of its type begins one, as in conlleval; in strict IOB2 only a B begins one. Our
+models' tags are legal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CORRECT, PREDICTED, GOLD = range(3)
 
 @dataclass(frozen=True)
 class _Tags:
-    """Of each tag: the number of its type, -1 for O, and whether it begins an entity, and ends one (E, L, S, U)."""
+    """For each tag: the index of its type (-1 for O), whether it begins an entity, and whether it ends one (E, L, S, U)."""
 
     types: tuple[str, ...]
     type_of: np.ndarray
@@ -39,11 +39,13 @@ def _tags(labels: Sequence[str]) -> _Tags:
 def entity_counts(
     answers: np.ndarray, targets: np.ndarray, labels: Sequence[str], *, strict: bool = False
 ) -> np.ndarray:
-    """Entities of each sentence by type, int64 `[n, types, 3]`: right ones, those predicted, those of the targets.
+    """Entities of each sentence by type, int64 `[n, types, 3]`: correct, predicted, gold.
 
     Args:
-        answers, targets: ragged arrays `[n]` of tag indices `[words]`. labels: the tags; types come sorted.
+        answers, targets: ragged arrays `[n]` of tag indices `[words]`. labels: the tags; types are sorted.
         strict: read both as strict IOB2.
+
+    Raises `ValueError` if answers and targets have different numbers of words.
     """
     tags = _tags(labels)
     lengths = np.array([len(target) for target in targets], dtype=np.int64)
@@ -67,7 +69,7 @@ def entity_counts(
 def _entities(
     tags: np.ndarray, begins_sentence: np.ndarray, names: _Tags, strict: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """First word, end (exclusive) and type of each entity, words counted through all sentences."""
+    """First word, end (exclusive) and type of each entity, with words numbered through all sentences."""
     if not len(tags):
         return (np.zeros(0, np.int64),) * 3
     kind, begins = names.type_of[tags], names.begins[tags]
@@ -75,7 +77,7 @@ def _entities(
     ended = np.concatenate([[False], names.ends[tags[:-1]]])
     goes_on = (kind >= 0) & ~begins & ~ended & (kind == before) & ~begins_sentence[:-1]
     start = np.flatnonzero((kind >= 0) & ~goes_on)
-    # An entity ends where the next word does not go on from it.
+    # An entity ends before the next word that does not continue it.
     stops = np.append(np.flatnonzero(~goes_on), len(tags))
     end = stops[np.searchsorted(stops, start, side="right")]
     kept = begins[start] if strict else np.ones(len(start), dtype=bool)
@@ -88,7 +90,7 @@ def _keys(entities: tuple[np.ndarray, np.ndarray, np.ndarray], words: int, types
 
 
 def f1(counts: np.ndarray) -> np.ndarray:
-    """F1 of counts `[..., 3]`, `[...]`: 2 right / (predicted + gold), and 0 where there are neither."""
+    """F1 of counts `[..., 3]`, `[...]`: 2 correct / (predicted + gold), and 0 if there are neither."""
     total = counts[..., PREDICTED] + counts[..., GOLD]
     return np.asarray(2 * counts[..., CORRECT] / np.maximum(total, 1))
 
@@ -105,6 +107,6 @@ def by_group(counts: np.ndarray, groups: Sequence[str]) -> dict[str, float]:
 
 
 def mean_and_deviation(scores: Sequence[float]) -> tuple[float, float]:
-    """Mean over groups and their standard deviation, as that of a whole population: the groups are all there are."""
+    """Mean over groups and their population standard deviation: the groups are all there are."""
     values = np.asarray(scores, dtype=np.float64)
     return float(values.mean()), float(values.std())
