@@ -1,1 +1,1 @@
-"""Configurations of models as plain data, and the operations that each part of one costs."""
+"""Model configurations as plain data, and the number of operations of each part."""

@@ -1,8 +1,8 @@
-"""Kinds of attention as plain data: what each is called, and the operations of its own products.
+"""Kinds of attention as plain data: the name of each, and the operations of its products.
 
-A new kind is a dataclass here, with its options if it has any, a line in `KINDS`, and its module in
-`models/attention/`. It runs in PyTorch then; for export it needs nodes of a graph as well (`export/graphs/`), and says
-so by `has_graph`.
+A new kind is a dataclass here, with its options if it has any, an entry in `KINDS`, and a module in
+`models/attention/`. That is enough for PyTorch; for export it also needs graph nodes (`export/graphs/`), which
+`has_graph` declares.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class AttentionShape(Protocol):
     """A kind of attention; its fields are its options.
 
     Attributes:
-        scores: whether it computes a score for each pair of tokens, to which windows, relative biases and rotary
-            angles can be applied.
-        has_graph: whether it has nodes of a graph, so that it can be exported.
+        scores: whether it computes a score for each pair of tokens, to which windows, relative biases and rotary angles
+            can be applied.
+        has_graph: whether it has graph nodes, so that it can be exported.
     """
 
     kind: ClassVar[str]
@@ -28,11 +28,11 @@ class AttentionShape(Protocol):
     has_graph: ClassVar[bool]
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
-        """Operations of one head's products over `tokens` keys, for `asked` queries; its linear maps are extra."""
+        """Operations of one head's products over `tokens` keys, for `asked` queries; linear maps are not included."""
         ...
 
     def elements(self, tokens: int, head_size: int) -> int:
-        """Entries of what one head writes between its products and reads again."""
+        """Number of entries that one head writes between its products and reads again."""
         ...
 
 
@@ -40,7 +40,7 @@ class AttentionShape(Protocol):
 class Softmax:
     """Every token attends to every token: softmax of the scaled products of queries and keys (Vaswani et al. 2017).
 
-    Local attention counts in full: its products are masked, not left out.
+    Local attention is counted in full, because its products are masked, not skipped.
     """
 
     kind: ClassVar[str] = "softmax"
@@ -79,7 +79,7 @@ def attention_to_json(shape: AttentionShape) -> dict[str, Any]:
 
 
 def attention_from_json(value: Mapping[str, Any]) -> AttentionShape:
-    """Raises `CheckpointError` for a kind that is not known, and for options that it has not."""
+    """Raises `CheckpointError` for an unknown kind, and for options that the kind does not have."""
     options = dict(value)
     kind = options.pop("kind", None)
     if kind not in KINDS:
@@ -91,7 +91,7 @@ def attention_from_json(value: Mapping[str, Any]) -> AttentionShape:
 
 
 def need_graph(shape: AttentionShape, place: object) -> None:
-    """Raise `CheckpointError` that names `place` for a kind of attention without nodes of a graph."""
+    """Raise `CheckpointError`, naming `place`, for a kind of attention without graph nodes."""
     if not shape.has_graph:
         exported = ", ".join(name for name, kind in KINDS.items() if kind.has_graph)
         raise CheckpointError(

@@ -48,16 +48,16 @@ ENCODER = checked(
 
 @dataclass(frozen=True)
 class LayerShape:
-    """One layer: how wide it is, and what sets it apart from its neighbours.
+    """One layer: its widths, and what distinguishes it from other layers.
 
     Attributes:
         heads: number of attention heads.
         ffn: width of the feed-forward block.
-        window: farthest distance, in tokens to either side, that attention reaches; None reaches everything.
-        rotary_base: of the angles by which queries and keys are turned (theta; Su et al. 2021); None turns nothing.
-        attention_norm: False for a pre-norm layer that reads its input as it is, as the first one of ModernBERT.
-        bias_columns: which columns of the shared table of relative position biases are those of this layer's heads;
-            None means all of them in their order.
+        window: largest distance, in tokens to either side, that attention reaches; None is unlimited.
+        rotary_base: base of the rotary angles for queries and keys (theta; Su et al. 2021); None: no rotary positions.
+        attention_norm: False for a pre-norm layer whose input is not normalised, such as the first one of ModernBERT.
+        bias_columns: columns of the shared table of relative position biases that belong to this layer's heads; None
+            means all of them in their order.
         attention: the kind of attention, with its options.
     """
 
@@ -101,15 +101,15 @@ class EncoderConfig:
         activation: of the feed-forward blocks, one of `ACTIVATIONS` ("gelu" is the exact one).
         norm_epsilon: added to the variance in every LayerNorm.
         dropout, attention_dropout: used in training only.
-        padding_id: id that fills up short rows; masked everywhere.
+        padding_id: id of padding tokens; masked everywhere.
         labels: number of logits.
-        family: whose computation this is, the `model_type` of its Hugging Face checkpoints.
-        embedding: width of the embedding tables where a linear map then leads to `hidden`; None means `hidden`.
-        position_table: whether learnt absolute positions are added to the words.
-        position_offset: rows of that table before the one of the first token (RoBERTa counts from padding_id + 1).
+        family: the architecture, given as the `model_type` of its Hugging Face checkpoints.
+        embedding: width of the embedding tables if a linear map projects them to `hidden`; None means `hidden`.
+        position_table: whether learned absolute positions are added to the word embeddings.
+        position_offset: row of that table for the first token (RoBERTa counts from padding_id + 1).
         relative_bias: the table of relative position biases, if there is one.
-        norm_first: norms before attention and feed-forward and one after the last layer (pre-norm) rather than after
-            each residual sum (post-norm).
+        norm_first: pre-norm: norms before attention and feed-forward and one after the last layer; otherwise post-norm:
+            after each residual sum.
         gated_ffn: feed-forward blocks multiply the activation with a second linear map (GeGLU; Shazeer 2020).
         attention_bias, ffn_bias, norm_bias: whether those maps and norms have biases.
         head: the shape of the classification head.
@@ -185,23 +185,23 @@ class EncoderConfig:
 
     @property
     def reads_token_types(self) -> bool:
-        """Whether token types can change anything."""
+        """Whether token types can affect the output."""
         return self.token_types > 1
 
     @property
     def places_by_table_alone(self) -> bool:
-        """Whether a token's place counts in nothing but the table of positions: no distances, windows or angles."""
+        """Whether positions enter only through the position table: no relative biases, windows or rotary angles."""
         turned = any(layer.window is not None or layer.rotary_base is not None for layer in self.layers)
         return self.position_table and self.relative_bias is None and not turned
 
     @property
     def is_uniform(self) -> bool:
-        """Whether stock `transformers` can hold this shape: equal widths, and heads that span the hidden width."""
+        """Whether stock `transformers` can represent this shape: equal widths, and heads that span the hidden width."""
         widths = {(layer.heads, layer.ffn) for layer in self.layers}
         return len(widths) == 1 and self.layers[0].heads * self.head_size == self.hidden
 
     def narrowed_layer(self, index: int, heads: Sequence[int], ffn: int) -> LayerShape:
-        """A layer with these of its heads, in this order, and so many units; it remembers its heads' bias columns."""
+        """A layer with the heads `heads`, in this order, and `ffn` units; it keeps the bias columns of its heads."""
         layer = self.layers[index]
         columns = None
         if self.relative_bias is not None:
@@ -213,19 +213,19 @@ class EncoderConfig:
 
     @property
     def head_parameters(self) -> int:
-        """Parameters of one attention head; the bias of the output map belongs to none."""
+        """Parameters of one attention head; the bias of the output map is counted for none."""
         return 4 * self.hidden * self.head_size + (3 * self.head_size if self.attention_bias else 0)
 
     @property
     def unit_parameters(self) -> int:
-        """Parameters of one feed-forward unit, likewise."""
+        """Parameters of one feed-forward unit; the bias of the output map is counted for none."""
         return unit_parameters(self.hidden, gated=self.gated_ffn, biases=self.ffn_bias)
 
     def shape(self, *, first_token_only: bool = False) -> EncoderShape:
-        """What the cost depends on.
+        """The shape on which the cost depends.
 
-        With `first_token_only` the last layer is computed for the first token alone where the head reads no other, as
-        our graphs do; a head that averages or tags tokens needs them all, and PyTorch always computes them.
+        With `first_token_only`, and if the head reads only the first token, the last layer is computed for that token
+        alone, as in our graphs. A head that averages or tags tokens needs all of them, and PyTorch always computes all.
         """
         head = self.head
         return EncoderShape(
@@ -238,7 +238,7 @@ class EncoderConfig:
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, without the options of other families that stand at their defaults."""
+        """Plain values, without fields of other families that have their default."""
         return _without_defaults(self) | {"layers": [_layer_to_json(layer) for layer in self.layers]}
 
     @classmethod

@@ -1,8 +1,8 @@
-"""Floating-point operations of the matrix products, counted from a shape alone: the one count that all rooms use.
+"""Floating-point operations of the matrix products, computed from a shape alone; the only such count in the project.
 
-A multiplication with its addition is two operations, as `torch.utils.flop_counter` counts. Only products are counted:
-softmax, norms, activations, tables and biases are linear in the width and small beside them. Operations are no time
-(see docs/measuring.md); they say how much of a speed-up is less work, and how much of the work is padding.
+A multiply-add counts as two operations, as in `torch.utils.flop_counter`. Only products are counted: softmax, norms,
+activations, tables and biases are linear in the width and small in comparison. Operations are not time (see
+docs/measuring.md); they show how much of a speedup comes from less work, and how much of the work is padding.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from leanformer.shapes.feedforward import unit_flops
 
 
 class Shape(Protocol):
-    """What a model's cost depends on; each kind of model counts its own."""
+    """What a model's cost depends on; each kind of model counts its own operations."""
 
     def flops(self, rows: int, tokens: int) -> int:
         """Operations for a batch of `rows` rows of `tokens` tokens, padding included."""
         ...
 
     def elements(self, tokens: int) -> int:
-        """Entries of the inputs and outputs of all products for one row of `tokens` tokens."""
+        """Number of entries of the inputs and outputs of all products for one row of `tokens` tokens."""
         ...
 
 
@@ -35,13 +35,13 @@ class EncoderShape:
         hidden: width of the residual stream. head_size: width of a head, the same everywhere.
         layers: (heads, feed-forward width) of each layer.
         labels: number of logits; 0 counts the encoder alone.
-        pooler: whether a dense layer of the hidden width stands before the logits.
+        pooler: whether there is a dense layer of the hidden width before the logits.
         first_only: whether the last layer computes queries, output and feed-forward for the first token alone, as the
-            exported graph does where the head reads no other; PyTorch computes all.
-        gated: whether feed-forward blocks have a second map that the first is multiplied with.
-        embedding: width of the embedding tables where a linear map then leads to `hidden`; None means `hidden`.
+            exported graph does if the head reads only that token; PyTorch computes all.
+        gated: whether feed-forward blocks multiply the first map with a second one.
+        embedding: width of the embedding tables if a linear map projects them to `hidden`; None means `hidden`.
         every_token: whether each token has logits.
-        attention: the kind of each layer's attention; left out, it is softmax in all.
+        attention: the kind of each layer's attention; if omitted, softmax in all.
     """
 
     hidden: int
@@ -60,7 +60,7 @@ class EncoderShape:
             object.__setattr__(self, "attention", (SOFTMAX,) * len(self.layers))
 
     def asked(self, layer: int, tokens: int) -> int:
-        """How many tokens of a layer's output are computed."""
+        """Number of tokens for which a layer's output is computed."""
         return 1 if self.first_only and layer == len(self.layers) - 1 else tokens
 
     def head_flops(self, layer: int, tokens: int) -> int:
@@ -74,7 +74,7 @@ class EncoderShape:
         return self.asked(layer, tokens) * unit_flops(self.hidden, gated=self.gated)
 
     def flops(self, rows: int, tokens: int) -> int:
-        """Layers, head and the projection of narrow embeddings."""
+        """Operations of layers, head and the projection of narrow embeddings."""
         total = 0 if self.embedding is None else 2 * tokens * self.embedding * self.hidden
         for layer, (heads, ffn) in enumerate(self.layers):
             total += heads * self.head_flops(layer, tokens) + ffn * self.unit_flops(layer, tokens)
@@ -99,9 +99,9 @@ class Work:
     """Operations for a set of texts.
 
     Attributes:
-        real: what the texts' own tokens need. done: what is computed, padding included.
-        per_text: `done` over the number of texts.
-        waste: share of `done` that falls to padding.
+        real: operations on the texts' own tokens. done: operations computed, padding included.
+        per_text: `done` divided by the number of texts.
+        waste: share of `done` spent on padding.
     """
 
     real: int
@@ -111,9 +111,9 @@ class Work:
 
 
 def work(shape: Shape, batches: Sequence[Sequence[int]], *, pad_to: int | None = None) -> Work:
-    """Operations for batches given as the lengths of their rows in tokens.
+    """Operations for batches, given as the lengths of their rows in tokens.
 
-    Every row of a batch is padded to the longest of it, and to at least `pad_to` tokens.
+    Every row is padded to the longest of its batch, and to at least `pad_to` tokens.
     """
     real = sum(shape.flops(1, length) for batch in batches for length in batch)
     done = sum(shape.flops(len(batch), max(pad_to or 0, *batch)) for batch in batches)
@@ -124,8 +124,8 @@ def work(shape: Shape, batches: Sequence[Sequence[int]], *, pad_to: int | None =
 def traffic_bytes(weight_bytes: int, shape: Shape, rows: int, tokens: int, *, activation_bytes: int = 4) -> int:
     """A lower estimate of the bytes moved between memory and processor for one batch.
 
-    The weights once (of a word table only the rows looked up: subtract the rest from `weight_bytes`), and the input
-    and output of each matrix product once. A cache makes it less, a small one more; it is an estimate, to tell whether
-    arithmetic or memory is the limit.
+    Weights count once (of a word table only the rows looked up: subtract the rest from `weight_bytes`), and so do the
+    input and output of each matrix product. Caches reduce the traffic, small ones increase it; the estimate is only for
+    telling whether arithmetic or memory is the bottleneck.
     """
     return weight_bytes + rows * shape.elements(tokens) * activation_bytes

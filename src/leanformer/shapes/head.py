@@ -23,17 +23,17 @@ HEAD = fields(
 
 @dataclass(frozen=True)
 class HeadShape:
-    """How hidden states become logits: pooling, a dense layer, an activation, perhaps a norm, the logits.
+    """How hidden states become logits: pooling, a dense layer, an activation, an optional norm, the logits.
 
     Attributes:
-        pooling: "first" reads the first token alone, "mean" averages the real tokens; "none" gives logits for every
-            token, with neither a dense layer nor anything behind it.
-        activation: after the dense layer, one of `HEAD_ACTIVATIONS`; "none" is a head without any layer, whose answer
+        pooling: "first" reads only the first token, "mean" averages the real tokens; "none" gives logits for every
+            token, without a dense layer, activation or norm.
+        activation: after the dense layer, one of `HEAD_ACTIVATIONS`; "none" is a head without any layer, whose output
             is the pooled vector itself.
-        bias: whether the dense layer has one (the logits always do).
+        bias: whether the dense layer has a bias (the logits always have one).
         norm: whether a LayerNorm follows the activation.
         dropout: used in training only; None takes the encoder's.
-        drops_input: whether dropout comes before the dense layer too.
+        drops_input: whether there is dropout before the dense layer too.
     """
 
     pooling: str = "first"
@@ -52,5 +52,5 @@ class HeadShape:
 
     @property
     def gives_vectors(self) -> bool:
-        """Whether there is nothing but the pooling."""
+        """Whether the head consists of pooling alone."""
         return self.activation == "none"

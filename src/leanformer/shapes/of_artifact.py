@@ -1,4 +1,4 @@
-"""The shape that an artifact runs in, read from its files, and what a graph tells of the model that it was made of."""
+"""The shape of an artifact, read from its files, and what a graph's properties record about its model."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from leanformer.shapes.recurrent import BiLstmConfig, LstmShape
 
 
 def of_encoder(artifact: Artifact) -> EncoderShape:
-    """Of an artifact of format "encoder"; PyTorch computes every token."""
+    """Shape of an artifact of format "encoder"; PyTorch computes every token."""
     return EncoderConfig.from_json(_json(artifact, "encoder.json")).shape()
 
 
 def need_graphs(artifact: Artifact, place: object) -> None:
-    """Raise `CheckpointError` that names `place` for an encoder with a kind of attention that cannot be exported."""
+    """Raise `CheckpointError`, naming `place`, for an encoder with a kind of attention that cannot be exported."""
     for layer in EncoderConfig.from_json(_json(artifact, "encoder.json")).layers:
         need_graph(layer.attention, place)
 
 
 def of_recurrent(artifact: Artifact) -> LstmShape:
-    """Of an artifact of format "bilstm"."""
+    """Shape of an artifact of format "bilstm"."""
     return BiLstmConfig.from_json(_json(artifact, "bilstm.json")).shape()
 
 
 def of_graph(artifact: Artifact) -> Shape | None:
-    """Of an artifact of format "onnx"; None where its properties tell too little."""
+    """Shape of an artifact of format "onnx"; None if its properties are not sufficient."""
     labels = artifact.task.outputs if artifact.task.width is None else 0
     return shape_of_properties(artifact.properties, labels, first_only=True)
 
 
 def shape_of_artifact(artifact: Artifact) -> Shape | None:
-    """The shape that an artifact runs in; None for a family that is not mapped, and for graphs that do not tell."""
+    """The shape of an artifact as it runs; None for unsupported families and for graphs without enough properties."""
     shape: Shape | None = None if format_of(artifact).shape is None else function_of(artifact, "shape")(artifact)
     return shape
 
 
 def graph_properties(config: EncoderConfig | BiLstmConfig) -> dict[str, Any]:
-    """What the manifest of a graph says of the model in it; `shape_of_properties` reads it."""
+    """What a graph's manifest records about its model; `shape_of_properties` reads it."""
     if isinstance(config, BiLstmConfig):
         return {name: getattr(config, name) for name in ("padding_id", "embedding", "units", "projection", "pooling")}
     return {
@@ -58,11 +58,11 @@ def graph_properties(config: EncoderConfig | BiLstmConfig) -> dict[str, Any]:
 
 
 def shape_of_properties(properties: Mapping[str, Any], labels: int, *, first_only: bool) -> Shape | None:
-    """The shape that the properties of a graph tell, or None where they do not; 0 labels for one that gives vectors.
+    """The shape given by the properties of a graph, or None if they are not sufficient; 0 labels for a vector model.
 
-    The head size, where it is not written, is the hidden width over the heads of the widest layer: it holds for every
-    model of which at least one layer kept all heads. A padded graph may have gates and narrow embeddings; one that was
-    made before these were written down tells too little.
+    If the head size is not recorded, it is the hidden width over the heads of the widest layer, which is right for
+    every model in which at least one layer kept all heads. A padded graph may have gates and narrow embeddings; one
+    made before these were recorded does not have sufficient properties.
     """
     pooling = properties.get("pooling", "first")
     if "units" in properties and "projection" in properties:

@@ -31,9 +31,9 @@ class LstmShape:
     """What the cost depends on for embeddings, one bidirectional LSTM, a projection and logits.
 
     Attributes:
-        embedding: width of what goes into the LSTM. units: in each direction. projection: its width.
+        embedding: width of the LSTM's input. units: per direction. projection: its width.
         labels: number of logits.
-        every_token: whether each token has logits; else the projection, too, is computed for a text once.
+        every_token: whether each token has logits; if not, the projection is computed once per text, too.
     """
 
     embedding: int
@@ -48,7 +48,7 @@ class LstmShape:
         return lstm_flops(self.embedding, self.units, rows, tokens) + rows * above
 
     def elements(self, tokens: int) -> int:
-        """In both directions: the input, the four gates, state and cell; then the projection and what it reads."""
+        """Both directions of the LSTM: input, four gates, state and cell; then the projection and its input."""
         above = self._read(tokens) * (2 * self.units + 2 * self.projection)
         return 2 * tokens * (self.embedding + 6 * self.units) + above
 
@@ -57,7 +57,7 @@ class LstmShape:
 
 
 def lstm_flops(width_in: int, units: int, rows: int, tokens: int, *, directions: int = 2) -> int:
-    """Operations of one LSTM layer: four gates from the input and from the state, at every token, in each direction."""
+    """Operations of one LSTM layer: four gates from the input and the state, per token and direction."""
     return directions * rows * tokens * 2 * 4 * units * (width_in + units)
 
 
@@ -71,8 +71,8 @@ class BiLstmConfig:
         units: of the LSTM in each direction (H).
         projection: width of the projection, that of the teacher's states.
         labels: number of logits.
-        padding_id: id that fills up short rows; it changes nothing.
-        pooling: "none" gives logits for every token; "ends" reads where each direction ends, for a whole text.
+        padding_id: id of padding tokens; it has no effect on the output.
+        pooling: "none" gives logits for every token; "ends" reads the final state of each direction, for a whole text.
         dropout: before the LSTM, before the projection and before the logits; used in training only.
     """
 
@@ -104,5 +104,5 @@ class BiLstmConfig:
             raise CheckpointError(f"not the configuration of a recurrent classifier: {error}") from error
 
     def shape(self) -> LstmShape:
-        """What the cost depends on."""
+        """The shape on which the cost depends."""
         return LstmShape(self.embedding, self.units, self.projection, self.labels, every_token=self.pooling == "none")
