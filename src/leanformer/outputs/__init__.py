@@ -1,1 +1,1 @@
-"""Where commands write: what there is ours, and how it is replaced with nothing of anybody else's lost."""
+"""Where commands write: which existing files are ours, and how they are replaced without losing files of others."""

@@ -1,7 +1,7 @@
-"""An output folder: refused before the work where something of somebody else's lies in it, and replaced after it.
+"""An output folder: refused before the work if it holds files of others, and replaced after the work.
 
-Nothing is removed or overwritten that is not ours. What came into the folder during the work, or was there and
-`--overwrite` was given, is in the new folder as it was in the old.
+Only files written by Leanformer are removed or overwritten. Files that came into the folder during the work, or that
+were there with `--overwrite`, are kept unchanged in the new folder.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _SHOWN = 3
 def check_folder(
     path: Path, *, search: bool = False, overwrite: bool = False, say: Callable[[str], None] = lambda line: None
 ) -> None:
-    """See that the new folder `path` can be written, and that nothing but ours would be replaced by it.
+    """Check that the new folder `path` can be written, and that it would replace only files of ours.
 
     Args:
-        search: what may be replaced is the folder of a search; else it is an artifact.
-        overwrite: other files in the folder that is replaced are kept, which is said; else they are refused.
+        search: the folder that may be replaced is that of a search; otherwise an artifact.
+        overwrite: keep other files in the folder that is replaced, and report them; otherwise they are refused.
 
-    Raises `LeanformerError` where it cannot, naming what is in the way.
+    Raises `LeanformerError`, naming the obstacle, if it cannot be written.
     """
     place = folder_place(path)
     if not place.exists() or not any(place.iterdir()):
@@ -58,11 +58,11 @@ def check_folder(
 
 @contextmanager
 def new_output(path: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[Path]:
-    """`files.new_folder` for what a user is given: files of others in the old folder are in the new one as well.
+    """`files.new_folder` for a user's output: other files in the old folder are carried over into the new one.
 
-    What lies beside the manifest is recorded, so that it can be told from theirs when the folder is replaced.
+    Files that no manifest names are recorded, so that they can be distinguished from files of others later.
 
-    Raises `LeanformerError` where one of their files has the name of a new one; the old folder then stays as it was.
+    Raises `LeanformerError` if one of their files has the name of a new one; the old folder is then left unchanged.
     """
 
     def keep(old: Path, new: Path) -> None:
@@ -77,9 +77,9 @@ def new_output(path: Path, say: Callable[[str], None] = lambda line: None) -> It
 
 @contextmanager
 def new_artifact(path: Path) -> Iterator[Path]:
-    """`files.new_folder` for an artifact, which replaces an empty folder, or an artifact without files of others.
+    """`files.new_folder` for an artifact, which may replace an empty folder, or an artifact without files of others.
 
-    Raises `LeanformerError` before the block for anything else that stands there, which is left as it is.
+    Raises `LeanformerError` before the block if there is anything else, which is left unchanged.
     """
     if path.exists() and not (path.is_dir() and (not any(path.iterdir()) or _is_ours_alone(path))):
         raise LeanformerError(
@@ -96,9 +96,9 @@ def _is_ours_alone(path: Path) -> bool:
 
 @contextmanager
 def foreign_output(path: Path) -> Iterator[Path]:
-    """The new folder `path` in another program's format, which replaces nothing but an empty folder.
+    """The new folder `path` in another program's format, which may replace only an empty folder.
 
-    Raises `LeanformerError` where something is there in the end; the folder then stays as it was.
+    Raises `LeanformerError` if something is there at the end; the folder is then left unchanged.
     """
 
     def keep(old: Path, new: Path) -> None:
@@ -109,13 +109,13 @@ def foreign_output(path: Path) -> Iterator[Path]:
 
 
 def check_empty(path: Path) -> None:
-    """Raise `LeanformerError` for a folder in which there is something, and for a file."""
+    """Raise `LeanformerError` for a folder that is not empty, and for a file."""
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise LeanformerError(f"{path}: exists; it will not be overwritten\n  remedy: another --output")
 
 
 def _take_over(found: Sequence[str], old: Path, new: Path, path: Path) -> None:
-    """Give `new` the files of `old` by these names, without taking them from there: a kill must not lose any."""
+    """Put the files of `old` with these names into `new` without removing them from `old`: a kill must not lose any."""
     for name in found:
         source, target = old / name, new / name
         above = next(parent for parent in target.parents if os.path.lexists(parent))
@@ -132,7 +132,7 @@ def _take_over(found: Sequence[str], old: Path, new: Path, path: Path) -> None:
         else:
             try:
                 os.link(source, target)
-            except OSError:  # storage without a second name for a file
+            except OSError:  # storage without hard links
                 shutil.copy2(source, target)
 
 

@@ -1,7 +1,7 @@
-"""What in a folder is as Leanformer wrote it: the files of its manifests, and those that it puts beside them.
+"""Which files in a folder were written by Leanformer: those in its manifests, and those that it writes next to them.
 
-A file is ours if a manifest, or the record `beside.json`, names it with the hash that it has. What is written later
-than that record (tuning, the effort of a step), and what earlier versions left without one, is known by its content.
+A file is ours if a manifest, or the record `beside.json`, lists it with its current hash. Files written after that
+record (tuning, the effort of a step), and those of earlier versions without a record, are recognised by their content.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LARGEST_JSON = 1 << 28
 
 
 def artifact_of(folder: Path) -> Artifact | None:
-    """The artifact in a folder, its files not compared; None where there is none."""
+    """The artifact in a folder, without checking its files; None if there is none."""
     try:
         return open_artifact(folder, verify=False)
     except (ArtifactError, OSError, RecursionError):
@@ -34,7 +34,7 @@ def is_search(folder: Path) -> bool:
 
 
 def theirs(folder: Path) -> list[str]:
-    """Everything in `folder` that is not as we wrote it, by its path in there, sorted: files, links, empty folders."""
+    """Sorted relative paths of everything in `folder` that is not as we wrote it: files, links, empty folders."""
     bases = _bases(folder)
     hashes = _hashes(folder, bases)
     found: list[str] = []
@@ -55,7 +55,7 @@ def theirs(folder: Path) -> list[str]:
 
 
 def record(folder: Path) -> dict[str, str]:
-    """The hash of every file in a new folder that none of its manifests names, and of these."""
+    """The hashes of all files in a new folder that none of its manifests lists, and of the manifests themselves."""
     bases = _bases(folder)
     named = _named(bases)
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -64,7 +64,7 @@ def record(folder: Path) -> dict[str, str]:
 
 
 def may_be_written(name: str) -> bool:
-    """Whether a path in an output folder is one that Leanformer may write to, whatever stands there."""
+    """Whether Leanformer may write to this path in an output folder, whatever is there now."""
     top, _, _ = name.partition("/")
     return top in (*_KNOWN, *_WRITTEN, *_OUR_FOLDERS) or top.endswith(".safetensors")
 
@@ -77,7 +77,7 @@ _WRITTEN = (
 
 
 def _bases(folder: Path) -> dict[str, Artifact | None]:
-    """Where in the folder there are artifacts, by the beginning of their paths: itself, members, the front."""
+    """Path prefixes of the artifacts in the folder: the folder itself, members, the front."""
     whole = artifact_of(folder)
     bases = {"": whole}
     inside: set[str] = set()
@@ -127,7 +127,7 @@ def _is_ours(path: Path, name: str, bases: Mapping[str, Artifact | None], hashes
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; None for one that holds none, or is larger than any that we write."""
+    """Content of a JSON file; None if it is not valid JSON, or larger than any that we write."""
     try:
         if path.stat().st_size > _LARGEST_JSON:
             return None
@@ -147,12 +147,12 @@ def _search(path: Path) -> bool:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is a report as `compress`, `search` and `bench` write it."""
+    """Whether a file is a report written by `compress`, `search` or `bench`."""
     return _has(path, "format_version", "title", "rungs", "machine")
 
 
 def is_page(path: Path) -> bool:
-    """Whether a file is a page of `leanformer report`, in one of its three forms."""
+    """Whether a file is a page of `leanformer report`, in one of its three formats."""
     if path.suffix == ".json":
         return _has(path, "reports", "points", "pareto_fronts")
     text = _beginning(path, None if path.suffix == ".md" else 4096)
@@ -175,7 +175,7 @@ def _begins(path: Path, beginning: bytes) -> bool:
 
 
 def _is_titled(path: Path) -> bool:
-    """A report or card in words: it begins with the title of the report, or of the search, that lies beside it."""
+    """Whether a Markdown report or card begins with the title of the report, or of the search, in the same folder."""
     titles = []
     for name, key, before in (("report.json", "title", ""), (SEARCH, "name", "The search ")):
         value = read_json(path.with_name(name))

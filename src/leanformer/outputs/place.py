@@ -1,4 +1,4 @@
-"""Where a folder or a file is to be written: said to be impossible before the work, and not after it."""
+"""Whether a folder or a file can be written, checked before the work and not after it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 
 def folder_place(path: Path) -> Path:
-    """The folder behind `path`, absolute and with links followed, where a new folder can take its place as a whole.
+    """The folder at `path`, absolute and with links resolved, checked so that a new folder can replace it as a whole.
 
-    Raises `LeanformerError` where it is a file or a mount point, could not be made or replaced, or holds the folder we
-    are in: the shell would be left in a folder that is gone.
+    Raises `LeanformerError` if it is a file or a mount point, cannot be created or replaced, or contains the current
+    folder: the shell would be left in a folder that is gone.
     """
     place = behind(path)
     if place.exists() and not place.is_dir():
@@ -47,7 +47,7 @@ def folder_place(path: Path) -> Path:
 
 
 def file_place(path: Path) -> Path:
-    """The file behind `path`, likewise. Raises `LeanformerError` where it cannot be written or is no regular file."""
+    """The file at `path`, likewise. Raises `LeanformerError` if it cannot be written or is not a regular file."""
     place = behind(path)
     if place.is_dir():
         raise LeanformerError(f"{path}: a folder; it cannot be written\n  remedy: name a file in it")
@@ -61,7 +61,7 @@ def file_place(path: Path) -> Path:
 
 
 def check_apart(place: Path, inputs: Iterable[str | Path]) -> None:
-    """Raise `LeanformerError` for an input that is the folder to be replaced, or lies in it; hub names are passed."""
+    """Raise `LeanformerError` for an input that is, or is in, the folder to be replaced; hub names are ignored."""
     target = Path(os.path.realpath(place))
     for given in inputs:
         if os.path.exists(given) and Path(os.path.realpath(given)).is_relative_to(target):
@@ -72,7 +72,7 @@ def check_apart(place: Path, inputs: Iterable[str | Path]) -> None:
 
 
 def behind(path: Path) -> Path:
-    """`path` with links followed. Raises `LeanformerError` where they lead nowhere."""
+    """`path` with links resolved. Raises `LeanformerError` if they are broken."""
     place = Path(os.path.realpath(path))
     if place.is_symlink():
         raise LeanformerError(
@@ -90,17 +90,17 @@ def _check_above(path: Path, place: Path) -> None:
 
 
 def _check_name(place: Path) -> None:
-    """Raises `OSError` for what the system does not take for a name at all, such as one that is too long."""
+    """Raises `OSError` for an invalid name, such as one that is too long."""
     with suppress(FileNotFoundError, NotADirectoryError):
         os.lstat(place)
 
 
 def _mounts() -> list[Path]:
-    """All mount points; bind mounts too, which `os.path.ismount` does not see on the same storage."""
+    """All mount points, including bind mounts, which `os.path.ismount` does not see on the same storage."""
     try:
         lines = _MOUNTS.read_bytes().splitlines()
     except OSError:
         return []  # not Linux
-    # Spaces and the like stand there as octal numbers.
+    # Spaces and similar characters are escaped as octal numbers.
     fields = (re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4]) for line in lines)
     return [Path(os.fsdecode(field)) for field in fields]

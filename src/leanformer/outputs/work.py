@@ -1,7 +1,7 @@
-"""Work folders: what is kept there for a run that is taken up, and nothing of somebody else's.
+"""Work folders: they hold what a resumed run needs, and nothing of others may be lost in them.
 
-What Leanformer removes or replaces in one has a name of its own making. So a folder is taken where such things lie, or
-nothing; not where all is somebody else's, or something that is not ours has one of these names.
+Everything that Leanformer removes or replaces in a work folder has a recognisable name. A folder is accepted if it is
+empty or contains such files; not if all files are of others, or a file that is not ours has one of these names.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _CHECKPOINT = r"(model|optimizer|best|random|hook-\w+)\.safetensors|state\.json"
 
 
 def check_work(work: Path, output: Path) -> None:
-    """See that `work` can be the work folder for what is written to `output`.
+    """Check that `work` can be the work folder for output to `output`.
 
-    Raises `LeanformerError` where it is a file, lies in the output folder, or holds what is not ours.
+    Raises `LeanformerError` if it is a file, is in the output folder, or holds files that are not ours.
     """
     place = Path(os.path.realpath(work))
     if place.is_relative_to(os.path.realpath(output)):
@@ -38,7 +38,7 @@ def check_work(work: Path, output: Path) -> None:
         is_ours = next((predicate for name, predicate in _NAMES if re.fullmatch(name, entry.name)), None)
         if is_ours is not None and is_ours(entry):
             found = True
-        elif is_ours is not None and entry.suffix != _JOURNAL:  # of a damaged journal a copy is kept
+        elif is_ours is not None and entry.suffix != _JOURNAL:  # a copy of a damaged journal is kept
             raise LeanformerError(
                 f"{entry}: is not of Leanformer's making, and would be overwritten\n  remedy: {_REMEDY}"
             )
@@ -62,7 +62,7 @@ def _is_checkpoint(folder: Path) -> bool:
 
 
 def _begins(*beginnings: bytes) -> Callable[[Path], bool]:
-    """A file with one of these; a kill may have torn it."""
+    """A check that a file begins with one of these; it may be cut short by a kill."""
 
     def is_ours(path: Path) -> bool:
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""An output file: refused before the work where something stands there that the same command did not write."""
+"""An output file: refused before the work if the file there was not written by the same command."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LONGEST_LINE = 1 << 26
 
 
 def check_file(path: Path, what: str, is_ours: Callable[[Path], bool], inputs: Iterable[str | Path] = ()) -> None:
-    """See that the file `path` can be written, and that nothing but ours would be replaced by it.
+    """Check that the file `path` can be written, and that it would replace only a file of ours.
 
     Args:
-        what: what the command writes, in words. is_ours: whether a file is that.
-        inputs: files that are read meanwhile, - for standard input; the output is none of them, under whatever name.
+        what: what the command writes, in words. is_ours: whether a file is such output.
+        inputs: files read at the same time, - for standard input; none may be the output, under any name.
 
-    Raises `LeanformerError` where it cannot.
+    Raises `LeanformerError` if it cannot be written.
     """
     place = file_place(path)
     if not place.exists():
@@ -50,10 +50,10 @@ def is_verdict(path: Path) -> bool:
 
 
 def is_answers(path: Path) -> bool:
-    """Whether every line is an answer of `leanformer predict`, known by what no row of data has.
+    """Whether every line is an answer of `leanformer predict`, recognised by fields that no row of data has.
 
-    Scores do not tell without the number of the row: data for training have them as well. Nor do errors and texts
-    without spans, among which there is no other answer.
+    Scores alone are not sufficient without the row number, because training data have them too. Neither are errors and
+    texts without spans if there is no other answer.
     """
     try:
         with open(path, encoding="utf-8") as lines:
@@ -65,7 +65,7 @@ def is_answers(path: Path) -> bool:
 
 
 def _answer(value: Any, number: int) -> str | None:
-    """Whether a line, by its number, holds an answer, none, or what is not ours (None)."""
+    """Kind of a line, given its number: "answer", "none" (no evidence), or None (not ours)."""
     if not isinstance(value, dict):
         return None
     spans = value.get("spans")
