@@ -1,1 +1,1 @@
-"""Linear models on n-grams: the floor that a Transformer has to beat. Run by numpy, trained by scikit-learn."""
+"""Linear models on n-grams: the floor that a Transformer has to beat. Run with numpy, trained with scikit-learn."""

@@ -1,4 +1,4 @@
-"""Texts as sparse vectors: n-grams of a vocabulary weighted by TF-IDF, and what the two texts of a pair share."""
+"""Texts as sparse vectors: TF-IDF-weighted n-grams of a vocabulary, and for pairs the overlap of the two texts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from leanformer.predictor import chunked
 from leanformer.task import Text
 
 BIAS = 0  # the first column, which every text has
-# Of each kind of n-gram: shared by both texts over those of either, of the first, of the second, and the cosine.
+# Per kind of n-gram: share of common ones in the union, in the first and in the second text, and the cosine.
 _OVERLAP = 4
-OVERLAP_COLUMNS = len(KINDS) * _OVERLAP + 1  # and the ratio of their lengths
-# Texts that are looked at together: enough for numpy, and few enough for the caches.
+OVERLAP_COLUMNS = len(KINDS) * _OVERLAP + 1  # plus the ratio of their lengths
+# Number of texts processed together: enough for numpy, and few enough for the caches.
 _TOGETHER = 256
-# N-grams are counted in so many letters at a time, of which each takes some hundred bytes.
+# N-grams are counted for so many characters at a time; each character takes some hundred bytes.
 _LETTERS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """N-grams of one kind that training texts have: their hashes `[size]`, rising, uint64, and their IDF, float32."""
+    """N-grams of one kind in the training texts: their hashes `[size]`, ascending, uint64, and their IDF, float32."""
 
     hashes: np.ndarray
     idf: np.ndarray
@@ -35,7 +35,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Sparse:
-    """Rows of a sparse matrix, row after row: each entry's row (rising), column (rising in a row) and value."""
+    """A sparse matrix by rows: row (ascending), column (ascending within a row) and value of each entry."""
 
     rows: np.ndarray
     columns: np.ndarray
@@ -47,8 +47,8 @@ class Features:
     """How a text, or a pair, becomes a vector.
 
     Attributes:
-        vocabularies: kind of n-gram -> its vocabulary; each kind's part of a vector has length 1. Of a pair both texts
-            have columns of their own, and further ones say how much they share.
+        vocabularies: kind of n-gram -> its vocabulary; each kind's part of a vector has length 1. For a pair, each text
+            has separate columns, and further columns give their overlap.
         pairs: whether inputs are pairs.
         shown: the kinds whose n-grams have columns.
     """
@@ -64,18 +64,18 @@ class Features:
         return 1 + (OVERLAP_COLUMNS + 2 * size if self.pairs else size)
 
     def restricted(self, kinds: Sequence[str]) -> Features:
-        """The same with columns for the n-grams of these kinds alone; what a pair shares is told of all kinds."""
+        """The same with n-gram columns of these kinds alone; the overlap of a pair still covers all kinds."""
         return Features(self.vocabularies, self.pairs, tuple(kinds))
 
     def columns(self, kinds: Sequence[str]) -> np.ndarray:
-        """Which of the columns `restricted(kinds)` has, rising."""
+        """Indices of the columns that `restricted(kinds)` has, ascending."""
         sizes = [(self.vocabularies[kind].size, kind in kinds) for kind in self.shown]
         kept = np.concatenate([np.full(size, keep) for size, keep in sizes])
         first = np.ones(1 + OVERLAP_COLUMNS if self.pairs else 1, dtype=bool)
         return np.flatnonzero(np.concatenate([first, kept, kept] if self.pairs else [first, kept]))
 
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        """For each text or pair its columns and their values, `[entries, 2]`, float64; columns rise."""
+        """The columns and values of each text or pair, `[entries, 2]`, float64; columns ascend."""
         return [
             row for start in range(0, len(texts), _TOGETHER) for row in self._encoded(texts[start : start + _TOGETHER])
         ]
@@ -86,7 +86,7 @@ class Features:
             parts = [self._weighted(kind, grams[kind], len(texts)) for kind in self.shown]
             return _joined([_bias(len(texts)), *_side_by_side(parts, self._sizes(), 1)], len(texts))
         firsts, seconds = ([str(pair[side]) for pair in texts] for side in (0, 1))
-        # Both sides in one go: the second texts follow the first ones.
+        # Both sides in one pass: the second texts follow the first ones.
         grams = ngrams([*firsts, *seconds])
         sides = {kind: self._weighted(kind, grams[kind], 2 * len(texts)) for kind in self.vocabularies}
         overlap = _overlap(grams, sides, len(texts))
@@ -100,7 +100,7 @@ class Features:
         return [self.vocabularies[kind].size for kind in self.shown]
 
     def _weighted(self, kind: str, grams: Grams, texts: int) -> Sparse:
-        """(1 + ln of how often) times IDF, of the n-grams that are known; each row of length 1."""
+        """(1 + ln count) times IDF of the n-grams in the vocabulary; each row has length 1."""
         vocabulary = self.vocabularies[kind]
         if not vocabulary.size:
             return Sparse(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
@@ -114,11 +114,12 @@ class Features:
 
 
 def learn_features(texts: Sequence[Text], pairs: bool, *, least: int, most: int | None = None) -> Features:
-    """Vocabularies of both kinds: the n-grams that at least `least` of the training texts have.
+    """Vocabularies of both kinds: the n-grams that occur in at least `least` of the training texts.
 
-    Of more than `most` of them, those that most texts have; never more, and fewer where several are equally frequent.
+    If there are more than `most`, those that occur in the most texts; never more, and fewer if several are equally
+    frequent.
 
-    The IDF of an n-gram is ln((1 + texts) / (1 + texts that have it)) + 1.
+    The IDF of an n-gram is ln((1 + texts) / (1 + texts with it)) + 1.
     """
     flat = [str(side) for text in texts for side in (text if pairs else (text,))]
     counted: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in KINDS}
@@ -142,7 +143,7 @@ def learn_features(texts: Sequence[Text], pairs: bool, *, least: int, most: int 
 
 
 def _bounded(counts: np.ndarray, least: int, most: int | None) -> int:
-    """The least count, `least` or more, that at most `most` of the counts reach."""
+    """The smallest count, `least` or more, that at most `most` of the counts reach."""
     if most is None or np.count_nonzero(counts >= least) <= most:
         return least
     last = int(np.partition(counts, len(counts) - most)[len(counts) - most])
@@ -154,7 +155,7 @@ def _bias(texts: int) -> Sparse:
 
 
 def _side_by_side(parts: Sequence[Sparse], sizes: Sequence[int], start: int) -> list[Sparse]:
-    """The parts with their columns one after the other, the first from `start` on."""
+    """The parts with their columns placed one after the other, beginning at column `start`."""
     starts = start + np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return [
         Sparse(part.rows, part.columns + offset, part.values)
@@ -168,7 +169,7 @@ def _rows_between(part: Sparse, first: int, last: int) -> Sparse:
 
 
 def _joined(parts: Sequence[Sparse], texts: int) -> list[np.ndarray]:
-    """Rows `[entries, 2]`, each with the entries of all parts, which have rising columns."""
+    """Rows `[entries, 2]`, each with the entries of all parts, whose columns ascend."""
     rows = np.concatenate([part.rows for part in parts])
     order = np.argsort(rows, kind="stable")
     entries = np.empty((len(rows), 2))
@@ -178,10 +179,10 @@ def _joined(parts: Sequence[Sparse], texts: int) -> list[np.ndarray]:
 
 
 def _overlap(grams: Mapping[str, Grams], sides: Mapping[str, Sparse], pairs: int) -> Sparse:
-    """What the two texts of each pair share, `OVERLAP_COLUMNS` columns from 1 on."""
+    """The overlap of the two texts of each pair, in `OVERLAP_COLUMNS` columns from 1 on."""
     values = np.zeros((pairs, OVERLAP_COLUMNS))
     for number, (kind, weighted) in enumerate(sides.items()):
-        # How many n-grams both sides, the first and the second have, whether known or not.
+        # Number of distinct n-grams in both texts, in the first and in the second, in the vocabulary or not.
         hashed, where = np.unique(grams[kind].hashes, return_inverse=True)
         owners, places = np.divmod(np.unique(grams[kind].owners * len(hashed) + where), max(1, len(hashed)))
         own = np.bincount(owners, minlength=2 * pairs)
@@ -201,7 +202,7 @@ def _overlap(grams: Mapping[str, Grams], sides: Mapping[str, Sparse], pairs: int
 
 
 def _cosines(sides: Sparse, pairs: int) -> np.ndarray:
-    """The products of each first row with its second one, whose lengths are 1."""
+    """Dot products of each first row with its second one; both have length 1."""
     halves = [_rows_between(sides, 0, pairs), _rows_between(sides, pairs, 2 * pairs)]
     width = max((int(half.columns.max(initial=0)) for half in halves), default=0) + 1
     first, second = (half.rows * width + half.columns for half in halves)

@@ -1,4 +1,4 @@
-"""Training a linear model on n-grams with scikit-learn; kind of n-gram and regularisation are chosen on dev."""
+"""Training a linear model on n-grams with scikit-learn; kinds of n-grams and regularisation are chosen on dev."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from leanformer.metrics.calibration import fit_temperature
 from leanformer.predictor import chunked
 from leanformer.task import Task
 
-# In the order in which ties are settled.
+# Ties go to the first.
 CHOICES = ((WORDS,), (CHARACTERS,), (WORDS, CHARACTERS))
-# C: the first that is tried, and those that are tried after it, less and more.
+# C: the first value tried, and those tried after it, downwards and upwards.
 _FIRST, _WAYS = 1.0, ((0.3, 0.1, 0.03), (3.0, 10.0))
-# Choices are made with at most so many training texts; the model is then trained on all of them.
+# Choices are made with at most so many training texts; the final model is trained on all of them.
 CHOSEN_WITH = 20_000
-MOST_CHARACTERS = 10_000_000  # of train, and of dev; further ones would take gigabytes
-# Of a model: 800 MB while it is trained. With hundreds of classes, fewer n-grams have weights.
+MOST_CHARACTERS = 10_000_000  # of train, and of dev; more would take gigabytes
+# Of a model: 800 MB during training. With hundreds of classes, fewer n-grams have weights.
 MOST_WEIGHTS = 100_000_000
-# From so many texts on, n-grams that one text alone has are left out.
+# From this number of texts on, n-grams that occur in only one text are left out.
 _MANY = 10_000
-_NEVER = -10.0  # a margin that no class with texts comes near
-# From the sparse matrix of the training texts, targets, number of outputs, C and seed: weights `[columns, outputs]`.
+_NEVER = -10.0  # a margin far below that of any class with texts
+# Sparse matrix of the training texts, targets, number of outputs, C and seed -> weights `[columns, outputs]`.
 Fit = Callable[[Any, np.ndarray, int, float, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model and the choices that dev made: kinds of n-grams, inverse regularisation C, quality on dev."""
+    """A trained model and the choices made on dev: kinds of n-grams, inverse regularisation C, quality on dev."""
 
     predictor: LinearPredictor
     kinds: tuple[str, ...]
@@ -50,7 +50,7 @@ class Fitted:
 
 
 def can_fit(task: Task) -> bool:
-    """Whether a linear model is built for the form of the task's answer."""
+    """Whether linear models support the form of the task's answer."""
     return task.answer in FITS
 
 
@@ -63,10 +63,10 @@ def need_sklearn() -> None:
 
 
 def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
-    """Train on train and choose on dev (at most `MOST_CHARACTERS` of each, drawn by seed); test is not looked at.
+    """Train on train and choose on dev (at most `MOST_CHARACTERS` of each, drawn by seed); test is not used.
 
     Raises `DataError` without labelled train and dev splits, `MissingExtraError` without scikit-learn, and
-    `LeanformerError` for a form of answer that is not built.
+    `LeanformerError` for a form of answer that is not supported.
     """
     fit = FITS[data.task.answer]
     need_sklearn()
@@ -83,13 +83,13 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
     order = generator.permutation(len(train))
 
     def trained(kinds: tuple[str, ...], strength: float, texts: int) -> tuple[np.ndarray, np.ndarray]:
-        """Weights from so many of the texts, and the logits that they give for dev."""
+        """Weights trained on `texts` of the texts, and their logits for dev."""
         columns, chosen = features.columns(kinds), np.sort(order[:texts])
         matrix = train_rows[chosen][:, columns]
         weights = fit(matrix, targets[chosen], task.outputs, strength, seed).astype(np.float32)
         return weights, dev_rows[:, columns] @ weights
 
-    # Weights are large: what is only compared is not kept.
+    # Weights are large, so those of candidates are not kept.
     @cache
     def quality(kinds: tuple[str, ...], strength: float) -> float:
         logits = trained(kinds, strength, min(CHOSEN_WITH, len(train)))[1]
@@ -98,7 +98,7 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
     kinds = max(CHOICES, key=lambda kinds: quality(kinds, _FIRST))
     strength = _climbed(lambda strength: quality(kinds, strength))
     weights, logits = trained(kinds, strength, len(train))
-    if form.exclusive:  # margins are no logits; of these the probabilities mean something
+    if form.exclusive:  # scale margins so that probabilities are calibrated
         temperature = np.float32(fit_temperature(logits, dev.targets))
         weights, logits = weights / temperature, logits / temperature
     task = form.after_training(task, logits, dev.targets)
@@ -107,9 +107,9 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
 
 
 def _climbed(quality: Callable[[float], float]) -> float:
-    """The strength to which quality rises, from 1 towards less or, where that is no better, more.
+    """The best strength by hill climbing from 1, downwards or, if that does not improve, upwards.
 
-    Quality has one top in C, but for noise, so that not all of them have to be tried.
+    Apart from noise, quality has a single maximum in C, so not all values have to be tried.
     """
     best = _FIRST
     for way in _WAYS:
@@ -134,7 +134,7 @@ def _labelled(data: Dataset, split: str) -> Examples:
 
 
 def _bounded(examples: Examples, generator: np.random.Generator) -> Examples:
-    """As many of the texts, drawn at random, as have at most `MOST_CHARACTERS` together; one at least."""
+    """As many texts, drawn at random, as have at most `MOST_CHARACTERS` together; at least one."""
     sizes = np.array([len(text) for text in examples.texts])
     if examples.pairs is not None:
         sizes += [len(text) for text in examples.pairs]
@@ -161,9 +161,9 @@ def _matrix(features: Features, examples: Examples) -> Any:
 
 
 def _separated(matrix: Any, targets: np.ndarray, strength: float, seed: int) -> np.ndarray:
-    """Weights `[columns, distinct targets]` of linear support vector machines, each class against the others.
+    """Weights `[columns, distinct targets]` of linear support vector machines, one against the rest.
 
-    Of two classes there is one margin, with both signs; of a single one the bias alone says so.
+    Two classes share one margin, with opposite signs; a single class has only the bias.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
@@ -172,10 +172,10 @@ def _separated(matrix: Any, targets: np.ndarray, strength: float, seed: int) -> 
         weights = np.zeros((matrix.shape[1], 1))
         weights[BIAS] = 1.0
         return weights
-    # The bias is a column like the others.
+    # The bias is an ordinary column.
     machine = LinearSVC(C=strength, fit_intercept=False, dual=True, tol=1e-2, random_state=seed)
     with warnings.catch_warnings():
-        # What is not yet at its optimum costs no quality that dev could tell.
+        # A solution that has not fully converged loses no quality that is visible on dev.
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine.fit(matrix, targets)
     weights = machine.coef_.T
@@ -183,7 +183,7 @@ def _separated(matrix: Any, targets: np.ndarray, strength: float, seed: int) -> 
 
 
 def _one_label(matrix: Any, targets: np.ndarray, outputs: int, strength: float, seed: int) -> np.ndarray:
-    """A class that no text has is never the answer."""
+    """Weights for one label per text; a class without texts is never predicted."""
     weights = np.zeros((matrix.shape[1], outputs))
     weights[BIAS] = _NEVER
     weights[:, np.unique(targets)] = _separated(matrix, targets, strength, seed)
@@ -191,7 +191,7 @@ def _one_label(matrix: Any, targets: np.ndarray, outputs: int, strength: float, 
 
 
 def _any_labels(matrix: Any, targets: np.ndarray, outputs: int, strength: float, seed: int) -> np.ndarray:
-    """A classifier for each label; one that all or no texts have always or never applies."""
+    """A classifier per label; a label that all or no texts have always or never applies."""
     weights = np.zeros((matrix.shape[1], outputs))
     for label in range(outputs):
         present = np.unique(targets[:, label])

@@ -16,7 +16,7 @@ class LinearPredictor:
     """A linear model (see `predictor.Predictor`).
 
     Attributes:
-        task: with what the model learnt for it: thresholds, or a scale.
+        task: including what the model learnt for it: thresholds, or a scale.
         features: how texts become vectors.
         weights: `[features.width, task.outputs]`, float32; the first row is the bias.
     """
@@ -30,7 +30,7 @@ class LinearPredictor:
         return self.features.encode(texts)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32. A row's answer does not depend on the others."""
+        """Logits `[rows, outputs]`, float32. A row's logits do not depend on the other rows."""
         values = np.empty((len(rows), self.weights.shape[1]), dtype=np.float32)
         for number, row in enumerate(rows):
             np.matmul(row[:, 1].astype(np.float32), self.weights[row[:, 0].astype(np.intp)], out=values[number])

@@ -1,6 +1,6 @@
 """A folder with a linear model: weights and vocabularies as plain arrays, and a JSON file with hashes of all files.
 
-It is kept in a work folder and is no artifact.
+It is kept in a work folder and is not an artifact.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WEIGHTS = "weights"
 
 
 def store_linear(predictor: LinearPredictor, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write a model to the new folder `folder`, with further `facts` of it as JSON."""
+    """Write a model to the new folder `folder`, with additional `facts` as JSON."""
     arrays = {_WEIGHTS: predictor.weights}
     for kind in predictor.features.vocabularies:
         vocabulary = predictor.features.vocabularies[kind]
@@ -44,7 +44,7 @@ def store_linear(predictor: LinearPredictor, folder: Path, facts: Mapping[str, A
 
 
 def find_linear(folder: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """The facts of the model in a folder; None where there is none, or a damaged one, which is removed."""
+    """The facts of the model in a folder; None if there is none, or a damaged one, which is removed."""
     if not folder.exists():
         return None
     description = kept(folder / DESCRIPTION, say, again="trained again")
@@ -58,9 +58,9 @@ def find_linear(folder: Path, say: Callable[[str], None]) -> dict[str, Any] | No
 
 
 def open_linear(folder: Path | str, threads: int = 1) -> LinearPredictor:
-    """The model in a folder. One thread runs it, however many it may take.
+    """The model in a folder. It always runs on one thread; `threads` is ignored.
 
-    Raises `LeanformerError` where there is none, or a damaged one.
+    Raises `LeanformerError` if there is none, or a damaged one.
     """
     description = _description(Path(folder))
 
@@ -75,7 +75,7 @@ def open_linear(folder: Path | str, threads: int = 1) -> LinearPredictor:
 
 
 def describe_linear(folder: Path) -> Artifact:
-    """The model as a rung knows one: its files with their hashes, task and number of parameters."""
+    """The model described as an artifact, for a rung: files with their hashes, task and number of parameters."""
     description = _description(folder)
     facts = description["facts"]
     weights = np.load(folder / f"{_WEIGHTS}.npy", allow_pickle=False, mmap_mode="r")
