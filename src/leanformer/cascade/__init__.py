@@ -1,1 +1,1 @@
-"""Small model first, larger ones for what it is unsure of, with a bound on what that may lose."""
+"""Small model first, larger ones for texts it is unsure of, with a bound on the loss."""

@@ -1,12 +1,12 @@
 """Thresholds for a promised loss, by fixed-sequence testing.
 
-The rows are drawn into two parts. The smaller one fixes all that may be chosen freely: temperatures, the measure of
-confidence, and a walk, that is, a sequence of thresholds from strict to loose. On the other part the walk is tested
-step by step: the hypothesis is that a cascade with these thresholds breaks the promise, and its p-value is exact
-(`promise`). The walk goes on while that is rejected and stops at the first that is not; the last one rejected is taken.
-As the sequence was fixed before, the chance that any broken promise is made is at most one less the confidence,
-however long the walk: Bauer 1991 (Statistics in Medicine 10), used for predictors by Angelopoulos et al. 2021 ("Learn
-then Test").
+The rows are split at random into two parts. The smaller part fixes everything that may be chosen freely: temperatures,
+the measure of confidence, and a walk, that is, a sequence of thresholds from strict to loose. On the other part the
+walk is tested step by step: the hypothesis is that a cascade with these thresholds breaks the promise, and its p-value
+is exact (`promise`). The walk continues while the hypothesis is rejected and stops at the first that is not; the last
+rejected one is taken. As the sequence was fixed in advance, the probability that a broken promise is made is at most
+one minus the confidence, however long the walk: Bauer 1991 (Statistics in Medicine 10), used for predictors by
+Angelopoulos et al. 2021 ("Learn then Test").
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ LEAST_FIT_ROWS = 10
 
 @dataclass(frozen=True)
 class Calibration:
-    """What came of it.
+    """The result of a calibration.
 
     Attributes:
-        promise: what was asked for.
-        plan: the loosest thresholds that were shown to keep it; None where not even the strictest were.
-        rows, fit_rows: rows of the test, and of what was fixed before it.
-        counts: of the plan against the last member on the calibration rows, or of the strictest step where there is
-            no plan.
+        promise: the requested promise.
+        plan: the loosest thresholds shown to keep it; None if not even the strictest were.
+        rows, fit_rows: number of rows in the test, and of rows used before it to fix the walk.
+        counts: of the plan compared with the last member on the calibration rows; of the strictest step if there is no
+            plan.
         p: p-value of those counts.
-        answered: share of the calibration rows that each member answers under the plan; empty without.
-        steps: thresholds that were tested.
+        answered: share of the calibration rows that each member answers under the plan; empty without a plan.
+        steps: number of thresholds tested.
     """
 
     promise: Promise
@@ -54,7 +54,7 @@ class Calibration:
 
     @property
     def limit(self) -> float:
-        """Upper limit of the loss, a share, by the counts; it takes a while."""
+        """Upper limit of the loss, a share, given the counts; slow to compute."""
         return self.promise.limit(self.counts)
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Calibration:
 
 
 def parted(rows: int, fit_share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the rows by which things are fixed, and of the calibration rows; a random draw.
+    """Indices of the fit rows and of the calibration rows, split at random.
 
     Raises `LeanformerError` for too few rows.
     """
@@ -93,12 +93,12 @@ def calibrate(
 
     Args:
         values: logits `[n, classes]` of each member, the smallest first.
-        labels: `[n]`; None where the promise is of agreement and there are none.
-        fit, held_out: indices of rows, none in both (see `parted`).
-        measure: one of `confidence.MEASURES`, or "auto": the one whose ranking is best on the fit rows.
-        threshold: test this one alone; it is to be chosen without a look at the rows.
+        labels: `[n]`; None if the promise is of agreement and there are none.
+        fit, held_out: indices of rows, disjoint (see `parted`).
+        measure: one of `confidence.MEASURES`, or "auto": the one that ranks best on the fit rows.
+        threshold: test only this one; it must have been chosen without looking at the rows.
 
-    Raises `LeanformerError` where the promise is of accuracy and there are no labels.
+    Raises `LeanformerError` if the promise is of accuracy and there are no labels.
     """
     if promise.of == "accuracy" and labels is None:
         raise LeanformerError(
@@ -138,9 +138,9 @@ def calibrate(
 
 
 def walk(sure: np.ndarray, steps: int = STEPS) -> list[float]:
-    """Thresholds from strict to loose: such that 1/steps, 2/steps, ... of these confidences `[n]` reach them, and 0.
+    """Thresholds from strict to loose, reached by 1/steps, 2/steps, ... of the confidences `sure` `[n]`, and 0.
 
-    One threshold serves all members: once divided by its temperature, each member's confidence means the same.
+    One threshold serves all members: after temperature scaling, each member's confidence means the same.
     """
     shares = np.arange(1, steps) / steps
     values = np.quantile(sure, 1 - shares, method="lower")
@@ -148,14 +148,14 @@ def walk(sure: np.ndarray, steps: int = STEPS) -> list[float]:
 
 
 def best_measure(values: np.ndarray, truth: np.ndarray, reference: np.ndarray, temperature: float) -> str:
-    """The measure that puts rows last which the first member has wrong and the last one right."""
+    """The measure that best ranks last the rows which the first member has wrong and the last one right."""
     lost = (values.argmax(axis=1) != truth) & (reference == truth)
     return min(MEASURES, key=lambda measure: area_under_risk(confidence(values, measure, temperature), lost))
 
 
 @dataclass(frozen=True)
 class _Harm:
-    """What becomes of each row `[n]` if a member answers it in place of the last: see `metrics.paired.Paired`."""
+    """The effect on each row `[n]` if a member answers it instead of the last: see `metrics.paired.Paired`."""
 
     lost: np.ndarray
     gained: np.ndarray
@@ -168,7 +168,7 @@ class _Harm:
 
 
 def _counts(harms: Sequence[_Harm], sure: np.ndarray, threshold: float) -> Paired:
-    """Counts against the last member where every other has this threshold, by their confidences `[members - 1, n]`."""
+    """Counts against the last member with this threshold for all others; confidences `sure` `[members - 1, n]`."""
     left = np.ones(sure.shape[1], dtype=bool)
     lost = gained = changed = 0
     for harm, confidences in zip(harms, sure, strict=True):
@@ -181,5 +181,5 @@ def _counts(harms: Sequence[_Harm], sure: np.ndarray, threshold: float) -> Paire
 
 
 def everything_to_the_last(measure: str, members: int) -> Plan:
-    """The plan that promises everything: no member but the last is asked."""
+    """The plan that cannot break any promise: only the last member is asked."""
     return Plan("probability" if measure == "auto" else measure, (1.0,) * (members - 1), (None,) * (members - 1))

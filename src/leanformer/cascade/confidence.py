@@ -1,4 +1,4 @@
-"""How sure a classifier is of its answer: three measures from temperature-scaled logits, 0 to 1 each."""
+"""Confidence of a classifier in its answer: three measures from temperature-scaled logits, each 0 to 1."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ MEASURES = tuple(_MEASURES)
 
 
 def confidence(values: np.ndarray, measure: str, temperature: float = 1.0) -> np.ndarray:
-    """How sure each row of logits `[n, classes]` is of its answer, `[n]`, 0 (not at all) to 1.
+    """Confidence in the answer for each row of logits `[n, classes]`, `[n]`, 0 (none) to 1.
 
-    "probability" is the largest one, "margin" the largest less the second, "entropy" one less the entropy over that of
-    a uniform distribution; all of softmax(values / temperature). With two classes all three rank alike.
+    "probability" is the largest probability, "margin" the largest minus the second, "entropy" one minus the ratio of
+    the entropy to that of a uniform distribution; all of softmax(values / temperature). With two classes all three rank
+    alike.
     """
     scaled = values.astype(np.float64) / temperature
     shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -44,7 +45,7 @@ def confidence(values: np.ndarray, measure: str, temperature: float = 1.0) -> np
 def area_under_risk(sure: np.ndarray, wrong: np.ndarray) -> float:
     """Mean share of wrong answers among the surest 1, 2, ..., n rows (AURC, Geifman et al. 2019); lower is better.
 
-    Rows that are equally sure stand in the order given.
+    Ties keep the given order.
     """
     order = np.argsort(-sure, kind="stable")
     return float((np.cumsum(wrong[order]) / np.arange(1, len(wrong) + 1)).mean())

@@ -1,4 +1,4 @@
-"""The plan of a cascade: whom a text is shown to, and when an answer is sure enough to stand."""
+"""The plan of a cascade: which members see a text, and when an answer is confident enough to be final."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Plan:
 
     Attributes:
         measure: one of `confidence.MEASURES`.
-        temperatures: of each member but the last, what its logits are divided by before they are measured.
-        thresholds: of each member but the last, the confidence from which on its answer stands; None: it is not asked.
+        temperatures: for each member but the last, the divisor of its logits before confidence is measured.
+        thresholds: for each member but the last, the confidence from which its answer is final; None: it is not asked.
 
-    Raises `ValueError` for what could not be meant.
+    Raises `ValueError` for invalid values.
     """
 
     measure: str
@@ -45,11 +45,11 @@ class Plan:
         return len(self.thresholds) + 1
 
     def asked(self, member: int) -> bool:
-        """Whether a member is shown any text at all."""
+        """Whether a member sees any text at all."""
         return member == self.members - 1 or self.thresholds[member] is not None
 
     def stands(self, member: int, values: np.ndarray) -> np.ndarray:
-        """Which of a member's answers stand, `[n]`, by its logits `[n, classes]`; of the last one all do."""
+        """Which of a member's answers are final, `[n]`, given its logits `[n, classes]`; all of the last one's are."""
         if member == self.members - 1:
             return np.ones(len(values), dtype=bool)
         threshold = self.thresholds[member]
@@ -58,7 +58,7 @@ class Plan:
         return np.asarray(confidence(values, self.measure, self.temperatures[member]) >= threshold)
 
     def route(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """Who answers each row, `[n]`, where the logits `[n, classes]` of every member on every row are known."""
+        """Which member answers each row, `[n]`, given the logits `[n, classes]` of every member on every row."""
         answering = np.full(len(values[-1]), self.members - 1)
         for member in reversed(range(self.members - 1)):
             answering[self.stands(member, values[member])] = member
@@ -73,7 +73,7 @@ class Plan:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Plan:
-        """Raises `ValueError`, `KeyError` or `TypeError` for what is no plan."""
+        """Raises `ValueError`, `KeyError` or `TypeError` if `value` is not a plan."""
         return cls(
             measure=value["measure"],
             temperatures=tuple(float(temperature) for temperature in value["temperatures"]),

@@ -1,4 +1,4 @@
-"""The predictor of a cascade: the unsure rows of a batch go on together to the next member."""
+"""The predictor of a cascade: the unsure rows of a batch are passed on together to the next member."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Batch:
     """Texts on their way through the members.
 
     Attributes:
-        texts: all of them. left: indices of those without an answer that stands. result: logits `[texts, classes]`.
+        texts: all of them. left: indices of those without a final answer. result: logits `[texts, classes]`.
     """
 
     texts: Sequence[Text]
@@ -33,15 +33,15 @@ class _Batch:
 
 
 class CascadePredictor:
-    """Scores texts with a cascade; the logits of a text are those of the member whose answer stands.
+    """Scores texts with a cascade; the logits of a text are those of the member whose answer is final.
 
     Args:
         artifact: of format "cascade".
-        open_member: makes the predictor of a member.
+        open_member: opens the predictor of a member.
 
     Attributes:
-        members: number -> predictor, of those that the plan asks.
-        answered: texts that each member has answered for good since this predictor was made.
+        members: number -> predictor, for the members that the plan asks.
+        answered: number of final answers by each member since this predictor was created.
     """
 
     def __init__(self, artifact: Artifact, open_member: Callable[[Artifact], Predictor]) -> None:
@@ -60,7 +60,7 @@ class CascadePredictor:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled and copied as its folder and its members, which are pickled as theirs."""
+        """Pickled and copied as its folder and its members, which are pickled likewise."""
         return _opened_again, (str(self.artifact.path.resolve()), self.artifact.content_hash, self.members)
 
     @property
@@ -68,11 +68,11 @@ class CascadePredictor:
         return self.artifact.task
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
-        """The answer for each text, or each pair of texts, in order. Raises what `predictor.answers` does."""
+        """Predictions for texts, or for pairs of texts, in order. Raises what `predictor.answers` raises."""
         return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        """A row for each text; where members have different tokenizers, with the ids of each (`cascade.rows`)."""
+        """One row per text; if members have different tokenizers, with the ids of each (`cascade.rows`)."""
         firsts = {group: number for number, group in reversed(self._groups.items())}
         parts = [self.members[firsts[group]].tokenize(texts) for group in sorted(firsts)]
         return [join(ids) for ids in zip(*parts, strict=True)]
@@ -84,7 +84,7 @@ class CascadePredictor:
                 forget()
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, classes]`, float32, of the members whose answers stand."""
+        """Logits `[rows, classes]`, float32, of the members whose answers are final."""
         groups = len(set(self._groups.values()))
         parts = [split(row, groups) for row in rows]
         batch = _Batch((), np.arange(len(rows)), np.empty((len(rows), self.task.outputs), np.float32))
@@ -95,9 +95,9 @@ class CascadePredictor:
         return batch.result
 
     def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
-        """Each chunk and its logits, in order; the members work on the chunks one after the other.
+        """Each chunk and its logits, in order; the members process the chunks one after the other.
 
-        A member reads its texts as a stream of its own, so that it tokenizes and computes as it would alone.
+        Each member streams its texts, so tokenizing and inference overlap as they would without the cascade.
         """
         batches: Iterator[_Batch] = (
             _Batch(texts, np.arange(len(texts)), np.empty((len(texts), self.task.outputs), np.float32))
@@ -108,7 +108,7 @@ class CascadePredictor:
         return ((batch.texts, batch.result) for batch in batches)
 
     def _through(self, number: int, batches: Iterator[_Batch]) -> Iterator[_Batch]:
-        # Batches are read ahead of their logits, and come back in their order.
+        # Batches are read ahead of their logits, and come back in the same order.
         ahead: deque[_Batch] = deque()
 
         def unsure() -> Iterator[list[Text]]:
@@ -122,7 +122,7 @@ class CascadePredictor:
             yield batch
 
     def _take(self, batch: _Batch, number: int, values: np.ndarray) -> None:
-        """Keep what of a member's logits of the rows that are left stands."""
+        """Store the logits of a member's final answers for the remaining rows."""
         stands = self.plan.stands(number, values)
         batch.result[batch.left[stands]] = values[stands]
         batch.left = batch.left[~stands]
@@ -131,6 +131,6 @@ class CascadePredictor:
 
 
 def _opened_again(path: str, content: str, members: dict[int, Predictor]) -> CascadePredictor:
-    """What `CascadePredictor.__reduce__` stands for, in whatever process."""
+    """Recreates a predictor for `CascadePredictor.__reduce__`, in any process."""
     left = iter(members.values())
     return CascadePredictor(open_same(path, content), lambda member: next(left))

@@ -1,4 +1,4 @@
-"""What a cascade promises, and what rows can show: exact tests, and how many rows they need."""
+"""The promise of a cascade, and what rows can show: exact tests, and how many rows they need."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PROMISES = ("accuracy", "agreement")
 
 @dataclass(frozen=True)
 class Promise:
-    """At most so much is lost against the last member, on texts like those of the calibration.
+    """At most `max_loss` is lost compared with the last member, on texts like those of the calibration.
 
     Attributes:
-        max_loss: points of accuracy that may be lost, or per cent of answers that may differ.
-        confidence: chance at least, over the drawing of the calibration rows, that no cascade beyond it is made.
+        max_loss: points of accuracy that may be lost, or percentage of answers that may differ.
+        confidence: least probability, over the draw of the calibration rows, that no cascade beyond the bound is made.
         of: "accuracy" needs labels. "agreement" bounds the answers that differ from the last member's, whoever is
             right, and needs none; as an answer that does not differ loses nothing, it bounds the loss too.
     """
@@ -45,7 +45,7 @@ class Promise:
         return self.max_loss / 100
 
     def p_value(self, paired: Paired) -> float:
-        """Of the hypothesis that the promise is broken, from counts against the last member. Small: it is kept."""
+        """p-value of the hypothesis that the promise is broken, from counts against the last member."""
         if self.of == "agreement":
             return at_most(paired.changed, paired.n, self.bound)
         return noninferiority_p(paired.lost, paired.gained, paired.n, self.bound)
@@ -54,22 +54,22 @@ class Promise:
         return self.p_value(paired) <= 1 - self.confidence
 
     def limit(self, paired: Paired) -> float:
-        """One-sided upper limit of what is lost, a share, at the promised confidence."""
+        """One-sided upper limit of the loss, a share, at the promised confidence."""
         if self.of == "agreement":
             return upper_limit(paired.changed, paired.n, self.confidence)
         return loss_limit(paired.lost, paired.gained, paired.n, self.confidence)
 
     @property
     def fewest_rows(self) -> int:
-        """Rows that show it when no answer differs: with fewer the promise can hardly be made."""
+        """Number of rows that show it if no answer differs; with fewer the promise can hardly be made."""
         if self.of == "agreement":
             return ceil(log(1 - self.confidence) / log(1 - self.bound))
         return fewest_texts(self.bound, self.confidence)
 
     def bearable(self, rows: int) -> int | None:
-        """Most rows of so many that may be lost (and none gained), or differ, with the promise still shown.
+        """Most of `rows` rows that may be lost (and none gained), or differ, with the promise still shown.
 
-        None where not even identical answers show it.
+        None if not even identical answers show it.
         """
         if rows < self.fewest_rows:
             return None
@@ -79,7 +79,7 @@ class Promise:
         return count
 
     def outlook(self, rows: int) -> str:
-        """What so many calibration rows can show, in a sentence, to be said before any answer is looked at."""
+        """What so many calibration rows can show, in one sentence, to be reported before any answer is looked at."""
         what = (
             f"at most {self.max_loss:g} points of accuracy lost"
             if self.of == "accuracy"

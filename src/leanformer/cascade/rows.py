@@ -1,7 +1,7 @@
-"""Token ids for members with different tokenizers: a row holds those of each, one after the other.
+"""Token ids for members with different tokenizers: a row holds the ids of each, one after the other.
 
-Members with the same `tokenizer.json` share their ids; where all do, a row is what it is for any one of them. Otherwise
-it begins with the number of tokens for each tokenizer. So a row stays one array, which can be sent anywhere.
+Members with the same `tokenizer.json` share their ids; if all do, a row is the same as for a single member. Otherwise
+the row begins with the number of tokens per tokenizer. A row thus remains one array, which can be sent anywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TOKENIZER = "tokenizer.json"
 
 
 def groups_of(members: Sequence[Artifact]) -> tuple[int, ...]:
-    """For each member the number of its tokenizer; numbers are given in the order of first use."""
+    """The index of each member's tokenizer; tokenizers are numbered in the order of first use."""
     keys = [member.files[TOKENIZER]["sha256"] for member in members]
     known = list(dict.fromkeys(keys))
     return tuple(known.index(key) for key in keys)
@@ -37,7 +37,7 @@ def join(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def split(row: np.ndarray, groups: int) -> list[np.ndarray]:
-    """What `join` was given, of so many tokenizers. Raises `ValueError` for a row that it did not make."""
+    """The arrays given to `join`, for `groups` tokenizers. Raises `ValueError` for a row that it did not make."""
     if groups == 1:
         return [row]
     counts = row[:groups].reshape(groups, -1)[:, 0] if len(row) >= groups else np.array([-1])
@@ -48,7 +48,7 @@ def split(row: np.ndarray, groups: int) -> list[np.ndarray]:
 
 
 class CascadeTokenizer:
-    """The rows of a cascade without its models, from the members that it asks; a `Tokenizer` as far as methods go."""
+    """Makes the rows of a cascade without its models, for the members that it asks; has the methods of `Tokenizer`."""
 
     def __init__(self, members: Sequence[Artifact]) -> None:
         groups = groups_of(members)
@@ -56,7 +56,7 @@ class CascadeTokenizer:
         self._tokenizers = [Tokenizer(first.file(TOKENIZER), first.max_tokens) for first in firsts]
 
     def cutting(self, side: str) -> CascadeTokenizer:
-        """The same, but texts that are too long lose this side, "right" or "left"."""
+        """The same, but texts that are too long are truncated on this side, "right" or "left"."""
         other = copy(self)
         other._tokenizers = [tokenizer.cutting(side) for tokenizer in self._tokenizers]
         return other
@@ -66,13 +66,13 @@ class CascadeTokenizer:
         return [join(ids) for ids in zip(*parts, strict=True)]
 
     def count_longer(self, texts: Sequence[Text]) -> int:
-        """How many texts are longer than one of the tokenizers takes."""
+        """How many texts are too long for at least one of the tokenizers."""
         longer = [[len(windows) > 1 for windows in tokenizer.windows(texts)] for tokenizer in self._tokenizers]
         return sum(any(flags) for flags in zip(*longer, strict=True))
 
 
 def tokenizer_of(artifact: Artifact) -> Tokenizer | CascadeTokenizer:
-    """What makes the rows of any artifact."""
+    """The tokenizer that makes the rows of an artifact of any kind."""
     if format_of(artifact).members:
         plan, members = read_cascade(artifact)
         return CascadeTokenizer([member for number, member in enumerate(members) if plan.asked(number)])

@@ -1,12 +1,12 @@
-"""A cascade as an artifact of format "cascade": its members inside, and a small file that says how they are used.
+"""A cascade as an artifact of format "cascade": its members, and a small file with the plan for their use.
 
     leanformer.json      the manifest of the whole
     cascade.json         the plan, and the content hash of each member
-    members/0/           the smallest model, an artifact with a manifest of its own; members/1/ the next; ...
+    members/0/           the smallest model, an artifact with its own manifest; members/1/ the next; ...
 
-The members lie at fixed places in the folder, so nothing outside it is ever read. The outer manifest lists every file
-of every member but their manifests, which tell of roads and not of results; their hashes are kept in its properties,
-outside the content hash, and are compared as well.
+The members are at fixed places in the folder, so nothing outside it is ever read. The outer manifest lists every file
+of every member except their manifests, which describe how they were made, not what they compute. The manifests' hashes
+are in its properties, outside the content hash, and are verified as well.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from leanformer.strict_json import read_json
 
 FORMAT, FORMAT_VERSION = "cascade", 1
 PLAN, MEMBERS = "cascade.json", "members"
-# What `leanformer tune` stores beside an artifact is no part of it, and goes where it goes.
+# The files that `leanformer tune` stores are not part of an artifact, but are copied with it.
 _TUNING = "tuning"
 _REMEDY = "remedy: copy or recreate the artifact"
 _SCHEMA = fields(
@@ -45,7 +45,7 @@ _SCHEMA = fields(
 
 
 def check_members(members: Sequence[Artifact]) -> None:
-    """Raise `LeanformerError` for models that make no cascade together; they are given the smallest first."""
+    """Raise `LeanformerError` for models that cannot form a cascade; they are given smallest first."""
     if not 2 <= len(members) <= MOST_MEMBERS:
         raise LeanformerError(f"a cascade has 2 to {MOST_MEMBERS} models, not {len(members)}")
     first = members[0]
@@ -83,11 +83,11 @@ def write_cascade(
     """Write the new artifact `folder`: copies of the members, and the plan.
 
     Args:
-        entry: further fields of its line in the history, such as what was promised and on which rows.
-        calibrated: the texts that its thresholds were found with, for the record of what it was made with.
+        entry: further fields of its entry in the history, such as the promise and the rows used.
+        calibrated: the texts with which its thresholds were found, for the record of texts used.
 
-    Raises `LeanformerError` for members that do not go together and for a folder that is not to be replaced
-    (`outputs.folders.new_artifact`), and `ValueError` for a plan of another number.
+    Raises `LeanformerError` for members that do not fit together and for a folder that must not be replaced
+    (`outputs.folders.new_artifact`), and `ValueError` for a plan with another number of members.
     """
     check_members(members)
     if plan.members != len(members):
@@ -127,7 +127,7 @@ def write_cascade(
 
 
 def _history(members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """The members' own steps, each once, and that of the cascade."""
+    """The members' steps, each once, and that of the cascade."""
     steps: list[Mapping[str, Any]] = []
     for member in reversed(members):
         steps += [step for step in member.history if step not in steps]
@@ -136,7 +136,7 @@ def _history(members: Sequence[Artifact], plan: Plan, entry: Mapping[str, Any]) 
 
 
 def _properties(members: Sequence[Artifact]) -> dict[str, Any]:
-    """Sums over the members, where all of them tell."""
+    """Sums over the members, of properties that all of them have."""
     names = ("parameters", "parameters_without_embeddings")
     if not all(name in member.properties for member in members for name in names):
         return {}
@@ -144,9 +144,9 @@ def _properties(members: Sequence[Artifact]) -> dict[str, Any]:
 
 
 def read_cascade(artifact: Artifact) -> tuple[Plan, tuple[Artifact, ...]]:
-    """The plan of a cascade that was opened, and its members.
+    """The plan of an opened cascade, and its members.
 
-    Raises `ArtifactError` where the plan is none, or a member is not the one that the cascade was made of.
+    Raises `ArtifactError` if the plan is invalid, or a member is not the one that the cascade was made of.
     """
     if not format_of(artifact).members:
         raise ArtifactError(f"{artifact.path}: format {artifact.format!r}, and not a cascade")
@@ -183,7 +183,7 @@ def _member(artifact: Artifact, number: int, content: str, manifest: str) -> Art
         raise ArtifactError(f"{path}: lies outside the cascade\n  {_REMEDY}")
     if not path.is_file() or sha256_file(path) != manifest:
         raise ArtifactError(f"{path}: missing, or not what the cascade was made with\n  {_REMEDY}")
-    # Its files are among those of the whole, with the same hashes, which were compared when that was opened.
+    # Its files are among those of the whole, with the same hashes, which were verified when that was opened.
     member = open_artifact(place, verify=False)
     listed = all(
         artifact.files.get(f"{MEMBERS}/{number}/{name}", {}).get("sha256") == entry["sha256"]
