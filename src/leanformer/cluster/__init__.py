@@ -1,1 +1,1 @@
-"""More than one machine, with Ray: bulk scoring with one answer per input, and trials of a search."""
+"""Running on several machines with Ray: bulk scoring with exactly one answer per input, and trials of a search."""

@@ -1,4 +1,4 @@
-"""A connection to a Ray cluster, or a small one on this machine."""
+"""A connection to a Ray cluster, or to a small one on this machine."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 from leanformer.errors import LeanformerError, MissingExtraError
 
 LOCAL = "local"
-# Chunks of text are small; Ray would take a third of the memory of the machine.
+# Chunks of text are small; by default Ray would reserve a third of the machine's memory.
 _STORE_BYTES = 128 << 20
-# What names the token by which the processes of a cluster know each other, or says that there is none.
+# Variables that give the token with which the processes of a cluster authenticate, or say that there is none.
 _TOKEN_NAMES = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
 @contextmanager
 def connected(address: str, *, local_cores: int) -> Iterator[Any]:
-    """The module `ray`, connected; a connection made here is ended here, one that was there before is left.
+    """The connected module `ray`; a connection made here is closed here, an existing one is left open.
 
     Args:
         address: of a cluster ("HOST:PORT", "ray://HOST:PORT", "auto"), or "local" for one on this machine that ends
             with the block.
-        local_cores: processors that the local one may hand out.
+        local_cores: number of processors of the local one.
 
     Raises `MissingExtraError` without Ray, and `LeanformerError` for a cluster that cannot be reached.
     """
     if address == LOCAL and not _TOKEN_NAMES & set(os.environ):
-        # Ray would write one into the home folder. Its processes inherit this one, and it ends with ours.
+        # Otherwise Ray would write a token into the home folder. Its processes inherit this one, and it ends with ours.
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         import ray
@@ -59,9 +59,9 @@ def connected(address: str, *, local_cores: int) -> Iterator[Any]:
 
 
 def slots(ray: Any, cores: int) -> int:
-    """How many tasks of so many cores the cluster runs at once just now.
+    """How many tasks with `cores` cores each the cluster can currently run at once.
 
-    Raises `LeanformerError` where it is none.
+    Raises `LeanformerError` if it cannot run any.
     """
     whole = float(ray.cluster_resources().get("CPU", 0))
     largest = max((float(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0.0)

@@ -1,9 +1,9 @@
-"""Answers in numbered parts on shared storage: what makes each input have exactly one.
+"""Answers in numbered parts on shared storage, so that each input gets exactly one answer.
 
-The input is cut into parts of a fixed number of rows, so a part's number says which rows it holds. Whoever scores a
-part writes it whole under a name of its own and renames it, which replaces at once what another attempt left. So there
-is at most one whole file for each number, however often a part was tried; and joining reads each number once, compares
-every line with the input row that it answers, and fails where one is missing.
+The input is split into parts with a fixed number of rows, so a part's number determines its rows. A worker writes a
+complete part under a unique name and renames it, which atomically replaces the result of any other attempt. There is
+thus at most one complete file per number, however often a part was tried. Joining reads each number once, compares
+every line with the input row that it answers, and fails if one is missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ JOB, FORMAT_VERSION = "job.json", 2
 
 
 def parts_folder(output: Path) -> Path:
-    """Where the parts of an output file lie until they are joined: beside it, so on the same storage."""
+    """Where the parts of an output file are kept until they are joined: next to it, so on the same storage."""
     return output.with_name(f"{output.name}.parts")
 
 
@@ -33,12 +33,12 @@ def part_path(folder: Path, number: int) -> Path:
 
 
 def begin(folder: Path, job: dict[str, Any]) -> None:
-    """Make the folder of a job, or take up one that was stopped.
+    """Create the folder of a job, or resume one that was stopped.
 
     Args:
-        job: what the parts depend on, as JSON: input, artifact, rows in a part.
+        job: what the parts depend on, as JSON: input, artifact, rows per part.
 
-    Raises `LeanformerError` where the folder holds parts of another job, or anything else.
+    Raises `LeanformerError` if the folder holds parts of another job, or anything else.
     """
     path, value = folder / JOB, {"format_version": FORMAT_VERSION, **job}
     if path.is_file():
@@ -60,7 +60,7 @@ def begin(folder: Path, job: dict[str, Any]) -> None:
 
 
 def check_parts(folder: Path) -> None:
-    """Raise `LeanformerError` where the folder, which is removed in the end, holds what is no part."""
+    """Raise `LeanformerError` if the folder, which is removed in the end, holds anything besides parts."""
     for entry in sorted(folder.iterdir()):
         if entry.name != JOB and not _PART.fullmatch(entry.name) and not is_temporary(entry):
             raise LeanformerError(
@@ -73,7 +73,7 @@ _PART = re.compile(r"part-\d{6,}\.jsonl|\.part-\d{6,}\.jsonl\.[0-9a-f]{32}\.part
 
 
 def write_part(path: Path, lines: Iterable[str]) -> None:
-    """Write a part under a name that no other attempt has, on whatever machine, and rename it."""
+    """Write a part under a name that is unique across attempts and machines, and rename it."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         with open(temporary, "x", encoding="utf-8") as handle:
@@ -86,14 +86,14 @@ def write_part(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_part(path: Path, rows: Sequence[Asked]) -> list[str]:
-    """The lines of a part. Raises `ValueError` where they are not one for each row, in order."""
-    # Not splitlines(): it would also cut at characters that JSON leaves as they are within a text.
+    """The lines of a part. Raises `ValueError` unless there is one for each row, in order."""
+    # Not splitlines(): it would also split at characters that JSON leaves unescaped within a text.
     lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     if len(lines) != len(rows):
         raise ValueError(f"{len(lines)} answers for {len(rows)} rows")
     for number, (line, row) in enumerate(zip(lines, rows, strict=True), start=1):
         record, fields = json.loads(line), {"row": row.number, **row.kept, **text_fields(row.question)}
-        # As JSON, for there may be numbers that are none.
+        # Compared as JSON, because there may be NaNs.
         if not isinstance(record, dict) or any(
             key not in record or json.dumps(record[key]) != json.dumps(value) for key, value in fields.items()
         ):
@@ -102,7 +102,7 @@ def read_part(path: Path, rows: Sequence[Asked]) -> list[str]:
 
 
 def is_whole(path: Path, rows: Sequence[Asked]) -> bool:
-    """Whether a part is there and answers these rows; what else is there is to be made again."""
+    """Whether a part is there and answers these rows; if not, it has to be recreated."""
     try:
         read_part(path, rows)
     except (OSError, ValueError):
@@ -113,8 +113,8 @@ def is_whole(path: Path, rows: Sequence[Asked]) -> bool:
 def join(folder: Path, output: Path, chunks: Iterable[Sequence[Asked]]) -> Tally:
     """Write all parts, in order, to `output`, and remove them; counts the rows.
 
-    Raises `LeanformerError` for a part that does not answer its chunk, where something else lies among them, and where
-    no row has an answer; nothing is then written.
+    Raises `LeanformerError` if a part does not answer its chunk, if there are other files among the parts, and if no
+    row has an answer; nothing is then written.
     """
     check_parts(folder)
     tally = Tally()

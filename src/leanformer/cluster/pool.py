@@ -1,7 +1,7 @@
-"""Tasks on the machines of a Ray cluster, placed by us: so many at once on each as it has cores for.
+"""Tasks on the machines of a Ray cluster, placed explicitly: on each machine as many at once as its cores allow.
 
-Ray alone would put a task anywhere. Here the driver says where, so that it can keep its own machine quiet while it
-measures something there (`start(quiet=True)`), and begins a task again, elsewhere perhaps, whose worker died.
+Ray alone would put a task anywhere. Here the driver decides, so that it can keep its own machine quiet while measuring
+there (`start(quiet=True)`), and can restart a task, possibly elsewhere, if its worker died.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RETRIES = 3
 
 @dataclass(frozen=True)
 class Place:
-    """A machine of the cluster: its number there, its host name, and how many tasks it runs at once."""
+    """A machine of the cluster: its node id, its host name, and how many tasks it runs at once."""
 
     node: str
     host: str
@@ -29,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """A task: what it is known by, its arguments, where it runs, and how often its worker died before."""
+    """A task: its key, its arguments, where it runs, and how often its worker has died."""
 
     key: Any
     arguments: tuple[Any, ...]
@@ -38,7 +38,7 @@ class _Attempt:
 
 
 class DiedError(Exception):
-    """The worker of a task died too often; the message says how."""
+    """The worker of a task died too often; the message says how often and why."""
 
 
 class TaskPool:
@@ -46,12 +46,12 @@ class TaskPool:
 
     Args:
         ray: the module, connected (`connection.connected`).
-        function: at the top of a module that every machine can import.
-        cores: processors set aside for each task; the function keeps to them.
-        retries: how often a task is begun again whose worker died.
-        say: receives a line for every worker that died.
+        function: at the top level of a module that every machine can import.
+        cores: processors reserved for each task; the function keeps to them.
+        retries: how often a task is restarted if its worker died.
+        say: called with a line for every worker that died.
 
-    Raises `LeanformerError` where no machine has so many cores.
+    Raises `LeanformerError` if no machine has so many cores.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class TaskPool:
     ) -> None:
         slots(ray, cores)
         self._ray, self._cores, self._retries, self._say = ray, cores, retries, say
-        # Begun again by us and not by Ray, which would insist on a machine that is gone.
+        # Restarted by us and not by Ray, which would insist on a machine that is gone.
         self._function = ray.remote(num_cpus=cores, max_retries=0)(function)
         self._waiting: deque[_Attempt] = deque()
         self._running: dict[Any, _Attempt] = {}
 
     @property
     def size(self) -> int:
-        """How many tasks the cluster runs at once just now; 1 at least. Raises `LeanformerError` where it is none."""
+        """How many tasks the cluster can currently run, at least 1. Raises `LeanformerError` if it can run none."""
         slots(self._ray, self._cores)
         return max(1, sum(place.slots for place in self.places()))
 
@@ -81,7 +81,7 @@ class TaskPool:
         return len(self._running)
 
     def places(self) -> list[Place]:
-        """The machines that can run a task, as far as they are there."""
+        """The machines that can run a task and are currently available."""
         found = [
             Place(node["NodeID"], node["NodeManagerHostname"], int(node["Resources"].get("CPU", 0) // self._cores))
             for node in self._ray.nodes()
@@ -90,15 +90,15 @@ class TaskPool:
         return [place for place in found if place.slots]
 
     def busy_here(self) -> bool:
-        """Whether a task of ours runs on this machine."""
+        """Whether one of our tasks runs on this machine."""
         return any(attempt.place is not None and is_here(attempt.place) for attempt in self._running.values())
 
     def add(self, key: Any, *arguments: Any) -> None:
-        """Have a task wait for its turn."""
+        """Queue a task."""
         self._waiting.append(_Attempt(key, arguments))
 
     def start(self, *, quiet: bool = False) -> None:
-        """Begin what waits where there is room; with `quiet` not on this machine."""
+        """Start queued tasks where there is room; with `quiet` not on this machine."""
         places = [place for place in self.places() if not (quiet and is_here(place))]
         taken = [attempt.place.node for attempt in self._running.values() if attempt.place is not None]
         free = {place: place.slots - taken.count(place.node) for place in places}
@@ -110,14 +110,14 @@ class TaskPool:
             self._running[task] = _Attempt(waiting.key, waiting.arguments, place, waiting.deaths)
 
     def take(self) -> tuple[Any, Any] | None:
-        """Wait for a task to end: its key and what it returned; None where its worker died and it waits again.
+        """Wait for a task to end: its key and return value; None if its worker died and the task is queued again.
 
-        Raises `DiedError` with the task's key as its second argument where that happened too often, what the function
-        raised if it is a `LeanformerError`, Ray's own error for what else it raised, and `LeanformerError` where
-        nothing runs and nothing can be begun.
+        Raises `DiedError`, with the task's key as its second argument, if that happened too often; the function's own
+        exception if it is a `LeanformerError`, otherwise Ray's error for it; and `LeanformerError` if nothing runs and
+        nothing can be started.
         """
         if not self._running:
-            slots(self._ray, self._cores)  # says so where no machine is left
+            slots(self._ray, self._cores)  # raises if no machine is left
             raise LeanformerError("the cluster begins no task\n  remedy: see ray status")
         (done,), _ = self._ray.wait(list(self._running), num_returns=1)
         attempt = self._running.pop(done)
@@ -137,7 +137,7 @@ class TaskPool:
             return None
 
     def close(self) -> None:
-        """End what still runs."""
+        """Cancel running tasks and drop queued ones."""
         for task in self._running:
             self._ray.cancel(task, force=True)
         self._running.clear()
@@ -150,5 +150,5 @@ class TaskPool:
 
 
 def is_here(place: Place) -> bool:
-    """Whether it is this machine, by the host name."""
+    """Whether the place is this machine, by host name."""
     return place.host == socket.gethostname()

@@ -1,7 +1,7 @@
-"""Bulk scoring on Ray: each part of the input is a task, retried when its worker dies.
+"""Bulk scoring on Ray: each part of the input is a task, retried if its worker dies.
 
-Plain tasks, and not Ray Data (docs/decisions/0020-parts-and-tasks.md): a task names the file it writes, so that doing
-it twice is as good as once.
+Plain tasks, not Ray Data (docs/decisions/0020-parts-and-tasks.md): a task determines the file that it writes, so that
+running it twice has the same result as running it once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SAY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Scored:
-    """What was done: rows counted, parts in all, and those that an earlier run had left finished."""
+    """What was done: rows counted, number of parts, and of those that an earlier run had finished."""
 
     tally: Tally
     parts: int
@@ -49,16 +49,17 @@ def score_file(
 ) -> Scored:
     """Answer all rows on a Ray cluster, one line of JSON each (`bulk.answer_rows`), and write them to `output`.
 
-    Finished parts lie beside `output` until all are joined; a run that was stopped is taken up there.
+    Finished parts are kept next to `output` until all are joined; a run that was stopped resumes there.
 
     Args:
         artifact: its folder, at the same path on every machine. content: its content hash.
-        read: reads the input from its beginning; called again for joining.
-        source: hash of the input, by which a stopped run is known again. kept: columns that go along, likewise.
+        read: reads the input from the beginning; called again for joining.
+        source: hash of the input, which identifies a stopped run. kept: columns to copy to the output, which identify
+            it too.
         address, local_cores: see `connection.connected`.
-        cores: of each task. rows: in each part.
+        cores: per task. rows: per part.
 
-    Raises `LeanformerError` where a part cannot be answered; finished parts are kept.
+    Raises `LeanformerError` if a part cannot be answered; finished parts are kept.
     """
     folder = parts_folder(output)
     begin(folder, {"input": source, "artifact": content, "rows": rows, "kept": dict(kept or {})})
@@ -74,7 +75,7 @@ def score_file(
             if is_whole(path, chunk):
                 resumed += 1
                 continue
-            # Twice as many as run at once, so that nobody waits for the next, and no more of the input is held.
+            # Twice as many as run at once, so that no worker is idle; no more of the input is held in memory.
             while len(pending) >= 2 * slots(ray, cores):
                 _wait(ray, pending)
             pending[work.remote(*arguments, chunk, str(path.resolve()))] = number
@@ -87,7 +88,7 @@ def score_file(
 
 
 def _wait(ray: Any, pending: dict[Any, int]) -> None:
-    """Wait for one of the pending parts. Raises `LeanformerError` where it was given up."""
+    """Wait for one of the pending parts. Raises `LeanformerError` if it failed for good."""
     (done,), _ = ray.wait(list(pending), num_returns=1)
     number = pending.pop(done)
     try:
@@ -113,7 +114,7 @@ def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Se
 
 @lru_cache(maxsize=1)
 def _opened(artifact: str, content: str, cores: int, tuning: bool) -> Predictor:
-    """The model, opened once in each worker process."""
+    """The model, opened once per worker process."""
     from leanformer.artifact import open_same
     from leanformer.loading import open_predictor
 

@@ -1,8 +1,8 @@
 """Trials as Ray tasks: plain JSON in, plain JSON out, results as files on shared storage.
 
-A search describes each trial as JSON and names the function that does it. A trial that finished is a file named by
-the hash of its description, written whole and renamed: a search that was stopped finds it there, and a trial whose
-worker died is done again and still has one result.
+A search describes each trial as JSON and names the function that runs it. A finished trial is a file named by the hash
+of its description, written completely and then renamed. A search that was stopped finds it there, and a trial whose
+worker died is repeated and still has one result.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ RETRIES = 3
 
 @dataclass(frozen=True)
 class EndedTrial:
-    """A trial that came to an end.
+    """A trial that ended.
 
     Attributes:
-        number: its place among the descriptions.
+        number: its index among the descriptions.
         description: as given.
-        result: what the function returned; None where it failed.
-        error: why it failed; None where it did not.
-        seconds: that it took; None where its worker died too often.
+        result: return value of the function; None if it failed.
+        error: why it failed; None if it did not.
+        seconds: its duration; None if its worker died too often.
         resumed: it had finished in an earlier run.
     """
 
@@ -74,20 +74,20 @@ def trials_as_they_finish(
 ) -> Iterator[EndedTrial]:
     """Run trials on a Ray cluster; each is yielded when it finishes.
 
-    The next description is read only when a trial can begin, and after the consumer has had every result up to then,
-    so that a search by ask and tell may make its descriptions from the results.
+    The next description is read only when a trial can start, and after the consumer has received every result so far,
+    so an ask-and-tell search may derive its descriptions from the results.
 
     Args:
-        descriptions: JSON objects. Two that are equal share one result.
-        function: "module:name" of a function at the top of a module that every machine can import; it takes a
-            description and returns JSON. What it raises is the trial's error, and it is not tried again.
-        folder: for the results, on storage that all machines share. Failed trials leave none, and are tried again when
-            they are asked for again.
+        descriptions: JSON objects. Two equal ones share one result.
+        function: "module:name" of a function at the top level of a module that every machine can import; it takes a
+            description and returns JSON. An exception in it is the trial's error, and the trial is not retried.
+        folder: for the results, on storage shared by all machines. Failed trials leave none, and run again when they
+            are requested again.
         address, local_cores: see `connection.connected`.
-        cores_per_trial: processors set aside for each; the function keeps to them.
-        retries: how often a trial is begun again whose worker died.
+        cores_per_trial: processors reserved for each trial; the function keeps to them.
+        retries: how often a trial is restarted if its worker died.
 
-    Raises `LeanformerError` for a function that is not there, and for a cluster that cannot be reached.
+    Raises `LeanformerError` for a function that does not exist, and for a cluster that cannot be reached.
     """
     _function(function)
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,14 +114,14 @@ def trials_as_they_finish(
 
 
 def result_path(folder: Path, description: Mapping[str, Any]) -> Path:
-    """Where the result of a trial lies once it finished."""
+    """Where the result of a finished trial is stored."""
     return folder / f"trial-{sha256_json(dict(description))[:24]}.json"
 
 
 def _trial(ray: Any, done: Any, number: int, description: Mapping[str, Any], retries: int) -> EndedTrial:
     try:
         record = ray.get(done)
-    except ray.exceptions.RayTaskError as error:  # of ours: what the function raises is caught where it runs
+    except ray.exceptions.RayTaskError as error:  # not the function's: those are caught where it runs
         return EndedTrial(number, description, None, f"{type(error.cause).__name__}: {error.cause}", None)
     except ray.exceptions.RayError as error:
         return EndedTrial(
@@ -131,13 +131,13 @@ def _trial(ray: Any, done: Any, number: int, description: Mapping[str, Any], ret
 
 
 def _run(function: str, description: dict[str, Any], path: str) -> dict[str, Any]:
-    """On a worker: do a trial, and write its result if there is one."""
+    """On a worker: run a trial, and write its result if there is one."""
     start = time.monotonic()
     record: dict[str, Any] = {"description": description, "result": None, "error": None}
     try:
         record["result"] = _function(function)(description)
         json.dumps(record["result"], allow_nan=False)
-    except Exception as error:  # whatever it is, it is the trial that failed and not the search
+    except Exception as error:  # whatever it is, the trial failed and not the search
         record |= {"result": None, "error": f"{type(error).__name__}: {error}"}
     record["seconds"] = round(time.monotonic() - start, 3)
     if record["error"] is None:
@@ -146,7 +146,7 @@ def _run(function: str, description: dict[str, Any], path: str) -> dict[str, Any
 
 
 def _read(path: Path, description: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The record of a finished trial; None where there is none that can be read."""
+    """The record of a finished trial; None if there is none that can be read."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if record["description"] == dict(description) and {"result", "seconds"} <= set(record):

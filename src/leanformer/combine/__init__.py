@@ -1,1 +1,1 @@
-"""Steps that combine several models into one artifact: today a cascade, small model first."""
+"""Steps that combine several models into one artifact: currently a cascade, small model first."""

@@ -112,7 +112,7 @@ class Cascade(Make):
     def _rows(self, context: Context, members: Sequence[Artifact]) -> tuple[Examples, str | None]:
         """The texts to calibrate on, and why they allow no promise, or None.
 
-        Raises `DataError` where there are none, or not the labels that are needed.
+        Raises `DataError` if there are none, or they lack the required labels.
         """
         from leanformer.data.dataset import open_dataset
 
