@@ -20,7 +20,7 @@ CORRECT, PREDICTED, GOLD = range(3)
 
 @dataclass(frozen=True)
 class _Tags:
-    """For each tag: the index of its type (-1 for O), whether it begins an entity, and whether it ends one (E, L, S, U)."""
+    """For each tag: index of its type (-1 for O), whether it begins an entity, and whether it ends one (E, L, S, U)."""
 
     types: tuple[str, ...]
     type_of: np.ndarray
