@@ -1,6 +1,6 @@
 """Leanformer compresses a fine-tuned Transformer and measures what every step gains and costs.
 
-The public names are imported on first use: `import leanformer` takes milliseconds, and `leanformer.load` needs no
+The public names are imported on first use: `import leanformer` takes milliseconds, and `leanformer.load` does not need
 PyTorch for a compressed model.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-TYPE_CHECKING = False  # `typing` would be most of what `import leanformer` takes
+TYPE_CHECKING = False  # importing `typing` would take most of the time of `import leanformer`
 
 __version__ = "0.1.0"
 
-# Nothing is sent or written unless the user asks for it. Each of these libraries reads its switch when it is imported,
-# in whichever process that is, and that process has imported this package before.
+# Nothing is sent or written unless the user asks for it. Each of these libraries reads its variable when it is
+# imported, in whatever process, and that process has imported this package before.
 for _switch, _off in {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id and an event database in the home folder, and an upload
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -40,8 +40,8 @@ _NAMES = {
     "SpeedSettings": "leanformer.measure.speed",
     "Task": "leanformer.task",
 }
-# These two are functions, and packages as well: importing `leanformer.train.loop` makes `leanformer.train` the package.
-# So the packages themselves are callable.
+# These two are functions and also packages: importing `leanformer.train.loop` makes `leanformer.train` the package. So
+# the packages themselves are callable.
 _CALLED = {"compress": "leanformer.recipe.compress", "train": "leanformer.recipe.train"}
 __all__ = [
     "Artifact", "Compressed", "Dataset", "Examples", "FitSettings", "LeanformerError", "Prediction", "Recipe",
@@ -51,7 +51,7 @@ __all__ = [
 
 
 class _CallablePackage(type(os)):  # type: ignore[misc]
-    """A package that is called as the public function of its name."""
+    """A package that can be called as the public function of the same name."""
 
     @property
     def function(self) -> Any:
@@ -63,7 +63,7 @@ class _CallablePackage(type(os)):  # type: ignore[misc]
         return self.function(*arguments, **options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Other processes are given it as a function is."""
+        """Pickled like a function, by name."""
         return import_module, (self.__name__,)
 
     @property

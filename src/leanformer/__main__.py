@@ -1,4 +1,4 @@
-"""`python -m leanformer ...` is `leanformer ...`."""
+"""`python -m leanformer ...` is the same as `leanformer ...`."""
 
 from leanformer.cli.main import main
 

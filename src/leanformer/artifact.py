@@ -1,17 +1,17 @@
-"""The Artifact: a model folder with a manifest that says what it is, where it came from and what is in it.
+"""The Artifact: a model folder with a manifest that describes what it is, where it came from and what is in it.
 
     leanformer.json    the manifest (this module)
     tokenizer.json     the tokenizer, as the `tokenizers` library reads it
     encoder.json, model.safetensors      format "encoder": our own Transformer encoder
     bilstm.json, model.safetensors       format "bilstm": a recurrent classifier (`models/bilstm.py`)
     model.onnx                           format "onnx": a graph over packs (`export/graphs/packed_graph.py`) or padded
-    (a Hugging Face folder)              format "transformers": a family that we do not map, kept as it came
-    cascade.json, members/0/, ...        format "cascade": whole artifacts, asked one after the other (`cascade/`)
-    used_texts.bin     hashes of the texts it was made with (`data/used_texts.py`); no part of the content
+    (a Hugging Face folder)              format "transformers": a family that is not mapped, kept unchanged
+    cascade.json, members/0/, ...        format "cascade": complete artifacts, asked one after the other (`cascade/`)
+    used_texts.bin     hashes of the texts it was made with (`data/used_texts.py`); not part of the content
 
-The manifest lists every file with its size and SHA-256; they are checked when the artifact is opened. Files
-beside the listed ones (a report, a model card) are not part of the content and may be added or removed.
-Readable with the standard library alone; nothing is ever unpickled.
+The manifest lists every file with its size and SHA-256; they are verified when the artifact is opened. Files next to
+the listed ones (a report, a model card) are not part of the content and may be added or removed. Readable with the
+standard library alone; nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Artifact:
         max_tokens: longest input in tokens, special tokens included; longer texts are truncated.
         files: file name -> {"sha256": hex digest, "bytes": size}.
         history: one entry per step that led here, oldest first: {"step", "options", "parent"}, where parent
-            is the content hash of the artifact that the step was given (None for the first).
+            is the content hash of the step's input artifact (None for the first).
         properties: facts about the content that readers need (number of parameters, instruction sets, ...).
     """
 
@@ -61,7 +61,7 @@ class Artifact:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 over what the model computes: files, format, task and length, not over its history."""
+        """SHA-256 over what determines the output: files, format, task and length; the history is left out."""
         return sha256_json(
             {
                 "format": self.format,
@@ -78,12 +78,12 @@ class Artifact:
 
     @property
     def names_to_copy(self) -> list[str]:
-        """Every file that makes it up: those listed, and its manifest and record of texts, those of members too."""
+        """All files of the artifact: listed files, its manifest and record of texts, and those of its members."""
         unlisted = (path for name in _UNLISTED for path in sorted(self.path.rglob(name)))
         return [*self.files, *(str(path.relative_to(self.path)) for path in unlisted)]
 
     def file(self, name: str) -> Path:
-        """Path of a listed file. Raises `ArtifactError` for a name that the manifest does not list."""
+        """Path of a listed file. Raises `ArtifactError` if the manifest does not list it."""
         if name not in self.files:
             raise ArtifactError(
                 f"{self.path}: the artifact has no file {name!r}; it has {', '.join(sorted(self.files)[:20])}{AGAIN}"
@@ -91,7 +91,7 @@ class Artifact:
         return self.path / name
 
     def verify(self) -> None:
-        """Compare every listed file with its hash. Raises `ArtifactError` that names the first that differs."""
+        """Compare every listed file with its hash. Raises `ArtifactError`, naming the first that differs."""
         for name, entry in self.files.items():
             path = self.path / name
             if not path.is_file():
@@ -137,10 +137,10 @@ def is_artifact(path: Path | str) -> bool:
 
 
 def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
-    """Open the artifact in folder `path`, comparing every file with its hash.
+    """Open the artifact in folder `path` and verify the hashes of its files (unless `verify` is False).
 
-    Raises `ArtifactError` when the folder or its manifest is missing or broken, when it was written by a
-    newer Leanformer, or when a file was changed, is missing, or lies outside the folder.
+    Raises `ArtifactError` if the folder or its manifest is missing or broken, if it was written by a newer Leanformer,
+    or if a file was changed, is missing, or is outside the folder.
     """
     folder = Path(path)
     manifest_path = folder / MANIFEST
@@ -163,7 +163,7 @@ def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
         check_manifest(manifest)
         artifact = _from_manifest(folder, manifest)
     except (ValueError, OSError, RuntimeError) as error:
-        # A loop of symbolic links is a RuntimeError, or an OSError, as Python's version has it.
+        # A loop of symbolic links is a RuntimeError or an OSError, depending on the version of Python.
         raise ArtifactError(f"{manifest_path}: not a valid manifest ({error}){AGAIN}") from error
     if verify:
         artifact.verify()
@@ -171,9 +171,9 @@ def open_artifact(path: Path | str, *, verify: bool = True) -> Artifact:
 
 
 def open_same(path: Path | str, content: str) -> Artifact:
-    """Open the artifact in folder `path` that is known by its content hash, in another process or on another machine.
+    """Open the artifact in folder `path` with the content hash `content`, in another process or on another machine.
 
-    Raises what `open_artifact` does, and `ArtifactError` when there is another one by now.
+    Raises `ArtifactError` as `open_artifact` does, and if the folder now holds another artifact.
     """
     artifact = open_artifact(path)
     if artifact.content_hash != content:
@@ -185,10 +185,10 @@ def open_same(path: Path | str, content: str) -> Artifact:
 
 
 def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> Artifact:
-    """Raises `ValueError` for a task whose parts do not go together, and for a file that lies elsewhere."""
+    """Raises `ValueError` for an inconsistent task, and for a file outside the folder."""
     root = folder.resolve()
     for name in manifest["files"]:
-        # A manifest may come from anywhere; it must not make us read outside its own folder.
+        # A manifest may come from anywhere; it must not make us read outside its folder.
         if not (folder / name).resolve().is_relative_to(root):
             raise ValueError(f"file {name!r} lies outside the artifact")
     return Artifact(

@@ -1,4 +1,4 @@
-"""Rows of token ids to batches: which rows go together, and how they are padded."""
+"""Batches of rows of token ids: which rows are batched together, and how they are padded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanformer.errors import DataError
 
 @dataclass(frozen=True)
 class PaddedBatch:
-    """Padded rows: `ids` and `mask`, int64 `[rows, length]`; `types` likewise for pairs of texts, else None."""
+    """Padded rows: `ids` and `mask`, int64 `[rows, length]`; `types` likewise for pairs of texts, otherwise None."""
 
     ids: np.ndarray
     mask: np.ndarray
@@ -22,9 +22,9 @@ class PaddedBatch:
 def check_rows(
     rows: Sequence[np.ndarray], *, vocabulary: int | None, positions: int | None, types: int | None = None
 ) -> None:
-    """Raise `DataError` for a row that a model with so many words, positions and token types cannot read.
+    """Raise `DataError` for a row that exceeds the model's numbers of word ids, positions or token types.
 
-    None is any number. Rows are counted from 1, as texts are: where texts have several windows, as windows.
+    None means no limit. Rows are counted from 1, as texts are; if texts have several windows, windows are counted.
     """
     if not rows:
         return
@@ -68,10 +68,10 @@ def pad_block(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | 
 
 
 def pad(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of ids to a padded block.
+    """Pad rows of ids to a block.
 
-    Returns `(ids, mask)`, both int64 `[rows, length]`, the mask 1 where a token is real. `length` defaults to
-    the longest row and must not be shorter than it.
+    Returns `(ids, mask)`, both int64 `[rows, length]`; the mask is 1 for real tokens. `length` defaults to the longest
+    row and must not be shorter than it.
     """
     longest = max(len(row) for row in rows)
     width = longest if length is None else length
@@ -86,12 +86,12 @@ def pad(rows: Sequence[np.ndarray], *, padding_id: int = 0, length: int | None =
 
 
 def batches_by_length(rows: Sequence[np.ndarray], batch_tokens: int | None) -> list[list[int]]:
-    """Row indices in batches of similar length, each at most `batch_tokens` tokens when padded; None: one by one."""
+    """Row indices in batches of similar length, each at most `batch_tokens` tokens when padded; None: one row each."""
     if batch_tokens is None:
         return [[index] for index in range(len(rows))]
     batches: list[list[int]] = []
     for index in sorted(range(len(rows)), key=lambda i: len(rows[i])):
-        # Rows come in rising length, so the newest one sets the padded width.
+        # Rows come in rising length, so the latest one sets the padded width.
         if batches and (len(batches[-1]) + 1) * len(rows[index]) <= batch_tokens:
             batches[-1].append(index)
         else:

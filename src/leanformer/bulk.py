@@ -1,4 +1,4 @@
-"""Rows of an input, each answered or refused by itself: one that is no question does not stop the others."""
+"""Rows of an input, each answered or refused separately: an invalid row does not stop the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leanformer.predictor import CHUNK, Predictor, answers, answers_by_chunk, ch
 from leanformer.questions import check_texts
 from leanformer.task import Question, Task
 
-# What an answer may say of itself, so that no column of the input can go by these names.
+# Fields of an answer; columns of the input cannot be kept under these names.
 OWN_NAMES = (
     "row", "text", "text_pair", "choices", "choice", "label", "labels", "score", "probabilities", "spans", "vector",
     "error",
@@ -27,11 +27,11 @@ class Asked:
     """A row of an input.
 
     Attributes:
-        number: of the row, from 1, blank ones included.
-        question: what is asked; None where the row holds no question.
-        problem: why it cannot be answered; None where nothing is known against it.
-        kept: columns that go along into the answer.
-        where: the place in a file for a message, such as "rows.csv, line 3"; "" without a file.
+        number: of the row, from 1, including blank ones.
+        question: the input for the model; None if the row has none.
+        problem: why it cannot be answered; None if no reason is known.
+        kept: columns to copy into the answer.
+        where: position in a file for messages, such as "rows.csv, line 3"; "" without a file.
     """
 
     number: int
@@ -42,15 +42,15 @@ class Asked:
 
 
 def numbered(questions: Iterable[Question]) -> Iterator[Asked]:
-    """Questions as rows."""
+    """Questions as numbered rows."""
     return (Asked(number, question) for number, question in enumerate(questions, start=1))
 
 
 def answer_rows(predictor: Predictor, rows: Iterable[Asked], size: int = CHUNK) -> Iterator[dict[str, Any]]:
-    """One record for each row, in order: `{"row", kept columns, text, answer}`, or with `error` in place of an answer.
+    """One record per row, in order: `{"row", kept columns, text, answer}`, or with `error` in place of the answer.
 
-    Rows are scored `size` at a time, and some three times as many are held. What `rows` itself raises is raised here,
-    after the records of the rows before.
+    Rows are scored `size` at a time, and about three times as many are in memory. Exceptions of `rows` itself are
+    raised here, after the records of the rows before.
     """
     chunks: Iterator[list[Asked]] = iter(chunked(_looked_at(rows, predictor.task), size))
     waiting: deque[list[Asked]] = deque()
@@ -62,7 +62,7 @@ def answer_rows(predictor: Predictor, rows: Iterable[Asked], size: int = CHUNK) 
                 waiting.append(next(chunks))
             except StopIteration:
                 return
-            except Exception as error:  # whatever it is, what came before has its answers first
+            except Exception as error:  # whatever it is, earlier rows get their answers first
                 failures.append(error)
                 return
             yield [row.question for row in waiting[-1] if row.problem is None and row.question is not None]
@@ -76,7 +76,7 @@ def answer_rows(predictor: Predictor, rows: Iterable[Asked], size: int = CHUNK) 
         except (DataError, TypeError):
             if not waiting:
                 raise
-            # Chunks come back in order, so that the first one that waits is the one that could not be scored.
+            # Chunks come back in order, so the first waiting one is the one that could not be scored.
             yield from _apart(predictor, waiting.popleft())
             chunks = chain(list(waiting), chunks)
             waiting.clear()
@@ -91,7 +91,7 @@ class Tally:
     """Counts rows, and those without an answer.
 
     Attributes:
-        first: what is wrong with the first of these.
+        first: the error of the first row without an answer.
     """
 
     rows: int = 0
@@ -105,25 +105,25 @@ class Tally:
             self.first = self.first or f"row {record['row']:,}: {record['error']}"
 
     def check(self) -> None:
-        """Raises `LeanformerError` where no row has an answer."""
+        """Raises `LeanformerError` if no row has an answer."""
         if self.without and self.without == self.rows:
             rows = "the only row has no answer" if self.rows == 1 else f"none of {self.rows:,} rows has an answer"
             raise LeanformerError(f"{rows}; {self.first}\n  remedy: --strict says where it is and what to do")
 
 
 def to_line(record: Mapping[str, Any]) -> str:
-    """A record as a line of JSON, in letters where they can be written as UTF-8."""
+    """A record as a line of JSON, with non-ASCII characters if they can be encoded as UTF-8, otherwise escaped."""
     line = json.dumps(record, ensure_ascii=False)
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:
-        # The text of a refused row, or a column that goes along, may have half of a surrogate pair.
+        # The text of a refused row, or a kept column, may contain half of a surrogate pair.
         return json.dumps(record)
     return line
 
 
 def strictly(rows: Iterable[Asked]) -> Iterator[Asked]:
-    """The rows, as long as nothing is known against them. Raises what is against the first that cannot be answered."""
+    """The rows up to the first one with a known problem, which is raised."""
     for row in rows:
         if row.problem is not None:
             raise row.problem
@@ -131,7 +131,7 @@ def strictly(rows: Iterable[Asked]) -> Iterator[Asked]:
 
 
 def text_fields(question: Question | None) -> dict[str, Any]:
-    """The part of a record that says what it answers (see `prediction.to_record`)."""
+    """The part of a record that repeats the question (see `prediction.to_record`)."""
     if question is None:
         return {}
     if isinstance(question, str):
@@ -162,14 +162,14 @@ def _looked_at(rows: Iterable[Asked], task: Task) -> Iterator[Asked]:
 
 
 def _of_one(error: DataError | TypeError, row: Asked) -> DataError:
-    """An error about "text 1" of a list, as one about this row."""
+    """Turn an error about "text 1" of a list into one about this row."""
     problem, _, remedy = str(error).partition("\n  remedy: ")
     problem = problem.replace("text 1: its", "its").replace("text 1 ", "the text ")
     return DataError(problem, path=row.where or f"row {row.number}", remedy=remedy)
 
 
 def _apart(predictor: Predictor, rows: Sequence[Asked]) -> Iterator[dict[str, Any]]:
-    """The records of rows among which is one that the model cannot take, found by halving."""
+    """The records of rows of which at least one is invalid for the model; it is found by bisection."""
     asked = [row for row in rows if row.problem is None and row.question is not None]
     try:
         found = iter(answers(predictor, [row.question for row in asked if row.question is not None]))

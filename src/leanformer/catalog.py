@@ -1,6 +1,6 @@
-"""Every technique on one line. A card is read from its module's docstring, so that listing imports nothing heavy.
+"""Every technique in one line. A card is read from its module's docstring, so listing imports nothing heavy.
 
-Other packages add techniques by the entry point group `leanformer.techniques`, name to "module:Class" as here.
+Other packages add techniques through the entry point group `leanformer.techniques`, name to "module:Class" as here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FIELDS = ("What", "Paper", "Helps", "Hurts", "Needs", "Example")
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a technique as its source has it: name, type, default, meaning, and the group that shares it."""
+    """One option of a technique as written in the source: name, type, default, meaning, and the group that it is in."""
 
     name: str
     type: str
@@ -53,7 +53,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Card:
-    """What a reader wants to know before using a technique; the fields of `FIELDS`, in one paragraph each."""
+    """What a reader needs to know before using a technique; the fields of `FIELDS`, one paragraph each."""
 
     name: str
     title: str
@@ -62,15 +62,15 @@ class Card:
 
 
 def names() -> list[str]:
-    """The names of all techniques: ours, and those that other packages register."""
+    """The names of all techniques: ours, and those registered by other packages."""
     return sorted({*TECHNIQUES, *_registered(tuple(sys.path))})
 
 
 def load(name: str) -> type[Any]:
     """The dataclass of a technique.
 
-    Raises `RecipeError` for a name that the catalogue lacks, or that several packages claim, and for another package's
-    technique that cannot be imported or is none.
+    Raises `RecipeError` for a name that is not in the catalogue, or that several packages claim, and for another
+    package's technique that cannot be imported or is not a technique.
     """
     module, _, attribute = _entry(name).partition(":")
     with _blaming(name):
@@ -81,9 +81,9 @@ def load(name: str) -> type[Any]:
 
 
 def card(name: str) -> Card:
-    """The card of a technique, from its source alone, read once.
+    """The card of a technique, parsed from its source alone and cached.
 
-    Raises `ValueError` when a field is missing, and `RecipeError` as `load` does.
+    Raises `ValueError` if a field is missing, and `RecipeError` as `load` does.
     """
     with _blaming(name):
         return _card(name, _entry(name))
@@ -114,7 +114,7 @@ class _Module:
         self.tree, self.lines = ast.parse(source), source.splitlines()
 
     def options(self, name: str) -> dict[str, Option]:
-        """The options of a class by name, those that it inherits first, in the order of its fields."""
+        """The options of a class by name, inherited ones first, in the order of its fields."""
         definition = next((n for n in self.tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
         if definition is None:
             return self._imported(name)
@@ -160,7 +160,7 @@ def _entry(name: str) -> str:
 
 @cache
 def _registered(paths: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
-    """What the packages on these paths register, by name; read once, and nothing is imported."""
+    """What the packages on these paths register, by name; cached, and nothing is imported."""
     claims: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=ENTRY_POINTS):
         claims.setdefault(point.name, []).append(point)
@@ -173,7 +173,7 @@ def _package(point: EntryPoint) -> str:
 
 @contextmanager
 def _blaming(name: str) -> Iterator[None]:
-    """Errors in another package's technique name the package; those in ours come as they are."""
+    """Errors in another package's technique name the package; errors in ours are unchanged."""
     try:
         yield
     except RecipeError:
@@ -189,7 +189,7 @@ def _blaming(name: str) -> Iterator[None]:
 
 
 def _check(name: str, kind: Any) -> None:
-    """Raises `TypeError` for what is no technique called `name`."""
+    """Raises `TypeError` for a class that is not a technique called `name`."""
     from leanformer.step import Curate, Make
 
     is_step = isinstance(kind, type) and issubclass(kind, Make | Curate)

@@ -1,6 +1,6 @@
-"""Reports of earlier versions, as JSON, with the names and the kind of figures that reports have now.
+"""Converts reports of earlier versions, as JSON, to the names and figures of current reports.
 
-Their throughput was the best of the rounds. The median stood beside it, and takes its place.
+Their throughput was the best of the rounds. The median, which they also recorded, replaces it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _TORCH = "PyTorch fp32"
 
 
 def brought_up(report: dict[str, Any]) -> dict[str, Any]:
-    """The same for a report of this version; expects one whose fields have the types of `report.Report`."""
+    """The report in the current version; expects one whose fields have the types of `report.Report`."""
     rungs = report["rungs"]
     names = {rung["name"]: present_name(rung["name"]) for rung in rungs if rung["runtime"].startswith(_TORCH)}
     named = [
@@ -27,7 +27,7 @@ def brought_up(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _by_medians(rungs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    # What a figure shrinks by; ratios shrink by the quotient of two.
+    # Factor by which each rung's throughput shrinks; ratios shrink by the quotient of two factors.
     shares = {
         rung["name"]: rung["throughput_median"] / rung["throughput_per_second"]
         for rung in rungs

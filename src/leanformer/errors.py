@@ -1,7 +1,7 @@
 """Errors that a user can act on.
 
-Every message says what was wrong, where (file and line where there is one) and what to do about it.
-The command line prints the message alone; anything that is not a `LeanformerError` is a bug of ours.
+Every message says what was wrong, where (with file and line, if there is one) and what to do about it. The command line
+prints only the message; any exception that is not a `LeanformerError` is a bug of ours.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 
 class LeanformerError(Exception):
-    """Base of all errors that come from what the user handed in."""
+    """Base of all errors caused by the user's input."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Raised in another process (`multiprocessing`, Ray) they come back as what they are, whatever made them."""
+        """Errors raised in another process (`multiprocessing`, Ray) keep their type, whatever the constructor takes."""
         return _made_again, (type(self), self.args, vars(self))
 
 
@@ -34,7 +34,7 @@ class DataError(LeanformerError):
 
 
 class ArtifactError(LeanformerError):
-    """A folder that is not a whole, unchanged artifact."""
+    """A folder that is not a complete, unchanged artifact."""
 
 
 class RecipeError(LeanformerError):
@@ -56,11 +56,11 @@ class TokenizerFileError(ArtifactError, CheckpointError):
 
 
 class GateError(LeanformerError):
-    """A step whose result strays too far from what it was made from."""
+    """A step whose result deviates too far from its input."""
 
 
 class MissingExtraError(LeanformerError):
-    """Something that needs an optional dependency which is not installed."""
+    """A feature that needs an optional dependency which is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs more than the base install\n  remedy: pip install 'leanformer[{extra}]'")
@@ -73,7 +73,7 @@ def need_torch(what: str) -> None:
 
 
 class MissingCompilerError(MissingExtraError):
-    """Something that is compiled where it runs, and cannot be here."""
+    """A feature that is compiled on the machine where it runs, and cannot be compiled on this one."""
 
     def __init__(self, what: str, remedy: str = "install a C++ compiler (apt install g++), or set CXX to one") -> None:
         LeanformerError.__init__(self, f"{what}\n  remedy: {remedy}")

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written stays behind, and hashing what was written."""
+"""Writing files and folders so that nothing half-written is left behind, and hashing them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 by way of `new_file`."""
+    """Write `text` as UTF-8 through `new_file`."""
     with new_file(path) as temporary, open(temporary, "w", encoding="utf-8") as handle:
         handle.write(text)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as readable JSON; not-a-number is refused, because JSON has no such number."""
+    """Write `value` as readable JSON; NaN is refused, because JSON has no such number."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Hand out a temporary name beside `path`; what the block writes there becomes `path` when it ends well.
+    """Yield a temporary name next to `path`; the file written there becomes `path` if the block succeeds.
 
-    Of a symbolic link it is the file behind it that is replaced. Any number of threads may write the same file: the
-    last one stands. What a killed process left behind is cleared away first.
+    If `path` is a symbolic link, its target is replaced. Any number of threads may write the same file: the last one
+    wins. Leftovers of a killed process are removed first.
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,17 +48,16 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path, keep: Callable[[Path, Path], object] = lambda old, new: None) -> Iterator[Path]:
-    """Hand out a temporary folder on the storage of `path`; it becomes `path` only when the block ends well.
+    """Yield a temporary folder on the storage of `path`; it becomes `path` only if the block succeeds.
 
-    A folder that stood at `path` is replaced in that last moment; after an error it is still there, whole. Of a
-    symbolic link it is the folder behind it that is replaced. What a killed process left behind is cleared away first
-    (see `restore_folder`).
+    An existing folder at `path` is replaced at the last moment; after an error it is still there, unchanged. If `path`
+    is a symbolic link, its target is replaced. Leftovers of a killed process are removed first (see `restore_folder`).
 
     Args:
-        keep: called with the old folder, if there is one, and the new, just before one takes the other's place: to
-            take over what is to stay.
+        keep: called with the old folder, if there is one, and the new one, just before the replacement, to copy what
+            must be kept.
 
-    Raises `NotADirectoryError` where a file stands at `path`.
+    Raises `NotADirectoryError` if there is a file at `path`.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_dir():
@@ -81,7 +80,7 @@ def new_folder(path: Path, keep: Callable[[Path, Path], object] = lambda old, ne
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give an `OSError` of the block that names no file, as that of a write to a full disk, this one's name."""
+    """Add this file name to an `OSError` of the block that has none, such as a write error on a full disk."""
     try:
         yield
     except OSError as error:
@@ -91,7 +90,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def restore_folder(path: Path) -> None:
-    """Mend what a kill in the middle of `new_folder` left: put the old folder back, remove half-written ones.
+    """Repair what a kill during `new_folder` left: put the old folder back, remove half-written ones.
 
     Only leftovers of processes that no longer run are touched.
     """
@@ -103,9 +102,9 @@ def restore_folder(path: Path) -> None:
 
 @contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """Hand out a new folder beside `path`, which need not exist; it is removed when the block ends.
+    """Yield a new folder next to `path`, which need not exist; it is removed when the block ends.
 
-    What a killed process left of its own is cleared away first.
+    Leftovers of a killed process are removed first.
     """
     for left in _leftovers(path):
         _remove(left)
@@ -115,9 +114,9 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder at once under its name, so that a kill leaves it whole or gone; none is no error.
+    """Remove a folder atomically, so that a kill leaves it complete or gone; a missing folder is not an error.
 
-    What a killed process left of it is cleared away too.
+    Leftovers of a killed process are removed too.
     """
     restore_folder(path)
     if path.exists():
@@ -127,12 +126,12 @@ def remove_folder(path: Path) -> None:
 
 
 def _put_back(place: Path, path: Path) -> None:
-    """Give `path` back the folder that was set aside in `place`, if nothing took its place."""
+    """Rename the folder set aside in `place` back to `path`, unless there is a new one."""
     if (place / _OLD).is_dir() and not os.path.lexists(path):
         (place / _OLD).rename(path)
 
 
-# What a temporary folder holds: the new folder, and the one that was at its place.
+# Contents of a temporary folder: the new folder, and the old one from its place.
 _NEW, _OLD, _REMOVED = "new", ".old", ".removed"
 _used: set[str] = set()
 """Names of the temporary files and folders that this process is at work on."""
@@ -140,7 +139,7 @@ _used: set[str] = set()
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
-    """A name beside `path` that no other call has; what is there in the end is removed."""
+    """A name next to `path` that no other call uses; whatever is there at the end is removed."""
     name = f".{_stem(path)}.{os.getpid()}-{_machine()}.{secrets.token_hex(4)}"
     temporary = path.with_name(f"{name}-{_seal(name)}.partial")
     _used.add(temporary.name)
@@ -155,14 +154,15 @@ def _temporary(path: Path) -> Iterator[Path]:
 def _leftovers(path: Path) -> list[Path]:
     """Temporary files and folders of `path` whose process has ended.
 
-    A name alone is not enough to remove a file by: whoever keeps a `.report.json.old` wants it. So ours carry a seal.
+    A name pattern alone is not enough for removing a file: somebody may want to keep a `.report.json.old`. Our names
+    therefore contain a checksum.
     """
     found = sorted(path.parent.glob(f".{glob.escape(_stem(path))}.*.partial"))
     return [left for left in found if is_temporary(left) and not _is_running(left)]
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a name is one that `new_file`, `new_folder` or `remove_folder` gave."""
+    """Whether a name was made by `new_file`, `new_folder` or `remove_folder`."""
     parts = _TEMPORARY.fullmatch(path.name)
     return parts is not None and _seal(parts["name"]) == parts["seal"]
 
@@ -173,24 +173,24 @@ _TEMPORARY = re.compile(
 
 
 def _stem(path: Path) -> str:
-    """The name, or what stands for it where a temporary one made of it would be too long for a file system."""
+    """The name, or a hash of it if a temporary name made from it would be too long for a file system."""
     return path.name if len(os.fsencode(path.name)) <= 180 else sha256_json(path.name)[:32]
 
 
 def _seal(name: str) -> str:
-    """What nobody else would write into a name."""
+    """A checksum by which our temporary names are recognised."""
     return hashlib.sha256(b"a temporary name of leanformer: " + os.fsencode(name)).hexdigest()[:8]
 
 
 def _machine() -> str:
-    """Storage may be shared, and a process number means something on its own machine alone."""
+    """A hash of the machine's name: on shared storage, a process id is only meaningful with its machine."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _is_running(left: Path) -> bool:
     """Whether the process that made this temporary file or folder still runs.
 
-    One of another machine may run: whether it does cannot be seen from here.
+    A process of another machine is assumed to run, because that cannot be checked from here.
     """
     parts = _TEMPORARY.fullmatch(left.name)
     assert parts is not None
@@ -204,12 +204,12 @@ def _is_running(left: Path) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it runs, and belongs to somebody else
+        pass  # it runs, under another user
     return True
 
 
 def _remove(path: Path) -> None:
-    """Remove a temporary file or folder, as far as another process has not done so already."""
+    """Remove a temporary file or folder, unless another process has already done so."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -218,10 +218,10 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` during the block, waiting first for whoever holds it; a dead process holds nothing.
+    """Hold the lock file `path` during the block, waiting first for its current holder; dead processes hold no lock.
 
-    Other machines are kept out as far as the storage that they share passes locks on (NFS does). Where locks are
-    unknown, as on Windows, nobody is. The file stays behind, empty.
+    Other machines are locked out if their shared storage supports locks (NFS does). On systems without such locks, such
+    as Windows, nothing is locked. The file is left behind, empty.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "ab") as file:
@@ -241,5 +241,5 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_json(value: Any) -> str:
-    """Hash of a JSON value, the same whatever the order of its keys."""
+    """Hash of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

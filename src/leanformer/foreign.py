@@ -1,4 +1,4 @@
-"""A predictor of the user's own class, named "module:Class", checked on a few texts before it is measured."""
+"""A predictor class supplied by the user, named "module:Class", tested on a few texts before it is measured."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from leanformer.predictor import Predictor
 
 
 def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
-    """A predictor of the user's own, by "module:Class", tried on a few texts.
+    """Open a user's predictor class, given as "module:Class", and test it on a few texts.
 
-    The module is looked for on the Python path and then in the current folder, and never in an artifact. The class is
-    called as `Class(folder, threads=threads)` with the artifact's folder; what it does with it is its own affair.
+    The module is searched on the Python path and then in the current folder, and never in an artifact. The class is
+    called as `Class(folder, threads=threads)` with the artifact's folder; how it uses the folder is up to the class.
 
-    Raises `LeanformerError` for a module or class that is not there or breaks, one that is no `Predictor`, and one
-    whose task or logits are not the artifact's.
+    Raises `LeanformerError` for a module or class that does not exist or fails, a class that is not a `Predictor`, and
+    one whose task or logits differ from the artifact's.
     """
     kind = _class(name)
     called = f"{name.partition(':')[2]}(folder, threads={threads})"
@@ -71,9 +71,9 @@ def _class(name: str) -> Any:
     if not module or not attribute.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
         raise LeanformerError(f"{name!r} names no class\n  remedy: write module:Class, e.g. my_predictors:Mine")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        # Last, so that no file lying about here takes the place of a library.
+        # Last, so that no file in the current folder shadows a library.
         sys.path.append(str(Path.cwd()))
-    # The top of a dotted name is found without running anything.
+    # The top package of a dotted name is found without running any code.
     top = module.partition(".")[0]
     spec = find_spec(top)
     if spec is None:
@@ -104,7 +104,7 @@ def _class(name: str) -> Any:
 
 
 def _call(name: str, what: str, run: Callable[[], Any]) -> Any:
-    """The result of foreign code, or its error with its place as one for the user."""
+    """The result of foreign code, or its error with its location as a `LeanformerError`."""
     try:
         return run()
     except LeanformerError:

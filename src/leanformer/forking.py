@@ -1,7 +1,7 @@
-"""What holds threads or locks begins anew in a process that was forked: they do not go along.
+"""Objects with threads or locks are reset in a forked process, because these do not survive the fork.
 
-Servers that load a model before they fork (gunicorn with preloading), `multiprocessing` and joblib with its "fork" do
-this.
+Servers that load a model before they fork (gunicorn with preloading), `multiprocessing` and joblib with their "fork"
+method do this.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from weakref import WeakSet
 
 
 class Forkable(Protocol):
-    """Something that other threads may be using at the time of a fork."""
+    """An object that other threads may be using at the time of a fork."""
 
     def begin_in_child(self) -> None:
-        """Called in the child before anything else runs there: make locks anew, and forget threads."""
+        """Called in the child before anything else runs there: recreate locks, and forget threads."""
         ...
 
 
@@ -23,12 +23,12 @@ _ALIVE: WeakSet[Any] = WeakSet()
 
 
 def tell_of_forks(forkable: Forkable) -> None:
-    """Call its `begin_in_child` in every child that is forked from now on, for as long as it lives."""
+    """Register an object: its `begin_in_child` is called in every child forked during its lifetime."""
     _ALIVE.add(forkable)
 
 
 def never_free(instance: object) -> None:
-    """Keep an object for ever, also when the interpreter ends: its destructor would wait for threads of the parent."""
+    """Never free an object, not even at interpreter exit: its destructor would wait for threads of the parent."""
     import ctypes
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(instance))

@@ -1,7 +1,8 @@
-"""Every format of artifact, and what can be done with it. Code asks this table and never compares a format's name.
+"""All formats of artifacts, and what can be done with each. Code looks it up here and never compares format names.
 
-A function is named as text ("module:function"), so that the table imports nothing heavy. What a format cannot do is a
-`Refusal`: the reason and the remedy that the user reads. No field has a default: a new format answers every question.
+A function is named as text ("module:function"), so that the table imports nothing heavy. An operation that a format
+does not support is a `Refusal`: the reason and the remedy shown to the user. No field has a default, so a new format
+has to define all of them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from leanformer.errors import ArtifactError
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a format cannot do something, as the rest of "PATH: ...", and what to do instead; `{format}` is its name.
+    """Why a format does not support something, as the rest of "PATH: ...", and the remedy; `{format}` is its name.
 
-    Where the remedy is none for some artifacts, `unless` names what refuses these in other words, from
-    `(artifact, place)`.
+    If the remedy does not apply to some artifacts, `unless` names a function of `(artifact, place)` that raises another
+    error for these.
     """
 
     why: str
@@ -33,17 +34,17 @@ class Format:
 
     Attributes:
         opens: makes the predictor, from `(artifact, loading.Opening)`.
-        extra: the extra that this needs; None where the base install is enough.
-        runs: what runs it, in words. rung: the same as the runtime of a rung, with engine, precision and threads.
-        light: it is a graph that the light runtime runs, and that can be tuned for a machine.
+        extra: the extra needed for that; None if the base install is enough.
+        runs: what runs it, in words. rung: the runtime shown for a rung, with engine, precision and threads.
+        light: it is a graph for the light runtime, and can be tuned for a machine.
         module: reads the PyTorch module, with its padding id and its positions, from `(artifact)`.
-        shape: reads the shape that its operations are counted from; None where nothing tells it.
+        shape: reads the shape for counting operations; None if there is none.
         graph: makes the graph for our runtime (`export.onnx`), from `(artifact)`.
         standard: writes the standard ONNX file, from `(artifact, path, token_types)`.
         teaches: it may be the model that `compress` and `search` start from.
-        layers: it has the layers of our encoder: heads and units to cut, states and attentions to follow.
-        foreign: it is a checkpoint of a family that is not mapped, kept as it came.
-        members: it holds whole artifacts.
+        layers: it has the layers of our encoder: heads and units to prune, states and attentions to distil from.
+        foreign: it is a checkpoint of a family that is not mapped, kept unchanged.
+        members: it contains complete artifacts.
     """
 
     opens: str
@@ -62,7 +63,7 @@ class Format:
 
 
 class Stored(Protocol):
-    """What is asked about: an `Artifact`, which is defined above this module."""
+    """What the table is asked about: an `Artifact`, which is defined in a module above this one."""
 
     @property
     def path(self) -> Path: ...
@@ -127,7 +128,7 @@ FORMATS = {
 
 
 def format_named(name: str, place: object) -> Format:
-    """The format of that name. Raises `ArtifactError` that names `place` for one that is not in the table."""
+    """The format with that name. Raises `ArtifactError`, naming `place`, if it is not in the table."""
     if name not in FORMATS:
         raise ArtifactError(
             f"{place}: format {name!r} is unknown to this Leanformer, which has {', '.join(FORMATS)}\n"
@@ -137,12 +138,12 @@ def format_named(name: str, place: object) -> Format:
 
 
 def format_of(artifact: Stored) -> Format:
-    """The artifact's format. Raises `ArtifactError` for one that is not in the table."""
+    """The artifact's format. Raises `ArtifactError` if it is not in the table."""
     return format_named(artifact.format, artifact.path)
 
 
 def require(artifact: Stored, question: str, place: object = None) -> None:
-    """Raise `ArtifactError` for an artifact whose format answers the question with a `Refusal`.
+    """Raise `ArtifactError` if the artifact's format has a `Refusal` for `question`.
 
     Args:
         question: a field of `Format`. place: what the user calls the artifact; None: its path.
@@ -156,7 +157,7 @@ def require(artifact: Stored, question: str, place: object = None) -> None:
 
 
 def function_of(artifact: Stored, question: str) -> Any:
-    """The function that the artifact's format names for a question. Raises `ArtifactError` where it refuses."""
+    """The function that the artifact's format has for `question`. Raises `ArtifactError` if it refuses."""
     require(artifact, question)
     return _function(getattr(format_of(artifact), question))
 
@@ -167,5 +168,5 @@ def _function(named: str) -> Any:
 
 
 def can(artifact: Stored, question: str) -> bool:
-    """Whether the artifact's format answers the question with something other than a `Refusal`."""
+    """Whether the artifact's format has something other than a `Refusal` for `question`."""
     return not isinstance(getattr(format_of(artifact), question), Refusal)

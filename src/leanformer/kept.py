@@ -1,6 +1,7 @@
-"""What a work folder keeps from one run to the next, with a hash by which damage is seen before it is taken up.
+"""Files kept in a work folder from one run to the next, with a hash that reveals damage before they are reused.
 
-A power cut or a full disk may leave a file short, empty or with other bytes. Such a file is made again, with a word.
+A power cut or a full disk may leave a file truncated, empty or with wrong bytes. Such a file is recreated, with a
+warning.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ CHECK = "sha256"
 
 
 def keep(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON object with the hash of its content."""
+    """Write a JSON object together with the hash of its content."""
     plain = json.loads(json.dumps(dict(value), allow_nan=False))
     write_text(path, _written(plain))
 
@@ -28,17 +29,17 @@ def _written(plain: Mapping[str, Any]) -> str:
 
 
 def kept(path: Path, say: Say, *, again: str) -> dict[str, Any] | None:
-    """What `keep` wrote, without its hash; None where there is no such file, or a damaged one, of which `say` is told.
+    """The object that `keep` wrote, without its hash; None if there is no file, or a damaged one, with a warning.
 
     Args:
-        again: what is done because of the damage, to be read after a semicolon: "measured again".
+        again: the consequence of the damage, shown after a semicolon: "measured again".
     """
     if not path.is_file():
         return None
     try:
         text = path.read_bytes().decode("utf-8")
         value = json.loads(text)
-        # To the byte, and not just in what it says: of a file that lost anything nothing is known.
+        # Compared byte by byte, not only by content: if anything was lost, nothing in the file can be trusted.
         if value.pop(CHECK) == sha256_json(value) and text == _written(value):
             return dict(value)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -48,12 +49,12 @@ def kept(path: Path, say: Say, *, again: str) -> dict[str, Any] | None:
 
 
 def damaged(path: Path, say: Say, *, again: str, how: str = "damaged, or of an earlier version") -> None:
-    """Tell that a file cannot be taken up."""
+    """Warn that a file cannot be reused."""
     say(f"warning: {path}: {how}; {again}")
 
 
 def described(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every file directly in a folder with its size and hash, for `differing` to compare."""
+    """Size and hash of every file directly in a folder, for `differing`."""
     return {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         for path in sorted(folder.iterdir())
@@ -62,7 +63,7 @@ def described(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def differing(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> Path | None:
-    """The first file in a folder that is missing, or is not what `described` saw; None where all are."""
+    """The first file in a folder that is missing or differs from `described`; None if all are equal."""
     for name, entry in files.items():
         path = folder / name
         if not path.is_file() or path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:

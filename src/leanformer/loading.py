@@ -1,4 +1,4 @@
-"""From an artifact to a predictor: the light runtime for graphs, PyTorch for models; a cascade of both."""
+"""Opens an artifact as a predictor: in the light runtime for graphs, in PyTorch for models; a cascade may use both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opening:
-    """How an artifact is opened, and each artifact inside it.
+    """How to open an artifact, and each artifact inside it.
 
     Attributes:
         threads: cores to use; None takes those that this process may use.
@@ -34,7 +34,7 @@ class Opening:
     graph: Open
 
     def open(self, artifact: Artifact) -> Model:
-        """A predictor, whatever the artifact's format. Raises what `open_predictor` does."""
+        """A predictor for an artifact of any format. Raises what `open_predictor` raises."""
         opens, extra = function_of(artifact, "opens"), format_of(artifact).extra
         try:
             predictor: Model = opens(artifact, self)
@@ -48,15 +48,15 @@ class Opening:
 def open_predictor(
     artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True, graph: Open | None = None
 ) -> Model:
-    """A predictor that batches by length, whatever the artifact's format.
+    """A predictor that batches by length, for an artifact of any format.
 
     Args:
         threads: cores to use; None takes those that this process may use.
-        tuning: use what `leanformer tune` stored beside a graph for this machine.
-        graph: opens a graph, the members of a cascade included; None: with `threads` and `tuning`.
+        tuning: use what `leanformer tune` stored with a graph for this machine.
+        graph: opens a graph, including those of a cascade's members; None: with `threads` and `tuning`.
 
-    Raises `MissingExtraError` when the artifact needs PyTorch and it is not installed, and `ArtifactError` for an
-    unknown format.
+    Raises `MissingExtraError` if the artifact needs PyTorch and it is not installed, and `ArtifactError` for an unknown
+    format.
     """
     if not isinstance(artifact, Artifact):
         artifact = open_artifact(artifact)
@@ -71,7 +71,7 @@ def open_predictor(
 
 
 def open_untuned(artifact: Artifact | Path | str, *, threads: int | None = None) -> Predictor:
-    """`open_predictor` without what is stored for this machine."""
+    """`open_predictor` without the settings stored for this machine."""
     return open_predictor(artifact, threads=threads, tuning=False)
 
 
@@ -93,19 +93,19 @@ def load(path: Artifact | Path | str, *, threads: int | None = None, tuning: boo
 
 
 def open_graph(artifact: Artifact, opening: Opening) -> Model:
-    """A graph in the light runtime."""
+    """Open a graph in the light runtime."""
     return opening.graph(artifact)
 
 
 def open_members(artifact: Artifact, opening: Opening) -> Model:
-    """A cascade, each of its members opened alike."""
+    """Open a cascade, with all of its members opened in the same way."""
     from leanformer.cascade.predictor import CascadePredictor
 
     return CascadePredictor(artifact, opening.open)
 
 
 def open_torch(artifact: Artifact, opening: Opening) -> Model:
-    """A model in PyTorch. Raises `ImportError` where it is not installed."""
+    """Open a model in PyTorch. Raises `ImportError` if it is not installed."""
     import torch
 
     from leanformer.models.predictor import TorchPredictor

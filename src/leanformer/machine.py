@@ -1,4 +1,4 @@
-"""The machine that figures were measured on, as a fingerprint to stand beside them."""
+"""A fingerprint of the machine on which figures were measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LIBRARIES = ("leanformer", "numpy", "onnxruntime", "openvino", "tokenizers", "t
 
 @cache
 def _cpuinfo() -> dict[str, str]:
-    """The first processor's fields of /proc/cpuinfo; empty where there is none."""
+    """The first processor's fields of /proc/cpuinfo; empty if there is none."""
     fields: dict[str, str] = {}
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -38,13 +38,13 @@ def _cpuinfo() -> dict[str, str]:
 
 
 def instruction_sets() -> list[str]:
-    """The instruction sets of this CPU that matter to inference; empty where the system does not tell."""
+    """The instruction sets of this CPU that matter for inference; empty if the system does not report them."""
     flags = _flags().split()
     return [name for name in _TOLD if name in flags]
 
 
 def tells_instruction_sets() -> bool:
-    """Whether the system does."""
+    """Whether the system reports its instruction sets."""
     return bool(_flags())
 
 

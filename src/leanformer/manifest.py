@@ -1,6 +1,6 @@
-"""The schema of `leanformer.json`. A manifest may come from anywhere, and readers trust what was checked here.
+"""The schema of `leanformer.json`. A manifest may come from anywhere, and readers rely on what is checked here.
 
-Names that are not listed are passed over: later versions may write more.
+Unknown names are ignored, because later versions may write more.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from leanformer.tagging.schemes import is_tag
 from leanformer.task import BUILT
 
 MOST_BYTES = 64 << 20
-# The widest model has some ten thousand units, the longest input some hundred thousand tokens.
+# The widest models have some ten thousand units, the longest inputs some hundred thousand tokens.
 _WIDTH = whole(1, 1 << 20)
 _HASH = text(128)
 _LABELS = listed(text(10_000), most=1_000_000)
 
 
 def _file_name(name: str, place: str) -> None:
-    """A relative path below the folder, as any system can have it."""
+    """Check that a name is a relative path below the folder, valid on any system. Raises `ValueError`."""
     parts = PurePosixPath(name).parts
     unfit = not parts or "\0" in name or len(name) > 1024 or any(len(part.encode()) > 255 for part in parts)
     if unfit or not name.isprintable():
@@ -114,7 +114,7 @@ _SCHEMA: Check = fields(
 
 
 def check_manifest(value: Any) -> None:
-    """Raise `ValueError` that names the place unless the value is a manifest, and its parts go together."""
+    """Raise `ValueError`, naming the place, unless the value is a valid and consistent manifest."""
     _SCHEMA(value, "manifest")
     kind, labels = BUILT[value["task"]["kind"]], value["task"]["labels"]
     if kind.named and not labels:

@@ -1,4 +1,4 @@
-"""What is measured of a rung on request. One entry says how it is asked for, measured, reported and shown.
+"""Optional measurements of a rung. One entry defines the option, the measurement, the report key and the display.
 
 Functions are named as text ("module:function"), so that the table imports nothing heavy.
 """
@@ -14,19 +14,19 @@ COLUMNS, ARTIFACTS, FLAG = "columns", "artifacts", "flag"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One measurement on request.
+    """One optional measurement.
 
     Attributes:
-        option: of the command line. help: what its help says.
+        option: of the command line. help: its help text.
         takes: `COLUMNS`, names of columns of the test file; `ARTIFACTS`, folders; or `FLAG`.
-        answers: forms of answer that it is defined for.
-        key: its name in the report. in_loss: whether it compares answers with the first rung's and stands in
-            `Rung.loss`, which only answers that are one label have; else it stands in `Rung.measured`.
+        answers: forms of answer for which it is defined.
+        key: its name in the report. in_loss: whether it compares answers with the first rung's and is stored in
+            `Rung.loss`, which only answers that are one label have; otherwise it is in `Rung.measured`.
         measures: function of a `ladder.on_request.Subject`, to JSON or None.
         shows: function of a report, to blocks.
-        prepares: function of (what was asked, the test split, threads), called once and before anything is timed.
-        brings: a further measurement that is made with it.
-        commands: which have the option.
+        prepares: function of (option value, test split, threads), called once and before anything is timed.
+        brings: another measurement that is made together with it.
+        commands: the commands with this option.
     """
 
     option: str
@@ -42,7 +42,7 @@ class Measurement:
     commands: tuple[str, ...] = ("bench", "compress")
 
     def function(self, role: str) -> Any:
-        """The function that this entry names as `measures`, `shows` or `prepares`."""
+        """The function that this entry names for `measures`, `shows` or `prepares`."""
         module, _, name = getattr(self, role).partition(":")
         return getattr(import_module(module), name)
 
@@ -82,5 +82,5 @@ MEASUREMENTS = {
 
 
 def rung_keys() -> list[str]:
-    """Keys of the measurements that stand in a rung itself; a report has all of them, null where not asked for."""
+    """Keys of the measurements stored directly in a rung; a report has all of them, null if not requested."""
     return [entry.key for entry in MEASUREMENTS.values() if not entry.in_loss]

@@ -1,4 +1,4 @@
-"""Options of a technique: fields of frozen dataclasses, some in groups that techniques share, checked in one place."""
+"""Options of a technique: fields of frozen dataclasses, partly in groups shared by techniques, with common checks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ ArtifactName: TypeAlias = str  # an option that names another artifact of the re
 
 
 class Options:
-    """What a technique and a group of options have in common: checks of values, in the words of all techniques.
+    """Base of techniques and of groups of options: checks of values, with the same messages for all techniques.
 
-    A group is a frozen dataclass with a name of its own (`group`) that techniques inherit from, with other defaults
-    where they declare an option anew. In a recipe its options stand among the others or under the group's name:
-    `epochs: 3` and `fit: {epochs: 3}` say the same. What is stored has them flat.
+    A group is a frozen dataclass with a name (`group`) from which techniques inherit; they may redeclare an option with
+    another default. In a recipe its options may be given directly or under the group's name: `epochs: 3` and `fit:
+    {epochs: 3}` are equivalent. They are stored flat.
 
     The checks raise `RecipeError`; an option that is None passes them.
     """
@@ -25,7 +25,7 @@ class Options:
     technique: ClassVar[str]
 
     def __post_init__(self) -> None:
-        """The end of the line: each class checks its own options and calls the next one's."""
+        """End of the chain: each class checks its options and then calls the next class."""
 
     def need(self, holds: bool, what: str) -> None:
         if not holds:
@@ -56,7 +56,7 @@ class Options:
 
 
 def options(step: Any) -> dict[str, Any]:
-    """The options of a step as plain JSON values, defaults included, but for those that came `later` and are null."""
+    """The options of a step as plain JSON values, with defaults, but without `later` options that are None."""
     return {
         option.name: _plain(value)
         for option in fields(step)
@@ -65,7 +65,7 @@ def options(step: Any) -> dict[str, Any]:
 
 
 def defaults(step: Any) -> dict[str, Any]:
-    """The defaults of a step's options as plain JSON values; one that must be given, or came `later`, has none."""
+    """The defaults of a step's options as plain JSON values; required and `later` options are left out."""
     usual: dict[str, Any] = {}
     for option in fields(step):
         if option.metadata.get("later"):
@@ -78,12 +78,12 @@ def defaults(step: Any) -> dict[str, Any]:
 
 
 def options_of_type(step: Any, name: str) -> list[str]:
-    """The options of a step, or of its class, whose annotation has `name` among its types."""
+    """The options of a step, or of its class, with `name` among the types of their annotation."""
     return [option.name for option in fields(step) if name in str(option.type).split(" | ")]
 
 
 def groups(kind: type[Any]) -> dict[str, str]:
-    """Option -> its group; those of the technique's own are left out."""
+    """Option -> its group; options without a group are left out."""
     grouped: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if group := vars(base).get("group"):
@@ -92,9 +92,9 @@ def groups(kind: type[Any]) -> dict[str, str]:
 
 
 def without_groups(kind: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values with those of groups, such as `fit: {epochs: 3}`, put among the others.
+    """The values with those of groups, such as `fit: {epochs: 3}`, moved to the top level.
 
-    Raises `RecipeError` that names `where` for an option that is not of its group, or is given twice.
+    Raises `RecipeError`, naming `where`, for an option that is not in its group, or is given twice.
     """
     grouped, flat = groups(kind), dict[str, Any]()
     for key, value in values.items():

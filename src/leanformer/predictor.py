@@ -1,4 +1,4 @@
-"""The Predictor protocol: texts in, logits out, and how logits become answers. Measuring knows models only as this."""
+"""The Predictor protocol: texts in, logits out, and the way from logits to answers. Measuring uses only this."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from leanformer.tagging.ragged import ragged
 from leanformer.tagging.windows import Window, to_words
 from leanformer.task import Question, Task, Text
 
-# Packs that are filled from so many texts are a few thousandths longer than if all were at hand.
+# Packs filled from so many texts are a few thousandths longer than packs filled from all texts at once.
 CHUNK = 4096
 _Item = TypeVar("_Item")
 
@@ -30,17 +30,17 @@ class Predictor(Protocol):
     def task(self) -> Task: ...
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        """Token ids of each text `[tokens]`; of a pair token ids and token types `[tokens, 2]`.
+        """Token ids of each text `[tokens]`; for a pair, token ids and token types `[tokens, 2]`.
 
-        Where words are tagged, one row for each window, so that a long text has several; of a question with candidates
-        one row for each of these.
+        If words are tagged, one row per window, so a long text has several; for a question with candidates, one row per
+        candidate.
         """
         ...
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32, in the order of `rows`.
 
-        Where words are tagged, those of every token of every row, end to end: `[all tokens, outputs]`.
+        If words are tagged, the logits of every token of every row, end to end: `[all tokens, outputs]`.
         """
         ...
 
@@ -50,14 +50,14 @@ class Tagger(Predictor, Protocol):
     """A predictor that tags words."""
 
     def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
-        """Each sentence as windows (see `tagging.windows`); the rows of `tokenize`, and where its words are."""
+        """The windows of each sentence (see `tagging.windows`): the rows of `tokenize`, and where its words are."""
         ...
 
 
 def logits(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
-    """Logits `[texts, outputs]`, float32; where words are tagged, a ragged array `[texts]` of `[words, outputs]`.
+    """Logits `[texts, outputs]`, float32; if words are tagged, a ragged array `[texts]` of `[words, outputs]`.
 
-    Of questions with candidates a ragged array `[texts]` of `[candidates]`.
+    For questions with candidates, a ragged array `[texts]` of `[candidates]`.
     """
     if form_of(predictor.task).per_word:
         return _word_logits(predictor, [str(text) for text in texts])
@@ -80,8 +80,8 @@ def logits_by_chunk(
 ) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
     """Each chunk and its `logits`, in order.
 
-    A predictor may have a method `stream(chunks)` that gives the same and does tokenizing and inference side by side;
-    of one without, chunks are scored one after the other.
+    A predictor may have a method `stream(chunks)` that gives the same but overlaps tokenizing with inference; without
+    it, chunks are scored one after the other.
     """
     stream = getattr(predictor, "stream", None)
     return ((chunk, logits(predictor, chunk)) for chunk in chunks) if stream is None else stream(chunks)
@@ -97,9 +97,9 @@ def chunked(texts: Iterable[_Item], size: int = CHUNK) -> Iterator[list[_Item]]:
 def answers_by_chunk(
     predictor: Predictor, chunks: Iterable[Sequence[Question]]
 ) -> Iterator[tuple[Sequence[Question], list[Prediction]]]:
-    """Each chunk and its answers, in order; nothing here checks the questions (see `check_texts`)."""
+    """Each chunk and its answers, in order; questions are not validated here (see `check_texts`)."""
     form = form_of(predictor.task)
-    # Chunks are read ahead of their logits, and come back in their order.
+    # Chunks are read ahead of their logits, and come back in the same order.
     ahead: deque[tuple[Sequence[Question], Sequence[Any]]] = deque()
 
     def texts() -> Iterator[Sequence[Text]]:
@@ -113,9 +113,9 @@ def answers_by_chunk(
 
 
 def answers(predictor: Predictor, questions: Iterable[Question]) -> list[Prediction]:
-    """The answer to each question, in order: for texts, for pairs, and for a model that tags also for lists of words.
+    """The answer to each question, in order: texts or pairs; for a model that tags words also lists of words.
 
-    Raises what `as_questions` and `check_texts` do.
+    Raises what `as_questions` and `check_texts` raise.
     """
     questions = as_questions(questions)
     check_texts(questions, predictor.task)

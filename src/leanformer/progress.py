@@ -1,8 +1,8 @@
-"""Progress of a long job: lines that stay, and a status that the next line takes the place of.
+"""Progress of a long job: permanent lines, and a status that the next line replaces.
 
-On a terminal the status is one line, rewritten in place, and taken away before anything else is written to either
-stream: errors and results never share a line with it. In a log, which is a file or a pipe, a status is a line of its
-own, at most one every few seconds.
+On a terminal the status is one line, rewritten in place and erased before anything else is written to either stream, so
+errors and results never share a line with it. In a log (a file or a pipe), a status is a separate line, at most one
+every few seconds.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Any, TextIO
 from leanformer.forking import tell_of_forks
 
 Say = Callable[[str], None]
-# Seconds between two status lines of one job, and between two of a log.
+# Seconds between two status lines of one job, and between two in a log.
 INTERVAL, LOG_INTERVAL = 1.0, 5.0
 _ERASE = "\r\x1b[K"
 
 
 class Status(str):
-    """How far a job is. It says nothing that a later line does not say as well, so it may be left out."""
+    """How far a job is. A later line repeats its information, so it may be left out."""
 
 
 def prefixed(say: Say, prefix: str = "    ") -> Say:
-    """`say` for the lines of a step within a job; a status stays one."""
+    """`say` for the lines of a step within a job; a status remains a status."""
     return lambda line: say(type(line)(prefix + line))
 
 
 class Pace:
-    """Whether a job that could tell its status after every batch should do so now."""
+    """Limits how often a job reports its status, which it could do after every batch."""
 
     def __init__(self, seconds: float = INTERVAL) -> None:
         self._seconds, self._last = seconds, time.monotonic()
@@ -47,10 +47,10 @@ class Pace:
 
 
 class Log:
-    """Writes lines to one of the two streams; of statuses at most one every `seconds`.
+    """Writes lines to one of the two streams, and at most one status every `seconds`.
 
     Args:
-        name: "stderr" or "stdout"; looked up for every line, since a program may replace its streams.
+        name: "stderr" or "stdout"; looked up for every line, because a program may replace its streams.
     """
 
     def __init__(self, name: str, seconds: float = LOG_INTERVAL) -> None:
@@ -75,7 +75,7 @@ to_stdout = Log("stdout")
 
 @contextmanager
 def live() -> Iterator[None]:
-    """Show statuses as one live line while this lasts, if standard error is a terminal that can rewrite a line."""
+    """Show statuses as one live line during the block, if standard error is a terminal that can rewrite a line."""
     if not _is_terminal(sys.stderr):
         yield
         return
@@ -90,7 +90,7 @@ def live() -> Iterator[None]:
 
 
 def erasing() -> str:
-    """What takes the live line away, for a signal handler that may not use the streams; empty where there is none."""
+    """Characters that erase the live line, for a signal handler that may not use the streams; "" if there is none."""
     return _ERASE if isinstance(sys.stderr, _Guarded) and sys.stderr.live.shown else ""
 
 
@@ -110,7 +110,7 @@ class _Live:
         self._lock = threading.RLock()
 
     def show(self, line: str) -> None:
-        """Write the line in place of the one that is there, cut to the terminal's width: it must not wrap."""
+        """Replace the current line, cut to the terminal's width: it must not wrap."""
         try:
             width = os.get_terminal_size(self._stream.fileno()).columns or 80
         except (OSError, ValueError):
@@ -129,7 +129,7 @@ class _Live:
 
 
 class _Guarded:
-    """A stream before whose every write the live line is taken away."""
+    """A stream that erases the live line before every write."""
 
     def __init__(self, stream: TextIO, live: _Live) -> None:
         self._stream, self.live = stream, live
@@ -143,6 +143,6 @@ class _Guarded:
         self._stream.writelines(lines)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "buffer":  # bytes written past `write`
+        if name == "buffer":  # bytes that bypass `write`
             self.live.erase()
         return getattr(self._stream, name)

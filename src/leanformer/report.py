@@ -1,6 +1,6 @@
 """The Report: measurements with units, sample sizes and intervals, and the machine they were made on.
 
-A ladder is a list of rungs, each a model or a way to run it, measured alike. Times are wall-clock.
+A ladder is a list of rungs, each a model or a way to run it, measured in the same way. Times are wall-clock.
 """
 
 from __future__ import annotations
@@ -31,58 +31,58 @@ class Rung:
         name: what was added. `after`: the rung it builds on, None for the first.
         runtime: what ran it, and how.
         quality, quality_low, quality_high: of `metric` on the test split, 0..1, with a 95 % bootstrap interval.
-        dev_quality: the same metric on dev, the only figure that a choice may look at; None without a dev split.
+        dev_quality: the same metric on dev, the only figure used for choosing; None without a dev split.
         drop, drop_low, drop_high: quality of the first rung minus this one's on test, with a paired interval.
         n: number of test texts behind quality.
-        macro_f1, matthews: on test, with intervals (_low, _high). Matthews correlation only where the answer is one
-            label, macro-F1 also where it is any number of them; None for scores.
-        worst_class, worst_class_recall: the class found least often on test; None for scores.
+        macro_f1, matthews: on test, with intervals (_low, _high). Matthews correlation only if the answer is one label,
+            macro-F1 also for any number of labels; None for scores.
+        worst_class, worst_class_recall: the class with the lowest recall on test; None for scores.
         agreement, probability_agreement: with the first rung, on test: the share of equal answers and the loyalty of
             the probabilities; for scores Pearson's correlation and None.
         scores: further figures on test, by name: (value, low, high).
         latency_ms_p50, _p95, _p99: one text at a time, tokenizer included; latency_n texts.
         tokenizer_ms_p50: the tokenizer's part of it.
-        throughput_per_second, throughput_median: test texts per second, tokenizer included, all allowed threads, of
+        throughput_per_second, throughput_median: test texts per second, tokenizer included, all allowed threads, for
             texts that the word cache has not read: the median of the rounds, throughput_n texts in each.
         inference_per_second: the same without the tokenizer.
         speedup, speedup_over_unpadded: throughput over that of the first rung and of PyTorch one text at a time, the
-            median of the ratios of the rounds that both were timed in; None where there is no such rung (a bench).
-        marginal: throughput over that of the rung named in `after`.
+            median of the ratios of the rounds in which both were timed; None if there is no such rung (a bench).
+        marginal: throughput over that of the rung in `after`.
         usd_per_100m: USD for 100 million texts at the price stated in the report.
-        bytes: of the artifact on disk. parameters: of the model, None where unknown.
+        bytes: of the artifact on disk. parameters: of the model, None if unknown.
         peak_memory_bytes: of a fresh process that loads the model and scores test texts; None if not measured.
         format, content_hash: of the artifact.
-        chooseable: whether this rung may become the result (a way to run the teacher with PyTorch may not).
-        lossless: whether it gives the teacher's own answers (an fp32 export of it).
+        chooseable: whether this rung may be chosen as the result (ways to run the teacher in PyTorch may not).
+        lossless: whether its answers are the teacher's (an fp32 export of the teacher).
 
     Reports of earlier versions lack the rest:
         latency_ms_quantiles: latency at each of `LATENCY_PERCENTS`, same texts as above.
-        loss: where quality was lost, see `measure.loss.describe_loss`.
+        loss: where quality was lost, see `measure.lost_quality.describe_loss`.
         lineage: the steps that led to the artifact, oldest first, each {"step", "options"}.
-        flops_per_text, padding_waste: operations of the matrix products for one test text on average, padding included,
-            and the share of them that is padding; see `shapes.flops`.
-        energy: of answering, see `measure.energy.Energy`, as JSON; None where it was not asked for.
+        flops_per_text, padding_waste: operations of the matrix products per test text on average, padding included, and
+            the share of padding in them; see `shapes.flops`.
+        energy: of inference, see `measure.energy.Energy`, as JSON; None if it was not requested.
         cpu_seconds_per_1000: processor time of all threads for 1,000 texts, in the throughput rounds.
-        parameters_without_embeddings: of the model, None where unknown.
-        traffic_bytes_per_text: a lower estimate of what one text alone, of mean length, moves between memory and
-            processor; see `shapes.flops.traffic_bytes`.
+        parameters_without_embeddings: of the model, None if unknown.
+        traffic_bytes_per_text: a lower estimate of the bytes moved between memory and processor for a single text of
+            mean length; see `shapes.flops.traffic_bytes`.
         lost: labels that the first rung finds on dev and this one does not, with counts; see `measure.lost`.
         peak_share: operations per second without the tokenizer, over `Report.peak`.
-        over_batched: throughput over that of PyTorch in batches by length; None where there is no such rung.
-        throughput_warm: texts per second when the word cache knows every word of the texts.
+        over_batched: throughput over that of PyTorch in batches by length; None if there is no such rung.
+        throughput_warm: texts per second if the word cache knows every word of the texts.
         rounds: the figures of each round: "throughput", "warm" (texts per second), "inference" (the same without the
             tokenizer) and "latency" (median ms), each {number of the round, from "1": figure}.
         intervals: 95 % intervals of "speedup", "speedup_over_unpadded", "over_batched" and "marginal", each
             [low, high]; bootstrap of the median of the rounds.
-        n_clean, quality_clean: test texts that are not among the training texts, and quality on them; see
-            `data.leaks`. None where the training texts are not known, quality also where no text is left.
+        n_clean, quality_clean: test texts that are not among the training texts, and quality on them; see `data.leaks`.
+            None if the training texts are not known, quality also if no text is left.
         drop_clean, drop_clean_low, drop_clean_high: as `drop`, on these.
-        n_distinct, quality_distinct: the same without the texts that nearly equal a training text; None where there was
-            too much text to look for those.
-        over_floor: quality on test minus that of the linear model on n-grams, see `ladder.floor.over_floor`; None where
+        n_distinct, quality_distinct: the same without texts that nearly equal a training text; None if there was too
+            much text to search for those.
+        over_floor: quality on test minus that of the linear model on n-grams, see `ladder.floor.over_floor`; None if
             the ladder has no such rung.
-        measured: what was measured on request, by its key (see `measurements`); in JSON each key stands in the rung
-            itself, null where it was not asked for.
+        measured: optional measurements by their key (see `measurements`); in JSON each key is directly in the rung,
+            null if it was not requested.
     """
 
     name: str
@@ -169,18 +169,18 @@ class Report:
         machine: fingerprint (see `machine.fingerprint`).
         data: name, hashes and sizes of the splits, and the leaks of test and dev (see `data.leaks.Leaks.to_json`).
         price: {"usd_per_hour", "basis"}.
-        choice: the chosen rung and why, once there is one: {"rung", "goal", "max_drop", "status", "reason", "sure",
-            "rivals"}; `sure` tells whether no other rung may be as good within the noise (null where that is not
-            known), and `rivals` are those that may, each {"rung", "ratio", "low", "high", "rounds"}.
+        choice: the chosen rung and the reason, if one was chosen: {"rung", "goal", "max_drop", "status", "reason",
+            "sure", "rivals"}; `sure` is whether no other rung may be as good within the noise (null if that is not
+            known), and `rivals` are those that may be, each {"rung", "ratio", "low", "high", "rounds"}.
         notes: what the reader must know: what was left out and why, texts in more than one split, ...
         recipe: the recipe as run, options and seed; None for a bench.
-        command: the command line that made it; None where it was not one, or the report is an earlier version's.
-        peak: the machine's own rate of operations, {"flops_per_second", "method"}; see `measure.peak`.
-        training: what making the models took, one entry a step: {"step", "technique", "whole", "energy"}, the last as
-            `measure.energy.Energy` or None; never added to what answering takes. See `recipe.effort`.
-        machine_load: what else ran while it was timed, `measure.load.Load` as JSON; `busy` marks the figures.
-        timing: how it was timed: {"rounds", "read_before"}, rounds of every rung, and texts that a word cache has read
-            before each turn.
+        command: the command line that made it; None if there was none, or the report is an earlier version's.
+        peak: the machine's own rate of operations, {"flops_per_second", "method"}; see `measure.machine_peak`.
+        training: cost of making the models, one entry per step: {"step", "technique", "whole", "energy"}, the last as
+            `measure.energy.Energy` or None; never added to the cost of inference. See `measure.effort`.
+        machine_load: what else ran during timing, `measure.load.Load` as JSON; `busy` marks the figures.
+        timing: how it was timed: {"rounds", "read_before"}, rounds of every rung, and number of texts that the word
+            cache reads before each turn.
     """
 
     title: str
@@ -228,7 +228,7 @@ class Report:
 
 
 def unreadable(path: Path | str, error: Exception) -> LeanformerError:
-    """A report that cannot be read or shown, as an error for the user."""
+    """An error for the user about a report that cannot be read or shown."""
     said = f"{type(error).__name__}: {error}"[:300]
     return LeanformerError(
         f"{path}: not a readable report ({said})\n  remedy: measure again (leanformer bench --output)"
@@ -237,7 +237,7 @@ def unreadable(path: Path | str, error: Exception) -> LeanformerError:
 
 @contextmanager
 def showing(path: Path | str) -> Iterator[None]:
-    """Turns what goes wrong while a report is shown, which may be anybody's, into an error that names its file."""
+    """Turns exceptions while showing a report, which may come from anywhere, into an error that names its file."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -253,7 +253,7 @@ _OF_TYPE: dict[str, schema.Check] = {
 
 
 def _of_fields(kind: type) -> schema.Check:
-    """What JSON must be for the fields of a dataclass; those with a default may be missing, others are passed over."""
+    """A check of JSON for the fields of a dataclass; fields with a default may be missing, others are ignored."""
     checks: dict[bool, dict[str, schema.Check]] = {True: {}, False: {}}
     for field_ in fields(kind):
         name, _, null = str(field_.type).partition(" | ")
@@ -286,7 +286,7 @@ _SCHEMA = schema.fields(
 
 
 def _rung(value: dict[str, Any]) -> Rung:
-    """A rung as JSON has it, with its lists as tuples."""
+    """A rung from JSON, with its lists as tuples."""
     listed = {
         key: tuple(value[key]) for key in ("latency_ms_quantiles", "lineage", "lost") if value.get(key) is not None
     }

@@ -1,7 +1,7 @@
-"""What a JSON value must look like, as small checks that are put together; the table of a file reads like the file.
+"""Checks of JSON values, composed of small ones, so that the table for a file reads like the file.
 
-A check takes a value and its place in the file, and raises `ValueError` that names the place. Numbers are never
-booleans, and always finite.
+A check takes a value and its place in the file, and raises `ValueError`, naming the place. Numbers are never booleans,
+and always finite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 Check = Callable[[Any, str], None]
 Table = Mapping[str, Check]
 
-# Far above what anybody means, and far below what arithmetic cannot bear.
+# Far above any meaningful value, and far below what overflows in arithmetic.
 LARGEST = 1e30
 
 
@@ -42,7 +42,7 @@ def number(least: float = -LARGEST, most: float = LARGEST) -> Check:
 
 
 def text(longest: int = 100_000, *, among: tuple[str, ...] | None = None) -> Check:
-    """A text, or one of a few."""
+    """A string, or one of a few."""
 
     def check(value: Any, place: str) -> None:
         if not isinstance(value, str) or len(value) > longest:
@@ -70,7 +70,7 @@ def nullable(check: Check) -> Check:
 
 
 def listed(check: Check, least: int = 0, most: int = 10_000_000) -> Check:
-    """A list, as long as that, of what the check allows."""
+    """A list, within these lengths, of values that pass the check."""
 
     def check_list(value: Any, place: str) -> None:
         if not isinstance(value, list):
@@ -84,7 +84,7 @@ def listed(check: Check, least: int = 0, most: int = 10_000_000) -> Check:
 
 
 def named(check: Check = anything) -> Check:
-    """An object with names of any kind, and values that the check allows."""
+    """An object with any names, whose values pass the check."""
 
     def check_values(value: Any, place: str) -> None:
         if not isinstance(value, dict):
@@ -96,7 +96,7 @@ def named(check: Check = anything) -> Check:
 
 
 def fields(needed: Table, known: Table | None = None, *, others: bool = True) -> Check:
-    """An object that has all names of `needed`, perhaps those of `known`, and unless `others` no more."""
+    """An object that has all names of `needed`, optionally those of `known`, and no others unless `others` is True."""
     known = known or {}
 
     def check_fields(value: Any, place: str) -> None:
@@ -116,13 +116,13 @@ def fields(needed: Table, known: Table | None = None, *, others: bool = True) ->
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it; short, whatever it is."""
+    """A value as shown in a message; short, whatever it is."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "a list"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 10**30:
-        return "a number of more than 30 digits"  # Python may refuse to write it out
+        return "a number of more than 30 digits"  # Python may refuse to print it
     return {None: "null", True: "true", False: "false"}.get(value, f"{value!r:.60}") if _simple(value) else repr(value)
 
 

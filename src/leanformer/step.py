@@ -16,17 +16,17 @@ from leanformer.shapes.planned import PlannedShape
 
 @dataclass(frozen=True)
 class Context:
-    """All that a step may read beside the artifact it is given.
+    """What a step may read besides its input artifact.
 
     Attributes:
         data: the user's splits. A step must never read `data.test`.
-        artifacts: artifacts made or handed in earlier, by name; `teacher` is always there.
-        work: a folder that belongs to this step alone; kept when a run is killed, so that it can be taken up.
-        cache: a folder that all steps of all runs in this work folder share (teacher outputs).
+        artifacts: artifacts made or given earlier, by name; always includes `teacher`.
+        work: a folder for this step alone; kept if a run is killed, so that it can resume.
+        cache: a folder shared by all steps of all runs in this work folder (teacher outputs).
         seed: seed of everything random.
         device: "cpu", "cuda" or "auto".
         threads: cores that may be used.
-        say: receives one line of progress at a time.
+        say: called with one line of progress at a time.
     """
 
     data: Dataset
@@ -42,16 +42,16 @@ class Context:
 class Step(Options, ABC):
     """A technique applied: a frozen dataclass whose fields are its options; either a `Make` or a `Curate`.
 
-    What recipe, search and tests must know of a technique its class says:
+    Class attributes declare what recipe, search and tests must know about a technique:
 
     Attributes:
         technique: its name in the catalogue.
-        version: raised whenever the technique would write other bytes for the same inputs, so that older results are
-            not taken for new ones. Another default of an option is such a change, since cache keys leave defaults out.
+        version: incremented whenever the technique would write other bytes for the same inputs, so that older results
+            are not reused. A changed default is such a change, because cache keys leave out defaults.
         trains: whether it learns from labels.
 
-    An option that names a further artifact of the recipe has the type `ArtifactName`, and one that names a file or
-    folder of the user's the type `FilePath`: the recipe checks the first, and cache keys cover what both stand for.
+    An option that names another artifact of the recipe has the type `ArtifactName`, and one that names a file or folder
+    of the user has the type `FilePath`: the recipe checks the first, and cache keys cover the content of both.
     """
 
     version: ClassVar[int] = 1
@@ -63,10 +63,10 @@ class Make(Step):
 
     Attributes:
         consumes, produces: formats of artifacts.
-        reads_data: whether the result depends on the data, and so whether the cache key must cover it.
-        lossless: whether the result computes what the artifact that it was given computes.
-        makes_teacher: whether a recipe may begin with it, called "teacher": it then trains the encoder that the recipe
-            is given (`teacher_of`).
+        reads_data: whether the result depends on the data, so that the cache key must cover them.
+        lossless: whether the result computes the same as the input artifact.
+        makes_teacher: whether a recipe may begin with it, under the name "teacher": it then trains the recipe's encoder
+            (`teacher_of`).
     """
 
     consumes: ClassVar[tuple[str, ...]]
@@ -77,41 +77,41 @@ class Make(Step):
 
     @abstractmethod
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
-        """Write the new artifact into the new folder `output` (by `files.new_folder`) and return it."""
+        """Write the new artifact into the new folder `output` (through `files.new_folder`) and return it."""
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
-        """The shape of the result, from that of the artifact given; None where it cannot be foreseen."""
+        """The shape of the result, given that of the input artifact; None if it cannot be predicted."""
         return None
 
     def without_graph(self, before: str | None) -> str | None:
-        """What of the result has no nodes of a graph, in words, from the same of the artifact given.
+        """Which part of the result has no graph nodes, in words, given the same for the input artifact.
 
-        None: nothing has none, or that cannot be foreseen.
+        None if every part has them, or if that cannot be predicted.
         """
         return before if before and self.produces in self.consumes and not path_options(self) else None
 
 
 class Curate(Step):
-    """A step from a data set to a data set. It changes train and unlabelled texts alone: dev goes on judging all alike.
+    """A step from a data set to a data set. It changes only train and unlabelled texts: dev remains the same for all.
 
-    Of the context it may read the artifacts that its options name.
+    It may read the context's artifacts that its options name.
     """
 
     @abstractmethod
     def __call__(self, data: Dataset, context: Context) -> Dataset:
-        """The new data set, with notes on what was done added to those of `data`."""
+        """The new data set; notes on what was done are added to those of `data`."""
 
 
 def named_artifacts(step: Any) -> dict[str, str]:
-    """Option -> name of the artifact that it stands for, beside the one that the step is given."""
+    """Option -> name of the artifact that it refers to, in addition to the step's input."""
     return {option: getattr(step, option) for option in options_of_type(step, "ArtifactName")}
 
 
 def path_options(step: Any) -> dict[str, str]:
-    """Option -> path of a file or folder that the step reads; options that name none are left out."""
+    """Option -> path of a file or folder that the step reads; unset options are left out."""
     return {option: path for option in options_of_type(step, "FilePath") if (path := getattr(step, option))}
 
 
 def record(step: Make, parent: Artifact | None) -> dict[str, Any]:
-    """The history entry of a step that turned `parent` into something new."""
+    """The history entry of a step that made something new from `parent`."""
     return {"step": step.technique, "options": options(step), "parent": None if parent is None else parent.content_hash}

@@ -1,7 +1,7 @@
-"""JSON that may come from anywhere: what is read is what another program would read, and it cannot do harm.
+"""Safe parsing of JSON from any source: accepted values read the same in other programs, and cannot do harm.
 
-Refused are files that are too large, nesting too deep for Python, numbers that are none (`NaN`, `Infinity`), numbers
-too large for a float, and halves of surrogate pairs, which can be neither printed nor written.
+Refused are files that are too large, nesting too deep for Python, non-finite numbers (`NaN`, `Infinity`), numbers too
+large for a float, and halves of surrogate pairs, which can be neither printed nor written.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 
 MOST_BYTES = 256 << 20
 _HALVES = re.compile("[\ud800-\udfff]")
-# How such a half is written in a file of plain ASCII.
+# How half of a pair is written in plain ASCII.
 _WRITTEN_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
-    """The value in the file. Raises `ValueError` for what is no such JSON, `OSError` for what cannot be read."""
+    """The value in the file. Raises `ValueError` for JSON that is not accepted, `OSError` for an unreadable file."""
     return parse_json(read_bounded(path, most_bytes))
 
 
 def read_bounded(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """The file's bytes. Raises `ValueError` where there are more than `most_bytes`."""
+    """The file's bytes. Raises `ValueError` if there are more than `most_bytes`."""
     with open(path, "rb") as handle:
         content = handle.read(most_bytes + 1)
     if len(content) > most_bytes:
@@ -33,7 +33,7 @@ def read_bounded(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def parse_json(content: bytes) -> Any:
-    """The value that the bytes stand for. Raises `ValueError` for what is no such JSON."""
+    """The value encoded by the bytes. Raises `ValueError` for JSON that is not accepted."""
     try:
         value = json.loads(content.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
@@ -55,7 +55,7 @@ def _finite(written: str) -> float:
 
 
 def _first_half(value: Any) -> str | None:
-    """The first text, also among the names, with half of a surrogate pair."""
+    """The first string, names included, with half of a surrogate pair."""
     waiting = [value]
     while waiting:
         part = waiting.pop()

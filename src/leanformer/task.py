@@ -1,4 +1,4 @@
-"""What a model is asked to do: the kind of task, the names of its labels, and how its numbers become answers."""
+"""What a model is used for: the kind of task, the names of its labels, and how its outputs become answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
-# One input of a model: a text, or a first and a second text where the task is about pairs. A sentence whose words are
-# tagged is a text with single spaces between its words (see `tagging.words`).
-# A question with candidates is a text and a tuple of them.
+# One input of a model: a text, or a first and a second text if the task is about pairs. A sentence to be tagged is a
+# text with single spaces between its words (see `tagging.words`). A question with candidates is a text and a tuple.
 Text = str | tuple[str, str] | tuple[str, tuple[str, ...]]
-# What one may ask of a model: its input, or, of a model that tags words, a list of words in place of a text.
+# A question for a model: its input, or, for a model that tags words, a list of words in place of a text.
 Question = Text | Sequence[str]
 
 
@@ -21,14 +20,14 @@ INPUTS = ("text", "pair", "words", "choices")
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells the kinds apart: what an input is, and the form of the answer.
+    """What distinguishes kinds of task: the input, and the form of the answer.
 
     Attributes:
-        input: one of `INPUTS`; what each means is said in `inputs.kinds.INPUTS`.
-        answer: a key of `answers.forms.FORMS`, where it is said what the form means.
-        outputs: how many numbers a model gives for one input (or word): one for each of the task's "labels", as many
+        input: one of `INPUTS`, explained in `inputs.kinds.INPUTS`.
+        answer: a key of `answers.forms.FORMS`, where the form is explained.
+        outputs: how many numbers a model gives for one input (or word): one per label of the task ("labels"), as many
             as its "width", or a number.
-        learns: those fields of `Task` that a model of the kind may have learnt.
+        learns: the fields of `Task` that a model of the kind may have learnt.
     """
 
     input: str
@@ -42,7 +41,7 @@ class Kind:
 
     @property
     def named(self) -> bool:
-        """Whether answers are made of label names."""
+        """Whether answers consist of label names."""
         return self.outputs == "labels"
 
 
@@ -61,14 +60,14 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,5}")
 
 
 def kind_of(input: str, answer: str) -> str | None:
-    """The kind of task with such inputs and answers; None where none is built."""
+    """The kind of task with such inputs and answers; None if there is none."""
     return next((name for name, kind in BUILT.items() if (kind.input, kind.answer) == (input, answer)), None)
 
 
 def by_number(found: Sequence[str], labels: Sequence[str]) -> list[int] | None:
-    """Which of `labels` the names `found` are the numbers of, where all are integers from 0 to one less than there are.
+    """For names `found` that are numbers of `labels`, those numbers; all must be integers from 0 to len(labels) - 1.
 
-    None where they are not, and where labels are integers themselves, for then a number is a name.
+    None if they are not, or if labels are integers themselves, because a number is then a name.
     """
     if not found or any(_INTEGER.fullmatch(name) for name in labels):
         return None
@@ -82,18 +81,18 @@ class Task:
 
     Attributes:
         kind: one of `BUILT`.
-        labels: the label names; empty where answers are not made of them.
-        thresholds: of a model that gives any number of labels, for each the probability from which on it is given;
-            None means 0.5 for all.
-        scale: of a model that gives a score, (offset, unit): score = offset + unit * output; None means (0, 1).
-        width: of a model that gives vectors, how many numbers one has; else None.
-        transitions: of a model that tags words and has learnt which tag follows which (a CRF), what each first tag adds
-            to a sequence's score, and then for each tag what every tag behind it adds; None where logits stand alone.
-        scheme: of a model that tags words, "IOB1" where it was trained on that, so that entities begin with I-; None
-            where its labels tell how they are to be read (IOB2, BIOES, BILOU).
+        labels: the label names; empty if answers do not consist of them.
+        thresholds: for a model that predicts any number of labels, the probability from which each is predicted; None
+            means 0.5 for all.
+        scale: for a model that gives a score, (offset, unit): score = offset + unit * output; None means (0, 1).
+        width: for a model that gives vectors, the size of one; otherwise None.
+        transitions: for a model that tags words and has learnt which tag follows which (a CRF), what each first tag
+            adds to a sequence's score, and then for each tag what every following tag adds; None: logits alone decide.
+        scheme: for a model that tags words, "IOB1" if it was trained on that, so that entities begin with I-; None if
+            its labels determine the scheme (IOB2, BIOES, BILOU).
 
-    Raises `ValueError` on an unknown kind, on duplicate label names, and on thresholds, a scale, transitions or a
-    scheme that do not fit.
+    Raises `ValueError` for an unknown kind, duplicate label names, and thresholds, a scale, transitions or a scheme
+    that do not match.
     """
 
     kind: str
@@ -140,33 +139,33 @@ class Task:
 
     @property
     def pairs(self) -> bool:
-        """Whether an input is a pair of texts; `inputs.kinds.input_of` says more."""
+        """Whether an input is a pair of texts; see `inputs.kinds.input_of` for more."""
         return BUILT[self.kind].input == "pair"
 
     @property
     def named(self) -> bool:
-        """Whether answers are made of label names."""
+        """Whether answers consist of label names."""
         return BUILT[self.kind].named
 
     @property
     def learns(self) -> tuple[str, ...]:
-        """Those of its own fields that a model may have learnt."""
+        """The fields that a model of this task may have learnt."""
         return BUILT[self.kind].learns
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model gives for one input (or token): a logit for each label, one score, or a vector."""
+        """How many numbers a model gives for one input (or token): a logit per label, one score, or a vector."""
         outputs = BUILT[self.kind].outputs
         return outputs if isinstance(outputs, int) else self.width or len(self.labels)
 
     @property
     def question(self) -> Task:
-        """What is asked, without what one model has learnt about answering it: thresholds, scale and the like."""
+        """The task without what one model has learnt about it: thresholds, scale and the like."""
         return replace(self, thresholds=None, scale=None, transitions=None, scheme=None)
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"kind": self.kind, "labels": list(self.labels)}
-        # Left out where they are not used, so that hashes of older artifacts stay what they were.
+        # Left out if unused, so that hashes of older artifacts stay the same.
         if self.thresholds is not None:
             value["thresholds"] = list(self.thresholds)
         if self.scale is not None:

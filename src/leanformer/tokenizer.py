@@ -1,4 +1,4 @@
-"""Texts to token ids, with the `tokenizers` library alone, the same for training, export and runtime."""
+"""Texts to token ids, with the `tokenizers` library alone; the same for training, export and runtime."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from leanformer.words.cache import WordCache
 
 
 class Tokenizer:
-    """A `tokenizer.json` with truncation to `max_tokens` and no padding; of a pair the longer text is cut first.
+    """A `tokenizer.json` with truncation to `max_tokens` and no padding; in a pair the longer text is truncated first.
 
-    Texts lose their end, or, where the file says so (`truncation_side`), their beginning.
+    Texts are truncated at the end, or, if the file says so (`truncation_side`), at the beginning.
 
     Args:
         path: the file.
         max_tokens: special tokens included.
         overlap: how many tokens of a window `windows` repeats in the next one.
-        one_core: never take more than the core that calls. Otherwise what the word cache cannot answer is spread over
-            the threads of the library, as many as the process has cores ($RAYON_NUM_THREADS, read at their first use).
-        cache: keep the ids of words (`words.cache`), where the tokenizer allows it; the ids are the same without.
+        one_core: use only the calling thread's core. Otherwise texts that the word cache cannot answer are distributed
+            over the library's threads, as many as the process has cores ($RAYON_NUM_THREADS, read at their first use).
+        cache: keep the ids of words (`words.cache`), if the tokenizer allows it; the ids are the same without.
 
-    Raises `TokenizerFileError` when the file cannot be read as a tokenizer, or leaves no room for a text.
+    Raises `TokenizerFileError` if the file cannot be read as a tokenizer, or leaves no room for a text.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class Tokenizer:
             self._words = self._file.run(lambda: WordCache.of(self._tokenizer, self.max_tokens, **options), ())
 
     def cutting(self, side: str) -> Tokenizer:
-        """The same tokenizer, but one whose texts lose this side, "right" or "left", where they are too long."""
+        """The same tokenizer, but truncating texts that are too long on this side, "right" or "left"."""
         if side == self.side:
             return self
         other = copy(self)
-        # The library's object cuts one side or the other.
+        # The library's object truncates on one side only.
         other._file = replace(self._file, library=RustTokenizer.from_str(self._tokenizer.to_str()))
         other._tokenizer = other._file.library
         other._cut(side)
@@ -69,27 +69,27 @@ class Tokenizer:
     def encode(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text, special tokens included: one int32 array `[tokens]` per text.
 
-        Of a pair of texts the array is `[tokens, 2]`: token ids, and token types, which tell its two texts apart.
-        Raises `TypeError` for a bare string and for what is no text, `DataError` for half a surrogate pair, and
-        for a text that is too long (`tokenizer_file.read.MOST_CHARACTERS`).
+        For a pair of texts the array is `[tokens, 2]`: token ids, and token types, which distinguish the two texts.
+        Raises `TypeError` for a bare string and for a value that is not a text, `DataError` for half a surrogate pair
+        and for a text that is too long (`tokenizer_file.read.MOST_CHARACTERS`).
         """
         return [window[0] for window in self._windows(texts, whole=False)]
 
     def count_longer(self, texts: Sequence[Text], counts: np.ndarray | None = None) -> int:
-        """How many texts are longer than `max_tokens`, special tokens included, so that `encode` cuts them.
+        """How many texts are longer than `max_tokens`, special tokens included, so that `encode` truncates them.
 
-        With `counts` so many texts each belong together, and count once (see `inputs.kinds.rows_of`).
+        With `counts`, consecutive texts in groups of these sizes count once per group (see `inputs.kinds.rows_of`).
         """
         longer = np.array([len(window) > 1 for window in self.windows(texts)], dtype=bool)
         together = longer if counts is None else np.repeat(np.arange(len(counts)), counts)[longer]
         return int(longer.sum()) if counts is None else len(set(together.tolist()))
 
     def windows(self, texts: Sequence[Text]) -> list[list[np.ndarray]]:
-        """Each text whole, as windows of at most `max_tokens` ids, each with its special tokens; errors of `encode`."""
+        """Each whole text as windows of at most `max_tokens` ids, each with special tokens; raises as `encode`."""
         return self._windows(texts, whole=True)
 
     def _windows(self, texts: Sequence[Text], *, whole: bool) -> list[list[np.ndarray]]:
-        """The windows of each text, or the first alone unless `whole`."""
+        """The windows of each text, or only the first one unless `whole`."""
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts; wrap one text in a list")
         self._file.check_lengths(texts)
@@ -100,14 +100,14 @@ class Tokenizer:
         )
         rest = [number for number, rows in enumerate(found) if rows is None]
         for number, encoding in zip(rest, self._encodings(texts, rest), strict=True):
-            # What truncation cuts off is kept as the overflow of an encoding; a text that fits has none.
+            # Truncated tokens are kept as the overflow of an encoding; a text that fits has none.
             found[number] = [_row(texts[number], part) for part in (encoding, *(encoding.overflowing if whole else ()))]
             if len(encoding.ids) > self.max_tokens:
                 raise TokenizerFileError(self.path, f"it does not cut texts at {self.max_tokens} tokens")
         return [rows for rows in found if rows is not None]
 
     def _encodings(self, texts: Sequence[Text], chosen: Sequence[int]) -> list[Encoding]:
-        """What the library makes of the texts with these numbers."""
+        """The library's encodings of the texts with these indices."""
         if not chosen:
             return []
         try:
@@ -132,21 +132,21 @@ class Tokenizer:
 
     @property
     def special_ids(self) -> tuple[int, ...]:
-        """The ids that stand around every text."""
+        """The ids of the special tokens around every text."""
         return self._file.parts.special_ids
 
     @property
     def largest_id(self) -> int:
-        """The largest that any text can have."""
+        """The largest id that any text can have."""
         return self._file.parts.largest_id
 
     @property
     def remembers_words(self) -> bool:
-        """Whether the ids of most texts are put together from those of words (`words.cache`)."""
+        """Whether the ids of most texts are assembled from those of words (`words.cache`)."""
         return self._words is not None
 
     def forget_words(self) -> None:
-        """Empty the word cache, so that texts cost again what texts of unknown words cost; their ids are the same."""
+        """Empty the word cache, so that texts take as long as texts of unknown words; their ids are the same."""
         if self._words is not None:
             self._words.forget()
 
@@ -156,7 +156,7 @@ class Tokenizer:
 
 
 def truncation_side(tokenizer: RustTokenizer) -> str:
-    """The side that texts too long lose: "right", or "left" where the tokenizer's file says so."""
+    """The side on which texts that are too long are truncated: "right", or "left" if the tokenizer's file says so."""
     return str((tokenizer.truncation or {}).get("direction", "right")).lower()
 
 
