@@ -45,7 +45,7 @@ test-all: install test-levels
 
 # The first level is the one that the other tests have.
 test-levels: install
-	@for level in $$($(BIN)/python -m tests.native | cut -s -d ' ' -f 2-); do \
+	@for level in $$($(BIN)/python -m tests.making.native | cut -s -d ' ' -f 2-); do \
 		echo "at level $$level of the native engine"; \
 		HF_HUB_OFFLINE=1 LEANFORMER_LEVEL=$$level $(BIN)/python -m pytest -n 2 --dist loadfile \
 			-m "not slow and not base_install and not docs" tests/runtime tests/export tests/tune || exit 1; \

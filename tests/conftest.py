@@ -66,7 +66,7 @@ def leanformer_data() -> Path:
 def make_tiny_onnx_artifact(folder: Path) -> Path:
     """Make a tiny classification artifact of format "onnx" below `folder` and return its path."""
     # Inside the function: the tests that never ask for it must not need torch.
-    from tests.export.making import make_onnx
+    from tests.making.graphs import make_onnx
 
     return make_onnx(folder)[1].path
 

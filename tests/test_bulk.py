@@ -11,7 +11,7 @@ import pytest
 from leanformer.bulk import Asked, Tally, answer_rows, check_kept, numbered, strictly, to_line
 from leanformer.errors import DataError, LeanformerError
 from leanformer.task import Task
-from tests.tiny import TASK
+from tests.making.tiny import TASK
 
 
 class Picky:

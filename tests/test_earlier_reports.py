@@ -11,7 +11,7 @@ import pytest
 from leanformer.earlier_reports import brought_up
 from leanformer.first_rungs import BATCHED, UNPADDED, padded
 from leanformer.report import Report
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def earlier() -> dict[str, Any]:

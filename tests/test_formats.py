@@ -35,10 +35,10 @@ from leanformer.search.jobs.shapes import planned_shape
 from leanformer.serve.workers.tuned import open_tuned
 from leanformer.shapes.of_artifact import shape_of_artifact
 from leanformer.train.teacher_outputs import teacher_outputs
-from tests.cascade.making import PLAN
-from tests.every_format import artifacts_of_every_format
-from tests.export.making import make_context
-from tests.tiny import TASK, tiny_artifact, tiny_dataset
+from tests.making.cascades import PLAN
+from tests.making.every_format import artifacts_of_every_format
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_artifact, tiny_dataset
 
 TEXTS = ["a quiet song", "rain and storm today", "goal"]
 REFUSING = Refusal("is a test's, which nothing can be done with", "give another")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leanformer.kept import described, differing, keep, kept
-from tests.damage import DAMAGES
+from tests.making.damage import DAMAGES
 
 VALUE = {"quality": 0.1 + 0.2, "names": ["café", "\u2028", "x"], "none": None, "inner": {"7": [1, 2.0, True]}}
 

@@ -19,8 +19,8 @@ from leanformer.render.block import ReportBlock
 from leanformer.render.blocks import blocks
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
-from tests.render.reports import make_report, make_rung
-from tests.tiny import tiny_dataset
+from tests.making.reports import make_report, make_rung
+from tests.making.tiny import tiny_dataset
 
 
 def count(subject: Subject) -> dict[str, int]:

@@ -148,7 +148,7 @@ def test_a_status_within_a_step_is_still_one() -> None:
 def test_training_shows_it(terminal: bool, tmp_path: Path) -> None:
     """The command itself, with a pace that lets even a tiny model tell every step."""
     from tests.docs.test_docs import write_data
-    from tests.tiny import tiny_artifact, tiny_dataset
+    from tests.making.tiny import tiny_artifact, tiny_dataset
 
     write_data(tiny_dataset(), tmp_path / "data")
     tiny_artifact(tmp_path / "start")

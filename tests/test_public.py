@@ -17,10 +17,10 @@ from leanformer.artifact import Artifact
 from leanformer.cascade.store import write_cascade
 from leanformer.data.dataset import Dataset
 from leanformer.models.store import import_checkpoint
-from tests.cascade.making import PLAN, make_members
-from tests.export.making import make_embedder
-from tests.recurrent import recurrent_artifact
-from tests.tiny import LABELS, VOCABULARY, roughen, tiny_artifact, tiny_dataset, tiny_tokenizer
+from tests.making.cascades import PLAN, make_members
+from tests.making.graphs import make_embedder
+from tests.making.recurrent import recurrent_artifact
+from tests.making.tiny import LABELS, VOCABULARY, roughen, tiny_artifact, tiny_dataset, tiny_tokenizer
 
 TEXTS = ["rain and snow", "we saw the band and a choir"]
 QUICK = {"seed": 5, "threads": 1, "device": "cpu", "say": lambda line: None}

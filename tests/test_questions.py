@@ -15,7 +15,7 @@ from leanformer.errors import DataError
 from leanformer.predictor import answers
 from leanformer.questions import as_questions, check_texts, is_empty
 from leanformer.task import Task
-from tests.tiny import TASK
+from tests.making.tiny import TASK
 
 TEXTS = ["goal match", "rain", "song"]
 TAGS = Task("tokens", ("O", "B-X", "I-X"))

@@ -11,7 +11,7 @@ import pytest
 
 from leanformer.errors import LeanformerError
 from leanformer.report import Report
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def test_what_is_written_is_read(tmp_path: Path):

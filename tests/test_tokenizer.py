@@ -10,7 +10,7 @@ from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import CheckpointError
 from leanformer.tokenizer import Tokenizer
-from tests.tiny import tiny_texts, tiny_tokenizer
+from tests.making.tiny import tiny_texts, tiny_tokenizer
 
 TEXTS = (*tiny_texts(60, seed=3)[0], "", "rain")
 

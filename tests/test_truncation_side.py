@@ -19,8 +19,8 @@ from leanformer.models.store import read_model, write_classifier, write_tokenize
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tokenizer import Tokenizer, truncation_side
-from tests.export.making import make_context
-from tests.tiny import TASK, tiny_classifier, tiny_texts, tiny_tokenizer
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_classifier, tiny_texts, tiny_tokenizer
 
 TEXTS = (*tiny_texts(40, seed=3)[0], "", "rain", "song " * 50 + "rain goal " * 20, ("goal match " * 600) + "storm")
 PAIRS = [("rain", "song band drum goal match team"), ("rain storm cloud wind snow frost", "goal"), ("a", "b")]

@@ -16,7 +16,7 @@ from leanformer.data.used_texts import UsedTexts, attach
 from leanformer.models.classifier import Classifier
 from leanformer.models.store import write_classifier
 from leanformer.task import Task
-from tests.tiny import tiny_artifact, tiny_config, tiny_tokenizer
+from tests.making.tiny import tiny_artifact, tiny_config, tiny_tokenizer
 
 LABELS = ("broken", "late", "lost", "stolen")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import leaks
-from tests.tagged import write_columns
-from tests.tiny import tiny_dataset
+from tests.making.tagged import write_columns
+from tests.making.tiny import tiny_dataset
 
 
 def write_texts(folder: Path) -> None:

@@ -23,7 +23,7 @@ from leanformer.metrics.calibration import fit_temperature
 from leanformer.metrics.noninferiority import fewest_texts
 from leanformer.metrics.paired import Paired, compare
 from leanformer.metrics.probabilities import softmax
-from tests.cascade.making import population
+from tests.making.cascades import population
 
 ROWS, FIT, DRAWS, NAIVE_DRAWS = 500, 60, 1000, 200
 

@@ -22,9 +22,9 @@ from leanformer.predictor import Predictor, chunked, logits, logits_by_chunk
 from leanformer.serve.http.inputs import Query
 from leanformer.serve.model import open_model
 from leanformer.serve.workers.tuned import open_tuned
-from tests.cascade.making import make_members, other_tokenizer
-from tests.export.making import make_onnx
-from tests.tiny import tiny_texts
+from tests.making.cascades import make_members, other_tokenizer
+from tests.making.graphs import make_onnx
+from tests.making.tiny import tiny_texts
 
 TEXTS = tiny_texts(150, seed=4)[0]
 

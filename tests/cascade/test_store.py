@@ -18,8 +18,8 @@ from leanformer.files import sha256_file
 from leanformer.loading import open_predictor
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.task import Task
-from tests.cascade.making import PLAN, make_members
-from tests.tiny import tiny_artifact
+from tests.making.cascades import PLAN, make_members
+from tests.making.tiny import tiny_artifact
 
 
 @pytest.fixture(scope="module")

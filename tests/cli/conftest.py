@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Command, make_command, write_lines
-from tests.tiny import LABELS, tiny_dataset
+from tests.making.commands import Command, make_command, write_lines
+from tests.making.tiny import LABELS, tiny_dataset
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Command, is_friendly
+from tests.making.commands import Command, is_friendly
 
 MINE = """
 from pathlib import Path

@@ -12,10 +12,10 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.store import read_cascade
 from leanformer.data.used_texts import UsedTexts, attach, recorded
 from leanformer.report import Report
-from tests.cascade.making import make_members
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.tagged import tagger_artifact
-from tests.tiny import LABELS, tiny_dataset, tiny_texts
+from tests.making.cascades import make_members
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.tagged import tagger_artifact
+from tests.making.tiny import LABELS, tiny_dataset, tiny_texts
 
 LOOSE = ("--max-loss", 60, "--confidence", 0.8)
 # The members' weights are random.

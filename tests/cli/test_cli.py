@@ -20,9 +20,9 @@ from leanformer.cli.bench import bench_names
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.report import Report
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.render.reports import make_report
-from tests.tiny import LABELS, tiny_artifact, tiny_texts
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.reports import make_report
+from tests.making.tiny import LABELS, tiny_artifact, tiny_texts
 
 TEXTS = tiny_texts(10, seed=6)[0]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from leanformer.artifact import open_artifact
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.tiny import tiny_texts
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.tiny import tiny_texts
 
 
 @pytest.fixture

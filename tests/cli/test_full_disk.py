@@ -13,7 +13,7 @@ import pytest
 
 from leanformer.cli.full_disk import full_disk
 from leanformer.files import naming, new_file, new_folder
-from tests.cli.calling import Command, is_friendly
+from tests.making.commands import Command, is_friendly
 
 
 def caused(outer: Exception, inner: Exception) -> Exception:

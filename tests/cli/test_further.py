@@ -19,9 +19,9 @@ from leanformer.metrics.fairness import group_gaps
 from leanformer.predictor import logits
 from leanformer.report import Report
 from leanformer.runtime.predictor import ENGINES
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.export.making import make_context
-from tests.tiny import LABELS, tiny_artifact, tiny_dataset
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.graphs import make_context
+from tests.making.tiny import LABELS, tiny_artifact, tiny_dataset
 
 
 @pytest.fixture(scope="module")

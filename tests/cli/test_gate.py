@@ -11,9 +11,9 @@ from leanformer.artifact import open_artifact
 from leanformer.data.used_texts import MOST_USED, attach
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.knowing import knowing
-from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_dataset, tiny_texts
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.knowing import knowing
+from tests.making.tiny import LABELS, TOPICS, tiny_artifact, tiny_dataset, tiny_texts
 
 
 @pytest.fixture(scope="module")

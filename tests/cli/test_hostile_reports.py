@@ -15,10 +15,10 @@ from leanformer.cascade.store import write_cascade
 from leanformer.errors import ArtifactError
 from leanformer.loading import open_predictor
 from leanformer.report import Report
-from tests.cascade.making import PLAN, make_members
-from tests.cli.calling import Command
 from tests.fuzz.hashes import repair
-from tests.render.reports import make_report, make_rung
+from tests.making.cascades import PLAN, make_members
+from tests.making.commands import Command
+from tests.making.reports import make_report, make_rung
 
 
 @pytest.fixture

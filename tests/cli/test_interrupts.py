@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import leanformer
-from tests.cli.calling import Command
+from tests.making.commands import Command
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 # Programs in the background of a shell are born deaf to Ctrl-C, and so are those that they start.

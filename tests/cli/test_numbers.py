@@ -13,7 +13,7 @@ from leanformer.cli.app import app
 from leanformer.cli.numbers import Numbered
 from leanformer.errors import RecipeError
 from leanformer.recipe.spec import build
-from tests.cli.calling import Command
+from tests.making.commands import Command
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 INTEGERS = ("99999999999999999999", "-99999999999999999999", str(10**30))

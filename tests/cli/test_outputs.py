@@ -17,11 +17,11 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.cli.app import app
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.task import Task
-from tests.cascade.making import make_members
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.render.reports import make_report
-from tests.search.searching import write_space
-from tests.tiny import LABELS, tiny_classifier, tiny_texts, tiny_tokenizer
+from tests.making.cascades import make_members
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.reports import make_report
+from tests.making.searches import write_space
+from tests.making.tiny import LABELS, tiny_classifier, tiny_texts, tiny_tokenizer
 
 SPACE = """\
 name: small

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from leanformer.cli import predict as predict_module
-from tests.cli.calling import Command, is_friendly
-from tests.tiny import tiny_texts
+from tests.making.commands import Command, is_friendly
+from tests.making.tiny import tiny_texts
 
 TEXTS = list(tiny_texts(30, seed=4)[0])
 

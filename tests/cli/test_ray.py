@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Command, is_friendly, write_lines
 from tests.cli.test_search import SPACE
-from tests.search.searching import write_space
-from tests.taught import make_teacher
-from tests.tiny import tiny_texts
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.searches import write_space
+from tests.making.taught import make_teacher
+from tests.making.tiny import tiny_texts
 
 
 def test_only_files_are_scored_on_a_cluster(command: Command, tiny_onnx_artifact: Path, tmp_path: Path):

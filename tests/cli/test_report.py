@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from leanformer.report import Report
-from tests.cli.calling import Command, is_friendly
-from tests.render.reports import make_report
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.commands import Command, is_friendly
+from tests.making.reports import make_report
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Command, is_friendly, write_lines
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.searches import write_space
+from tests.making.tiny import LABELS, tiny_artifact
 from tests.search.rare import LOST, knowing_teacher, rare_dataset
 from tests.search.rare import SPACE as RARE
-from tests.search.searching import write_space
-from tests.tiny import LABELS, tiny_artifact
 
 SPACE = """\
 name: small

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from leanformer.cli.app import app
-from tests.cli.calling import write_lines
+from tests.making.commands import write_lines
 
 TEXTS = ["le café était fermé", "goal “quoted” — 雨 😀", "Straße\u00a0x \\u00e9"]
 ENVIRONMENTS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from leanformer.artifact import open_artifact
-from tests.cli.calling import Command
-from tests.tiny import tiny_artifact
+from tests.making.commands import Command
+from tests.making.tiny import tiny_artifact
 
 
 def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from leanformer.runtime.cores import default_threads
 from leanformer.runtime.predictor import ENGINES
 from leanformer.runtime.settings import RuntimeSettings, default_settings, machine, read_tuning, to_json, tuning_path
 from leanformer.tune import tune as tune_module
-from tests.cli.calling import Command, is_friendly, write_lines
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_texts
+from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_texts
 
 TEXTS = tiny_texts(40, seed=6)[0]
 

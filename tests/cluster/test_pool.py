@@ -9,7 +9,7 @@ import pytest
 
 from leanformer.cluster.pool import DiedError, TaskPool
 from leanformer.errors import LeanformerError
-from tests.cluster.pretending import PretendedRay, RayTaskError, placed
+from tests.making.clusters import PretendedRay, RayTaskError, placed
 
 HERE = socket.gethostname()
 

@@ -23,7 +23,7 @@ from leanformer.loading import open_predictor
 from leanformer.predictor import answers
 from tests.cluster.killing import Killer
 from tests.cluster.working import NOT_CALLABLE
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 SQUARE = "tests.cluster.working:square"
 # Every row is another text, so that one that is lost or there twice is seen.

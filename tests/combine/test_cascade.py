@@ -28,11 +28,11 @@ from leanformer.recipe.library import find_recipe
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.search.run import search
 from leanformer.search.study.budget import SearchBudget
-from tests.cascade.making import population
-from tests.cli.calling import write_lines
-from tests.export.making import make_context
-from tests.search.searching import space_of
-from tests.tiny import LABELS, tiny_artifact, tiny_dataset, tiny_texts
+from tests.making.cascades import population
+from tests.making.commands import write_lines
+from tests.making.graphs import make_context
+from tests.making.searches import space_of
+from tests.making.tiny import LABELS, tiny_artifact, tiny_dataset, tiny_texts
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"max_loss": 20.0}

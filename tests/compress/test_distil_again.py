@@ -17,7 +17,7 @@ from leanformer.options import options
 from leanformer.recipe.spec import build
 from leanformer.shapes.encoder import LayerShape
 from tests.compress.distil.test_distil import context, distance
-from tests.tiny import tiny_artifact, tiny_config
+from tests.making.tiny import tiny_artifact, tiny_config
 
 DEEP = tiny_config(layers=(LayerShape(4, 48),) * 4)
 

@@ -16,7 +16,7 @@ from leanformer.recipe.library import find_recipe
 from leanformer.shapes.encoder import LayerShape
 from leanformer.train.objectives.distillation import attention_distance, last_maps
 from tests.compress.distil.test_distil import DEEP, context
-from tests.tiny import tiny_artifact, tiny_config
+from tests.making.tiny import tiny_artifact, tiny_config
 
 INNER: dict[str, Any] = {
     "layers": 2, "hidden": 16, "heads": 2, "projection": True, "soft_weight": 0.0, "hidden_weight": 1.0,

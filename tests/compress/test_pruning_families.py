@@ -32,10 +32,10 @@ from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import EncoderConfig
 from leanformer.train.feeds.batches import Batch, TrainingSet
-from tests.compress.family_models import CASES, family_artifact, family_classifier
-from tests.export.making import make_context
+from tests.making.family_models import CASES, family_artifact, family_classifier
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_dataset
 from tests.parity.families import inputs_for
-from tests.tiny import tiny_dataset
 
 DATA = replace(tiny_dataset(), test=None)
 TEXTS = tiny_dataset().test.texts[:20]  # type: ignore[union-attr]

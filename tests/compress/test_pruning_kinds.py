@@ -26,8 +26,8 @@ from leanformer.predictor import logits
 from leanformer.task import Task
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.targets import labels_of
-from tests.export.making import make_context
-from tests.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer
+from tests.making.graphs import make_context
+from tests.making.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer
 
 KINDS = ("pair", "multilabel", "similarity", "regression")
 CPU = torch.device("cpu")

@@ -20,10 +20,10 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.compress.family_models import family_artifact
 from tests.compress.test_pruning_kinds import KINDS, artifact_of
-from tests.export.making import make_context
-from tests.tiny import tiny_kind_dataset
+from tests.making.family_models import family_artifact
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_kind_dataset
 
 FAMILIES = [("roberta", "two types"), ("xlm-roberta", "plain"), ("electra", "plain"), ("modernbert", "mean")]
 

@@ -21,8 +21,8 @@ from leanformer.options import defaults, options
 from leanformer.recipe.spec import _STEP_KEYS, build, read_recipe
 from leanformer.step import Curate, Make
 from tests.contracts.own_tests import CONSTANTS, constant, constants, missing
-from tests.export.making import folder_bytes, make_context, make_onnx
-from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
+from tests.making.graphs import folder_bytes, make_context, make_onnx
+from tests.making.tiny import tiny_artifact, tiny_config, tiny_dataset
 
 NAMES = sorted(catalog.TECHNIQUES)
 MAKES = [name for name in NAMES if issubclass(catalog.load(name), Make)]

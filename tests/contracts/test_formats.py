@@ -12,9 +12,9 @@ from leanformer.artifact import Artifact
 from leanformer.formats import FORMATS, Format, Refusal
 from leanformer.report import Report
 from leanformer.train.teacher_outputs import teacher_outputs
-from tests.cli.calling import Command, is_friendly, make_command, write_lines
-from tests.every_format import artifacts_of_every_format
-from tests.tiny import LABELS, tiny_dataset
+from tests.making.commands import Command, is_friendly, make_command, write_lines
+from tests.making.every_format import artifacts_of_every_format
+from tests.making.tiny import LABELS, tiny_dataset
 
 Place = dict[str, Artifact]
 

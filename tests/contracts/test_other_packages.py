@@ -14,9 +14,9 @@ from leanformer import catalog
 from leanformer.errors import RecipeError
 from leanformer.recipe.run import run_recipe
 from leanformer.recipe.spec import read_recipe
-from tests.cli.calling import Command, make_command
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact
+from tests.making.commands import Command, make_command
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact
 
 MODULE = '''"""Leaves a model as it is.
 

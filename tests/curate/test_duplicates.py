@@ -13,7 +13,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
 from leanformer.step import Context
-from tests.tiny import TASK
+from tests.making.tiny import TASK
 
 QUICK = {"conflicting": "none"}
 BAD = ({"conflicting": "all"}, {"leaked": 1})

@@ -16,7 +16,7 @@ from leanformer.data.examples import Examples
 from leanformer.data.used_texts import UsedTexts, attach, inherited, recorded, text_hashes
 from leanformer.errors import ArtifactError
 from leanformer.task import Task
-from tests.tiny import TASK, tiny_artifact, tiny_dataset
+from tests.making.tiny import TASK, tiny_artifact, tiny_dataset
 
 PAIRS = Task("pair", ("no", "yes"))
 

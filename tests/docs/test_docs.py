@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from leanformer.data.dataset import Dataset
-from tests.taught import make_teacher
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.taught import make_teacher
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 pytestmark = [pytest.mark.docs, pytest.mark.slow]
 

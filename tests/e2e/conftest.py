@@ -8,7 +8,7 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.measure import speed
-from tests.taught import make_teacher
+from tests.making.taught import make_teacher
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from leanformer.search.run import search
 from leanformer.search.space.read import read_space
 from leanformer.search.study.budget import SearchBudget
 from leanformer.train.settings import FitSettings
-from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_config, tiny_dataset
 
 RECIPE = """
 name: small

@@ -28,11 +28,11 @@ from leanformer.search.run import search
 from leanformer.search.study.budget import SearchBudget
 from leanformer.serve.model import open_model
 from leanformer.train.settings import FitSettings
-from tests.cli.calling import Command, make_command
 from tests.e2e.test_compress import distil, run
-from tests.export.making import make_context
-from tests.search.searching import space_of
-from tests.tiny import FILLERS, LABELS, TOPICS, tiny_artifact, tiny_kind_dataset
+from tests.making.commands import Command, make_command
+from tests.making.graphs import make_context
+from tests.making.searches import space_of
+from tests.making.tiny import FILLERS, LABELS, TOPICS, tiny_artifact, tiny_kind_dataset
 
 
 def question(generator: np.random.Generator) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from leanformer.recipe.compress import Compressed, compress
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.report import Report, Rung
-from tests.export.making import folder_bytes
-from tests.tiny import LABELS, tiny_dataset
+from tests.making.graphs import folder_bytes
+from tests.making.tiny import LABELS, tiny_dataset
 
 SPEED = SpeedSettings(rounds=1, latency_texts=6, seconds=0.01)
 

@@ -23,10 +23,10 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model, start_classifier
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_context
-from tests.foreign_tokenizers import train_tokenizer
+from tests.making.foreign_tokenizers import train_tokenizer
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_dataset
 from tests.parity.families import FAMILIES, LENGTH
-from tests.tiny import TASK, tiny_dataset
 
 KINDS = {
     "roberta": "byte-level", "xlm-roberta": "unigram", "camembert": "unigram", "distilbert": "wordpiece",

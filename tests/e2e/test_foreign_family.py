@@ -18,9 +18,9 @@ from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
 from leanformer.recipe.library import find_recipe
 from tests.e2e.test_compress import distil, run
-from tests.every_format import unmapped_checkpoint
-from tests.export.making import folder_bytes
-from tests.tiny import LABELS, VOCABULARY, roughen, tiny_dataset, tiny_tokenizer
+from tests.making.every_format import unmapped_checkpoint
+from tests.making.graphs import folder_bytes
+from tests.making.tiny import LABELS, VOCABULARY, roughen, tiny_dataset, tiny_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.dying import prepare
-from tests.tiny import LABELS, tiny_dataset
+from tests.making.tiny import LABELS, tiny_dataset
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]

@@ -21,9 +21,9 @@ from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed
 from leanformer.train.settings import FitSettings
-from tests.cli.calling import make_command
 from tests.e2e.test_compress import distil, run
-from tests.tiny import LABELS, tiny_artifact, tiny_kind_dataset
+from tests.making.commands import make_command
+from tests.making.tiny import LABELS, tiny_artifact, tiny_kind_dataset
 
 KINDS = ("pair", "multilabel", "similarity", "regression")
 # Pairs, scores and several labels are in these.

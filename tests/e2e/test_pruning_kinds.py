@@ -9,11 +9,11 @@ import pytest
 
 from leanformer.answers.forms import metric_name
 from leanformer.loading import open_predictor
-from tests.compress.family_models import family_artifact
 from tests.compress.test_pruning_kinds import artifact_of
 from tests.e2e.test_compress import run
 from tests.e2e.test_pruning_recipes import AGAIN, TRAINING, small
-from tests.tiny import tiny_kind_dataset
+from tests.making.family_models import family_artifact
+from tests.making.tiny import tiny_kind_dataset
 
 SIZES = (60, 20, 20, 20)
 

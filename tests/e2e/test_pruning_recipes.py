@@ -12,7 +12,7 @@ from leanformer.artifact import Artifact
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import Recipe
 from tests.e2e.test_compress import run
-from tests.tiny import tiny_dataset
+from tests.making.tiny import tiny_dataset
 
 TRAINING = {"layers": 2, "epochs": 1, "batch_size": 16, "learning_rate": 3e-3, "trial_texts": 0}
 AGAIN = TRAINING | {"layers": None}

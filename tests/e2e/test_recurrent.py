@@ -12,8 +12,8 @@ import pytest
 import leanformer
 from leanformer.artifact import open_artifact
 from leanformer.tagging.viterbi import is_legal
-from tests.cli.calling import Command, make_command
-from tests.tagged import TAGS, tagger_artifact, write_columns
+from tests.making.commands import Command, make_command
+from tests.making.tagged import TAGS, tagger_artifact, write_columns
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> N
 
 
 def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Path) -> None:
-    from tests.recurrent import recurrent_artifact
+    from tests.making.recurrent import recurrent_artifact
 
     data = write_columns(tmp_path / "data", sizes=(20, 8, 8))
     recurrent = recurrent_artifact(tmp_path / "recurrent")

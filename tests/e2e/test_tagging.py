@@ -17,9 +17,9 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.heads import token_head
 from leanformer.predictor import logits
 from leanformer.tagging.viterbi import is_legal
-from tests.cli.calling import Command, make_command
-from tests.tagged import TAGS, tagger_artifact, write_columns
-from tests.tiny import roughen, tiny_config
+from tests.making.commands import Command, make_command
+from tests.making.tagged import TAGS, tagger_artifact, write_columns
+from tests.making.tiny import roughen, tiny_config
 
 RECIPE = """
 name: tagging
@@ -130,7 +130,7 @@ def test_texts_alone_are_enough_and_a_stock_tagger_is_a_model(command: Command, 
 
 
 def _texts() -> tuple[str, ...]:
-    from tests.tagged import tagged_examples
+    from tests.making.tagged import tagged_examples
 
     return tagged_examples(60, 77).texts
 

@@ -18,8 +18,8 @@ from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.task import Task
 from leanformer.train.settings import FitSettings
-from tests.export.making import make_context
-from tests.tiny import TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 
 TARGET = Task("classification", ("indoors", "outdoors"))
 

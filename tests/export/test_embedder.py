@@ -25,8 +25,8 @@ from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.task import Task
-from tests.export.making import make_embedder as make_tiny
-from tests.tiny import LABELS, roughen, tiny_config, tiny_texts, tiny_tokenizer
+from tests.making.graphs import make_embedder as make_tiny
+from tests.making.tiny import LABELS, roughen, tiny_config, tiny_texts, tiny_tokenizer
 
 TEXTS = list(tiny_texts(50, seed=4)[0])
 

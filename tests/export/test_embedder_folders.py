@@ -17,7 +17,7 @@ from leanformer.export.embedder import make_embedder
 from leanformer.models.hf.sentence import read_sentence_encoder
 from leanformer.runtime.predictor import LightPredictor
 from tests.export.test_embedder import TEXTS, checkpoint
-from tests.models.saving import edit
+from tests.making.checkpoints import edit
 
 ASKED = [*TEXTS[:5], "The Rude SONG", "a", "É [SEP] rain", "song " * 60, "  two  words\n", "ΟΔΟΣ x", "query: the goal"]
 _TOKENS = {

@@ -12,8 +12,8 @@ import pytest
 from leanformer.export.int8 import Int8
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.shapes.encoder import LayerShape
-from tests.export.making import make_context, make_onnx
-from tests.tiny import tiny_config
+from tests.making.graphs import make_context, make_onnx
+from tests.making.tiny import tiny_config
 
 SHAPE_ARITHMETIC = {"Concat", "Expand", "Where", "ConstantOfShape", "Range"}
 

@@ -21,8 +21,8 @@ from leanformer.export.int8 import METHODS, Int8, _quantise_word_table
 from leanformer.export.quantise import behind_norms
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import folder_bytes, make_context, make_onnx
-from tests.tiny import tiny_dataset, tiny_texts
+from tests.making.graphs import folder_bytes, make_context, make_onnx
+from tests.making.tiny import tiny_dataset, tiny_texts
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {}

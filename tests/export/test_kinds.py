@@ -25,7 +25,7 @@ from leanformer.models.store import write_classifier
 from leanformer.predictor import logits
 from leanformer.step import Context
 from leanformer.task import Task
-from tests.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer
+from tests.making.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer
 
 DATA = tiny_kind_dataset("pair", sizes=(40, 40, 8, 8))
 

@@ -26,8 +26,8 @@ from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import LayerShape
 from leanformer.task import Task
-from tests.export.making import folder_bytes, make_context, make_onnx
-from tests.tiny import tiny_artifact, tiny_config, tiny_dataset, tiny_texts
+from tests.making.graphs import folder_bytes, make_context, make_onnx
+from tests.making.tiny import tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 
 AB = Task("classification", ("a", "b"))
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.

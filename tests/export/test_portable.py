@@ -17,10 +17,10 @@ from leanformer.export.int8 import METHODS, Int8
 from leanformer.export.onnx import Onnx
 from leanformer.export.portable import LARGEST_SAFE, has_wide_weights, make_portable
 from leanformer.export.standard import write_standard_onnx
-from tests.export.making import make_context, make_onnx
-from tests.recurrent import recurrent_artifact, tiny_recurrent
-from tests.sessions import session_of
-from tests.tagged import tagged_dataset
+from tests.making.graphs import make_context, make_onnx
+from tests.making.recurrent import recurrent_artifact, tiny_recurrent
+from tests.making.sessions import session_of
+from tests.making.tagged import tagged_dataset
 
 LOOSE: dict[str, Any] = {"max_flips": 1.0, "max_mean_share": 10.0}
 MOST = 2**15 - 1

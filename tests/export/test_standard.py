@@ -11,8 +11,8 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.errors import ArtifactError
 from leanformer.export.standard import write_standard_onnx
-from tests.export.making import make_onnx
 from tests.fuzz.hashes import repair
+from tests.making.graphs import make_onnx
 
 
 def test_a_node_whose_input_comes_from_nowhere(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import LayerShape
 from leanformer.tagging.ragged import flat
 from tests.export.graphs.test_packed_graph import LENGTHS, WAYS, rows_of, run
-from tests.export.making import make_tagger
-from tests.tagged import TASK, tagged_examples, tiny_tagger
+from tests.making.graphs import make_tagger
+from tests.making.tagged import TASK, tagged_examples, tiny_tagger
 
 STARTS = np.cumsum([0, *LENGTHS])
 

@@ -22,8 +22,8 @@ from leanformer.predictor import logits
 from leanformer.train.fit import encoder_hash
 from leanformer.train.settings import FitSettings
 from leanformer.train.targets import labels_of
-from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_dataset, tiny_tokenizer
-from tests.train.running import KilledError
+from tests.making.tiny import TASK, VOCABULARY, tiny_artifact, tiny_dataset, tiny_tokenizer
+from tests.making.trainings import KilledError
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"epochs": 1, "batch_size": 32, "precision": "fp32"}

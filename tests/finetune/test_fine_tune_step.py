@@ -9,8 +9,8 @@ import pytest
 from leanformer.artifact import Artifact
 from leanformer.finetune.fine_tune import FineTune, fine_tune
 from leanformer.options import options
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact
 
 SMALL = {"epochs": 1, "batch_size": 32, "precision": "fp32"}
 

@@ -29,7 +29,7 @@ from leanformer.machine import fingerprint
 from tests.fuzz.hashes import repair
 from tests.fuzz.mutations import mutate
 from tests.fuzz.seeds import make_seeds
-from tests.tiny import LABELS
+from tests.making.tiny import LABELS
 
 SECONDS = 120.0
 """For all commands on one case; on a busy machine most of it is waiting."""
@@ -167,7 +167,7 @@ def fuzz(
     write_inputs(folder)
     environment = None
     if sanitized:
-        from tests.sanitized import sanitized_environment
+        from tests.making.sanitized import sanitized_environment
 
         environment = sanitized_environment()
     names = sorted(name for name in seeds if not sanitized or "int8" in name)

@@ -22,8 +22,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tests.export.making import make_embedder, make_onnx, make_tagger
-from tests.serve.serving import Server
+from tests.making.graphs import make_embedder, make_onnx, make_tagger
+from tests.making.servers import Server
 
 MODELS = ("tiny", "tags", "vectors")
 ROUTES = ("/", "/predict", "/tag", "/embed")

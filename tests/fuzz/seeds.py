@@ -13,10 +13,10 @@ from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.models.store import write_classifier
 from leanformer.task import Task
-from tests.export.making import make_context, make_embedder, make_onnx, make_tagger
-from tests.recurrent import recurrent_artifact, tiny_recurrent
-from tests.tagged import tagged_dataset
-from tests.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer
+from tests.making.graphs import make_context, make_embedder, make_onnx, make_tagger
+from tests.making.recurrent import recurrent_artifact, tiny_recurrent
+from tests.making.tagged import tagged_dataset
+from tests.making.tiny import LABELS, tiny_classifier, tiny_config, tiny_kind_dataset, tiny_tokenizer
 
 _LOOSE = Int8(max_flips=1.0, max_mean_share=1.0)
 

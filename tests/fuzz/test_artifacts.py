@@ -14,9 +14,9 @@ from leanformer.artifact import open_artifact
 from tests.fuzz import artifacts, worker
 from tests.fuzz.hashes import repair
 from tests.fuzz.mutations import mutate
-from tests.native import needs_compiler
-from tests.sanitized import needs_sanitizers
-from tests.tiny import tiny_artifact
+from tests.making.native import needs_compiler
+from tests.making.sanitized import needs_sanitizers
+from tests.making.tiny import tiny_artifact
 
 
 def test_a_case_is_the_same_each_time_and_its_hashes_are_right(tmp_path: Path):

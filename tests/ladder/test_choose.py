@@ -10,7 +10,7 @@ import pytest
 from leanformer.errors import RecipeError
 from leanformer.ladder.choose import choose
 from leanformer.report import Rung
-from tests.render.reports import make_rung
+from tests.making.reports import make_rung
 
 
 def rung(name: str, dev: float, **changes: Any) -> Rung:

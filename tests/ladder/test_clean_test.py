@@ -18,7 +18,7 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.report import Report
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 LEAKED = 15
 

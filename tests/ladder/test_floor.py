@@ -26,7 +26,7 @@ from leanformer.metrics.paired import mcnemar
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import chunked, logits
 from leanformer.task import Task
-from tests.tiny import tiny_artifact, tiny_dataset, tiny_kind_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset, tiny_kind_dataset
 
 QUICK = SpeedSettings(rounds=1, latency_texts=4, seconds=0.01)
 

@@ -12,7 +12,7 @@ from leanformer.ladder.entries import Entry
 from leanformer.ladder.ratios import ratios, slow_int8
 from leanformer.measure.speed import Speed
 from leanformer.report import Rung
-from tests.render.reports import make_rung
+from tests.making.reports import make_rung
 
 
 def entry(name: str, after: str | None = None) -> Entry:

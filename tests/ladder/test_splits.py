@@ -15,7 +15,7 @@ from leanformer.ladder.splits import known_task, prepare
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.task import Task
-from tests.tiny import LABELS, TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts
+from tests.making.tiny import LABELS, TASK, tiny_artifact, tiny_config, tiny_dataset, tiny_texts
 
 
 @pytest.fixture(scope="module")

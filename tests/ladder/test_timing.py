@@ -13,8 +13,8 @@ from leanformer.ladder.timing import Choosing, RungStanding, other_texts, time_r
 from leanformer.measure import speed
 from leanformer.measure.load import Load
 from leanformer.measure.speed import SpeedSettings
-from tests.export.making import make_onnx
-from tests.tiny import tiny_dataset
+from tests.making.graphs import make_onnx
+from tests.making.tiny import tiny_dataset
 
 
 def test_others_are_texts_of_other_splits_and_none_that_is_asked():

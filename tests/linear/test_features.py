@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from leanformer.linear import features as features_module
 from leanformer.linear.features import OVERLAP_COLUMNS, Features, learn_features
 from leanformer.linear.ngrams import CHARACTERS, KINDS, WORDS, ngrams
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 TEXTS = [text.replace(".", "").replace(",", "") for text in tiny_texts(60, seed=4)[0]]
 PAIRS = [("the cat sat", "the cat sat"), ("the cat sat", "a dog ran off"), ("the cat", "the cat sat down")]

@@ -18,7 +18,7 @@ from leanformer.linear.features import OVERLAP_COLUMNS
 from leanformer.linear.fit import _climbed, can_fit, fit_linear, need_sklearn
 from leanformer.predictor import answers, logits
 from leanformer.task import Task
-from tests.tiny import tiny_dataset, tiny_kind_dataset
+from tests.making.tiny import tiny_dataset, tiny_kind_dataset
 
 
 @pytest.mark.parametrize(

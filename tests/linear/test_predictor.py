@@ -7,7 +7,7 @@ import numpy as np
 from leanformer.linear.features import learn_features
 from leanformer.linear.predictor import LinearPredictor
 from leanformer.predictor import Predictor, answers, logits
-from tests.tiny import LABELS, TASK, tiny_texts
+from tests.making.tiny import LABELS, TASK, tiny_texts
 
 
 def test_logits_are_a_product():

@@ -11,7 +11,7 @@ from leanformer.errors import LeanformerError
 from leanformer.linear.fit import fit_linear
 from leanformer.linear.store import DESCRIPTION, describe_linear, find_linear, open_linear, store_linear
 from leanformer.predictor import logits
-from tests.tiny import tiny_dataset, tiny_kind_dataset
+from tests.making.tiny import tiny_dataset, tiny_kind_dataset
 
 FACTS = {"options": {"C": 1.0}, "energy": None}
 

@@ -14,7 +14,7 @@ from leanformer.data.examples import Examples
 from leanformer.data.used_texts import UsedTexts, attach
 from leanformer.ladder.ladder import describe
 from leanformer.measure.data_reuse import earlier_use
-from tests.tiny import TASK, tiny_artifact, tiny_dataset
+from tests.making.tiny import TASK, tiny_artifact, tiny_dataset
 
 
 @pytest.fixture(scope="module")

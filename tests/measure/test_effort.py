@@ -16,8 +16,8 @@ from leanformer.measure.effort import EFFORT, Effort, read_effort, recorded
 from leanformer.measure.energy import UNAVAILABLE, EnergySettings
 from leanformer.recipe.run import run_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact
 
 PLAN = Recipe(
     "test", (RecipeStep("export.onnx", Onnx(), "graph"), RecipeStep("export.int8", Int8(), "small", rung="int8"))

@@ -15,7 +15,7 @@ from leanformer.artifact import open_artifact
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.runtime.predictor import LightPredictor
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 OPENER = "leanformer.loading:open_predictor"
 TEXTS = tiny_texts(90, seed=2)[0]

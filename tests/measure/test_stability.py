@@ -15,7 +15,7 @@ from leanformer.measure.robustness import robustness, typos
 from leanformer.measure.stability import Alone, OtherCompany, stability
 from leanformer.predictor import Predictor
 from leanformer.task import Task, Text
-from tests.tiny import tiny_dataset
+from tests.making.tiny import tiny_dataset
 
 TEXTS = ("one", "three", "eleven", "a", "seventeen")
 LABEL = Task("classification", ("odd", "even"))

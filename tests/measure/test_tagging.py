@@ -15,7 +15,7 @@ from leanformer.measure.quality import measure_quality
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.tagging.ragged import ragged
-from tests.tagged import TASK, tagged_examples, tagger_artifact
+from tests.making.tagged import TASK, tagged_examples, tagger_artifact
 
 EXAMPLES = tagged_examples(40, 31)
 

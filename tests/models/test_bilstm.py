@@ -20,9 +20,9 @@ from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.shapes.recurrent import PARTS, BiLstmConfig
 from leanformer.task import Task
-from tests.recurrent import recurrent_artifact, tiny_recurrent
-from tests.tagged import TASK, tagged_examples
-from tests.tiny import tiny_tokenizer
+from tests.making.recurrent import recurrent_artifact, tiny_recurrent
+from tests.making.tagged import TASK, tagged_examples
+from tests.making.tiny import tiny_tokenizer
 
 LENGTHS = (7, 1, 5, 7, 3)
 

@@ -12,7 +12,7 @@ from leanformer.errors import CheckpointError
 from leanformer.models.attention.bias import Places
 from leanformer.models.classifier import Classifier, parameter_counts
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
-from tests.tiny import VOCABULARY, tiny_classifier, tiny_config
+from tests.making.tiny import VOCABULARY, tiny_classifier, tiny_config
 
 IDS = torch.tensor([[2, 70, 71, 72, 3], [2, 75, 3, 0, 0]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])

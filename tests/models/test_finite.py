@@ -16,9 +16,9 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model, start_classifier
 from leanformer.predictor import logits
 from leanformer.train.teacher_outputs import teacher_outputs
-from tests.models.saving import save_bert
-from tests.recurrent import recurrent_artifact
-from tests.tiny import LABELS, TASK, tiny_artifact, tiny_classifier
+from tests.making.checkpoints import save_bert
+from tests.making.recurrent import recurrent_artifact
+from tests.making.tiny import LABELS, TASK, tiny_artifact, tiny_classifier
 
 NAME = "bert.encoder.layer.1.output.dense.weight"
 

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from leanformer.errors import CheckpointError
 from leanformer.models.store import import_checkpoint, read_model, start_classifier
 from leanformer.task import Task
-from tests.models.saving import edit, save_bert
-from tests.tiny import LABELS, TASK
+from tests.making.checkpoints import edit, save_bert
+from tests.making.tiny import LABELS, TASK
 
 Change = Callable[[Path], Path]
 

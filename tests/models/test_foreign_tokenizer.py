@@ -21,9 +21,9 @@ from leanformer.models.hf.tokenizer import AWKWARD
 from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, start_classifier
 from leanformer.predictor import logits
-from tests.foreign_tokenizers import train_tokenizer
-from tests.models.saving import SIZES, edit, save, save_bert
-from tests.tiny import LABELS, TASK, VOCABULARY, tiny_texts
+from tests.making.checkpoints import SIZES, edit, save, save_bert
+from tests.making.foreign_tokenizers import train_tokenizer
+from tests.making.tiny import LABELS, TASK, VOCABULARY, tiny_texts
 
 TEXTS = (*AWKWARD, *tiny_texts(20, seed=3)[0], "Rain, STORM", "é", "我a", "song " * 30 + "rain " * 30, "a [MASK]. b")
 _SPECIAL = {

@@ -16,8 +16,8 @@ from leanformer.artifact import MANIFEST, Artifact
 from leanformer.errors import ArtifactError, DataError
 from leanformer.loading import open_predictor
 from tests.fuzz.hashes import repair
-from tests.recurrent import recurrent_artifact
-from tests.tiny import tiny_artifact
+from tests.making.recurrent import recurrent_artifact
+from tests.making.tiny import tiny_artifact
 
 CONFIGS = {"encoder": "encoder.json", "bilstm": "bilstm.json"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from leanformer.errors import CheckpointError
 from leanformer.models.store import import_checkpoint
-from tests.models.saving import edit, save_bert
+from tests.making.checkpoints import edit, save_bert
 
 NAMES = ("bad", "fair", "good")
 RIGHT = {"0": "bad", "1": "fair", "2": "good"}

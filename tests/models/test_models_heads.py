@@ -9,7 +9,7 @@ import torch
 
 from leanformer.models.heads import make_head, masked_mean, token_head, vector_head
 from leanformer.shapes.head import HeadShape
-from tests.tiny import roughen, tiny_config
+from tests.making.tiny import roughen, tiny_config
 
 HIDDEN = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(3))
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]])

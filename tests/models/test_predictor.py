@@ -16,7 +16,7 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import read_model
 from leanformer.predictor import Predictor, logits
-from tests.tiny import TASK, VOCABULARY, tiny_artifact, tiny_config, tiny_dataset, tiny_tokenizer
+from tests.making.tiny import TASK, VOCABULARY, tiny_artifact, tiny_config, tiny_dataset, tiny_tokenizer
 
 TEXTS = tiny_dataset().test.texts  # type: ignore[union-attr]
 

@@ -25,8 +25,8 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import device_of, import_checkpoint, read_model, start_classifier, write_classifier
 from leanformer.predictor import logits
 from leanformer.task import Task
-from tests.models.saving import SIZES, edit, save, save_bert
-from tests.tiny import (
+from tests.making.checkpoints import SIZES, edit, save, save_bert
+from tests.making.tiny import (
     LABELS,
     TASK,
     VOCABULARY,

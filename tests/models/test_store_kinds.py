@@ -23,8 +23,8 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.store import import_checkpoint, read_model, start_classifier
 from leanformer.predictor import logits
 from leanformer.task import Task, Text
-from tests.models.saving import edit, save_bert
-from tests.tiny import LABELS, tiny_artifact, tiny_kind_dataset
+from tests.making.checkpoints import edit, save_bert
+from tests.making.tiny import LABELS, tiny_artifact, tiny_kind_dataset
 
 PAIRS = (("rain and storm", "the match was a goal"), ("a song", "it is the band of the concert in snow"), ("a", "b"))
 

@@ -11,8 +11,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from leanformer.errors import CheckpointError
 from leanformer.models.store import import_checkpoint
-from tests.models.saving import SIZES, edit, save, save_bert
-from tests.tiny import LABELS
+from tests.making.checkpoints import SIZES, edit, save, save_bert
+from tests.making.tiny import LABELS
 
 PLACEHOLDERS = tuple(f"LABEL_{index}" for index in range(12))
 

@@ -20,7 +20,7 @@ from leanformer.models.surgery import (
     narrow,
 )
 from leanformer.shapes.encoder import LayerShape
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config
 
 DEEP = tiny_config(layers=(LayerShape(4, 48), LayerShape(4, 40), LayerShape(4, 48), LayerShape(4, 36)))
 

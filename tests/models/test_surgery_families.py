@@ -26,9 +26,9 @@ from leanformer.models.surgery import (
     resized,
 )
 from leanformer.task import Task
+from tests.making.tiny import roughen
 from tests.parity.comparing import assert_parity, saved
 from tests.parity.families import FAMILIES, inputs_for
-from tests.tiny import roughen
 
 NAMES = ("roberta", "distilbert", "electra", "mpnet", "modernbert")
 TASK = Task("classification", ("a", "b", "c"))

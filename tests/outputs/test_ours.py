@@ -15,8 +15,8 @@ from leanformer.outputs.folders import new_output
 from leanformer.outputs.ours import BESIDE, theirs
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
-from tests.cascade.making import PLAN, make_members
-from tests.render.reports import make_report
+from tests.making.cascades import PLAN, make_members
+from tests.making.reports import make_report
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
 from leanformer.models.classifier import Classifier
-from tests.tiny import roughen
+from tests.making.tiny import roughen
 
 TOLERANCE = 1e-4
 # Four heads of 8, so that reading them as eight of 4 changes nothing but the result.

@@ -9,8 +9,8 @@ import transformers
 from transformers import PreTrainedModel
 
 from leanformer.shapes.encoder import EncoderConfig
+from tests.making.tiny import roughen
 from tests.parity.comparing import Inputs, mixed_inputs, scale_tables
-from tests.tiny import roughen
 
 LENGTH = 24  # of the longest row
 _SIZES: dict[str, Any] = {

@@ -19,8 +19,8 @@ from leanformer.models.hf.checkpoint import read_classifier, write_checkpoint
 from leanformer.shapes.encoder import LayerShape
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
+from tests.making.tiny import roughen, tiny_classifier, tiny_config
 from tests.parity.comparing import TOLERANCE, Inputs, assert_parity, mixed_inputs, saved, stock_bert
-from tests.tiny import roughen, tiny_classifier, tiny_config
 
 HEAD = ["head.pooler.weight", "head.pooler.bias", "head.classifier.weight", "head.classifier.bias"]
 

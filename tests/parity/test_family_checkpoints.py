@@ -15,9 +15,9 @@ from leanformer.errors import CheckpointError
 from leanformer.models.hf import modernbert
 from leanformer.models.hf.checkpoint import read_classifier
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
+from tests.making.tiny import roughen, tiny_config
 from tests.parity.comparing import assert_parity, saved
 from tests.parity.families import FAMILIES, inputs_for
-from tests.tiny import roughen, tiny_config
 
 
 @pytest.mark.parametrize("name", FAMILIES)

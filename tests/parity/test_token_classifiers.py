@@ -15,10 +15,10 @@ from leanformer.models.store import import_checkpoint, start_classifier
 from leanformer.predictor import answers
 from leanformer.tagging.schemes import tag_names
 from leanformer.task import Task
+from tests.making.tagged import TAGS, tagger_artifact, tiny_tagger
+from tests.making.tiny import VOCABULARY, roughen, tiny_artifact, tiny_tokenizer
 from tests.parity.comparing import OPTIONS, TOLERANCE, Inputs, saved, stock_bert
 from tests.parity.families import FAMILIES, inputs_for
-from tests.tagged import TAGS, tagger_artifact, tiny_tagger
-from tests.tiny import VOCABULARY, roughen, tiny_artifact, tiny_tokenizer
 
 TASK = Task("tokens", tag_names(["LOC", "PER"]))
 NAMES = ["bert", *(name for name in FAMILIES if name != "modernbert")]

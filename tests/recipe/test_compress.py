@@ -19,7 +19,7 @@ from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import Recipe, RecipeStep
 from leanformer.report import Report
 from leanformer.step import Context, record
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 
 @dataclass(frozen=True)

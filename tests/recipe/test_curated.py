@@ -16,8 +16,8 @@ from leanformer.options import ArtifactName
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep, read_recipe
 from leanformer.step import Context, Curate, Make
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from leanformer.recipe.compress import read_measured, take_in
 from leanformer.recipe.made import find_made
 from leanformer.recipe.run import run_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep
-from tests.damage import DAMAGES
-from tests.export.making import make_context
-from tests.render.reports import make_report, make_rung
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.damage import DAMAGES
+from tests.making.graphs import make_context
+from tests.making.reports import make_report, make_rung
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 REPORT = make_report(make_rung())
 PLAN = Recipe("test", (RecipeStep("export.onnx", Onnx(), "graph", rung="fp32"),))

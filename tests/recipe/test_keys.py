@@ -16,8 +16,8 @@ from leanformer.options import options_of_type
 from leanformer.recipe.keys import curation_key, step_key
 from leanformer.recipe.spec import build
 from leanformer.step import Context, Curate, Make
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact
 
 KEYS = Path(__file__).with_name("keys.json")
 

@@ -16,7 +16,7 @@ from leanformer.recipe import compress as module
 from leanformer.recipe.compress import compress
 from leanformer.recipe.spec import Recipe, read_recipe
 from leanformer.step import Context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 SPEED = SpeedSettings(rounds=1, latency_texts=6, seconds=0.01)
 

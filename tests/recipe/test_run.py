@@ -18,8 +18,8 @@ from leanformer.export.int8 import Int8
 from leanformer.export.onnx import Onnx
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 
 def recipe(**int8: Any) -> Recipe:

@@ -22,12 +22,12 @@ from leanformer.recipe.naming import name_by_rows, name_tags
 from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
 from leanformer.tagging.schemes import spelled, tag_names
 from leanformer.task import Task
-from tests.export.making import make_context
-from tests.knowing import knowing, named, rename, save_stock
-from tests.models.saving import edit
-from tests.tagged import TASK as TAG_TASK
-from tests.tagged import tagged_dataset
-from tests.tiny import FILLERS, LABELS, TASK, TOPICS, tiny_dataset, tiny_kind_dataset
+from tests.making.checkpoints import edit
+from tests.making.graphs import make_context
+from tests.making.knowing import knowing, named, rename, save_stock
+from tests.making.tagged import TASK as TAG_TASK
+from tests.making.tagged import tagged_dataset
+from tests.making.tiny import FILLERS, LABELS, TASK, TOPICS, tiny_dataset, tiny_kind_dataset
 
 ORDER = ("weather", "music", "sport")
 PLACEHOLDERS = named(("LABEL_0", "LABEL_1", "LABEL_2"))
@@ -205,7 +205,7 @@ _LATER = {"MUS": TOPICS["music"][2:5], "SPO": TOPICS["sport"][2:5]}
 
 
 def words_of_tag(name: str, scheme: str | None) -> list[str]:
-    """The words that have a tag: of `tests.tagged` an entity's first word and its further ones are other words."""
+    """The words that have a tag; in `tests.making.tagged` an entity starts with a word of its own."""
     if name == "O":
         return []
     prefix, kind = name.split("-")

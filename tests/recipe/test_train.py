@@ -12,7 +12,7 @@ from leanformer.artifact import Artifact
 from leanformer.data.used_texts import recorded
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.recipe.train import train
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 FIT = {"averaging": 0.9, "curriculum": "length", "adapter": "bitfit"}
 

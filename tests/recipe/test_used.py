@@ -15,8 +15,8 @@ from leanformer.recipe.library import find_recipe
 from leanformer.recipe.made import find_made
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.used import record_delivered
-from tests.export.making import make_context
-from tests.tiny import TASK, tiny_artifact, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_artifact, tiny_dataset
 
 RECIPE = """\
 name: chain

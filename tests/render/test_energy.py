@@ -13,7 +13,7 @@ from leanformer.render.page import report_page
 from leanformer.render.several_markdown import gathered_markdown
 from leanformer.render.several_reports import Gathered
 from leanformer.report import Report
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def energy(joules: float | None, *, phase: str = "inference", **changes: Any) -> dict[str, Any]:

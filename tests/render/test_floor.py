@@ -16,7 +16,7 @@ from leanformer.render.page import report_page
 from leanformer.render.several_reports import Gathered
 from leanformer.render.terminal import print_report
 from leanformer.report import Report
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def with_floor(over: dict[str, Any] | None, **changes: Any) -> Report:

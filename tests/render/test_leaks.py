@@ -18,7 +18,7 @@ from leanformer.render.several_reports import Gathered
 from leanformer.render.terminal import print_report
 from leanformer.report import Report
 from leanformer.task import Task
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 CLEAN = {
     "n_clean": 53, "quality_clean": 0.8765, "drop_clean": 0.0234, "drop_clean_low": -0.011, "drop_clean_high": 0.045,

@@ -10,7 +10,7 @@ from leanformer.render.markdown import report_markdown
 from leanformer.render.page import report_page
 from leanformer.render.several_reports import Gathered
 from leanformer.render.table import HEADER, ladder_rows
-from tests.render.reports import make_report
+from tests.making.reports import make_report
 from tests.render.test_render import artifact, terminal
 
 QUIET: dict[str, Any] = {

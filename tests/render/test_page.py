@@ -25,7 +25,7 @@ from leanformer.render.several_reports import Gathered, gather, gathered_json
 from leanformer.render.svg import Axis, axis_for, spread
 from leanformer.report import LATENCY_PERCENTS, Report
 from leanformer.task import Task
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 TASK = Task("classification", ("music", "sport"))
 TEXTS = tuple(f"text <b>{i}</b> & more" for i in range(40))

@@ -11,8 +11,8 @@ import pytest
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown, table_markdown
 from leanformer.render.quoted import code, plain
-from tests.render.reports import make_report, make_rung
-from tests.tiny import tiny_artifact
+from tests.making.reports import make_report, make_rung
+from tests.making.tiny import tiny_artifact
 
 NASTY = (
     "a|b", "`tick`", "``two`` `", "two\nlines", "<script>alert(1)</script>", "[x](https://evil.example)", "# heading",

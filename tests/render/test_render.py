@@ -16,7 +16,7 @@ from leanformer.render.table import HEADER, facts, ladder_rows, number
 from leanformer.render.terminal import _SECOND, print_report
 from leanformer.report import Report
 from leanformer.task import Task
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def terminal(report: Report, width: int = 250) -> str:

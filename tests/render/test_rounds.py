@@ -8,7 +8,7 @@ from leanformer.render.rounds import ROUNDS_HEADER, rounds_notes, rounds_rows
 from leanformer.render.several_reports import Gathered
 from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def timed() -> Report:

@@ -16,8 +16,8 @@ from leanformer.metrics.probabilities import softmax
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import ENGINES, LightPredictor
 from leanformer.shapes.encoder import LayerShape
-from tests.export.making import make_context, make_onnx
-from tests.tiny import FILLERS, TOPICS, tiny_config
+from tests.making.graphs import make_context, make_onnx
+from tests.making.tiny import FILLERS, TOPICS, tiny_config
 
 COUNTS = [600, pytest.param(10_000, marks=pytest.mark.slow)]
 # Heads that do not span the hidden width, layers that differ.

@@ -13,7 +13,7 @@ import pytest
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.shapes.encoder import LayerShape
-from tests.native import needs_compiler
+from tests.making.native import needs_compiler
 from tests.runtime import test_native, test_native_recurrent
 
 pytestmark = needs_compiler

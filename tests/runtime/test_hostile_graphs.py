@@ -18,8 +18,8 @@ from leanformer.errors import ArtifactError, DataError
 from leanformer.loading import open_predictor
 from leanformer.runtime import runner
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_onnx
 from tests.fuzz.hashes import repair
+from tests.making.graphs import make_onnx
 
 
 @pytest.fixture(scope="module")

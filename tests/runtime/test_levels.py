@@ -16,8 +16,8 @@ from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native import levels
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tune.candidates import candidates
-from tests.export.making import make_context, make_onnx
-from tests.native import needs_compiler, usable_levels
+from tests.making.graphs import make_context, make_onnx
+from tests.making.native import needs_compiler, usable_levels
 
 TEXTS = ["goal match", "rain", "a song about the rain"]
 

@@ -23,7 +23,7 @@ from leanformer.metrics.probabilities import softmax
 from leanformer.predictor import Predictor, logits
 from leanformer.runtime.engines.openvino_engine import OpenVinoEngine
 from leanformer.runtime.predictor import LightPredictor, load
-from tests.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
+from tests.making.tiny import LABELS, TOPICS, tiny_artifact, tiny_texts
 
 TEXTS = tiny_texts(150, seed=4)[0]
 

@@ -25,9 +25,9 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.head import HeadShape
 from leanformer.task import Task
-from tests.export.making import make_context, make_onnx
-from tests.native import needs_compiler, usable_levels
-from tests.tiny import VOCABULARY, tiny_artifact, tiny_config, tiny_kind_dataset
+from tests.making.graphs import make_context, make_onnx
+from tests.making.native import needs_compiler, usable_levels
+from tests.making.tiny import VOCABULARY, tiny_artifact, tiny_config, tiny_kind_dataset
 
 pytestmark = needs_compiler
 

@@ -10,7 +10,7 @@ import pytest
 
 from leanformer.runtime.native import build
 from leanformer.runtime.native.compiler import find_compiler
-from tests.native import needs_compiler
+from tests.making.native import needs_compiler
 
 pytestmark = needs_compiler
 

@@ -24,8 +24,8 @@ from leanformer.files import alone
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build, compiler
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_context, make_onnx
-from tests.native import COMPILED, needs_compiler
+from tests.making.graphs import make_context, make_onnx
+from tests.making.native import COMPILED, needs_compiler
 
 pytestmark = needs_compiler
 REAL = build.library() if COMPILED else Path()

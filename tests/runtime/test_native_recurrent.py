@@ -22,11 +22,11 @@ from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native.recurrent import recurrent_weights_of
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
-from tests.export.making import make_context
-from tests.native import INT8_DEFAULT, needs_compiler, usable_levels
-from tests.recurrent import recurrent_artifact, tiny_recurrent
-from tests.tagged import tagged_dataset, tagged_examples
-from tests.tiny import tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.native import INT8_DEFAULT, needs_compiler, usable_levels
+from tests.making.recurrent import recurrent_artifact, tiny_recurrent
+from tests.making.tagged import tagged_dataset, tagged_examples
+from tests.making.tiny import tiny_dataset
 
 pytestmark = needs_compiler
 

@@ -21,10 +21,10 @@ from leanformer.runtime.onnx_file import Node
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import LayerShape
 from leanformer.tagging.ragged import flat
-from tests.export.making import make_context
-from tests.native import INT8_DEFAULT, needs_compiler, usable_levels
+from tests.making.graphs import make_context
+from tests.making.native import INT8_DEFAULT, needs_compiler, usable_levels
+from tests.making.tagged import tagged_dataset, tagged_examples, tagger_artifact, tiny_tagger
 from tests.runtime.test_native import LOOSE, some_rows
-from tests.tagged import tagged_dataset, tagged_examples, tagger_artifact, tiny_tagger
 
 pytestmark = needs_compiler
 

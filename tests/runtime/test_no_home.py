@@ -18,8 +18,8 @@ from leanformer.export.int8 import Int8
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_context, make_onnx
-from tests.native import needs_compiler
+from tests.making.graphs import make_context, make_onnx
+from tests.making.native import needs_compiler
 
 
 @pytest.fixture(scope="module")

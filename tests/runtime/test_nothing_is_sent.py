@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from leanformer.runtime.native import build
-from tests.export.making import make_context, make_onnx
-from tests.native import needs_compiler
+from tests.making.graphs import make_context, make_onnx
+from tests.making.native import needs_compiler
 
 STRACE = shutil.which("strace")
 needs_strace = pytest.mark.skipif(STRACE is None, reason="no strace")
@@ -79,9 +79,9 @@ def test_predicting_leaves_no_trace(int8: Path, tmp_path: Path, engine: str) -> 
 @needs_compiler
 @pytest.mark.slow
 def test_compressing_measuring_and_searching_leave_no_trace(tmp_path: Path) -> None:
-    from tests.cli.calling import write_lines
-    from tests.search.searching import write_space
-    from tests.tiny import LABELS, tiny_artifact, tiny_dataset
+    from tests.making.commands import write_lines
+    from tests.making.searches import write_space
+    from tests.making.tiny import LABELS, tiny_artifact, tiny_dataset
 
     teacher, data = tiny_artifact(tmp_path / "teacher", seed=11).path, tiny_dataset()
     for split in ("train", "dev", "test"):
@@ -134,7 +134,7 @@ def test_a_local_ray_leaves_nothing_at_home(int8: Path, tmp_path: Path) -> None:
 @needs_compiler
 def test_serving_leaves_no_trace(int8: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from tests.serve.serving import Server\n"
+        "import sys; from tests.making.servers import Server\n"
         "with Server('m=' + sys.argv[1], '--workers', '1') as server:\n"
         "    assert server.predict('goal match').status == 200"
     )

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from leanformer.errors import ArtifactError
 from leanformer.runtime.onnx_file import read_onnx
-from tests.export.making import make_onnx
+from tests.making.graphs import make_onnx
 
 
 def test_every_constant_and_node_of_our_graphs(tmp_path: Path) -> None:

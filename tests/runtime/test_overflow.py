@@ -15,8 +15,8 @@ from leanformer.runtime.engines import openvino_engine
 from leanformer.runtime.engines.engine import OnnxEngine
 from leanformer.runtime.engines.openvino_engine import OpenVinoEngine, saturates
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_context, make_onnx
-from tests.tiny import tiny_texts
+from tests.making.graphs import make_context, make_onnx
+from tests.making.tiny import tiny_texts
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ from leanformer.predictor import answers
 from leanformer.runtime import cores
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.runtime.settings import RuntimeSettings
-from tests.cascade.making import PLAN, make_members
-from tests.export.making import make_context, make_onnx, make_tagger
-from tests.native import COMPILED
-from tests.tiny import tiny_texts
+from tests.making.cascades import PLAN, make_members
+from tests.making.graphs import make_context, make_onnx, make_tagger
+from tests.making.native import COMPILED
+from tests.making.tiny import tiny_texts
 
 TEXTS = tiny_texts(60, seed=4)[0]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

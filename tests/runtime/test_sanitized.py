@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.native import needs_compiler, usable_levels
+from tests.making.native import needs_compiler, usable_levels
+from tests.making.sanitized import FAULT, needs_sanitizers, run_sanitized
 from tests.runtime import test_native, test_native_recurrent
-from tests.sanitized import FAULT, needs_sanitizers, run_sanitized
 
 pytestmark = [pytest.mark.slow, needs_compiler, needs_sanitizers]
 

@@ -22,7 +22,7 @@ from leanformer.predictor import logits
 from leanformer.runtime import settings as tuning
 from leanformer.runtime.predictor import ENGINES, LightPredictor, load
 from leanformer.runtime.settings import RuntimeSettings, default_settings, machine, read_tuning, to_json, tuning_path
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 TEXTS = tiny_texts(60, seed=4)[0]
 CHOSEN = RuntimeSettings(workers=1, worker_threads=2, lone_threads=1, pack_tokens=77)

@@ -18,7 +18,7 @@ from leanformer.errors import DataError
 from leanformer.predictor import chunked, logits, logits_by_chunk
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.runtime.stream import beside, spread
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 TEXTS = tiny_texts(150, seed=6)[0]
 

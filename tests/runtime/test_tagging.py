@@ -24,9 +24,9 @@ from leanformer.tagging.ragged import flat, ragged
 from leanformer.tune import opening
 from leanformer.tune import tune as tune_module
 from leanformer.tune.tune import tune
-from tests.export.making import make_tagger
-from tests.native import COMPILED, INT8_DEFAULT
-from tests.tagged import TASK, tagged_examples
+from tests.making.graphs import make_tagger
+from tests.making.native import COMPILED, INT8_DEFAULT
+from tests.making.tagged import TASK, tagged_examples
 
 EXAMPLES = tagged_examples(50, 9)
 TEXTS = [*EXAMPLES.texts[:20], " ".join(EXAMPLES.texts[:9]), "", *EXAMPLES.texts[20:]]

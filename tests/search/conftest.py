@@ -8,7 +8,7 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.measure import speed
-from tests.tiny import tiny_artifact
+from tests.making.tiny import tiny_artifact
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from tests.knowing import knowing
-from tests.tiny import TASK, tiny_artifact
+from tests.making.knowing import knowing
+from tests.making.tiny import TASK, tiny_artifact
 
 WORDS = ("song", "goal", "rain")
 # Train has so few texts of rain that a model which keeps the pieces seen 20 times or more loses that word.

@@ -32,14 +32,14 @@ from leanformer.search.study.sampler import Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FINISHED
 from leanformer.task import Task
-from tests.cluster.pretending import PretendedRay, placed
-from tests.damage import DAMAGES
-from tests.knowing import knowing
+from tests.making.clusters import PretendedRay, placed
+from tests.making.damage import DAMAGES
+from tests.making.knowing import knowing
+from tests.making.searches import SIMPLE, figures, option, pretended, space_of
+from tests.making.tagged import tagged_dataset, tagger_artifact
+from tests.making.tiny import LABELS, tiny_tokenizer
 from tests.search.rare import LOST, SPACE, WORDS, knowing_teacher, rare_dataset
-from tests.search.searching import SIMPLE, figures, option, pretended, space_of
 from tests.search.study.test_study import HALVED, told
-from tests.tagged import tagged_dataset, tagger_artifact
-from tests.tiny import LABELS, tiny_tokenizer
 
 QUICK = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
 

@@ -12,8 +12,8 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.recipe.library import find_recipe, recipe_path
 from leanformer.search.run import search
 from leanformer.search.study.budget import SearchBudget
-from tests.search.searching import space_of
-from tests.tagged import tagged_dataset, tagger_artifact
+from tests.making.searches import space_of
+from tests.making.tagged import tagged_dataset, tagger_artifact
 
 QUICK = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
 

@@ -17,8 +17,8 @@ from leanformer.report import Report
 from leanformer.search.jobs.local import JobRunner
 from leanformer.search.run import JOURNAL, Searched, search
 from leanformer.search.study.budget import SearchBudget
-from tests.search.searching import space_of
-from tests.tiny import tiny_dataset
+from tests.making.searches import space_of
+from tests.making.tiny import tiny_dataset
 
 QUICK = SpeedSettings(rounds=1, latency_texts=10, seconds=0.01)
 TINY = """\

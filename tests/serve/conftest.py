@@ -9,8 +9,8 @@ import pytest
 
 from leanformer.artifact import open_artifact
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_embedder, make_onnx, make_tagger
-from tests.serve.serving import Server
+from tests.making.graphs import make_embedder, make_onnx, make_tagger
+from tests.making.servers import Server
 
 
 @pytest.fixture(scope="session")

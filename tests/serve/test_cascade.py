@@ -12,10 +12,10 @@ from leanformer.cascade.plan import Plan
 from leanformer.cascade.store import write_cascade
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from tests.cascade.making import other_tokenizer
-from tests.serve.serving import Server
+from tests.making.cascades import other_tokenizer
+from tests.making.servers import Server
+from tests.making.tiny import tiny_texts
 from tests.serve.test_routes import as_array
-from tests.tiny import tiny_texts
 
 TEXTS = list(tiny_texts(120, seed=8)[0])
 

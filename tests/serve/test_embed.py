@@ -12,7 +12,7 @@ import pytest
 from leanformer.metrics.probabilities import unit_vectors
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.serve.serving import Server
+from tests.making.servers import Server
 from tests.serve.test_routes import TEXTS
 
 

@@ -12,7 +12,7 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.serve.figures import REPORT, read_figures
 from leanformer.serve.model import open_model
-from tests.render.reports import make_report
+from tests.making.reports import make_report
 
 
 @pytest.fixture

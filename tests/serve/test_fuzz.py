@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from leanformer.serve.http.answers import NAMES
 from leanformer.serve.http.inputs import OPTIONS
+from tests.making.servers import Reply, Server
 from tests.serve.conftest import MODELS
 from tests.serve.drawn import conforms, valid
-from tests.serve.serving import Reply, Server
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.serve.serving import Reply, Server
+from tests.making.servers import Reply, Server
 from tests.serve.test_routes import TEXTS, as_array
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals that stop a process")

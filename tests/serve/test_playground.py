@@ -24,9 +24,9 @@ import pytest
 
 from leanformer.artifact import open_artifact
 from leanformer.serve.http.pages import PAGE
-from tests.render.reports import make_report, make_rung
-from tests.serve.serving import SECONDS, Server
-from tests.tagged import tagged_sentences
+from tests.making.reports import make_report, make_rung
+from tests.making.servers import SECONDS, Server
+from tests.making.tagged import tagged_sentences
 
 TEXT = PAGE.read_text(encoding="utf-8")
 ENTER, SHIFT = "\ue007", "\ue008"

@@ -13,7 +13,7 @@ import pytest
 
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.serve.serving import Server
+from tests.making.servers import Server
 from tests.serve.test_routes import TEXTS, as_array
 from tests.serve.test_tag import told
 

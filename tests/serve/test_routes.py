@@ -12,8 +12,8 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.serve.serving import Server
-from tests.tiny import LABELS, tiny_texts
+from tests.making.servers import Server
+from tests.making.tiny import LABELS, tiny_texts
 
 TEXTS = list(tiny_texts(120, seed=8)[0])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.serving import Server
+from tests.making.servers import Server
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from leanformer.cli.serve import KEY_VARIABLE, named, read_key
 from leanformer.errors import LeanformerError
 from leanformer.serve.http.guard import OPEN_ROUTES, ROUTES
 from leanformer.serve.settings import RequestLimits, ServerSettings
-from tests.serve.serving import Server
+from tests.making.servers import Server
 
 KEY = "0123456789abcdef0123456789abcdef"
 

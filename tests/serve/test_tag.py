@@ -18,8 +18,8 @@ from leanformer.predictor import answers
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.windows import to_words
 from leanformer.tagging.words import as_sentence
-from tests.serve.serving import Server
-from tests.tagged import tagged_sentences
+from tests.making.servers import Server
+from tests.making.tagged import tagged_sentences
 
 WORDS = [words for words, _ in tagged_sentences(60, seed=9)]
 TEXTS = [" ".join(words) for words in WORDS]

@@ -12,8 +12,8 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.heads import vector_head
 from leanformer.models.surgery import narrow
 from leanformer.shapes.encoder import LayerShape
-from tests.compress.family_models import CASES, family_classifier
-from tests.tiny import tiny_config
+from tests.making.family_models import CASES, family_classifier
+from tests.making.tiny import tiny_config
 
 UNEVEN = tiny_config(layers=(LayerShape(4, 48), LayerShape(1, 7), LayerShape(3, 20)), head_size=5)
 

@@ -15,7 +15,7 @@ from leanformer.batching import batches_by_length
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.flops import EncoderShape, traffic_bytes, work
 from leanformer.shapes.recurrent import lstm_flops
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 SHAPES = {
     "uniform": tiny_config(),

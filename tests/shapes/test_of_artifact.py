@@ -14,10 +14,10 @@ from leanformer.models.store import read_model
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.flops import EncoderShape
 from leanformer.shapes.of_artifact import shape_of_artifact, shape_of_properties
-from tests.compress.family_models import CASES, family_artifact
-from tests.export.making import make_context, make_embedder
+from tests.making.family_models import CASES, family_artifact
+from tests.making.graphs import make_context, make_embedder
+from tests.making.tagged import tagger_artifact, tiny_tagger
 from tests.shapes.test_encoder import counted
-from tests.tagged import tagger_artifact, tiny_tagger
 
 
 @pytest.mark.parametrize("case", CASES, ids=" ".join)

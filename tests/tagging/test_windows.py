@@ -17,8 +17,8 @@ from leanformer.errors import CheckpointError, DataError
 from leanformer.tagging.windows import SentenceTokenizer, _owners, to_words, window_starts
 from leanformer.tagging.words import join_words, words_of
 from leanformer.tokenizer import Tokenizer
-from tests.tagged import TAGS, tagged_sentences
-from tests.tiny import tiny_tokenizer
+from tests.making.tagged import TAGS, tagged_sentences
+from tests.making.tiny import tiny_tokenizer
 
 
 @pytest.fixture(scope="module")

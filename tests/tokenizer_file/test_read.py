@@ -16,7 +16,7 @@ from leanformer.tagging.windows import SentenceTokenizer
 from leanformer.tokenizer import Tokenizer
 from leanformer.tokenizer_file import read
 from leanformer.tokenizer_file.read import in_time, read_tokenizer
-from tests.tiny import tiny_tokenizer
+from tests.making.tiny import tiny_tokenizer
 
 
 def replace(found: str, content: str, kind: str = "String") -> dict[str, Any]:

@@ -32,10 +32,10 @@ from leanformer.train.feeds.batches import TrainingSet, to_batches
 from leanformer.train.judging import Judge
 from leanformer.train.rows import CONTINUES, encode
 from leanformer.train.settings import FitSettings
-from tests.export.making import folder_bytes, make_context
-from tests.tagged import TAGS, TASK, tagged_examples, tagger_artifact
-from tests.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset
-from tests.train.running import KilledError
+from tests.making.graphs import folder_bytes, make_context
+from tests.making.tagged import TAGS, TASK, tagged_examples, tagger_artifact
+from tests.making.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset
+from tests.making.trainings import KilledError
 
 SETTINGS = FitSettings(epochs=4, batch_size=16, learning_rate=4e-3, precision="fp32")
 DATA = Dataset(task=TASK, train=tagged_examples(200, 1), dev=tagged_examples(40, 2), name="tagged")

@@ -17,10 +17,10 @@ from leanformer.errors import CheckpointError
 from leanformer.shapes.encoder import LayerShape
 from leanformer.train import teaching
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
-from tests.damage import DAMAGES
-from tests.tagged import tagged_examples, tagger_artifact
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
-from tests.train.running import KilledError, Run, equal
+from tests.making.damage import DAMAGES
+from tests.making.tagged import tagged_examples, tagger_artifact
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
+from tests.making.trainings import KilledError, Run, equal
 
 REMOVED: Callable[[Path], None] = Path.unlink
 EVERY = DAMAGES | {"removed": REMOVED}

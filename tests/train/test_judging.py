@@ -15,7 +15,7 @@ from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import Batch, TrainingSet
 from leanformer.train.judging import Judge, nearness
 from leanformer.train.objectives.objective import Objective
-from tests.tiny import tiny_classifier, tiny_config, tiny_tokenizer
+from tests.making.tiny import tiny_classifier, tiny_config, tiny_tokenizer
 
 CPU = torch.device("cpu")
 MUSIC, OTHER = "song band guitar", "goal match team"

@@ -14,7 +14,7 @@ from leanformer.errors import LeanformerError
 from leanformer.train.precision import autocast, resolve
 from leanformer.train.schedules import rate
 from leanformer.train.settings import FitSettings
-from tests.train.running import CPU, SETTINGS, Run, equal
+from tests.making.trainings import CPU, SETTINGS, Run, equal
 
 LEARNING = replace(SETTINGS, epochs=12, precision="fp32", checkpoint_seconds=1e9)
 

@@ -18,8 +18,8 @@ from leanformer.options import defaults, options
 from leanformer.recipe.spec import build
 from leanformer.train.fit_options import PARTS, made_parts
 from leanformer.train.settings import FitSettings
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 VALUES = {"averaging": 0.9, "curriculum": "rarity-linear", "adapter": "bitfit", "uncertainty": True}
 QUICK: dict[str, Any] = {"layers": 1, "epochs": 2, "batch_size": 32, "trial_texts": 0, "hidden_weight": 1.0}

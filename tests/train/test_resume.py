@@ -13,7 +13,7 @@ from torch import nn
 from leanformer.train import checkpoint
 from leanformer.train.loop import FitResult
 from leanformer.train.optimisers import Group, adamw
-from tests.train.running import SETTINGS, KilledError, Run, equal
+from tests.making.trainings import SETTINGS, KilledError, Run, equal
 
 
 @pytest.fixture(scope="module")

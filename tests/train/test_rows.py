@@ -12,9 +12,9 @@ from leanformer.tagging.words import join_words, words_of
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.rows import encode, paired
-from tests.tagged import TASK, tagged_examples
-from tests.tiny import TASK as TEXT_TASK
-from tests.tiny import tiny_tokenizer
+from tests.making.tagged import TASK, tagged_examples
+from tests.making.tiny import TASK as TEXT_TASK
+from tests.making.tiny import tiny_tokenizer
 
 
 @pytest.fixture

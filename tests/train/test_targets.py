@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from leanformer.train.objectives.answers import LOSSES, is_labelled, soft_binary_cross_entropy, soft_cross_entropy
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
-from tests.tiny import tiny_kind_dataset
+from tests.making.tiny import tiny_kind_dataset
 
 KINDS = ("pair", "multilabel", "similarity", "regression")
 

@@ -22,8 +22,8 @@ from leanformer.train import teaching
 from leanformer.train.chunks import Chunks
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
 from leanformer.train.teaching import Teaching
-from tests.tiny import TASK, VOCABULARY, roughen, tiny_artifact, tiny_config, tiny_dataset, tiny_tokenizer
-from tests.train.running import KilledError, dying
+from tests.making.tiny import TASK, VOCABULARY, roughen, tiny_artifact, tiny_config, tiny_dataset, tiny_tokenizer
+from tests.making.trainings import KilledError, dying
 
 TEXTS = tiny_dataset().unlabelled.texts  # type: ignore[union-attr]
 WANTED: dict[str, Any] = {"hidden": (0, 3), "attention": (1, 2)}

@@ -23,7 +23,7 @@ from leanformer.tune import tune as tune_module
 from leanformer.tune.candidates import candidates
 from leanformer.tune.race import Entrant, RaceResult
 from leanformer.tune.tune import tune
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 TEXTS = tiny_texts(40, seed=4)[0]
 

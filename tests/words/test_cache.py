@@ -23,8 +23,8 @@ from leanformer.errors import DataError, TokenizerFileError
 from leanformer.tokenizer import Tokenizer
 from leanformer.words.cache import WordCache
 from leanformer.words.parts import dependence
-from tests.compress.trained_tokenizers import FOREIGN, requests, trained
-from tests.tiny import tiny_texts, tiny_tokenizer
+from tests.making.tiny import tiny_texts, tiny_tokenizer
+from tests.making.trained_tokenizers import FOREIGN, requests, trained
 
 HOSTILE = [
     *("", " ", "  ", "\n", "\t", "\r\n", " a", "a ", "a  b", "a\nb", "a\tb", "a\x0bb", "a\x0cb", "a\x1cb", "a\x85b"),

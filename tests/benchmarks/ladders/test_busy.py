@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.ladders.busy import hog, told, verdict
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def ladder(rung: str, busy: bool | None, sure: bool | None = True) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.ladders.floors import LINEAR, MAJORITY, floors, linear_floor, majority
 from benchmarks.paths import RESULTS
-from tests.tiny import tiny_dataset, tiny_kind_dataset
+from tests.making.tiny import tiny_dataset, tiny_kind_dataset
 
 KEYS = {"set", "system", "metric", "quality", "n", "cpu_seconds"}
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.pages import summary
 from benchmarks.pages.leaked import HEAD, about, beside, cell, of_corpora, quality
 from leanformer.first_rungs import BATCHED
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 @pytest.fixture

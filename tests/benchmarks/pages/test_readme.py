@@ -9,7 +9,7 @@ import pytest
 from benchmarks.pages import readme
 from leanformer.files import write_json
 from leanformer.first_rungs import BATCHED, FLOOR, UNPADDED, padded
-from tests.render.reports import make_report, make_rung
+from tests.making.reports import make_report, make_rung
 
 
 def step(name: str, technique: str, seconds: float) -> dict[str, object]:

@@ -24,7 +24,7 @@ from benchmarks.peers.padded import (
 from benchmarks.peers.runners import F32, ONNXRUNTIME, OPENVINO, Peers, Pipeline, prepare
 from leanformer.artifact import Artifact
 from leanformer.predictor import logits
-from tests.tiny import TASK, tiny_artifact, tiny_config, tiny_texts
+from tests.making.tiny import TASK, tiny_artifact, tiny_config, tiny_texts
 
 TEXTS = [*tiny_texts(30, 3)[0], "rain", "a " * 60]
 LIMIT = 32

@@ -17,7 +17,7 @@ from benchmarks.runtime.other_cpu import answers, compared
 from leanformer.metrics.probabilities import softmax
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.export.making import make_onnx
+from tests.making.graphs import make_onnx
 
 SURE, UNSURE = [0.9, 0.1], [0.505, 0.495]
 

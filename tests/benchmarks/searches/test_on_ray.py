@@ -12,8 +12,8 @@ from leanformer.artifact import open_artifact
 from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.space.read import read_space
-from tests.search.searching import space_of
-from tests.tiny import tiny_artifact, tiny_dataset, tiny_texts
+from tests.making.searches import space_of
+from tests.making.tiny import tiny_artifact, tiny_dataset, tiny_texts
 
 GRID = """\
 goals: {maximise: quality, minimise: bytes}

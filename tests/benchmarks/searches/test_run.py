@@ -14,10 +14,10 @@ from benchmarks.searches import run as benchmark
 from leanformer.measure import speed
 from leanformer.measure.speed import SpeedSettings
 from leanformer.search.space.read import read_space
-from tests.search.searching import pretended, space_of
+from tests.making.searches import pretended, space_of
+from tests.making.taught import make_teacher
+from tests.making.tiny import tiny_dataset
 from tests.search.study.test_study import BRANCHES, HALVED, run
-from tests.taught import make_teacher
-from tests.tiny import tiny_dataset
 
 SPACE = """\
 name: tiny

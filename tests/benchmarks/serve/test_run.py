@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.paths import ROOT
-from tests.serve.serving import Server
+from tests.making.servers import Server
 
 PROGRAM = "import json, sys; from pathlib import Path; from benchmarks.serve import run; "
 

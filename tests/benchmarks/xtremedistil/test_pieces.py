@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.xtremedistil.pieces import counts
 from leanformer.compress.vocabulary.learnt_pieces import learn_pieces
 from leanformer.data.examples import Examples
-from tests.tagged import TASK
+from tests.making.tagged import TASK
 
 
 def test_pieces_are_counted_by_language(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from leanformer.data.examples import Examples
 from leanformer.data.overlap import normalise_all
 from leanformer.files import write_json
 from leanformer.models.predictor import TorchPredictor
-from tests.tagged import TASK, tagger_artifact, write_columns
+from tests.making.tagged import TASK, tagger_artifact, write_columns
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from benchmarks.runtime import interleaved, latency
 from benchmarks.xtremedistil import student_shelf, text_students
 from leanformer.export.int8 import Int8
 from leanformer.task import Text
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 
 def test_leaked_texts_do_not_count_in_the_clean_score() -> None:

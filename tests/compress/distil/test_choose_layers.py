@@ -12,7 +12,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.surgery import keep_layers
 from leanformer.shapes.encoder import LayerShape
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 
 def teacher_with_idle_layers(depth: int, idle: set[int]) -> Classifier:

@@ -21,7 +21,7 @@ from leanformer.predictor import logits
 from leanformer.shapes.encoder import LayerShape
 from leanformer.step import Context
 from leanformer.train.fit import encoder_hash
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"layers": 1, "epochs": 1, "batch_size": 32}

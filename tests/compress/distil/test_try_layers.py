@@ -10,8 +10,8 @@ import torch
 from leanformer.compress.distil.try_layers import candidates, trial_distances, try_layers
 from leanformer.tokenizer import Tokenizer
 from tests.compress.distil.test_choose_layers import teacher_with_idle_layers
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 DATA = tiny_dataset()
 
@@ -53,7 +53,7 @@ def test_the_layers_that_matter_win(tmp_path: Path) -> None:
 def test_trials_that_were_made_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run killed in the second trial makes that one and those after it; other texts mean other trials."""
     from leanformer.compress.distil import try_layers as module
-    from tests.train.running import KilledError, dying
+    from tests.making.trainings import KilledError, dying
 
     model = teacher_with_idle_layers(4, {0, 3})
     teacher = tiny_artifact(tmp_path / "teacher", model=model)

@@ -14,7 +14,7 @@ from leanformer.compress.prune.costs import CostTable, Widths, flop_costs, param
 from leanformer.errors import RecipeError
 from leanformer.models.surgery import narrow
 from leanformer.shapes.encoder import LayerShape
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 CONFIG = tiny_config(layers=(LayerShape(3, 5), LayerShape(2, 4)))
 

@@ -15,7 +15,7 @@ from leanformer.compress.prune.scoring_set import batches_of
 from leanformer.shapes.encoder import LayerShape
 from leanformer.train.feeds.batches import TrainingSet
 from tests.compress.prune.test_allocate import every_shape
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 CONFIG = tiny_config(layers=(LayerShape(3, 5), LayerShape(2, 4)))
 

@@ -13,7 +13,7 @@ from leanformer.compress.prune.scoring_set import batches_of
 from leanformer.models.classifier import Classifier
 from leanformer.shapes.encoder import LayerShape
 from leanformer.train.feeds.batches import Batch, TrainingSet
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 CPU = torch.device("cpu")
 CONFIG = tiny_config(layers=(LayerShape(4, 10), LayerShape(2, 6)))

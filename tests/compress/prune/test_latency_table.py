@@ -15,8 +15,8 @@ from leanformer.compress.prune.prune_post_training import PrunePostTraining
 from leanformer.errors import RecipeError
 from leanformer.models.store import read_model
 from leanformer.shapes.encoder import EncoderConfig, LayerShape
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_config
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_config
 
 CONFIG = tiny_config(layers=(LayerShape(4, 48),) * 3)
 

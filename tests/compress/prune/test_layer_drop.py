@@ -16,8 +16,8 @@ from leanformer.models.store import read_model
 from leanformer.models.surgery import keep_layers
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.planned import PlannedShape
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"drop": 1, "strategy": "contribution", "texts": 40}

@@ -14,7 +14,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.surgery import narrow
 from leanformer.shapes.encoder import LayerShape
 from leanformer.train.feeds.batches import Batch, TrainingSet
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 
 def drawn(tokens: int, inputs: int, outputs: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

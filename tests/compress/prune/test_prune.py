@@ -25,8 +25,8 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model
 from leanformer.models.surgery import narrow
 from leanformer.shapes.encoder import LayerShape
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"keep": 0.6, "texts": 40}

@@ -23,9 +23,9 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.store import read_model
 from leanformer.predictor import logits
 from leanformer.shapes.encoder import LayerShape
-from tests.export.making import folder_bytes, make_context
-from tests.tiny import tiny_artifact, tiny_config, tiny_dataset
-from tests.train.running import SETTINGS, Run
+from tests.making.graphs import folder_bytes, make_context
+from tests.making.tiny import tiny_artifact, tiny_config, tiny_dataset
+from tests.making.trainings import SETTINGS, Run
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"keep": 0.6, "texts": 40}

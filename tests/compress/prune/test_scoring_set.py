@@ -17,8 +17,8 @@ from leanformer.metrics.probabilities import softmax
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.train.feeds.batches import TrainingSet
-from tests.export.making import make_context
-from tests.tiny import TASK, tiny_artifact, tiny_dataset, tiny_texts
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_artifact, tiny_dataset, tiny_texts
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,9 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.hooks.hook import Hook, Run
 from leanformer.train.teacher_outputs import teacher_outputs
-from tests.export.making import folder_bytes, make_context
-from tests.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
-from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_kind_dataset, tiny_tokenizer
+from tests.making.graphs import folder_bytes, make_context
+from tests.making.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
+from tests.making.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_kind_dataset, tiny_tokenizer
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"embedding": 8, "units": 8, "epochs": 1, "batch_size": 32}

@@ -12,7 +12,7 @@ from leanformer.compress.recurrent.objective import StudentLoss, StudentWeights,
 from leanformer.tagging.ragged import ragged
 from leanformer.train.feeds.batches import TrainingSet, to_batches
 from leanformer.train.teacher_outputs import TeacherOutputs
-from tests.recurrent import tiny_recurrent
+from tests.making.recurrent import tiny_recurrent
 
 LENGTHS = np.array([4, 2, 3])
 

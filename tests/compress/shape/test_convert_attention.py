@@ -23,9 +23,9 @@ from leanformer.models.surgery import narrow
 from leanformer.predictor import logits
 from leanformer.shapes.attention import KINDS, Linear, Softmax
 from leanformer.shapes.of_artifact import shape_of_artifact
-from tests.compress.family_models import family_artifact
-from tests.export.making import make_context
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.family_models import family_artifact
+from tests.making.graphs import make_context
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"layers": (1,)}

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.compress.vocabulary.learnt_pieces import SPECIAL, carried_over, learn_pieces
-from tests.compress.trained_tokenizers import requests, trained
+from tests.making.trained_tokenizers import requests, trained
 
 TEXTS = ("Das Haus der Müllers", "das Haus der Muller", "das Haus", "Müllers Haus", "Xylophon") * 5
 

@@ -28,9 +28,9 @@ from leanformer.models.surgery import keep_words
 from leanformer.predictor import logits
 from leanformer.recipe.keys import step_key
 from leanformer.runtime.predictor import LightPredictor
-from tests.compress.trained_tokenizers import FOREIGN, KINDS, requests, size, trained
-from tests.export.making import make_context
-from tests.tiny import TASK, tiny_artifact, tiny_classifier, tiny_config
+from tests.making.graphs import make_context
+from tests.making.tiny import TASK, tiny_artifact, tiny_classifier, tiny_config
+from tests.making.trained_tokenizers import FOREIGN, KINDS, requests, size, trained
 
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {}
@@ -260,7 +260,7 @@ def test_a_loss_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_losses_by_token_after_trimming_name_the_remedy(tmp_path: Path):
-    from tests.tiny import tiny_dataset
+    from tests.making.tiny import tiny_dataset
 
     whole = tiny_artifact(tmp_path / "whole")
     trimmed = trim(whole, tmp_path, tiny_dataset(), keep_characters=False)

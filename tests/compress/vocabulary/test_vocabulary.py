@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from leanformer.compress.vocabulary.pieces import attempted_pieces, compare, count_pieces, whole
 from leanformer.compress.vocabulary.vocabulary import Vocabulary, _merged_from, _merges
 from leanformer.errors import GateError
-from tests.compress.trained_tokenizers import FOREIGN, KINDS, requests, size, trained
+from tests.making.trained_tokenizers import FOREIGN, KINDS, requests, size, trained
 
 ODD = ("", " ", "TICKET-42 and <order> and [MASK] <mask> <pad>", "x" * 120, "naïve café №5", "a\u0000b\ufeff", "🙂🙂🙂")
 

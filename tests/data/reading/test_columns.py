@@ -10,7 +10,7 @@ from leanformer.data.dataset import open_dataset
 from leanformer.data.examples import Examples
 from leanformer.data.reading.columns import read_column
 from leanformer.errors import DataError
-from tests.cli.calling import write_lines
+from tests.making.commands import write_lines
 
 ROWS = [{"text": f"text {i}", "label": "ab"[i % 2], "region": "north" if i < 3 else None, "year": i} for i in range(6)]
 
@@ -47,7 +47,7 @@ def test_rows_that_are_not_the_files_are_refused(tmp_path: Path):
 
 
 def test_examples_without_a_file_are_refused():
-    from tests.tiny import tiny_dataset
+    from tests.making.tiny import tiny_dataset
 
     part = tiny_dataset().test
     assert part is not None

@@ -13,7 +13,7 @@ from leanformer.data.reading.readers import read_questions, read_rows
 from leanformer.errors import DataError
 from leanformer.tagging.words import words_of
 from leanformer.task import Task
-from tests.tagged import TAGS, write_columns
+from tests.making.tagged import TAGS, write_columns
 
 
 def read(path: Path, content: str) -> list[tuple[list[str], tuple[str, ...] | None]]:

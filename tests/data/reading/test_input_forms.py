@@ -13,7 +13,7 @@ from leanformer.data.reading.input_forms import INPUT_FORMS, Second, form_of_kin
 from leanformer.data.reading.input_forms import with_our_names as renamed
 from leanformer.errors import DataError
 from leanformer.task import BUILT, Task
-from tests.cli.calling import write_lines
+from tests.making.commands import write_lines
 
 
 def test_well_known_names_are_replaced_where_both_are_there_and_no_text() -> None:

@@ -16,7 +16,7 @@ from leanformer.errors import DataError
 from leanformer.inputs.kinds import input_of
 from leanformer.task import Task
 from tests.data.opening import refusal
-from tests.tiny import tiny_kind_dataset
+from tests.making.tiny import tiny_kind_dataset
 
 
 def write(folder: Path, rows: list[dict[str, Any]], name: str = "train") -> Path:

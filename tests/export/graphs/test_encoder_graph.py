@@ -14,7 +14,7 @@ from leanformer.export.graphs.graph import Graph, operator_counts
 from leanformer.models.classifier import Classifier
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.feedforward import ACTIVATIONS
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 # Heads that do not span the hidden width of 32, and layers that differ from one another.
 SHAPES = {

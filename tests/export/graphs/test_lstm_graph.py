@@ -22,12 +22,12 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.ragged import flat
-from tests.export.making import make_context
-from tests.native import INT8_DEFAULT
-from tests.recurrent import recurrent_artifact, tiny_recurrent
-from tests.sessions import session_of
-from tests.tagged import tagged_dataset, tagged_examples
-from tests.tiny import tiny_dataset, tiny_texts
+from tests.making.graphs import make_context
+from tests.making.native import INT8_DEFAULT
+from tests.making.recurrent import recurrent_artifact, tiny_recurrent
+from tests.making.sessions import session_of
+from tests.making.tagged import tagged_dataset, tagged_examples
+from tests.making.tiny import tiny_dataset, tiny_texts
 
 
 def scored(graph: onnx.ModelProto, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ from leanformer.runtime.packing import Lines, pack
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.feedforward import ACTIVATIONS
 from tests.export.graphs.test_encoder_graph import SHAPES
-from tests.sessions import session_of
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.sessions import session_of
+from tests.making.tiny import tiny_classifier, tiny_config
 
 LENGTHS = (3, 17, 9, 1, 30)
 # All in one line; each in its own; several in some lines, with room left.

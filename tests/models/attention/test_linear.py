@@ -17,7 +17,7 @@ from leanformer.models.attention.linear import LinearAttention
 from leanformer.models.classifier import Classifier
 from leanformer.shapes.attention import KINDS, Linear
 from leanformer.shapes.encoder import EncoderConfig, LayerShape, RelativeBias
-from tests.tiny import tiny_classifier, tiny_config
+from tests.making.tiny import tiny_classifier, tiny_config
 
 LINEAR = LayerShape(4, 48, attention=Linear())
 CONFIG = tiny_config(layers=(LINEAR, LINEAR))

@@ -23,8 +23,8 @@ from leanformer.search.study.sampler import Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FINISHED, SKIPPED, Trial
 from leanformer.shapes.planned import PlannedShape
-from tests.search.searching import figures, option, space_of
-from tests.tiny import tiny_dataset
+from tests.making.searches import figures, option, space_of
+from tests.making.tiny import tiny_dataset
 
 SPACE = """\
 goals: {maximise: quality, minimise: latency_ms_p95, max_latency_ms_p95: 2.5}

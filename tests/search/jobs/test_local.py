@@ -27,8 +27,8 @@ from leanformer.search.study.sampler import Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED
 from leanformer.task import Task
-from tests.search.searching import space_of
-from tests.tiny import tiny_classifier, tiny_config, tiny_dataset
+from tests.making.searches import space_of
+from tests.making.tiny import tiny_classifier, tiny_config, tiny_dataset
 
 SPACE = """\
 goals: {maximise: quality, minimise: bytes}

@@ -29,9 +29,9 @@ from leanformer.search.study.sampler import Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED
 from tests.cluster.killing import Killer, so_many
-from tests.cluster.pretending import PretendedRay, placed
-from tests.search.searching import space_of
-from tests.tiny import tiny_dataset
+from tests.making.clusters import PretendedRay, placed
+from tests.making.searches import space_of
+from tests.making.tiny import tiny_dataset
 
 SPACE = """\
 name: tiny

@@ -11,8 +11,8 @@ from leanformer.errors import RecipeError
 from leanformer.options import options
 from leanformer.recipe.library import find_recipe
 from leanformer.search.space.halving import Halving, in_front, ranking, share_of_data, with_share
-from tests.search.searching import space_of
-from tests.tiny import tiny_dataset
+from tests.making.searches import space_of
+from tests.making.tiny import tiny_dataset
 
 
 @pytest.mark.parametrize(

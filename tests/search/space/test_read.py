@@ -12,7 +12,7 @@ from leanformer.recipe.library import find_recipe, recipe_names, recipe_path
 from leanformer.search.space.halving import Halving
 from leanformer.search.space.holes import Choose, Range
 from leanformer.search.space.read import find_space, read_space
-from tests.search.searching import space_of, write_space
+from tests.making.searches import space_of, write_space
 
 GOOD = """\
 name: good

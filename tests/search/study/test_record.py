@@ -14,7 +14,7 @@ from leanformer.search.study.budget import SearchBudget
 from leanformer.search.study.record import chosen_from, describe_search, expected
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FINISHED
-from tests.search.searching import SIMPLE, figures, option, pretended
+from tests.making.searches import SIMPLE, figures, option, pretended
 from tests.search.study.test_study import HALVED, run
 
 FACTS = {"sampler": "random", "seed": 13, "metric": "accuracy", "teacher_quality": 0.95, "table": None}

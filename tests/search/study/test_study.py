@@ -20,8 +20,8 @@ from leanformer.search.study.journal import Journal
 from leanformer.search.study.sampler import SAMPLERS, Sampler
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED, REPEATED, STOPPED
-from tests.damage import DAMAGES
-from tests.search.searching import SIMPLE, figures, option, pretended, space_of, write_space
+from tests.making.damage import DAMAGES
+from tests.making.searches import SIMPLE, figures, option, pretended, space_of, write_space
 
 HALVED = SIMPLE.replace("steps:", "halving: {over: epochs, least: 0.33, factor: 3}\nsteps:", 1)
 ONE_GOAL = HALVED.replace("  minimise: bytes\n", "")

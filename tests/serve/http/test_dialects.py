@@ -13,7 +13,7 @@ from leanformer.serve.http.inputs import OPTIONS, fit, read_query
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.settings import RequestLimits
 from leanformer.task import Task
-from tests.serve.serving import Server
+from tests.making.servers import Server
 
 TEXT = "rain and a storm"
 LABELS = Task("classification", ("a", "b"))

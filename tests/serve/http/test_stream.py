@@ -10,7 +10,7 @@ import numpy as np
 
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
-from tests.serve.serving import Server
+from tests.making.servers import Server
 from tests.serve.test_routes import TEXTS, as_array
 
 LINES = {"content-type": "application/x-ndjson"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serve.serving import Server
+from tests.making.servers import Server
 
 resource = pytest.importorskip("resource")
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard})); "

@@ -19,7 +19,7 @@ from leanformer.runtime.settings import RuntimeSettings, default_settings, machi
 from leanformer.serve.workers.pool import start_worker
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.tuned import open_tuned, worker_count
-from tests.tiny import tiny_artifact, tiny_texts
+from tests.making.tiny import tiny_artifact, tiny_texts
 
 CORES = allowed_cores()
 TEXTS = tiny_texts(20, seed=3)[0]

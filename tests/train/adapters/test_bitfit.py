@@ -13,8 +13,8 @@ from leanformer.errors import LeanformerError
 from leanformer.train.adapters.bitfit import BitFit
 from leanformer.train.adapters.kinds import ADAPTERS, adapter
 from leanformer.train.hooks.averaging import Averaging
-from tests.tiny import tiny_classifier
-from tests.train.running import KilledError, Run, equal
+from tests.making.tiny import tiny_classifier
+from tests.making.trainings import KilledError, Run, equal
 
 
 def test_biases_and_the_head_are_trained_and_nothing_else(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from leanformer.train.objectives.answers import raw_logit_distance, soft_cross_e
 from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.objectives.objective import LabelLoss, Supervised
 from leanformer.train.teacher_outputs import teacher_outputs
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config
 
 CPU = torch.device("cpu")
 

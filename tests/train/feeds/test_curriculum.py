@@ -13,7 +13,7 @@ from leanformer.errors import LeanformerError
 from leanformer.train.feeds.batches import TrainingSet
 from leanformer.train.feeds.by_length import ByLength
 from leanformer.train.feeds.curriculum import Curriculum, EasyFirst, by_length, by_rarity, linear, root
-from tests.train.running import Run
+from tests.making.trainings import Run
 
 GENERATOR = np.random.default_rng(1)
 ROWS = [GENERATOR.integers(1, 50, size=GENERATOR.integers(3, 30)).astype(np.int32) for _ in range(200)]

@@ -12,7 +12,7 @@ from torch import Tensor
 from leanformer.errors import LeanformerError
 from leanformer.train.hooks import hook as hooks
 from leanformer.train.hooks.averaging import Averaging
-from tests.train.running import SETTINGS, KilledError, Run, equal
+from tests.making.trainings import SETTINGS, KilledError, Run, equal
 
 NAME = "head.classifier.weight"
 

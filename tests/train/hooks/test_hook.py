@@ -11,7 +11,7 @@ from torch import nn
 
 from leanformer.train.hooks import hook as hooks
 from leanformer.train.hooks.hook import Hook, HookState
-from tests.train.running import KilledError, Run, equal
+from tests.making.trainings import KilledError, Run, equal
 
 EVENTS = ("begin", "before_step", "after_step", "before_score", "after_score", "after_epoch", "end")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from leanformer.train.hooks.unfreezing import Unfrozen
-from tests.train.running import Run
+from tests.making.trainings import Run
 
 
 def test_only_the_parts_named_are_trained(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from leanformer.train.objectives.distillation import (
     soft_cross_entropy,
 )
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
-from tests.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_classifier, tiny_config, tiny_dataset
 
 DATA = tiny_dataset()
 TEXTS = DATA.train.texts[:24]  # type: ignore[union-attr]

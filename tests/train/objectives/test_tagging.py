@@ -21,7 +21,7 @@ from leanformer.train.objectives.objective import LabelLoss, Supervised
 from leanformer.train.rows import Encoded, encode
 from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
-from tests.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
+from tests.making.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger
 
 EXAMPLES = tagged_examples(12, 21)
 LONG = EXAMPLES.texts[0] + " " + " ".join(EXAMPLES.texts[1:5])

@@ -15,7 +15,7 @@ from leanformer.models.classifier import Classifier
 from leanformer.train.feeds.batches import Batch
 from leanformer.train.objectives.objective import LabelLoss, Sum, Supervised
 from leanformer.train.objectives.uncertainty import RATE, Uncertainty, UncertaintyWeighted
-from tests.train.running import SETTINGS, Run, equal
+from tests.making.trainings import SETTINGS, Run, equal
 
 
 class Two(Sum):

@@ -16,8 +16,8 @@ from leanformer.models.heads import vector_head
 from leanformer.models.store import write_classifier
 from leanformer.step import Context
 from leanformer.task import Task
-from tests.tagged import tagged_dataset, tagger_artifact
-from tests.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset, tiny_texts, tiny_tokenizer
+from tests.making.tagged import tagged_dataset, tagger_artifact
+from tests.making.tiny import roughen, tiny_artifact, tiny_config, tiny_dataset, tiny_texts, tiny_tokenizer
 
 
 def make_context(

@@ -17,7 +17,7 @@ from leanformer.models.store import write_classifier
 from leanformer.tagging.schemes import tag_names
 from leanformer.tagging.words import join_words
 from leanformer.task import Task
-from tests.tiny import FILLERS, TOPICS, roughen, tiny_config, tiny_tokenizer
+from tests.making.tiny import FILLERS, TOPICS, roughen, tiny_config, tiny_tokenizer
 
 TAGS = tag_names(["MUS", "SPO"])
 TASK = Task("tokens", TAGS)

@@ -17,8 +17,8 @@ import pytest
 
 from leanformer.runtime.native import build
 
-COMPILER = Path(__file__).parent / "sanitizers" / "c++"
-ROOT = Path(__file__).parents[1]
+COMPILER = Path(__file__).parents[1] / "sanitizers" / "c++"
+ROOT = Path(__file__).parents[2]
 FAULT = re.compile(r"(runtime error: |ERROR: AddressSanitizer|ERROR: UndefinedBehaviorSanitizer).*")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from leanformer.artifact import MANIFEST, Artifact, open_artifact
 from leanformer.cascade.plan import Plan
 from leanformer.files import sha256_file
-from tests.export.making import make_onnx
+from tests.making.graphs import make_onnx
 
 PLAN = Plan("margin", (1.5,), (0.2,))
 

@@ -22,7 +22,7 @@ from leanformer.train.hooks.hook import Hook
 from leanformer.train.loop import FitResult, Plan, fit
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.settings import FitSettings
-from tests.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_tokenizer
+from tests.making.tiny import tiny_classifier, tiny_config, tiny_dataset, tiny_tokenizer
 
 CPU = torch.device("cpu")
 DATA = tiny_dataset()

@@ -12,9 +12,9 @@ from leanformer.artifact import Artifact
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import write_bilstm
 from leanformer.shapes.recurrent import BiLstmConfig
-from tests.tagged import TAGS
-from tests.tagged import TASK as TAGGING
-from tests.tiny import TASK, VOCABULARY, tiny_tokenizer
+from tests.making.tagged import TAGS
+from tests.making.tagged import TASK as TAGGING
+from tests.making.tiny import TASK, VOCABULARY, tiny_tokenizer
 
 
 def tiny_recurrent(seed: int = 3, *, pooling: str = "none", **changes: Any) -> BiLstm:

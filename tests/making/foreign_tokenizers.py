@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from tests.tiny import tiny_texts
+from tests.making.tiny import tiny_texts
 
 _ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 _BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

@@ -11,8 +11,8 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.heads import token_head
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.task import Task
-from tests.models.saving import edit
-from tests.tiny import VOCABULARY, tiny_config, tiny_tokenizer
+from tests.making.checkpoints import edit
+from tests.making.tiny import VOCABULARY, tiny_config, tiny_tokenizer
 
 
 def knowing(words: Sequence[Sequence[str]], *, tokens: bool = False, sure: float = 4.0) -> Classifier:

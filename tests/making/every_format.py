@@ -10,10 +10,10 @@ from transformers import DebertaV2Config, DebertaV2ForSequenceClassification
 from leanformer.artifact import Artifact
 from leanformer.cascade.store import write_cascade
 from leanformer.models.store import import_checkpoint
-from tests.cascade.making import PLAN
-from tests.export.making import make_onnx
-from tests.recurrent import recurrent_artifact, tiny_recurrent
-from tests.tiny import LABELS, VOCABULARY, roughen, tiny_tokenizer
+from tests.making.cascades import PLAN
+from tests.making.graphs import make_onnx
+from tests.making.recurrent import recurrent_artifact, tiny_recurrent
+from tests.making.tiny import LABELS, VOCABULARY, roughen, tiny_tokenizer
 
 
 def unmapped_checkpoint(folder: Path) -> Path:

@@ -11,10 +11,10 @@ from leanformer.models.classifier import Classifier
 from leanformer.models.hf.checkpoint import read_classifier
 from leanformer.models.store import write_classifier
 from leanformer.task import Task
-from tests.foreign_tokenizers import train_tokenizer
+from tests.making.foreign_tokenizers import train_tokenizer
+from tests.making.tiny import TASK
 from tests.parity.comparing import saved
 from tests.parity.families import FAMILIES, LENGTH
-from tests.tiny import TASK
 
 # Every family, and of ModernBERT the variants that differ in what pruning touches. Its five layers are the only ones
 # of several kinds: the first without a norm, some with windows.

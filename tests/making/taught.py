@@ -7,7 +7,7 @@ from pathlib import Path
 from leanformer.artifact import Artifact
 from leanformer.finetune.fine_tune import fine_tune
 from leanformer.train.settings import FitSettings
-from tests.tiny import tiny_artifact, tiny_dataset
+from tests.making.tiny import tiny_artifact, tiny_dataset
 
 
 def make_teacher(folder: Path) -> Artifact:

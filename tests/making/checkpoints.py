@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
-from tests.tiny import LABELS, VOCABULARY, roughen, tiny_tokenizer
+from tests.making.tiny import LABELS, VOCABULARY, roughen, tiny_tokenizer
 
 SIZES: dict[str, Any] = {
     "vocab_size": len(VOCABULARY),

@@ -1,7 +1,7 @@
 """What the tests of the native engine share: whether it can be compiled here, and for which instruction sets.
 
-`LEANFORMER_LEVEL=avx2 python -m pytest tests/runtime` runs tests at that level; `python -m tests.native` prints those
-that this CPU has.
+`LEANFORMER_LEVEL=avx2 python -m pytest tests/runtime` runs tests at that level; `python -m tests.making.native` prints
+those that this CPU has.
 """
 
 from __future__ import annotations

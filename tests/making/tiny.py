@@ -1,7 +1,7 @@
 """Tiny real things, made on the spot: a tokenizer, an encoder classifier, an artifact, a data set.
 
 Small enough that a test can make, run and train them in well under a second, and large enough that nothing is
-degenerate: several layers, several heads, texts of mixed lengths. Import as `from tests.tiny import ...`.
+degenerate: several layers, several heads, texts of mixed lengths. Import as `from tests.making.tiny import ...`.
 """
 
 from __future__ import annotations
