@@ -67,9 +67,9 @@ def score_logits(logits: np.ndarray, targets: np.ndarray, task: Task) -> float:
 def beaten_by(answers: np.ndarray, targets: np.ndarray, task: Task) -> str | None:
     """A constant or random answer that is at least as good as a model's, in words; None if there is none.
 
-    For one label it is the most frequent one. For any number of labels, as many must be right as if the model's labels
-    were assigned at random; a score must correlate positively with the labels; tags must be right for more words of
-    entities than at random.
+    For one label it is the most frequent one. With any number of labels, at least as many must be right as if the same
+    labels were assigned at random; a score must correlate positively with the labels; tags must be right for more words
+    of entities than at random.
 
     Args:
         answers: as returned by `decide`. targets: as in `Examples.targets`.

@@ -1,4 +1,4 @@
-"""The untrained student: cut out of a larger classifier, or started afresh at another width."""
+"""The untrained student: cut out of a larger classifier, or newly initialised at another width."""
 
 from __future__ import annotations
 
