@@ -1,4 +1,4 @@
-"""A data set: the splits of one task, and notes on how they came about."""
+"""A data set: the splits of one task, and notes on how they were made."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ _COMPARED = (("dev", "train"), ("test", "train"), ("test", "dev"), ("test", "unl
 
 @dataclass(frozen=True)
 class Dataset:
-    """The splits of one task; a split that there is not is None.
+    """The splits of one task; a missing split is None.
 
     Attributes:
-        task: kind of task and label names; those of every labelled split.
+        task: kind of task and label names, the same for every labelled split.
         train, dev, test: labelled examples.
-        unlabelled: examples for which no labels are known or used.
+        unlabelled: examples whose labels are unknown or unused.
         name: name of the folder, file or hub data set.
-        notes: sentences on what was done and found when the data was opened (dev taken out of train,
-            texts in more than one split, duplicates, conflicting labels).
+        notes: sentences on what was done and found when the data was opened (dev taken out of train, texts in more than
+            one split, duplicates, conflicting labels).
         overlap: "a_in_b" -> number of rows of split a whose normalised text is also in split b.
-        dev_rows: where dev was taken out of train, the row numbers (from 0) in the train source; else None.
+        dev_rows: if dev was taken out of train, the row numbers (from 0) in the train source; otherwise None.
 
-    Raises `ValueError` when train, dev or test is unlabelled or of another task.
+    Raises `ValueError` if train, dev or test is unlabelled or of another task.
     """
 
     task: Task
@@ -78,7 +78,7 @@ class Dataset:
 
     @cached_property
     def training_hash(self) -> str:
-        """SHA-256 (hex) over all that a model may be made from: every split but test."""
+        """SHA-256 (hex) over everything that a model may be made from: every split but test."""
         return self._hash(("train", "dev", "unlabelled"))
 
     @cached_property
@@ -110,19 +110,19 @@ def open_dataset(
     """Open a folder, a single file or a hub data set.
 
     Args:
-        source: a folder with `train`, `dev`, `test` and `unlabelled` files (.jsonl, .csv, .tsv; .txt, one
-            text a line, for unlabelled); or one such file, which is unlabelled where it has no labels, and
-            else the split that its name says (test.jsonl), or train where it says none; or "hub:name" or
-            "hub:name:config", read by `datasets`.
-        splits: split -> another file stem or file name in the folder (for a hub data set: another split
-            there), such as {"train": "train_phrases"}.
-        seed: where there is no dev split, seeds the choice of the tenth of train that becomes dev.
-        kind: "classification", "pair" (two texts an example, `text` and `text_pair`), "multilabel" (any number of
+        source: a folder with `train`, `dev`, `test` and `unlabelled` files (.jsonl, .csv, .tsv; .txt, one text per
+            line, for unlabelled); or one such file, which is unlabelled if it has no labels, and otherwise the split
+            given by its name (test.jsonl), or train if the name gives none; or "hub:name" or "hub:name:config", read by
+            `datasets`.
+        splits: split -> another file stem or file name in the folder (for a hub data set: another split there), such as
+            {"train": "train_phrases"}.
+        seed: if there is no dev split, seeds the choice of the tenth of train that becomes dev.
+        kind: "classification", "pair" (two texts per example, `text` and `text_pair`), "multilabel" (any number of
             labels, `labels`), "similarity" (pairs with a score), "regression" (a score) or "tokens" (words with tags,
-            as columns or in JSON Lines; a folder may have one sub-folder a language); None: as the rows are.
-        labels: the label names in order; without them, the labels of train (or else of dev or test), sorted, by
-            value where all are integers.
-        single: the split that one labelled file is; "test" makes it that whatever its name, and demands labels.
+            as columns or in JSON Lines; a folder may have one sub-folder per language); None: detected from the rows.
+        labels: the label names in order; without them, the labels of train (or else of dev or test), sorted, by value
+            if all are integers.
+        single: the split that one labelled file is; "test" applies whatever its name, and requires labels.
         task: a model's task: the data are read as its kind and with its labels.
 
     Raises `DataError` naming file, line and remedy for whatever cannot be read, and `MissingExtraError` for
@@ -207,7 +207,7 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
 
 
 def _present(labels: Sequence[Label]) -> set[int]:
-    """The indices of the labels that occur; none where the labels are scores."""
+    """The indices of the labels that occur; none if the labels are scores."""
     return {
         i for label in labels if not isinstance(label, float) for i in (label if isinstance(label, tuple) else (label,))
     }
@@ -222,7 +222,7 @@ def _shown(label: Label, task: Task) -> str:
 
 
 def _describe_numbers(tables: Mapping[str, Table], task: Task, labels: Sequence[str] | None) -> list[str]:
-    """A note where labels are the numbers of those that were given."""
+    """A note if labels are the numbers of the given ones."""
     numbered = labels is not None and LABEL_FORMS[task.answer].numbered
     found = label_names(tables, None) if numbered else ()
     if set(found) & set(task.labels) or (numbers := by_number(found, task.labels)) is None:
@@ -232,14 +232,14 @@ def _describe_numbers(tables: Mapping[str, Table], task: Task, labels: Sequence[
 
 
 def _describe_unread(tables: Mapping[str, Table]) -> list[str]:
-    """Notes on what the rows hold and the data set does not use."""
+    """Notes on content of the rows that the data set does not use."""
     if (table := tables.get("unlabelled")) and (count := sum(row.label is not None for row in table.rows)):
         return [f"{count} of {len(table.rows)} unlabelled rows have a label, which is not used"]
     return []
 
 
 def _describe_controls(tables: Mapping[str, Table]) -> list[str]:
-    """Notes on texts with control characters that CP1252 has letters for: signs of a file converted as if Latin-1."""
+    """Notes on texts with control characters that are letters in CP1252: signs of a file converted as if Latin-1."""
     notes = []
     for split, table in tables.items():
         if count := sum(bool(_C1_CONTROLS.search("".join(parts_of((row.text, row.pair or ""))))) for row in table.rows):

@@ -1,4 +1,4 @@
-"""Examples: texts with a task and, where they are known, labels."""
+"""Examples: texts with a task and, if known, labels."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Examples:
     Attributes:
         task: kind of task and label names.
         texts: one text per example; for pair tasks the first of the two.
-        labels: for each example, as the task's answer is: an index into `task.labels`; a tuple of such indices,
-            rising and perhaps empty; a score; or a tuple of one index for each word. None where they are unlabelled.
-        pairs: for pair tasks the second text of each example, for multiple choice its candidates; else None.
+        labels: for each example, depending on the form of answer: an index into `task.labels`; a tuple of such indices,
+            ascending and possibly empty; a score; or a tuple of one index per word. None if unlabelled.
+        pairs: for pair tasks the second text of each example, for multiple choice its candidates; otherwise None.
         source: where the examples came from, such as a file name. Not part of the content.
-        languages: the language of each example, where the data say it; else None.
+        languages: the language of each example, if the data give it; otherwise None.
 
-    Raises `ValueError` when lengths differ, when a label is not an index into `task.labels` or a score not a finite
-    number, or when the second texts of a pair task are missing.
+    Raises `ValueError` if lengths differ, if a label is not an index into `task.labels` or a score not a finite number,
+    or if the second texts of a pair task are missing.
     """
 
     task: Task
@@ -66,7 +66,7 @@ class Examples:
 
     @cached_property
     def inputs(self) -> tuple[Text, ...]:
-        """What a model is given for each example: the text, or the text and its second one."""
+        """The model's input for each example: the text, or the text and its second one."""
         inputs: Any = self.texts if self.pairs is None else tuple(zip(self.texts, self.pairs, strict=True))
         return inputs  # type: ignore[no-any-return]
 
@@ -84,14 +84,14 @@ class Examples:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 (hex) over task, texts, pairs and labels, in order; the source is left out."""
+        """SHA-256 (hex) over task, texts, pairs and labels, in order, but not over the source."""
         question = self.task.question.to_json()
         content = {"task": question, "texts": self.texts, "pairs": self.pairs, "labels": self.labels}
-        # Left out where there are none, so that the hashes of other data stay what they were.
+        # Left out if there are none, so that the hashes of other data stay the same.
         return sha256_json(content if self.languages is None else content | {"languages": self.languages})
 
     def select(self, indices: Iterable[int]) -> Examples:
-        """The examples at `indices`, in that order. Raises `IndexError` for an index that is not there."""
+        """The examples at `indices`, in that order. Raises `IndexError` for an index out of range."""
         chosen = tuple(indices)
         return Examples(
             task=self.task,
@@ -103,20 +103,19 @@ class Examples:
         )
 
     def for_task(self, task: Task) -> Examples:
-        """The same examples with their labels numbered as in `task`, which must know all of their label names.
+        """The same examples with their labels numbered as in `task`, which must contain all of their label names.
 
-        Names that are the numbers of the task's labels are as good (`task.by_number`), and tags are spelled in its
-        scheme.
+        Names may also be the numbers of the task's labels (`task.by_number`), and tags are converted to its scheme.
         """
         numbers = by_number(self.task.labels, task.labels)
-        # Also where there are no labels, so that names which the task does not know are an error there, too.
+        # Also without labels, so that names unknown to the task are an error there, too.
         moved = form_of(task).renumbered(self.labels or (), self.task, task, numbers)
         labels = None if self.labels is None else tuple(moved)
         return Examples(task, self.texts, labels, self.pairs, self.source, self.languages)
 
 
 def sampled(examples: Examples, count: int, seed: int) -> tuple[Text, ...]:
-    """At most `count` inputs, drawn by seed where there are more, in their order; a file may be sorted by class."""
+    """At most `count` inputs, drawn by seed if there are more, in their order; a file may be sorted by class."""
     if len(examples) <= count:
         return examples.inputs
     drawn = sorted(Random(seed).sample(range(len(examples)), count))

@@ -1,4 +1,4 @@
-"""Labels of rows, of each form of answer: which a row may have, what they are called, and how they become indices."""
+"""Labels of rows, for each form of answer: which are valid, what they are called, and how they become indices."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
-    """The label names in order: those given, else the distinct labels of train, or else dev, or else test, sorted.
+    """The label names in order: the given ones, or the distinct labels of train, or else dev, or else test, sorted.
 
-    Rows with a list of labels count with each of them. Not for scores, which have no names.
+    Rows with a list of labels count for each of them. Not for scores, which have no names.
 
-    Raises `DataError` when the given ones are blank or repeat each other.
+    Raises `DataError` if a given name is blank or repeated.
     """
     if given is None:
         first = next((tables[split] for split in LABELLED_SPLITS if split in tables), None)
@@ -45,23 +45,23 @@ def label_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tup
 
 
 def tags_of(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple[str, ...]:
-    """The tags in order: those given, else O and both tags of each type in the split that `label_names` looks at."""
+    """The tags in order: the given ones, or O and both tags of each type in the split that `label_names` uses."""
     return label_names(tables, given) if given is not None else tag_names(types_of(label_names(tables, None)))
 
 
 def sort_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Label names in order: by value where all are integers (2 before 10), as text otherwise."""
+    """Label names in order: by value if all are integers (2 before 10), otherwise as text."""
     names = tuple(names)
     return tuple(sorted(names, key=int) if are_integers(names) else sorted(names))
 
 
 def are_integers(names: Iterable[str]) -> bool:
-    """Whether every name is an integer as JSON writes it; "01" is a name, for it would not come back from a number."""
+    """Whether every name is an integer as JSON writes it; "01" is not, because a number would not give it back."""
     return all(_INTEGER.fullmatch(name) for name in names)
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names separated by commas, cut short where there are very many."""
+    """Names separated by commas, shortened if there are very many."""
     shown = ", ".join(names[:_SHOWN])
     return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
 
@@ -69,7 +69,7 @@ def join_names(names: Sequence[str]) -> str:
 def index_labels(table: Table, task: Task) -> tuple[Label, ...]:
     """Every row's label as `Examples` keeps it. Raises `DataError` at the first that is not among the task's names.
 
-    Where all of a table are integers and the names are not, they are the numbers of the labels (`task.by_number`).
+    If all labels of a table are integers and the names are not, they are numbers of labels (`task.by_number`).
     """
     form = LABEL_FORMS[task.answer]
     index = {name: number for number, name in enumerate(task.labels)}
@@ -128,7 +128,7 @@ def _score(table: Table, row: Row, index: Mapping[str, int]) -> Label:
 def _all_tags(table: Table, row: Row, index: Mapping[str, int]) -> Label:
     names = _names_of(row)
     if not set(names) <= set(index):
-        with suppress(ValueError):  # a type that is not known is said below, with the line
+        with suppress(ValueError):  # an unknown type is reported below, with the line
             names = spelled(names, tuple(index))
     return tuple(_index(table, row, name, index) for name in names)
 
@@ -184,13 +184,13 @@ def _choice_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[st
 
 
 def _choice(table: Table, row: Row, index: Mapping[str, int]) -> Label:
-    """The number of the right candidate, of a number or of its text."""
+    """The number of the correct candidate, given its number or its text."""
     (label,), choices = _names_of(row), row.pair
     assert isinstance(choices, tuple), "check_kind comes first"
     as_text = choices.index(label) if label in choices else None
     as_number = int(label) if _INTEGER.fullmatch(label) and 0 <= int(label) < len(choices) else None
     if as_text is not None and as_number is not None and as_text != as_number:
-        # Of candidates that are numbers themselves; whether labels are numbers or texts is told by all of them.
+        # Candidates that are numbers themselves: all rows together show whether labels are numbers or texts.
         if all(other.label in (other.pair or ()) for other in table.rows):
             raise table.error(
                 f"the label {label!r} is both the number of a candidate and the text of another", row,
@@ -213,14 +213,14 @@ def _no_names(tables: Mapping[str, Table], given: Sequence[str] | None) -> tuple
 
 @dataclass(frozen=True)
 class LabelForm:
-    """Labels of a form of answer.
+    """Labels for one form of answer.
 
     Attributes:
-        problem: why a row's label is none of the form, given the kind, and what to do about it; None for one that is.
-        names: the task's label names, of the tables of the splits and the names that were given.
+        problem: why a row's label does not have the form, given the kind, and the remedy; None if it has.
+        names: the task's label names, from the tables of the splits and the given names.
         read: a row's label as `Examples` keeps it, given the index of each name.
-        note: what to tell where the form was told from the rows, with a place for the kind; "" for nothing.
-        single: whether a row has one name; listed: any number of them; decimal: a decimal number. By these
+        note: a note for when the form was detected from the rows, with a placeholder for the kind; "" for none.
+        single: whether a row has one name; listed: any number of them; decimal: a decimal number. From these,
             `reading.settling` knows in which ways such labels may be written.
         numbered: whether names in the data may be numbers of the task's labels.
     """
@@ -248,10 +248,10 @@ LABEL_FORMS: FormTable[LabelForm] = FormTable(
         "tags": LabelForm(_tags_problem, tags_of, _all_tags),
     },
 )  # fmt: skip
-# Forms that are in no file of examples have no line: vectors.
+# Forms that cannot be in a file of examples are missing: vectors.
 READABLE_KINDS = tuple(name for name, kind in BUILT.items() if kind.answer in LABEL_FORMS)
 
 
 def of_words(kind: str | None) -> bool:
-    """Whether the texts of a kind are sentences of words, each with a label; not where the kind is not known yet."""
+    """Whether the texts of a kind are sentences of words, each with a label; False if the kind is not known yet."""
     return kind is not None and FORMS[BUILT[kind].answer].per_word

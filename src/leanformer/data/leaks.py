@@ -1,4 +1,4 @@
-"""Leaks: texts of a split to measure on that a model may have been trained on, exactly or nearly."""
+"""Leaks: texts of an evaluation split on which a model may have been trained, exactly or nearly."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from leanformer.data.near_repeats import JACCARD, LETTERS, near_repeats
 from leanformer.data.overlap import normalise_all
 
 NEARLY = f"character {LETTERS}-grams, Jaccard >= {JACCARD:g}"
-# A few seconds; near repeats are not looked for in more.
+# This takes a few seconds; in longer data, near repeats are not searched for.
 NEAR_LETTERS = 5_000_000
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """Rows of a split whose text is among those that a model is made from, pairs by both texts.
+    """Rows of a split whose text is among those that a model is made from; pairs are compared by both texts.
 
     Attributes:
-        compared: the splits that were searched: train and unlabelled, and dev where it was taken out of train, since a
-            model that was trained elsewhere may have been trained on all of that.
-        exact: of each row, whether its normalised text is there, `[n]`.
-        near: whether it is or nearly is (`NEARLY`), `[n]`; None where that was not looked for.
+        compared: the splits that were searched: train and unlabelled, and dev if it was taken out of train, because a
+            model trained elsewhere may have been trained on all of it.
+        exact: for each row, whether its normalised text is there, booleans `[n]`.
+        near: whether its text, or a nearly equal one (`NEARLY`), is there, `[n]`; None if that was not searched for.
     """
 
     compared: tuple[str, ...]
@@ -33,7 +33,7 @@ class Leaks:
     near: np.ndarray | None
 
     def to_json(self) -> dict[str, Any]:
-        """The counts; of near repeats, in which the exact ones are included, null where they were not counted."""
+        """The counts; that of near repeats includes the exact ones, and is null if they were not counted."""
         return {
             "n": len(self.exact), "exact": int(self.exact.sum()),
             "near": None if self.near is None else int(self.near.sum()), "compared": list(self.compared),
@@ -41,9 +41,9 @@ class Leaks:
 
 
 def find_leaks(data: Dataset, split: str, near_letters: int = NEAR_LETTERS) -> Leaks | None:
-    """The leaks of `split`, "test" or "dev"; None where there is no such split, or nothing that it could leak from.
+    """The leaks of `split`, "test" or "dev"; None if there is no such split, or nothing that it could leak from.
 
-    Near repeats are looked for in at most `near_letters` characters, of both sides together.
+    Near repeats are searched for in at most `near_letters` characters, of both sides together.
     """
     examples: Examples | None = getattr(data, split)
     names = ["train", "unlabelled"] + (["dev"] if data.dev_rows is not None and split != "dev" else [])

@@ -1,4 +1,4 @@
-"""The names of a checkpoint's labels beside those of the data: which can be matched by what they are called."""
+"""Matches the names of a checkpoint's labels with those of the data, where the names allow it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from leanformer.task import by_number
 
 
 def match_by_name(own: Sequence[str], labels: Sequence[str]) -> tuple[str, ...] | None:
-    """Names for all logits of a checkpoint that calls them `own`, for data with `labels`; None where names do not tell.
+    """Names for all logits of a checkpoint that calls them `own`, for data with `labels`; None if they do not match.
 
-    The same names (a small data set need not show every label), names in other case, and numbers: of placeholders
-    (LABEL_0, ...) and, where the model has names, of these. Tags go by their types.
+    Matched are equal names (a small data set need not contain every label), names that differ in case, and numbers: of
+    placeholders (LABEL_0, ...) or, if the model has names, of these. Tags are matched by their types.
     """
     own = tuple(own)
     if set(labels) <= set(own):
@@ -31,7 +31,7 @@ def match_by_name(own: Sequence[str], labels: Sequence[str]) -> tuple[str, ...] 
 
 
 def _in_other_case(own: tuple[str, ...], labels: Sequence[str]) -> tuple[str, ...] | None:
-    """The data's spelling of names that differ in case alone, those that the data do not have as they are."""
+    """The data's spelling for names that differ only in case; the model's for those that the data do not have."""
     lowered = {name.casefold(): name for name in labels}
     folded = [name.casefold() for name in own]
     if len(lowered) < len(labels) or len(set(folded)) < len(own) or not set(lowered) <= set(folded):
@@ -40,9 +40,9 @@ def _in_other_case(own: tuple[str, ...], labels: Sequence[str]) -> tuple[str, ..
 
 
 def match_in_order(own: Sequence[str], labels: Sequence[str] | None, source: Path) -> tuple[str, ...]:
-    """`match_by_name`, and placeholders with names that are given in the order of the logits.
+    """As `match_by_name`, but placeholders also match names given in the order of the logits.
 
-    Integers are taken by value. Raises `CheckpointError` where that does not match either.
+    Integers are ordered by value. Raises `CheckpointError` if that does not match either.
     """
     if not labels:
         return tuple(own)
@@ -58,5 +58,5 @@ def match_in_order(own: Sequence[str], labels: Sequence[str] | None, source: Pat
 
 
 def are_placeholders(names: Sequence[str]) -> bool:
-    """Whether the names say nothing but their number, as `transformers` names labels that it was not told."""
+    """Whether the names contain only their number, as those that `transformers` gives to unnamed labels."""
     return all(name.upper() == f"LABEL_{index}" for index, name in enumerate(names))

@@ -1,7 +1,7 @@
-"""Texts that nearly equal one of others: the set similarity join of Bayardo et al. 2007 and Xiao et al. 2008 (PPJoin).
+"""Texts that nearly equal another text: the set similarity join of Bayardo et al. 2007 and Xiao et al. 2008 (PPJoin).
 
-Exact, not sampled as MinHash is: of two sets whose Jaccard similarity reaches the threshold, the rarest elements must
-share one, so that only texts which share a rare one are compared.
+Exact, not sampled as in MinHash: if the Jaccard similarity of two sets reaches the threshold, their rarest elements
+must have one in common, so only texts with a rare element in common are compared.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import numpy as np
 _Value = TypeVar("_Value")
 LETTERS = 5
 JACCARD = 0.8
-# What is compared at a time, which bounds the memory: letters of either side, pairs that share a gram, and their grams.
+# Limits on memory: letters of either side, pairs that share a gram, and their grams, compared at a time.
 _BLOCK_LETTERS = 4_000_000
 _BLOCK_PAIRS = 1_000_000
 _BLOCK_GRAMS = 8_000_000
-# Texts of one template share grams with all others of it. Of a text that shares so many, so few for each of its grams
-# are looked at first, then more: most are soon found to be near one.
+# Texts from one template share grams with all others from it. For a text with at least so many shares, only a few per
+# gram are compared first, then more: most are soon found to be near another text.
 _MANY_SHARES, _FEW_SHARES = 1000, 4
-# A gram is hashed by multiplying with an odd number, and of the 64 bits the upper ones are kept, beside the row: there
-# are fewer than 2 ** 20 texts of five letters in a block.
+# A gram is hashed by multiplication with an odd number. The upper bits of the 64 are kept, together with the row: a
+# block has fewer than 2 ** 20 texts of five letters.
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _ROW_BITS = np.uint64(20)
 _HASH_BITS = np.uint64(44)
-# 0.56 * 25 is a little more than 14 in binary: without this a pair that just reaches the threshold is lost.
+# In binary, 0.56 * 25 is slightly more than 14: without this, a pair exactly at the threshold is lost.
 _ROUNDING = 1e-9
 
 
 def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = JACCARD) -> np.ndarray:
-    """Whether each of `texts` `[n]` nearly equals one of `others`: Jaccard similarity of their character 5-grams.
+    """Whether each of `texts` nearly equals one of `others`, booleans `[n]`: Jaccard similarity of character 5-grams.
 
-    Texts are compared as they are given (see `overlap.normalise_all`). One of fewer than five characters equals another
-    or it does not. `jaccard` is the least similarity, above 0.
+    Texts are compared as given (see `overlap.normalise_all`). A text of fewer than five characters has to be equal.
+    `jaccard` is the minimum similarity, above 0.
     """
     there = set(others)
     found = np.array([text in there for text in texts], dtype=bool)
@@ -50,7 +50,7 @@ def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = J
 
 
 def _blocks(values: Sequence[_Value], letters: Sequence[int]) -> list[list[_Value]]:
-    """The values in parts of about so many letters."""
+    """Split the values into parts of about `_BLOCK_LETTERS` letters."""
     if not values:
         return []
     ends = np.cumsum(letters) // _BLOCK_LETTERS
@@ -60,10 +60,10 @@ def _blocks(values: Sequence[_Value], letters: Sequence[int]) -> list[list[_Valu
 
 @dataclass(frozen=True)
 class _Sets:
-    """Sets of grams, which are numbered from the rarest on: members of each set in that order, one after the other.
+    """Sets of grams, numbered by rarity from the rarest: the members of each set in that order, set after set.
 
     Attributes:
-        row, gram: of each member, `[members]`. position: of it within its set, from 0.
+        row, gram: of each member, `[members]`. position: its rank within its set, from 0.
         size, start: of each set, `[sets]`.
     """
 
@@ -74,7 +74,7 @@ class _Sets:
     start: np.ndarray
 
     def rare(self, jaccard: float) -> np.ndarray:
-        """The members of which one must be shared with every set that is similar enough."""
+        """The members of each set one of which must be shared with every set that is similar enough."""
         needed = np.ceil(jaccard * self.size - _ROUNDING).astype(np.int64)
         return np.flatnonzero(self.position < (self.size - needed + 1)[self.row])
 
@@ -90,8 +90,8 @@ def _near(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str]
     members = theirs.row * grams + theirs.gram  # ascending
 
     def look(at: np.ndarray, shares: np.ndarray) -> None:
-        """Compare those of the rare members with so many of the texts that share each."""
-        # Cut where a text ends, so that the first gram that a pair shares is seen before the others.
+        """Compare each of these rare members with up to the given number of texts that share it."""
+        # Cut at text boundaries, so that a pair's first shared gram is seen before the others.
         ends = np.flatnonzero(np.diff(ours.row[rare[at]], append=-1)) + 1
         begin = 0
         while begin < len(at):
@@ -116,13 +116,13 @@ def _near(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str]
 def _similar(
     ours: _Sets, theirs: _Sets, mine: np.ndarray, other: np.ndarray, members: np.ndarray, grams: int, jaccard: float
 ) -> np.ndarray:
-    """The rows of `ours` of which a set of `theirs` is similar; `mine` and `other` are members that they share."""
+    """The rows of `ours` that are similar to a set of `theirs`; `mine` and `other` are members that they share."""
     row, there = ours.row[mine], theirs.row[other]
     _, one_each = np.unique(row * len(theirs.size) + there, return_index=True)
     row, there, mine, other = row[one_each], there[one_each], mine[one_each], other[one_each]
     size, size_there = ours.size[row], theirs.size[there]
     needed = np.ceil(jaccard / (1 + jaccard) * (size + size_there) - _ROUNDING)
-    # What comes before the first shared gram is not shared, so that no more than the shorter rest can be.
+    # Grams before the first shared one are not shared, so at most the shorter rest can be.
     possible = np.minimum(size - ours.position[mine], size_there - theirs.position[other])
     row, there, needed = (part[possible >= needed] for part in (row, there, needed))
     cuts = np.flatnonzero(np.diff(np.cumsum(ours.size[row]) // _BLOCK_GRAMS)) + 1
@@ -145,15 +145,15 @@ def _shared(ours: _Sets, row: np.ndarray, there: np.ndarray, members: np.ndarray
 
 
 def _counted(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, ... for each of the lengths, one after the other."""
+    """0, 1, ... for each of the lengths, concatenated."""
     starts = np.cumsum(lengths) - lengths
     return np.asarray(np.arange(int(lengths.sum())) - np.repeat(starts, lengths))
 
 
 def _sets(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str]) -> tuple[_Sets, _Sets, int]:
-    """The sets of both, and how many different grams the first ones have.
+    """The sets of both sides, and the number of distinct grams of the first side.
 
-    Grams of `others` that the first ones lack are no members: they only count, as the rarest.
+    Grams of `others` that the first side lacks are not members: they only count for the size, as the rarest.
     """
     known = _different(hashes)
     row_there, hashes_there = _hashed(others)
@@ -174,7 +174,7 @@ def _ordered(row: np.ndarray, gram: np.ndarray, grams: int, size: np.ndarray) ->
 
 
 def _hashed(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The row of each different character 5-gram of a text, and a hash of the gram."""
+    """The row of each distinct character 5-gram of a text, and a hash of the gram."""
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
     row = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(text) for text in texts])
     count = len(codes) - LETTERS + 1
@@ -187,6 +187,6 @@ def _hashed(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _different(values: np.ndarray) -> np.ndarray:
-    """The different values, ascending: `np.unique` hashes them, which takes ten times as long."""
+    """The distinct values, ascending; `np.unique` uses a hash table, which takes ten times as long."""
     ordered = np.sort(values)
     return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered

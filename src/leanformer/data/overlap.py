@@ -1,4 +1,4 @@
-"""Which texts occur more than once: across splits (overlap), and within one (duplicates)."""
+"""Which texts occur more than once: across splits (overlap), and within a split (duplicates)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from leanformer.data.row import Table
 from leanformer.inputs.input import parts_of
 from leanformer.task import Text
 
-# `str.split` takes this for white space, so it cannot occur inside a normalised text.
+# `str.split` treats this as white space, so it cannot occur inside a normalised text.
 _SEPARATOR = "\x1f"
 
 
 def normalise_text(text: Text) -> str:
-    """The form in which two texts count as the same: NFKC, case-folded, white space squeezed.
+    """The form in which texts are compared: NFKC, case-folded, with runs of white space collapsed.
 
-    Of an input that holds several, such as a pair, all are normalised and joined.
+    If an input holds several texts, such as a pair, all are normalised and joined.
     """
     if not isinstance(text, str):
         return _SEPARATOR.join(normalise_text(part) for part in parts_of(text))
-    # Case folding can undo the normal form (NFKC_Casefold in the Unicode standard), hence the second pass.
+    # Case folding can undo normalisation (NFKC_Casefold in the Unicode standard), hence the second pass.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.split())
 
@@ -37,7 +37,7 @@ def count_contained(keys: Sequence[str], others: Sequence[str]) -> int:
 
 
 def group_rows(keys: Sequence[str]) -> dict[str, list[int]]:
-    """Normalised text -> the rows (indices) that hold it, in order of first occurrence."""
+    """Normalised text -> indices of the rows that hold it, in order of first occurrence."""
     groups: dict[str, list[int]] = {}
     for row, key in enumerate(keys):
         groups.setdefault(key, []).append(row)

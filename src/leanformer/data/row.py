@@ -1,4 +1,4 @@
-"""Rows as readers hand them over: labels still names, each with its place."""
+"""Rows as readers return them: with label names instead of indices, and with their positions in the source."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Row:
     Attributes:
         line: line of the file, from 1; for hub data sets the row of the split, from 1.
         text: the text, never blank.
-        pair: the second text, or the candidates of a question; None where there is neither.
-        label: the label name, the tuple of names, or a decimal number; None where the row has none.
-        near_label: name of another column that looks like the label, where there is no `label`; else "".
-        words: whether the text is a sentence of words (`tagging.words`), to be tagged or tagged.
-        language: of a sentence, where the data say it; else "".
-        file: the file that `line` is of, where a table is made of several; else "".
+        pair: the second text, or the candidates of a question; None if there is neither.
+        label: the label name, the tuple of names, or a decimal number; None if the row has none.
+        near_label: name of another column that looks like the label, if there is no `label`; otherwise "".
+        words: whether the text is a sentence of words (`tagging.words`) for tagging, with or without tags.
+        language: of a sentence, if the data give it; otherwise "".
+        file: the file of `line`, if a table comes from several files; otherwise "".
     """
 
     line: int
@@ -46,7 +46,7 @@ class Table:
         rows: the rows, in order.
         is_file: whether `Row.line` is the line of a file.
         notes: sentences on how it was read.
-        hint: what may have to be done where rows have no label; "" where nothing is known.
+        hint: what may have to be done if rows have no label; "" if nothing is known.
         others: further columns that may hold the label.
     """
 
@@ -58,7 +58,7 @@ class Table:
     others: tuple[str, ...] = ()
 
     def error(self, problem: str, row: Row | None = None, *, remedy: str = "") -> DataError:
-        """A `DataError` that names the source and, where `row` is given, its line."""
+        """A `DataError` that names the source and, if `row` is given, its line."""
         if row is None:
             return DataError(problem, path=self.where, remedy=remedy)
         if self.is_file:
@@ -67,7 +67,7 @@ class Table:
 
 
 def as_score(label: str | float) -> float | None:
-    """The number that a label is, if it is a finite one."""
+    """The number given by a label, if it is a finite one."""
     try:
         value = float(label)
     except ValueError:
@@ -76,7 +76,7 @@ def as_score(label: str | float) -> float | None:
 
 
 def describe(value: Any) -> str:
-    """A value of a row in a message, with what it is."""
+    """A value of a row for a message, with its type."""
     shown = repr(value)
     kinds = {bool: "a truth value", float: "a decimal number", int: "an integer", list: "a list", dict: "an object"}
     name = "null" if value is None else kinds.get(type(value), f"of type {type(value).__name__}")

@@ -1,11 +1,11 @@
-"""Which texts a model was made with: a hash of each, by the role that it had, in a file beside the manifest.
+"""Which texts a model was made with: a hash of each, by its role, in a file next to the manifest.
 
     used_texts.bin      a line of JSON, then the hashes of each role in turn, 8 bytes each, little-endian and sorted
 
-The line says {"leanformer_used_texts": 1, "roles": {"train": 1000, "dev": 100}, "unknown": [...], "sha256": "..."};
+The JSON line is {"leanformer_used_texts": 1, "roles": {"train": 1000, "dev": 100}, "unknown": [...], "sha256": "..."};
 the SHA-256 is that of the hashes. A hash is the first 8 bytes of the SHA-256 of the normalised text
-(`overlap.normalise_all`). The manifest has the hash of the file among its properties, outside the content hash.
-Why it is like this: docs/decisions/0036-texts-used-before.md.
+(`overlap.normalise_all`). The manifest has the hash of the file among its properties, outside the content hash. For the
+reasons see docs/decisions/0036-texts-used-before.md.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class UsedTexts:
     """Hashes of texts by role.
 
     Attributes:
-        roles: one of `ROLES` -> hashes of the texts that had it, `[n]`, uint64, sorted, each once.
-        unknown: models that this one was made from, and of which it is not known what they were trained with.
+        roles: one of `ROLES` -> hashes of the texts with that role, `[n]`, uint64, sorted and distinct.
+        unknown: models that this one was made from, and whose training texts are not known.
     """
 
     roles: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class UsedTexts:
         return UsedTexts(roles, tuple(dict.fromkeys((*self.unknown, *other.unknown)))[:_MOST_UNKNOWN])
 
     def roles_of(self, examples: Examples) -> list[str | None]:
-        """What each text was used for, the gravest use where there are several; None: for nothing known.
+        """The earlier use of each text, the most serious one if there are several; None: no use is known.
 
         A pair of texts counts as used in either order.
         """
@@ -104,7 +104,7 @@ class UsedTexts:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> UsedTexts:
-        """Raises `ValueError` for what `to_bytes` did not write, or was damaged."""
+        """Raises `ValueError` for content that `to_bytes` did not write, or that was damaged."""
         line, _, payload = content.partition(b"\n")
         if len(line) > _MOST_LINE_BYTES:
             raise ValueError(f"its first line has more than {_MOST_LINE_BYTES:,} bytes")
@@ -122,7 +122,7 @@ class UsedTexts:
 
 
 def told(roles: Sequence[str | None]) -> str:
-    """How many texts were used before to make, choose or calibrate a model, and for what, by the role of each."""
+    """A sentence on how many texts were used before to make, choose or calibrate a model, given the role of each."""
     counts = {role: sum(role == found for found in roles) for role in MADE_WITH}
     purposes = ", ".join(f"{count:,} {_PURPOSES[role]}" for role, count in counts.items() if count)
     return f"{sum(counts.values()):,} of {len(roles):,} texts were used before: {purposes}"
@@ -139,15 +139,15 @@ def _hashed(keys: list[str]) -> np.ndarray:
 
 
 def recorded(artifact: Artifact) -> UsedTexts | None:
-    """The record of an artifact; None for one that has none, such as one of an earlier version.
+    """The record of an artifact; None if it has none, as in earlier versions.
 
-    Raises `ArtifactError` where its manifest names a record that is missing, or is not the one it was made with.
+    Raises `ArtifactError` if its manifest names a record that is missing, or is not the original one.
     """
     if (digest := artifact.properties.get(PROPERTY)) is None:
         return None
     path = artifact.path / USED_TEXTS
     try:
-        # An artifact may come from anywhere; it must not make us read outside its own folder, or what has no end.
+        # An artifact may come from anywhere; it must not make us read outside its folder, or read an endless file.
         if not path.resolve().is_relative_to(artifact.path.resolve()):
             raise ValueError("it lies outside the artifact")
         if path.exists() and not path.is_file():
@@ -155,7 +155,7 @@ def recorded(artifact: Artifact) -> UsedTexts | None:
         if sha256_file(path) != digest:
             raise ValueError("its hash is not the one in the manifest")
         return UsedTexts.from_bytes(read_bounded(path, _MOST_RECORD_BYTES))
-    except (OSError, ValueError, RuntimeError) as error:  # of a loop of symbolic links either of the three
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of symbolic links raises any of the three
         why = "missing" if isinstance(error, FileNotFoundError) else f"not as it was written ({error})"
         raise ArtifactError(
             f"{path}: the record of the texts that the model was made with is {why}\n"
@@ -164,7 +164,7 @@ def recorded(artifact: Artifact) -> UsedTexts | None:
 
 
 def inherited(artifact: Artifact) -> UsedTexts:
-    """What whatever is made of this artifact has used with it: its record, or its name where there is none."""
+    """The texts used by anything made from this artifact: its record, or its name as unknown if it has none."""
     try:
         found = recorded(artifact)
     except ArtifactError:
@@ -173,9 +173,9 @@ def inherited(artifact: Artifact) -> UsedTexts:
 
 
 def attach(artifact: Artifact, used: UsedTexts) -> Artifact:
-    """Write the record into the artifact's folder, in place of the one there is; its content hash stays the same.
+    """Write the record into the artifact's folder, replacing an existing one; its content hash stays the same.
 
-    The manifest changes: a folder that notes its hash must do so afterwards.
+    The manifest changes: if its hash is recorded elsewhere, that has to be done afterwards.
     """
     with new_file(artifact.path / USED_TEXTS) as temporary:
         temporary.write_bytes(used.to_bytes())
@@ -187,7 +187,7 @@ def attach(artifact: Artifact, used: UsedTexts) -> Artifact:
 
 
 def _name(artifact: Artifact) -> str:
-    """What a user knows a model by: the checkpoint that it was imported from, or the name of its folder."""
+    """The name by which a user knows a model: the checkpoint that it was imported from, or its folder's name."""
     first = artifact.history[0] if artifact.history else {}
     source = (first.get("options") or {}).get("source") if first.get("step") == "import" else None
     return str(source or artifact.path.name)[:1000]

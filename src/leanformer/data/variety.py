@@ -1,4 +1,4 @@
-"""Whether labels tell anything apart: with one label alone there is nothing to learn."""
+"""Whether there are at least two different labels: with a single one there is nothing to learn."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from leanformer.errors import DataError
 
 
 def require_variety(data: Dataset) -> None:
-    """Raise `DataError` where all labels of train are the same, before anything is trained on them.
+    """Raise `DataError` if all labels of train are the same, before anything is trained on them.
 
-    Not where unlabelled texts are there to be learnt from as well and dev has labels that differ, for a teacher's
-    answers are labels, too.
+    Not if there are unlabelled texts to learn from and dev has different labels, because a teacher's answers are
+    labels, too.
     """
     if data.train is None or not (same := _same_label(data.train)):
         return
@@ -26,6 +26,6 @@ def require_variety(data: Dataset) -> None:
 
 
 def _same_label(examples: Examples) -> str:
-    """What all examples have, in words; "" where they differ."""
+    """The label that all examples have, in words; "" if they differ."""
     assert examples.labels is not None, "a data set checks that its splits are labelled"
     return form_of(examples.task).the_only(examples.labels, examples.task.labels)

@@ -1,1 +1,1 @@
-"""Files to rows: formats, encodings, columns, and what kind of task they hold."""
+"""From files to rows: formats, encodings, columns, and the detection of the kind of task."""

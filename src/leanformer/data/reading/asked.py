@@ -1,7 +1,7 @@
-"""Files of questions: each row by itself, so that one that cannot be read is said in its place and the rest goes on.
+"""Files of questions, read row by row: a row that cannot be read is reported in its place, and the others are answered.
 
-Nothing is passed over: a blank line is a row, too, so that the n-th answer is that of the n-th line (of a table, of the
-n-th row below its header).
+No row is skipped: a blank line is a row, too, so that the n-th answer belongs to the n-th line (in a table, to the n-th
+row below its header).
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def read_asked(path: Path, task: Task, keep: Mapping[str, str] | None = None) ->
     """The rows of a file, or, for "-", the lines of standard input.
 
     Args:
-        keep: columns (of JSON Lines: keys) that go along, each with the name it gets in the answer. A column "id" goes
-            along in any case.
+        keep: columns (of JSON Lines: keys) to copy into the answer, each with its name there. A column "id" is always
+            copied.
 
-    A row that is no question of the task has its `DataError` as `problem`. Raises `DataError` for what is wrong with
-    the file as a whole: not there, of another format or encoding, nothing in it, no column of texts, none to keep.
+    A row that is not a question of the task has a `DataError` as its `problem`. Raises `DataError` for errors of the
+    file as a whole: missing, wrong format or encoding, empty, no column of texts, no column to keep.
     """
     keep = dict(keep or {})
     check_kept(keep.values())
@@ -139,7 +139,7 @@ def _from_table(path: Path, task: Task, keep: Mapping[str, str]) -> Iterator[Ask
 
 
 def _from_columns(path: Path, keep: Mapping[str, str]) -> Iterator[Asked]:
-    """Words in columns: a sentence is a row. What is wrong with one line is wrong with the file."""
+    """Words in columns: one row per sentence. An error in one line is an error of the file."""
     if keep:
         raise LeanformerError(f"--keep {next(iter(keep))}: {path} has words in its rows\n  remedy: use .jsonl or .csv")
     for number, row in enumerate(iterate_rows(path, "tokens"), start=1):
@@ -167,16 +167,16 @@ def _record(text: str, path: Path, line: int) -> dict[str, Any]:
 
 
 def _question(record: _Record, task: Task, path: Path, line: int) -> Question:
-    """What a record asks; labels of any form may stand beside it. Raises `DataError`."""
+    """The question of a record, which may also have labels of any form. Raises `DataError`."""
     bare = without_labels(dict(record))
     kind = form_of_kind(task.kind).kind
-    # Beside candidates what is asked may stand under another name, and the text be empty.
+    # With candidates, the question may have another name, and the text may be empty.
     if kind is None and isinstance(bare.get("text"), str) and (problem := _empty(bare["text"], path, line)):
         raise problem
     if form_of(task).per_word:
         row = build_sentence(bare, path=path, line=line)
         return str(bare["text"]) if isinstance(bare.get("text"), str) else words_of(row.text)
-    # Where no candidates are asked for, they are columns like any others.
+    # If the task has no candidates, such columns are ordinary ones.
     row = build_row(bare if kind else without_candidates(bare), kind, path=path, line=line)
     if found := form_of_kind(task.kind).question(row.pair):
         raise DataError(found[0], path=path, line=line, remedy=found[1])

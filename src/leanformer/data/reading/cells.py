@@ -1,4 +1,4 @@
-"""Lists that stand in one cell or string, as pandas, numpy and JSON write them."""
+"""Lists written into one cell or string, in the notations of pandas, numpy and JSON."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
 def parse_list(cell: str, *, bare: bool = False) -> list[Any] | None:
-    """The list that a string writes out, as in `['a', 'b']`, `["a"]`, `['a' 'b']` (numpy), `[0, 1]` or `{'a'}`.
+    """The list written in a string, as in `['a', 'b']`, `["a"]`, `['a' 'b']` (numpy), `[0, 1]` or `{'a'}`.
 
-    None for any other string. Names without quotes (`[a, b]`) count where `bare` says so.
+    None for any other string. Names without quotes (`[a, b]`) are accepted if `bare` is True.
     """
     text = cell.strip()
     if array := _ARRAY.fullmatch(text):
@@ -39,7 +39,7 @@ def parse_list(cell: str, *, bare: bool = False) -> list[Any] | None:
 
 
 def as_choices(value: object) -> list[str] | None:
-    """The names in `{"choices": [...]}`, an object or one that is written out; None for anything else."""
+    """The names in `{"choices": [...]}`, an object or its notation in a string; None for anything else."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
@@ -51,7 +51,7 @@ def as_choices(value: object) -> list[str] | None:
 
 
 def _flat(inside: str) -> list[Any] | None:
-    """The items of a list of strings, numbers and truth values, with commas between them or, as in numpy, without."""
+    """The items of a list of strings, numbers and truth values, separated by commas or, as in numpy, by spaces."""
     items: list[Any] = []
     place, separated = 0, True
     while inside[place:].strip():

@@ -1,4 +1,4 @@
-"""Further columns of a data file, beside text and label: the groups that quality is to be looked at by."""
+"""Further columns of a data file, besides text and label: groups for which quality is reported separately."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from leanformer.errors import DataError
 
 
 def read_column(examples: Examples, name: str) -> tuple[str, ...]:
-    """The value of column `name` for each example, as text; "" where a row has none.
+    """The value of column `name` for each example, as text; "" if a row has none.
 
-    The file that the examples came from (`Examples.source`) is read again, and its texts are compared with theirs, so
-    that a value is never given to another row. Raises `DataError` where there is no such file or column, or where the
-    rows are not those of the file (a dev split taken out of train).
+    Reads the file that the examples came from (`Examples.source`) again and compares its texts with theirs, so that a
+    value is never assigned to another row. Raises `DataError` if there is no such file or column, or if the rows are
+    not those of the file (a dev split taken out of train).
     """
     path = Path(examples.source)
     if path.suffix.lower() not in (".jsonl", ".csv", ".tsv") or not path.is_file():
@@ -40,5 +40,5 @@ def read_column(examples: Examples, name: str) -> tuple[str, ...]:
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
-    """The rows that `readers.read_rows` has read, and found to be well formed, as they stand in the file."""
+    """The records of a file that `readers.read_rows` has already read and validated, unchanged."""
     return [record for _, record in read_sheet(path, None).records]

@@ -14,7 +14,7 @@ from leanformer.errors import DataError
 from leanformer.tagging.schemes import is_tag, to_iob2
 from leanformer.tagging.words import as_sentence, join_words
 
-# What people call the two lists.
+# Common names of the two lists.
 WORD_KEYS, TAG_KEYS = ("words", "tokens"), ("tags", "ner_tags", "labels")
 LANGUAGE_KEYS = ("language", "lang")
 _DOCUMENT = "-DOCSTART-"
@@ -22,12 +22,12 @@ _REMEDY = "write a word and its tag on each line, with a tab between, and a blan
 
 
 def read_columns(path: Path) -> Iterator[Row]:
-    """The sentences of a file of columns: a word a line, the word first and its tag last, a blank line between.
+    """The sentences of a file of columns: one word per line, the word first and its tag last, a blank line in between.
 
-    Columns stand between tabs or, where most lines have none, between spaces. -DOCSTART- lines and comments ("# ...",
-    which in files without tabs stand before a sentence and end with no tag) are passed over. Tags may be IOB1, IOB2,
-    BIOES or BILOU and become IOB2; what a tag may be is in `tagging.schemes`. Raises `DataError` with the line, also
-    where the first column numbers the words.
+    Columns are separated by tabs or, if most lines have none, by spaces. -DOCSTART- lines and comments ("# ...", which
+    in files without tabs come before a sentence and do not end with a tag) are skipped. Tags may be IOB1, IOB2, BIOES
+    or BILOU and become IOB2; see `tagging.schemes` for valid tags. Raises `DataError` with the line, also if the first
+    column numbers the words.
     """
     first = begun = 0
     words: list[str] = []
@@ -79,7 +79,7 @@ def read_columns(path: Path) -> Iterator[Row]:
 
 
 def _refuse_numbered(lines: Sequence[tuple[int, str]], separator: str | None, path: Path) -> None:
-    """Raise `DataError` where the first column counts the words of each sentence: they would be taken for the words."""
+    """Raise `DataError` if the first column numbers the words of each sentence: it would be read as the words."""
     counting = longest = first = begun = expected = 0
     for line, text in lines:
         fields = text.split(separator)
@@ -108,7 +108,7 @@ def _refuse_numbered(lines: Sequence[tuple[int, str]], separator: str | None, pa
 
 
 def read_lines(path: Path) -> Iterator[Row]:
-    """Sentences without tags, one a line, split into words by `tagging.words.split_words`."""
+    """Sentences without tags, one per line, split into words by `tagging.words.split_words`."""
     for line, text in decode_lines(path):
         if text.strip():
             sentence = as_sentence(text.strip())
@@ -116,7 +116,7 @@ def read_lines(path: Path) -> Iterator[Row]:
 
 
 def build_sentence(record: dict[str, Any], *, path: object, line: int | None) -> Row:
-    """One record: `words` (or `tokens`), or `text` to be split; `tags` (or `ner_tags`) if known; perhaps `language`."""
+    """A row from one record: `words` (or `tokens`), or `text` to split; optional `tags` (or `ner_tags`), `language`."""
     words_key = next((key for key in WORD_KEYS if key in record), None)
     tags_key = next((key for key in TAG_KEYS if record.get(key) is not None), None)
     language = next((str(record[key]) for key in LANGUAGE_KEYS if record.get(key)), "")

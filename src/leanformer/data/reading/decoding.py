@@ -1,4 +1,4 @@
-"""Lines of a UTF-8 file with their numbers, and where exactly it stops being UTF-8."""
+"""Lines of a UTF-8 file with their numbers, and the exact place of the first invalid byte."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from leanformer.data.reading.encodings import lines_by_encoding, other_kind, utf
 from leanformer.errors import DataError
 
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_JUDGED_BYTES = 2**26  # how much of a file that is not UTF-8 is looked at to say what it is
+_JUDGED_BYTES = 2**26  # how much of a file that is not UTF-8 is used for detecting its encoding
 
 
-# Number and text of a line, or what is wrong with it.
+# Number of a line, and its text or its error.
 Line = tuple[int, str | DataError]
 
 
 def decode_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each line's number (from 1) and text, its line end included; a byte order mark is dropped.
 
-    A file without any line feed is split at its carriage returns, as old programs ended lines.
+    A file without any line feed is split at carriage returns, the line ends of some old programs.
 
     Raises `DataError` with line and byte offset (from 0, in the file) for bytes that are not UTF-8, and for
     NUL bytes.
@@ -33,9 +33,9 @@ def decode_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def try_lines(path: Path) -> Iterator[Line]:
-    """`decode_lines`, with the error in the place of a line that is no text, and those after it.
+    """As `decode_lines`, but errors take the place of invalid lines, and the lines after them are read.
 
-    Raises `DataError` for a file that is none of text, or in another encoding as a whole.
+    Raises `DataError` for a file that is not text at all, or in another encoding as a whole.
     """
     offset, judged = 0, False
     with open(path, "rb") as handle:
@@ -48,7 +48,7 @@ def try_lines(path: Path) -> Iterator[Line]:
                     offset = len(codecs.BOM_UTF8)
             text = _decoded(raw, path, line)
             if isinstance(text, DataError) and not judged:
-                # All of the file is looked at once, to say what it is.
+                # The whole file is examined once, to detect what it is.
                 judged = True
                 if b"\0" in raw and text.problem.startswith("a NUL"):
                     text = _with_nul(path, line, offset + raw.index(b"\0"))
@@ -62,7 +62,7 @@ def try_lines(path: Path) -> Iterator[Line]:
 
 
 def lines_of(handle: BinaryIO, name: str) -> Iterator[Line]:
-    """Lines of a stream that can be read once only, as `try_lines` gives them."""
+    """Lines of a stream that can be read only once, in the form of `try_lines`."""
     for line, raw in enumerate(handle, start=1):
         yield line, _decoded(raw.removeprefix(codecs.BOM_UTF8) if line == 1 else raw, name, line)
 
@@ -108,7 +108,7 @@ def _undecodable(path: Path, line: int, place: int, byte: int) -> DataError:
     problem = f"not UTF-8 (byte 0x{byte:02x}) at byte offset {place}"
     good, bad = lines_by_encoding(data)
     if good:
-        # To convert the whole file would make other letters of those that are right.
+        # Converting the whole file would change letters that are already correct.
         return DataError(
             f"{problem}; {good} other {'line is' if good == 1 else 'lines are'} UTF-8, {bad} not", path=path, line=line,
             remedy="convert or correct the lines that are not; the file as a whole is in no other encoding",

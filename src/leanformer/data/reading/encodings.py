@@ -1,23 +1,23 @@
-"""What a file that is not UTF-8 may be, judged by its bytes: another kind of file, UTF-16, or a Western code page."""
+"""Detects from its bytes what a file that is not UTF-8 may be: another kind of file, UTF-16, a Western code page."""
 
 from __future__ import annotations
 
 import re
 
-# First bytes -> what the file is, and what gives a file that can be read.
+# First bytes -> what the file is, and how to get a readable file.
 _KINDS = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "open it in its program and save it as CSV, UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "open it in its program and save it as CSV, UTF-8"),
     (b"\x1f\x8b", "compressed (gzip)", "unpack it: gzip -dc {name} > unpacked{suffix}"),
     (b"PAR1", "a Parquet file", "write it as JSON Lines with pandas: to_json(..., orient='records', lines=True)"),
 )
-# Letters of the languages that were written in Latin-1 and CP1252. Left out are those whose bytes are far oftener
-# letters of other code pages: eth, thorn, y acute (Turkish in CP1254), s and z caron (Czech in CP1250, u in Mac Roman).
+# Letters of languages written in Latin-1 and CP1252. Excluded are letters whose bytes are far more often letters of
+# other code pages: eth, thorn, y acute (Turkish in CP1254), s and z caron (Czech in CP1250, u in Mac Roman).
 _UPPER = "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒ"
 _LOWER = "ßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿœ"
 _ALONE = "ÀÉÈÔÖÅØÆàéèêóòöåøæùí"  # words of one letter
 _LETTER = rf"[A-Za-z{_UPPER}{_LOWER}]"
-# What no text in CP1252 has; one of them is enough.
+# Patterns that no text in CP1252 has; a single match is sufficient.
 _IMPLAUSIBLE = re.compile(
     "|".join(
         (
@@ -25,7 +25,7 @@ _IMPLAUSIBLE = re.compile(
             rf"[a-z{_LOWER}][{_UPPER}]",
             rf"(?<!{_LETTER})(?![{_ALONE}])[{_UPPER}{_LOWER}](?!{_LETTER})",
             r"œ(?![uic])",
-            # Marks between letters or at the wrong side of one; apostrophe, long dash and ellipsis may be there.
+            # Marks between letters or on the wrong side of one; apostrophe, long dash and ellipsis are allowed there.
             rf"{_LETTER}[“”‚„†‡ˆ‰‹›•™–£¢¥§°«»¿¡®©·´½¼¾²³µ×€ªº\xa0\xad]{_LETTER}",
             rf"{_LETTER}[¿¡„‚]",
             r"(?<!\d)±(?!\s?\d)",
@@ -37,7 +37,7 @@ _IMPLAUSIBLE = re.compile(
 
 
 def other_kind(head: bytes, name: str, suffix: str) -> tuple[str, str] | None:
-    """What a file that begins with `head` is, where it is no text, and what to do about it."""
+    """What a file beginning with `head` is, if it is not text, and the remedy."""
     for begin, what, remedy in _KINDS:
         if head.startswith(begin):
             return what, remedy.format(name=name, suffix=suffix)
@@ -45,7 +45,7 @@ def other_kind(head: bytes, name: str, suffix: str) -> tuple[str, str] | None:
 
 
 def utf16_without_mark(data: bytes) -> str:
-    """ "UTF-16LE" or "UTF-16BE" for bytes that are one of them without its mark, else "": every other one is zero."""
+    """ "UTF-16LE" or "UTF-16BE" for such bytes without a byte order mark (every other byte is zero), otherwise ""."""
     even, odd = data[::2], data[1::2]
     if not odd or data.count(0) < 2:
         return ""
@@ -56,9 +56,9 @@ def utf16_without_mark(data: bytes) -> str:
 
 
 def western_code_page(data: bytes) -> str:
-    """ "CP1252" or, where no byte tells them apart, "LATIN1" for bytes that read well as such, else "".
+    """ "CP1252" or, if no byte distinguishes them, "LATIN1" for bytes that are plausible text in it, otherwise "".
 
-    Nothing is proved by it: the bytes of a short Polish or Hungarian text may read well, too.
+    This proves nothing: the bytes of a short Polish or Hungarian text may be plausible, too.
     """
     try:
         text = data.decode("cp1252")
@@ -70,7 +70,7 @@ def western_code_page(data: bytes) -> str:
 
 
 def lines_by_encoding(data: bytes) -> tuple[int, int]:
-    """How many lines hold letters beyond ASCII in UTF-8, and how many are not UTF-8."""
+    """How many lines have non-ASCII characters in UTF-8, and how many are not UTF-8."""
     good = bad = 0
     for line in data.split(b"\n"):
         if not line.isascii():

@@ -1,4 +1,4 @@
-"""Rows whose texts have spans, under whichever key, as rows of words and tags."""
+"""Turns rows whose texts have spans, under any usual key, into rows of words and tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FEW = 2
 
 
 def span_key(sheets: Sequence[Sheet], kind: str | None) -> str:
-    """The key under which the rows have spans of their text; "" where they have none, or a label beside them."""
+    """The key under which the rows have spans of their text; "" if they have none, or also have a label."""
     hits = dict.fromkeys(SPAN_KEYS, 0)
     for _, _, record in rows_of(sheets):
         if "text" not in record:
@@ -29,7 +29,7 @@ def span_key(sheets: Sequence[Sheet], kind: str | None) -> str:
     key = max(hits, key=lambda name: hits[name])
     if hits[key] or kind is None:
         return key if hits[key] else ""
-    # Tags are asked for: lists that are no spans are said to be so.
+    # Tags were requested: a list that is not a span is then an error.
     return next((name for name in SPAN_KEYS if _has_lists(sheets, name)), "")
 
 
@@ -41,12 +41,12 @@ def _has_lists(sheets: Sequence[Sheet], key: str) -> bool:
 
 
 def read_spans(sheets: Sequence[Sheet], key: str) -> list[str]:
-    """Turn the spans under `key` into `words` and `tags`; notes on what was done. Raises `DataError`."""
+    """Turn the spans under `key` into `words` and `tags`; returns notes on what was done. Raises `DataError`."""
     found: list[Tagged] = []
     for sheet, line, record in rows_of(sheets):
         value, text = record.get(key), record.get("text")
         if value is None or not isinstance(text, str) or not text.strip():
-            continue  # a row without a label, or without a text: said later
+            continue  # a row without a label or without a text: reported later
         if not isinstance(value, list) or (value and not is_spans(value)):
             wrong = (
                 next((entry for entry in value if as_span(entry) is None), value) if isinstance(value, list) else value
@@ -81,7 +81,7 @@ def read_spans(sheets: Sequence[Sheet], key: str) -> list[str]:
 
 
 def refuse_spans_of_words(sheet: Sheet) -> None:
-    """Spans of words say nothing for certain: some count the last word in, others do not."""
+    """Raise `DataError` for spans of words, which are ambiguous: some count the last word in, others do not."""
     for line, record in sheet.records:
         words = next((record[key] for key in WORD_KEYS if isinstance(record.get(key), list)), None)
         if words is None or any(record.get(key) is not None for key in ("tags", "ner_tags")):

@@ -1,4 +1,4 @@
-"""One row as annotation tools and libraries write it, in the keys that everything else reads."""
+"""Rows in the formats of annotation tools and libraries, converted to the keys that all other readers use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Record = dict[str, Any]
 
 
 class ExportError(ValueError):
-    """A row of an annotation tool that cannot be read for certain, with a `remedy`."""
+    """A row of an annotation tool that cannot be read unambiguously, with a `remedy`."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -16,10 +16,10 @@ class ExportError(ValueError):
 
 
 def as_record(value: object) -> Record | None:
-    """A row's `text` with `entities` (spans), `label` (a list of names) or `words` and `tags`; None for no object.
+    """A row's `text` with `entities` (spans), `label` (a list of names) or `words` and `tags`; None unless an object.
 
-    Read are spaCy's pairs `[text, {"entities": [...]}]` and its `cats`, Label Studio's annotations, Prodigy's rows and
-    GLiNER's. What is none of these comes back as it is. Raises `ExportError`.
+    Supported are spaCy's pairs `[text, {"entities": [...]}]` and its `cats`, Label Studio's annotations, rows of
+    Prodigy and of GLiNER. Any other object is returned unchanged. Raises `ExportError`.
     """
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict):
         value = {"text": value[0], **value[1]}
@@ -29,7 +29,7 @@ def as_record(value: object) -> Record | None:
         if (found := reader(value)) is not None:
             return found
     if isinstance(value.get("tokens"), list) and any(isinstance(token, dict) for token in value["tokens"]):
-        # Objects with a place each; the places of the spans say all.
+        # Token objects with offsets; the offsets of the spans are sufficient.
         value = {key: part for key, part in value.items() if key != "tokens"}
     if isinstance(value.get("cats"), dict) and "label" not in value and "labels" not in value:
         return {**value, "label": value["cats"]}
@@ -37,7 +37,7 @@ def as_record(value: object) -> Record | None:
 
 
 def is_set_aside(record: Record) -> bool:
-    """Whether an annotator rejected or skipped a row of Prodigy, so that what it says is not so."""
+    """Whether an annotator rejected or skipped a Prodigy row, so that its content is not valid."""
     return _is_prodigy(record) and record.get("answer") in ("reject", "ignore")
 
 

@@ -1,4 +1,4 @@
-"""Fields of a record: their names, and texts checked one by one."""
+"""Fields of a record: their names, and the validation of single texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanformer.errors import DataError
 
 _OF_PANDAS = "where pandas wrote it, write one row a line: to_json(FILE, orient='records', lines=True)"
 
-# What people commonly call these keys, likeliest first.
+# Common names of these keys, most likely first.
 _COMMON_NAMES = {
     "text": (
         *("sentence", "content", "review", "utterance", "question", "query", "body", "message", "tweet"),
@@ -26,7 +26,7 @@ _COMMON_NAMES = {
 
 
 def missing_column(key: str, names: Iterable[str], *, path: object, line: int | None, what: str = "key") -> DataError:
-    """The error for a record or a header without `key`: lists what is there and suggests a renaming."""
+    """The error for a record or a header without `key`: lists the existing names and suggests a renaming."""
     found = tuple(names)
     near = suggest_name(found, key)
     there = f"the {what}s there are {', '.join(map(repr, found))}" if found else f"there are no {what}s at all"
@@ -37,7 +37,7 @@ def missing_column(key: str, names: Iterable[str], *, path: object, line: int | 
 
 @lru_cache(maxsize=256)
 def suggest_name(names: tuple[str, ...], key: str) -> str | None:
-    """The first of `names` that people commonly use for `key` ("text", "text_pair" or "label")."""
+    """The first of `names` that is commonly used for `key` ("text", "text_pair" or "label")."""
     simple = {name.strip().lower(): name for name in reversed(names)}
     for candidate in (key, key.replace("_", " "), key.replace("_", "-"), *_COMMON_NAMES[key]):
         if candidate in simple:

@@ -1,4 +1,4 @@
-"""Reading a data set through the `datasets` library, from the Hugging Face hub or from a folder of its own."""
+"""Reading a data set with the `datasets` library, from the Hugging Face hub or from a local folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEXT_COLUMNS = (
     *("sentence", "content", "question", "review", "utterance", "query"),
     *("body", "message", "tweet", "document", "comment"),
 )
-_UNKNOWN = -1  # what the `datasets` library stores where a class label is withheld
+_UNKNOWN = -1  # what `datasets` stores for a withheld class label
 
 
 def open_hub(
@@ -32,10 +32,10 @@ def open_hub(
 ) -> Opened:
     """Read data set `name` (or a local folder), configuration `config`.
 
-    `splits` says which of its splits to take for one of ours, as in {"dev": "validation_matched"}.
+    `splits` maps our splits to other splits of it, as in {"dev": "validation_matched"}.
 
-    Raises `MissingExtraError` without the
-    `datasets` library and `DataError` for a data set that it cannot load or whose text column cannot be told.
+    Raises `MissingExtraError` without the `datasets` library and `DataError` for a data set that it cannot load or
+    whose text column cannot be identified.
     """
     where = f"hub:{name}" + (f":{config}" if config else "")
     named = canonical_splits(splits, path=where)
@@ -71,10 +71,10 @@ def _load(name: str, config: str | None, where: str) -> Mapping[str, Any]:
         import datasets
     except ImportError as error:
         raise MissingExtraError("reading a hub data set", "train") from error
-    # A path is made absolute so that the library cannot take it for the name of a data set on the hub.
+    # A path is made absolute so that the library does not take it for the name of a data set on the hub.
     try:
         place = str(Path(name).expanduser().resolve()) if _is_path(name) else name
-    except RuntimeError as error:  # "~" where there is no home folder, or "~name" of nobody
+    except RuntimeError as error:  # "~" without a home folder, or "~name" of an unknown user
         raise DataError("'~' stands for no home folder here", path=where, remedy="write the whole path") from error
     if _is_path(name) and not Path(place).is_dir():
         raise DataError("no such folder", path=where, remedy="check the path, or leave out './' for the hub")
@@ -97,7 +97,7 @@ def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) 
         if name == same:
             raise named_twice(split, other, name, path=where)
     for split, aliases in ALIASES.items():
-        # "unsupervised" is what several data sets call their unlabelled texts.
+        # "unsupervised" is the name of unlabelled texts in several data sets.
         names = (*aliases, "unsupervised") if split == "unlabelled" else aliases
         if split in named:
             if named[split] not in theirs:
@@ -107,7 +107,7 @@ def _choose_splits(theirs: Sequence[str], named: Mapping[str, str], where: str) 
                     remedy="name one of these",
                 )
             chosen[split] = named[split]
-        # A split that is named for one of ours is no longer found for another by its own name.
+        # A split that is named for one of ours is not found for another by its name.
         elif found := [name for name in names if name in theirs and name not in named.values()]:
             chosen[split] = found[0]
     if not chosen:
@@ -123,7 +123,7 @@ def _read_split(split: Any, kind: str | None, where: str, labelled: bool) -> She
     features: Mapping[str, Any] = split.features
     columns = _text_columns(features, kind, where)
     label = _label_column(features, where)
-    # A list of class labels keeps their names one level down.
+    # A list of class labels has their names one level down.
     feature = getattr(features[label], "feature", features[label]) if label else None
     names: list[str] | None = getattr(feature, "names", None)
     sheet = Sheet(where, labelled=labelled, is_file=False)
@@ -135,7 +135,7 @@ def _read_split(split: Any, kind: str | None, where: str, labelled: bool) -> She
         content = {ours: record[theirs] for ours, theirs in columns.items()}
         if label:
             content["labels" if several else "label"] = value
-        else:  # labels may have another form, such as a column for each
+        else:  # labels may have another form, such as one column each
             content = {**{key: cell for key, cell in record.items() if key not in columns.values()}, **content}
         sheet.records.append((number, content))
     if not sheet.records:
@@ -144,15 +144,15 @@ def _read_split(split: Any, kind: str | None, where: str, labelled: bool) -> She
 
 
 def _without_withheld(table: Table) -> Table:
-    """The table without labels where all are the number that stands for a withheld one."""
+    """The table without labels if all are the value for withheld ones."""
     if all(row.label in (None, str(_UNKNOWN), float(_UNKNOWN)) for row in table.rows):
-        # Read from plain files a withheld label is not a class label but the number itself.
+        # In plain files a withheld label is not a class label but the number itself.
         return replace(table, rows=[Row(line=row.line, text=row.text, pair=row.pair) for row in table.rows])
     return table
 
 
 def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> dict[str, str]:
-    """Our names of the text columns -> theirs."""
+    """Our names of the text columns -> the data set's names."""
     strings = [
         name for name, feature in features.items() if getattr(feature, "dtype", "") in ("string", "large_string")
     ]
@@ -174,7 +174,7 @@ def _text_columns(features: Mapping[str, Any], kind: str | None, where: str) -> 
             raise _unclear("the two text columns", features, where, ("text", "text_pair"))
         return dict(zip(("text", "text_pair"), pairs[0], strict=True))
     if "text" in strings:
-        # Rows that hold a second text are refused one by one, as in files.
+        # Rows with a second text are refused one by one, as in files.
         return {"text": "text", **({"text_pair": "text_pair"} if "text_pair" in features else {})}
     for first, second in PAIR_NAMES:
         if first in strings and second in strings:

@@ -17,7 +17,7 @@ from leanformer.inputs.choices import FEWEST
 from leanformer.inputs.input import InputTable
 from leanformer.task import BUILT
 
-# Pairs of column names that are read as `text` and `text_pair` where a row has both of them and no `text`.
+# Pairs of column names read as `text` and `text_pair` if a row has both of them and no `text`.
 PAIR_NAMES = (
     ("text_a", "text_b"),
     ("sentence1", "sentence2"),
@@ -39,7 +39,7 @@ _GIVE_CANDIDATES = (
     'give every row a list of them, "choices": ["one answer", "another"], or columns choice1, choice2, ...'
 )
 _NUMBERED = re.compile(r"choice_?([0-9]{1,2})")
-# What is asked stands under these names, in this order; some data sets have two of them.
+# Names of the question, in this order; some data sets have two of them.
 _TEXTS = ("text", "premise", "question")
 
 Second = str | tuple[str, ...] | None
@@ -48,18 +48,18 @@ Second = str | tuple[str, ...] | None
 
 @dataclass(frozen=True)
 class InputForm:
-    """Inputs of a kind in files.
+    """How inputs of one kind are stored in files.
 
     Attributes:
-        columns: the keys of a record, or columns of a table, that hold one.
-        ours: a record with other well-known names replaced by `columns`, where it has them; else None.
-        is_there: whether a record, its names being ours, has more than a text, of this kind.
-        second: what it has more, given `columns[1]`, the names of the record, its path and line. Raises `DataError`.
-        problem: why what a row has more, or None, is not of this kind, in data of a kind of task, and the remedy; None
-            where it is.
-        question: the same of a question to a model.
-        kind: the only kind of task that has such inputs; None where there are several.
-        lines: whether a line of a plain text file can be one.
+        columns: the keys of a record, or columns of a table, that hold an input.
+        ours: a record with other well-known names replaced by `columns`, if it has them; otherwise None.
+        is_there: whether a record, with our names, has the second part of this kind.
+        second: the second part, given the record with our names, the original names, path and line. Raises `DataError`.
+        problem: why a row's second part (or None) is not of this kind, in data of a kind of task, and the remedy; None
+            if it is.
+        question: the same for a question to a model.
+        kind: the only kind of task with such inputs; None if there are several.
+        lines: whether a line of a plain text file can be an input.
     """
 
     columns: tuple[str, ...]
@@ -81,19 +81,19 @@ def with_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_of_kind(kind: str | None) -> InputForm:
-    """How the inputs of a kind of task stand in files; of one that is not known yet, single texts."""
+    """How the inputs of a kind of task are stored in files; single texts if the kind is not known yet."""
     return INPUT_FORMS["text" if kind is None else BUILT[kind].input]
 
 
 def input_of_second(second: Second) -> str:
-    """The kind of input whose second part, or None, a row has."""
+    """The kind of input, given a row's second part or None."""
     return next(name for name, form in INPUT_FORMS.items() if form.question(second) is None)
 
 
 def lacking_columns(names: Iterable[str], form: InputForm) -> list[str]:
-    """Columns of the form that a header lacks, under our name or a well-known one."""
+    """Columns of the form that are missing in a header, under our name and under well-known ones."""
     header: dict[str, Any] = dict.fromkeys(names)
-    # Where no candidates are asked for they may be there, too, and are columns like any others.
+    # If the task has no candidates, columns of candidates may exist and are ordinary ones.
     headers = [header] if form.kind else [header, without_candidates(header)]
     found = [with_our_names(variant) for variant in headers]
     return min(([column for column in form.columns if column not in there] for there in found), key=len)
@@ -163,7 +163,7 @@ def _choices_question(second: Second) -> tuple[str, str] | None:
 
 
 def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """`choice1`, `choice2`, ... as `choices`; the text is what stands under `text` or `premise`, and `question`."""
+    """`choice1`, `choice2`, ... as `choices`; the text is taken from `text` or `premise`, and `question`."""
     columns = candidate_columns(tuple(record))
     numbered = {int(found[1]): name for name in columns if (found := _NUMBERED.fullmatch(name))}
     if "choices" not in record and len(numbered) < FEWEST:
@@ -182,12 +182,12 @@ def _choices_in_our_names(record: Mapping[str, Any]) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=256)
 def candidate_columns(names: tuple[Any, ...]) -> tuple[str, ...]:
-    """Those of the names under which candidates stand."""
+    """Those of the names that are columns of candidates."""
     return tuple(name for name in names if isinstance(name, str) and (name == "choices" or _NUMBERED.fullmatch(name)))
 
 
 def name_candidates(names: Iterable[Any]) -> bool:
-    """Whether columns of these names hold candidates."""
+    """Whether columns with these names hold candidates."""
     found = candidate_columns(tuple(names))
     return "choices" in found or len(found) >= FEWEST
 
@@ -201,15 +201,15 @@ def without_candidates(record: Mapping[str, Any]) -> dict[str, Any]:
 def _has_choices(record: Mapping[str, Any]) -> bool:
     given = record.get("choices")
     choices = _listed(given)
-    # A cell that holds one thing alone may be anything.
+    # A cell with a single item may be anything.
     several = isinstance(choices, list) and (len(choices) >= FEWEST or not isinstance(given, str))
     return several and isinstance(record.get("text"), str)
 
 
 def _listed(value: Any) -> Any:
-    """Candidates as a list, without empty ones behind.
+    """Candidates as a list, without trailing empty ones.
 
-    Of a cell those between "|", or of a list as JSON, pandas or NumPy writes it.
+    A cell is split at "|", or parsed as a list in the notation of JSON, pandas or NumPy.
     """
     if isinstance(value, str):
         value = _written_list(value)
@@ -263,6 +263,6 @@ INPUT_FORMS: InputTable[InputForm] = InputTable(
             columns=("text", "text_pair"), ours=_pair_in_our_names, is_there=_has_pair, second=_read_pair,
             problem=_pair_problem, question=_pair_question, lines=False,
         ),
-        "words": _SINGLE,  # of lists of words see `reading.conll`
+        "words": _SINGLE,  # for lists of words see `reading.conll`
     },
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Telling from the rows what kind of task they are examples of, and refusing those of another kind."""
+"""Detecting from the rows the kind of task, and refusing rows of another kind."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from leanformer.data.reading.rows import mismatch
 from leanformer.data.row import Row, Table, as_score
 from leanformer.task import kind_of
 
-# A decimal number with something behind the point: 4.0 may be a class that a spreadsheet wrote, 4.25 is none.
+# A decimal number with a nonzero fraction: 4.0 may be a class written by a spreadsheet, 4.25 cannot be.
 _FRACTION = re.compile(r"[+-]?\d*\.\d*[1-9]\d*")
 
 
 def detect_kind(tables: Mapping[str, Table], labelled: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The kind of task that most rows of the first table (in the order of `labelled`) are examples of, and notes.
+    """The kind of task of most rows of the first table (in the order of `labelled`), and notes.
 
-    Pairs are rows with a second text, and lists of words are to be tagged. Lists under `labels` mean any number of
-    labels; decimal numbers, some of them with a fraction, mean scores; all else is one label of several. Raises
-    `DataError` for a kind that is not built.
+    Rows with a second text are pairs, and lists of words are for tagging. Lists under `labels` mean any number of
+    labels; decimal numbers, if some have a fraction, mean scores; everything else is one label of several. Raises
+    `DataError` for a kind that is not supported.
     """
     first = next((tables[split] for split in labelled if split in tables), None)
     rows = (first or next(iter(tables.values()))).rows
@@ -58,5 +58,5 @@ def _answer(rows: list[Row]) -> str:
     values = [row.label for row in rows if row.label is not None and not isinstance(row.label, tuple)]
     fractions = sum(bool(_FRACTION.fullmatch(str(value))) for value in values)
     numbers = sum(as_score(value) is not None for value in values)
-    # One stray word among thousands of scores is an error in the data, to be said as such, and no other kind of task.
+    # A single word among thousands of scores is an error in the data, reported as such, not another kind of task.
     return "score" if fractions and 2 * numbers > len(values) else "label"

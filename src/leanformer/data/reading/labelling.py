@@ -1,4 +1,4 @@
-"""Rows without a label: that there are none in a split that needs them, and where their labels may be."""
+"""Rows without a label: an error in a split that needs labels, with a hint where labels may be."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from leanformer.data.row import Row, Table
 
 
 def require_labels(table: Table, split: str) -> None:
-    """Raise `DataError` that names the first row without a label, if there is one."""
+    """Raise `DataError`, naming the first row without a label, if there is one."""
     bare = [row for row in table.rows if row.label is None]
     if not bare:
         return
     count = "no row has a label" if len(bare) == len(table.rows) else f"{len(bare)} of {len(table.rows)} rows without"
     another = f"name a labelled file with --split {split}=FILE"
-    # To call rows unlabelled that have their labels elsewhere would throw these away.
+    # Calling rows unlabelled that have their labels elsewhere would discard these labels.
     if len(bare) < len(table.rows) and not table.hint and table.others:
         columns = join_names(table.others)
         remedy = (
@@ -32,7 +32,7 @@ def require_labels(table: Table, split: str) -> None:
 
 
 def where_labels_may_be(table: Table, row: Row | None = None) -> str:
-    """What to do so that labels are found that stand elsewhere than under `label`; "" where nothing else is there."""
+    """How to get labels read that are in other columns than `label`; "" if there are none."""
     near = (row or table.rows[0]).near_label
     if table.hint:
         return table.hint

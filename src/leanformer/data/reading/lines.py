@@ -1,4 +1,4 @@
-"""Whether the lines of a .txt file hold labels after all, so that they are not taken for texts alone."""
+"""Detects lines of a .txt file that contain labels after all, so that they are not read as texts alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MARKS = {"\t": ("tsv", "a tab", "<tab>"), ";": ("csv", "a semicolon", ";"), "|"
 
 
 def labels_in_lines(path: Path) -> str:
-    """What to do with a file of lines that seem to hold labels, or words and tags; "" for one of texts alone."""
+    """The remedy for a file of lines that seem to contain labels, or words and tags; "" for one of texts alone."""
     lines = [text.rstrip("\r\n") for _, text in decode_lines(path) if text.strip()]
     if lines and 2 * sum(bool(_FAST_TEXT.match(line)) for line in lines) > len(lines):
         return "write .jsonl, .csv or .tsv with text and label; the label is what stands behind __label__ in each line"

@@ -16,7 +16,7 @@ from leanformer.data.reading.settling import Opened, opened, settle
 from leanformer.data.row import Row, Table
 from leanformer.errors import DataError
 
-# Other names under which people keep a split.
+# Other common names of splits.
 ALIASES = {
     "train": ("train",),
     "dev": ("dev", "valid", "validation"),
@@ -33,7 +33,7 @@ def read_source(
     single: str = "train",
     labels: Sequence[str] | None = None,
 ) -> Opened:
-    """Read a folder of split files, or one file (see `open_dataset` for what `single` does). Raises `DataError`."""
+    """Read a folder of split files, or one file (see `open_dataset` for `single`). Raises `DataError`."""
     path = Path(source)
     if path.is_dir() and of_words(kind) and (languages := _languages(path)):
         return _of_languages(path, languages, splits)
@@ -52,7 +52,7 @@ def read_source(
     table = sheet.table(settled.kind)
     labelled = sum(row.label is not None for row in table.rows)
     if labelled:
-        # A few rows without a label are refused later, as for any labelled split.
+        # A few rows without a label are refused later, as in any labelled split.
         named = next((split for split, stems in ALIASES.items() if path.stem in stems), "train")
         return opened(path.stem, {named if single == "train" else single: table}, settled)
     found = where_labels_may_be(table) or (labels_in_lines(path) if path.suffix.lower() == ".txt" else "")
@@ -67,7 +67,7 @@ def read_source(
 
 
 def _languages(folder: Path) -> list[Path]:
-    """The sub-folders that hold splits, where the folder itself has none; each is a language."""
+    """The sub-folders that contain splits, if the folder itself contains none; each is a language."""
     stems = [stem for stems in ALIASES.values() for stem in stems]
     if any(_files_of(folder, stem) for stem in stems):
         return []
@@ -76,7 +76,7 @@ def _languages(folder: Path) -> list[Path]:
 
 
 def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, str] | None) -> Opened:
-    """The splits of all languages, one after the other; a language may lack some of them."""
+    """The splits of all languages, concatenated; a language may lack some of them."""
     sheets = [
         (language.name, split, read_sheet(file, "tokens", tagged=split != "unlabelled"))
         for language in languages
@@ -102,10 +102,9 @@ def _of_languages(folder: Path, languages: Sequence[Path], splits: Mapping[str, 
 def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str | None = None) -> dict[str, Path]:
     """The file of every split that `folder` has.
 
-    `splits` names another file (stem or file name) for a split; a file that is named for one split is no longer
-    found for another by its own name. Raises `DataError` for two files of one split, for one file that is named
-    for two, for a named file that is not there, for a name that leads out of the folder, and for a folder without
-    any split.
+    `splits` names another file (stem or file name) for a split; a file named for one split is not found for another by
+    its name. Raises `DataError` for two files of one split, for one file named for two, for a named file that does not
+    exist, for a name that leads outside the folder, and for a folder without any split.
     """
     named = canonical_splits(splits, path=folder)
     found = {split: _named_file(folder, split, value) for split, value in named.items()}
@@ -149,7 +148,7 @@ def find_splits(folder: Path, splits: Mapping[str, str] | None = None, kind: str
 
 
 def canonical_splits(splits: Mapping[str, str] | None, *, path: object) -> dict[str, str]:
-    """`splits` with other names of a split ("validation") replaced. Raises `DataError` for an unknown one."""
+    """`splits` with other names of a split ("validation") replaced by ours. Raises `DataError` for an unknown one."""
     canonical = {alias: split for split, aliases in ALIASES.items() for alias in aliases}
     named: dict[str, str] = {}
     for split, value in (splits or {}).items():

@@ -1,4 +1,4 @@
-"""Tables read row by row, as long as they may be; a row that does not fit is an error in its place."""
+"""Tables of any length, read row by row; an invalid row is returned as an error in its place."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _QUOTES = 'enclose a field that holds a quote in quotes and write its own twice 
 
 
 class OpenTable:
-    """A .csv or .tsv file with a header; iterating gives the line of each row with its values, or with what is wrong.
+    """A .csv or .tsv file with a header; iterating gives the line of each row with its values, or with its error.
 
-    Separators and quotes are those of `tables.read_table`, but each row stands by itself: where a quote is not closed,
-    its line alone is lost, and reading goes on with the next one. Rows without anything in them are rows, too.
+    Separators and quotes are those of `tables.read_table`, but each row is independent: if a quote is not closed, only
+    its line is lost, and reading continues with the next line. Empty rows are rows, too.
 
     Args:
-        form: what a row holds.
+        form: the form of the inputs in a row.
 
     Raises `DataError` for a file without a header that names its texts.
     """
@@ -46,7 +46,7 @@ class OpenTable:
         self._back: deque[Line] = deque()
         self._letters = default == separator == "\t"
         if self._letters and _has_quotes(path):
-            # Whether they are letters is told by all of them.
+            # All lines are needed to decide whether quotes are letters.
             held = list(self._source)
             self._source = iter(held)
             self._letters = not tsv_quotes_enclose([text for _, text in held if isinstance(text, str)])
@@ -70,7 +70,7 @@ class OpenTable:
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any] | DataError]]:
         while True:
-            # Not around the `yield`: the limit is one for the whole process.
+            # Not around the `yield`: the limit is global to the process.
             with long_fields():
                 found = self._next(len(self.header))
             if found is None:
@@ -79,7 +79,7 @@ class OpenTable:
             yield line, fields if isinstance(fields, DataError) else dict(zip(self.header, fields, strict=True))
 
     def _next(self, columns: int | None = None) -> tuple[int, list[str] | DataError] | None:
-        """First line and fields of the next row, so many of them if that is given; None at the end."""
+        """First line and fields of the next row (`columns` of them, if given); None at the end."""
         taken: list[Line] = []
 
         def texts() -> Iterator[str]:
@@ -106,7 +106,7 @@ class OpenTable:
             return taken[0][0], fields
         if not fields or not any(cell.strip() for cell in fields):
             return taken[0][0], [""] * columns
-        # Some programs write more separators than there are columns; nothing stands behind them.
+        # Some programs write more separators than there are columns, without values after them.
         while len(fields) > columns and not fields[-1].strip():
             fields = fields[:-1]
         if len(fields) != columns:
@@ -120,7 +120,7 @@ class OpenTable:
         return self._back.popleft() if self._back else next(self._source, None)
 
     def _lost(self, taken: list[Line], problem: str, remedy: str) -> tuple[int, DataError]:
-        """The first line is what is wrong; those that it took along are read again by themselves."""
+        """Report the first line as invalid; the other lines that it consumed are read again individually."""
         self._back.extendleft(reversed(taken[1:]))
         return taken[0][0], DataError(problem, path=self._path, line=taken[0][0], remedy=remedy)
 

@@ -1,4 +1,4 @@
-"""Whether the quotes of a table enclose fields or are letters, and whether one has swallowed rows."""
+"""Whether the quotes of a table enclose fields or are letters, and whether a quote has swallowed rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FIELD_LIMIT = 2**31 - 1  # characters; the largest that a C long holds on every
 
 @contextmanager
 def long_fields() -> Iterator[None]:
-    """Let `csv` read fields of any length; the limit is one for the whole process, and whoever set it gets it back."""
+    """Let `csv` read fields of any length; the process-wide limit is restored afterwards."""
     limit = csv.field_size_limit(_FIELD_LIMIT)
     try:
         yield
@@ -23,11 +23,11 @@ def long_fields() -> Iterator[None]:
 
 
 def tsv_quotes_enclose(lines: Sequence[str]) -> bool:
-    """Whether the quotes of a file of tab-separated fields enclose them, as programs write it; else they are letters.
+    """Whether the quotes of a tab-separated file enclose fields, as programs write them; otherwise they are letters.
 
-    They do where every name in the header is quoted; or where exactly those fields are quoted that a program (pandas,
-    Excel) would quote, and no quoted field spans lines that are whole rows by themselves, as it does where one text
-    begins with a quote and a later one ends with one.
+    They enclose fields if every name in the header is quoted; or if exactly those fields are quoted that a program
+    (pandas, Excel) would quote, and no quoted field spans lines that are complete rows, as happens if one text begins
+    with a quote and a later one ends with one.
     """
     lines = [line for line in lines if line.strip()]
     if not lines or not any('"' in line for line in lines):
@@ -52,7 +52,7 @@ def _as_by_excel(lines: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _as_written(lines: Sequence[str], rows: Sequence[Sequence[str]], needing: str) -> bool:
-    """Whether a program that quotes what holds one of `needing` would write these rows as they stand."""
+    """Whether a program that quotes cells containing one of `needing` would write exactly these lines."""
 
     def written(cell: str) -> str:
         return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in needing) else cell
@@ -62,7 +62,7 @@ def _as_written(lines: Sequence[str], rows: Sequence[Sequence[str]], needing: st
 
 
 def tsv_quotes_note(lines: Sequence[str], name: str, stem: str, *, enclose: bool) -> str:
-    """What to say of the quotes that a .tsv file holds; "" where there is nothing to be said."""
+    """A note on the quotes in a .tsv file; "" if there is nothing to note."""
     enclosed = sum(any(map(_is_enclosed, line.rstrip("\r\n").split("\t"))) for line in lines)
     if enclose:
         return f"{name}: quotes around a field are no part of it, for the file is written so throughout"
@@ -79,10 +79,10 @@ def _is_enclosed(field: str) -> bool:
 
 
 def swallowed_rows(raw: Sequence[str], separator: str, column: int, columns: int, known: set[str]) -> int:
-    """How many of the lines that one row spans look like rows of their own; 0 unless all of them do.
+    """How many of the lines spanned by one row look like separate rows; 0 unless all of them do.
 
-    A line does that where it has as many fields as the header, or a label that other rows have (one of `known`) in its
-    `column`; at least one must have such a label. The line that holds the row's own label tells nothing.
+    A line looks like a row if it has as many fields as the header, or a label of other rows (one of `known`) in its
+    `column`; at least one must have such a label. The line with the row's own label does not count.
     """
     first_column = column == 0
     lines = [line.rstrip("\r\n") for line in (raw[1:] if first_column else raw[:-1]) if line.strip()]

@@ -1,4 +1,4 @@
-"""Reading JSON Lines, CSV, TSV and plain text, with an error that names file and line for whatever is wrong."""
+"""Reading JSON Lines, CSV, TSV and plain text, with errors that name file and line."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ EXTENSIONS = (".jsonl", ".csv", ".tsv", ".txt", ".conll")
 
 
 def read_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> list[Row]:
-    """Read the rows of one file; the extension says the format.
+    """Read the rows of one file; the extension determines the format.
 
-    `.jsonl`: one object a line, with `text` and, where known, `label`. `.csv` and `.tsv`: a header with the
-    same names (see `data.tables` for separators and quotes). `.txt`: one unlabelled text a line.
-    All are UTF-8, with or without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of
-    texts have a `text_pair` as well (or both of another well-known pair of names, see `input_forms`). Any number
-    of labels stands under `labels`: a list, or in a table names with "|" between them. With a `kind` every row must
-    be an example of it. Words with tags are columns (`.conll`; for the kind "tokens" `.tsv` and `.txt` too, the latter
-    one sentence a line where they are not `tagged`) or lists in `.jsonl` (see `data.conll`).
+    `.jsonl`: one object per line, with `text` and, if known, `label`. `.csv` and `.tsv`: a header with the same names
+    (see `data.reading.tables` for separators and quotes). `.txt`: one unlabelled text per line. All are UTF-8, with or
+    without a byte order mark; blank lines are skipped, other keys are ignored. Pairs of texts also have a `text_pair`
+    (or another well-known pair of names, see `input_forms`). Several labels are under `labels`: a list, or in a table
+    names separated by "|". With a `kind` every row must be an example of it. Words with tags are columns (`.conll`; for
+    the kind "tokens" `.tsv` and `.txt` too, the latter with one sentence per line if not `tagged`) or lists in `.jsonl`
+    (see `data.reading.conll`).
 
-    Raises `DataError` for a missing file, an unknown extension, and anything in the file that is not as above.
+    Raises `DataError` for a missing file, an unknown extension, and any content that is not as described above.
     """
     sheet = read_sheet(Path(path), kind, tagged=tagged)
     return list(sheet.table(settle([sheet], kind).kind).rows)
 
 
 def read_sheet(path: Path, kind: str | None, *, tagged: bool = True) -> Sheet:
-    """What one file holds, its labels as they stand there; raises as `read_rows` does."""
+    """The content of one file, with labels as written there; raises as `read_rows` does."""
     _check_path(path)
     sheet = Sheet(str(path), labelled=tagged)
     try:
@@ -72,7 +72,7 @@ def read_sheet(path: Path, kind: str | None, *, tagged: bool = True) -> Sheet:
 def iterate_rows(path: Path | str, kind: str | None = None, *, tagged: bool = True) -> Iterator[Row]:
     """The texts of a file as rows, one by one, without their labels, whatever form these have.
 
-    Only tables are held in memory whole. Raises `DataError` where a text is not as in `read_rows`.
+    Only tables are held in memory as a whole. Raises `DataError` if a text is invalid (see `read_rows`).
     """
     path = Path(path)
     _check_path(path)
@@ -100,7 +100,7 @@ def _unlabelled_rows(path: Path, kind: str | None) -> Iterator[Row]:
 
 
 def _plain_rows(path: Path, kind: str | None, tagged: bool) -> Iterator[Row] | None:
-    """The rows of a file that holds nothing but words and tags, or texts; None for any other."""
+    """The rows of a file that contains only words and tags, or only texts; None for any other file."""
     extension = path.suffix.lower()
     if extension == ".conll" or (of_words(kind) and (extension == ".tsv" or (extension == ".txt" and tagged))):
         return read_columns(path)
@@ -143,7 +143,7 @@ def _empty(path: Path) -> DataError:
 
 
 def missing_path(path: Path) -> DataError:
-    """The error for a path that is not there: names what is, close matches first."""
+    """The error for a path that does not exist: lists existing names, close matches first."""
     parent = path.parent
     while not parent.exists():
         path, parent = parent, parent.parent
@@ -156,7 +156,7 @@ def missing_path(path: Path) -> DataError:
 
 
 def read_questions(path: Path) -> Iterator[str | list[str]]:
-    """What a model that tags words is asked in a file: texts as they are written, or lists of words; `DataError`."""
+    """Questions in a file for a model that tags words: texts, or lists of words. Raises `DataError`."""
     extension = path.suffix.lower()
     if not path.exists():
         raise missing_path(path)
@@ -220,7 +220,7 @@ def _read_text_lines(path: Path, kind: str | None) -> Iterator[Row]:
 
 
 def _is_word_a_row(header: list[str]) -> bool:
-    """Whether each row of a table is a word with its tag, as of the GMB corpus and for simpletransformers."""
+    """Whether each row of a table is a word with its tag, as in the GMB corpus and for simpletransformers."""
     names = {name.lower() for name in header}
     return {"word", "tag"} <= names or bool(names & set(_SENTENCE_NUMBERS) and names & set(WORD_KEYS))
 

@@ -1,4 +1,4 @@
-"""Records to rows: checked one by one."""
+"""Records to rows, validated one by one."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ def build_row(
 ) -> Row:
     """Check a record and make a `Row` of its `text`, `text_pair`, and `label` or `labels`; other keys are ignored.
 
-    A second text is demanded where `kind` is one of pairs and refused where it is not, because to drop it would be
-    to answer another question than the data asks; null and an empty one count as none. Without a kind it may be
-    there or not. A label may be a string or an integer; null and a missing key mean that the row has none. A list
-    under `labels` holds any number of them. A decimal number is a score. `number` is the row's number where there
-    is no line. Raises `DataError`.
+    A second text is required if `kind` is one of pairs and refused if it is not, because dropping it would answer
+    another question than the data ask; null and an empty one count as none. Without a kind it is optional. A label may
+    be a string or an integer; null and a missing key mean that the row has none. A list under `labels` holds any number
+    of them. A decimal number is a score. `number` is the row's number if there is no line. Raises `DataError`.
     """
     of_kind = None if kind is None else form_of_kind(kind)
-    # Where no candidates are asked for, they are columns like any others.
+    # If the task has no candidates, such columns are ordinary ones.
     record = with_our_names(record if of_kind is None or of_kind.kind else without_candidates(record))
     names = tuple(str(name) for name in record)
     text = check_text(record, "text", names, path, line)
     forms = [form for form in INPUT_FORMS.values() if form.kind is None or kind in (None, form.kind)]
     given = next((form for form in forms if form.is_there(record)), of_kind)
-    # Said before what else may be wrong with it.
+    # Reported before other errors of the row.
     if of_kind is not None and given is not of_kind and (found := of_kind.problem("", str(kind))):
         raise DataError(found[0], path=path, line=line, remedy=found[1])
     pair = None if given is None else given.second(record, names, path, line)
@@ -44,7 +43,7 @@ def build_row(
 
 
 def mismatch(row: Row, kind: str) -> tuple[str, str] | None:
-    """Why a row is not one of `kind`, and what to do about it; None for a row that is (its label may be missing)."""
+    """Why a row is not one of `kind`, and the remedy; None for a row that is (its label may be missing)."""
     if found := form_of_kind(kind).problem(row.pair, kind):
         return found
     if row.label is None:
@@ -54,7 +53,7 @@ def mismatch(row: Row, kind: str) -> tuple[str, str] | None:
 
 def _read_label(record: dict[str, Any], path: object, line: int | None) -> str | float | tuple[str, ...] | None:
     several = record.get("labels")
-    # One name under `labels` is taken for a misnamed `label`, of which `near_label` will tell.
+    # A single name under `labels` is treated as a misnamed `label`, which `near_label` will report.
     if not isinstance(several, list | tuple):
         return _check_label(record.get("label"), path, line)
     if record.get("label") is not None:
@@ -80,7 +79,7 @@ def _check_label(value: Any, path: object, line: int | None) -> str | float | No
         if not math.isfinite(value):
             raise DataError(f"the label is {value}, which is no number", path=path, line=line, remedy="correct it")
         return value
-    # bool is a subclass of int, so it has to be asked for first.
+    # bool is a subclass of int, so it must be checked first.
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise DataError(
             f"the label is {describe(value)}, but a label is a name (a string) or an integer",

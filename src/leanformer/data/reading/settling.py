@@ -1,4 +1,4 @@
-"""Bringing the labels of all splits into one form: whichever a file has, its rows are read alike."""
+"""Bringing the labels of all splits into one form, so that the rows of all files are read alike."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WHOLE_NUMBER = re.compile(r"[+-]?\d+")
 
 @dataclass
 class Settled:
-    """What was found out.
+    """What was detected.
 
     Attributes:
-        kind: the kind that was given, or "tokens" where the labels are spans.
-        labels: label names that the form of the labels says, of vectors and columns; else None.
+        kind: the given kind, or "tokens" if the labels are spans.
+        labels: label names implied by the form of the labels (vectors and columns); otherwise None.
         notes: sentences on what was done.
     """
 
@@ -38,7 +38,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Opened:
-    """A data set as it was read: its name, its tables by split, and what `Settled` holds, notes of the tables first."""
+    """A data set as read: its name, its tables by split, and the content of `Settled`, notes of the tables first."""
 
     name: str
     tables: dict[str, Table]
@@ -56,9 +56,8 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     """Bring the labels of all sheets of a data set into the form that `sheets.as_row` reads.
 
     That is a name or a number under `label`, a list of names under `labels`, or lists of `words` and `tags`. `labels`
-    are the names of the task, where it is known. Sheets that are not labelled stay as they are. A form is told from all
-    labelled sheets together. Raises `DataError` for a row of another form than the rest, and for forms that cannot be
-    meant.
+    are the names of the task, if it is known. Unlabelled sheets are unchanged. The form is determined from all labelled
+    sheets together. Raises `DataError` for a row of another form than the rest, and for meaningless forms.
     """
     settled = Settled(kind)
     labelled = [sheet for sheet in sheets if sheet.labelled]
@@ -67,7 +66,7 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     if kind is None:
         settled.kind = _only_kind(sheets)
     if settled.kind is not None and form_of_kind(settled.kind).kind is not None:
-        return settled  # whose labels are read beside the candidates
+        return settled  # its labels are read together with the candidates
     _read_choices(labelled)
     _parse_words(sheets)
     settled.notes += _parse_cells(labelled)
@@ -85,7 +84,7 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
                 labelled, "leave --task tokens out, for 'label' is one label a text; or give words and a tag for each"
             )
         return settled
-    # Without a kind everything is tried.
+    # Without a kind all forms are tried.
     form = None if kind is None else LABEL_FORMS[BUILT[kind].answer]
     listed = form is not None and form.listed
     _move_lists(labelled)
@@ -109,7 +108,7 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
 
 
 def _only_kind(sheets: Sequence[Sheet]) -> str | None:
-    """The only kind of task that has inputs such as those of all records; None where there is not one."""
+    """The only kind of task with inputs like those of all records; None if there is not exactly one."""
     records = rows_of(sheets)
     if not records or any(sheet.rows for sheet in sheets):
         return None
@@ -135,14 +134,14 @@ def _hint(sheets: Sequence[Sheet], hint: str) -> None:
 def _clear_empty_cells(sheet: Sheet) -> None:
     if sheet.is_table:
         for _, record in sheet.records:
-            # A table has no null: an empty cell is how it says that there is no label.
+            # A table has no null: an empty cell means that there is no label.
             for key in {*WORD_KEYS, *TAG_KEYS, *SPAN_KEYS} - {"labels"}:
                 if isinstance(record.get(key), str) and not record[key].strip():
                     record[key] = None
 
 
 def _parse_words(sheets: Sequence[Sheet]) -> None:
-    """Turn words, tags and spans that are written out as strings into lists, where all of a key's are."""
+    """Turn words, tags and spans written as strings into lists, if all of a key's values are."""
     for key in (*WORD_KEYS, *TAG_KEYS, *SPAN_KEYS):
         if key in ("label", "labels"):
             continue
@@ -154,7 +153,7 @@ def _parse_words(sheets: Sequence[Sheet]) -> None:
 
 
 def _read_choices(sheets: Sequence[Sheet]) -> None:
-    """Lists in place of `{"choices": [...]}`, as Label Studio writes several labels beside names of one."""
+    """Lists in place of `{"choices": [...]}`, which Label Studio writes for several labels and single names for one."""
     for key in ("label", "labels"):
         records = [record for _, _, record in rows_of(sheets) if record.get(key) is not None]
         found = [as_choices(record[key]) for record in records]
@@ -167,7 +166,7 @@ def _read_choices(sheets: Sequence[Sheet]) -> None:
 
 
 def _parse_cells(sheets: Sequence[Sheet]) -> list[str]:
-    """Turn labels that write out lists into lists, where most of those under a key do."""
+    """Turn labels that are lists written as strings into lists, if most of those under a key are."""
     notes = []
     for key in ("label", "labels"):
         strings = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if _is_filled(record.get(key))]
@@ -199,7 +198,7 @@ def _is_filled(value: Any) -> bool:
 
 
 def _move_lists(sheets: Sequence[Sheet]) -> None:
-    """Lists and 0/1 objects under `label` go to `labels` where all rows have such; lists of one name each are names."""
+    """Move lists and 0/1 objects under `label` to `labels` if all rows have them; lists of one name become names."""
     for key in ("label", "labels"):
         given = [record for _, _, record in rows_of(sheets) if record.get(key) is not None]
         if all(_is_bits(record[key]) for record in given):
@@ -223,7 +222,7 @@ def _is_bits(value: Any) -> bool:
 
 
 def _unwrap(sheets: Sequence[Sheet]) -> None:
-    """One label a row was asked for: lists of one name each are names."""
+    """One label per row was requested: turn lists of one name into names."""
     rows = [record for _, _, record in rows_of(sheets) if isinstance(record.get("labels"), list)]
     if rows and all(len(record["labels"]) == 1 for record in rows):
         for record in rows:
@@ -231,7 +230,7 @@ def _unwrap(sheets: Sequence[Sheet]) -> None:
 
 
 def _read_decimal_commas(sheets: Sequence[Sheet]) -> list[str]:
-    """Turn numbers with a decimal comma into numbers, where most labels are numbers."""
+    """Turn numbers with a decimal comma into numbers, if most labels are numbers."""
     rows = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("label"), str)]
     values = [record["label"].strip() for _, _, record in rows]
     commas = [value for value in values if _COMMA_NUMBER.fullmatch(value)]

@@ -1,4 +1,4 @@
-"""Any number of labels a row, in the forms people keep them: 0/1 vectors, 0/1 columns, names with a mark between."""
+"""Any number of labels per row, in common forms: 0/1 vectors, 0/1 columns, names with a separator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanformer.data.row import LABEL_SEPARATOR
 
 _BITS = {
     **{"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1},
-    # As spreadsheets write truth values in German, French, Italian, Spanish, Portuguese and Dutch.
+    # Truth values as spreadsheets write them in German, French, Italian, Spanish, Portuguese and Dutch.
     **{"falsch": 0, "wahr": 1, "faux": 0, "vrai": 1, "falso": 0, "vero": 1, "verdadero": 1, "verdadeiro": 1},
     **{"onwaar": 0, "waar": 1},
 }
@@ -21,17 +21,17 @@ _VECTOR = re.compile(r"[01](?:(?:\s*[,;|]\s*|\s+)[01])+")
 
 
 def as_bit(value: Any) -> int | None:
-    """0 or 1 for a value that is one of them, however written; else None."""
+    """0 or 1 for a value that means one of them, however written; otherwise None."""
     if isinstance(value, bool | int | float):
         return int(value) if value in (0, 1) else None
     return _BITS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def read_vectors(sheets: Sequence[Sheet], given: Sequence[str] | None) -> tuple[tuple[str, ...] | None, list[str]]:
-    """Turn lists of 0 and 1 under `labels` into the names at the places of the ones.
+    """Turn lists of 0 and 1 under `labels` into the names at the positions of the ones.
 
-    The names are the given ones where there are as many, else the numbers of the places, from 0. Returns the names,
-    None where no list is a vector, and a note. Raises `DataError` at a row that is no vector where others are.
+    The names are the given ones if their number matches, otherwise the positions, from 0. Returns the names (None if no
+    list is a vector) and notes. Raises `DataError` at a row that is not a vector if others are.
     """
     lists = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("labels"), list)]
     vectors = [record["labels"] for _, _, record in lists if _is_vector(record["labels"])]
@@ -39,7 +39,7 @@ def read_vectors(sheets: Sequence[Sheet], given: Sequence[str] | None) -> tuple[
         return None, []
     size = Counter(map(len, vectors)).most_common(1)[0][0]
     alike = sum(len(vector) == size for vector in vectors)
-    # Names cannot be given twice, nor does every row have both of two labels.
+    # A name cannot be given twice, and not every row has both of two labels.
     certain = any(len({as_bit(value) for value in vector}) < len(vector) or vector[0] == 1 for vector in vectors)
     if 2 * alike <= len(lists) or not (certain or (size == 2 and alike == len(lists))):
         return None, []
@@ -60,7 +60,7 @@ def read_vectors(sheets: Sequence[Sheet], given: Sequence[str] | None) -> tuple[
 
 
 def _is_vector(value: Any) -> bool:
-    # A string is a name, whatever it says.
+    # A string is always a name.
     return isinstance(value, list) and len(value) > 1 and all(
         not isinstance(bit, str) and as_bit(bit) is not None for bit in value
     )  # fmt: skip
@@ -69,11 +69,11 @@ def _is_vector(value: Any) -> bool:
 def read_columns(
     sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | None
 ) -> tuple[tuple[str, ...] | None, list[str], str]:
-    """Turn columns of 0 and 1, one for each label, into lists of their names under `labels`.
+    """Turn columns of 0 and 1, one per label, into lists of their names under `labels`.
 
-    Done where there is no label, and the columns are all that there is beside texts and identifiers; or where they
-    are `asked` for; of more columns than labels that are `given` these alone. Returns the names or None, a note, and
-    what to do where they may be labels but this is not certain.
+    Done if there is no label, and there are no other columns besides texts and identifiers; or if they are `asked` for.
+    If there are more columns than `given` labels, only the given ones are used. Returns the names or None, notes, and a
+    remedy if they may be labels but this is not certain.
     """
     records = [record for _, _, record in rows_of(sheets)]
     if not records or any(record.get(key) is not None for record in records for key in ("label", "labels")):
@@ -98,9 +98,9 @@ def read_columns(
 
 
 def _broken_columns(sheets: Sequence[Sheet], few: bool) -> str:
-    """What to do where several columns may each be a label, but not every row has 0 or 1 there; "" where none are.
+    """The remedy if several columns may each be a label, but not every row has 0 or 1 there; "" if there are none.
 
-    With `few` also where they have two other values.
+    With `few` also if they have two other values.
     """
     names = dict.fromkeys(key for _, _, record in rows_of(sheets) for key in record)
     names = {key: None for key in names if key not in TEXT_NAMES and not is_identifier(key)}
@@ -134,27 +134,27 @@ def _broken_columns(sheets: Sequence[Sheet], few: bool) -> str:
 
 
 def _renaming(others: Sequence[str]) -> str:
-    """To rename the one of further columns that is called as labels are; "" where none is."""
+    """Advice to rename the one of further columns that has a common name of labels; "" if there is none."""
     near = suggest_name(tuple(others), "label")
     return f"rename {near!r} to 'label' if it holds the one label of a text; or " if near else ""
 
 
 def parse_bits(cells: Sequence[str]) -> list[list[int]] | None:
-    """Vectors of 0 and 1 that stand in cells without brackets ("0 1 1", "0,1,1"); None where they may be names."""
+    """Vectors of 0 and 1 in cells without brackets ("0 1 1", "0,1,1"); None if they may be names."""
     if not cells or not all(_VECTOR.fullmatch(cell.strip()) for cell in cells):
         return None
     vectors = [[int(bit) for bit in re.findall("[01]", cell)] for cell in cells]
-    # Nothing has the same label twice.
+    # No row has the same label twice.
     certain = any(len(set(vector)) < len(vector) for vector in vectors)
     return vectors if certain and len(set(map(len, vectors))) == 1 else None
 
 
 def split_names(sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | None) -> tuple[list[str], str]:
-    """Split the cells of `labels` at the mark between names, unless it is a `label` by another name: none has several.
+    """Split the cells of `labels` at the separator of names, unless it is a misnamed `label`: none has several.
 
-    The mark is "|", or a semicolon or comma where the names so found are fewer than the cells that differ, where each
-    also stands alone, or where all are `given`. Returns a note, and what to do where it is not certain. Raises
-    `DataError` for an uncertain mark where several labels are `asked` for.
+    The separator is "|"; or a semicolon or comma if the resulting names are fewer than the distinct cells, if each also
+    occurs alone, or if all are `given`. Returns a note, and a remedy if it is not certain. Raises `DataError` for an
+    uncertain separator if several labels are `asked` for.
     """
     cells = [(sheet, line, record) for sheet, line, record in rows_of(sheets) if isinstance(record.get("labels"), str)]
     values = [record["labels"].strip() for _, _, record in cells]
@@ -178,7 +178,7 @@ def split_names(sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | Non
     if not mark and not asked:
         return [], ""
     for _, _, record in cells:
-        # A table has no empty list: an empty cell is how it says that none applies.
+        # A table has no empty list: an empty cell means that no label applies.
         cell = record["labels"].strip()
         parts = cell.split(mark) if mark else [cell]
         record["labels"] = [name.strip() for name in parts] if cell else []
@@ -186,7 +186,7 @@ def split_names(sheets: Sequence[Sheet], asked: bool, given: Sequence[str] | Non
 
 
 def separates(values: Sequence[str], mark: str, given: Sequence[str] | None = None) -> bool:
-    """Whether a mark stands between the names of labels, rather than within one."""
+    """Whether a mark separates names of labels, rather than being part of a name."""
     several = {value for value in values if mark in value}
     if not several or mark == LABEL_SEPARATOR:
         return bool(several)
@@ -198,7 +198,7 @@ def separates(values: Sequence[str], mark: str, given: Sequence[str] | None = No
 
 
 def combined_names(sheets: Sequence[Sheet]) -> list[str]:
-    """A note where names under `label` look like several labels each: parts that are labels of their own."""
+    """A note if names under `label` look like several labels each: their parts are labels, too."""
     names = {record["label"].strip() for _, _, record in rows_of(sheets) if isinstance(record.get("label"), str)}
     for mark in (LABEL_SEPARATOR, ";", ","):
         several = sorted(name for name in names if mark in name)

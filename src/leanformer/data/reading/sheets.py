@@ -1,4 +1,4 @@
-"""What files hold before their labels are understood: records with their lines, which all splits settle together."""
+"""Content of files before their labels are interpreted: records with their lines, settled together for all splits."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Sheet:
 
     Attributes:
         where: the file's path, or the name of the hub data set and its split.
-        records: line (of hub data sets the row, from 1) and values, in order; their labels may be of any form.
-        rows: rows that need no more looking at, of files that hold nothing but words and tags, or texts.
-        labelled: whether the labels are asked for; those of an unlabelled split are not.
-        is_table: whether it has columns, so that an empty cell is how it says that there is nothing.
+        records: line (for hub data sets the row, from 1) and values, in order; their labels may have any form.
+        rows: rows that need no further processing, of files that contain only words and tags, or only texts.
+        labelled: whether labels are needed; those of an unlabelled split are not.
+        is_table: whether it has columns, so that an empty cell means that there is no value.
         is_file: whether lines are lines of a file.
         notes: sentences on how it was read.
-        hint: what may have to be done where rows have no label; "" where nothing is known.
+        hint: what may have to be done if rows have no label; "" if nothing is known.
     """
 
     where: str
@@ -56,7 +56,7 @@ class Sheet:
         return DataError(problem, **self.place(line), remedy=remedy)
 
     def table(self, kind: str | None) -> Table:
-        """The rows of a sheet that is settled, each one checked. Raises `DataError`."""
+        """The rows of a settled sheet, each of them validated. Raises `DataError`."""
         plain = self.rows if not of_words(kind) else [row if row.words else _in_words(row) for row in self.rows]
         rows = [*plain, *(self._row(record, kind, line) for line, record in self.records)]
         return Table(
@@ -94,7 +94,7 @@ def _in_words(row: Row) -> Row:
 
 
 def annotation_columns(records: Sequence[Record]) -> tuple[str, ...]:
-    """Names of further keys whose values may be labels: lists, objects, truth values, or what recurs in other rows."""
+    """Names of further keys whose values may be labels: lists, objects, truth values, or values that recur."""
     values: dict[str, list[Any]] = {}
     for record in records:
         for key, value in record.items():
@@ -115,7 +115,7 @@ def is_identifier(name: str) -> bool:
 
 
 def without_labels(record: Record) -> Record:
-    """The record without what it says of labels or tags."""
+    """The record without its labels or tags."""
     return {key: value for key, value in record.items() if key not in ("label", "labels", *TAG_KEYS)}
 
 

@@ -1,4 +1,4 @@
-"""Entities given as places in a text (first character, end, type) turned into words with tags."""
+"""Turns entities given as offsets in a text (first character, end, type) into words with tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TYPES = ("label", "labels", "type", "entity", "entity_group", "entity_type", "t
 
 
 class SpanError(ValueError):
-    """Spans that cannot be tags of words, with a `remedy`."""
+    """Spans that cannot be expressed as tags of words, with a `remedy`."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -24,7 +24,7 @@ class SpanError(ValueError):
 
 @dataclass(frozen=True, order=True)
 class CharacterSpan:
-    """The characters `start` to `end` (exclusive) of a text, and what they are."""
+    """The characters `start` to `end` (exclusive) of a text, and their type."""
 
     start: int
     end: int
@@ -36,8 +36,8 @@ class Tagged:
     """A text's words with their tags.
 
     Attributes:
-        cut: spans that begin or end inside a word, which was cut there.
-        one_short: spans that end one character before the end of a word, as where ends are counted in.
+        cut: number of spans that begin or end inside a word, which was split there.
+        one_short: number of spans that end one character before the end of a word, as if the end were inclusive.
     """
 
     words: list[str]
@@ -53,7 +53,7 @@ def is_spans(value: object) -> bool:
 
 
 def as_span(value: object) -> CharacterSpan | None:
-    """One span from `[start, end, type]`, `[type, start, end]` or an object with these by their usual names."""
+    """One span from `[start, end, type]`, `[type, start, end]` or an object with these under their usual names."""
     start: Any
     end: Any
     kind: Any
@@ -75,10 +75,10 @@ def _first(value: dict[str, Any], names: Sequence[str]) -> Any:
 
 
 def tag_text(text: str, spans: Sequence[CharacterSpan]) -> Tagged:
-    """Split a text into words (`tagging.words.split_words`), cut where a span begins or ends inside one, and tag them.
+    """Split a text into words (`tagging.words.split_words`), also where a span begins or ends inside one, and tag them.
 
-    White space at the ends of a span is left out. Raises `SpanError` for spans outside the text, without a letter, or
-    that overlap: a word has one tag.
+    White space at the ends of a span is ignored. Raises `SpanError` for spans that are outside the text, contain no
+    letter, or overlap: a word has one tag.
     """
     found = sorted({_trimmed(text, span) for span in spans})
     for before, after in pairwise(found):
@@ -126,7 +126,7 @@ def _trimmed(text: str, span: CharacterSpan) -> CharacterSpan:
 
 
 def _cut(places: Sequence[tuple[int, int]], cuts: Sequence[int]) -> list[tuple[int, int]]:
-    """The words, cut at those of the (rising) places `cuts` that lie inside one."""
+    """The words, split at those of the (ascending) positions `cuts` that are inside one."""
     pieces: list[tuple[int, int]] = []
     number = 0
     for start, end in places:

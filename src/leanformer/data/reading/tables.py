@@ -1,4 +1,4 @@
-"""Tables as their programs write them: which character separates the fields, whether quotes are quotes, and padding."""
+"""Tables in the variants that programs write: field separators, quotes and padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from leanformer.data.reading.quoting import long_fields, swallowed_rows, tsv_quo
 from leanformer.errors import DataError
 
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
-_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # by which spreadsheets tell each other the separator
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # spreadsheets declare their separator this way
 
 
 @dataclass
@@ -37,15 +37,15 @@ class RawTable:
 
 
 def read_table(path: Path, check_header: Callable[[list[str], int], None]) -> RawTable | None:
-    """Read a .csv or .tsv file; None where it holds nothing.
+    """Read a .csv or .tsv file; None if it is empty.
 
-    Fields stand between commas (.csv) or tabs (.tsv), or whatever the header or a line "sep=;" shows. In .csv fields
-    may be quoted, and quoted ones may span lines; in .tsv a quote is a letter, unless the whole file is written as a
-    program writes quoted fields (`quoting.tsv_quotes_enclose`). Blank lines and rows whose cells are all empty are
-    passed over, the latter counted in a note. `check_header` is given the names and their line before any row is read.
+    Fields are separated by commas (.csv) or tabs (.tsv), or as shown by the header or a line "sep=;". In .csv fields
+    may be quoted, and quoted fields may span lines; in .tsv a quote is a letter, unless the whole file is written as
+    programs write quoted fields (`quoting.tsv_quotes_enclose`). Blank lines and rows with only empty cells are skipped,
+    the latter counted in a note. `check_header` is called with the names and their line before any row is read.
 
-    Raises `DataError` for rows that do not fit the header, for quotes that are not closed, and for one whose closing
-    quote is so far away that it has swallowed other rows.
+    Raises `DataError` for rows that do not match the header, for quotes that are not closed, and for a quote whose
+    closing quote is so far away that it has swallowed other rows.
     """
     lines = [(number, text) for number, text in decode_lines(path)]
     notes = []
@@ -71,13 +71,13 @@ def read_table(path: Path, check_header: Callable[[list[str], int], None]) -> Ra
 
 
 def separator_of(line: str, default: str) -> tuple[str, bool]:
-    """The character between the fields, by the first line of a table, and whether the header comes after that line."""
+    """The field separator, from the first line of a table, and whether the header comes after that line."""
     said = _SEP_LINE.fullmatch(line)
     return (said[1], True) if said else (_separator(line, default), False)
 
 
 def _separator(line: str, default: str) -> str:
-    """The character that the header is separated by: the one with which it holds a name that is looked for."""
+    """The separator of the header: the one with which it contains an expected name."""
     candidates = {mark: _names(line, mark) for mark in (default, *_SEPARATORS)}
     several = {mark: names for mark, names in candidates.items() if mark == default or len(names) > 1}
     for mark, names in several.items():
@@ -110,7 +110,7 @@ def _collect(
             table = RawTable([name.strip() for name in fields], last, notes=notes)
             check_header(table.header, last)
             continue
-        # Some programs write more separators than there are columns; nothing stands behind them.
+        # Some programs write more separators than there are columns, without values after them.
         while len(fields) > len(table.header) and not fields[-1].strip():
             fields = fields[:-1]
         if len(fields) != len(table.header):
@@ -163,7 +163,7 @@ def _split(lines: Sequence[tuple[int, str]], separator: str, path: Path) -> _Par
 
 def _parse(lines: Sequence[tuple[int, str]], separator: str, path: Path) -> _Parsed:
     """First and last line, fields and lines of each row."""
-    # Strict, because otherwise a stray quote silently makes one row of several.
+    # Strict, because otherwise a stray quote silently merges several rows into one.
     reader = csv.reader((text for _, text in lines), delimiter=separator, strict=True)
     with long_fields():
         while True:

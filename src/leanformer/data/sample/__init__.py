@@ -1,1 +1,1 @@
-"""The generated sample task and the grammar that writes it."""
+"""The generated sample task and its grammar."""

@@ -1,7 +1,7 @@
 """The grammar of the generated sample: requests to the helpdesk of an invented travel shop that issues its own card.
 
-Everything in braces is a slot, filled by a draw from `SLOTS`. Intents come in neighbouring pairs that share
-words and a few ambiguous requests.
+Names in braces are slots, filled by random draws from `SLOTS`. Intents come in neighbouring pairs that share words and
+a few ambiguous requests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CLOSERS = (
     *("please answer soon", "I am waiting for your reply", "what should I do", "is there anything you can do"),
 )
 
-# Clauses around the request that mention another matter: its words are there, its intent is not.
+# Clauses around the request that mention another matter: they contain its words, but it is not the intent.
 BEFORE = (
     "this is not about {other}, but",
     "you have already settled {other}, and now",
@@ -53,7 +53,7 @@ AFTER = (
     "unlike {person}, who asked about {other}",
 )
 
-# Clauses that repeat a whole request of another intent, which is then not the one that is meant.
+# Clauses that repeat a complete request of another intent, which is then not the one that is meant.
 BEFORE_QUOTED = (
     "your bot understood {other}, but what I said is",
     "the answer I got was for {other}, my question is",
@@ -65,7 +65,7 @@ AFTER_QUOTED = (
     "while {person} would say {other}",
 )
 
-# What people ask, by intent.
+# Requests, by intent.
 REQUESTS: dict[str, tuple[str, ...]] = {
     "card_lost": (
         "I lost my card {time}",
@@ -189,7 +189,7 @@ REQUESTS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# How another matter is mentioned, by intent: in the words of its requests.
+# Mentions of another matter, by intent, in the words of its requests.
 MENTIONS: dict[str, tuple[str, ...]] = {
     "card_lost": ("the card that was stolen", "my lost card", "the missing wallet", "blocking the card"),
     "card_delivery": ("the new card in the post", "the card that had not arrived", "how long a card takes"),
@@ -205,7 +205,7 @@ MENTIONS: dict[str, tuple[str, ...]] = {
     "account_details": ("my new address", "the wrong phone number", "my name in the account", "the new email address"),
 }
 
-# One bag of words, two intents: only the order of the words tells which of the two it is.
+# One bag of words, two intents: only word order distinguishes them.
 CONTRASTS: dict[str, tuple[str, ...]] = {
     "card_lost": (
         "the new card arrived but I lost the old one {time}",
@@ -230,7 +230,7 @@ CONTRASTS: dict[str, tuple[str, ...]] = {
     "account_details": ("the login is right but my details are wrong in the app", "fix the address, not the login"),
 }
 
-# Requests that either of two neighbours could mean; which of the two was meant is a toss of a coin.
+# Requests that could mean either of two neighbouring intents; which one was meant is random.
 AMBIGUOUS: dict[tuple[str, str], tuple[str, ...]] = {
     ("card_lost", "card_delivery"): ("I do not have my card and need one for {place}", "where is my card"),
     ("refund_request", "refund_status"): ("I am writing about the refund for the {item}", "what about my {money}"),

@@ -1,8 +1,8 @@
-"""A generated data set, so that everything can be tried without data of one's own.
+"""A generated data set, so that everything can be tried without other data.
 
-The requests come from the grammar in `data/sample/grammar.py`. They are made to be neither trivial nor hopeless: words
-of one intent turn up in requests of another, some requests are ambiguous, there are typing errors, and some
-labels are wrong. A bag of words gets most of them; a model that reads word order gets more.
+The requests come from the grammar in `data/sample/grammar.py`. They are designed to be neither trivial nor hopeless:
+words of one intent occur in requests of another, some requests are ambiguous, there are typing errors, and some labels
+are wrong. A bag of words gets most of them right; a model that uses word order gets more.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Difficulty:
     """What makes the texts hard, each as a share of the examples from 0 to 1.
 
     Attributes:
-        ambiguous: requests that two intents would fit.
+        ambiguous: requests that match two intents.
         contrast: requests that name another intent to deny it.
         distractor: requests with a clause about another intent.
-        quoted: of the distractors, those that repeat a whole request.
+        quoted: share of the distractors that repeat a complete request.
         typo: requests with a typing error.
-        dropped_word: requests that lack a word.
-        train_noise: labels of train that are wrong.
-        held_out_noise: labels of dev and test that are wrong.
-        intents: the labels that there are.
+        dropped_word: requests with a missing word.
+        train_noise: wrong labels in train.
+        held_out_noise: wrong labels in dev and test.
+        intents: the set of labels.
     """
 
     ambiguous: float = 0.05
@@ -72,8 +72,8 @@ class Difficulty:
 
 
 HARD = Difficulty()
-# One intent of each pair of neighbours, and few traps: a small model learns it from some hundred texts, so that the
-# demo is over within minutes.
+# One intent of each pair of neighbours, and little noise: a small model learns it from a few hundred texts, so that the
+# demo takes only minutes.
 EASY = Difficulty(
     ambiguous=0.0, contrast=0.0, distractor=0.2, quoted=0.0, typo=0.1, dropped_word=0.05, train_noise=0.02,
     held_out_noise=0.0,
@@ -97,8 +97,8 @@ def generate_sample(
 ) -> Dataset:  # fmt: skip
     """Generate a data set of helpdesk requests in 12 intents; the sizes are numbers of rows.
 
-    The same arguments give the same texts everywhere. No text is in two splits or twice in one, also when
-    normalised. A split of size 0 is None. Raises `ValueError` for a negative size.
+    The same arguments give the same texts everywhere. No text is in two splits or twice in one, even after
+    normalisation. A split of size 0 is None. Raises `ValueError` for a negative size.
     """
     sizes = {"train": train, "dev": dev, "test": test, "unlabelled": unlabelled}
     if min(sizes.values()) < 0:
@@ -106,7 +106,7 @@ def generate_sample(
     task = Task("classification", difficulty.intents)
     seen: set[str] = set()
     parts: dict[str, Examples] = {}
-    # Test first, so that it stays the same whatever the size of train.
+    # Test first, so that it does not depend on the size of train.
     for split in ("test", "dev", "train", "unlabelled"):
         if sizes[split]:
             draw, noise = Random(f"leanformer sample {seed} {split}"), difficulty.label_noise(split)
@@ -132,9 +132,9 @@ def write_sample(
     folder: Path | str, seed: int = 13, train: int = 4000, dev: int = 500, test: int = 1000, unlabelled: int = 4000,
     difficulty: Difficulty = HARD,
 ) -> Dataset:  # fmt: skip
-    """Write the generated data set to `folder`, one JSON Lines file a split and a README.txt; return it.
+    """Write the generated data set to `folder`, one JSON Lines file per split and a README.txt; return it.
 
-    Raises `DataError` where one of these files is already there with other content; nothing is written then.
+    Raises `DataError` if one of these files already exists with other content; nothing is written then.
     """
     folder = Path(folder)
     dataset = generate_sample(seed, train, dev, test, unlabelled, difficulty)
@@ -213,7 +213,7 @@ def _generate_request(draw: Random, difficulty: Difficulty) -> tuple[str, str]:
 
 
 def _add_distractor(draw: Random, intent: str, request: str, difficulty: Difficulty) -> list[str]:
-    """The request with a clause before or after it that is about another intent."""
+    """The request with a clause before or after it about another intent."""
     other = _pick(draw, [label for label in difficulty.intents if label != intent])
     quoted = draw.random() < difficulty.quoted
     mention = _pick(draw, (REQUESTS if quoted else MENTIONS)[other])
@@ -240,5 +240,5 @@ def _pick(draw: Random, options: Sequence[_Option]) -> _Option:
 
 
 def _below(draw: Random, limit: int) -> int:
-    # Only `random()` is promised to give the same numbers in every Python version; `choice` is not.
+    # Only `random()` is guaranteed to give the same numbers in every Python version; `choice` is not.
     return int(draw.random() * limit)
