@@ -1,1 +1,1 @@
-"""The race for the fastest settings of the runtime on this machine."""
+"""The race for the fastest runtime settings on this machine."""

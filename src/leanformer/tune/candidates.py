@@ -1,4 +1,4 @@
-"""What `leanformer tune` tries: settings of the light runtime, the plainest first."""
+"""Candidates of `leanformer tune`: settings of the light runtime, the simplest first."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ PACK_TOKENS = (None, 128, 256, 64, 512, 1024, 2048)
 
 
 def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[RuntimeSettings]:
-    """All settings worth a try with so many cores: the default, the other engines, and then ever more that is changed.
+    """All settings worth trying with this number of cores: the default, the other engines, then ever larger changes.
 
-    For latency: engines and threads on one text. For throughput: engines, ways to share the cores between workers and
-    their threads, sizes of packs, and pinning where it does no harm.
+    For latency: engines and threads on one text. For throughput: engines, ways to divide the cores between workers and
+    their threads, pack sizes, and pinning where it does no harm.
     """
     default = default_settings(cores, engine)
     physical = min(cores, len(physical_cores()))
@@ -45,4 +45,4 @@ def candidates(goal: str, cores: int, engine: str = DEFAULT_ENGINE) -> list[Runt
 def _departures(settings: RuntimeSettings, default: RuntimeSettings) -> int:
     shared = (settings.workers, settings.worker_threads) != (default.workers, default.worker_threads)
     others = (settings.lone_threads != default.lone_threads, settings.pack_tokens != default.pack_tokens)
-    return shared + sum(others) + 2 * settings.pinned  # which matters least
+    return shared + sum(others) + 2 * settings.pinned  # the least important change

@@ -1,4 +1,4 @@
-"""Candidates of a tuning: opened, looked at once, and dropped where they cannot run or answer otherwise."""
+"""Opening the candidates of a tuning: each is run once, and dropped if it cannot run or gives other answers."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from leanformer.task import Text
 from leanformer.tune.race import Entrant
 
 LEAST_TEXTS = 16
-# An engine whose plainest settings are slower than this, beside the fastest so far, is not looked at further.
+# If an engine's simplest settings are so many times slower than the fastest so far, its others are not tried.
 _HOPELESS = 2.5
-# With fewer packs for each worker, a turn would say more of who had to wait at its end than of the settings.
+# With fewer packs per worker, a turn would measure waiting at its end rather than the settings.
 _LEAST_PACKS = 3
 
 
 @dataclass(eq=False)
 class Candidate:
-    """An artifact under some settings.
+    """An artifact with certain settings.
 
     Attributes:
-        changed: share of the texts that it answers otherwise than the default does; None where that was not seen.
-        left: why it is out; empty while it is not.
-        runner: its turns, once it has been opened.
+        changed: share of the texts that it answers differently from the default; None if that was not measured.
+        left: why it was dropped; empty if it was not.
+        runner: takes its turns, once it has been opened.
     """
 
     artifact: Artifact
@@ -46,7 +46,7 @@ class Candidate:
 
 
 def turn(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
-    """Milliseconds a text: of all at once, or the median of one at a time."""
+    """Milliseconds per text: of all at once, or the median of one at a time."""
     if goal == "throughput":
         start = time.perf_counter()
         logits(predictor, texts)
@@ -60,7 +60,7 @@ def turn(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
 
 
 def answers_of(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> np.ndarray:
-    """Logits in the way that the goal asks for them."""
+    """Logits, computed in the way that the goal measures."""
     if goal == "throughput":
         return logits(predictor, texts)
     return np.concatenate([logits(predictor, [text]) for text in texts])
@@ -77,7 +77,7 @@ def rate(predictor: LightPredictor, texts: Sequence[Text], goal: str) -> float:
 def open_candidate(
     candidate: Candidate, predictor: LightPredictor, texts: Sequence[Text], goal: str
 ) -> tuple[np.ndarray, float]:
-    """Load it, so that it can take turns; its logits, and how many seconds a turn takes when all is warm."""
+    """Open it, so that it can take turns; returns its logits, and the seconds that a warm turn takes."""
     answers = answers_of(predictor, texts, goal)
     start = time.perf_counter()
     turn(predictor, texts, goal)
@@ -91,18 +91,18 @@ def open_all(
     artifact: Artifact, others: Sequence[Candidate], bases: dict[int, LightPredictor], texts: Sequence[Text], goal: str,
     reference: np.ndarray, turn_seconds: float, *, end: float, max_changed: float, enough_packs: bool,
 ) -> None:  # fmt: skip
-    """Open each while there is time, the plainest first, and say of those that are out why.
+    """Open each candidate while there is time, the simplest first, and record why others are dropped.
 
     Args:
-        artifact: the one to be tuned; others are there to be compared with, whatever they answer.
-        bases: of each artifact by id a predictor, whose loaded graphs are shared.
-        reference, turn_seconds: the default's answers and its time.
-        end: on the clock; what is not open by then is not tried.
-        max_changed: largest share of answers in which `artifact` may depart from the reference.
-        enough_packs: leave out settings under which the texts make too few packs for the workers.
+        artifact: the one to tune; others are only there for comparison, whatever they answer.
+        bases: by id of each artifact, a predictor whose loaded graphs are shared.
+        reference, turn_seconds: the default's logits, and the time of its turn.
+        end: deadline on the clock; candidates not opened by then are not tried.
+        max_changed: largest share of answers in which `artifact` may differ from the reference.
+        enough_packs: leave out settings for which the texts make too few packs for the workers.
     """
     dead: dict[tuple[int, str], str] = {}
-    # The default has been looked at already.
+    # The default has been opened already.
     looked, best = {(id(artifact), bases[id(artifact)].engine)}, turn_seconds
     rows = bases[id(artifact)].tokenize(texts)
     for other in sorted(others, key=_order(artifact, others)):
@@ -117,9 +117,9 @@ def open_all(
                 continue
             answers, took = open_candidate(other, predictor, texts, goal)
         except (MissingExtraError, ArtifactError) as error:
-            # Not of these settings but of the engine, on this file or in this installation.
+            # The reason is not these settings but the engine, with this file or in this installation.
             other.left = dead[key] = f"does not run here: {str(error).splitlines()[0]}"
-        except Exception as error:  # whatever else an engine raises is the end of this candidate and not of the tuning
+        except Exception as error:  # any other error of an engine ends this candidate, not the tuning
             other.left = f"failed: {type(error).__name__}: {error}"[:300]
         else:
             other.changed = changed_answers(answers, reference, other.artifact.task)
@@ -132,7 +132,7 @@ def open_all(
 
 
 def least_texts(base: LightPredictor, texts: Sequence[Text], goal: str) -> int:
-    """How many texts a turn needs at least, for the default to show what it can do."""
+    """How many texts a turn needs at least to use all workers of the default."""
     least = LEAST_TEXTS
     if goal == "throughput":
         rows = base.tokenize(texts)
@@ -142,7 +142,7 @@ def least_texts(base: LightPredictor, texts: Sequence[Text], goal: str) -> int:
 
 
 def _order(artifact: Artifact, others: Sequence[Candidate]) -> Callable[[Candidate], int]:
-    """The plainest of all first; for each one of another artifact two of this one."""
+    """Sort key, the simplest first; for each candidate of another artifact, two of this one."""
     seen: dict[int, int] = {}
     places: dict[int, int] = {}
     for other in others:

@@ -1,10 +1,10 @@
-"""Which of many runners is the fastest, within a time budget: successive halving in turns, then a final by itself.
+"""Finds the fastest of many runners within a time budget: successive halving in rounds, then a separate final.
 
-Successive halving (Jamieson & Talwalkar 2016): all get a short look, the better half of them as much time again, and so
-on, until a few are left. Everybody runs once in each round, in a new order, and what counts is the ratio to the
-reference in the same round, so that a machine that slows down slows all alike. The last ones meet the reference again
-in a final, whose figures alone decide: the best of many noisy figures is too good by choice. The reference runs in it
-twice, and what its two times differ by is the noise.
+Successive halving (Jamieson & Talwalkar 2016): all are timed briefly, the better half again for the same time, and so
+on, until a few are left. Each runs once per round, in a new order, and is compared by the ratio to the reference in the
+same round, so a slowdown of the machine affects all alike. The remaining ones are compared with the reference again in
+a final, and only its figures decide: the best of many noisy figures is biased by the selection. In the final the
+reference runs twice, and the difference between its two times is the noise.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ FINAL_ROUNDS, FINALISTS, _FINAL_SHARE = LEAST_ROUNDS, 4, 0.4
 
 @dataclass(eq=False)
 class Entrant:
-    """One that takes turns.
+    """A runner in the race.
 
     Attributes:
-        name: to tell it apart.
+        name: identifies it.
         run: takes one turn and returns its figure, lower is better (ms).
-        group: of each group the best one reaches the final, with the best `FINALISTS` of all.
+        group: the best of each group reaches the final, together with the best `FINALISTS` of all.
         figures: of each turn before the final.
         ratios: reference's figure / its own, in the same round, before the final.
         final, final_ratios: the same in the final.
-        left: why it left before the final; empty where it did not.
+        left: why it dropped out before the final; empty if it did not.
     """
 
     name: str
@@ -46,22 +46,22 @@ class Entrant:
 
     @property
     def figure(self) -> float:
-        """Median of the figures, of the final where it came so far."""
+        """Median of the figures, of the final if it was reached."""
         return float(np.median(self.final or self.figures))
 
     @property
     def speedup(self) -> float:
-        """Median of how many times as fast as the reference it was in the same round."""
+        """Median speedup over the reference in the same round."""
         return float(np.median(self.final_ratios or self.ratios))
 
 
 @dataclass(frozen=True)
 class RaceResult:
-    """What the final said.
+    """The result of the final.
 
     Attributes:
         noise: how far the reference's median may differ from its own by chance, as a share.
-        rounds: of the final.
+        rounds: number of rounds in the final.
         finalists: without the reference.
     """
 
@@ -71,7 +71,7 @@ class RaceResult:
 
     def faster(self, entrant: Entrant) -> bool:
         """Whether it is faster than the reference by more than the noise, and surely so."""
-        # With more finalists it is more likely that one of them looks better than it is (Bonferroni).
+        # With more finalists it is more likely that one looks better than it is (Bonferroni).
         low, _ = median_interval(np.log(entrant.final_ratios), 1 - 0.05 / max(1, len(self.finalists)))
         return math.log(entrant.speedup) > self.noise and low > 0
 
@@ -85,9 +85,9 @@ def race(
     clock: Callable[[], float] = time.perf_counter,
     say: Callable[[str], None] = lambda line: None,
 ) -> RaceResult:
-    """Let them run for about `seconds`, the final of at least `FINAL_ROUNDS` rounds included.
+    """Race for about `seconds`, including a final of at least `FINAL_ROUNDS` rounds.
 
-    Adds to each runner's figures. `reference` is not among `runners`; without any, only the noise is measured.
+    Adds to each runner's figures. `reference` is not among `runners`; if there are none, only the noise is measured.
     """
     random = np.random.default_rng(seed)
     start = clock()
@@ -122,7 +122,7 @@ def _round(reference: Entrant, others: Sequence[Entrant], random: np.random.Gene
 
 
 def _better_half(alive: list[Entrant]) -> list[Entrant]:
-    """The better half, `FINALISTS` at least, and the best of each group whatever the others do."""
+    """The better half, at least `FINALISTS`, and always the best of each group."""
     ranked = sorted(alive, key=lambda entrant: -entrant.speedup)
     best: dict[str, Entrant] = {}
     for entrant in ranked:

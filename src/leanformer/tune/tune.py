@@ -1,4 +1,4 @@
-"""The fastest way to run an artifact on this machine: candidates tried, checked, raced, and the choice with reasons."""
+"""The fastest way to run an artifact on this machine: candidates are checked and raced, and the choice is explained."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def tune(
     seed: int = 13,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Find the fastest settings for `artifact` and return the record that `runtime.tuning` reads.
+    """Find the fastest settings for `artifact` and return the record that `runtime.settings` reads.
 
     Args:
-        texts: of the lengths that will be asked, in any order.
+        texts: with lengths as in later use, in any order.
         goal: "throughput" (all texts at once) or "latency" (one text at a time); tokenizer included in both.
         seconds: about how long it may take; at least `LEAST_SECONDS`.
-        siblings: other artifacts of the same task, such as the fp32 graph beside the int8 one. They take part and are
-            compared with, but what is chosen is how to run `artifact`.
-        turn_texts: how many texts a turn has, and so how many are asked at once; None: any number, so that a turn is
-            as long as fits the time and has packs enough for all workers.
-        max_changed: settings under which `artifact` answers a larger share of the texts otherwise are discarded; of
-            siblings, which are another precision, the share is told.
+        siblings: other artifacts of the same task, such as the fp32 graph next to the int8 one. They are raced for
+            comparison, but only settings for `artifact` are chosen.
+        turn_texts: number of texts per turn, and so of texts that are scored at once; None: any number, so that a turn
+            fits the time and has enough packs for all workers.
+        max_changed: settings for which `artifact` answers a larger share of the texts differently are discarded; for
+            siblings, which have another precision, the share is only reported.
 
-    Raises `LeanformerError` for a budget in which nothing could be told, and what opening `artifact` raises.
+    Raises `LeanformerError` for a budget that is too small to measure anything, and what opening `artifact` raises.
     """
     start = time.perf_counter()
     if not seconds >= LEAST_SECONDS:
@@ -56,7 +56,7 @@ def tune(
     bases = {id(sibling): LightPredictor(sibling, threads=cores, tuning=False) for sibling in (artifact, *siblings)}
     base = bases[id(artifact)]
     sample = list(texts)
-    base.infer(base.tokenize(sample[:1]))  # after which it knows which engine is the default for this graph
+    base.infer(base.tokenize(sample[:1]))  # so that the default engine for this graph is settled
     default, *others = [Candidate(artifact, candidate) for candidate in candidates(goal, cores, base.engine)]
     others += [
         Candidate(sibling, settings) for sibling in siblings for settings in candidates(goal, cores, DEFAULT_ENGINE)
@@ -68,7 +68,7 @@ def tune(
         sample = sample[: max(least, int(rate(base, sample[:least], goal) * seconds / _TURNS))]
     reference, turn_seconds = open_candidate(default, base.with_settings(default.settings), sample, goal)
     if turn_texts is None and (needed := _needed_seconds(turn_seconds)) > seconds:
-        # The first look met a moment when the machine was idle, or long texts come later.
+        # The first measurement was taken while the machine was idle, or long texts come later.
         sample = sample[: max(least, int(len(sample) * seconds / needed / 2))]
         reference, turn_seconds = open_candidate(default, base.with_settings(default.settings), sample, goal)
     _check_budget(turn_seconds, seconds)
@@ -119,7 +119,7 @@ def tune(
 
 
 def _needed_seconds(turn_seconds: float) -> float:
-    """A final takes no more than half of it: its fewest rounds, each with the default twice and the finalists."""
+    """A final takes at most half of it: its minimum of rounds, each with the default twice and the finalists."""
     return FINAL_ROUNDS * (2 + FINALISTS) * turn_seconds * 2
 
 
@@ -132,7 +132,7 @@ def _check_budget(turn_seconds: float, seconds: float) -> None:
 
 
 def _choose(default: Candidate, own: Sequence[Candidate], verdict: RaceResult, goal: str) -> tuple[Candidate, str]:
-    """The best of `own` (the best first) that is faster than the default by more than the noise, or it; and why."""
+    """The best of `own` (sorted) that is faster than the default by more than the noise, else the default; and why."""
     noise = f"the noise is {100 * verdict.noise:.1f} % over {verdict.rounds} rounds"
     stays = f"the default stays ({default.settings.describe(goal)})"
     if not own:
@@ -160,7 +160,7 @@ def _figure(candidate: Candidate, goal: str) -> str:
 def _compare_precisions(
     chosen: Candidate, finalists: Sequence[Candidate], verdict: RaceResult, default: Candidate
 ) -> list[dict[str, Any]]:
-    """What the best of each sibling is like beside what was chosen, in figures and in words."""
+    """The best of each sibling compared with the chosen settings, in figures and in words."""
     best: dict[int, Candidate] = {}
     for finalist in finalists:
         best.setdefault(id(finalist.artifact), finalist)
@@ -193,7 +193,7 @@ def _compare_precisions(
 def _uncompared(
     siblings: Sequence[Artifact], finalists: Sequence[Candidate], others: Sequence[Candidate]
 ) -> list[dict[str, Any]]:
-    """Siblings of which nothing came to the final, and why: what became of their plainest settings."""
+    """Siblings without a finalist, and why: what happened to their simplest settings."""
     found = []
     for artifact in siblings:
         if any(finalist.artifact is artifact for finalist in finalists):
@@ -210,7 +210,7 @@ def _uncompared(
 
 
 def _row(candidate: Candidate, artifact: Artifact, default: Candidate) -> dict[str, Any]:
-    """A candidate as the record shows it."""
+    """A candidate as a row of the record."""
     row: dict[str, Any] = {"artifact": candidate.artifact.path.name} if candidate.artifact is not artifact else {}
     row |= {"precision": candidate.precision, **to_json(candidate.settings), "changed": candidate.changed}
     runner = candidate.runner
