@@ -1,1 +1,1 @@
-"""Search: a recipe with holes, tried out within a budget until the best fillings are known."""
+"""Search: a recipe with open values (holes), tried within a budget to find the best values."""

@@ -1,4 +1,4 @@
-"""A whole search: the model and data in, the front as artifacts with a report out."""
+"""A complete search: from a model and data to the Pareto front as artifacts with a report."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ JOURNAL = "trials.jsonl"
 
 @dataclass(frozen=True)
 class Searched:
-    """What came of it.
+    """The result of a search.
 
     Attributes:
-        front: trial number -> artifact in the output folder, by the first goal; empty where nothing keeps the bounds.
-        record: all trials and what they tell; `search.json`.
-        report: the front beside the teacher on test; None where there is no front.
+        front: trial number -> artifact in the output folder, by the first goal; empty if no trial keeps the bounds.
+        record: all trials and their evaluation; `search.json`.
+        report: the front compared with the teacher on test; None if there is no front.
     """
 
     front: dict[int, Artifact]
@@ -81,28 +81,28 @@ def search(
     overwrite: bool = False,
     say: Callable[[str], None] = to_stdout,
 ) -> Searched:
-    """Search `space` within `budget` and write what nothing beats to `output`.
+    """Search `space` within `budget` and write the Pareto front to `output`.
 
     Trials see train, dev and unlabelled texts. The test split is read once, by the models of the finished front.
 
     Args:
         model: the teacher: one of our artifacts, a Hugging Face folder, or a hub name.
-        output: new folder; one that stands there must be of an earlier search, and is replaced at the very end.
-        overwrite: other files may lie in that folder, and are kept.
+        output: new folder; an existing one must be of an earlier search, and is replaced at the very end.
+        overwrite: that folder may hold other files, which are kept.
         sampler: one of `SAMPLERS`.
-        work: journal, steps and figures, so that a killed search goes on; default: `output` with `.work` added.
+        work: journal, steps and figures, from which a killed search resumes; default: `output` plus `.work`.
         energy: meters every trial; needed for a budget in joules.
-        speed: how each trial is timed, on dev texts. final_speed: how the front is, on test texts.
-        executor: makes of a runner what runs the jobs; see `search.executor`.
-        allow_weak_teacher: go on with a model that an answer without reading would beat on dev.
-        allow_lost_classes: a model may be on the front that does not find labels which the teacher finds on dev.
+        speed: how each trial is timed, on dev texts. final_speed: how the front is timed, on test texts.
+        executor: makes the executor of the jobs from a runner; see `search.jobs.executor`.
+        allow_weak_teacher: continue with a model that scores no better on dev than a constant answer.
+        allow_lost_classes: the front may contain models that miss labels which the teacher finds on dev.
 
-    Raises `LeanformerError` for anything the user can mend.
+    Raises `LeanformerError` for anything that the user can correct.
     """
     output = Path(os.path.abspath(output))
     check_folder(output, search=True, overwrite=overwrite)
     check_apart(output, [model])
-    if sampler not in SAMPLERS:  # said before the model is read
+    if sampler not in SAMPLERS:  # checked before the model is read
         raise RecipeError(f"no sampler is called {sampler!r}\n  remedy: one of {', '.join(SAMPLERS)}")
     if budget.joules is not None and energy is None:
         raise RecipeError("a budget in joules needs them to be metered\n  remedy: add --energy")
@@ -132,7 +132,7 @@ def search(
         )
     try:
         check_identity(journal, identity)
-        hands = executor(runner)  # what it cannot do is said before anything is timed
+        hands = executor(runner)  # unsupported settings are refused before anything is timed
         judge, table = _judge(space, runner, seed, say)
         study = Study(space, Sampler(space, sampler, seed, space.halving), journal, identity, judge)
         if study.trials:
@@ -157,9 +157,9 @@ def search(
 def _judge(
     space: Space, runner: JobRunner, seed: int, say: Callable[[str], None]
 ) -> tuple[LatencyPredictor | None, dict[str, float] | None]:
-    """The predictor that the space asks for, with its table; and what that took.
+    """The predictor that the space requests, with its table; and the cost of the table.
 
-    Raises `RecipeError` where it would have nothing to say.
+    Raises `RecipeError` if the predictor would have nothing to predict.
     """
     if space.predicting is None:
         return None, None

@@ -1,1 +1,1 @@
-"""What a search does with a trial: jobs, who runs them, how their models are timed and delivered."""
+"""What a search does with a trial: jobs, their executors, and the timing and delivery of their models."""

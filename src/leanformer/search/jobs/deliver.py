@@ -1,4 +1,4 @@
-"""The end of a search: its front, read once on test, written out as artifacts with a report."""
+"""The end of a search: its front, scored once on test, written as artifacts with a report."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def deliver(
 ) -> tuple[dict[int, Artifact], dict[str, Any], Report | None]:
     """Write the folder `output`: front/trial-N with each artifact, its recipe and card; the report; all trials.
 
-    `data` has its test split. Only here is it read, by the models of the front and the teacher.
+    `data` has its test split. It is read only here, by the models of the front and the teacher.
     """
     front = study.front()
     made = {trial.number: runner.make(whole_job(study, trial, seed)) for trial in front}
@@ -105,7 +105,7 @@ def _on_test(
     record: dict[str, Any],
     say: Callable[[str], None],
 ) -> Report:
-    """The teacher as it comes and the front, measured together; figures that were taken once are kept."""
+    """The teacher in PyTorch and the front, measured together; existing figures are reused."""
     runtimes = [study.filled[trial.number].runtime for trial in front]
     title = f"{study.space.name} on {data.name}"
     models = [[made[trial.number].content_hash, runtime] for trial, runtime in zip(front, runtimes, strict=True)]
@@ -126,7 +126,7 @@ def _on_test(
             memory=False, seed=seed, say=say,
         )  # fmt: skip
         keep(place_kept, report.to_json())
-    # The same models may be the front of a longer search, under other numbers.
+    # The same models may be the front of a longer search, under other trial numbers.
     named = (*report.rungs[: -len(front)], *map(_renamed, report.rungs[-len(front) :], names))
     lost = [f"{rung.name!r} loses on dev: {', '.join(rung.lost)}" for rung in named if rung.lost]
     notes = (
@@ -150,7 +150,7 @@ def _renamed(rung: Any, name: str) -> Any:
 def _write_one(
     folder: Path, study: Study, trial: Trial, artifact: Artifact, report: Report, record: dict[str, Any], data: Dataset
 ) -> None:
-    """An artifact of the front with its card and the recipe that makes it again."""
+    """Write an artifact of the front with its card and the recipe that recreates it."""
     for name in artifact.names_to_copy:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(artifact.path / name, folder / name)
@@ -165,7 +165,7 @@ def _write_one(
 
 
 def _recipe_yaml(recipe: Recipe, study: Study, trial: Trial) -> str:
-    """For `leanformer compress`: the same steps without holes."""
+    """A recipe for `leanformer compress`: the same steps without holes."""
     runtime = study.filled[trial.number].runtime
     about = f"Trial {trial.number} of the search {study.space.name}: {describe(list(trial.params.items()))}."
     about += f" Run with {describe(list(runtime.items()))}." if runtime else ""

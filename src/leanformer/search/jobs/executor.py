@@ -1,18 +1,18 @@
-"""Who runs trials: a seam of plain JSON, so that they may run here, in other processes or on other machines.
+"""The interface to executors of trials, in plain JSON, so that they may run in other processes or on other machines.
 
-A job is what a trial needs and nothing else:
+A job contains everything that a trial needs:
 
     {"trial": 7, "rung": 0, "share": 0.33, "over": "epochs", "seed": 13,
      "recipe": {"name", "steps": [...]}, "runtime": {"engine": "native"}}
 
-`recipe` is `Recipe.to_json` with its share already taken where it is of epochs; a share of data is the executor's to
-take. A result is
+`recipe` is `Recipe.to_json`, with a share of epochs already applied; a share of data is applied by the executor. A
+result is
 
     {"figures": {"quality": 0.93, "drop": 0.4, "latency_ms_p95": 1.2, ...}, "content_hash": "...",
      "wall_seconds": 61.0, "cpu_seconds": 118.0, "joules": null}
 
-or {"failed": "why", "wall_seconds": ...} for a recipe that cannot be run. Whatever else goes wrong is raised: it ends
-the search, which goes on from there when it is started again.
+or {"failed": "why", "wall_seconds": ...} for a recipe that cannot be run. Any other error is raised: it ends the
+search, which resumes from there when it is started again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Result = dict[str, Any]
 
 
 class Executor(Protocol):
-    """Runs jobs, several at a time perhaps. Results may come in any order.
+    """Runs jobs, possibly several at a time. Results may come in any order.
 
-    `workers` is how many jobs it wants to have in hand.
+    `workers` is the number of jobs that it accepts at a time.
     """
 
     @property
@@ -37,7 +37,7 @@ class Executor(Protocol):
     def submit(self, job: Job) -> None: ...
 
     def take(self) -> tuple[Job, Result]:
-        """Wait for one of the jobs to be done. A job whose worker died is the executor's own to run again."""
+        """Wait for a job to finish. If a worker dies, the executor itself has to run the job again."""
         ...
 
 

@@ -1,11 +1,10 @@
-"""How long a shape will take, from shapes that were timed on this machine (the idea of HAT; Wang et al. 2020).
+"""Predicts the latency of a shape from shapes that were timed on this machine (the idea of HAT; Wang et al. 2020).
 
-A table of models with random weights, made by the trials' own steps of export and run as the trials are, gives the
-first line; every trial that is measured adds to it. A model is linear in what its shape has to compute, apart for each
-precision and engine, fitted so that relative errors are small.
+The first fit is from a table of models with random weights, made by the trials' own export steps and run like the
+trials; every measured trial is added. The model is linear in the operations of a shape, with a separate fit for each
+precision and engine that minimises relative errors.
 
-Its error is told twice: on the table, each shape predicted without itself; and on the trials, each predicted before it
-was run.
+Its error is reported twice: on the table, by leave-one-out; and on the trials, each predicted before it was run.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from leanformer.search.space.space import Filled
 from leanformer.search.study.trial import Trial
 from leanformer.shapes.planned import PlannedShape
 
-# Fewer shapes of a precision and engine say nothing.
+# Minimum number of shapes of a precision and engine for a fit.
 LEAST_POINTS = 6
 _RIDGE = 1e-3
 
 
 def features(shape: PlannedShape) -> list[float]:
-    """What the time of one text grows with: nothing, the layers, attention's products and the feed-forward ones.
+    """What the time of one text depends on: a constant, the layers, products of attention and of feed-forward blocks.
 
-    The last layer is apart: where the head reads the first token alone, a graph computes little of it.
+    The last layer is separate: if the head reads only the first token, a graph computes little of it.
     """
     inner, last = shape.layers[:-1], shape.layers[-1]
     return [
@@ -45,11 +44,11 @@ def features(shape: PlannedShape) -> list[float]:
 
 @dataclass(frozen=True)
 class Fit:
-    """Weights of the features, and the error on the points that it was fitted to, each left out in turn.
+    """Weights of the features, and the leave-one-out errors on the points of the fit.
 
     Attributes:
-        errors: for each point, predicted over measured, less 1.
-        tau: Kendall's, between predicted and measured; None where all are equal.
+        errors: for each point, predicted over measured, minus 1.
+        tau: Kendall's tau of predicted and measured; None if all are equal.
     """
 
     weights: np.ndarray
@@ -66,7 +65,7 @@ class Fit:
 
 
 def fit_latency(shapes: Sequence[PlannedShape], measured: Sequence[float]) -> Fit | None:
-    """Least squares on relative errors, with a little ridge; None for fewer than `LEAST_POINTS` points."""
+    """Least squares on relative errors, with a small ridge; None for fewer than `LEAST_POINTS` points."""
     if len(shapes) < LEAST_POINTS:
         return None
     rows, times = np.array([features(shape) for shape in shapes]), np.array(measured)
@@ -85,13 +84,13 @@ def _solve(rows: np.ndarray, times: np.ndarray) -> np.ndarray:
     weighted = rows / times[:, None]
     gram = weighted.T @ weighted
     ridge = _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
-    ridge[0, 0] = 0.0  # what every text costs is not to be shrunk
+    ridge[0, 0] = 0.0  # the constant cost per text is not shrunk
     found: np.ndarray = np.linalg.solve(gram + ridge + 1e-12 * np.eye(len(gram)), weighted.T @ np.ones(len(times)))
     return found
 
 
 def kendall_tau(predicted: Sequence[float], measured: Sequence[float]) -> float | None:
-    """Share of pairs in the same order, less the share in the opposite one; None where no pair differs in both."""
+    """Share of pairs in the same order, minus that in opposite order; None if no pair differs in both."""
     signs = [
         np.sign(predicted[i] - predicted[j]) * np.sign(measured[i] - measured[j])
         for i in range(len(predicted))
@@ -103,11 +102,11 @@ def kendall_tau(predicted: Sequence[float], measured: Sequence[float]) -> float 
 
 @dataclass
 class LatencyPredictor:
-    """Predicts the latencies that goals and bounds speak of, and calls a trial hopeless where they say enough.
+    """Predicts the latencies used in goals and bounds, and skips trials that the predictions show to be hopeless.
 
     Attributes:
-        teacher: shapes are derived from its own. goals: what is searched for.
-        ceiling: the quality that no trial is thought to exceed: the teacher's on dev, or better where one was.
+        teacher: the model whose shape all others are derived from. goals: of the search.
+        ceiling: the highest quality assumed possible for a trial: the teacher's on dev, or the best so far if higher.
         points: shape and measured figures, of the table and of trials.
         ahead: for each figure (predicted, measured) of trials, predicted before they were run.
     """
@@ -134,7 +133,7 @@ class LatencyPredictor:
         return self._fits[cell, figure]
 
     def predict(self, filled: Filled) -> dict[str, float] | None:
-        """Milliseconds by figure; None for shapes of which too little is known."""
+        """Milliseconds by figure; None for shapes without enough points."""
         shape = self.shape(filled)
         fits = {name: None if shape is None else self.fit(shape.cell, name) for name in self.goals.timed}
         if shape is None or not fits or any(fit is None for fit in fits.values()):
@@ -142,7 +141,7 @@ class LatencyPredictor:
         return {name: fit.predict(shape) for name, fit in fits.items() if fit is not None}
 
     def learn(self, filled: Filled, figures: Mapping[str, Any], rung: int) -> None:
-        """Take in what a trial came to; at its first rung note how well its time would have been predicted."""
+        """Add a trial's figures; at its first rung, record how well its latency would have been predicted."""
         self.ceiling = max(self.ceiling, float(figures["quality"]))
         if rung:
             return  # the same shape again
@@ -153,16 +152,16 @@ class LatencyPredictor:
 
     @property
     def margin(self) -> float:
-        """By what share a prediction may be too high: the largest of the errors on the points, at least a tenth."""
+        """The share by which a prediction may be too high: the largest error on the points, at least a tenth."""
         fits = [self.fit(cell, name) for cell in {shape.cell for shape, _ in self.points} for name in self.goals.timed]
         return max([0.1, *(max(fit.errors, default=0.0) for fit in fits if fit is not None)])
 
     def hopeless(self, predicted: Mapping[str, float] | None, finished: Sequence[Trial]) -> str | None:
-        """Why a trial can come to nothing, or None while it may.
+        """Why a trial cannot succeed, or None if it may.
 
-        It is given the benefit of every doubt: the best quality that can be hoped for, and latencies shorter than
-        predicted by the margin. Hopeless is what even so passes a bound on latency, or is dominated by a finished
-        trial that keeps the bounds; the latter only where all goals are quality and latencies.
+        Assumes the best case: the highest quality that can be hoped for, and latencies below the predictions by the
+        margin. A trial is hopeless if it even then breaks a bound on latency, or is dominated by a finished trial that
+        keeps the bounds; the latter only if all goals are quality and latencies.
         """
         if not predicted:
             return None

@@ -1,4 +1,4 @@
-"""Running a job on this machine: the recipe through its cache, the model measured on dev."""
+"""Running a job on this machine: the recipe with its cache, and measuring the model on dev."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from leanformer.search.space.halving import share_of_data
 from leanformer.step import Context
 from leanformer.tagging.ragged import ragged
 
-# Enough for a p95 of one text at a time, and short beside any training.
+# Enough for a p95 of one text at a time, and short compared with any training.
 SPEED = SpeedSettings(rounds=3, latency_texts=300, seconds=1.0)
 FIGURES = "figures"
 """Folder in the work folder that keeps the figures of each model."""
@@ -43,14 +43,14 @@ _AGAIN = "measured again"
 
 @dataclass(frozen=True)
 class JobRunner:
-    """Runs jobs in this process; see `search.executor` for what they are.
+    """Runs jobs in this process; see `search.jobs.executor` for jobs.
 
     Attributes:
-        teacher: the model that all recipes start from. data: its labels in the teacher's order, and no test split: a
-            search never reads one.
-        work: steps are kept there under the hash of their causes, so that trials share them, and so are figures.
-        energy: meters the joules of each job; None takes time alone.
-        shared: others run jobs in `work` at the same time (see `search.remote`).
+        teacher: the model that all recipes start from. data: labels are in the teacher's order, and there is no test
+            split: a search never reads it.
+        work: holds steps under a hash of everything they depend on, so that trials share them, and figures.
+        energy: meters the joules of each job; None measures time alone.
+        shared: others run jobs in `work` at the same time (see `search.jobs.remote`).
     """
 
     teacher: Artifact
@@ -77,10 +77,10 @@ class JobRunner:
         return self.metered(work)
 
     def metered(self, work: Callable[[], Result]) -> Result:
-        """What the work gives, or why it failed, with what it took."""
+        """The result of the work, or why it failed, with its cost."""
         result: Result
         country = None if self.energy is None else self.energy.country
-        # Short blocks too: their energy is an estimate, and the sum of many is what the budget counts.
+        # Short blocks too: their energy is an estimate, and the budget counts the sum of many.
         with meter("training", country=country, least_seconds=0.0, tracked=self.energy is not None) as block:
             try:
                 result = work()
@@ -95,7 +95,7 @@ class JobRunner:
         }
 
     def make(self, job: Job) -> Artifact:
-        """The model of a job. Raises `LeanformerError` where its recipe cannot be run, or ends before its end."""
+        """The model of a job. Raises `LeanformerError` if its recipe cannot be run, or does not reach its last step."""
         outcome = self.run(job)
         steps = [step["name"] for step in job["recipe"]["steps"]]
         if steps[-1] not in outcome.artifacts:
@@ -104,7 +104,7 @@ class JobRunner:
         return outcome.artifacts[steps[-1]]
 
     def run(self, job: Job) -> Outcome:
-        """All steps of a job's recipe, made or found."""
+        """Run all steps of a job's recipe, reusing finished ones."""
         recipe = Recipe.from_json(job["recipe"])
         data = share_of_data(self.data, job["share"], job["seed"]) if job["over"] == "data" else self.data
         context = Context(
@@ -114,7 +114,7 @@ class JobRunner:
         return run_recipe(recipe, self.teacher, context, self.work, shared=self.shared)
 
     def open(self, artifact: Artifact, runtime: Mapping[str, Any]) -> Predictor:
-        """The model as a trial runs it. Raises `LeanformerError` for an engine that is not there or cannot run it."""
+        """The model as a trial runs it. Raises `LeanformerError` for an engine that is missing or cannot run it."""
 
         def graph(artifact: Artifact) -> LightPredictor:
             try:
@@ -132,8 +132,10 @@ class JobRunner:
         return self.data.dev
 
     def figures(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
-        """All of `goals.FIGURES`, `drop` in points and the labels `lost` against the teacher; kept, so that none is
-        taken twice."""
+        """All of `goals.FIGURES`, and the labels `lost` against the teacher; stored, so that none is measured twice.
+
+        `drop` is in points.
+        """
         path = self._path("figures", ["lost", artifact.content_hash, dict(runtime), asdict(self.speed)])
         if (found := kept(path, self.say, again=_AGAIN)) is not None:
             return found
@@ -149,7 +151,7 @@ class JobRunner:
         return figures
 
     def untimed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of `figures` that do not change with what else runs on the machine, and without `drop`; kept too."""
+        """Those of `figures` that do not depend on the load of the machine, without `drop`; stored too."""
         path = self._path("untimed", ["lost", artifact.content_hash, dict(runtime)])
         if (found := kept(path, self.say, again=_AGAIN)) is None:
             predictor = self.open(artifact, runtime)
@@ -158,7 +160,7 @@ class JobRunner:
         return found
 
     def timed(self, artifact: Artifact, runtime: Mapping[str, Any]) -> dict[str, Any]:
-        """The timed ones of `figures` alone; kept too."""
+        """Only the timed ones of `figures`; stored too."""
         path = self._path("timed", [artifact.content_hash, dict(runtime), asdict(self.speed)])
         if (found := kept(path, self.say, again=_AGAIN)) is None:
             found = self.times(self.open(artifact, runtime))
@@ -166,7 +168,7 @@ class JobRunner:
         return found
 
     def counts(self, artifact: Artifact, predictor: Predictor) -> dict[str, Any]:
-        """Bytes, parameters, and operations for a dev text."""
+        """Bytes, parameters, and operations per dev text."""
         lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
         per_text = len(lengths) / len(self.dev) if input_of(self.dev.task).several else 1
         return {
@@ -178,7 +180,7 @@ class JobRunner:
     def judged(self, predictor: Predictor) -> dict[str, Any]:
         """`quality`, the task's metric on dev, and the labels that are `lost` (see `measure.lost`).
 
-        Raises `LeanformerError` where the quality is not a number.
+        Raises `LeanformerError` if the quality is NaN.
         """
         values, task = logits(predictor, self.dev.inputs), predictor.task
         quality = score_logits(values, self.dev.targets, task)
@@ -195,7 +197,7 @@ class JobRunner:
         return {name: float(getattr(found, name)) for name in TIMED}
 
     def teacher_quality(self) -> float:
-        """Of the teacher as it came, on dev."""
+        """Quality of the unchanged teacher on dev."""
         path = self._path("teacher", [self.teacher.content_hash])
         found = kept(path, self.say, again=_AGAIN)
         if found is None:
@@ -204,7 +206,7 @@ class JobRunner:
         return float(found["quality"])
 
     def teacher_answers(self) -> np.ndarray:
-        """The teacher's on dev, as `decide` gives them; kept: it answers once, and all machines have the same."""
+        """The teacher's answers on dev, in the form of `decide`; stored, so that all machines use the same."""
         key = sha256_json([self.teacher.content_hash, self.dev.content_hash])
         path = self.work / FIGURES / f"answers-{key[:16]}.json"
         found = kept(path, self.say, again=_AGAIN)
@@ -219,6 +221,6 @@ class JobRunner:
         return logits(open_predictor(self.teacher, threads=self.threads), self.dev.inputs)
 
     def _path(self, kind: str, key: list[Any]) -> Path:
-        """Where figures are kept: they hold for this dev split and this machine."""
+        """Where figures are stored: they are valid for this dev split and this machine."""
         whole = [*key, self.dev.content_hash, fingerprint(self.threads)]
         return self.work / FIGURES / f"{kind}-{sha256_json(whole)[:16]}.json"

@@ -1,13 +1,12 @@
 """Trials on a Ray cluster: models are made wherever there are cores, and timed on this machine, one at a time.
 
-What a trial computes is the same whatever runs beside it, but how long that takes is not; and a front of models that
-were timed on different machines would compare the machines. So a task makes the model and reads its quality on dev. The
-timed figures are taken by the driver, in its own process, one model after another, while no trial runs on its machine:
-trials elsewhere go on meanwhile, those here are not begun before it is done. Where no goal asks for time, none is
-taken.
+The output of a trial does not depend on the load of a machine, but its latency does, and a front of models timed on
+different machines would compare the machines. So a task makes the model and measures its quality on dev. The driver
+takes the timed figures in its own process, one model after another, while no trial runs on its machine: trials on other
+machines continue meanwhile, and no trial is started here until it is done. If no goal needs time, nothing is timed.
 
-Journal, sampler and decisions stay in the driver. Steps, figures and unfinished work lie in the work folder, on storage
-that all machines see at the same path, so that a trial is taken up by any of them.
+Journal, sampler and decisions stay in the driver. Steps, figures and unfinished work are in the work folder, on storage
+that all machines see at the same path, so that any of them can resume a trial.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from leanformer.search.jobs.local import JobRunner
 def on_ray(
     address: str, *, cores: int, timed: bool, retries: int = RETRIES
 ) -> Iterator[Callable[[JobRunner], ClusterExecutor]]:
-    """Connect to a cluster (see `cluster.connection.connected`); hands out what makes an executor of a runner.
+    """Connect to a cluster (see `cluster.connection.connected`); yields a function from a runner to an executor.
 
     Args:
-        cores: of each trial. timed: whether a goal, a bound or a predictor asks for time (`Goals.needs_time`).
-        retries: how often a trial is begun again whose worker died; after that it has failed.
+        cores: per trial. timed: whether a goal, a bound or a predictor needs time (`Goals.needs_time`).
+        retries: how often a trial is restarted if its worker died; after that it has failed.
     """
     with connected(address, local_cores=allowed_cores()) as ray:
         made: list[ClusterExecutor] = []
@@ -54,9 +53,9 @@ def on_ray(
 
 
 class ClusterExecutor:
-    """An `executor.Executor` on a cluster that is connected; see the module.
+    """An `executor.Executor` on a connected cluster; see the module.
 
-    Raises `LeanformerError` where energy is to be metered, a GPU is asked for, or no machine has so many cores.
+    Raises `LeanformerError` if energy is to be metered, a GPU is requested, or no machine has enough cores.
     """
 
     def __init__(self, ray: Any, runner: JobRunner, *, cores: int, timed: bool, retries: int = RETRIES) -> None:
@@ -73,10 +72,10 @@ class ClusterExecutor:
             "teacher": str(runner.teacher.path.resolve()), "content": runner.teacher.content_hash,
             "work": str(runner.work.resolve()), "cores": cores,
         }  # fmt: skip
-        # Sent once and not with every trial. It has no test split: `JobRunner` refuses one.
+        # Sent once, not with every trial. It has no test split: `JobRunner` refuses one.
         self._given = setting, ray.put(runner.data)
         if runner.teacher.task.named:
-            runner.teacher_answers()  # kept, before all workers would ask for them at once
+            runner.teacher_answers()  # stored before all workers need them at the same time
         self._jobs: dict[int, Job] = {}
         self._untimed: deque[tuple[Job, Result]] = deque()
 
@@ -85,7 +84,7 @@ class ClusterExecutor:
         return self._pool.size
 
     def submit(self, job: Job) -> None:
-        self._jobs[job["trial"]] = job  # a trial has one job at a time
+        self._jobs[job["trial"]] = job  # a trial has at most one job at a time
         self._pool.add(job["trial"], *self._given, job)
 
     def take(self) -> tuple[Job, Result]:
@@ -108,11 +107,11 @@ class ClusterExecutor:
             self._untimed.append((job, result))
 
     def close(self) -> None:
-        """End the trials that still run; their finished steps are kept."""
+        """Cancel running trials; their finished steps are kept."""
         self._pool.close()
 
     def _measured(self, job: Job, result: Result) -> Result:
-        """A trial's result with what is not a worker's to say: the drop against the teacher, and the timed figures."""
+        """A trial's result with what a worker cannot measure: the drop against the teacher, and the timed figures."""
         artifact = self._found(result)
 
         def work() -> Result:
@@ -125,7 +124,7 @@ class ClusterExecutor:
         return found | spent | {"joules": None}
 
     def _found(self, result: Result) -> Artifact:
-        """What a worker made, in the work folder. Raises `LeanformerError` where it is not to be seen from here."""
+        """The artifact that a worker made, in the work folder. Raises `LeanformerError` if it is not visible here."""
         folder = self.runner.work / "steps" / result["folder"]
         if not is_artifact(folder) or (found := open_artifact(folder)).content_hash != result["content_hash"]:
             raise LeanformerError(
@@ -136,10 +135,10 @@ class ClusterExecutor:
 
 
 def make_trial(setting: dict[str, Any], data: Dataset, job: Job) -> Result:
-    """On a worker: make the model of a job, and all of its figures that need no quiet.
+    """On a worker: make the model of a job, and all of its figures that do not depend on load.
 
-    Returns a result without `drop` and what is timed, and with the `folder` of the model below steps/. Raises
-    `LeanformerError` where the teacher is another one here than for the driver.
+    Returns a result without `drop` and timed figures, with the `folder` of the model below steps/. Raises
+    `LeanformerError` if the teacher here differs from the driver's.
     """
     cores = setting["cores"]
     teacher = _teacher(setting["teacher"], setting["content"])

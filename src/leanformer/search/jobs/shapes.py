@@ -1,4 +1,4 @@
-"""The shape that a recipe's model will have, as its steps foresee it."""
+"""The shape that a recipe's model will have, predicted by its steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leanformer.step import Make
 
 
 def planned_shape(recipe: Recipe, runtime: Mapping[str, Any], teacher: Artifact) -> PlannedShape | None:
-    """None where a step does not foresee its shape, or the teacher is of a family that is not mapped."""
+    """None if a step cannot predict its shape, or the teacher is of a family that is not mapped."""
     if not format_of(teacher).layers:
         return None
     config = json.loads(teacher.file("encoder.json").read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
-"""The table that a latency predictor begins with: shapes of the space, timed on this machine with random weights.
+"""The initial table of a latency predictor: shapes from the space, timed on this machine with random weights.
 
-Random weights take as long as trained ones, so that a shape costs seconds here and minutes as a trial. (Pruning has a
-table of its own, `compress/prune/latency_table.py`: milliseconds of heads and units for one engine and batch. Here
-what is wanted is the very figure that the search has as its goal, with tokenizer, precision and engine of the trial.)
+Random weights take as long as trained ones, so a shape costs seconds here and minutes as a trial. (Pruning has a
+separate table, `compress/prune/latency_table.py`: milliseconds of heads and units for one engine and batch. This one
+needs the figure that is the goal of the search, with the trial's tokenizer, precision and engine.)
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from leanformer.search.study.journal import Journal
 from leanformer.shapes.planned import PlannedShape
 from leanformer.step import Context
 
-_DRAWS = 40  # for each shape wanted: a space may hold few
+_DRAWS = 40  # per shape wanted: a space may contain few
 
 
 def fill_table(
     predictor: LatencyPredictor, space: Space, runner: JobRunner, points: int, seed: int, say: Callable[[str], None]
 ) -> dict[str, float]:
-    """Time so many shapes, or find them in the work folder, and hand them to the predictor.
+    """Time `points` shapes, or find them in the work folder, and add them to the predictor.
 
-    Returns how many `shapes` there are, and the `seconds` that timing them took, whenever it was.
+    Returns the number of `shapes`, and the `seconds` that timing them took, now or earlier.
     """
     key = [runner.teacher.content_hash, runner.dev.content_hash, asdict(runner.speed), fingerprint(runner.threads)]
     journal = Journal(runner.work / f"latency-{sha256_json(key)[:16]}.jsonl", say)
@@ -64,7 +64,7 @@ def fill_table(
 def _shapes(
     predictor: LatencyPredictor, space: Space, points: int, seed: int
 ) -> list[tuple[PlannedShape, dict[str, Any]]]:
-    """Different shapes drawn from the space, and how the trial would run each."""
+    """Distinct shapes drawn from the space, and how the trial would run each."""
     draw = Random(seed)
     found: dict[str, tuple[PlannedShape, dict[str, Any]]] = {}
     for _ in range(_DRAWS * points):
@@ -73,7 +73,7 @@ def _shapes(
         try:
             filled = space.fill(lambda hole, default: _drawn(hole, draw))
         except RecipeError:
-            continue  # values that do not go together
+            continue  # values that cannot be combined
         shape = predictor.shape(filled)
         if shape is not None:
             found.setdefault(_key(asdict(shape)), (shape, _engine(filled)))
@@ -94,7 +94,7 @@ def _key(shape: dict[str, Any]) -> str:
 
 
 def _time(shape: PlannedShape, runtime: dict[str, Any], runner: JobRunner) -> dict[str, float]:
-    """The figures of a model of this shape whose weights are random."""
+    """The figures of a model of this shape with random weights."""
     runner.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="timing-", dir=runner.work) as folder:
         artifact = _random_model(shape, Path(folder), runner)
@@ -132,7 +132,7 @@ def _random_model(shape: PlannedShape, folder: Path, runner: JobRunner) -> Artif
     )  # fmt: skip
     if shape.precision == "PyTorch":
         return made
-    # The answers mean nothing, so the gates have nothing to guard.
+    # The answers mean nothing, so gates are switched off.
     loose: dict[str, Any] = {"max_flips": 1.0, "max_mean_share": 1e9, "gate_texts": 8}
     made = Onnx(**loose, max_difference=1e9)(made, context, folder / "graph")
     if shape.precision.startswith("int8 "):

@@ -1,1 +1,1 @@
-"""What a search may choose from: recipes with holes, goals, and the early stopping of trials."""
+"""The space of a search: recipes with holes, goals, and the early stopping of trials."""

@@ -1,4 +1,4 @@
-"""What a search is for: figures to maximise or minimise, and bounds that the result must keep."""
+"""The goals of a search: figures to maximise or minimise, and bounds that the result must keep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from leanformer.errors import RecipeError
 
-# Figures of a trial, all taken on dev; see `report.Rung` for what each means.
+# Figures of a trial, all measured on dev; see `report.Rung` for the meaning of each.
 FIGURES = (
     "quality",
     "latency_ms_p50",
@@ -22,7 +22,7 @@ FIGURES = (
     "parameters",
     "flops_per_text",
 )
-# By the name of the task's own metric (`answers.forms.metric_name`).
+# By the name of the task's metric (`answers.forms.metric_name`).
 _METRICS = {
     "accuracy": "accuracy",
     "micro_f1": "micro-F1",
@@ -35,7 +35,7 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Bound:
-    """A figure that may not pass a value: at most it where `upper`, else at least it."""
+    """A limit on a figure: a maximum if `upper`, otherwise a minimum."""
 
     name: str
     figure: str
@@ -43,25 +43,25 @@ class Bound:
     upper: bool
 
     def violation(self, figures: Figures) -> float:
-        """How far the bound is passed, as a share of it; 0 or less where it is kept."""
+        """By which share of the bound it is exceeded; 0 or less if it is kept."""
         found = figures.get(self.figure)
         if found is None:
             return math.inf
         over = float(found) - self.value if self.upper else self.value - float(found)
-        # The epsilon is for the rounding of 100 * (a - b), not for mercy.
+        # The epsilon only covers the rounding of 100 * (a - b).
         return over / max(abs(self.value), 1e-9) if abs(over) > 1e-9 else 0.0
 
 
 @dataclass(frozen=True)
 class Goals:
-    """Figures in their order of naming, and bounds.
+    """Figures in the order in which they were named, and bounds.
 
     Attributes:
-        names: figures (`FIGURES`). maximised: for each, whether more is better.
+        names: figures (`FIGURES`). maximised: for each, whether higher is better.
         bounds: "max_drop" is in points of dev quality against the teacher; the others are in the figure's unit.
-        written: a metric's own name, where quality was called by one; checked against the task.
-        allow_lost: labels that the teacher finds on dev may be lost. Else that is a bound too, and a finished model
-            that loses one (its figure "lost") passes it. In journals of earlier versions there is no such figure.
+        written: the metric's name, if quality was given by it; checked against the task.
+        allow_lost: labels that the teacher finds on dev may be lost. Otherwise that is a bound too, broken by a
+            finished model that loses one (its figure "lost"). Journals of earlier versions do not have this figure.
     """
 
     names: tuple[str, ...]
@@ -71,7 +71,7 @@ class Goals:
     allow_lost: bool = False
 
     def costs(self, figures: Figures) -> tuple[float, ...]:
-        """The figures so that less is better in each; infinite where there is none."""
+        """The figures as costs, lower is better; infinite if there is none."""
         found = [figures.get(name) for name in self.names]
         return tuple(
             math.inf if value is None else -float(value) if more else float(value)
@@ -79,8 +79,10 @@ class Goals:
         )
 
     def violations(self, figures: Figures, *, whole: bool = True) -> dict[str, float]:
-        """For each bound how far it is passed. Bounds on quality count for a `whole` training only: before it, a model
-        says little of how good it will be, and what it costs to run is known already. Nor does it of what it will find.
+        """By how much each bound is exceeded; 0 or less if it is kept.
+
+        Bounds on quality and on lost labels count only for a `whole` training: before it, a model shows little of its
+        final quality and labels, but its cost is known.
         """
         found = {
             bound.name: bound.violation(figures)
@@ -92,12 +94,12 @@ class Goals:
         return found
 
     def violation(self, figures: Figures, *, whole: bool = True) -> float:
-        """The sum of what passes the bounds; 0 where all are kept."""
+        """The sum of the violations of all bounds; 0 if all are kept."""
         return sum(max(0.0, violation) for violation in self.violations(figures, whole=whole).values())
 
     @property
     def timed(self) -> tuple[str, ...]:
-        """Latencies that goals or bounds speak of: what a latency predictor can judge by."""
+        """Latencies in goals or bounds: those that a latency predictor can judge."""
         named = [*self.names, *(bound.figure for bound in self.bounds)]
         return tuple(dict.fromkeys(name for name in named if name.startswith("latency_ms_")))
 
@@ -106,7 +108,7 @@ class Goals:
         return any(name in TIMED for name in (*self.names, *(bound.figure for bound in self.bounds)))
 
     def check_metric(self, metric: str) -> None:
-        """Raises `RecipeError` where quality was called by the name of another metric than the task's."""
+        """Raises `RecipeError` if quality was given by the name of another metric than the task's."""
         if self.written is not None and _METRICS[self.written] != metric:
             raise RecipeError(
                 f"the goal {self.written!r} is not the metric of this task, which is {metric}\n  remedy: write quality"
@@ -118,7 +120,7 @@ class Goals:
 
 
 def read_goals(value: Any, where: str) -> Goals:
-    """Goals as written. Raises `RecipeError` for figures that are not known and bounds that are no numbers."""
+    """Parse goals. Raises `RecipeError` for unknown figures and bounds that are not numbers."""
     if not isinstance(value, dict):
         raise RecipeError(
             f"{where}: `goals:` is a mapping\n  remedy: goals: {{maximise: quality, max_bytes: 50000000}}"
@@ -159,7 +161,7 @@ def _figure(name: Any, where: str) -> str:
 def _bound(key: str, value: Any, where: str) -> Bound:
     if isinstance(value, str):
         with suppress(ValueError):
-            value = float(value)  # 50e6 is text to YAML 1.1
+            value = float(value)  # 50e6 is text in YAML 1.1
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RecipeError(f"{where}: the bound {key} is a number, not {value!r}")
     if key == "max_drop":

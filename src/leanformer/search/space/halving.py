@@ -1,11 +1,12 @@
-"""Successive halving: poor trials get a small share of the training, and only the better ones more of it.
+"""Successive halving: each trial first gets a small share of the training, and only the better ones get more.
 
-Every rung trains anew with its share, schedule and all, and is not a longer training that was interrupted: under a
-schedule made for the whole, early figures could not be compared (the rate falls at another time). What a rung costs is
-thus lost to the next; with a factor of 3 that is less than half of the whole.
+Every rung trains from the beginning with its share, including the schedule, instead of continuing an interrupted
+training: with a schedule for the whole training, early figures could not be compared (the learning rate would fall at
+another time). The cost of a rung is therefore lost for the next; with a factor of 3 that is less than half of the
+whole.
 
-Li et al. 2020, ASHA (arXiv 1810.05934): whoever arrives at a rung is compared with those that were there before, so
-that nobody waits. Here a trial that does not go on at once never does, as with Optuna's pruner.
+Li et al. 2020, ASHA (arXiv 1810.05934): a trial at a rung is compared with those that were there before, so that none
+has to wait. Here a trial that is not promoted at once never is, as with Optuna's pruner.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ OVER = ("epochs", "data")
 
 @dataclass(frozen=True)
 class Halving:
-    """How training is shared out.
+    """How the training is divided into rungs.
 
     Attributes:
         over: what a share is of: "epochs" of every step that has them, or "data": the train and unlabelled texts.
-        least: share that the first rung gets. factor: each rung gets so many times the share of the one before, and
-            one in so many goes on to it.
+        least: share of the first rung. factor: each rung gets this many times the share of the one before, and one in
+            `factor` trials is promoted to it.
     """
 
     over: str = "epochs"
@@ -51,7 +52,7 @@ class Halving:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The share of each rung, the whole last."""
+        """The share of each rung; the last one is 1."""
         shares = [1.0]
         while shares[0] / self.factor >= self.least * (1 - 1e-9):
             shares.insert(0, shares[0] / self.factor)
@@ -59,21 +60,21 @@ class Halving:
 
 
 def in_front(costs: Sequence[Sequence[float]], violations: Sequence[float], factor: int) -> bool:
-    """Whether the last of these trials is among the best one in `factor` of them.
+    """Whether the last of these trials is among the best 1 / `factor` of them.
 
     Args:
-        costs: `[trials][goals]`, less is better. violations: 0 where all bounds are kept.
+        costs: `[trials][goals]`, lower is better. violations: 0 if all bounds are kept.
 
-    Trials that keep the bounds go before those that do not, which go by how far they pass them. Among the former the
-    non-dominated rank decides, and within a rank the distance to the neighbours: the lonelier first. As long as there
-    are fewer than `factor` trials, the best one goes on.
+    Trials that keep the bounds come before those that do not, which are sorted by their violation. Among the former the
+    non-dominated rank decides, and within a rank the distance to the neighbours: larger first. With fewer than `factor`
+    trials, the best one is promoted.
     """
     order = ranking(costs, violations)
     return order.index(len(costs) - 1) < max(1, len(costs) // factor)
 
 
 def ranking(costs: Sequence[Sequence[float]], violations: Sequence[float]) -> list[int]:
-    """Indices of the trials, the best first; see `in_front`. Of equal ones the later goes first, as news may matter."""
+    """Indices of the trials, the best first; see `in_front`. Ties go to the later one, as new results may matter."""
     keeping = [i for i, violation in enumerate(violations) if violation <= 0]
     passing = sorted((i for i, violation in enumerate(violations) if violation > 0), key=lambda i: (violations[i], -i))
     kept = [costs[i] for i in keeping]
@@ -83,7 +84,7 @@ def ranking(costs: Sequence[Sequence[float]], violations: Sequence[float]) -> li
 
 
 def with_share(recipe: Recipe, share: float) -> Recipe:
-    """The recipe with this share of the epochs and least steps of every step that has them; one epoch at least."""
+    """The recipe with this share of the epochs and minimum steps of every step that has them; at least one epoch."""
     steps = []
     for step in recipe.steps:
         if any(field.name == "epochs" for field in fields(step.step)):  # type: ignore[arg-type]
@@ -97,7 +98,7 @@ def with_share(recipe: Recipe, share: float) -> Recipe:
 
 
 def share_of_data(data: Dataset, share: float, seed: int) -> Dataset:
-    """Train and unlabelled texts cut to a share, every label alike; a smaller share is part of a larger one."""
+    """A share of train and unlabelled texts, stratified by label; smaller shares are subsets of larger ones."""
     if share >= 1:
         return data
     return replace(data, train=_part(data.train, share, seed), unlabelled=_part(data.unlabelled, share, seed))

@@ -1,4 +1,4 @@
-"""A hole in a recipe: `{choose: [...]}` or `{range: [low, high]}` where a value would stand."""
+"""A hole in a recipe: `{choose: [...]}` or `{range: [low, high]}` in place of a value."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from leanformer.errors import RecipeError
 
-# A range without a step is cut into so many values where it must be countable (grid).
+# Number of values into which a range without a step is divided if it must be enumerated (grid).
 GRID_POINTS = 4
 _RANGE_KEYS = ("range", "log", "step")
 
 
 @dataclass(frozen=True)
 class Choose:
-    """One of several values, or whole steps.
+    """One of several values, or of several steps.
 
     Attributes:
-        name: by which trials record what was chosen, such as "student.layers".
-        options: the values. labels: how each is recorded: itself where it is plain, else in words.
+        name: under which trials record the choice, such as "student.layers".
+        options: the values. labels: how each is recorded: as it is if plain, otherwise in words.
         where: file and line, for errors.
     """
 
@@ -32,14 +32,14 @@ class Choose:
     where: str = ""
 
     def option(self, label: Any) -> Any:
-        """The value that a label stands for."""
+        """The value for a label."""
         return self.options[self.labels.index(label)]
 
     def grid(self) -> tuple[Any, ...]:
         return self.labels
 
     def start(self, default: Any) -> Any:
-        """`default` where it is among the values, else the first of them."""
+        """`default` if it is among the values, otherwise the first of them."""
         return default if any(_same(default, label) for label in self.labels) else self.labels[0]
 
 
@@ -48,9 +48,9 @@ class Range:
     """A number between two ends, both included.
 
     Attributes:
-        name: by which trials record the value. integer: whether the values are whole numbers.
+        name: under which trials record the value. integer: whether the values are whole numbers.
         log: whether equal ratios are equally likely, rather than equal differences.
-        step: values are `low` and so many steps; None leaves them free (whole numbers: 1).
+        step: values are `low` plus multiples of it; None allows any value (for whole numbers: 1).
         where: file and line, for errors.
     """
 
@@ -63,7 +63,7 @@ class Range:
     where: str = ""
 
     def grid(self) -> tuple[Any, ...]:
-        """All values where they are few or stepped, else `GRID_POINTS` of them, the ends included."""
+        """All values if they are few or stepped, otherwise `GRID_POINTS` of them, including the ends."""
         span = self.high - self.low
         if self.step is not None:
             return tuple(self.value(self.low + i * self.step) for i in range(round(span / self.step) + 1))
@@ -75,7 +75,7 @@ class Range:
         return tuple(self.value(self.low + share * span) for share in shares)
 
     def start(self, default: Any) -> Any:
-        """`default` where it lies on the range, else the middle of `grid`."""
+        """`default` if it is within the range, otherwise the middle of `grid`."""
         if isinstance(default, int | float) and not isinstance(default, bool) and self.low <= default <= self.high:
             stepped = self.step is None or _is_whole((default - self.low) / self.step)
             if stepped and (not self.integer or float(default).is_integer()):
@@ -84,7 +84,7 @@ class Range:
         return values[(len(values) - 1) // 2]
 
     def value(self, number: float) -> int | float:
-        """The number as it is put into a recipe: with four digits, so that equal trials find each other's work."""
+        """The number as written into a recipe: with four digits, so that equal trials can share their work."""
         if self.integer:
             return round(number)
         return min(max(float(f"{number:.4g}"), self.low), self.high)
@@ -98,7 +98,7 @@ def is_hole(value: Any) -> bool:
 
 
 def read_hole(name: str, value: dict[str, Any], where: str) -> Hole:
-    """A hole as written. Raises `RecipeError` for one that cannot be meant."""
+    """Parse a hole. Raises `RecipeError` for an invalid one."""
     if "choose" in value:
         if unknown := [key for key in value if key != "choose"]:
             raise RecipeError(f"{where}: `choose:` stands alone, without {unknown[0]!r}")
@@ -131,7 +131,7 @@ def read_hole(name: str, value: dict[str, Any], where: str) -> Hole:
 
 
 def words(option: Any) -> str:
-    """A value that is not plain, in words: the techniques of whole steps, else JSON."""
+    """A value that is not plain, in words: the techniques of steps, otherwise JSON."""
     if isinstance(option, dict) and "step" in option:
         return str(option["step"])
     if isinstance(option, list) and option and all(isinstance(entry, dict) and "step" in entry for entry in option):
@@ -150,12 +150,12 @@ def _label(option: Any) -> Any:
 
 
 def _same(value: Any, other: Any) -> bool:
-    """Equal, and of one type: 1, 1.0 and true are three values."""
+    """Equal, and of the same type: 1, 1.0 and true are three values."""
     return type(value) is type(other) and bool(value == other)
 
 
 def _number(value: Any, where: str) -> int | float:
-    if isinstance(value, str):  # YAML 1.1 takes 1e-4 for text, because it lacks a point
+    if isinstance(value, str):  # YAML 1.1 reads 1e-4 as text, because it has no decimal point
         with suppress(ValueError):
             value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Reading a search: a YAML file with goals and a recipe with holes, strictly, with the place of whatever is wrong."""
+"""Reading a search: a YAML file with goals and a recipe with holes, parsed strictly, with the place of each error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_space(name: str | Path) -> Space:
 
 
 def read_space(path: Path) -> Space:
-    """Read a search. Raises `RecipeError` with file and line for anything that is not as it should be."""
+    """Read a search. Raises `RecipeError` with file and line for anything invalid."""
     document, lines = _load(path)
     reader = _Reader(path, lines)
     if not isinstance(document, dict) or not isinstance(document.get("steps"), list) or not document["steps"]:
@@ -106,7 +106,7 @@ class _Reader:
         return f"{self.path}, line {self.lines.get(place, 1)}"
 
     def slot(self, entry: Any, place: Place) -> StepTemplate | StepChoice:
-        """A step, or several to choose from: each a step, a list of steps, or null for none."""
+        """A step, or a choice of several: each option is a step, a list of steps, or null for none."""
         if not (isinstance(entry, dict) and "choose" in entry):
             return self.step(entry, place)
         where = self.at(*place)
@@ -158,7 +158,7 @@ class _Reader:
         return value
 
     def own(self, name: str, where: str, technique: str = "") -> str:
-        """A name that no other hole has: steps of two branches may be called alike."""
+        """A name that no other hole has: steps of two branches may have the same name."""
         if name in self.names and technique:
             name = f"{name} of {technique}"
         if name in self.names:
@@ -167,7 +167,7 @@ class _Reader:
         return name
 
     def check(self, template: StepTemplate) -> None:
-        """Try every value of every hole, the others at their start. Raises `RecipeError` with the hole's place."""
+        """Try every value of every hole, with the others at their start. Raises `RecipeError` with the hole's place."""
         try:
             template.fill(lambda hole, default: hole.start(default))
         except RecipeError as error:
@@ -205,7 +205,7 @@ class _Reader:
         return found
 
     def settings(self, key: str, document: dict[str, Any], kind: type[Any]) -> Any:
-        """`halving:` or `predictor:`, None where it is not given."""
+        """`halving:` or `predictor:`, None if it is not given."""
         value, where = document.get(key), self.at(key)
         if value is None:
             return None
@@ -223,7 +223,7 @@ class _Reader:
 
 
 def _in_groups(entry: dict[str, Any], place: Place, where: str) -> Iterator[tuple[str, Any, Place]]:
-    """Key, value and place of each option, those inside a group such as `fit: {epochs: ...}` too."""
+    """Key, value and place of each option, including those inside a group such as `fit: {epochs: ...}`."""
     try:
         kind = catalog.load(entry["step"])
     except RecipeError as error:
@@ -241,7 +241,7 @@ def _holds_hole(value: Any) -> bool:
 
 
 def _try(space: Space) -> None:
-    """Every branch of every choice in turn, the rest at its start: names may point nowhere. Raises `RecipeError`."""
+    """Try every branch of every choice, the others at their start, to find undefined names. Raises `RecipeError`."""
     for slot in space.steps:
         for label in slot.hole.labels if isinstance(slot, StepChoice) else ():
             hole = slot.hole  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""The space of a search: a recipe some of whose values, or whole steps, are left open."""
+"""The space of a search: a recipe in which some values, or whole steps, are open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leanformer.search.space.goals import Goals
 from leanformer.search.space.halving import Halving
 from leanformer.search.space.holes import Choose, Hole, Range
 
-# Gives a hole's value (of a `Choose`, its label); the second argument is the technique's own default.
+# Returns a hole's value (for a `Choose`, its label); the second argument is the technique's default.
 Pick = Callable[[Hole, Any], Any]
 RUNTIME = ("engine", "workers", "pack_tokens")
 RESULT = "result"
@@ -24,9 +24,9 @@ class Filled:
     """A recipe without holes, and how its result is run.
 
     Attributes:
-        recipe: its last step makes the model that counts.
+        recipe: its last step makes the model of the trial.
         runtime: some of `RUNTIME`; see `runtime.predictor.LightPredictor`.
-        params: hole name -> what was picked, in the order of picking.
+        params: hole name -> picked value, in the order of picking.
     """
 
     recipe: Recipe
@@ -60,7 +60,7 @@ class StepTemplate:
 
 @dataclass(frozen=True)
 class StepChoice:
-    """One of several lists of steps, the empty one among them perhaps."""
+    """One of several lists of steps, one of which may be empty."""
 
     hole: Choose
     branches: tuple[tuple[StepTemplate, ...], ...]
@@ -71,7 +71,7 @@ class StepChoice:
 
 @dataclass(frozen=True)
 class Predicting:
-    """That hopeless shapes are to be skipped: how many shapes are timed first, on this machine."""
+    """Settings for skipping hopeless shapes: how many shapes are timed first, on this machine."""
 
     points: int
 
@@ -82,13 +82,13 @@ class Predicting:
 
 @dataclass(frozen=True)
 class Space:
-    """All that a search file says.
+    """The content of a search file.
 
     Attributes:
         steps: in order. runtime: option -> value or hole.
         halving: how trials are stopped early; None trains every one in full.
         predicting: None runs every trial.
-        document: the file as plain data, by which a search is known again.
+        document: the file as plain data, which identifies a search.
     """
 
     name: str
@@ -102,7 +102,7 @@ class Space:
     document: Mapping[str, Any] | None = None
 
     def fill(self, pick: Pick) -> Filled:
-        """The recipe with every hole filled. Raises `RecipeError` for values that do not go together."""
+        """The recipe with every hole filled. Raises `RecipeError` for values that cannot be combined."""
         params: dict[str, Any] = {}
 
         def noted(hole: Hole, default: Any) -> Any:
@@ -128,7 +128,7 @@ class Space:
         return Filled(recipe, runtime, params)
 
     def of(self, params: Mapping[str, Any]) -> Filled:
-        """The recipe of recorded values. Raises `RecipeError` where they are not of this space."""
+        """The recipe for recorded values. Raises `RecipeError` if they are not in this space."""
 
         def recorded(hole: Hole, default: Any) -> Any:
             if hole.name not in params:
@@ -138,11 +138,11 @@ class Space:
         return self.fill(recorded)
 
     def start(self) -> dict[str, Any]:
-        """What is tried first: the techniques' defaults where the holes hold them."""
+        """The values tried first: the techniques' defaults if the holes contain them."""
         return self.fill(lambda hole, default: hole.start(default)).params
 
     def grid(self) -> Iterator[dict[str, Any]]:
-        """Every combination, in order; free ranges at a few points."""
+        """Every combination, in order; continuous ranges at a few points."""
         waiting: list[dict[str, Any]] = [{}]
         while waiting:
             params = waiting.pop()
@@ -153,7 +153,7 @@ class Space:
                 waiting += [params | {found.name: value} for value in reversed(found.grid())]
 
     def _open(self, params: Mapping[str, Any]) -> Hole | None:
-        """The first hole that these values say nothing of."""
+        """The first hole without a value in `params`."""
         for slot in self.steps:
             if isinstance(slot, StepChoice):
                 if slot.hole.name not in params:
@@ -169,7 +169,7 @@ class Space:
         return next((setting for setting in named if setting.name not in params), None)
 
     def holes(self) -> tuple[Hole, ...]:
-        """All of them, those inside choices included."""
+        """All holes, including those inside choices."""
         found: list[Hole] = []
         for slot in self.steps:
             if isinstance(slot, StepChoice):

@@ -1,1 +1,1 @@
-"""A search as the sum of its journal: trials, sampler, budget, and the driver of them all."""
+"""A search as the sum of its journal: trials, sampler, budget, and the loop that drives them."""

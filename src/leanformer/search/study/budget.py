@@ -10,15 +10,15 @@ from leanformer.errors import RecipeError
 
 @dataclass(frozen=True)
 class SearchBudget:
-    """Limits, any of them; a search ends at the first that is reached.
+    """Limits of a search, at least one; it ends when the first is reached.
 
     Attributes:
-        trials: those that are run; what is skipped or repeated is not counted.
-        minutes: of wall-clock, over all runs of a search that was taken up again.
-        joules: of the trials, as `measure.energy` has them: on most machines an estimate from load.
+        trials: number of trials that are run; skipped and repeated ones are not counted.
+        minutes: wall-clock time, summed over all runs of a resumed search.
+        joules: of the trials, as measured by `measure.energy`: on most machines an estimate from load.
 
-    What runs when a limit is reached is finished; nothing new is begun. Raises `RecipeError` for limits that are not
-    above 0, and where there is none at all.
+    When a limit is reached, running trials are finished and no new ones are started. Raises `RecipeError` for limits
+    that are not above 0, and if there is none.
     """
 
     trials: int | None = None
@@ -34,7 +34,7 @@ class SearchBudget:
             raise RecipeError("a search needs a budget\n  remedy: --trials 30, --minutes 60 or --joules 100000")
 
     def reached(self, spent: Spent) -> str | None:
-        """Why no more work may be begun; None while it may."""
+        """Why no more work may be started; None if it may."""
         if self.minutes is not None and spent.wall_seconds >= 60 * self.minutes:
             return f"{self.minutes:g} minutes are over"
         if self.joules is not None and spent.joules >= self.joules:
@@ -47,7 +47,7 @@ class SearchBudget:
 
 @dataclass
 class Spent:
-    """What all runs of a search took together.
+    """The cost of all runs of a search together.
 
     Attributes:
         wall_seconds: while it ran. trial_seconds, cpu_seconds: of its trials, on all workers.

@@ -1,4 +1,4 @@
-"""Driving a study: trials are asked, run by an executor, and stopped or carried on, until the budget is spent."""
+"""Driving a study: trials are sampled, run by an executor, and stopped or promoted, until the budget is spent."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from leanformer.search.study.journal import Event
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED, RUNNING, STOPPED, Trial
 
-# So many trials in a row that are not run: what is left is not worth asking for.
+# After so many trials in a row that are not run, the rest of the space is not worth sampling.
 _FRUITLESS = 60
-# So many first trials that fail: something is wrong with the recipe, not with its values.
+# If so many first trials fail, something is wrong with the recipe, not with its values.
 _ALL_FAILED = 5
 
 
 def drive(study: Study, budget: SearchBudget, executor: Executor, seed: int, say: Callable[[str], None]) -> str:
-    """Go on until the budget is spent or nothing is left to try; why it ended.
+    """Run trials until the budget is spent or nothing is left to try; returns why it ended.
 
-    A trial that was under way when an earlier run was killed is run first; the recipe's cache has its finished steps.
-    Raises `RecipeError` where the first trials all fail.
+    A trial that was running when an earlier run was killed is run first; the recipe's cache has its finished steps.
+    Raises `RecipeError` if all of the first trials fail.
     """
-    for earlier in study.trials:  # killed between a result and what follows from it
+    for earlier in study.trials:  # killed between a result and the decision on it
         if earlier.state == RUNNING and earlier.decided < len(earlier.results):
             _decide(study, earlier, say)
     ready = study.of_state(RUNNING)
@@ -61,7 +61,7 @@ def drive(study: Study, budget: SearchBudget, executor: Executor, seed: int, say
 
 
 def _ask(study: Study, say: Callable[[str], None]) -> Trial | None:
-    """The next trial that is to be run; those that are not are passed over."""
+    """The next trial that has to be run; others are recorded as skipped or repeated."""
     for _ in range(_FRUITLESS):
         number = len(study.trials)
         params = study.sampler.ask(number)
@@ -74,7 +74,7 @@ def _ask(study: Study, say: Callable[[str], None]) -> Trial | None:
         reason = None
         try:
             filled = study.space.of(params)
-        except RecipeError as error:  # values that do not go together
+        except RecipeError as error:  # values that cannot be combined
             reason = str(error)
         else:
             if study.judge is not None:
@@ -91,7 +91,7 @@ def _ask(study: Study, say: Callable[[str], None]) -> Trial | None:
 
 
 def _job(study: Study, trial: Trial, seed: int) -> Job:
-    """What the executor is to do next for a trial; see `search.executor`."""
+    """The executor's next job for a trial; see `search.jobs.executor`."""
     rung, halving, filled = len(trial.results), study.space.halving, study.filled[trial.number]
     share, over = study.shares[rung], None if halving is None else halving.over
     recipe = with_share(filled.recipe, share) if over == "epochs" else filled.recipe
@@ -102,7 +102,7 @@ def _job(study: Study, trial: Trial, seed: int) -> Job:
 
 
 def _decide(study: Study, trial: Trial, say: Callable[[str], None]) -> None:
-    """Whether a trial that was measured goes on to the next rung."""
+    """Decide whether a measured trial is promoted to the next rung."""
     rung, goes_on = len(trial.results) - 1, study.survives(trial)
     study.write({"event": "decided", "trial": trial.number, "rung": rung, "goes_on": goes_on})
     goals = study.space.goals

@@ -1,7 +1,7 @@
-"""A journal: a file of JSON lines that is only ever added to, and survives a kill in the middle of a line.
+"""A journal: an append-only file of JSON lines that survives a kill in the middle of a line.
 
-Each line carries a hash of itself and all lines before it. From the first damaged line on nothing is taken up: what the
-lost lines told is done again.
+Each line has a hash of itself and all lines before it. Everything from the first damaged line on is ignored: the work
+recorded in lost lines is repeated.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _CHECK = "check"
 
 
 class Journal:
-    """The lines of a file, of which this is the only writer. `events` are those that were there when it was opened.
+    """The lines of a file of which this is the only writer. `events` are those that were there when it was opened.
 
-    A damaged file is set aside as NAME-damaged.jsonl, and the journal goes on after its last whole line; `say` is told.
-    Raises `LeanformerError` where another process is writing.
+    A damaged file is copied to NAME-damaged.jsonl, and the journal continues after its last valid line, with a warning
+    to `say`. Raises `LeanformerError` if another process is writing.
     """
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
@@ -48,7 +48,7 @@ class Journal:
             raise
 
     def add(self, event: Event) -> None:
-        """Write one event; when this returns, it is on the disk."""
+        """Append one event; when this returns, it is on disk."""
         check = _checked(event, self._last)
         line = json.dumps(event | {_CHECK: check}, ensure_ascii=False, allow_nan=False) + "\n"
         with naming(self.path):
@@ -58,7 +58,7 @@ class Journal:
         self._last = check
 
     def close(self) -> None:
-        with suppress(OSError):  # of a line that a full disk had no room for; it was told when it was added
+        with suppress(OSError):  # of a line for which a full disk had no room; that was reported when it was added
             self._file.close()
 
 
@@ -68,7 +68,7 @@ def _checked(event: Event, last: str) -> str:
 
 
 def _free(path: Path) -> Path:
-    """`path`, or the first of its kind with a number that is not there yet."""
+    """`path`, or its first numbered variant that does not exist yet."""
     found, number = path, 1
     while found.exists():
         number += 1
@@ -77,7 +77,7 @@ def _free(path: Path) -> Path:
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Two writers would tear each other's lines. Raises `LeanformerError` where there is one already."""
+    """Lock the file, as two writers would damage each other's lines. Raises `LeanformerError` if it is locked."""
     try:
         import fcntl
     except ImportError:
@@ -89,13 +89,13 @@ def _lock(file: IO[bytes], path: Path) -> None:
             f"{path}: another search is writing it\n  remedy: wait for its end, or give another --work folder"
         ) from error
     except OSError:
-        pass  # a file system that knows no locks
+        pass  # a file system without locks
 
 
 def _read(path: Path) -> tuple[list[Event], str, int, int | None]:
-    """The events, the hash of the last, how many bytes they take, and which line is damaged, if one is.
+    """The events, the hash of the last, their length in bytes, and the number of the damaged line, if there is one.
 
-    A journal of an earlier version has no hashes; its lines are taken as they are, up to the first that has one.
+    A journal of an earlier version has no hashes; its lines are accepted unchecked, up to the first with a hash.
     """
     events: list[Event] = []
     last, whole = "", 0

@@ -1,4 +1,4 @@
-"""What a finished search has to tell, as plain JSON: every trial, the front, the cost, and how much was luck."""
+"""The record of a finished search, as plain JSON: every trial, the front, the cost, and how much was luck."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORD_VERSION = 1
 
 
 def describe_search(study: Study, budget: SearchBudget, why: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """The content of `search.json`; `facts` are kept as they are."""
+    """The content of `search.json`; `facts` are included unchanged."""
     space = study.space
     record: dict[str, Any] = {
         "format_version": RECORD_VERSION,
@@ -44,10 +44,10 @@ def describe_search(study: Study, budget: SearchBudget, why: str, facts: dict[st
 
 
 def expected(study: Study) -> dict[str, Any] | None:
-    """Expected best figure by number of trials, of those that have one; None where none has.
+    """Expected best figure by number of trials, over trials that have it; None if none has.
 
-    Of quality where that is a goal, else of the first goal, whose bounds are then left aside. A trial that was stopped
-    early counts with what it had come to.
+    For quality if that is a goal, otherwise for the first goal, in which case bounds are ignored. A trial that was
+    stopped early counts with its last figure.
     """
     goals = study.space.goals
     at = goals.names.index("quality") if "quality" in goals.names else 0
@@ -66,7 +66,7 @@ def expected(study: Study) -> dict[str, Any] | None:
 
 
 def chosen_from(record: dict[str, Any]) -> str:
-    """The sentence that belongs to every winner: among how many it was chosen."""
+    """A sentence, for every winner, on the number of trials among which it was chosen."""
     counts = record["counts"]
     ran = sum(count for state, count in counts.items() if state not in (SKIPPED, "repeated"))
     rest = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()) if state != FINISHED)
@@ -74,7 +74,7 @@ def chosen_from(record: dict[str, Any]) -> str:
 
 
 def _saved(study: Study) -> float | None:
-    """Seconds that the skipped trials would have taken, were they like the others; None where none ran."""
+    """Seconds that the skipped trials would have taken at the mean of the others; None if none ran."""
     ran = [trial for trial in study.trials if trial.results]
     seconds = sum(sum(result.get("wall_seconds") or 0.0 for result in trial.results) for trial in ran)
     return seconds / len(ran) * len(study.of_state(SKIPPED)) if ran else None

@@ -1,7 +1,7 @@
-"""What to try next: Optuna behind ask and tell, its memory rebuilt from the journal.
+"""What to try next: Optuna through ask and tell, with its state rebuilt from the journal.
 
-For each trial there is a fresh sampler, seeded by the search's seed and the trial's number. So what trial n tries
-depends on the trials before it and on nothing else, and a search that was killed goes on as if it had not been.
+Each trial has a fresh sampler, seeded by the search's seed and the trial's number. The values of trial n thus depend
+only on the trials before it, and a search that was killed continues as if it had not been.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     import optuna
 
 SAMPLERS = ("tpe", "nsga2", "random", "grid")
-# A generation of the genetic search: small, as there are tens of trials and not thousands.
+# Population of the genetic search: small, because there are tens of trials and not thousands.
 POPULATION = 12
 
 
 class Sampler:
-    """Asks Optuna for trials of a space and tells it what came of them.
+    """Asks Optuna for trials of a space and tells it their results.
 
     Args:
         kind: "tpe" (Bergstra et al. 2011; with several goals Ozaki et al. 2020), "nsga2" (Deb et al. 2002), "random"
             (Bergstra and Bengio 2012), or "grid", every combination in an order shuffled by the seed.
-        halving: for one goal Optuna's pruner says which trials are stopped.
+        halving: with a single goal, Optuna's pruner decides which trials are stopped.
 
     Raises `MissingExtraError` without Optuna, `RecipeError` for another kind.
     """
@@ -52,17 +52,17 @@ class Sampler:
         if halving is not None and self.prunes:
             pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=halving.factor)
         self._factor = 1 if halving is None else halving.factor
-        # Costs are told, so that less is always better.
+        # Optuna is told costs, so lower is always better.
         self._study = optuna.create_study(directions=["minimize"] * len(space.goals.names), pruner=pruner)
         self._trials: dict[int, optuna.trial.Trial] = {}
 
     @property
     def combinations(self) -> int | None:
-        """How many trials there are at all; None where there is no end to them."""
+        """The number of possible trials; None if it is infinite."""
         return len(self._combinations()) if self.kind == "grid" else None
 
     def ask(self, number: int) -> dict[str, Any] | None:
-        """Hole name -> value of trial `number`; None where the grid is at its end."""
+        """Hole name -> value for trial `number`; None when the grid is exhausted."""
         if self.kind == "grid":
             grid = self._combinations()
             return self.enter(number, grid[number]) if number < len(grid) else None
@@ -71,34 +71,34 @@ class Sampler:
         return self._ask(number)
 
     def enter(self, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a trial whose values are known already, from the journal or from the grid."""
+        """Add a trial with given values, from the journal or from the grid."""
         self._study.enqueue_trial(dict(params))
         return self._ask(number)
 
     def report(self, number: int, rung: int, cost: float) -> None:
-        """What a trial came to with the share of a rung; not a number where it passes a bound."""
+        """Report a trial's cost at a rung; NaN if it breaks a bound."""
         if self.prunes:
             self._trials[number].report(cost, self._factor**rung)
 
     def goes_on(self, number: int) -> bool:
-        """Optuna's word on whether a trial may have more than its last rung; for one goal only."""
+        """Whether Optuna's pruner promotes a trial beyond its last rung; for a single goal only."""
         return not self._trials[number].should_prune()
 
     def tell(
         self, number: int, costs: tuple[float, ...] | None, violations: Mapping[str, float], stopped: bool
     ) -> None:
-        """The end of a trial. Without costs it failed, or was not run."""
+        """Report the end of a trial. Without costs it failed, or was not run."""
         trial = self._trials.pop(number)
         for name, value in violations.items():
-            trial.set_constraint(name, min(value, 1e9))  # infinite where there is no such figure
+            trial.set_constraint(name, min(value, 1e9))  # infinite if there is no such figure
         state = self._optuna.trial.TrialState
         known = costs is not None and all(np.isfinite(costs))
-        # With several goals Optuna knows no pruned trials: the costs of a small share stand for it. They are no better
-        # than those of the whole, so nothing is promised that is not there.
+        # With several goals Optuna has no pruned trials, so the costs at a small share are used instead. They are no
+        # better than those of the whole training, so they are not too optimistic.
         if known and not (stopped and len(self.space.goals.names) == 1):
             self._study.tell(trial, list(costs or ()))
         else:
-            # Not "failed", which is passed over: the sampler is to learn that nothing comes of such values.
+            # Not "failed", which Optuna ignores: the sampler should learn that such values are no good.
             self._study.tell(trial, state=state.PRUNED)
 
     def _ask(self, number: int) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Sampler:
         if trial.number != number:
             raise AssertionError(f"trial {number} is Optuna's {trial.number}")
         if isinstance(sampler, self._optuna.samplers.NSGAIISampler):
-            # A trial whose values are given gets no generation of itself, and belongs to one all the same.
+            # A trial with given values gets no generation from Optuna, but belongs to one all the same.
             generation = sampler.get_trial_generation(self._study, self._study.trials[number])
             sampler.get_parent_population(self._study, generation)
         self._trials[number] = trial

@@ -1,14 +1,14 @@
-"""The study: all that is known of a search, as the sum of the events in its journal.
+"""The study: the state of a search, as the sum of the events in its journal.
 
-A live search and one that is taken up again go through the same code: each event is first written down and then
-applied, and to take up a search is to apply the events that are there.
+A new search and a resumed one use the same code: each event is first written and then applied, and resuming a search
+means applying the existing events.
 
     search    what the search is, the first line
     asked     {"trial", "params", "predicted"?, "of"?: the trial it repeats, "skipped"?: why it is not run}
     measured  {"trial", "rung", "result"}
     decided   {"trial", "rung", "goes_on"}
 
-Each also has "at": seconds that the search had run by then.
+Each event also has "at": seconds that the search had run by then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from leanformer.search.study.trial import FAILED, FINISHED, REPEATED, RUNNING, S
 
 
 class Judge(Protocol):
-    """A predictor that may call a trial hopeless before it is run."""
+    """A predictor that may find a trial hopeless before it is run."""
 
     def predict(self, filled: Filled) -> dict[str, float] | None: ...
 
@@ -41,16 +41,16 @@ class Judge(Protocol):
 
 
 class Study:
-    """A search as far as it has come.
+    """The current state of a search.
 
     Args:
-        identity: what must be equal for a journal to be taken up (space, data, model, seed, sampler), as JSON.
-        judge: learns from what is measured; None where nothing is predicted.
+        identity: what must be equal for a journal to be resumed (space, data, model, seed, sampler), as JSON.
+        judge: learns from measurements; None if nothing is predicted.
 
     Attributes:
-        trials: all that were asked, in order. spent: what they took. shares: of the training, for each rung.
+        trials: all trials so far, in order. spent: their cost. shares: of the training, for each rung.
 
-    Raises `RecipeError` where the journal is of another search.
+    Raises `RecipeError` if the journal is of another search.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Study:
         self.spent = Spent()
         self.shares = (1.0,) if space.halving is None else space.halving.shares
         self._journal = journal
-        self._first: dict[str, int] = {}  # values -> the first trial that had them
+        self._first: dict[str, int] = {}  # values -> the first trial with them
         check_identity(journal, identity)
         if not journal.events:
             journal.add(_opening(identity))
@@ -71,25 +71,25 @@ class Study:
         self._before, self._started = self.spent.wall_seconds, time.monotonic()
 
     def now(self) -> Spent:
-        """What is spent, up to this moment."""
+        """The cost up to this moment."""
         self.spent.wall_seconds = self._before + time.monotonic() - self._started
         return self.spent
 
     def write(self, event: Event) -> None:
-        """Write an event down, and only then let it happen."""
+        """Write an event, and only then apply it."""
         event = event | {"at": round(self.now().wall_seconds, 3)}
         self._journal.add(event)
         self._apply(event, live=True)
 
     def repeats(self, params: Mapping[str, Any]) -> int | None:
-        """The earlier trial with these values whose end is known; None where there is none."""
+        """The earlier ended trial with these values; None if there is none."""
         earlier = self._first.get(_key(params))
         return None if earlier is None or self.trials[earlier].state == RUNNING else earlier
 
     def survives(self, trial: Trial) -> bool:
-        """Whether a trial goes on to the next rung: with one goal as Optuna's pruner says, else by rank.
+        """Whether a trial is promoted to the next rung: by Optuna's pruner with a single goal, otherwise by rank.
 
-        To be asked once for each rung, for Optuna notes who came to it.
+        Call it once per rung, because Optuna records which trials reached it.
         """
         goals, halving, rung = self.space.goals, self.space.halving, len(trial.results) - 1
         if rung == len(self.shares) - 1:
@@ -97,7 +97,7 @@ class Study:
         assert halving is not None
         if self.sampler.prunes:
             return self.sampler.goes_on(trial.number)
-        # Those that were there before it, and itself as the last.
+        # The trials that were there before it, and itself as the last.
         reached = [
             candidate
             for candidate in self.trials
@@ -109,21 +109,21 @@ class Study:
 
     @property
     def count(self) -> int:
-        """Trials that count: those that were run."""
+        """Number of trials that were run."""
         return sum(trial.ran for trial in self.trials)
 
     def of_state(self, state: str) -> list[Trial]:
         return [trial for trial in self.trials if trial.state == state]
 
     def front(self) -> list[Trial]:
-        """The finished trials that keep all bounds and that none of these dominates, by the first goal.
+        """The finished trials that keep all bounds and are not dominated by another, sorted by the first goal.
 
-        With one goal that is the best one. Of trials that made the same model only the first is there.
+        With a single goal that is the best one. Of trials that made the same model only the first is included.
         """
         return self._front(self.space.goals)
 
     def kept_off(self) -> list[Trial]:
-        """The trials that would be on the front if labels that the teacher finds might be lost."""
+        """The trials that would be on the front if labels that the teacher finds could be lost."""
         goals = self.space.goals
         return [trial for trial in self._front(replace(goals, allow_lost=True)) if goals.violation(trial.figures) > 0]
 
@@ -180,14 +180,14 @@ class Study:
     def _decided(self, event: Event, live: bool) -> None:
         trial, last = self.trials[event["trial"]], len(self.shares) - 1
         if not live and self.sampler.prunes and event["rung"] < last:
-            self.sampler.goes_on(trial.number)  # it notes who came to the rung
+            self.sampler.goes_on(trial.number)  # Optuna records that the trial reached the rung
         trial.decided = event["rung"] + 1
         if not event["goes_on"]:
             trial.state = FINISHED if event["rung"] == last else STOPPED
             self._tell(trial, trial)
 
     def _tell(self, trial: Trial, ended: Trial) -> None:
-        """Tell the sampler of `trial` what `ended` came to."""
+        """Tell the sampler the result of `ended` for `trial`."""
         goals, stopped = self.space.goals, ended.state == STOPPED
         if ended.state in (FINISHED, STOPPED):
             violations = goals.violations(ended.figures, whole=not stopped)
@@ -197,7 +197,7 @@ class Study:
 
 
 def check_identity(journal: Journal, identity: Mapping[str, Any]) -> None:
-    """Raises `RecipeError` where the journal is of another search; an empty one is of any."""
+    """Raises `RecipeError` if the journal is of another search; an empty one matches any."""
     opening = _opening(identity)
     if journal.events and journal.events[0] != opening:
         changed = [key for key in opening if journal.events[0].get(key) != opening[key]]

@@ -1,4 +1,4 @@
-"""What is known of one trial."""
+"""The state of one trial."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ SKIPPED, REPEATED = "skipped", "repeated"
 
 @dataclass
 class Trial:
-    """One filling of the holes, and how it went.
+    """One filling of the holes, and its results.
 
     Attributes:
-        number: from 0, in the order of asking. params: hole name -> value.
-        results: what each rung gave, first to last; see `search.executor`.
+        number: from 0, in the order of sampling. params: hole name -> value.
+        results: of each rung, first to last; see `search.jobs.executor`.
         state: RUNNING until it is FINISHED (with the whole training), STOPPED after a rung, FAILED, SKIPPED (not run,
-            for a predictor thought it hopeless) or REPEATED (the values of an earlier trial, whose end it shares).
+            because a predictor found it hopeless) or REPEATED (the values of an earlier trial, whose end it shares).
         reason: why it failed or was skipped. predicted: latencies by figure, before it was run.
-        of: the trial that it repeats. decided: of how many rungs it is settled what follows.
+        of: the trial that it repeats. decided: number of rungs with a decision.
     """
 
     number: int
@@ -33,12 +33,12 @@ class Trial:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """Those of the last rung that it was run on; empty where there is none."""
+        """The figures of the last rung that it reached; empty if there is none."""
         return dict(self.results[-1]["figures"]) if self.results else {}
 
     @property
     def ran(self) -> bool:
-        """Whether it counts as a trial: it took part of the budget."""
+        """Whether it was run, so that it counts for the budget."""
         return self.state not in (SKIPPED, REPEATED)
 
     def to_json(self) -> dict[str, Any]:
