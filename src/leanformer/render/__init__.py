@@ -1,1 +1,1 @@
-"""Reports as terminal text and Markdown, cards as pages."""
+"""Reports as terminal text, Markdown and HTML; model cards."""

@@ -29,7 +29,7 @@ _LINE = 100
 
 def page() -> str:
     """The whole page: functions first, then classes."""
-    package = import_module("leanformer")  # by name: the page is about all rooms, also those that may import this one
+    package = import_module("leanformer")  # by name: the page covers all packages, also those that may import this one
     values = {name: getattr(package, name) for name in package.__all__}
     classes = {name for name, value in values.items() if isinstance(value, type)}
     functions = [_function(name, values[name]) for name in values if name not in classes]
@@ -49,7 +49,7 @@ def _class(name: str, value: type) -> str:
 
 
 def signature(name: str, function: Callable[..., Any]) -> str:
-    """The call with annotations as written, one argument a line where it would be long."""
+    """The call with annotations as written, one argument per line if it would be too long."""
     parts, keyword_only = [], False
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in ("self", "cls"):
@@ -75,7 +75,7 @@ def _default(parameter: inspect.Parameter) -> str:
 
 
 def _members(value: type) -> Iterator[tuple[str, str]]:
-    """The documented public methods and properties that the class itself defines, with their first paragraphs."""
+    """The documented public methods and properties defined in the class itself, with their first paragraphs."""
     for name, member in vars(value).items():
         documented: Any = member
         if name.startswith("_"):
@@ -94,7 +94,7 @@ def _members(value: type) -> Iterator[tuple[str, str]]:
 
 
 def _markdown(value: Any) -> str:
-    """A docstring with its `Args:` or `Attributes:` as a list."""
+    """A docstring as Markdown, with its `Args:` or `Attributes:` as a list."""
     lines: list[str] = []
     for block in (inspect.getdoc(value) or "").split("\n\n"):
         head, *rest = block.split("\n")

@@ -1,4 +1,4 @@
-"""A part of a report that the page, the Markdown and the terminal show alike."""
+"""A part of a report in the form that the page, the Markdown and the terminal share."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ReportBlock:
-    """A titled table with the sentences that belong to it.
+    """A titled table with its notes.
 
-    `words` are the columns that hold words, not figures; `always` tells a block that nobody asked for, and that the
-    terminal leaves to the written report.
+    `words` are the columns that hold words, not figures; `always` marks a block that is there without being requested,
+    and that is shown only in the written report, not on the terminal.
     """
 
     title: str

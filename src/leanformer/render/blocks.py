@@ -1,4 +1,4 @@
-"""All blocks of a report: energy, effort and work, and what was measured on request."""
+"""All blocks of a report: energy, effort and work, and the optional measurements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from leanformer.report import Report
 
 
 def blocks(report: Report, spent_usd: float | None = None) -> list[ReportBlock]:
-    """What the report has beside its ladder; a report of an earlier version has fewer, or none."""
+    """The blocks of a report besides its ladder; a report of an earlier version has fewer, or none."""
     paid = [f"{words[0].upper()}{words[1:]}." for words in break_even(report, spent_usd)]
     candidates = [
         *leak_blocks(report),

@@ -1,4 +1,4 @@
-"""The model card that an artifact carries."""
+"""The model card of an artifact."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _usage(artifact: Artifact) -> str:
 
 
 def _scale(artifact: Artifact) -> str:
-    """What another program has to know to make answers of the graph's logits."""
+    """What another program must know to compute answers from the graph's logits."""
     task = artifact.task
     if task.thresholds is not None:
         return " A label is given from its own threshold on (`task.thresholds` in `leanformer.json`)."

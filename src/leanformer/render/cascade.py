@@ -1,4 +1,4 @@
-"""A cascade in words: its thresholds, what was promised, and on which evidence."""
+"""A cascade in words: its thresholds, its promise, and the evidence for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanformer.formats import format_of
 
 
 def without_promise(entry: Mapping[str, Any]) -> str | None:
-    """Why a cascade's calibration promises nothing, from its line in the history; None where it does promise."""
+    """Why a cascade's calibration promises nothing, from its entry in the history; None if it does promise."""
     if entry.get("no_promise"):
         return str(entry["no_promise"])
     options = entry.get("options") or {}
@@ -22,7 +22,7 @@ def without_promise(entry: Mapping[str, Any]) -> str | None:
 
 
 def promise_notes(artifact: Artifact) -> list[str]:
-    """A sentence on what a cascade promises; none for what is no cascade, or has no calibration."""
+    """A sentence on what a cascade promises; none for other artifacts, or without a calibration."""
     entry = artifact.history[-1] if artifact.history else {}
     promise = (entry.get("calibration") or {}).get("promise")
     if not format_of(artifact).members or not promise:
@@ -43,9 +43,9 @@ def _bound(promise: Mapping[str, Any]) -> str:
 def calibration_lines(
     plan: Mapping[str, Any], calibration: Mapping[str, Any] | None, no_promise: str | None = None
 ) -> list[str]:
-    """Lines on a plan and its calibration, both as JSON; no evidence is said where there is none.
+    """Lines on a plan and its calibration, both as JSON; without a calibration there are none on evidence.
 
-    `no_promise` says why what was shown on the rows is no promise on new texts.
+    `no_promise` is the reason why the result on these rows is not a promise for new texts.
     """
     lines = []
     for number, (threshold, temperature) in enumerate(zip(plan["thresholds"], plan["temperatures"], strict=True)):
@@ -72,7 +72,7 @@ def calibration_lines(
 
 
 def went_on(answered: Sequence[float]) -> str:
-    """Shares or counts of rows by the member that answered them, as the share that went on from each but the last."""
+    """Given shares or counts of rows by answering member, the share passed on by each but the last, as text."""
     total = sum(answered)
     left, parts = total, []
     for number, count in enumerate(answered[:-1]):

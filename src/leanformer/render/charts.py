@@ -1,4 +1,4 @@
-"""The two pictures of a report: quality against what it costs, and how latency is distributed."""
+"""The two charts of a report: quality against cost, and the distribution of latency."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GRID, _INK = 'class="grid"', 'class="ink"'
 
 @dataclass(frozen=True)
 class Point:
-    """A rung in a chart: its number in the ladder, which report it is from (from 0), and what hovering shows."""
+    """A rung in a chart: its number in the ladder, the number of its report (from 0), and its tooltip."""
 
     rung: Rung
     number: str
@@ -28,7 +28,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Measure:
-    """Something that quality may be drawn against: where it is read, and whether more of it is better."""
+    """A measure that quality may be plotted against: where it is read, and whether higher is better."""
 
     key: str
     title: str
@@ -50,7 +50,7 @@ MEASURES = (
 
 
 def drawable(points: Sequence[Point]) -> list[Measure]:
-    """The measures that every point has, the floor aside: operations are not counted of a linear model."""
+    """The measures that every point has, except the floor: a linear model has no count of operations."""
     needed = [point for point in points if point.rung.name != FLOOR] or points
     return [measure for measure in MEASURES if all(measure.read(point.rung) for point in needed)]
 

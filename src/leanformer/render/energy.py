@@ -1,4 +1,4 @@
-"""What answering and what making the models took, in rows and sentences; the two are never added up."""
+"""The cost of inference and of making the models, in rows and sentences; the two are never added up."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _UNKNOWN = "-"
 
 
 def per_1000(energy: Mapping[str, Any] | None, key: str) -> float | None:
-    """A figure of metered energy for 1,000 texts; None where there is none."""
+    """A figure of metered energy per 1,000 texts; None if there is none."""
     if energy is None or energy.get(key) is None or not energy.get("texts"):
         return None
     return float(1000 * energy[key] / energy["texts"])
 
 
 def energy_rows(report: Report) -> list[tuple[str, ...]]:
-    """One row a rung, in the order of `ENERGY_HEADER`; none for a report that has neither time nor energy."""
+    """One row per rung, in the order of `ENERGY_HEADER`; none for a report with neither time nor energy."""
     return [_energy_row(rung) for rung in report.rungs if rung.cpu_seconds_per_1000 is not None or rung.energy]
 
 
@@ -43,7 +43,7 @@ def _energy_row(rung: Rung) -> tuple[str, ...]:
 
 
 def energy_notes(report: Report) -> list[str]:
-    """What must stand beside the figures: the method of each, said once, and what the figures leave out."""
+    """Notes required with the figures: the method of each, stated once, and what the figures leave out."""
     metered = [rung.energy for rung in report.rungs if rung.energy]
     if not metered:
         return ["Energy was not metered (--energy); CPU-seconds are those of all threads, tokenizer included."]
@@ -57,7 +57,7 @@ def energy_notes(report: Report) -> list[str]:
 
 
 def effort_rows(report: Report) -> list[tuple[str, ...]]:
-    """One row a step that made something, the teacher's training first, in the order of `EFFORT_HEADER`."""
+    """One row per step that made something, the teacher's training first, in the order of `EFFORT_HEADER`."""
     return [_effort_row(effort) for effort in report.training]
 
 
@@ -78,14 +78,14 @@ def _effort_row(effort: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _compressing(report: Report) -> list[dict[str, Any]]:
-    """The steps that compressing took: neither the teacher's training nor that of what rungs are compared with."""
+    """The steps of compression, without training the teacher and the models that rungs are compared with."""
     return [effort for effort in report.training if effort["step"] not in ("teacher", FLOOR)]
 
 
 def spent(report: Report) -> tuple[float | None, bool]:
-    """USD that the steps after the teacher cost at the report's price, and whether all of them are known whole.
+    """USD for the steps after the teacher at the report's price, and whether all of them are completely known.
 
-    None where no step was recorded.
+    None if no step was recorded.
     """
     steps = _compressing(report)
     known = [step for step in steps if step["energy"] is not None]
@@ -101,14 +101,14 @@ def chosen(report: Report) -> Rung:
 
 
 def before(report: Report) -> Rung:
-    """What would run without compressing: the teacher's lossless export, or else the first rung."""
+    """What would run without compression: the teacher's lossless export, or else the first rung."""
     return next((rung for rung in report.rungs if rung.lossless and rung.chooseable), report.rungs[0])
 
 
 def break_even(report: Report, spent_usd: float | None = None) -> list[str]:
-    """After how many texts the chosen rung has paid for the compression, in USD and in energy where both are known.
+    """After how many texts the chosen rung has paid for the compression, in USD and, if both are known, in energy.
 
-    `spent_usd` None takes what the steps took at the report's price.
+    `spent_usd` None takes the cost of the steps at the report's price.
     """
     lean, plain = chosen(report), before(report)
     usd, whole = (spent_usd, True) if spent_usd is not None else spent(report)
@@ -125,7 +125,7 @@ def break_even(report: Report, spent_usd: float | None = None) -> list[str]:
 
 
 def _spent_joules(report: Report) -> float | None:
-    """Of every step after the teacher; None unless all were metered whole."""
+    """Joules of all steps after the teacher; None unless all were metered completely."""
     steps = _compressing(report)
     if not steps or any(
         not step["whole"] or not step["energy"] or step["energy"]["energy_joules"] is None for step in steps

@@ -1,4 +1,4 @@
-"""The floor in words: whether the chosen rung is shown to beat a linear model on n-grams."""
+"""The floor in words: whether the chosen rung has been shown to beat a linear model on n-grams."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from leanformer.report import Report, Rung
 
 
 def floor_facts(report: Report) -> list[str]:
-    """What the floor is, and one sentence on the chosen rung, or the last; nothing for a ladder without a floor."""
+    """A description of the floor, and a sentence on the chosen (or last) rung; empty for a ladder without a floor."""
     floor = next((rung for rung in report.rungs if rung.name == FLOOR), None)
     if floor is None:
         return []
@@ -17,7 +17,7 @@ def floor_facts(report: Report) -> list[str]:
 
 
 def _what(report: Report, floor: Rung) -> str:
-    """The kind of model, what dev chose, and what training took."""
+    """The kind of model, what was chosen on dev, and the cost of training it."""
     options = floor.lineage[-1]["options"] if floor.lineage else {}
     chosen = f" of {options['ngrams']}, C = {options['C']:g}, chosen on dev" if options else ""
     energy = next((effort["energy"] for effort in report.training if effort["step"] == FLOOR), None)

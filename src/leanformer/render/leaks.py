@@ -1,4 +1,4 @@
-"""Leaks between test and train in words, and the scores on clean test, which no model was trained on."""
+"""Leaks between test and train in words, and the scores on clean test, on which no model was trained."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _UNKNOWN = "-"
 
 
 def clean_mark(rung: Rung, digits: int = 2) -> str:
-    """What stands behind a quality on all of test where that on clean test is of fewer texts; else nothing."""
+    """A suffix for quality on all of test with that on clean test, if that has fewer texts; otherwise nothing."""
     if rung.n_clean in (None, rung.n):
         return ""
     return f" (clean {_percent(rung.quality_clean, digits)})"
 
 
 def clean_words(rung: Rung) -> str:
-    """The same as a card says it."""
+    """The same in the words of a card."""
     if rung.n_clean in (None, rung.n):
         return ""
     return f", {_percent(rung.quality_clean)} on the {rung.n_clean} of them that are not among the training texts"
 
 
 def leak_facts(report: Report) -> list[str]:
-    """How many texts of test, and of dev, a model may have been trained on."""
+    """Number of texts of test, and of dev, on which a model may have been trained."""
     found = report.data.get("leaks")
     if found is None:
         return _earlier(report)
@@ -35,7 +35,7 @@ def leak_facts(report: Report) -> list[str]:
 
 
 def test_words(leaks: dict[str, Any] | None, rung: Rung) -> str:
-    """One sentence, or two."""
+    """One or two sentences."""
     if leaks is None:
         return "Whether test texts are in the training data is not known: there was neither train nor unlabelled text."
     where = _where(leaks["compared"])
@@ -55,7 +55,7 @@ def test_words(leaks: dict[str, Any] | None, rung: Rung) -> str:
 
 
 def leak_blocks(report: Report) -> list[ReportBlock]:
-    """Each rung's quality on all of test and on the clean parts of it, where these are smaller."""
+    """Each rung's quality on all of test and on its clean parts, if these are smaller."""
     first = report.rungs[0]
     if first.n_clean in (None, first.n) and first.n_distinct in (None, first.n):
         return []
@@ -84,7 +84,7 @@ def _row(rung: Rung) -> tuple[str, ...]:
 
 
 def _earlier(report: Report) -> list[str]:
-    """What a report tells that was written before there were clean scores."""
+    """What is known from a report that is older than clean scores."""
     overlap = report.data.get("overlap", {})
     if "test_in_train" not in overlap:
         return []
@@ -106,7 +106,7 @@ def _are(count: int) -> str:
 
 def _where(compared: list[str]) -> str:
     names = {"dev": "dev, which was taken out of it", "unlabelled": "the unlabelled texts"}
-    # What was taken out of train stands beside it.
+    # Dev comes after train, from which it was taken.
     order = [name for name in ("train", "dev", "unlabelled") if name in compared]
     return " or ".join(names.get(name, name) for name in order)
 

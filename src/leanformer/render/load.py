@@ -1,4 +1,4 @@
-"""What else ran on the machine while a ladder was timed, in words, and the mark of figures of a busy machine."""
+"""What else ran on the machine during the timing of a ladder, in words, and the mark for figures of a busy machine."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ BUSY = " (busy)"
 
 
 def busy_mark(report: Report) -> str:
-    """What is put behind each figure that was taken on a busy machine; nothing where it was not, or nobody looked."""
+    """A suffix for each figure taken on a busy machine; empty if it was not busy, or this was not recorded."""
     return BUSY if (report.machine_load or {}).get("busy") else ""
 
 
 def busy_words(load: Mapping[str, Any]) -> str:
-    """That the machine was busy, and what to do about it."""
+    """A warning that the machine was busy, with advice."""
     return (
         f"the machine was busy while it was timed: others took {100 * load['taken_share']:.0f} % of the "
         f"{load['cores']} core{'s' if load['cores'] != 1 else ''}; the figures are too low, and not all by the same "

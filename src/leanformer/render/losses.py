@@ -14,7 +14,7 @@ _SHOWN_LETTERS = 240
 
 
 def has_loss(rung: Rung) -> bool:
-    """Whether any answer differs from the reference's, so that there is something to look at."""
+    """Whether any answer differs from the reference's, so that there is something to show."""
     return bool(rung.loss and rung.loss["changed"])
 
 
@@ -39,7 +39,7 @@ def summary_words(rung: Rung) -> list[str]:
 
 
 def group_rows(groups: Sequence[dict[str, Any]], *, worst_first: bool) -> list[tuple[str, ...]]:
-    """One row per group; of many classes those that lost most."""
+    """One row per group; if there are many classes, those that lost most."""
     order = sorted(groups, key=lambda group: -group["loss"]) if worst_first else list(groups)
     return [
         (

@@ -11,9 +11,9 @@ from leanformer.report import Report
 
 
 def report_markdown(report: Report, spent_usd: float | None = None) -> str:
-    """The whole report: ladder, facts, choice, what else was measured, notes.
+    """The whole report: ladder, facts, choice, further measurements, notes.
 
-    `spent_usd` is what the compression itself cost; None takes what its steps took.
+    `spent_usd` is the cost of the compression itself; None takes the cost of its steps.
     """
     parts = [
         f"# {plain(report.title)}",
@@ -39,7 +39,7 @@ def ladder_markdown(report: Report) -> str:
 
 
 def blocks_markdown(report: Report, spent_usd: float | None = None) -> list[str]:
-    """What the report has beside its ladder, as paragraphs; none for a report of an earlier version."""
+    """The blocks of the report besides its ladder, as paragraphs; none for a report of an earlier version."""
     parts = []
     for block in blocks(report, spent_usd):
         parts.append(f"## {block.title}")
@@ -51,7 +51,7 @@ def blocks_markdown(report: Report, spent_usd: float | None = None) -> list[str]
 
 
 def table_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table, with what would break it escaped."""
+    """A table, with special characters escaped."""
 
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell(content) for content in cells) + " |"

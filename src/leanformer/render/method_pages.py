@@ -1,6 +1,6 @@
 """The method pages under docs/methods/ and README's table of techniques, generated from the cards.
 
-`python -m leanformer.render.method_pages` writes them, with `--check` it only tells whether they are up to date.
+`python -m leanformer.render.method_pages` writes them; with `--check` it only reports whether they are up to date.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _options(technique: Card, group: str) -> str:
 
 
 def table() -> str:
-    """All techniques, one line each."""
+    """All techniques, one per line."""
     rows = "\n".join(
         f"| [`{name}`](docs/methods/{name}.md) | {card(name).title} | {card(name).fields['Helps']} |"
         for name in sorted(TECHNIQUES)
@@ -44,7 +44,7 @@ def table() -> str:
 
 
 def wanted(root: Path) -> dict[Path, str]:
-    """Path -> what should be in it."""
+    """Path -> expected content."""
     pages = {root / "docs" / "methods" / f"{name}.md": page(card(name)) for name in TECHNIQUES}
     readme = root / "README.md"
     text = readme.read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
     root = Path.cwd()
     pages = wanted(root)
     stale = [p for p, text in pages.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
-    # Pages are called room.technique.md; those of a technique that is gone are left over.
+    # Pages are named room.technique.md; those of a removed technique are left over.
     gone = [p for p in sorted((root / "docs" / "methods").glob("*.*.md")) if p not in pages]
     if "--check" in arguments:
         for path in [*stale, *gone]:

@@ -1,4 +1,4 @@
-"""What was measured on request, as blocks: slices, gaps, seed churn, robustness and stability."""
+"""The optional measurements as blocks: slices, gaps, seed churn, robustness and stability."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _UNKNOWN = "-"
 
 
 def _losses(report: Report, key: str) -> Iterator[tuple[Rung, Any]]:
-    """Each rung with this part of its loss, if it answers otherwise than the first."""
+    """Each rung with this part of its loss, if its answers differ from the first rung's."""
     for rung in report.rungs:
         if rung.loss and rung.loss.get(key) and rung.loss["changed"]:
             yield rung, rung.loss[key]
 
 
 def slice_names(report: Report) -> list[str]:
-    """The columns that quality was split by."""
+    """The columns by which quality was split."""
     return list(dict.fromkeys(name for _, found in _losses(report, "slices") for name in found))
 
 
@@ -46,7 +46,7 @@ def slice_rows(report: Report, column: str) -> list[tuple[str, ...]]:
 
 
 def gap_rows(report: Report) -> list[tuple[str, ...]]:
-    """Largest gaps between the groups of a column, beside those of the reference, in points."""
+    """Largest gaps between the groups of a column, with those of the reference, in points."""
 
     def points(value: float | None) -> str:
         return _UNKNOWN if value is None else f"{100 * value:.1f}"
@@ -67,7 +67,7 @@ def gap_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def churn_words(report: Report) -> list[str]:
-    """One sentence a rung: texts that compression changed, beside those that another seed changes."""
+    """One sentence per rung: texts that compression changed, compared with those that another seed changes."""
     return [
         f"{rung.name}: {churn['count']} texts are answered otherwise than by most of the {churn['uncompressed']} "
         f"uncompressed models; other seeds alone change {number(churn['churn'])}. "
@@ -82,7 +82,7 @@ def churn_words(report: Report) -> list[str]:
 
 
 def robustness_rows(report: Report) -> list[tuple[str, ...]]:
-    """Every rung under every perturbation, what the first rung loses by it beside; rungs of one model once."""
+    """Every rung under every perturbation, with the first rung's loss for comparison; rungs of one model once."""
     reference, seen = report.rungs[0].measured.get("robustness", {}), set()
     rows: list[tuple[str, ...]] = []
     for rung in report.rungs:
@@ -107,7 +107,7 @@ def robustness_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def stability_rows(report: Report) -> list[tuple[str, ...]]:
-    """Every rung in every other way to run it."""
+    """Every rung, run in every other way."""
     rows: list[tuple[str, ...]] = []
     for rung in report.rungs:
         for name, way in rung.measured.get("stability", {}).get("ways", {}).items():
@@ -120,7 +120,7 @@ def stability_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def stability_notes(report: Report) -> list[str]:
-    """On how many texts, and against what."""
+    """A note on the number of texts and the reference."""
     counts = {rung.measured["stability"]["n"] for rung in report.rungs if "stability" in rung.measured}
     return [
         f"The same {count} test texts in another way than the rung itself runs them (all handed over at once)."
@@ -129,7 +129,7 @@ def stability_notes(report: Report) -> list[str]:
 
 
 def slice_blocks(report: Report) -> list[ReportBlock]:
-    """A table for each column."""
+    """A table per column."""
     return [
         ReportBlock(f"By {name}", ("rung", *GROUP_HEADER), slice_rows(report, name), words=(0, 1))
         for name in slice_names(report)
@@ -137,22 +137,22 @@ def slice_blocks(report: Report) -> list[ReportBlock]:
 
 
 def gap_blocks(report: Report) -> list[ReportBlock]:
-    """A table of all columns."""
+    """One table for all columns."""
     return [ReportBlock("Gaps between groups", GAP_HEADER, gap_rows(report), words=(0, 1))]
 
 
 def churn_blocks(report: Report) -> list[ReportBlock]:
-    """Sentences alone."""
+    """Sentences only."""
     return [ReportBlock("Seed churn", notes=churn_words(report))]
 
 
 def robustness_blocks(report: Report) -> list[ReportBlock]:
-    """A table of all perturbations."""
+    """One table for all perturbations."""
     return [ReportBlock("Robustness", ROBUSTNESS_HEADER, robustness_rows(report), words=(0, 1))]
 
 
 def stability_blocks(report: Report) -> list[ReportBlock]:
-    """A table of all ways to run each rung."""
+    """One table for all ways to run each rung."""
     return [
         ReportBlock(
             "Stability of answers", STABILITY_HEADER, stability_rows(report), stability_notes(report), (0, 1, 4)

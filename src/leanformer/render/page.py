@@ -1,4 +1,4 @@
-"""Several reports as one HTML file that needs nothing else: no network, no script, readable on paper and on a phone."""
+"""Several reports as one self-contained HTML file: no network, no script, readable on paper and on a phone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leanformer.render.svg import MARKS
 from leanformer.render.table import HEADER, facts, ladder_rows
 from leanformer.report import Report
 
-# Only what a page of figures needs: even if a text slipped through unescaped, it could load and run nothing.
+# The minimum for a page of figures: even if a text were not escaped, it could load and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -60,7 +60,7 @@ def _verdict(name: str, report: Report) -> str:
 
 
 def _axes(points: Sequence[Point], gathered: Gathered) -> str:
-    """One picture per measure, of which the chosen one is shown; on paper all are."""
+    """One chart per measure, of which the selected one is shown; on paper all are."""
     measures = drawable(points)
     buttons = "".join(
         f'<input type="radio" name="axis" id="by-{measure.key}"{" checked" if i == 0 else ""}>'
@@ -84,7 +84,7 @@ def _axes(points: Sequence[Point], gathered: Gathered) -> str:
 
 
 def _shown_figures(points: Sequence[Point]) -> str:
-    """The style that shows the picture whose button is pressed."""
+    """The style that shows the chart whose button is selected."""
     return "".join(
         f"#by-{measure.key}:checked ~ #figure-{measure.key} {{ display: block; }}\n" for measure in drawable(points)
     )  # fmt: skip
@@ -117,7 +117,7 @@ def _losses(report: Report, points: Sequence[Point], index: int, texts: Sequence
 
 
 def _loss(point: Point, texts: Sequence[str] | None, *, opened: bool) -> str:
-    """One rung's losses, folded away unless it is the chosen one."""
+    """One rung's losses, collapsed unless it is the chosen one."""
     rung, loss = point.rung, point.rung.loss or {}
     columns = [i for i, name in enumerate(FLIP_HEADER) if texts is not None or name != "text"]
     flips = [tuple(row[i] for i in columns) for row in flip_rows(rung, texts)]
@@ -140,7 +140,7 @@ def _loss(point: Point, texts: Sequence[str] | None, *, opened: bool) -> str:
 
 
 def _blocks(name: str, report: Report, gathered: Gathered) -> str:
-    """Energy, work and whatever else was measured, one section each."""
+    """Energy, work and all other measurements, one section each."""
     of = f" ({name})" if len(gathered.reports) > 1 else ""
     return "".join(
         f"<h2>{escape(block.title + of)}</h2>"
@@ -194,7 +194,7 @@ def _circumstances(name: str, report: Report) -> str:
 def _table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, words: Sequence[int] = (), marked: int | None = None
 ) -> str:
-    """A table that scrolls by itself where the screen is narrow; columns in `words` stand to the left."""
+    """A table that scrolls separately on a narrow screen; columns in `words` are left-aligned."""
 
     def cells(kind: str, values: Sequence[str]) -> str:
         return "".join(

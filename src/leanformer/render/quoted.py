@@ -1,25 +1,25 @@
-"""Names and texts of the user's in Markdown: shown as they are, whatever Markdown or HTML would make of them."""
+"""Users' names and texts in Markdown: shown literally, whatever Markdown or HTML they contain."""
 
 from __future__ import annotations
 
 import re
 
-# A link or image, code, HTML, a table's border.
+# Links and images, code, HTML, table borders.
 _MEANT = re.compile(r"\](?=\()|[`<|]")
 
 
 def plain(text: str) -> str:
-    """A text on one line that is nothing but text: no heading, quotation or list either."""
+    """Text on one line, escaped so that it is nothing but text: no heading, quotation or list either."""
     return re.sub("^(?=[#>+-])", r"\\", cell(text))
 
 
 def cell(text: str) -> str:
-    """`plain` for the cell of a table, where a line begins with nothing."""
+    """`plain` for a table cell, where line starts have no meaning."""
     return _MEANT.sub(lambda found: "&lt;" if found[0] == "<" else f"\\{found[0]}", one_line(text).strip())
 
 
 def code(text: str) -> str:
-    """A text as code: between more backticks than it has itself."""
+    """Text as code: enclosed in more backticks than it contains."""
     line = one_line(text)
     fence = "`" * (1 + max((len(match_) for match_ in re.findall("`+", line)), default=0))
     padding = " " if line.startswith("`") or line.endswith("`") else ""
@@ -27,5 +27,5 @@ def code(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks and other control characters."""
+    """Text without line breaks and other control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

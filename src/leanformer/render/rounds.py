@@ -1,4 +1,4 @@
-"""How the figures of a ladder scattered over the rounds, and what a warm word cache adds."""
+"""The spread of a ladder's figures over the rounds, and the gain from a warm word cache."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rounds_rows(report: Report) -> list[tuple[str, ...]]:
 
 
 def rounds_notes(report: Report) -> list[str]:
-    """What the columns mean."""
+    """The meaning of the columns."""
     if not any(rung.rounds for rung in report.rungs):
         return []
     return [

@@ -1,4 +1,4 @@
-"""What a search found: every trial, the front on dev, and how much of it another search of its size would find."""
+"""The result of a search: every trial, the front on dev, and how much of it another search of its size would find."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = {"finished": "circle", "stopped early": "cross"}
 
 
 def search_markdown(record: Record, chosen_from: str) -> str:
-    """The front and all trials on dev, what was spent, the expected best and the predictor's error."""
+    """The front and all trials on dev, the cost, the expected best and the predictor's error."""
     goals = [goal["figure"] for goal in record["goals"]]
     spent, counts = record["spent"], record["counts"]
     states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
@@ -62,7 +62,7 @@ def search_markdown(record: Record, chosen_from: str) -> str:
 
 
 def kept_off_words(record: Record) -> list[str]:
-    """Which trials only a lost label keeps off the front, and what they lose on dev."""
+    """Trials that only a lost label keeps off the front, and their loss on dev."""
     return [
         f"{_loses(record, number)}, so it is not on the front (--allow-lost-classes leaves it there)"
         for number in record.get("kept_off", ())
@@ -82,7 +82,7 @@ def _loses(record: Record, number: int) -> str:
 
 
 def predictor_words(record: Record) -> list[str]:
-    """How far the predictor was off, and what it saved."""
+    """The predictor's error, and what it saved."""
     found = record["predictor"]
     words = []
     for cell, figures in found["by_cell"].items():
@@ -175,9 +175,9 @@ def expected_chart(record: Record) -> str:
 
 
 def trials_chart(record: Record) -> str:
-    """The first goal against the second, on dev, as an SVG file: filled is the front, a cross was stopped early.
+    """The first goal against the second, on dev, as an SVG file: filled marks are the front, crosses stopped early.
 
-    Empty where there is one goal, or nothing to draw.
+    Empty if there is only one goal, or nothing to plot.
     """
     if len(record["goals"]) < 2:
         return ""

@@ -1,4 +1,4 @@
-"""Several reports as Markdown: the page without its pictures."""
+"""Several reports as Markdown: the page without its charts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leanformer.render.several_reports import Gathered, cost_rows, gathered_json
 
 
 def gathered_markdown(gathered: Gathered) -> str:
-    """Each report whole, then the fronts, the losses of the chosen rungs, cost and lineage."""
+    """Each complete report, then the fronts, the losses of the chosen rungs, cost and lineage."""
     parts = [report_markdown(report, gathered.spent_usd).strip() for report in gathered.reports.values()]
     fronts, points = gathered_json(gathered)["pareto_fronts"], gathered.points()
     names = {point.number: point.rung.name for point in points}

@@ -1,4 +1,4 @@
-"""Several reports read together: what the one page, the Markdown and the JSON of `leanformer report` have in common."""
+"""Several reports together: the common basis of the HTML page, the Markdown and the JSON of `leanformer report`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from leanformer.report import Report, Rung
 
 @dataclass(frozen=True)
 class Gathered:
-    """Reports and what belongs to all of them.
+    """Reports and what is common to all of them.
 
     Attributes:
         reports: name (the folder's) -> report, in the order given.
         prices: hourly prices to show costs for.
-        spent_usd: what the compression itself cost; None takes what its steps took.
-        texts: the test texts, to show the changed ones; None shows row numbers alone.
-        command: what made this page.
+        spent_usd: cost of the compression itself; None takes the cost of its steps.
+        texts: the test texts, for showing the changed ones; None shows only row numbers.
+        command: the command that made this page.
     """
 
     reports: Mapping[str, Report]
@@ -46,7 +46,7 @@ class Gathered:
 
 
 def gather(folders: Sequence[Path]) -> dict[str, Report]:
-    """Read report.json of each folder (or the named files). Raises `LeanformerError` for one that there is not."""
+    """Read report.json of each folder (or the named files). Raises `LeanformerError` if one does not exist."""
     found: dict[str, Report] = {}
     for folder in folders:
         path = folder / "report.json" if folder.is_dir() else folder
@@ -54,7 +54,7 @@ def gather(folders: Sequence[Path]) -> dict[str, Report]:
             raise LeanformerError(
                 f"{path}: no such report\n  remedy: give a folder that `leanformer compress` wrote, or a report's file"
             )
-        # The folder's own name, not its path: the page may travel, and where it was made is nobody's business.
+        # The folder's name, not its path: the page may be shared, and should not reveal where it was made.
         stem = path.resolve().parent.name if path.name == "report.json" else path.stem
         name, count = stem, 2
         while name in found:
@@ -64,7 +64,7 @@ def gather(folders: Sequence[Path]) -> dict[str, Report]:
 
 
 def hover(rung: Rung, report: Report) -> str:
-    """What a point says when it is pointed at: name, figures, and how it was made."""
+    """The tooltip of a point: name, figures, and how it was made."""
     lines = [
         f"{rung.name} ({report.title})",
         f"{100 * rung.quality:.2f} % {rung.metric}{clean_mark(rung)}, {rung.throughput_per_second:,.0f} texts/s, "
@@ -75,14 +75,14 @@ def hover(rung: Rung, report: Report) -> str:
 
 
 def step_words(step: Mapping[str, Any]) -> str:
-    """A step with the options that were set to something."""
+    """A step with its options that are neither empty nor off."""
     options = step.get("options") or {}
     chosen = [f"{key} {value}" for key, value in options.items() if value not in (None, False, [], (), {})]
     return str(step["step"]) + (": " + ", ".join(chosen) if chosen else "")
 
 
 def cost_rows(gathered: Gathered) -> list[tuple[str, ...]]:
-    """For every rung: its number, its name, and USD for 100 million texts at each price."""
+    """For every rung: its number, its name, and USD per 100 million texts at each price."""
     reports = list(gathered.reports.values())
     rows = []
     for point in gathered.points():
@@ -94,7 +94,7 @@ def cost_rows(gathered: Gathered) -> list[tuple[str, ...]]:
 
 
 def break_even_words(gathered: Gathered) -> list[str]:
-    """For each report after how many texts its chosen rung has paid for the compression, where that is known."""
+    """For each report, after how many texts its chosen rung has paid for the compression, if that is known."""
     several = len(gathered.reports) > 1
     return [
         f"{name}: {said}" if several else said
@@ -104,7 +104,7 @@ def break_even_words(gathered: Gathered) -> list[str]:
 
 
 def gathered_json(gathered: Gathered) -> dict[str, Any]:
-    """Everything on the page as plain JSON: the reports as they are, and the fronts."""
+    """Everything on the page as plain JSON: the unchanged reports, and the fronts."""
     points = gathered.points()
     fronts = {}
     for measure in drawable(points):

@@ -1,4 +1,4 @@
-"""The few parts of a chart: an axis with round ticks, marks that differ in shape, text that is escaped.
+"""The few parts of a chart: an axis with round ticks, marks of different shapes, escaped text.
 
 Colours and widths are those of page.css, by class.
 """
@@ -22,11 +22,11 @@ _CORNERS: dict[str, list[tuple[float, float]]] = {
 
 @dataclass(frozen=True)
 class Axis:
-    """Values to positions.
+    """Maps values to positions.
 
     Attributes:
-        low, high: values at the ends. start, end: positions of the ends in the picture.
-        logarithmic: equal ratios rather than equal differences are equally far apart.
+        low, high: values at the ends. start, end: positions of the ends in the chart.
+        logarithmic: whether equal ratios, rather than equal differences, are equally far apart.
     """
 
     low: float
@@ -56,7 +56,7 @@ class Axis:
 
 
 def axis_for(values: list[float], start: float, end: float, *, positive: bool = False) -> Axis:
-    """An axis that holds all values with a margin; logarithmic where `positive` values span more than a factor of 5."""
+    """An axis for all values, with a margin; logarithmic if `positive` values span more than a factor of 5."""
     low, high = min(values), max(values)
     if positive and low > 0 and high / low > 5:
         return Axis(low / 1.3, high * 1.3, start, end, logarithmic=True)
@@ -65,7 +65,7 @@ def axis_for(values: list[float], start: float, end: float, *, positive: bool = 
 
 
 def mark(kind: str, x: float, y: float, *, filled: bool, size: float = 6) -> str:
-    """A shape around a point; hollow where it is not `filled`, so that no colour is needed to tell."""
+    """A shape around a point; hollow unless `filled`, so that no colour is needed to tell them apart."""
     style = f'class="{"filled" if filled else "hollow"}"'
     if kind == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:g}" {style}/>'
@@ -82,14 +82,14 @@ def text(x: float, y: float, words: str, *, anchor: str = "middle", style: str =
 
 
 def picture(width: float, height: float, body: list[str], label: str) -> str:
-    """A picture that grows and shrinks with the page, with a name for whoever cannot see it."""
+    """A chart that scales with the page, with a label for screen readers."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(label)}" '
         f'xmlns="http://www.w3.org/2000/svg">' + "".join(body) + "</svg>"
     )
 
 
-# The classes of page.css, for a file of its own; on white, so that it can be read on any page.
+# The classes of page.css, for a separate file; on white, so that it is readable on any page.
 _STYLE = """text { font: 13px system-ui, sans-serif; fill: #1a1a1a } .grid { stroke: #dcdcdc }
 .ink { stroke: #1a1a1a; stroke-width: 1.4 } .filled { fill: #1a1a1a; stroke: #1a1a1a; stroke-width: 1.6 }
 .front { fill: none; stroke: #1a1a1a; stroke-width: 1.4; stroke-dasharray: 5 3 } text.number { font-weight: 700 }
@@ -97,7 +97,7 @@ _STYLE = """text { font: 13px system-ui, sans-serif; fill: #1a1a1a } .grid { str
 
 
 def standalone(chart: str, below: str, *, width: int, chart_height: int, height: int) -> str:
-    """A `picture` with more drawn below it, as an SVG file that carries its own style."""
+    """A `picture` with more drawn below it, as an SVG file that contains its style."""
     inner = chart.replace("<svg ", f'<svg width="{width}" height="{chart_height}" ', 1)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
@@ -106,7 +106,7 @@ def standalone(chart: str, below: str, *, width: int, chart_height: int, height:
 
 
 def spread(anchors: list[tuple[float, float]], *, height: float = 15, width: float = 24) -> list[tuple[float, float]]:
-    """Positions for small labels beside their points: above to the right, or the nearest free place up or down."""
+    """Positions for small labels next to their points: above right, or the nearest free place up or down."""
     taken: list[tuple[float, float]] = []
     for x, y in anchors:
         tries = [(x + 10, y - 8 + step * height / 2) for step in sorted(range(-24, 25), key=lambda k: (abs(k), k))]
@@ -118,5 +118,5 @@ def spread(anchors: list[tuple[float, float]], *, height: float = 15, width: flo
 
 
 def tick_label(value: float) -> str:
-    """As few characters as tell ticks apart: 0.5, 20, 1,000."""
+    """The fewest characters that tell ticks apart: 0.5, 20, 1,000."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:g}"

@@ -15,7 +15,7 @@ HEADER = (
 
 
 def ladder_rows(report: Report) -> list[tuple[str, ...]]:
-    """One row per rung, in the order of `HEADER`; "x step" is the speed-up over the rung that it builds on."""
+    """One row per rung, in the order of `HEADER`; "x step" is the speedup over the rung that it builds on."""
     return [_row(rung, report) for rung in report.rungs]
 
 
@@ -43,7 +43,7 @@ def _row(rung: Rung, report: Report) -> tuple[str, ...]:
 
 
 def spread(rung: Rung, figure: str) -> str:
-    """The smallest and the largest of the rounds; "-" in a report of an earlier version."""
+    """The smallest and the largest figure of the rounds; "-" in a report of an earlier version."""
     values = list((rung.rounds or {}).get(figure, {}).values())
     return f"{number(min(values))} to {number(max(values))}" if values else "-"
 
@@ -56,7 +56,7 @@ def number(value: float) -> str:
 
 
 def further_scores(rung: Rung) -> list[str]:
-    """The figures beside the metric, each with its interval; what there is depends on the kind of task."""
+    """The figures besides the metric, each with its interval; which there are depends on the kind of task."""
     found = []
     if rung.macro_f1 is not None and rung.macro_f1_low is not None and rung.macro_f1_high is not None:
         found.append(
@@ -73,7 +73,7 @@ def further_scores(rung: Rung) -> list[str]:
 
 
 def facts(report: Report) -> list[str]:
-    """Sentences that must stand beside the figures: n, metric, machine, versions, price, how it was timed."""
+    """Sentences required with the figures: n, metric, machine, versions, price, how it was timed."""
     machine, first = report.machine, report.rungs[0]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     slowest = min(rung.throughput_n for rung in report.rungs)
@@ -97,7 +97,7 @@ def facts(report: Report) -> list[str]:
 
 
 def _words_known(report: Report) -> str:
-    """What the word cache knew when texts were timed."""
+    """What the word cache contained when texts were timed."""
     if report.timing is None:
         return ", word cache warm"
     before = report.timing["read_before"]

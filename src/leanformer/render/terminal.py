@@ -13,7 +13,7 @@ from leanformer.report import Report
 
 
 def print_report(report: Report, console: Console) -> None:
-    """The ladder with the facts and notes that belong to it; a narrow terminal gets it as two tables."""
+    """The ladder with its facts and notes; on a narrow terminal as two tables."""
     if console.width >= 140:
         console.print(_table(report, list(HEADER), report.title))
     else:
@@ -48,7 +48,7 @@ _SECOND = ("x step", "x unpadded", "min to max", "p95 ms", "95 % interval", "los
 
 
 def _table(report: Report, columns: list[str], title: str) -> Table:
-    # Names come from the user: as plain text, so that brackets in them are not taken for markup.
+    # Names come from the user: as plain text, so that brackets in them are not read as markup.
     table = Table(title=Text(title) if title else None, title_justify="left")
     for name in columns:
         table.add_column(name, justify="left" if name == HEADER[0] else "right", overflow="fold")

@@ -1,4 +1,4 @@
-"""What `leanformer tune` found, as lines of text."""
+"""The result of `leanformer tune`, as lines of text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _SHOWN = 8
 
 
 def tuning_lines(record: Mapping[str, Any]) -> list[str]:
-    """The choice with its reason, what is said of precisions, and the best of the alternatives.
+    """The choice with its reason, the comparison of precisions, and the best of the alternatives.
 
-    Raises `ValueError` for a record that `leanformer tune` did not write; the file may be anybody's.
+    Raises `ValueError` for a record that `leanformer tune` did not write; the file may come from anywhere.
     """
     try:
         lines = _lines(record)

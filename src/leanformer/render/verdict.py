@@ -6,7 +6,7 @@ from leanformer.measure.ship_gate import BROKEN, SHOWN, Check, Verdict
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
-    """One line for the verdict, then one a check."""
+    """One line for the verdict, then one line per check."""
     failed = [check.name for check in verdict.checks if check.status != SHOWN]
     confidence = f"{100 * verdict.bounds.confidence:g} % confidence"
     head = (

@@ -13,7 +13,7 @@ _UNKNOWN = "-"
 
 
 def work_rows(report: Report) -> list[tuple[str, ...]]:
-    """Operations, padding, traffic and parameters of each rung; none where no rung has its operations counted."""
+    """Operations, padding, traffic and parameters of each rung; none if no rung's operations were counted."""
     if all(rung.traffic_bytes_per_text is None for rung in report.rungs):
         return []
     return [_work_row(rung) for rung in report.rungs]
@@ -36,7 +36,7 @@ def _work_row(rung: Rung) -> tuple[str, ...]:
 
 
 def work_notes(report: Report) -> list[str]:
-    """How the figures were come by."""
+    """How the figures were obtained."""
     notes = [
         "Operations are counted from the shape, padding included (of packs, whose padding is not known, the texts' own "
         "tokens); what is moved is a lower estimate for one text of mean length."
