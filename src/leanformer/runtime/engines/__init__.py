@@ -1,1 +1,1 @@
-"""The engines that run an exported graph, behind one protocol."""
+"""The engines that run an exported graph, behind a common protocol."""

@@ -1,4 +1,4 @@
-"""Engines behind one narrow call: rows of token ids in, logits out."""
+"""The engine protocol, from rows of token ids to logits, and its implementation with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from leanformer.runtime.packing import Lines, fill_lines, pack, unpack
 
 
 class Engine(Protocol):
-    """A graph made ready. `run` may be called from several Python threads at once."""
+    """A graph ready to run. `run` may be called from several Python threads at once."""
 
     def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
-        """Which rows to run together, the longest first; `tokens` None is the engine's choice."""
+        """Which rows to run together, the longest first; `tokens` None lets the engine choose the pack size."""
         ...
 
     def run(self, rows: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
-        """Logits float32, one row for each row in `lines`, in their order; of a graph that tags, one for each token."""
+        """Logits, float32, one row per row in `lines`, in their order; for a graph that tags words, one per token."""
         ...
 
 
 class OnnxEngine:
-    """ONNX Runtime on one graph, packed or padded, whichever its inputs say.
+    """ONNX Runtime on one graph, packed or padded, as determined by its inputs.
 
     Args:
-        path: the graph; inputs `ids`, `positions`, `segments`, `first` (and perhaps `types`) or else `input_ids`,
-            `attention_mask` (and perhaps `token_type_ids`).
+        path: the graph; inputs `ids`, `positions`, `segments`, `first` (and optionally `types`) or else `input_ids`,
+            `attention_mask` (and optionally `token_type_ids`).
         threads: threads that work together on one call.
-        padding_id: fills up the rows of a padded graph.
+        padding_id: padding id for the rows of a padded graph.
 
-    Raises `ArtifactError` when the file is not a graph that ONNX Runtime can load.
+    Raises `ArtifactError` if the file is not a graph that ONNX Runtime can load.
     """
 
-    # Enough that the fixed time per call does not count, and little enough to stay in a core's own cache.
+    # Large enough to make the fixed cost per call negligible, and small enough for a core's private cache.
     PACK_TOKENS, BATCH_TOKENS = 192, 1024
-    # A fusion that makes one slower operator of two (docs/decisions/0014-packed-graph.md).
+    # A fusion that replaces two operators by a slower one (docs/decisions/0014-packed-graph.md).
     DISABLED = ("SkipLayerNormFusion",)
     ENTRIES: ClassVar[dict[str, str]] = {
-        # Idle threads that spin take the cores from the tokenizer and from other processes.
+        # Idle threads that spin would take the cores from the tokenizer and from other processes.
         "session.intra_op.allow_spinning": "0",
-        # On x86 without int8 dot products sums of uint8 by int8 saturate, and answers stray by 0.04 in probability;
-        # with weights turned into uint8 they do not. Elsewhere nothing changes (benchmarks/runtime/other_cpu.py).
+        # On x86 without int8 dot products, sums of uint8 by int8 saturate, and probabilities are off by up to 0.04;
+        # with weights converted to uint8 they are not. Elsewhere nothing changes (benchmarks/runtime/other_cpu.py).
         "session.x64quantprecision": "1",
     }
 
     def __init__(self, path: Path, threads: int, *, padding_id: int = 0) -> None:
-        # Here, because it takes a tenth of a second and other engines do without.
+        # Imported here, because it takes a tenth of a second and other engines do not need it.
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -64,7 +64,7 @@ class OnnxEngine:
             self._session = ort.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(self.DISABLED)
             )
-        except Exception as error:  # ONNX Runtime has many error classes and no common base but Exception
+        except Exception as error:  # ONNX Runtime has many error classes without a common base but Exception
             raise ArtifactError(f"{path}: ONNX Runtime cannot load it ({error}){AGAIN}") from error
         self._path, self._padding_id = path, padding_id
         names = {input_.name for input_ in self._session.get_inputs()}
@@ -85,7 +85,7 @@ class OnnxEngine:
             raise ArtifactError(f"{self._path}: ONNX Runtime cannot run it ({error}){AGAIN}") from error
 
     def feed(self, rows: Sequence[np.ndarray], lines: Lines) -> dict[str, np.ndarray]:
-        """The graph's inputs for these rows; token types are passed over by a graph that makes no use of them."""
+        """The graph's inputs for these rows; token types are dropped if the graph does not use them."""
         if self._packed:
             return pack(rows, lines).feed(types=self.takes_types, first=self._takes_first)
         block = pad_block([rows[i] for line in lines for i in line], padding_id=self._padding_id)

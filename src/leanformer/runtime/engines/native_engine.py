@@ -1,4 +1,4 @@
-"""Our own engine behind the engine's narrow call: texts end to end, nothing padded."""
+"""The native engine behind the engine protocol: texts are concatenated, and nothing is padded."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Level(ctypes.Structure):
 
 
 class _Model:
-    """A model in C++, for as long as this object lives."""
+    """A model in C++ with the lifetime of this object."""
 
     def __init__(self, weights: Weights, functions: _Level) -> None:
         tables = [None if array is None else _apart(array) for array in weights.arrays[: weights.tables]]
@@ -49,42 +49,43 @@ class _Model:
         self.pointer = functions.make(ctypes.addressof(weights.shape), layers, ctypes.cast(pointers, _POINTER))
         if not self.pointer:
             raise MemoryError("not enough memory for the weights of the engine native")
-        self._tables = tables  # those of the embeddings are read where they lie
+        self._tables = tables  # embedding tables are read in place
         weakref.finalize(self, _discard, functions, self.pointer, os.getpid())
 
 
 def _discard(functions: _Level, pointer: int, made_in: int) -> None:
-    # It waits for the threads of the model, of which a process that was forked has none.
+    # Discarding waits for the threads of the model, which do not exist in a forked process.
     if os.getpid() == made_in:
         functions.discard(pointer)
 
 
 def _apart(array: np.ndarray) -> np.ndarray:
-    """In memory of its own. What shares the file's would keep all of it, and lies at any address: C++ must not read
-    floats there.
+    """A copy, unless the array owns aligned memory.
+
+    A view would keep the whole file in memory, and may be unaligned: C++ must not read floats there.
     """
     return array.copy() if array.base is not None or not array.flags.aligned else array
 
 
 class NativeEngine:
-    """Runs the int8 weights of a packed graph, or of a recurrent student's; activations get one scale per token.
+    """Runs the int8 weights of a packed graph or of a recurrent student's graph; activations get one scale per token.
 
-    What a text's answer is does not depend on the texts beside it, on how they are cut, or on the number of threads,
-    to the last bit. Embeddings, attention, norms, an LSTM's cells and activation functions are fp32.
+    A text's logits are bit-identical whatever other texts are in the call, however texts are packed, and whatever the
+    number of threads. Embeddings, attention, norms, an LSTM's cells and activation functions are fp32.
 
     Args:
-        path: a packed int8 graph of a post-norm encoder whose head reads the first token or maps every one, or the int8
-            graph of a recurrent student.
-        properties: the artifact's; of an encoder `layers` and `head_size` are read, of a recurrent student `embedding`,
-            `units`, `projection` and `pooling`.
-        threads: that work together on one call; of calls at the same time the first one has them.
-        level: an instruction set of `levels()`; None is what $LEANFORMER_LEVEL says, else the best that this CPU has.
+        path: a packed int8 graph of a post-norm encoder whose head reads the first token or maps every token, or the
+            int8 graph of a recurrent student.
+        properties: the artifact's; `layers` and `head_size` are read for an encoder, `embedding`, `units`, `projection`
+            and `pooling` for a recurrent student.
+        threads: threads that work together on one call; of simultaneous calls, only the first one gets them.
+        level: an instruction set of `levels()`; None takes $LEANFORMER_LEVEL, or else the best that this CPU has.
 
-    Raises `ArtifactError` for a graph that computes something else, `MissingCompilerError` without a C++ compiler.
+    Raises `ArtifactError` for a graph that computes anything else, `MissingCompilerError` without a C++ compiler.
     """
 
-    # A recurrent student reads a token of each text of a call at a time: the more texts, the less often its weights are
-    # read from memory.
+    # A recurrent student processes one token of each text at a time: the more texts in a call, the less often its
+    # weights are read from memory.
     PACK_TOKENS, RECURRENT_PACK_TOKENS = 192, 768
 
     def __init__(
@@ -106,18 +107,18 @@ class NativeEngine:
         self._model, self._infer, self._rouse = _Model(weights, functions), functions.infer, functions.rouse
 
     def together(self, threads: int) -> NativeEngine:
-        """The same model, its weights shared, with so many threads for each call."""
+        """The same model with shared weights and `threads` threads per call."""
         other = copy(self)
         other._threads = threads
         return other
 
     def rouse(self) -> None:
-        """Wake the threads that share a call with this one, for a call that comes within some hundred microseconds."""
+        """Wake the threads that share a call with this one, for a call within the next few hundred microseconds."""
         if self._threads > 1:
             self._rouse(self._model.pointer, self._threads)
 
     def cut(self, rows: Sequence[np.ndarray], tokens: int | None = None) -> list[Lines]:
-        """Rows of about equal work, the longest first; nothing is padded, so the order is all that matters."""
+        """Packs of about equal work, the longest rows first; nothing is padded, so only the order matters."""
         budget = tokens or self._pack_tokens
         packs: list[Lines] = []
         pack: list[int] = []
@@ -168,9 +169,9 @@ def _declare(library: ctypes.CDLL) -> None:
 
 
 def _level(name: str | None, *, recurrent: bool = False) -> tuple[str, _Level]:
-    """The functions of that instruction set; without one, of what the environment asks for, or of the best.
+    """The functions of that instruction set; without a name, of the one in the environment, or of the best.
 
-    Raises `LeanformerError` for one that this CPU has not, or that there is not.
+    Raises `LeanformerError` for an instruction set that this CPU does not have, or that does not exist.
     """
     asked = name or forced_level()
     for level in (asked,) if asked else levels():

@@ -1,4 +1,4 @@
-"""OpenVINO behind the engine's narrow call: packs of one line, in a few fixed shapes."""
+"""OpenVINO behind the engine protocol: packs of one line, in a few fixed shapes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _TELEMETRY = "openvino_telemetry"
 
 
 def import_openvino() -> Any:
-    """The module `openvino`, without the telemetry that its import starts, unless the user has agreed to that.
+    """The module `openvino`, without the telemetry that its import starts, unless the user has consented to it.
 
-    It has no switch but a file in the home folder (written by its command `opt_in_out`), and counts no file as consent:
-    importing it would write a client id there and tell Google Analytics. Where its package `openvino_telemetry` is not
-    installed it does without, so that is what it is shown. A process that has imported it before has chosen already.
+    Its only switch is a file in the home folder (written by its command `opt_in_out`), and a missing file counts as
+    consent: importing it would write a client id there and send an event to Google Analytics. It works without its
+    package `openvino_telemetry`, so that package is hidden from it. In a process that has imported it before, nothing
+    changes.
 
     Raises `MissingExtraError` without OpenVINO.
     """
@@ -44,24 +45,23 @@ def import_openvino() -> Any:
 
 
 def _has_agreed() -> bool:
-    """Whether the user has said yes to OpenVINO's telemetry."""
+    """Whether the user has consented to OpenVINO's telemetry."""
     try:
         return (Path.home() / "intel" / "openvino_telemetry").read_text(encoding="utf-8").strip() == "1"
     except (OSError, RuntimeError, ValueError):
         return False
 
 
-# Of a CPU on which `saturates`: multiply in fp32, and do without generated code for chains of small operators, which
-# gave probabilities that were wrong by 0.33 there.
+# For CPUs on which `saturates` holds: multiply in fp32, and switch off code generation for chains of small operators,
+# with which probabilities were wrong by 0.33 there.
 _WITHOUT_DOT_PRODUCTS = {"LP_TRANSFORMS_MODE": "NO", "SNIPPETS_MODE": "DISABLE"}
 
 
 def saturates(flags: Sequence[str]) -> bool:
-    """Whether int8 products of a CPU with these flags overflow.
+    """Whether int8 products overflow on a CPU with these flags.
 
-    On x86 without int8 dot products OpenVINO multiplies with an instruction that adds pairs in 16 bits and cuts them
-    off; products of 64 numbers were wrong by a sixth of their range (benchmarks/runtime/other_cpu.py emulates such a
-    CPU).
+    On x86 without int8 dot products OpenVINO multiplies with an instruction that adds pairs in 16 bits and saturates;
+    products of 64 numbers were wrong by a sixth of their range (benchmarks/runtime/other_cpu.py emulates such a CPU).
     """
     return "avx2" in flags and not {"avx512_vnni", "avx_vnni", "amx_int8"} & set(flags)
 
@@ -69,8 +69,8 @@ def saturates(flags: Sequence[str]) -> bool:
 class OpenVinoEngine:
     """OpenVINO on a packed graph.
 
-    Its kernels are faster for shapes that they know beforehand, so a line is 32, 64, 128, ... tokens long and filled
-    up; best fit leaves little to fill. A shape is compiled when it is first needed, which takes about a second.
+    Its kernels are faster for shapes known in advance, so a line is 32, 64, 128, ... tokens long and padded; best fit
+    leaves little padding. A shape is compiled when it is first needed, which takes about a second.
 
     Args:
         path: the graph; inputs `ids`, `positions`, `segments`, `first`.
@@ -81,24 +81,24 @@ class OpenVinoEngine:
     """
 
     LINE_TOKENS, SHORTEST = 128, 32
-    # Room in a line for one sequence in every so many tokens.
+    # A line has room for one sequence per this number of tokens.
     _TOKENS_PER_SEQUENCE = 4
 
     def __init__(self, path: Path, threads: int, *, streams: int = 1) -> None:
         openvino = import_openvino()
         with _FIRST_USE:
-            # Its bindings set up their use of numpy at the first `data`, and two threads that come to it together wait
-            # for each other for ever (one holds Python's lock, the other that of the set-up). So one comes first.
+            # The bindings initialise numpy at the first use of `data`, and two threads that do so at once deadlock (one
+            # holds the GIL, the other the lock of the initialisation). So it is done once, here.
             _ = openvino.Tensor(np.zeros(1, np.float32)).data
         self._path, self._core = path, openvino.Core()
         self._settings = {
             "INFERENCE_NUM_THREADS": threads * streams,
             "NUM_STREAMS": streams,
             "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
-            # Two processes that pin to the same cores starve each other.
+            # Two processes pinned to the same cores would starve each other.
             "ENABLE_CPU_PINNING": False,
-            # On a CPU with products of bfloat16 (AMX) it takes these unasked, and what was fp32 is wrong from the third
-            # digit on. What is not int8 in a graph is meant to be fp32.
+            # On a CPU with bfloat16 products (AMX) it uses them by default, and fp32 results are wrong from the third
+            # digit on. Everything in a graph that is not int8 must be computed in fp32.
             "INFERENCE_PRECISION_HINT": "f32",
         }
         if saturates(instruction_sets()):
@@ -108,7 +108,7 @@ class OpenVinoEngine:
         try:
             names = {input_.get_any_name() for input_ in self._core.read_model(path).inputs}
             self._types, self._takes_first = "types" in names, "first" in names
-        except Exception as error:  # it raises RuntimeError for a broken file, and other classes for other causes
+        except Exception as error:  # RuntimeError for a broken file, other classes for other causes
             raise ArtifactError(f"{path}: OpenVINO cannot load it ({error})") from error
         if "segments" not in names:
             raise ArtifactError(
@@ -153,7 +153,7 @@ class OpenVinoEngine:
             idle.put(request)
 
     def _shape(self, tokens: int, sequences: int) -> tuple[int, int]:
-        """Length of the line and places for sequences; a text alone has a place for itself only."""
+        """Length of the line and number of sequence slots; a single text has one slot only."""
         width = self.SHORTEST
         while width < tokens or width // self._TOKENS_PER_SEQUENCE < sequences:
             width *= 2

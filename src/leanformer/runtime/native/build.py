@@ -1,4 +1,4 @@
-"""Compiles the engine with the C++ compiler of this machine, once, into the user's cache folder; and loads it."""
+"""Compiles the engine once with this machine's C++ compiler, into the user's cache folder, and loads it."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _SOURCES = (
     "vectors.h",
 )
 _FLAGS = ("-std=c++17", "-O3", "-fPIC", "-pthread", "-fno-math-errno")
-# For a small unit, which shows whether the program is a compiler at all, and for all others together.
+# Seconds for a small unit, which shows whether the program is a compiler at all, and for all other units together.
 _FIRST_SECONDS, _SECONDS = 60.0, 900.0
 _LOCK = "building.lock"
 _DIGEST_LETTERS = 16
 
 
 class _Build(NamedTuple):
-    """What a library is made with, and where it goes: its name has a hash of these causes, and one of its bytes."""
+    """The inputs of a library, and its path: the name has a hash of these inputs, and one of the library's bytes."""
 
     compiler: list[str]
     folder: Path
     cause: str
 
     def found(self) -> Path | None:
-        """The library that was made before. One whose bytes are others than its name says is removed."""
+        """An existing library for these inputs. One whose bytes do not match the hash in its name is removed."""
         for path in sorted(self.folder.glob(f"native-{self.cause}-*.so")):
             if _digest(path) == path.stem.rpartition("-")[2]:
                 return path
@@ -68,24 +68,24 @@ class _Build(NamedTuple):
 
     @property
     def failure(self) -> Path:
-        """Where it is remembered that this compiler takes long and then gives nothing of use."""
+        """A file that records that this compiler takes long and produces nothing usable."""
         return self.folder / f"native-{self.cause}.failed"
 
 
 @cache
 def library() -> Path:
-    """The compiled library; seconds when it is the first time with these sources and this compiler.
+    """The compiled library; takes seconds to a minute the first time with these sources and this compiler.
 
-    Raises `MissingCompilerError` where there is none, where it fails, and where the result cannot be kept safely.
+    Raises `MissingCompilerError` if there is no compiler, if it fails, or if the result cannot be stored safely.
     """
     build = _build()
     return build.found() or _made(build)
 
 
 def load_library(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
-    """The library in this process, tried with `uses`. One that cannot be loaded is removed, and made again, once.
+    """Load the library into this process and test it with `uses`. If that fails, it is rebuilt once.
 
-    Raises as `library` does, also where a new one cannot be loaded either.
+    Raises as `library` does, and if a new library cannot be loaded either.
     """
     path = library()
     try:
@@ -106,7 +106,7 @@ def load_library(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
 
 
 def can_build() -> bool:
-    """Whether there is a compiler, or one is named; no word of whether it works."""
+    """Whether there is a compiler, or one is named; not whether it works."""
     return may_compile()
 
 
@@ -135,7 +135,7 @@ def _digest(path: Path) -> str:
 
 
 def _made(build: _Build) -> Path:
-    """Compile it, unless another process does so at the moment: then that one's is waited for."""
+    """Compile the library, or wait if another process is compiling it."""
     try:
         if hasattr(os, "statvfs") and os.statvfs(build.folder).f_flag & getattr(os, "ST_NOEXEC", 0):
             raise MissingCompilerError(
@@ -164,7 +164,7 @@ def _made(build: _Build) -> Path:
 
 
 def _remembered(build: _Build, problem: str) -> MissingCompilerError:
-    """The same fault is not met again at every start: compiling takes a minute."""
+    """Record the failure, so that it is not repeated at every start: compiling takes a minute."""
     with suppress(OSError):
         write_text(build.failure, problem)
     remedy = f"another compiler (CXX=g++); to try this one again, remove {build.failure}"
@@ -172,7 +172,7 @@ def _remembered(build: _Build, problem: str) -> MissingCompilerError:
 
 
 def _say(line: str) -> None:
-    """To a person in front of a terminal; what a server or a program writes is its own."""
+    """Print to a terminal only: the output of servers and programs is left alone."""
     if sys.stderr is not None and sys.stderr.isatty():
         print(f"leanformer: {line}", file=sys.stderr, flush=True)
     else:
@@ -180,15 +180,15 @@ def _say(line: str) -> None:
 
 
 def _folder() -> Path:
-    """Where compiled libraries are kept: a folder that only this user can write to.
+    """Folder of compiled libraries, which only this user can write to.
 
-    Raises `MissingCompilerError` when somebody else could put a library there.
+    Raises `MissingCompilerError` if somebody else could put a library there.
     """
     remedy = "set LEANFORMER_CACHE to a folder that you can write to"
     named = os.environ.get("LEANFORMER_CACHE")
     try:
         base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leanformer"
-    except RuntimeError as error:  # no HOME, and a user that the system does not know, as in many containers
+    except RuntimeError as error:  # no HOME, and a user unknown to the system, as in many containers
         raise MissingCompilerError("no folder for the compiled engine: this user has no home folder", remedy) from error
     folder = base / "native"
     try:
@@ -208,8 +208,8 @@ def _folder() -> Path:
 
 
 def _compile(compiler: list[str], scratch: Path) -> Path:
-    # The least instruction set first: of what the standard library's templates become in every unit the linker keeps
-    # the first, and it must run on every CPU.
+    # The lowest instruction set first: if several units instantiate the same template of the standard library, the
+    # linker keeps the first instance, which must run on every CPU.
     units = {
         f"{kind}-{name}.o": (f"{kind}.cpp", f"-DLEVEL={name}", *LEVELS[name])
         for name in reversed(levels())

@@ -1,4 +1,4 @@
-"""The C++ compiler of this machine: which it is, and calls of it that come to an end."""
+"""The C++ compiler of this machine: how it is found, and calls of it with a time limit."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from leanformer.runtime.cores import allowed_cores
 
 VARIABLE = "CXX"
 _USUAL = ("c++", "g++", "clang++")
-# What one compiler needs at most, with room to spare.
+# Upper bound on the memory of one compiler process.
 _BYTES_EACH = 512 << 20
 _MEMORY, _GROUP_LIMIT = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
 
 
 class CompilerTimeoutError(MissingCompilerError):
-    """A compiler that did not come to an end."""
+    """A compiler that did not finish in time."""
 
 
 class CompilerCall(NamedTuple):
-    """A call of the compiler, and the file that it has to write."""
+    """A call of the compiler, and the file that it must write."""
 
     command: Sequence[str]
     target: Path
 
 
 def find_compiler() -> list[str]:
-    """The command: $CXX, else a compiler on the path.
+    """The command: $CXX, or else a compiler on the path.
 
-    Raises `MissingCompilerError` where there is none, or where CXX is no command.
+    Raises `MissingCompilerError` if there is none, or if CXX is not a command.
     """
     text = os.environ.get(VARIABLE, "")
     try:
@@ -55,18 +55,18 @@ def find_compiler() -> list[str]:
 
 
 def other_compiler() -> str:
-    """What to do about one that does not do."""
+    """The remedy for a compiler that does not work."""
     named = f"unset {VARIABLE}, or set it to" if os.environ.get(VARIABLE) else f"set {VARIABLE} to"
     return f"{named} a C++ compiler ({VARIABLE}=g++)"
 
 
 def may_compile() -> bool:
-    """Whether there is a compiler, or somebody named one, whose faults are then to be told."""
+    """Whether there is a compiler, or CXX names one, whose errors are then reported."""
     return bool(os.environ.get(VARIABLE, "").strip()) or any(shutil.which(name) for name in _USUAL)
 
 
 def identity(command: Sequence[str]) -> str:
-    """What tells this compiler, as it is installed now, from another one."""
+    """What distinguishes this compiler, as currently installed, from another one."""
     program = shutil.which(command[0]) or command[0]
     try:
         found = os.stat(program)
@@ -76,13 +76,13 @@ def identity(command: Sequence[str]) -> str:
 
 
 def compilers_at_once() -> int:
-    """As many as there are cores, and memory for."""
+    """How many compilers to run at once: as many as there are cores, and memory for."""
     free = [value for value in (_number(_MEMORY, "MemAvailable:", 1024), _number(_GROUP_LIMIT, "", 1)) if value]
     return max(1, min(allowed_cores(), min(free, default=_BYTES_EACH) // _BYTES_EACH))
 
 
 def _number(path: Path, name: str, unit: int) -> int | None:
-    """The number behind `name` in a file of the system, times its unit."""
+    """The number after `name` in a system file, times its unit."""
     with suppress(OSError, ValueError, StopIteration):
         line = next(line for line in path.read_text().splitlines() if line.startswith(name))
         return int(line.removeprefix(name).split()[0]) * unit
@@ -90,9 +90,9 @@ def _number(path: Path, name: str, unit: int) -> int | None:
 
 
 def compile_all(jobs: Sequence[CompilerCall], seconds: float, at_once: int = 1) -> None:
-    """Run the jobs, so many at a time. None of their processes is left when this ends, however it ends.
+    """Run the jobs, `at_once` at a time. No process of theirs is left at the end, however it ends.
 
-    Raises `MissingCompilerError` for one that fails or writes nothing, `CompilerTimeoutError` when all together take
+    Raises `MissingCompilerError` for a job that fails or writes nothing, `CompilerTimeoutError` if all together take
     longer than `seconds`.
     """
     waiting, end = list(reversed(jobs)), time.monotonic() + seconds
@@ -122,7 +122,7 @@ def _start(job: CompilerCall) -> subprocess.Popen[bytes]:
 
 def _open(command: Sequence[str], messages: IO[bytes]) -> subprocess.Popen[bytes]:
     try:
-        # In a group of its own, so that what it starts can be ended with it.
+        # In a separate process group, so that its child processes can be killed with it.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=messages, stderr=messages, start_new_session=True
         )

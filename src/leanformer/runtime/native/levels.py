@@ -1,4 +1,4 @@
-"""The instruction sets that the engine is compiled for, and which of them may be expected here."""
+"""The instruction sets for which the engine is compiled, and which of them this CPU probably has."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _X86 = ("x86_64", "AMD64")
 
 
 def levels() -> tuple[str, ...]:
-    """Those of this architecture."""
+    """The instruction sets of this architecture."""
     return tuple(LEVELS) if platform.machine() in _X86 else (GENERIC,)
 
 
 def forced_level() -> str | None:
-    """What the environment asks for, as it stands there; None where it does not."""
+    """The instruction set in the environment variable, unchanged; None if it is not set."""
     return os.environ.get(VARIABLE) or None
 
 
 def is_fast() -> bool:
-    """Whether a level better than the generic one can be expected, without anything compiled.
+    """Whether a level better than the generic one can be expected, without compiling anything.
 
-    The generic one takes several times what ONNX Runtime takes. An x86 CPU of which the system does not tell the
-    instruction sets has a better one nearly always; the compiled engine asks the CPU itself.
+    The generic one takes several times as long as ONNX Runtime. An x86 CPU whose instruction sets the system does not
+    report almost always has a better one; the compiled engine asks the CPU itself.
     """
     if forced := forced_level():
         return forced != GENERIC

@@ -1,4 +1,4 @@
-"""From the int8 graph of a recurrent student to the arrays that the native engine takes."""
+"""From the int8 graph of a recurrent student to the arrays for the native engine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from leanformer.runtime.native.weights import STEP, Reader, UnsupportedGraphErro
 from leanformer.runtime.onnx_file import OnnxFile
 
 _GATES, _WAYS = 4, 2
-# What `export.lstm_graph` writes, and what becomes of it in int8.
+# The operators that `export.graphs.lstm_graph` writes, and those that replace them in int8.
 _OPERATORS = {
     *("Add", "Cast", "DynamicQuantizeLSTM", "Gather", "Gelu", "Identity", "MatMul", "ReduceSum", "Reshape"),
     *("Transpose", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "Max", "Mul", "Neg", "QuantizeLinear"),
     *("Reciprocal", "ReduceMax", "ReduceMin"),
 }
 _MAPS, _STEPS, _ENDS = ("lstm.W", "lstm.R"), ("lstm.steps",), ("", "lstm.ends")
-# No state to begin with, and no peepholes.
+# No initial state, and no peepholes.
 _INPUTS = (
     *("word", "lstm.W.int8", "lstm.R.int8", "lstm.B", "lengths.int32", "", "", ""),
     *("lstm.W.scale", "lstm.W.zero", "lstm.R.scale", "lstm.R.zero"),
@@ -42,7 +42,7 @@ def is_recurrent(graph: OnnxFile) -> bool:
 
 
 def recurrent_weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
-    """Raises `UnsupportedGraphError` for whatever is not a recurrent student in int8.
+    """Raises `UnsupportedGraphError` for anything but a recurrent student in int8.
 
     Args:
         properties: of the artifact; `embedding`, `units`, `projection` and `pooling` are read.
@@ -89,7 +89,7 @@ def recurrent_weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weig
 
 
 def _word_table(r: Reader, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows in int8 and a scale for each; one in fp32 is rounded here, a row at a time."""
+    """Rows in int8 with a scale each; an fp32 table is quantised here, row by row."""
     rows, scales, words = r.get("word_table_int8"), r.get("word_table_scales"), r.get("word_table")
     if words is not None:
         if words.ndim != 2 or words.dtype != np.float32:

@@ -1,4 +1,4 @@
-"""From a packed int8 graph to the arrays that the native engine takes."""
+"""From a packed int8 graph to the arrays for the native engine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STEP = 16
 """All widths are filled up to a multiple of this with zeros."""
 _FUNCTIONS = {"": 0, "Gelu": 1, "Gelu tanh": 2, "Relu": 3, "Tanh": 4}
 
-# What a packed post-norm encoder is made of, and what becomes of its linear maps in int8.
+# Operators of a packed post-norm encoder, and those that replace its linear maps in int8.
 _OPERATORS = {
     *("Add", "Equal", "Gather", "Gelu", "Identity", "LayerNormalization", "MatMul", "Relu", "Reshape", "Softmax"),
     *("Split", "Squeeze", "Tanh", "Transpose", "Unsqueeze", "Where"),
@@ -44,16 +44,16 @@ class LayerStruct(ctypes.Structure):
 
 
 class UnsupportedGraphError(ValueError):
-    """The graph computes what the engine does not."""
+    """The graph computes something that the engine does not support."""
 
 
 @dataclass
 class Weights:
-    """`arrays` in the order in which encoder.cpp or recurrent.cpp takes them; None is a null pointer.
+    """`arrays` in the order that encoder.cpp or recurrent.cpp expects; None is a null pointer.
 
-    `positions` is None where there is no limit on length; of `types` there are none where they are not read. With
-    `per_token` there are logits for every token, not for every text. `tables` counts the arrays, from the first, that
-    are read where they lie; C++ has the others in its own form.
+    `positions` is None if the length is unlimited; `types` is 0 if token types are not read. With `per_token` there are
+    logits for every token, not for every text. `tables` is the number of arrays, from the first, that are read in
+    place; C++ converts the others to its own layout.
     """
 
     shape: ctypes.Structure
@@ -69,7 +69,7 @@ class Weights:
 
 @dataclass
 class Reader:
-    """Takes constants out of a graph by name and remembers which ones."""
+    """Takes constants out of a graph by name and records which ones."""
 
     GELU: ClassVar[int] = _FUNCTIONS["Gelu"]
 
@@ -94,13 +94,13 @@ class Reader:
     def linear(
         self, name: str, width_in: int, width_out: int, in_heads: int | None = None, out_heads: int | None = None
     ) -> None:
-        """A map of these widths, int8 with a scale per column. What is not of this size would be read beyond its end.
+        """A map of these widths, int8 with a scale per column; sizes are checked, so that C++ does not read past the end.
 
-        With a number of heads that side is a row of heads, each of which is filled up.
+        With a number of heads, that side is a row of heads, each of which is padded.
         """
         weight, scale = self.get(f"{name}.weight.int8"), self.get(f"{name}.weight.scales")
         self.used.add(f"{name}.weight.zero")
-        if weight is None:  # as ONNX Runtime's quantiser names them
+        if weight is None:  # names given by ONNX Runtime's quantiser
             weight, scale = self.get(f"{name}.weight_quantized"), self.get(f"{name}.weight_scale")
             zero = self.get(f"{name}.weight_zero_point")
             if zero is not None and zero.any():
@@ -133,7 +133,7 @@ class Reader:
             self.arrays.append(self.filled(parameter.astype(np.float32), 0))
 
     def filled(self, value: np.ndarray, axis: int, heads: int | None = None) -> np.ndarray:
-        """Zeros behind each head, or behind all, up to a multiple of STEP."""
+        """Pad with zeros after each head, or at the end, to a multiple of STEP."""
         value = np.moveaxis(value, axis, -1)
         groups = value.reshape(*value.shape[:-1], heads or 1, -1)
         wide = np.zeros((*groups.shape[:-1], padded(groups.shape[-1])), value.dtype)
@@ -155,8 +155,9 @@ def padded(width: int) -> int:
 
 
 def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
-    """Raises `UnsupportedGraphError` for whatever is not a packed post-norm encoder in int8, with a head that reads the
-    first token, or one that maps every token.
+    """The weights of a packed post-norm encoder in int8 whose head reads the first token or maps every token.
+
+    Raises `UnsupportedGraphError` for any other graph.
 
     Args:
         properties: of the artifact; `layers` and `head_size` are read.
@@ -222,7 +223,7 @@ def _check_tables(
     words: np.ndarray | None, rows: np.ndarray | None, scales: np.ndarray | None, places: np.ndarray,
     types: np.ndarray | None, width: int,
 ) -> None:  # fmt: skip
-    """Raise `UnsupportedGraphError` unless each table is of its type and as wide as the others."""
+    """Raise `UnsupportedGraphError` unless each table has the right type and the same width as the others."""
     for name, table, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
                               ("token type", types, np.float32)):  # fmt: skip
         if table is not None and (table.ndim != 2 or table.shape[1] != width or table.dtype != kind):
@@ -236,7 +237,7 @@ def _check_tables(
 
 
 def check_rest(graph: OnnxFile, r: Reader, operators: set[str]) -> None:
-    """Every constant is one that was taken, or a small one that shapes and masks are made of, or a range of int8."""
+    """Raise `UnsupportedGraphError` for unused constants that are not small, and for operators not in `operators`."""
     small = {name for name, value in graph.constants.items() if value.size <= 4}
     rest = sorted(set(graph.constants) - r.used - small)
     if rest:
