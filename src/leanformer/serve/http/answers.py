@@ -16,14 +16,14 @@ from leanformer.task import Task
 
 Scores = list[dict[str, Any]]
 Spans = list[dict[str, Any]]
-# What is found for one text, by what is asked for: the name that it has in the lines of a stream.
+# The name of the answer to one text in the lines of a stream, by route.
 NAMES = {"predict": "scores", "tag": "spans", "embed": "embeddings"}
 
 
 def scores(logits: np.ndarray, query: Query, task: Task) -> list[Scores]:
-    """For each text its labels with their scores, the best first: `[{"label": ..., "score": ...}, ...]`.
+    """For each text its labels with their scores, the highest first: `[{"label": ..., "score": ...}, ...]`.
 
-    A task whose answer is a number has the one "label" `score`.
+    A task whose answer is a number has a single "label", `score`.
     """
     if query.raw_scores:
         names = task.labels or ("score",)
@@ -32,10 +32,10 @@ def scores(logits: np.ndarray, query: Query, task: Task) -> list[Scores]:
 
 
 def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list[Spans]:
-    """For each text its entities in their order, in the shape of Hugging Face's token classification.
+    """For each text its entities in order, in the format of Hugging Face's token classification.
 
-    `start` and `end` (exclusive) count the characters (Unicode code points) of the text as it was given, of a list of
-    words those of the words with single spaces between; `word` is that piece, letter for letter.
+    `start` and `end` (exclusive) are offsets in characters (Unicode code points) of the original text; for a list of
+    words, of the words joined by single spaces. `word` is that substring, unchanged.
 
     Args:
         logits: of words, ragged `[sentences]` of `[words, labels]`.
@@ -44,9 +44,9 @@ def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list
 
 
 def vectors(values: np.ndarray, query: Query) -> list[list[float]]:
-    """For each text its vector, of length 1 unless asked for as it is."""
+    """For each text its vector, with length 1 unless the query asks for raw vectors."""
     rows = unit_vectors(values) if query.normalize else values
-    # So many digits are as good as all bits of a float32, and half as long as those of the float64 of the same value.
+    # This many digits represent every float32 exactly, in half the length of the float64 digits of the same value.
     return [[float(f"{value:.9g}") for value in row] for row in rows.tolist()]
 
 
@@ -62,6 +62,6 @@ def _shares(prediction: Prediction) -> dict[str, float]:
 
 
 def _ranked(values: dict[str, float], top_k: int | None) -> Scores:
-    # `sorted` is stable: labels of equal score stay in the task's order.
+    # `sorted` is stable: labels with equal scores stay in the task's order.
     best = sorted(values.items(), key=lambda item: -item[1])[:top_k]
     return [{"label": label, "score": score} for label, score in best]

@@ -60,7 +60,7 @@ def make_app(service: Service) -> ASGIApp:
 
 
 class Routes:
-    """One method for each route."""
+    """One method per route."""
 
     def __init__(self, service: Service) -> None:
         self.service, self.limits = service, service.settings.limits
@@ -71,10 +71,10 @@ class Routes:
         return _json(answered.value, headers=_told(answered))
 
     async def ask_any(self, request: Request) -> Response:
-        """`ask` for whatever the model answers, as text-embeddings-inference and Hugging Face's endpoints have it."""
+        """`ask` on the model's own route, as in text-embeddings-inference and Hugging Face's endpoints."""
         answered = await self._answer(request, self.service.route_of)
         value = answered.value
-        # Hugging Face's own client takes the first item of an answer for that to its one text.
+        # Hugging Face's own client takes the first item of the response as the answer to its single text.
         if (
             answered.single
             and answered.model.route == "predict"
@@ -105,7 +105,7 @@ class Routes:
     async def stream(self, request: Request, route: str) -> Response:
         need_type(request, *_LINES_TYPES)
         timeout = timeout_of(request, self.limits)
-        _ = self.service.generation  # not ready is said once, and not on every line
+        _ = self.service.generation  # raise "not ready" once, and not on every line
         return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout, route))
 
     async def info(self, request: Request) -> Response:
@@ -113,7 +113,7 @@ class Routes:
             {
                 "name": model.name,
                 "version": model.version,
-                # A matrix tells nobody anything here.
+                # A matrix is of no use to a reader here.
                 "task": {key: value for key, value in model.task.to_json().items() if key != "transitions"},
                 "max_tokens": model.max_tokens,
                 **model.facts,
@@ -150,7 +150,7 @@ class Routes:
 
 
 class Lines(Response):
-    """Lines as they come. Starlette's own streaming answer listens for the client's end, and would eat its lines."""
+    """Streams lines. Starlette's streaming response would listen for a disconnect, and consume the request's lines."""
 
     def __init__(self, lines: AsyncIterator[bytes]) -> None:
         super().__init__(media_type=_LINES_TYPES[0])
@@ -158,7 +158,7 @@ class Lines(Response):
         self._lines = lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Not before there is a line: a client that waits for leave to send takes an answer for a refusal.
+        # Not before the first line: a client waiting for permission to send would take a response for a refusal.
         start: Message | None = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         try:
             async for line in self._lines:

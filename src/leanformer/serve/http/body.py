@@ -1,4 +1,4 @@
-"""Reading a request's body within its limits, and noticing clients that have gone."""
+"""Reading a request's body within its limits, and detecting clients that have disconnected."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from leanformer.serve.workers.jobs import RequestJob
 from leanformer.serve.workers.scheduler import Scheduler
 
 TIMEOUT_HEADER = "leanformer-timeout-ms"
-# Most answers are there before it is worth asking whether somebody still waits for them.
+# Most answers are ready before it is worth checking whether the client is still connected.
 _WATCH_AFTER_SECONDS = 0.05
 
 
 def need_type(request: Request, *types: str) -> None:
     """Raise `Refused` (415) unless the body is declared as one of `types`.
 
-    Not a formality: a page of another site may send a form's types from a visitor's browser without asking, and
-    may not send these.
+    This is a protection: a page of another site can send the content types of HTML forms from a visitor's browser
+    without permission, but not these.
     """
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if given not in types:
@@ -30,7 +30,7 @@ def need_type(request: Request, *types: str) -> None:
 
 
 async def read_body(request: Request, limits: RequestLimits) -> bytes:
-    """The whole body. Raises `Refused`: 413 too long, 408 too slow, 499 gone."""
+    """The whole body. Raises `Refused`: 413 too long, 408 too slow, 499 client disconnected."""
     declared = request.headers.get("content-length", "")
     too_long = Refused(413, f"the body is too long; the limit body_bytes is {limits.body_bytes}")
     if declared.isdigit() and int(declared) > limits.body_bytes:
@@ -54,7 +54,7 @@ async def read_body(request: Request, limits: RequestLimits) -> bytes:
 
 
 async def read_lines(request: Request, limits: RequestLimits) -> AsyncIterator[bytes]:
-    """The lines of a body of any length, blank ones included, as they arrive. Raises `Refused` as `read_body` does."""
+    """The lines of a body of any length, including blank ones, as they arrive. Raises `Refused` as `read_body` does."""
     stream = request.stream()
     rest = b""
     while True:
@@ -76,7 +76,7 @@ async def read_lines(request: Request, limits: RequestLimits) -> AsyncIterator[b
 
 
 def timeout_of(request: Request, limits: RequestLimits) -> float:
-    """Seconds that the request may wait: what it asks for, at most the server's. Raises `Refused` (422)."""
+    """Seconds that the request may wait: its own limit, at most the server's. Raises `Refused` (422)."""
     value = request.headers.get(TIMEOUT_HEADER)
     if value is None:
         return limits.timeout_seconds
@@ -86,9 +86,9 @@ def timeout_of(request: Request, limits: RequestLimits) -> float:
 
 
 class Watch:
-    """Drops a job whose client goes away before it is answered.
+    """Drops a job whose client disconnects before it is answered.
 
-    Give `over` to `Service.answer` as `accepted`, once the body has been read, and call `end` afterwards.
+    Pass `over` to `Service.answer` as `accepted`, once the body has been read, and call `end` afterwards.
     """
 
     def __init__(self, request: Request) -> None:

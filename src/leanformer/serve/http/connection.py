@@ -1,9 +1,9 @@
 """uvicorn's HTTP protocol with deadlines, and without upgrades to other protocols.
 
-uvicorn closes connections that are idle between requests. It waits without end for the head of a first request, and
-for the rest of a body that nobody reads any more; here both have a deadline. And where a client offers to go on in
-another protocol (a WebSocket, HTTP/2), uvicorn's parser drops the body and is deaf to all requests that follow; here
-the offer is declined, as HTTP allows, by answering in HTTP/1.1.
+uvicorn closes connections that are idle between requests. But it waits forever for the head of the first request, and
+for the rest of a body that no handler reads any more; here both have a deadline. And if a client offers to upgrade to
+another protocol (a WebSocket, HTTP/2), uvicorn's parser drops the body and ignores all following requests; here the
+offer is declined, as HTTP allows, by answering in HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from leanformer.serve.http.guard import ABORT, BEHIND, CONNECTIONS, TARGET, WHOLE
 
 _GRACE_SECONDS = 0.5
-# What an offer to change the protocol consists of (RFC 9110, 7.8; RFC 7540, 3.2.1).
+# Headers of an offer to change the protocol (RFC 9110, 7.8; RFC 7540, 3.2.1).
 _OFFER = (b"connection", b"upgrade", b"http2-settings")
 
 
@@ -45,7 +45,7 @@ class Connection(HttpToolsProtocol):
             self._refuse()
 
     def _decline(self, rest: bytes) -> None:
-        """Read the request again as if nothing had been offered, and then what follows its head."""
+        """Parse the request again without the offer, and then the data after its head."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             return self._refuse()
@@ -69,7 +69,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # see `_decline`
         super().on_headers_complete()
-        # The task of the request has been made and has not run yet.
+        # The task of the request has been created but has not run yet.
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
         cycle = self.cycle
         self.scope[WHOLE] = lambda: not cycle.more_body  # type: ignore[literal-required]
@@ -93,7 +93,7 @@ class Connection(HttpToolsProtocol):
         self._deadline = self.loop.call_later(self.receive_seconds, self._late)
 
     def _late(self) -> None:
-        # Perhaps it is the server that is late, and what was sent lies there unread: then it will be read before this.
+        # The server may be late, with data received but not yet read: then they will be read before this check.
         self._deadline = self.loop.call_later(_GRACE_SECONDS, self.transport.abort)
 
     def _disarm(self) -> None:
@@ -103,5 +103,5 @@ class Connection(HttpToolsProtocol):
 
 
 def with_deadline(receive_seconds: float) -> type[Connection]:
-    """The class of connections whose heads, and unread rests of bodies, must arrive within so many seconds."""
+    """The class of connections whose heads, and unread rests of bodies, must arrive within `receive_seconds`."""
     return type("Connection", (Connection,), {"receive_seconds": receive_seconds})

@@ -1,7 +1,7 @@
-"""Fields that clients of other servers send: text-embeddings-inference's and those of Hugging Face's inference API.
+"""Fields sent by clients of other servers: text-embeddings-inference and Hugging Face's inference API.
 
-What such a field asks for is done where it can be; otherwise the request is refused, because an answer to another
-question would look like an answer to this one.
+Such a field is honoured if that is possible; otherwise the request is refused, because an answer that ignored it could
+be mistaken for the requested one.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from leanformer.serve.http.refused import Refused
 
-# The switches of Hugging Face's inference API: about its own queue and cache, so there is nothing to do for them.
+# Switches of Hugging Face's inference API: they concern its own queue and cache, so they have no effect here.
 SWITCHES = ("dont_load_model", "use_cache", "use_gpu", "wait_for_model")
 
 Read = Callable[[str, Any], dict[str, Any]]
 
 
 def check_switches(value: Any) -> None:
-    """The field `options`: an object of switches, which change nothing. Raises `Refused` (422)."""
+    """Check the field `options`: an object of switches, without effect. Raises `Refused` (422)."""
     if value is None:
         return
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Around every request: who may ask, a name for the request, a line in the log, and a clear end whatever happens."""
+"""Middleware around every request: access control, a request id, a log line, and a defined end whatever happens."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.settings import LOOPBACK_NAMES, ServerSettings
 
-# Health checks carry no key, and the pages hold nothing that is not in the source of this package.
+# Health checks carry no key, and the pages contain nothing that is not in the source of this package.
 OPEN_ROUTES = ("/", "/docs", "/openapi.json", "/health", "/ready")
 ROUTES = (*OPEN_ROUTES, "/info", "/metrics", *(f"/{option}{way}" for option in OPTIONS for way in ("", "/stream")))
-# In a request's scope: a function that breaks its connection off. See `connection.py`.
+# In a request's scope: a function that aborts its connection. See `connection.py`.
 ABORT = "leanformer.abort"
-# In a request's scope: functions that tell whether all of its body is here, and whether its client reads its answers
-# more slowly than they come. Where neither is to be waited for no deadline need be set, which would cost more than all
-# else that is done there.
+# In a request's scope: functions that tell whether its whole body has arrived, and whether its client reads the
+# response too slowly. If neither has to be waited for, no deadline need be set, which would cost more than everything
+# else in the middleware.
 WHOLE, BEHIND = "leanformer.whole", "leanformer.behind"
-# In a request's scope: what stands behind the method in its first line, as it came.
+# In a request's scope: the request target of its first line, as received.
 TARGET = "leanformer.target"
-# In a request's scope: how many connections are open.
+# In a request's scope: number of open connections.
 CONNECTIONS = "leanformer.connections"
 _QUIET = ("/health", "/ready", "/metrics")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -41,11 +41,11 @@ _HEADERS = (
 
 
 class _CutError(Exception):
-    """A client did not read its answer, and is not waited for any longer."""
+    """A client did not read its response in time; the connection is aborted."""
 
 
 class Guard:
-    """ASGI middleware; handlers add what the log should tell to `scope["leanformer"]`, a dict."""
+    """ASGI middleware; handlers add fields for the log to `scope["leanformer"]`, a dict."""
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics, log: Log) -> None:
         self._app, self._settings, self._metrics, self._log = app, settings, metrics, log
@@ -91,27 +91,27 @@ class Guard:
         except _CutError:
             status = 499
         except Exception as error:
-            # The place, and not the message: that may repeat what was asked.
+            # Log the location, not the message, which may contain parts of the request.
             frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
             self._log("failure", level="error", request_id=request_id, error=type(error).__name__, frames=frames)
             if not status:
                 await _answer(Refused(500, "the server failed; its log has the place under this request id"), mark)
         finally:
-            # In the loop's next round: what was sent leaves at the end of this one, and need not wait for a log.
+            # In the loop's next iteration: the response leaves at the end of this one and need not wait for the log.
             seconds = time.perf_counter() - start
             asyncio.get_running_loop().call_soon(self._finish, scope, status, seconds, request_id, fields)
 
     def _check(self, scope: Scope) -> None:
-        """Raise `Refused` for a request that is not for this server, or carries no key where one is needed."""
+        """Raise `Refused` for a request that is for another server, or lacks a required key."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         target = scope.get(TARGET, b"/")
-        # Of two readers of such requests each could take another host for the one that is meant.
+        # Two servers that read such a request might each see a different host.
         if len(hosts) > 1:
             raise Refused(400, "the request has more than one Host header", {"connection": "close"})
         if scope["path"].startswith("//"):
             raise Refused(400, "the request's path begins with two slashes", {"connection": "close"})
         if not target.startswith((b"/", b"*")):
-            # The whole address, as proxies are asked (RFC 9112, 3.2.2): its host is the one that counts.
+            # An absolute address, as sent to proxies (RFC 9112, 3.2.2): its host takes precedence.
             hosts.append(_host_of(target))
         if self._hosts is not None:
             for host in hosts or [b""]:
@@ -156,9 +156,9 @@ def _host_of(target: bytes) -> bytes:
 
 
 def _always() -> bool:
-    """For servers that do not tell."""
+    """Default for servers that do not provide this."""
     return True
 
 
 def _nothing() -> None:
-    """For servers whose connections cannot be broken off from here."""
+    """Default for servers whose connections cannot be aborted from here."""

@@ -1,4 +1,4 @@
-"""What a request asks for, read from its JSON and checked; every refusal names the field and, if one, the limit."""
+"""Queries, parsed from a request's JSON and validated; every refusal names the field and the limit, if any."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leanformer.serve.http.refused import Refused
 from leanformer.serve.settings import RequestLimits
 from leanformer.task import Question, Task
 
-# What may be asked for, as `POST /NAME`, each with its options; `answers.form.Form.route` says which a model answers.
+# Routes as `POST /NAME`, each with its options; `answers.form.Form.route` determines which models answer it.
 OPTIONS = {
     "predict": ("raw_scores", "top_k", "truncate", "exact"),
     "tag": ("exact",),
@@ -28,17 +28,17 @@ class Query:
     """One request for answers.
 
     Attributes:
-        texts: the texts, pairs of texts (tuples) or, for words to be tagged, lists of words.
-        single: whether they came as one text, so that the answer is not a list of answers.
-        route: what is asked for, a key of `OPTIONS`.
+        texts: the texts, pairs of texts (tuples) or, for tagging, lists of words.
+        single: whether a single text was sent, so that the response is not a list of answers.
+        route: a key of `OPTIONS`.
         model: name of the model; None for the first.
-        raw_scores: answer with logits instead of probabilities.
-        top_k: how many labels to answer with, best first; None for all.
-        truncate: cut texts that are too long; otherwise they are refused.
-        exact: score each text by itself, so that its answer does not depend on what else is asked, to the last bit.
-        normalize: answer with vectors of length 1.
-        truncation_direction: "right" or "left", the end of a text that is cut off; None for the tokenizer's own.
-        function_to_apply: what makes scores of logits, where the request names it: "softmax" or "sigmoid".
+        raw_scores: return logits instead of probabilities.
+        top_k: how many labels to return, best first; None for all.
+        truncate: truncate texts that are too long; otherwise they are refused.
+        exact: score each text alone, so that its answer is bit-identical whatever else is being computed.
+        normalize: return vectors of length 1.
+        truncation_direction: "right" or "left", the end at which a text is truncated; None for the tokenizer's default.
+        function_to_apply: function from logits to scores, if the request names one: "softmax" or "sigmoid".
     """
 
     texts: list[Question]
@@ -59,15 +59,15 @@ def read_json(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        # The words of the decoder name a place; those of the other errors may repeat the text.
+        # Messages of the decoder name a position; those of other errors may contain text of the request.
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Refused(400, f"the body is not JSON in UTF-8{where}") from error
 
 
 def read_query(value: Any, limits: RequestLimits, route: str = "predict") -> Query:
-    """The body of `POST /ROUTE`, as a JSON value. Raises `Refused` (422) for one that is not as described.
+    """Parse the body of `POST /ROUTE`, given as a JSON value. Raises `Refused` (422) for an invalid one.
 
-    Options may stand beside `inputs` or, as Hugging Face's inference API has them, under `parameters`.
+    Options may be next to `inputs` or, as in Hugging Face's inference API, under `parameters`.
     """
     if not isinstance(value, dict):
         raise Refused(422, 'the body must be an object: {"inputs": "a text"}')
@@ -81,7 +81,7 @@ def read_query(value: Any, limits: RequestLimits, route: str = "predict") -> Que
     if unknown := sorted(set(parameters or ()) - set(known)):
         raise Refused(422, f"parameters: unknown field {unknown[0][:40]!a}; the fields are {', '.join(sorted(known))}")
     check_switches(value.get("options"))
-    # Both places are looked at, also where one of them has the last word.
+    # Both places are validated, even where one takes precedence.
     options: dict[str, Any] = {}
     for given in (parameters or {}, value):
         options |= read_fields(route, given) | _options(given)
@@ -94,8 +94,8 @@ def read_query(value: Any, limits: RequestLimits, route: str = "predict") -> Que
 def fit(query: Query, task: Task) -> Query:
     """The query as the task reads it: pairs for a task on pairs, single texts (or words to tag) for the others.
 
-    A list of two strings is two texts, but to a task on pairs it is one pair, as in text-embeddings-inference; a
-    list in the list that holds one string is a text. Raises `Refused` (422) where it does not fit.
+    A list of two strings is two texts, but for a task on pairs it is one pair, as in text-embeddings-inference; an
+    inner list with one string is a text. Raises `Refused` (422) if it does not match the task.
     """
     texts, single = query.texts, query.single
     if query.route == "tag":
@@ -143,7 +143,7 @@ def _pair(value: list[Any], where: str, limits: RequestLimits) -> Question:
 
 
 def _words(value: list[Any], where: str, limits: RequestLimits) -> Question:
-    """The words of a sentence, which together are no longer than a text may be."""
+    """The words of a sentence; together they may not be longer than a text."""
     if not value:
         raise Refused(422, f"{where}: no words")
     words = [_text(word, f"{where}[{index}]", limits) for index, word in enumerate(value)]
@@ -158,19 +158,19 @@ def _text(value: Any, where: str, limits: RequestLimits) -> str:
         raise Refused(422, f"{where}: not a text")
     if len(value) > limits.text_characters:
         raise Refused(422, f"{where}: {len(value)} characters; the limit text_characters is {limits.text_characters}")
-    if is_empty(value):  # as the pattern in our description has it
+    if is_empty(value):  # like the pattern in the OpenAPI description
         raise Refused(422, f"{where}: an empty text")
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            # JSON can spell half of a surrogate pair, which is no character.
+            # JSON can express half of a surrogate pair, which is not a character.
             raise Refused(422, f"{where}: half of a surrogate pair at character {error.start}") from error
     return value
 
 
 def _options(fields: dict[str, Any]) -> dict[str, Any]:
-    """The options that are given, checked; null is as good as not given."""
+    """The given options, validated; null counts as not given."""
     return {name: read(name, fields[name]) for name, read in _READ.items() if fields.get(name) is not None}
 
 
@@ -181,7 +181,7 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _count(name: str, value: Any) -> int:
-    # To JSON 3.0 is a whole number, too.
+    # In JSON 3.0 is a whole number, too.
     whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
     if not whole or value < 1:
         raise Refused(422, f"{name}: must be a whole number from 1")

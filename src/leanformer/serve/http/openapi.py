@@ -29,7 +29,7 @@ _SUMMARIES = {
 
 
 def describe(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """The OpenAPI document of a server with these settings and models (name -> task); its limits are part of it."""
+    """The OpenAPI document of a server with these settings and models (name -> task), including its limits."""
     limits = settings.limits
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -84,7 +84,7 @@ def _ask(route: str, limits: RequestLimits) -> dict[str, Any]:
 
 
 def _ask_any(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]:
-    """The root, where a request names no route: it is asked what its model answers."""
+    """The root, for requests that name no route: the model's own route answers."""
     routes = routes_of(tasks)
     operation = _ask(routes[0], limits)
     names = [QUERIES[routes[0]], *(NAMED[route] for route in routes[1:])]
@@ -163,7 +163,7 @@ def _error(status: int) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any]) -> str:
-    """The document as one HTML page that needs nothing else."""
+    """The document as one self-contained HTML page."""
     parts = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():

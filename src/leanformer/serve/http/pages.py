@@ -1,4 +1,4 @@
-"""The page to try models on: one file, nothing loaded from elsewhere, and a policy that holds it to that."""
+"""The page to try models on: one file that loads nothing else, enforced by a content security policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = Path(__file__).with_name("playground.html")
 
 @cache
 def _read() -> tuple[str, str]:
-    """The page, and a content security policy that lets its own script and style run and nothing else."""
+    """The page, and a content security policy that allows only its own script and style."""
     text = PAGE.read_text(encoding="utf-8")
     allowed = {}
     for tag in ("script", "style"):

@@ -1,4 +1,4 @@
-"""Answers other than 200: a status, a kind that programs can read, and words for people."""
+"""Responses other than 200: a status, a machine-readable kind, and a message for people."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ KINDS = {
 
 
 class Refused(Exception):  # noqa: N818 - most are the client's doing, and none is a fault of the program
-    """A request that gets another answer than it asked for.
+    """A request that is not answered as requested.
 
     Args:
-        status: one of `KINDS`. 499 stands for a client that has gone; nobody reads that answer.
-        message: what was wrong, and the limit that was passed, if any. It must not repeat the request's text.
-        headers: more headers of the answer.
+        status: one of `KINDS`. 499 means that the client has disconnected; nobody reads that response.
+        message: what was wrong, and the limit that was exceeded, if any. It must not repeat the request's text.
+        headers: additional headers of the response.
     """
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:

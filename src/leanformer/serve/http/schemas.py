@@ -1,4 +1,4 @@
-"""JSON schemas of what is asked and answered, with the server's limits in them."""
+"""JSON schemas of requests and responses, including the server's limits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from leanformer.serve.http.refused import KINDS
 from leanformer.serve.settings import ServerSettings
 from leanformer.task import Task
 
-# The schema of a body for each route, and of one that has to name its model.
+# The schema of the body for each route, and of one that must name its model.
 QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery"}
 NAMED = {route: f"Named{name}" for route, name in QUERIES.items()}
 
 
 def answer_schema(route: str) -> dict[str, Any]:
-    """What is answered with status 200."""
+    """The schema of the response with status 200."""
     if route == "embed":
         return {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
     name = {"predict": "Score", "tag": "Span"}[route]
@@ -29,7 +29,7 @@ def answer_schema(route: str) -> dict[str, Any]:
 
 
 def routes_of(tasks: Mapping[str, Task]) -> list[str]:
-    """What these models can be asked for, that of the first one first."""
+    """The routes of these models, that of the first model first."""
     return list(dict.fromkeys(form_of(task).route for task in tasks.values())) or ["predict"]
 
 
@@ -87,7 +87,7 @@ def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, An
         "type": "string",
         "minLength": 1,
         "maxLength": limits.text_characters,
-        # As a class alone, programs that make texts of schemas repeat it to the full length.
+        # As a pure character class, schema-based text generators would repeat it up to the maximum length.
         "pattern": r"[\s\S]*" + VISIBLE,
     }
     error = {
@@ -112,20 +112,20 @@ def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, An
         },
     }
     queries = {QUERIES[route]: _query(route, settings, tasks) for route in OPTIONS}
-    # At the root the first model is asked, unless another one is named.
+    # The root uses the first model, unless another one is named.
     for route in routes_of(tasks)[1:]:
         queries[NAMED[route]] = _named(queries[QUERIES[route]])
     return {"Text": text, **queries, "Score": score, "Span": span, "Error": error}
 
 
 def _named(query: dict[str, Any]) -> dict[str, Any]:
-    """A query that has to name its model."""
+    """A query that must name its model."""
     model = {"type": "string", "enum": [name for name in query["properties"]["model"]["enum"] if name is not None]}
     return query | {"required": ["inputs", "model"], "properties": query["properties"] | {"model": model}}
 
 
 def _functions(tasks: Iterable[Task]) -> list[str | None]:
-    """What each of these models takes for `function_to_apply`."""
+    """The values of `function_to_apply` that each of these models accepts."""
     taken = [form_of(task).function for task in tasks]
     return [*({name for name in taken if name is not None} if len(set(taken)) == 1 else ()), "none", None]
 
@@ -135,7 +135,7 @@ def _several(of: Any, least: int, most: int | None) -> dict[str, Any]:
 
 
 def _inputs(route: str, most: int, paired: set[bool]) -> list[dict[str, Any]]:
-    """The forms that `inputs` may have where models on pairs (True), on single texts (False) or both are asked."""
+    """The forms of `inputs` for models on pairs (True), on single texts (False) or both."""
     if route == "tag":
         return [_TEXT, _several({"anyOf": [_TEXT, _several(_TEXT, 1, None)]}, 1, most)]
     forms: list[dict[str, Any]] = []

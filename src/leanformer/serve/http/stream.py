@@ -1,7 +1,7 @@
-"""Bulk work as newline-delimited JSON: a line in, a line out, in order, at the pace of the slowest part.
+"""Bulk work as newline-delimited JSON: a line in, a line out, in order, with backpressure.
 
-A stream never finds the queue full: it takes lines only as fast as they are answered, and never more than half of it at
-once, so that single requests pass between.
+A stream never finds the queue full: it reads lines only as fast as they are answered, and never fills more than half of
+the queue, so that single requests get through.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from leanformer.serve.http.inputs import Query, read_json, read_query
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.service import Answered, Service
 
-# Lines of one stream on their way at once: enough to fill the packs of some workers, little beside the queue.
+# Lines of one stream in flight: enough to fill the packs of several workers, but small compared with the queue.
 WINDOW = 64
 _RETRY_SECONDS = 0.01
 
@@ -26,12 +26,12 @@ async def answer_lines(
 ) -> AsyncIterator[bytes]:
     """For each line a line of JSON: `{"index", "scores"}`, or `{"index", "error", "error_type"}`.
 
-    `scores` is what `answers.NAMES` calls the answers to `route`.
+    `scores` is replaced by the name in `answers.NAMES` for `route`.
 
-    A line is a text as a JSON string, or an object as `POST /ROUTE` takes it. What is wrong with one line is said
-    in its place, and the stream goes on; a blank line is one, too, so that the n-th answer is that of the n-th line. An
-    answer is handed out as soon as it and those before it are there, also while the next line is waited for. When this
-    generator is closed, the work that it has out is dropped.
+    A line is a text as a JSON string, or an object as in `POST /ROUTE`. An error in one line is reported in its place,
+    and the stream continues; a blank line also counts as one, so that the n-th answer belongs to the n-th line. An
+    answer is sent as soon as it and those before it are ready, even while waiting for the next line. When this
+    generator is closed, its unfinished work is dropped.
     """
     out: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(WINDOW)
     tasks: set[asyncio.Task[Any]] = set()
@@ -81,9 +81,9 @@ async def _refusal(index: int, refused: Refused) -> bytes:
 
 
 async def _patiently(service: Service, query: Query, timeout: float) -> Answered:
-    """`Service.answer`, but it waits until at most half of the queue is taken; the deadline counts from there.
+    """`Service.answer`, but first waits until at most half of the queue is taken; the deadline counts from there.
 
-    So the other half is left to single requests, and lines do not expire because the stream is ahead of itself.
+    The other half is thus left to single requests, and lines do not expire because the stream is ahead of its answers.
     """
     while True:
         scheduler = service.generation.scheduler

@@ -1,1 +1,1 @@
-"""The processes that run the models, and how work gets to them."""
+"""The processes that run the models, and the scheduling of their work."""

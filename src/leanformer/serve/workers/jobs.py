@@ -1,4 +1,4 @@
-"""What the scheduler deals in: jobs, the packs that their rows travel in, and workers as it knows them."""
+"""Data of the scheduler: jobs, the packs with their rows, and the scheduler's view of workers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-# Jobs in the order of their turns. Ordered dictionaries, so that a dropped one leaves its queue at once.
+# Jobs in the order of their turns. Ordered dictionaries, so that a dropped job leaves its queue in constant time.
 Lane = OrderedDict["RequestJob", None]
 
 
 class Worker(Protocol):
-    """What the scheduler knows of a worker: the packs that it has not answered, and a way to send one more."""
+    """The scheduler's view of a worker: the packs that it has not answered, and a way to send another one."""
 
     packs: dict[int, WorkerBatch]
 
@@ -24,15 +24,15 @@ class Worker(Protocol):
 
 @dataclass(eq=False)
 class RequestJob:
-    """The rows of one request on their way to becoming logits: one for each row, or one for each token of all rows.
+    """The rows of one request until they are logits: one row of logits per row, or one per token of all rows.
 
     Attributes:
-        todo: indices of rows that no worker has, the next one last.
-        answer: done when every row is answered, or with the reason why they will not be.
-        open: whether the answer is still owed.
-        starts: where a model gives logits for every token, the first of each row in the whole, and the end.
-        deaths: how often a worker was lost, or failed, with rows of this job.
-        seconds: from the start of the wait to the first row handed out, and from there to the last answer.
+        todo: indices of rows not yet sent to a worker, the next one last.
+        answer: done when every row is answered, or has the reason why they will not be.
+        open: whether the answer is still due.
+        starts: if a model gives logits per token, the offset of each row's first token, and the end.
+        deaths: how often a worker died, or failed, with rows of this job.
+        seconds: from the start of the wait to the first row sent, and from there to the last answer.
     """
 
     model: int
@@ -62,7 +62,7 @@ class RequestJob:
 
 @dataclass(eq=False)
 class WorkerBatch:
-    """Rows that go to a worker together; all for one model."""
+    """Rows sent to a worker together; all for one model."""
 
     number: int
     model: int

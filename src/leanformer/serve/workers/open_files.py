@@ -1,4 +1,4 @@
-"""How many connections the operating system lets this process hold: each is an open file."""
+"""How many connections the operating system allows this process: each is an open file."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from leanformer.errors import LeanformerError
 if sys.platform != "win32":
     import resource
 
-# What a server has open besides: its listener, its log, its event loop, and pipes to its workers.
+# Other open files of a server: its listener, its log, its event loop, and pipes to its workers.
 _BESIDES = 128
-# Connections beyond the limit have to be taken, too, to be told so. At the system's own limit libuv closes what it
-# takes without a word.
+# Connections beyond the limit must be accepted, too, in order to be refused with a response. At the system's limit
+# libuv closes accepted connections without one.
 _BEYOND = 1.25
-# Asked for where it may be had: a rush of more than _BEYOND covers is then answered, too.
+# Requested if the hard limit allows it: bursts of more than _BEYOND connections then get a response, too.
 _AMPLE = 16_384
 
 
 def room_for(connections: int) -> int:
-    """Raise this process's limit of open files as far as that number of connections needs, and more where it may.
+    """Raise this process's limit on open files as needed for that number of connections, and higher if allowed.
 
-    Returns the number, or a lower one where the system (its hard limit) allows no more. Raises `LeanformerError`
-    where it allows none.
+    Returns the number of connections, or a lower one if the system (its hard limit) does not allow it. Raises
+    `LeanformerError` if it allows none.
     """
-    if sys.platform == "win32":  # sockets do not count as files there
+    if sys.platform == "win32":  # sockets are not files there
         return connections
     needed = int(connections * _BEYOND) + _BESIDES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -36,7 +36,7 @@ def room_for(connections: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
         except (OSError, ValueError):
-            pass  # a system may have a lower limit than it tells of
+            pass  # the actual limit may be lower than the reported one
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return connections
     room = int((soft - _BESIDES) / _BEYOND)

@@ -1,4 +1,4 @@
-"""The worker processes of one generation: started, listened to, replaced when they die, and ended."""
+"""The worker processes of one generation: started, read from, replaced when they die, and stopped."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Say = Callable[..., None]
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """One process, seen from the server; `packs` is what it has not answered."""
+    """The server's side of one process; `packs` has the unanswered packs."""
 
     process: asyncio.subprocess.Process
     contents: list[str]
@@ -34,8 +34,8 @@ class WorkerProcess:
 
     def send(self, pack: WorkerBatch) -> None:
         assert self.process.stdin is not None
-        # A process may have died a moment ago. Its end is noticed where its output ends, and the pack is given on then;
-        # asyncio's own pipe ignores what is written after the end, and uvloop's raises.
+        # The process may have died a moment ago. Its end is noticed when its output ends, and the pack is then given to
+        # another worker; asyncio's pipe ignores what is written after the end, and uvloop's raises.
         with contextlib.suppress(RuntimeError, OSError):
             self.process.stdin.write(pack_ask(pack.number, pack.model, pack.exact, pack.rows()))
 
@@ -44,7 +44,7 @@ class WorkerProcess:
             self.process.kill()
 
     async def end(self) -> None:
-        """Let it end by itself, and make it end where it does not."""
+        """Let the process exit, and kill it if it does not."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -55,9 +55,9 @@ class WorkerProcess:
 
 
 async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tuning: bool = True) -> WorkerProcess:
-    """A worker that has opened the artifacts.
+    """Start a worker that has opened the artifacts.
 
-    Raises `LeanformerError` when it cannot, or when what it opened is not what `contents` (hashes) says.
+    Raises `LeanformerError` if it cannot open them, or if their content hashes differ from `contents`.
     """
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     process = await asyncio.create_subprocess_exec(
@@ -87,7 +87,7 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tunin
 
 
 class ChangedError(LeanformerError):
-    """The artifact in the folder is not the one that the server opened."""
+    """The artifact in the folder differs from the one that the server opened."""
 
 
 async def _frame(worker: WorkerProcess) -> bytes:
@@ -99,14 +99,14 @@ async def _frame(worker: WorkerProcess) -> bytes:
 
 @dataclass(eq=False)
 class WorkerPool:
-    """Keeps `count` workers at work for a scheduler.
+    """Keeps `count` workers running for a scheduler.
 
     Attributes:
-        folders, contents: the artifacts and the content hashes that they must have.
+        folders, contents: the artifacts and their required content hashes.
         tuning: run the artifacts as tuned for this machine.
-        say: told of events, by name and with fields.
-        changed: called when a folder no longer holds what was opened.
-        restarts: workers replaced so far.
+        say: called with events, by name and with fields.
+        changed: called when a folder no longer holds the artifact that was opened.
+        restarts: number of workers replaced so far.
     """
 
     folders: Sequence[str]
@@ -123,7 +123,7 @@ class WorkerPool:
     _ending: bool = False
 
     async def start(self) -> None:
-        """Start all workers; ready when all are. Raises what the first that failed raised."""
+        """Start all workers; returns when all are ready. Raises the exception of the first that failed."""
         started = await asyncio.gather(
             *(start_worker(self.folders, self.contents, tuning=self.tuning) for _ in range(self.count)),
             return_exceptions=True,
@@ -138,7 +138,7 @@ class WorkerPool:
         self._spawn(self._watch())
 
     async def stop(self) -> None:
-        """End all workers. What they have not answered is lost; wait for `Scheduler.empty` first."""
+        """Stop all workers. Unanswered packs are lost; wait for `Scheduler.empty` first."""
         self._ending = True
         for task in self._tasks:
             task.cancel()
@@ -163,9 +163,9 @@ class WorkerPool:
                     self.say("pack_failed", level="error", error=answer.failure)
                 self.scheduler.answered(worker, answer)
         except (asyncio.IncompleteReadError, OSError):
-            pass  # its output has ended, and so has it
+            pass  # its output has ended, and so has the process
         except Exception as error:
-            # A frame that is none of ours: there is no going on with this worker.
+            # An invalid frame: this worker cannot be used any further.
             self.say("worker_garbled", level="error", error=f"{type(error).__name__}: {error}")
         worker.kill()
         status = await worker.process.wait()
@@ -191,7 +191,7 @@ class WorkerPool:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
-        """Kill workers that are stuck; that they are gone is then noticed where any death is."""
+        """Kill workers that are stuck; their end is then noticed like any other."""
         while True:
             await asyncio.sleep(min(1.0, self.stuck_seconds / 4))
             now = time.perf_counter()

@@ -1,9 +1,9 @@
 """Which rows go to which worker, and when: packs by token budget, taken by idle workers at once.
 
-There is no window in which requests wait for company. A worker that is idle takes what is there, at most its share
-of it and at most `pack_tokens`; while all are busy, work gathers by itself, and the packs grow with the load. Requests
-take turns within a model and models take turns among themselves, so that a list of a thousand texts delays a single
-one by a few packs at most. Everything happens in the event loop's thread; there are no locks.
+There is no batching window in which requests wait for others. An idle worker takes the waiting rows, at most its share
+of them and at most `pack_tokens`; while all are busy, rows accumulate, so packs grow with the load. Requests take turns
+within a model and models take turns among themselves, so a list of a thousand texts delays a single one by a few packs
+at most. Everything happens in the event loop's thread; there are no locks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from leanformer.serve.http.refused import Refused
 from leanformer.serve.workers.jobs import Lane, RequestJob, Worker, WorkerBatch
 from leanformer.serve.workers.wire import Answer
 
-# Splitting a handful of tokens between workers costs more in messages than it gains.
+# Splitting a few tokens between workers costs more in messages than it gains.
 _SMALLEST_SHARE = 64
 _SMOOTHING = 0.1
 
@@ -34,7 +34,7 @@ class Scheduler:
         queue_tokens: most tokens accepted and not answered.
         pack_tokens: most tokens in one pack (a longer row goes alone).
         outstanding: tokens accepted and not answered.
-        waiting: tokens that no worker has yet.
+        waiting: tokens not yet sent to a worker.
     """
 
     queue_tokens: int
@@ -52,9 +52,9 @@ class Scheduler:
     def submit(
         self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
     ) -> RequestJob:
-        """Accept rows, or raise `Refused` (429 now, 413 ever) where the queue has no room for their tokens.
+        """Accept rows, or raise `Refused` if the queue has no room for their tokens (429: at present, 413: ever).
 
-        `by_token` is for models that give logits for every token: the job's are then `[tokens, outputs]`.
+        `by_token` is for models that give logits for every token: the job's logits are then `[tokens, outputs]`.
         """
         tokens = sum(len(row) for row in rows)
         if tokens > self.queue_tokens:
@@ -88,26 +88,26 @@ class Scheduler:
         )
 
     def drop(self, job: RequestJob, reason: Refused) -> None:
-        """Give up a job: rows that wait are not computed, and those being computed are not delivered."""
+        """Give up a job: waiting rows are not computed, and results of rows being computed are not delivered."""
         if not job.open:
             return
         self.waiting -= sum(len(job.rows[index]) for index in job.todo)
         job.todo.clear()
         self._lanes.get((job.model, job.exact), Lane()).pop(job, None)
         self._close(job)
-        if not job.answer.done():  # whoever waited for it may have been cancelled
+        if not job.answer.done():  # the caller that awaited it may have been cancelled
             job.answer.set_exception(reason)
 
     def dispatch(self) -> None:
-        """Hand out what waits to the workers that can take it."""
+        """Send waiting rows to the workers that can take them."""
         while self.waiting:
             idle = [worker for worker in self.workers if not worker.packs]
             if idle:
                 share = max(_SMALLEST_SHARE, math.ceil(self.waiting / len(idle)))
                 worker, budget = idle[0], min(self.pack_tokens, share)
             else:
-                # Where a whole pack waits, a second one may lie ready with a worker, so that it need not wait for
-                # this loop between the two. Less than that is worth more here, where it may still grow.
+                # If a full pack is waiting, a worker may hold a second one in reserve, so that it need not wait for
+                # this loop in between. A smaller pack is better kept here, where it may still grow.
                 ready = [worker for worker in self.workers if len(worker.packs) == 1]
                 if not ready or self.waiting < self.pack_tokens:
                     return
@@ -119,7 +119,7 @@ class Scheduler:
             worker.send(pack)
 
     def answered(self, worker: Worker, answer: Answer) -> None:
-        """Take a worker's answer to one of its packs."""
+        """Process a worker's answer to one of its packs."""
         pack = worker.packs.pop(answer.pack)
         if answer.logits is None:
             self._again(pack, Refused(500, "the model failed on this input"))
@@ -130,7 +130,7 @@ class Scheduler:
         self.dispatch()
 
     def lost(self, worker: Worker) -> None:
-        """A worker is gone: what it had is given to others, once."""
+        """A worker has died: its packs are retried, once, by others."""
         if worker in self.workers:
             self.workers.remove(worker)
         packs, worker.packs = worker.packs, {}
@@ -191,7 +191,7 @@ class Scheduler:
                     job.answer.set_result(job.logits)
 
     def _again(self, pack: WorkerBatch, reason: Refused) -> None:
-        """Give a failed pack's jobs a second try, each by itself: one of them may be what the worker died of."""
+        """Retry a failed pack's jobs separately: one of them may have caused the worker's death."""
         for job, indices in pack.parts:
             if not job.open:
                 continue
@@ -219,7 +219,7 @@ class Scheduler:
 
 
 def _fill(lane: Lane, budget: int) -> tuple[list[tuple[RequestJob, list[int]]], int]:
-    """Take rows from the front of a lane until the budget is reached; what is left of a job goes to the back."""
+    """Take rows from the front of a lane until the budget is reached; the rest of a job goes to the back."""
     parts: list[tuple[RequestJob, list[int]]] = []
     tokens = 0
     while lane:

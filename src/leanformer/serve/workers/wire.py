@@ -1,7 +1,7 @@
-"""What goes over the pipes between the server and its workers: lengths, raw numbers, and JSON once at the start.
+"""The protocol of the pipes between the server and its workers: lengths, raw numbers, and JSON once at the start.
 
-Every frame is its length in bytes (uint32, little-endian like all numbers here) and then the body. Nothing that
-arrives can be anything but numbers or text, so neither side can make the other run code.
+Every frame is its length in bytes (uint32, little-endian like all numbers here) followed by the body. Received data are
+only interpreted as numbers or text, so neither side can make the other run code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ANSWER = struct.Struct("<IBQII")  # pack, failed, nanoseconds, rows, columns
 
 @dataclass(frozen=True)
 class Ask:
-    """Rows to score: int32 `[tokens]` each, or `[tokens, columns]` where a model reads more than ids."""
+    """Rows to score: int32 `[tokens]` each, or `[tokens, columns]` if a model reads more than ids."""
 
     pack: int
     model: int
@@ -30,10 +30,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """Logits `[rows, outputs]` (by token `[all tokens, outputs]`), float32, and their time; or what went wrong.
+    """Logits `[rows, outputs]` (by token `[all tokens, outputs]`), float32, and their time; or an error.
 
     Attributes:
-        failure: None, or the error's type and message. A worker sees token ids only, so it holds no text.
+        failure: None, or the error's type and message. A worker sees only token ids, so it contains no text.
     """
 
     pack: int
@@ -43,7 +43,7 @@ class Answer:
 
 
 def pack_ask(pack: int, model: int, exact: bool, rows: Sequence[np.ndarray]) -> bytes:
-    """The whole frame, its length in front. All rows have the same number of columns."""
+    """The whole frame, including its length. All rows have the same number of columns."""
     columns = 0 if rows[0].ndim == 1 else rows[0].shape[1]
     lengths = np.asarray([len(row) for row in rows], dtype="<i4")
     ids = np.concatenate(rows).astype("<i4", copy=False)
@@ -61,7 +61,7 @@ def unpack_ask(body: bytes) -> Ask:
 
 
 def pack_answer(answer: Answer) -> bytes:
-    """The whole frame, its length in front."""
+    """The whole frame, including its length."""
     nanoseconds = int(answer.seconds * 1e9)
     if answer.logits is None:
         body = _ANSWER.pack(answer.pack, 1, nanoseconds, 0, 0) + (answer.failure or "").encode()
@@ -79,7 +79,7 @@ def unpack_answer(body: bytes) -> Answer:
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
-    """The next frame's body from a blocking stream; None at its end, also in the middle of a frame."""
+    """The next frame's body from a blocking stream; None at its end, even in the middle of a frame."""
     head = _read(stream, LENGTH.size)
     return None if head is None else _read(stream, LENGTH.unpack(head)[0])
 

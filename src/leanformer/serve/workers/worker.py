@@ -1,8 +1,8 @@
 """A worker process: token ids in on standard input, logits out on standard output, one thread.
 
 The server starts it as `python -m leanformer.serve.workers.worker`. It is a process and not a thread so that a crash in
-native code costs one pack and not the server, and so that its Python never holds up the server's event loop. It sees
-token ids and never a text. It ends when its input ends, so none outlives the server.
+native code costs one pack and not the server, and so that its Python code never blocks the server's event loop. It sees
+token ids and never a text. It ends when its input ends, so no worker outlives the server.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from leanformer.serve.workers.wire import LENGTH, Answer, Ask, pack_answer, read
 
 
 def score(predictor: Predictor, ask: Ask) -> np.ndarray:
-    """Logits (see `Predictor.infer`) of the rows together or, where exact ones are asked for, of each row alone.
+    """Logits (see `Predictor.infer`) of the rows together or, if exact ones are requested, of each row alone.
 
-    Alone, a row's answer cannot depend on what else was asked at the time, not even in the last bit.
+    Alone, a row's logits are bit-identical whatever else was requested at the time.
     """
     if ask.exact:
         return np.concatenate([predictor.infer([row]) for row in ask.rows])
@@ -38,36 +38,36 @@ def score(predictor: Predictor, ask: Ask) -> np.ndarray:
 
 
 def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor], list[str]]:
-    """A predictor for each artifact, on one thread and warm, and their content hashes.
+    """A warm single-threaded predictor for each artifact, and the content hashes.
 
-    Whatever kind of artifact there is comes through here, and is opened by `leanformer.loading`.
+    Artifacts of every format are opened here, by `leanformer.loading`.
     """
     artifacts = [open_artifact(path) for path in folders]
     predictors = [open_tuned(artifact, tuning=tuning) for artifact in artifacts]
     for predictor in predictors:
-        # Sessions are made when they are first used; no request should pay for that.
+        # Sessions are created on first use; no request should have to wait for that.
         for member in predictor.members.values() if isinstance(predictor, CascadePredictor) else (predictor,):
             member.infer(member.tokenize(input_of(member.task).samples[:1]))
     return predictors, [artifact.content_hash for artifact in artifacts]
 
 
 def main() -> None:
-    """Read the list of artifacts, open them, say so, and answer until the input ends."""
-    # The server tells its workers to stop by closing their input, after they have answered everything. Signals to
-    # the whole group (Ctrl-C, systemd's stop) are for the server alone.
+    """Read the list of artifacts, open them, report that, and answer until the input ends."""
+    # The server stops its workers by closing their input, after they have answered everything. Signals to the whole
+    # group (Ctrl-C, systemd's stop) are for the server alone.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     # Its standard error is the server's log.
     log_instead(Log())
-    # What a library prints must not get between our frames.
+    # Output of a library must not get between our frames.
     with os.fdopen(os.dup(1), "wb", buffering=0) as output:
         os.dup2(2, 1)
         serve(sys.stdin.buffer, output)
 
 
 def serve(source: BinaryIO, output: BinaryIO) -> None:
-    """`main`, with the streams given."""
+    """`main` with given streams."""
     order = read_frame(source)
     if order is None:
         return
@@ -87,7 +87,7 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
         start = time.perf_counter()
         try:
             answer = Answer(ask.pack, 0.0, score(predictors[ask.model], ask))
-        except Exception as error:  # whatever the engine raises is this pack's failure, not the worker's end
+        except Exception as error:  # any error of the engine fails this pack, not the worker
             answer = Answer(ask.pack, 0.0, None, f"{type(error).__name__}: {error}"[:500])
         frame = pack_answer(Answer(ask.pack, time.perf_counter() - start, answer.logits, answer.failure))
         view = memoryview(frame)
