@@ -94,7 +94,7 @@ class Reader:
     def linear(
         self, name: str, width_in: int, width_out: int, in_heads: int | None = None, out_heads: int | None = None
     ) -> None:
-        """A map of these widths, int8 with a scale per column; sizes are checked, so that C++ does not read past the end.
+        """A map of these widths, int8 with a scale per column; sizes are checked, as C++ might read past the end.
 
         With a number of heads, that side is a row of heads, each of which is padded.
         """
