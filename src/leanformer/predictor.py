@@ -17,7 +17,7 @@ from leanformer.tagging.ragged import ragged
 from leanformer.tagging.windows import Window, to_words
 from leanformer.task import Question, Task, Text
 
-# Packs filled from so many texts are a few thousandths longer than packs filled from all texts at once.
+# Texts per chunk. Packs filled from a chunk are a few thousandths longer than packs filled from all texts.
 CHUNK = 4096
 _Item = TypeVar("_Item")
 

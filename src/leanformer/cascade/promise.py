@@ -79,7 +79,7 @@ class Promise:
         return count
 
     def outlook(self, rows: int) -> str:
-        """What so many calibration rows can show, in one sentence, to be reported before any answer is looked at."""
+        """What `rows` calibration rows can show, in one sentence, to be reported before any answer is looked at."""
         what = (
             f"at most {self.max_loss:g} points of accuracy lost"
             if self.of == "accuracy"

@@ -51,7 +51,7 @@ class TaskPool:
         retries: how often a task is restarted if its worker died.
         say: called with a line for every worker that died.
 
-    Raises `LeanformerError` if no machine has so many cores.
+    Raises `LeanformerError` if no machine has that many cores.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ JACCARD = 0.8
 _BLOCK_LETTERS = 4_000_000
 _BLOCK_PAIRS = 1_000_000
 _BLOCK_GRAMS = 8_000_000
-# Texts from one template share grams with all others from it. For a text with at least so many shares, only a few per
-# gram are compared first, then more: most are soon found to be near another text.
+# Texts from one template share grams with all others from it. For a text with more than `_MANY_SHARES`
+# of them, `_FEW_SHARES` per gram are compared first, then more: most are soon found to be near another text.
 _MANY_SHARES, _FEW_SHARES = 1000, 4
 # A gram is hashed by multiplication with an odd number. The upper bits of the 64 are kept, together with the row: a
 # block has fewer than 2 ** 20 texts of five letters.

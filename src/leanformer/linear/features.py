@@ -17,7 +17,7 @@ _OVERLAP = 4
 OVERLAP_COLUMNS = len(KINDS) * _OVERLAP + 1  # plus the ratio of their lengths
 # Number of texts processed together: enough for numpy, and few enough for the caches.
 _TOGETHER = 256
-# N-grams are counted for so many characters at a time; each character takes some hundred bytes.
+# Number of characters whose n-grams are counted at a time; each character takes some hundred bytes.
 _LETTERS = 1_000_000
 
 

@@ -27,10 +27,10 @@ from leanformer.task import Task
 CHOICES = ((WORDS,), (CHARACTERS,), (WORDS, CHARACTERS))
 # C: the first value tried, and those tried after it, downwards and upwards.
 _FIRST, _WAYS = 1.0, ((0.3, 0.1, 0.03), (3.0, 10.0))
-# Choices are made with at most so many training texts; the final model is trained on all of them.
+# The maximum number of training texts used for making choices; the final model is trained on all of them.
 CHOSEN_WITH = 20_000
 MOST_CHARACTERS = 10_000_000  # of train, and of dev; more would take gigabytes
-# Of a model: 800 MB during training. With hundreds of classes, fewer n-grams have weights.
+# Most weights of a model: 800 MB during training. With hundreds of classes, fewer n-grams have weights.
 MOST_WEIGHTS = 100_000_000
 # From this number of texts on, n-grams that occur in only one text are left out.
 _MANY = 10_000

@@ -8,7 +8,7 @@ from leanformer.answers.forms import form_of
 from leanformer.metrics.binomial import at_most
 from leanformer.task import Task
 
-# The reference must find a label at least so often for its loss to mean anything.
+# The reference must find a label at least this many times for its loss to mean anything.
 _FEWEST = 3
 # For a label found less than half as often: highest p-value of the hypothesis that both models are equally good at it.
 _CHANCE = 0.01

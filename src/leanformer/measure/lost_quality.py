@@ -13,7 +13,7 @@ from leanformer.metrics.paired import compare, mcnemar
 from leanformer.metrics.slices import Slice, length_groups, slices
 from leanformer.task import Task
 
-# At most so many of the texts whose answer changed are listed.
+# The maximum number of changed texts that are listed.
 LISTED = 60
 
 

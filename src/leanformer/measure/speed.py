@@ -21,7 +21,7 @@ from leanformer.task import Text
 
 # Worker threads of a library may spin for a moment after its last call; wait until they are idle.
 _SETTLE_SECONDS = 0.25
-# With at least so many rounds, predictors in `seldom` skip every other one.
+# From this number of rounds on, predictors in `seldom` skip every other one.
 _MANY_ROUNDS = 5
 
 
@@ -53,8 +53,8 @@ class SpeedSettings:
         latency_texts: texts timed one at a time, over all these rounds.
         seconds: wall-clock seconds that one turn's throughput run may take; a predictor too slow for all texts
             in that time is timed on a seeded sample of them.
-        patience: if it is not yet sure which is the best, further rounds of the candidates may take so many times as
-            long as these rounds took.
+        patience: if it is not yet sure which is the best, further rounds of the candidates may take
+            up to this many times as long as these rounds took.
     """
 
     rounds: int = 5

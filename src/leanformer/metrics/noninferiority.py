@@ -27,7 +27,7 @@ GAMMA = 1e-4
 _EXACT_DIFFERING = 2000
 # Values of the nuisance parameter tried, first over its interval, then around the best of them.
 _GRIDS = (21, 9)
-# Counts beyond so many standard deviations are not enumerated; their probability is added to the p-value.
+# Counts beyond this many standard deviations are not enumerated; their probability is added to the p-value.
 _REACH = 8.0
 
 

@@ -28,7 +28,7 @@ def default_threads() -> int:
     """
     cores = allowed_cores()
     named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    # No machine has so many cores that its number has more digits.
+    # No machine has a number of cores with ten or more digits.
     wanted = int(named) if named.isascii() and named.isdigit() and len(named) < 10 else 0
     return min(cores, wanted) if wanted else cores
 

@@ -59,7 +59,7 @@ class LightPredictor(GraphRunner):
         tuning: use what `leanformer tune` stored for this machine and number of cores.
         settings: all of these at once, used as they are; the arguments above are then ignored.
         windows: how to treat texts longer than the model's `max_tokens`. None: `predict` truncates them, and warns how
-            many. A number: `predict` reads them in windows that overlap by so many tokens, and averages their logits.
+            many. A number: `predict` reads them in windows with that overlap, in tokens, and averages their logits.
             A model that tags words always reads the whole text; the number is then the overlap.
     """
 

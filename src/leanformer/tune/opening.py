@@ -18,7 +18,7 @@ from leanformer.task import Text
 from leanformer.tune.race import Entrant
 
 LEAST_TEXTS = 16
-# If an engine's simplest settings are so many times slower than the fastest so far, its others are not tried.
+# If an engine's simplest settings take this many times as long as the best so far, its others are not tried.
 _HOPELESS = 2.5
 # With fewer packs per worker, a turn would measure waiting at its end rather than the settings.
 _LEAST_PACKS = 3

@@ -13,9 +13,9 @@ from leanformer.search.study.journal import Event
 from leanformer.search.study.study import Study
 from leanformer.search.study.trial import FAILED, FINISHED, RUNNING, STOPPED, Trial
 
-# After so many trials in a row that are not run, the rest of the space is not worth sampling.
+# After this many trials in a row that are not run, the rest of the space is not worth sampling.
 _FRUITLESS = 60
-# If so many first trials fail, something is wrong with the recipe, not with its values.
+# If this many first trials fail, something is wrong with the recipe, not with its values.
 _ALL_FAILED = 5
 
 
