@@ -9,7 +9,7 @@ import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
@@ -293,4 +293,10 @@ def _torchao(stock: Stock, left_out: dict[str, str]) -> list[Way]:
             quantize_(model, Int8DynamicActivationInt8WeightConfig())
         return model
 
-    return [Way(TORCHAO, "", TORCHAO, lambda: Transformers(*stock, torch.float32, quantised))]
+    def compiled(model: Any) -> Any:
+        return torch.compile(quantised(model), dynamic=True)  # texts differ in length
+
+    return [
+        Way(TORCHAO, name, TORCHAO, partial(Transformers, *stock, torch.float32, change))
+        for name, change in (("as it is", quantised), ("compiled", compiled))
+    ]
