@@ -12,11 +12,12 @@ from leanformer.curate.duplicates import Duplicates, first_rows
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import DataError
+from leanformer.options import options
 from leanformer.step import Context
 from tests.making.tiny import TASK
 
-QUICK = {"conflicting": "none"}
-BAD = ({"conflicting": "all"}, {"leaked": 1})
+QUICK = {"conflicting": "none", "near": 0.8}
+BAD = ({"conflicting": "all"}, {"leaked": 1}, {"near": 0}, {"near": 1.5})
 DEFAULTS = "1 0f32461765ca"
 
 TRAIN = [("good", 0), ("bad", 1), ("Good ", 0), ("odd", 0), ("ODD", 1), ("in dev", 1), ("fine", 0)]
@@ -82,3 +83,23 @@ def test_without_any_training_text_left_it_is_an_error(tmp_path: Path):
 
 def test_the_second_text_of_a_pair_counts():
     assert first_rows(["a\x1fb", "a\x1fc", "a\x1fb"], None) == [0, 1]
+
+
+LONG = "please send the card to my new address"
+
+
+def test_near_duplicates_go_only_where_it_is_asked_for(tmp_path: Path):
+    rows = (LONG, 0), ("something else entirely", 1), (LONG + ".", 1), ("please send the card to my old home", 0)
+    train = Examples(TASK, tuple(text for text, _ in rows), tuple(label for _, label in rows))
+    unlabelled = Examples(TASK, (LONG + " now", "a new one"), None)
+    there = data(train=train, unlabelled=unlabelled, dev=Examples(TASK, ("something else entirely!",), (1,)))
+    after, _ = curate(tmp_path, there)
+    assert after.train == train and after.unlabelled == unlabelled
+    after, _ = curate(tmp_path, there, near=0.8)
+    assert texts(after.train) == (LONG, rows[1][0], rows[3][0]) and texts(after.unlabelled) == ("a new one",)
+    after, _ = curate(tmp_path, there, near=0.7, leaked="remove", conflicting="none")
+    assert texts(after.train) == (rows[3][0],)
+
+
+def test_near_is_recorded_only_where_it_is_set():
+    assert "near" not in options(Duplicates()) and options(Duplicates(near=0.8))["near"] == 0.8

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
 import pytest
 
 from leanformer.data import near_repeats as module
-from leanformer.data.near_repeats import near_repeats
+from leanformer.data.near_repeats import near_pairs, near_partners, near_repeats
 
 
 def grams(text: str) -> set[str]:
@@ -129,3 +130,59 @@ def test_grams_do_not_reach_into_the_next_text() -> None:
     """Two texts beside one another in memory are not one."""
     assert not near_repeats(["abcdefghijkl", "mnopqrstuvwx"], ["ghijklmnopqr", "xabcde"]).any()
     assert near_repeats(["a" * 50], ["a" * 5]).all()  # a gram that repeats counts once
+
+
+def test_a_partner_is_one_of_the_near_texts_and_the_first_equal_one() -> None:
+    others = written(150, 1)
+    texts = edited(others, 2)
+    partners = near_partners(texts, others)
+    assert ((partners >= 0) == near_repeats(texts, others)).all() and 20 < (partners >= 0).sum() < 150
+    for text, partner in zip(texts, partners, strict=True):
+        assert partner < 0 or by_every_pair([text], [others[partner]], 0.8).all()
+        assert text not in others or partner == others.index(text)
+
+
+def every_pair(texts: list[str], jaccard: float) -> set[tuple[int, int]]:
+    """The definition, as in `by_every_pair`, of different texts of five characters and more."""
+    found = set()
+    sets = [grams(text) for text in texts]
+    for (row, ours), (other, theirs) in itertools.combinations(enumerate(sets), 2):
+        together = len(ours | theirs)
+        if together and 1000 * len(ours & theirs) >= round(1000 * jaccard) * together:
+            found.add((row, other))
+    return found
+
+
+def all_pairs(texts: list[str], jaccard: float) -> list[tuple[int, int]]:
+    return [(int(row), int(other)) for part in near_pairs(texts, jaccard) for row, other in part]
+
+
+@pytest.mark.parametrize("jaccard", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("seed", range(4))
+def test_pairs_are_those_of_comparing_every_pair_each_once(jaccard: float, seed: int) -> None:
+    first = written(150, seed, "abcde fgh" if seed % 2 else "abc")
+    longer = [f"{text}." for text in first if len(text) > 40]
+    texts = list(dict.fromkeys([*first, *edited(first, 100 + seed), *longer, *templated(20, seed)]))
+    wanted = every_pair(texts, jaccard)
+    found = all_pairs(texts, jaccard)
+    assert len(texts) > 200 and wanted
+    assert len(set(found)) == len(found) and set(found) == wanted
+
+
+@pytest.mark.parametrize(("block_letters", "block_pairs"), [(300, 10**6), (10**6, 40), (100, 1)])
+def test_pairs_are_the_same_whatever_is_compared_at_a_time(
+    block_letters: int, block_pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = written(100, 1)
+    texts = list(dict.fromkeys([*first, *edited(first, 2), *templated(20, 3)]))
+    wanted = every_pair(texts, 0.6)
+    monkeypatch.setattr(module, "_BLOCK_LETTERS", block_letters)
+    monkeypatch.setattr(module, "_BLOCK_PAIRS", block_pairs)
+    monkeypatch.setattr(module, "_BLOCK_GRAMS", block_letters)
+    found = all_pairs(texts, 0.6)
+    assert len(wanted) > 20 and len(set(found)) == len(found) and set(found) == wanted
+
+
+def test_no_pairs_of_no_texts_and_of_short_ones() -> None:
+    for texts in ([], ["abcd", "abc", ""], ["abcdefgh", "stuvwxyz"]):
+        assert all_pairs(texts, 0.8) == []

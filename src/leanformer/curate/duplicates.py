@@ -1,27 +1,33 @@
 """Removal of duplicate training texts.
 
-What: texts are duplicates if they differ only in case, white space and compatible Unicode characters. The first text of
-    each group is kept, in train and in the unlabelled texts; unlabelled duplicates of train texts are removed too.
-    Optionally, all train texts of a group with different labels are removed, and all texts that are also in dev. The
-    step reports how many dev and test texts are also in train.
+What: texts are duplicates if they differ only in case, white space and compatible Unicode characters; with `near`, also
+    if most of their character 5-grams are the same. The first text of each group is kept, in train and in the
+    unlabelled texts; unlabelled duplicates of train texts are removed too. Optionally, all train texts of a group with
+    different labels are removed, and all texts that are also in dev. The step reports how many dev and test texts are
+    also in train. `leanformer curate` shows what it would find.
 Paper: Lee et al. 2022, Deduplicating Training Data Makes Language Models Better (arXiv 2107.06499).
 Helps: with crawled and merged data: training is shorter at equal quality. With `leaked: remove`, dev does not measure
     memorised answers.
-Hurts: if the frequency of a text is informative (short messages), since it is lost.
+Hurts: if the frequency of a text is informative (short messages), since it is lost. With
+    `near`, texts that differ in one word are taken as one, even if the word decides on the label.
 Needs: only the texts.
 Example: {step: curate.duplicates, name: clean}
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import numpy as np
+
 from leanformer.answers.labels_check import Label
+from leanformer.curate.near_duplicates import cluster_rows, kept_rows
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from leanformer.data.overlap import group_rows, normalise_all
+from leanformer.data.near_repeats import near_repeats
+from leanformer.data.overlap import normalise_all
 from leanformer.errors import DataError
 from leanformer.step import Context, Curate
 
@@ -32,28 +38,35 @@ class Duplicates(Curate):
 
     conflicting: str = "first"  # of duplicates with different labels, keep the "first" or "none"
     leaked: str = "keep"  # train and unlabelled texts that are also in dev: "keep" or "remove"
+    near: float | None = field(
+        default=None, metadata={"later": True}
+    )  # least Jaccard similarity, e.g. 0.8; null: equal
 
     technique: ClassVar[str] = "curate.duplicates"
 
     def __post_init__(self) -> None:
         self.one_of("conflicting", ("first", "none"))
         self.one_of("leaked", ("keep", "remove"))
+        self.above(0, "near")
+        self.share("near")
         super().__post_init__()
 
     def __call__(self, data: Dataset, context: Context) -> Dataset:
-        dev = set(_texts(data.dev))
-        removed = dev if self.leaked == "remove" else set[str]()
+        dev = _texts(data.dev)
+        removed = dev if self.leaked == "remove" else []
         train, unlabelled, notes = data.train, data.unlabelled, []
         if train is not None:
-            train = _select(train, first_rows(_texts(train), train.labels, removed, self.conflicting == "none"))
+            unanimous = self.conflicting == "none"
+            train = _select(train, first_rows(_texts(train), train.labels, removed, unanimous, self.near))
             notes.append(_told("train", data.train, train))
         if unlabelled is not None:
-            unlabelled = _select(unlabelled, first_rows(_texts(unlabelled), None, {*_texts(data.train), *removed}))
+            known = [*_texts(data.train), *removed]
+            unlabelled = _select(unlabelled, first_rows(_texts(unlabelled), None, known, near=self.near))
             notes.append(_told("unlabelled", data.unlabelled, unlabelled))
         if not (train or unlabelled):
             raise DataError("curate.duplicates leaves no training text", path=data.name, remedy="leaked: keep")
         for split, count in (
-            ("dev", len(dev.intersection(_texts(data.train), _texts(train)))),
+            ("dev", len(set(dev).intersection(_texts(data.train), _texts(train)))),
             ("test", data.overlap.get("test_in_train", 0)),  # test itself is not read
         ):
             if count:
@@ -64,19 +77,20 @@ class Duplicates(Curate):
 
 
 def first_rows(
-    texts: Sequence[str], labels: Sequence[Label] | None, removed: Iterable[str] = (), unanimous: bool = False
+    texts: Sequence[str],
+    labels: Sequence[Label] | None,
+    removed: Sequence[str] = (),
+    unanimous: bool = False,
+    near: float | None = None,
 ) -> list[int]:
     """The rows (from 0) with the first occurrence of each text, without the texts in `removed`.
 
-    With `unanimous`, texts whose copies have different labels are left out too.
+    With `unanimous`, texts whose copies have different labels are left out too. With `near`, texts of at least this
+    Jaccard similarity count as the same (see `near_duplicates.cluster_rows`).
     """
-    groups = group_rows(texts)
-    for text in removed:
-        groups.pop(text, None)
-    agreeing = [
-        rows for rows in groups.values() if not (unanimous and labels and len({labels[row] for row in rows}) > 1)
-    ]
-    return [rows[0] for rows in agreeing]
+    gone = set(removed)
+    leaving = np.array([text in gone for text in texts]) if near is None else near_repeats(texts, removed, near)
+    return kept_rows(cluster_rows(texts, near), labels, leaving, "none" if unanimous else "first")
 
 
 def _texts(examples: Examples | None) -> list[str]:

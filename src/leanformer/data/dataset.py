@@ -106,6 +106,7 @@ def open_dataset(
     labels: Sequence[str] | None = None,
     single: str = "train",
     task: Task | None = None,
+    carve: bool = True,
 ) -> Dataset:
     """Open a folder, a single file or a hub data set.
 
@@ -124,6 +125,7 @@ def open_dataset(
             if all are integers.
         single: the split that one labelled file is; "test" applies whatever its name, and requires labels.
         task: a model's task: the data are read as its kind and with its labels.
+        carve: take a dev split out of train if there is none.
 
     Raises `DataError` naming file, line and remedy for whatever cannot be read, and `MissingExtraError` for
     a hub data set without the `datasets` library.
@@ -155,11 +157,17 @@ def open_dataset(
         notes = [*notes, *found]
     check_kind(read.tables, kind, LABELLED_SPLITS)
     names = read.labels if labels is None else labels
-    return _assemble(read.tables, name=read.name, notes=notes, seed=seed, kind=kind, labels=names)
+    return _assemble(read.tables, name=read.name, notes=notes, seed=seed if carve else None, kind=kind, labels=names)
 
 
 def _assemble(
-    tables: Mapping[str, Table], *, name: str, notes: list[str], seed: int, kind: str, labels: Sequence[str] | None
+    tables: Mapping[str, Table],
+    *,
+    name: str,
+    notes: list[str],
+    seed: int | None,
+    kind: str,
+    labels: Sequence[str] | None,
 ) -> Dataset:
     for split in LABELLED_SPLITS:
         if split in tables:
@@ -177,7 +185,7 @@ def _assemble(
             notes.append(f"train has no example of {join_names(absent)}")
         if len(set(train.labels)) == 1:
             notes.append(f"every train example has the same label, {_shown(train.labels[0], task)!r}")
-        if "dev" not in parts:
+        if "dev" not in parts and seed is not None:
             dev_rows = carve_dev(keys["train"], strata(train), seed) or None
             notes += _describe_carving(train, dev_rows, seed)
             if dev_rows:
@@ -203,6 +211,7 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
         pairs=tuple(row.pair or "" for row in table.rows) if input_of(task).seconds else None,
         source=table.where,
         languages=tuple(row.language for row in table.rows) if any(row.language for row in table.rows) else None,
+        lines=tuple(row.line for row in table.rows),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
 from typing import Any
@@ -29,6 +29,8 @@ class Examples:
         pairs: for pair tasks the second text of each example, for multiple choice its candidates; otherwise None.
         source: where the examples came from, such as a file name. Not part of the content.
         languages: the language of each example, if the data give it; otherwise None.
+        lines: the line of each example in its file (of a hub data set: its row), from 1, if known. Not part of the
+            content either.
 
     Raises `ValueError` if lengths differ, if a label is not an index into `task.labels` or a score not a finite number,
     or if the second texts of a pair task are missing.
@@ -40,6 +42,7 @@ class Examples:
     pairs: tuple[str | tuple[str, ...], ...] | None = None
     source: str = ""
     languages: tuple[str, ...] | None = None
+    lines: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.labels is not None:
@@ -50,6 +53,8 @@ class Examples:
             raise ValueError(f"{len(self.pairs)} second texts for {len(self.texts)} texts")
         if self.languages is not None and len(self.languages) != len(self.texts):
             raise ValueError(f"{len(self.languages)} languages for {len(self.texts)} texts")
+        if self.lines is not None and len(self.lines) != len(self.texts):
+            raise ValueError(f"{len(self.lines)} lines for {len(self.texts)} texts")
         if self.pairs is None and input_of(self.task).seconds:
             raise ValueError(f"examples of a {self.task.kind} task need second texts")
         if self.labels is not None and self.pairs is not None and input_of(self.task).several:
@@ -100,6 +105,7 @@ class Examples:
             pairs=None if self.pairs is None else tuple(self.pairs[i] for i in chosen),
             source=self.source,
             languages=None if self.languages is None else tuple(self.languages[i] for i in chosen),
+            lines=None if self.lines is None else tuple(self.lines[i] for i in chosen),
         )
 
     def for_task(self, task: Task) -> Examples:
@@ -111,7 +117,7 @@ class Examples:
         # Also without labels, so that names unknown to the task are an error there, too.
         moved = form_of(task).renumbered(self.labels or (), self.task, task, numbers)
         labels = None if self.labels is None else tuple(moved)
-        return Examples(task, self.texts, labels, self.pairs, self.source, self.languages)
+        return Examples(task, self.texts, labels, self.pairs, self.source, self.languages, self.lines)
 
 
 def sampled(examples: Examples, count: int, seed: int) -> tuple[Text, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from leanformer.data.near_repeats import JACCARD, LETTERS, near_repeats
+from leanformer.data.grams import LETTERS
+from leanformer.data.near_repeats import JACCARD, near_repeats
 from leanformer.data.overlap import normalise_all
 
 NEARLY = f"character {LETTERS}-grams, Jaccard >= {JACCARD:g}"

@@ -6,15 +6,16 @@ must have one in common, so only texts with a rare element in common are compare
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 
+from leanformer.data.grams import LETTERS, ROUNDING, GramSets, counted, hashed_grams, ranked_sets
+
 _Value = TypeVar("_Value")
-LETTERS = 5
 JACCARD = 0.8
 # Limits on memory: letters of either side, pairs that share a gram, and their grams, compared at a time.
 _BLOCK_LETTERS = 4_000_000
@@ -23,13 +24,6 @@ _BLOCK_GRAMS = 8_000_000
 # Texts from one template share grams with all others from it. For a text with more than `_MANY_SHARES`
 # of them, `_FEW_SHARES` per gram are compared first, then more: most are soon found to be near another text.
 _MANY_SHARES, _FEW_SHARES = 1000, 4
-# A gram is hashed by multiplication with an odd number. The upper bits of the 64 are kept, together with the row: a
-# block has fewer than 2 ** 20 texts of five letters.
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_ROW_BITS = np.uint64(20)
-_HASH_BITS = np.uint64(44)
-# In binary, 0.56 * 25 is slightly more than 14: without this, a pair exactly at the threshold is lost.
-_ROUNDING = 1e-9
 
 
 def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = JACCARD) -> np.ndarray:
@@ -38,15 +32,49 @@ def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = J
     Texts are compared as given (see `overlap.normalise_all`). A text of fewer than five characters has to be equal.
     `jaccard` is the minimum similarity, above 0.
     """
-    there = set(others)
-    found = np.array([text in there for text in texts], dtype=bool)
+    return np.asarray(near_partners(texts, others, jaccard) >= 0)
+
+
+def near_partners(texts: Sequence[str], others: Sequence[str], jaccard: float = JACCARD) -> np.ndarray:
+    """For each of `texts`, the row of one of `others` that it nearly equals, int64 `[n]`; -1 if there is none.
+
+    It is the first that is equal, if there is one; otherwise any. Texts are compared as by `near_repeats`.
+    """
+    there: dict[str, int] = {}
+    for number, text in enumerate(others):
+        there.setdefault(text, number)
+    found = np.array([there.get(text, -1) for text in texts], dtype=np.int64)
     long = sorted(text for text in there if len(text) >= LETTERS)
-    left = [row for row, text in enumerate(texts) if not found[row] and len(text) >= LETTERS]
+    left = [row for row, text in enumerate(texts) if found[row] < 0 and len(text) >= LETTERS]
     for rows in _blocks(left, [len(texts[row]) for row in left]):
-        row, hashes = _hashed([texts[row] for row in rows])
+        row, hashes = hashed_grams([texts[row] for row in rows])
         for block in _blocks(long, [len(text) for text in long]):
-            found[rows] |= _near(row, hashes, len(rows), block, jaccard)
+            partners = _partners(_join(row, hashes, len(rows), block, jaccard))
+            for near in np.flatnonzero(partners >= 0):
+                found[rows[near]] = there[block[partners[near]]]
     return found
+
+
+def near_pairs(
+    texts: Sequence[str], jaccard: float = JACCARD, clusters: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """The pairs of different `texts` that nearly equal one another: rows `[pairs, 2]`, the lower first, in parts.
+
+    Each pair is given once. Texts are compared as by `near_repeats`.
+
+    Args:
+        clusters: the number of the cluster of each text, `[n]`. Pairs within a cluster are left out. The caller has to
+            merge the clusters of the pairs of each part, in this array, before it asks for the next part. So many texts
+            from one template are grouped without comparing each with all others.
+    """
+    long = [row for row, text in enumerate(texts) if len(text) >= LETTERS]
+    blocks = [np.array(block) for block in _blocks(long, [len(texts[row]) for row in long])]
+    for number, rows in enumerate(blocks):
+        row, hashes = hashed_grams([texts[row] for row in rows])
+        for others in blocks[number:]:
+            join = _join(row, hashes, len(rows), [texts[row] for row in others], jaccard)
+            for parts in _pairs(join, rows, others, clusters):
+                yield np.sort(np.stack(parts, axis=1), axis=1)
 
 
 def _blocks(values: Sequence[_Value], letters: Sequence[int]) -> list[list[_Value]]:
@@ -59,69 +87,121 @@ def _blocks(values: Sequence[_Value], letters: Sequence[int]) -> list[list[_Valu
 
 
 @dataclass(frozen=True)
-class _Sets:
-    """Sets of grams, numbered by rarity from the rarest: the members of each set in that order, set after set.
+class _Join:
+    """Two sides whose sets are compared.
 
     Attributes:
-        row, gram: of each member, `[members]`. position: its rank within its set, from 0.
-        size, start: of each set, `[sets]`.
+        ours, theirs: the sets of each side. grams: the number of distinct grams of the first.
+        members: the members of `theirs` as row * grams + gram, ascending.
+        rare: the rare members of `ours`. there: those of `theirs`, by gram.
+        first, shares: for each of `rare`, where the members of `there` with the same gram begin, and their number.
     """
 
-    row: np.ndarray
-    gram: np.ndarray
-    position: np.ndarray
-    size: np.ndarray
-    start: np.ndarray
+    ours: GramSets
+    theirs: GramSets
+    grams: int
+    jaccard: float
+    members: np.ndarray
+    rare: np.ndarray
+    there: np.ndarray
+    first: np.ndarray
+    shares: np.ndarray
 
-    def rare(self, jaccard: float) -> np.ndarray:
-        """The members of each set one of which must be shared with every set that is similar enough."""
-        needed = np.ceil(jaccard * self.size - _ROUNDING).astype(np.int64)
-        return np.flatnonzero(self.position < (self.size - needed + 1)[self.row])
+    def similar(
+        self, at: np.ndarray, shares: np.ndarray, wanted: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Compare the sets of these of `rare` with up to the given number of sets that share it, if they are `wanted`.
 
-
-def _near(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str], jaccard: float) -> np.ndarray:
-    """Which of `count` texts, given by their grams, nearly equal one of `others`."""
-    ours, theirs, grams = _sets(row, hashes, count, others)
-    found = np.zeros(count, dtype=bool)
-    rare, there = ours.rare(jaccard), theirs.rare(jaccard)
-    there = there[np.argsort(theirs.gram[there], kind="stable")]
-    first = np.searchsorted(theirs.gram[there], ours.gram[rare], "left")
-    shares = np.searchsorted(theirs.gram[there], ours.gram[rare], "right") - first
-    members = theirs.row * grams + theirs.gram  # ascending
-
-    def look(at: np.ndarray, shares: np.ndarray) -> None:
-        """Compare each of these rare members with up to the given number of texts that share it."""
-        # Cut at text boundaries, so that a pair's first shared gram is seen before the others.
-        ends = np.flatnonzero(np.diff(ours.row[rare[at]], append=-1)) + 1
+        Yields the rows of similar sets, of `ours` and of `theirs`.
+        """
+        # Cut at text boundaries, so that a pair's first shared gram is seen before the others, and each pair once.
+        ends = np.flatnonzero(np.diff(self.ours.row[self.rare[at]], append=-1)) + 1
         begin = 0
         while begin < len(at):
             enough = int(np.searchsorted(np.cumsum(shares[begin:]), _BLOCK_PAIRS))
             end = int(ends[np.searchsorted(ends, begin + max(1, enough))]) if begin + enough < len(at) else len(at)
             mine = np.repeat(at[begin:end], shares[begin:end])
-            other = there[first[mine] + _counted(shares[begin:end])]
-            found[_similar(ours, theirs, rare[mine], other, members, grams, jaccard)] = True
-            begin = end
+            other = self.there[self.first[mine] + counted(shares[begin:end])]
+            mine, begin = self.rare[mine], end
+            if wanted is not None:
+                chosen = wanted(self.ours.row[mine], self.theirs.row[other])
+                mine, other = mine[chosen], other[chosen]
+            if len(mine):
+                yield _similar(self.ours, self.theirs, mine, other, self.members, self.grams, self.jaccard)
 
-    row_of = ours.row[rare]
-    left, most = np.arange(len(rare)), int(shares.max(initial=0))
+
+def _join(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str], jaccard: float) -> _Join:
+    """The sets of `count` texts, given by their grams, and those of `others`."""
+    ours, theirs, grams = ranked_sets(row, hashes, count, others)
+    rare, there = ours.rare(jaccard), theirs.rare(jaccard)
+    there = there[np.argsort(theirs.gram[there], kind="stable")]
+    first = np.searchsorted(theirs.gram[there], ours.gram[rare], "left")
+    shares = np.searchsorted(theirs.gram[there], ours.gram[rare], "right") - first
+    return _Join(ours, theirs, grams, jaccard, theirs.row * grams + theirs.gram, rare, there, first, shares)
+
+
+def _partners(join: _Join) -> np.ndarray:
+    """For each set of the first side, a similar one of the second, or -1."""
+    count, shares = len(join.ours.size), join.shares
+    found = np.full(count, -1)
+
+    def look(at: np.ndarray, shares: np.ndarray) -> None:
+        for row, there in join.similar(at, shares):
+            found[row] = there
+
+    row_of = join.ours.row[join.rare]
+    left, most = np.arange(len(join.rare)), int(shares.max(initial=0))
     few = _FEW_SHARES
     while few < most:
         many = left[np.bincount(row_of[left], shares[left], minlength=count)[row_of[left]] > _MANY_SHARES]
         look(many, np.minimum(shares[many], few))
-        left, few = left[~found[row_of[left]]], 8 * few
+        left, few = left[found[row_of[left]] < 0], 8 * few
     look(left, shares[left])
     return found
 
 
+def _pairs(
+    join: _Join, rows: np.ndarray, others: np.ndarray, clusters: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The pairs of similar sets, whose rows are `rows` and `others`; see `near_pairs`."""
+    every = np.arange(len(join.rare))
+    if clusters is None:
+        for row, there in join.similar(every, join.shares, lambda row, there: rows[row] < others[there]):
+            yield rows[row], others[there]
+        return
+    of_row, of_there = rows[join.ours.row[join.rare]], others[join.theirs.row[join.there]]
+    starts = np.flatnonzero(np.diff(join.theirs.gram[join.there], prepend=-1))
+    few, most = _FEW_SHARES, int(join.shares.max(initial=0))
+    while len(starts):
+        # A gram that only texts of one cluster have joins no two clusters.
+        low = np.minimum.reduceat(clusters[of_there], starts)
+        high = np.maximum.reduceat(clusters[of_there], starts)
+        gram = np.minimum(np.searchsorted(starts, join.first), len(starts) - 1)
+        at = every[(low[gram] != clusters[of_row]) | (high[gram] != clusters[of_row])]
+        for row, there in join.similar(
+            at, np.minimum(join.shares[at], few), lambda row, there: clusters[rows[row]] != clusters[others[there]]
+        ):
+            yield rows[row], others[there]
+        if few >= most:
+            return
+        few *= 8
+
+
 def _similar(
-    ours: _Sets, theirs: _Sets, mine: np.ndarray, other: np.ndarray, members: np.ndarray, grams: int, jaccard: float
-) -> np.ndarray:
-    """The rows of `ours` that are similar to a set of `theirs`; `mine` and `other` are members that they share."""
+    ours: GramSets,
+    theirs: GramSets,
+    mine: np.ndarray,
+    other: np.ndarray,
+    members: np.ndarray,
+    grams: int,
+    jaccard: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of similar sets of both sides, each pair once; `mine` and `other` are members that they share."""
     row, there = ours.row[mine], theirs.row[other]
     _, one_each = np.unique(row * len(theirs.size) + there, return_index=True)
     row, there, mine, other = row[one_each], there[one_each], mine[one_each], other[one_each]
     size, size_there = ours.size[row], theirs.size[there]
-    needed = np.ceil(jaccard / (1 + jaccard) * (size + size_there) - _ROUNDING)
+    needed = np.ceil(jaccard / (1 + jaccard) * (size + size_there) - ROUNDING)
     # Grams before the first shared one are not shared, so at most the shorter rest can be.
     possible = np.minimum(size - ours.position[mine], size_there - theirs.position[other])
     row, there, needed = (part[possible >= needed] for part in (row, there, needed))
@@ -129,64 +209,17 @@ def _similar(
     shared = [
         _shared(ours, *pairs, members, grams) for pairs in zip(np.split(row, cuts), np.split(there, cuts), strict=True)
     ]
-    return np.asarray(row[np.concatenate(shared) >= needed])
+    near = np.concatenate(shared) >= needed
+    return row[near], there[near]
 
 
-def _shared(ours: _Sets, row: np.ndarray, there: np.ndarray, members: np.ndarray, grams: int) -> np.ndarray:
+def _shared(ours: GramSets, row: np.ndarray, there: np.ndarray, members: np.ndarray, grams: int) -> np.ndarray:
     """How many grams the sets `row` of `ours` share with the sets `there`, whose members are `members`, `[pairs]`."""
     if not len(members):
         return np.zeros(len(row))
     lengths = ours.size[row]
     pair = np.repeat(np.arange(len(row)), lengths)
-    member = np.repeat(ours.start[row], lengths) + _counted(lengths)
+    member = np.repeat(ours.start[row], lengths) + counted(lengths)
     wanted = there[pair] * grams + ours.gram[member]
     place = np.minimum(np.searchsorted(members, wanted), len(members) - 1)
     return np.bincount(pair[members[place] == wanted], minlength=len(row))
-
-
-def _counted(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, ... for each of the lengths, concatenated."""
-    starts = np.cumsum(lengths) - lengths
-    return np.asarray(np.arange(int(lengths.sum())) - np.repeat(starts, lengths))
-
-
-def _sets(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str]) -> tuple[_Sets, _Sets, int]:
-    """The sets of both sides, and the number of distinct grams of the first side.
-
-    Grams of `others` that the first side lacks are not members: they only count for the size, as the rarest.
-    """
-    known = _different(hashes)
-    row_there, hashes_there = _hashed(others)
-    place = np.minimum(np.searchsorted(known, hashes_there), len(known) - 1)
-    shared = known[place] == hashes_there
-    row_shared, size_there = row_there[shared], np.bincount(row_there, minlength=len(others))
-    rarity = np.empty(len(known), dtype=np.int64)
-    rarity[np.argsort(np.bincount(place[shared], minlength=len(known)), kind="stable")] = np.arange(len(known))
-    ours = _ordered(row, rarity[np.searchsorted(known, hashes)], len(known), np.bincount(row, minlength=count))
-    return ours, _ordered(row_shared, rarity[place[shared]], len(known), size_there), len(known)
-
-
-def _ordered(row: np.ndarray, gram: np.ndarray, grams: int, size: np.ndarray) -> _Sets:
-    row, gram = np.divmod(np.sort(row * grams + gram), grams)
-    here = np.bincount(row, minlength=len(size))
-    start = np.cumsum(here) - here
-    return _Sets(row, gram, np.arange(len(row)) - start[row] + (size - here)[row], size, start)
-
-
-def _hashed(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The row of each distinct character 5-gram of a text, and a hash of the gram."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
-    row = np.repeat(np.arange(len(texts), dtype=np.uint64), [len(text) for text in texts])
-    count = len(codes) - LETTERS + 1
-    hashes = np.zeros(count, dtype=np.uint64)
-    for i in range(LETTERS):
-        hashes = (hashes + codes[i : i + count]) * _FACTOR
-    inside = row[:count] == row[LETTERS - 1 :]
-    members = _different((row[:count][inside] << _HASH_BITS) | (hashes[inside] >> _ROW_BITS))
-    return (members >> _HASH_BITS).astype(np.int64), members & np.uint64((1 << 44) - 1)
-
-
-def _different(values: np.ndarray) -> np.ndarray:
-    """The distinct values, ascending; `np.unique` uses a hash table, which takes ten times as long."""
-    ordered = np.sort(values)
-    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
