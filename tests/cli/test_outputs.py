@@ -79,6 +79,7 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
         "search", parts.space, "--model", parts.encoder, "--data", parts.data, "--output", place, "--trials", 1,
         "--rounds", 1, "--threads", 1, "--device", "cpu", "--sampler", "grid", "--allow-weak-teacher",
     ),
+    "curate": lambda parts, place: ("curate", parts.data, "--output", place, "--apply"),
     "cascade": lambda parts, place: (
         "cascade", *(member.path for member in parts.members), "--data", parts.data, "--output", place,
         "--otherwise", "large",
@@ -102,9 +103,9 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     "report": lambda parts, place: ("report", parts.report, "--output", place),
     "demo": lambda parts, place: ("demo", "--output", place),
 }  # fmt: skip
-FOLDERS = ("train", "compress", "search", "cascade", "embedder", "export to transformers")
+FOLDERS = ("train", "compress", "search", "curate", "cascade", "embedder", "export to transformers")
 FILES = ("export", "predict", "bench", "gate", "report")
-OVER_OURS = ("train", "compress", "search", "cascade", "embedder")
+OVER_OURS = ("train", "compress", "search", "curate", "cascade", "embedder")
 SAID = {
     # `tune` writes into the artifact that it is given, `serve`, `inspect` and `techniques` write nothing.
     "tune", "serve", "inspect", "techniques",
@@ -316,7 +317,7 @@ def check_written(name: str, command: Command, parts: Parts, folder: Path) -> No
     assert left == {neighbour.name for neighbour in neighbours}
 
 
-@pytest.mark.parametrize("name", ["cascade", "embedder"])
+@pytest.mark.parametrize("name", ["curate", "cascade", "embedder"])
 def test_theirs_are_kept_when_ours_is_replaced(name: str, command: Command, parts: Parts, tmp_path: Path):
     check_kept(name, command, parts, tmp_path)
 

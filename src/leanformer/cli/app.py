@@ -8,6 +8,7 @@ from leanformer.cli import (
     bench,
     cascade,
     compress,
+    curate,
     demo,
     embedder,
     export,
@@ -37,6 +38,7 @@ app.command(cls=Numbered, rich_help_panel=MAKE)(search.search)
 app.command(cls=Numbered, rich_help_panel=MAKE)(cascade.cascade)
 app.command(cls=Numbered, rich_help_panel=MAKE)(embedder.embedder)
 app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(curate.curate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(bench.bench)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(gate.gate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(report.report)

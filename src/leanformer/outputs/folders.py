@@ -14,7 +14,16 @@ from pathlib import Path
 
 from leanformer.errors import LeanformerError
 from leanformer.files import new_folder, write_json
-from leanformer.outputs.ours import BESIDE, artifact_of, is_search, may_be_written, record, theirs
+from leanformer.outputs.ours import (
+    BESIDE,
+    artifact_of,
+    is_curation,
+    is_search,
+    may_be_curated,
+    may_be_written,
+    record,
+    theirs,
+)
 from leanformer.outputs.place import folder_place
 
 RECORD_VERSION = 1
@@ -22,12 +31,18 @@ _SHOWN = 3
 
 
 def check_folder(
-    path: Path, *, search: bool = False, overwrite: bool = False, say: Callable[[str], None] = lambda line: None
+    path: Path,
+    *,
+    search: bool = False,
+    curation: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Check that the new folder `path` can be written, and that it would replace only files of ours.
 
     Args:
-        search: the folder that may be replaced is that of a search; otherwise an artifact.
+        search: the folder that may be replaced is that of a search. curation: one that `leanformer curate` wrote.
+            Without either, an artifact.
         overwrite: keep other files in the folder that is replaced, and report them; otherwise they are refused.
 
     Raises `LeanformerError`, naming the obstacle, if it cannot be written.
@@ -35,14 +50,14 @@ def check_folder(
     place = folder_place(path)
     if not place.exists() or not any(place.iterdir()):
         return
-    if not (is_search(place) if search else artifact_of(place)):
+    what = "of a search" if search else "of `leanformer curate`" if curation else "an artifact"
+    if not (is_search(place) if search else is_curation(place) if curation else artifact_of(place)):
         raise LeanformerError(
-            f"{path}: exists and is not {'of a search' if search else 'an artifact'}; it will not be overwritten\n"
-            "  remedy: another --output"
+            f"{path}: exists and is not {what}; it will not be overwritten\n  remedy: another --output"
         )
     if not (found := theirs(place)):
         return
-    if clashing := [name for name in found if may_be_written(name)]:
+    if clashing := [name for name in found if may_be_written(name) or (curation and may_be_curated(name))]:
         raise LeanformerError(
             f"{path}: {_listed(clashing)} {_is(clashing)} not as Leanformer wrote it, and would be overwritten\n"
             f"  remedy: another --output; or move {'it' if len(clashing) == 1 else 'them'} out of the folder"

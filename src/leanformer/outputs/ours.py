@@ -33,6 +33,16 @@ def is_search(folder: Path) -> bool:
     return _search(folder / SEARCH)
 
 
+def is_curation(folder: Path) -> bool:
+    """Whether a folder is the output of `leanformer curate`."""
+    return _has(folder / "report.json", "format_version", "card", "clusters", "leaks", "applied")
+
+
+def may_be_curated(name: str) -> bool:
+    """Whether `leanformer curate` may write to this path in its output folder."""
+    return re.fullmatch(r"clusters\.jsonl|(train|dev|test|unlabelled)\.(jsonl|csv|tsv|txt|conll)", name) is not None
+
+
 def theirs(folder: Path) -> list[str]:
     """Sorted relative paths of everything in `folder` that is not as we wrote it: files, links, empty folders."""
     bases = _bases(folder)

@@ -1,0 +1,139 @@
+"""What was found in a data set: clusters of duplicates, leaks between splits, groups in several splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leanformer.data.card import DataCard
+
+EXACT, NEAR = "exact", "near"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of a split.
+
+    Attributes:
+        split: its split. row: its index in the split, from 0.
+        line: its line in the file, from 1: the first, or in a table the last (of a hub data set its row).
+        text: the text; several texts of an input are separated by " / ".
+        label: the label in words; None if the split has no labels.
+    """
+
+    split: str
+    row: int
+    line: int
+    text: str
+    label: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the index: the line is what a person can look up."""
+        return {"split": self.split, "line": self.line, "text": self.text, "label": self.label}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Rows of train that are duplicates, in order.
+
+    Attributes:
+        kind: "exact" if all are equal after normalisation, otherwise "near".
+        conflicting: whether their labels differ.
+    """
+
+    places: tuple[Place, ...]
+    kind: str
+    conflicting: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind, "conflicting": self.conflicting, "rows": [place.to_json() for place in self.places]
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A row of dev or test, and a row of another split whose text equals it ("exact"), or nearly ("near")."""
+
+    place: Place
+    other: Place
+    kind: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "row": self.place.to_json(), "in": self.other.to_json()}
+
+
+@dataclass(frozen=True)
+class SharedGroup:
+    """A value of the grouping column that occurs in more than one split, with the number of rows in each."""
+
+    value: str
+    rows: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"value": self.value, "rows": self.rows}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All findings in a data set.
+
+    Attributes:
+        card: the card of the data set.
+        clusters: the clusters of duplicates in train, in order of their first row.
+        leaks: the rows of test and dev whose text is in train or among the unlabelled texts, exactly or nearly.
+        between: the rows of dev whose text is in test, exactly or nearly.
+        groups: the groups in more than one split, those with most rows first; None if no column was given.
+        column: the grouping column; None likewise.
+    """
+
+    card: DataCard
+    clusters: tuple[Cluster, ...]
+    leaks: tuple[Leak, ...]
+    between: tuple[Leak, ...]
+    groups: tuple[SharedGroup, ...] | None = None
+    column: str | None = None
+
+    @property
+    def conflicting(self) -> tuple[Cluster, ...]:
+        """The clusters whose rows have different labels."""
+        return tuple(cluster for cluster in self.clusters if cluster.conflicting)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is neither a duplicate, nor a leak, nor a shared group."""
+        return not (self.clusters or self.leaks or self.between or self.groups)
+
+    def clusters_of(self, kind: str) -> tuple[Cluster, ...]:
+        """The clusters of a kind, "exact" or "near"."""
+        return tuple(cluster for cluster in self.clusters if cluster.kind == kind)
+
+    def leaks_of(self, split: str) -> tuple[Leak, ...]:
+        """The leaks of "dev" or "test"."""
+        return tuple(leak for leak in self.leaks if leak.place.split == split)
+
+    def to_json(self) -> dict[str, Any]:
+        groups = None if self.groups is None else [group.to_json() for group in self.groups]
+        return {
+            "card": self.card.to_json(),
+            "clusters": {
+                "exact": repeats(self.clusters_of(EXACT)), "near": repeats(self.clusters_of(NEAR)),
+                "conflicting": repeats(self.conflicting),
+            },
+            "leaks": [leak.to_json() for leak in self.leaks],
+            "between": [leak.to_json() for leak in self.between],
+            "column": self.column,
+            "groups": groups,
+        }  # fmt: skip
+
+
+def repeats(clusters: Sequence[Cluster]) -> dict[str, int]:
+    """The number of clusters, of their rows, and of the rows after the first of each."""
+    rows = sum(len(cluster.places) for cluster in clusters)
+    return {"clusters": len(clusters), "rows": rows, "repeats": rows - len(clusters)}
+
+
+def by_kind(leaks: Sequence[Leak]) -> dict[str, int]:
+    """The number of exact leaks, and of near ones."""
+    return {kind: sum(leak.kind == kind for leak in leaks) for kind in (EXACT, NEAR)}
