@@ -98,10 +98,8 @@ def test_disjoint_texts_give_nothing(command: Command, tmp_path: Path) -> None:
     assert status == 0, err
     assert "no repeats, no near repeats and no leaks were found" in out
     assert data_files(tmp_path / "found") == data_files(tmp_path / "data")
-    assert (
-        "- Nothing." in (tmp_path / "found" / "report.md").read_text()
-        or "Train with" in (tmp_path / "found" / "report.md").read_text()
-    )
+    page = (tmp_path / "found" / "report.md").read_text()
+    assert "- No row was removed" in page and "## Repeats" not in page
 
 
 def test_apply_changes_train_alone_and_a_second_time_nothing(command: Command, planted: Path, tmp_path: Path) -> None:
@@ -153,8 +151,9 @@ def test_the_last_row_of_a_label_stays(command: Command, tmp_path: Path) -> None
 
 
 def test_dev_and_test_and_groups_and_the_card(command: Command, tmp_path: Path) -> None:
-    train, dev, test = drawn_rows(30, 1), drawn_rows(10, 2), drawn_rows(10, 1)[:0] + drawn_rows(9, 4)
+    train, dev, test = (drawn_rows(count, seed) for count, seed in ((30, 1), (10, 2), (9, 4)))
     test += [dev[0] | {"author": "a1"}]
+    train[0] |= {"language": "de"}
     data = write_data(
         tmp_path / "data", train=[*train, {"text": "word", "label": "no", "author": "a9"}], dev=dev, test=test
     )
@@ -167,6 +166,7 @@ def test_dev_and_test_and_groups_and_the_card(command: Command, tmp_path: Path) 
     assert found["groups"] == [{"value": "a1", "rows": {"train": 30, "test": 1}}] and "groups of author" in out
     card = found["card"]
     assert (card["licence"], card["source"], card["labels"]) == ("CC0", "a forum", ["no", "yes"])
+    assert card["splits"]["train"]["languages"] == {"de": 1} and card["splits"]["test"]["languages"] == {}
     assert card["splits"]["train"]["short"] == 1 and card["splits"]["train"]["rows"] == 31
     page = (tmp_path / "found" / "report.md").read_text()
     assert "Licence: CC0" in page and "## Dev texts in test" in page and len(page.splitlines()) <= 60

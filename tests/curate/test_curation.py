@@ -38,7 +38,7 @@ def test_clusters_leaks_and_conflicts_are_found_with_their_lines() -> None:
         ("test", "exact", 8), ("dev", "near", 8)
     ]  # fmt: skip
     assert [(leak.place.row, leak.kind, leak.other.split) for leak in found.between] == [(0, "near", "test")]
-    assert found.groups is None and not found.nothing
+    assert found.groups is None
     assert found.card.splits["test"].leaks == {"exact": 1, "near": 0}
 
 
@@ -55,14 +55,16 @@ def test_rows_go_for_a_reason_and_labels_stay(conflicting: str, kept: list[int])
 def test_nothing_goes_from_clean_data() -> None:
     clean = replace(DATA, train=part((LONG, 0), ("short", 1)), dev=None, test=None, unlabelled=None)
     found = find(clean)
-    assert found.nothing and removal(clean, found).removed == 0
+    assert not (found.clusters or found.leaks or found.between) and removal(clean, found).removed == 0
 
 
 def test_without_train_there_is_nothing_to_do() -> None:
-    with pytest.raises(DataError, match="no train split, only dev and test and unlabelled"):
+    with pytest.raises(DataError, match="no train split, only dev, test, unlabelled"):
         find(replace(DATA, train=None))
 
 
 def test_groups_in_one_split_are_left_out() -> None:
-    found = shared_groups({"train": ["a", "b", "a", None], "test": ["b", "c", None], "dev": ["b"]})
-    assert [(group.value, group.rows) for group in found] == [("b", {"train": 1, "test": 1, "dev": 1})]
+    found = shared_groups({"train": ["a", "d", "d", "d", "b", None], "test": ["d", "b", "c", None], "dev": ["b"]})
+    assert [(group.value, group.rows) for group in found] == [
+        ("b", {"train": 1, "test": 1, "dev": 1}), ("d", {"train": 3, "test": 1})
+    ]  # fmt: skip

@@ -34,3 +34,4 @@ def test_json_has_what_a_person_looks_up() -> None:
     assert value["leaks"][0]["in"]["line"] == 1 and value["column"] == "author"
     assert value["groups"] == [{"value": "ann", "rows": {"train": 2, "test": 1}}]
     assert FOUND.clusters[1].to_json()["rows"][0]["label"] == "yes"
+    assert Place("train", 0, 1, "text", "yes", "de").to_json()["language"] == "de"

@@ -87,3 +87,10 @@ def test_the_first_of_a_cluster_stays_and_conflicts_are_as_asked(conflicting: st
     assert kept_rows(clusters, labels, removed, conflicting) == wanted
     assert [is_conflicting(rows, labels) for rows in clusters] == [True, False, False, False]
     assert not any(is_conflicting(rows, None) for rows in clusters)
+
+
+def test_tags_are_compared_between_sentences_of_one_length() -> None:
+    tags = [(0, 1, 0), (0, 1), (0, 1, 0), (0, 0)]
+    assert not is_conflicting([0, 1, 2], tags, per_word=True) and is_conflicting([0, 1, 3], tags, per_word=True)
+    assert is_conflicting([0, 1, 2], tags), "any number of labels"
+    assert kept_rows([[0, 1, 2]], tags, [False] * 4, "none", per_word=True) == [0]

@@ -18,6 +18,8 @@ def test_a_split_is_counted() -> None:
     assert (card.rows, card.repeats, card.short) == (5, 1, 2)
     assert card.words == {"min": 1, "5 %": 1, "median": 3, "95 %": 4, "max": 4}
     assert card.characters["max"] == len(texts[4]) and card.characters["min"] == 1
+    again = split_card(Examples(TASK, texts, None), languages=["fr", None, "fr", None, "de"])
+    assert again.languages == {"fr": 2, "de": 1} and again.labels == {}
     assert card.languages == {"de": 4, "en": 1} and card.leaks == {} and card.scores == {}
 
 

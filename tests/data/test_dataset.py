@@ -163,3 +163,13 @@ def test_no_dev_can_be_spared(tmp_path: Path, write: Write) -> None:
 def test_one_label_is_noted(tmp_path: Path, write: Write) -> None:
     write("train.jsonl", ("a", "x"), ("b", "x"))
     assert "every train example has the same label, 'x'" in open_dataset(str(tmp_path)).notes
+
+
+def test_dev_stays_in_train_where_that_is_asked_for(tmp_path: Path, write: Write) -> None:
+    write("train.jsonl", *((f"text {row}", "yes" if row % 2 else "no") for row in range(40)))
+    data = open_dataset(tmp_path, carve=False)
+    assert data.dev is None and data.dev_rows is None and data.train is not None
+    assert data.train.lines == tuple(range(1, 41)) and not any("dev" in note for note in data.notes)
+    carved = open_dataset(tmp_path)
+    assert carved.dev is not None and carved.dev_rows is not None
+    assert carved.dev.lines == tuple(row + 1 for row in carved.dev_rows)

@@ -82,3 +82,11 @@ def test_the_right_candidate_is_one_of_the_question_s_own() -> None:
     assert Examples(task, ("q", "r"), (1, 2), pairs).targets.tolist() == [1, 2]
     with pytest.raises(ValueError, match="label 2 is not the number, from 0, of one of 2 candidates"):
         Examples(task, ("q", "r"), (2, 2), pairs)
+
+
+def test_lines_go_with_their_rows_and_are_no_content() -> None:
+    known = replace(EXAMPLES, lines=(2, 3, 7))
+    assert known.select([2, 0]).lines == (7, 2) and known.for_task(TASK).lines == (2, 3, 7)
+    assert known == EXAMPLES and known.content_hash == EXAMPLES.content_hash
+    with pytest.raises(ValueError, match="1 lines for 3 texts"):
+        replace(EXAMPLES, lines=(1,))

@@ -12,7 +12,7 @@ import pytest
 from leanformer.artifact import open_artifact
 from leanformer.measure.effort import Effort, recorded
 from leanformer.outputs.folders import new_output
-from leanformer.outputs.ours import BESIDE, theirs
+from leanformer.outputs.ours import BESIDE, is_curation, may_be_curated, theirs
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from tests.making.cascades import PLAN, make_members
@@ -123,3 +123,16 @@ def test_an_effort_is_not_written_beside_a_model_that_stays(tiny_onnx_artifact: 
     with pytest.raises(ZeroDivisionError), recorded(Effort("teacher", "train.fine_tune"), tmp_path / "lean", None):
         raise ZeroDivisionError
     assert not (tmp_path / "lean" / "effort.json").exists()
+
+
+def test_the_folder_of_a_curation_is_known_by_its_report(tmp_path: Path):
+    report = {"format_version": 1, "card": {}, "clusters": {}, "leaks": [], "applied": None}
+    with new_output(tmp_path / "clean") as temporary:
+        (temporary / "report.json").write_text(json.dumps(report))
+        (temporary / "train.csv").write_text("text,label\n")
+    assert is_curation(tmp_path / "clean") and theirs(tmp_path / "clean") == []
+    assert not is_curation(tmp_path)
+    with open(tmp_path / "clean" / "train.csv", "a") as file:
+        file.write("mine,x\n")
+    assert theirs(tmp_path / "clean") == ["train.csv"]
+    assert may_be_curated("train.csv") and may_be_curated("clusters.jsonl") and not may_be_curated("train.csv.old")

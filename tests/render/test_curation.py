@@ -7,7 +7,7 @@ from dataclasses import replace
 from leanformer.curate.curation import Removal
 from leanformer.curate.findings import Cluster, Findings, Leak, Place, SharedGroup
 from leanformer.data.card import DataCard, SplitCard
-from leanformer.render.curation import curation_markdown, found_lines, to_do
+from leanformer.render.curation import curation_markdown, found_lines, removed_line, to_do
 
 ROWS = [Place("train", row, row + 1, f"<b>text</b> {row}", f"label {row % 2}") for row in range(90)]
 CARD = DataCard("mine", "classification", ("label 0", "label 1"), {"train": SplitCard(90, short=1)}, licence="CC0")
@@ -51,8 +51,8 @@ def test_each_finding_has_its_line() -> None:
         "repeats in train: 60 rows in 20 clusters",
         "near repeats in train: 60 rows in 20 clusters",
         "of these, 40 clusters with different labels",
-        "test texts that are in train or unlabelled: 20 exactly, 20 nearly, 20 of them with another label there",
-        "dev texts that are in train or unlabelled: 20 exactly, 20 nearly, 20 of them with another label there",
+        "test texts that are in train: 20 exactly, 20 nearly, 20 of them with another label there",
+        "dev texts that are in train: 20 exactly, 20 nearly, 20 of them with another label there",
         "dev texts that are in test: 0 exactly, 20 nearly, 10 of them with another label there",
         "groups of author in more than one split: 20",
     ]
@@ -64,5 +64,6 @@ def test_each_finding_has_its_line() -> None:
 def test_what_was_removed_is_told() -> None:
     removed = Removal({"train": [0]}, leaked=3, duplicates=2, conflicting=1, needed=(ROWS[4],))
     todo = "\n".join(to_do(MANY, removed))
-    assert "6 rows of train and unlabelled are removed (3 leaked, 2 duplicates, 1 with conflicting labels)" in todo
+    assert "Rows of train that were removed: 6 (3 leaked, 2 duplicates, 1 with conflicting labels)" in todo
     assert "train lines 5" in todo and "--apply" not in todo
+    assert removed_line(MANY, removed) == "6 rows of train removed; the other splits are copied"

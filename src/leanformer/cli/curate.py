@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,10 +43,11 @@ def curate(
     from leanformer.curate.near_duplicates import CONFLICTING
     from leanformer.curate.written import write_report, write_splits
     from leanformer.data.dataset import open_dataset
+    from leanformer.data.reading.grouping import read_groups, read_languages
     from leanformer.files import write_text
     from leanformer.outputs.folders import check_folder, new_output
     from leanformer.outputs.place import check_apart
-    from leanformer.render.curation import curation_markdown, found_lines
+    from leanformer.render.curation import curation_markdown, found_lines, removed_line
 
     if conflicting is not None and conflicting not in CONFLICTING:
         raise LeanformerError(
@@ -60,8 +62,10 @@ def curate(
     opened = open_dataset(data, splits=splits, kind=kind, carve=False)
     for note in opened.notes:
         say(f"note: {note}")
-    groups = None if group is None else _groups(data, opened, group, splits, kind)
-    findings = find(opened, groups=groups, column=group, licence=licence, source=source)
+    groups = None if group is None else _by_row(read_groups(data, group, splits=splits, kind=kind), opened)
+    known = opened.train is not None and opened.train.languages is not None
+    languages = None if known else _by_row(read_languages(data, splits=splits, kind=kind), opened)
+    findings = find(opened, groups=groups, column=group, languages=languages, licence=licence, source=source)
     applied = removal(opened, findings, conflicting or "first") if apply else None
     with new_output(output, say) as temporary:
         if applied is not None:
@@ -70,7 +74,7 @@ def curate(
         write_text(temporary / "report.md", curation_markdown(findings, applied))
     print("\n".join(found_lines(findings)))
     if applied is not None:
-        print(f"{applied.removed:,} rows of train and unlabelled removed; dev and test copied")
+        print(removed_line(findings, applied))
     say(f"{output / 'report.md'}, report.json and clusters.jsonl written")
 
 
@@ -83,12 +87,7 @@ def _check_outside(output: Path, data: str) -> None:
         )
 
 
-def _groups(
-    data: str, opened: Dataset, column: str, splits: dict[str, str], kind: str | None
-) -> dict[str, list[str | None]]:
-    """Split -> the group of each row."""
-    from leanformer.data.reading.grouping import read_groups
-
-    found = read_groups(data, column, splits=splits, kind=kind)
-    parts = {split: getattr(opened, split) for split in found}
-    return {split: [found[split].get(line) for line in part.lines] for split, part in parts.items()}
+def _by_row(values: Mapping[str, Mapping[int, str]], data: Dataset) -> dict[str, list[str | None]]:
+    """Split -> the value of each row, given those of lines."""
+    parts = {split: getattr(data, split) for split in values}
+    return {split: [values[split].get(line) for line in part.lines] for split, part in parts.items()}

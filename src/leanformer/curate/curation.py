@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.answers.labels_check import Label
 from leanformer.curate.findings import EXACT, NEAR, Cluster, Findings, Leak, Place, SharedGroup, by_kind
 from leanformer.curate.near_duplicates import cluster_rows, is_conflicting, kept_rows
@@ -29,6 +30,7 @@ def find(
     *,
     groups: Mapping[str, Sequence[str | None]] | None = None,
     column: str | None = None,
+    languages: Mapping[str, Sequence[str | None]] | None = None,
     licence: str = "",
     source: str = "",
 ) -> Findings:
@@ -37,18 +39,18 @@ def find(
     Args:
         data: opened without taking dev out of train (`open_dataset(..., carve=False)`).
         groups: split -> the group of each row, None where it has none. column: the name of the column that they are in.
-        licence, source: for the card.
+        languages, licence, source: for the card, see `data.card.data_card`.
 
     Raises `DataError` if there is no train split.
     """
     train = need_train(data)
-    keys = _keys(data)
+    keys, per_word = _keys(data), form_of(data.task).per_word
     assert train.labels is not None, "a data set checks that its splits are labelled"
     clusters = tuple(
         Cluster(
             tuple(place(train, "train", row) for row in rows),
             EXACT if len({keys["train"][row] for row in rows}) == 1 else NEAR,
-            is_conflicting(rows, train.labels),
+            is_conflicting(rows, train.labels, per_word),
         )
         for rows in cluster_rows(keys["train"], JACCARD)
         if len(rows) > 1
@@ -56,7 +58,7 @@ def find(
     leaks = tuple(leak for split in EVALUATED for leak in _leaks(data, keys, split, CHANGED))
     counts = {split: by_kind([leak for leak in leaks if leak.place.split == split]) for split in EVALUATED}
     return Findings(
-        card=data_card(data, leaks=counts, licence=licence, source=source),
+        card=data_card(data, leaks=counts, languages=languages, licence=licence, source=source),
         clusters=clusters,
         leaks=leaks,
         between=tuple(_leaks(data, keys, "dev", ("test",))),
@@ -70,9 +72,9 @@ def need_train(data: Dataset) -> Examples:
     if data.train is None:
         there = [split for split in SPLITS if getattr(data, split) is not None]
         raise DataError(
-            f"no train split, only {' and '.join(there)}; duplicates are looked for in train",
+            f"no train split, only {', '.join(there)}; duplicates are looked for in train",
             path=getattr(data, there[0]).source or data.name if there else data.name,
-            remedy="add a file train.jsonl to the folder, or name the file of that split: --split train=FILE",
+            remedy="give a folder with a train file, or name another file of the folder: --split train=FILE",
         )
     return data.train
 
@@ -83,6 +85,7 @@ def place(examples: Examples, split: str, row: int) -> Place:
         split, row, row + 1 if examples.lines is None else examples.lines[row],
         " / ".join(parts_of(examples.inputs[row])),
         None if examples.labels is None else label_words(examples.labels[row], examples.task),
+        "" if examples.languages is None else examples.languages[row],
     )  # fmt: skip
 
 
@@ -93,7 +96,7 @@ def shared_groups(groups: Mapping[str, Sequence[str | None]]) -> tuple[SharedGro
         for value, rows in Counter(value for value in values if value is not None).items():
             counts.setdefault(value, {})[split] = rows
     shared = [SharedGroup(value, rows) for value, rows in counts.items() if len(rows) > 1]
-    return tuple(sorted(shared, key=lambda group: -sum(group.rows.values())))
+    return tuple(sorted(shared, key=lambda group: group.rows.get("train", 0) - sum(group.rows.values())))
 
 
 @dataclass(frozen=True)
@@ -138,13 +141,12 @@ def removal(data: Dataset, findings: Findings, conflicting: str = "first") -> Re
     clusters = [[place.row for place in cluster.places] for cluster in findings.clusters]
     alone = np.ones(len(train), dtype=bool)
     alone[[row for rows in clusters for row in rows]] = False
-    kept = kept_rows([*clusters, *([int(row)] for row in np.flatnonzero(alone))], train.labels, leaving, conflicting)
+    clusters_and_others = [*clusters, *([int(row)] for row in np.flatnonzero(alone))]
+    kept = kept_rows(clusters_and_others, train.labels, leaving, conflicting, form_of(data.task).per_word)
     needed = _needed(train, kept)
     kept = sorted({*kept, *needed})
     left = set(kept)
-    disputed = {
-        row for rows in clusters if conflicting == "none" and is_conflicting(rows, train.labels) for row in rows
-    }
+    disputed = {place.row for cluster in findings.conflicting if conflicting == "none" for place in cluster.places}
     gone = [row for row in range(len(train)) if row not in left]
     leaked = sum(bool(leaving[row]) for row in gone)
     contested = sum(row in disputed and not leaving[row] for row in gone)

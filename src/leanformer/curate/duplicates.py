@@ -22,6 +22,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.answers.labels_check import Label
 from leanformer.curate.near_duplicates import cluster_rows, kept_rows
 from leanformer.data.dataset import Dataset
@@ -56,8 +57,9 @@ class Duplicates(Curate):
         removed = dev if self.leaked == "remove" else []
         train, unlabelled, notes = data.train, data.unlabelled, []
         if train is not None:
-            unanimous = self.conflicting == "none"
-            train = _select(train, first_rows(_texts(train), train.labels, removed, unanimous, self.near))
+            unanimous, per_word = self.conflicting == "none", form_of(data.task).per_word
+            rows = first_rows(_texts(train), train.labels, removed, unanimous, self.near, per_word)
+            train = _select(train, rows)
             notes.append(_told("train", data.train, train))
         if unlabelled is not None:
             known = [*_texts(data.train), *removed]
@@ -82,15 +84,17 @@ def first_rows(
     removed: Sequence[str] = (),
     unanimous: bool = False,
     near: float | None = None,
+    per_word: bool = False,
 ) -> list[int]:
     """The rows (from 0) with the first occurrence of each text, without the texts in `removed`.
 
     With `unanimous`, texts whose copies have different labels are left out too. With `near`, texts of at least this
-    Jaccard similarity count as the same (see `near_duplicates.cluster_rows`).
+    Jaccard similarity count as the same (see `near_duplicates.cluster_rows`). `per_word`: whether a label is a tag for
+    each word, see `near_duplicates.is_conflicting`.
     """
     gone = set(removed)
     leaving = np.array([text in gone for text in texts]) if near is None else near_repeats(texts, removed, near)
-    return kept_rows(cluster_rows(texts, near), labels, leaving, "none" if unanimous else "first")
+    return kept_rows(cluster_rows(texts, near), labels, leaving, "none" if unanimous else "first", per_word)
 
 
 def _texts(examples: Examples | None) -> list[str]:

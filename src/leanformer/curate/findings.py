@@ -20,6 +20,7 @@ class Place:
         line: its line in the file, from 1: the first, or in a table the last (of a hub data set its row).
         text: the text; several texts of an input are separated by " / ".
         label: the label in words; None if the split has no labels.
+        language: the language, if the data give it; each language may have a file of its own.
     """
 
     split: str
@@ -27,10 +28,12 @@ class Place:
     line: int
     text: str
     label: str | None
+    language: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Without the index: the line is what a person can look up."""
-        return {"split": self.split, "line": self.line, "text": self.text, "label": self.label}
+        value = {"split": self.split, "line": self.line, "text": self.text, "label": self.label}
+        return value | ({"language": self.language} if self.language else {})
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Findings:
         clusters: the clusters of duplicates in train, in order of their first row.
         leaks: the rows of test and dev whose text is in train or among the unlabelled texts, exactly or nearly.
         between: the rows of dev whose text is in test, exactly or nearly.
-        groups: the groups in more than one split, those with most rows first; None if no column was given.
+        groups: the groups in more than one split, those with most rows outside train first; None without a column.
         column: the grouping column; None likewise.
     """
 
@@ -99,11 +102,6 @@ class Findings:
     def conflicting(self) -> tuple[Cluster, ...]:
         """The clusters whose rows have different labels."""
         return tuple(cluster for cluster in self.clusters if cluster.conflicting)
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there is neither a duplicate, nor a leak, nor a shared group."""
-        return not (self.clusters or self.leaks or self.between or self.groups)
 
     def clusters_of(self, kind: str) -> tuple[Cluster, ...]:
         """The clusters of a kind, "exact" or "near"."""

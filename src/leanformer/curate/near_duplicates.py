@@ -49,9 +49,16 @@ def _root(cluster: np.ndarray, row: int) -> int:
     return row
 
 
-def is_conflicting(rows: Sequence[int], labels: Sequence[Label] | None) -> bool:
-    """Whether the rows have different labels."""
-    return labels is not None and len({labels[row] for row in rows}) > 1
+def is_conflicting(rows: Sequence[int], labels: Sequence[Label] | None, per_word: bool = False) -> bool:
+    """Whether the rows have different labels.
+
+    If there is a label `per_word`, only texts with the same number of words are compared.
+    """
+    if labels is None:
+        return False
+    different = {labels[row] for row in rows}
+    lengths = {len(label) if per_word and isinstance(label, tuple) else 0 for label in different}
+    return len(different) > len(lengths)
 
 
 def kept_rows(
@@ -59,6 +66,7 @@ def kept_rows(
     labels: Sequence[Label] | None,
     removed: Sequence[bool] | np.ndarray,
     conflicting: str = "first",
+    per_word: bool = False,
 ) -> list[int]:
     """The rows that remain, ascending: the first of each cluster that is not among the removed ones.
 
@@ -67,11 +75,12 @@ def kept_rows(
         labels: the label of each row; None if there are none.
         removed: for each row, whether it is removed in any case.
         conflicting: of a cluster with different labels, keep the "first" row, "none", or all ("keep").
+        per_word: see `is_conflicting`.
     """
     kept: list[int] = []
     for rows in clusters:
         left = [row for row in rows if not removed[row]]
-        if conflicting == "first" or not is_conflicting(rows, labels):
+        if conflicting == "first" or not is_conflicting(rows, labels, per_word):
             kept += left[:1]
         elif conflicting == "keep":
             kept += left

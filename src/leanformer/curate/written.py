@@ -49,7 +49,7 @@ def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]],
         kept: split -> the rows to keep (from 0, ascending); splits that are not named are copied.
         kind: the kind with which the data set was opened; None if it was detected.
 
-    Raises `DataError` if no row of a split is left, or if the written files would not be read as the same examples.
+    Raises `DataError` if no row of train is left, or if the written files would not be read as the same examples.
     """
     wanted: dict[str, Examples | None] = {}
     for split in SPLITS:
@@ -60,7 +60,9 @@ def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]],
             continue
         if not rows and split == "train":
             raise DataError(
-                "every row of train would be removed", path=examples.source, remedy="--conflicting first, or no --apply"
+                "every row of train would be removed",
+                path=examples.source,
+                remedy="leave --apply out; or, if all are in clusters with different labels, --conflicting first",
             )
         if rows:
             wanted[split] = examples.select(rows)
@@ -68,7 +70,7 @@ def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]],
     try:
         again = open_dataset(folder, kind=kind, carve=False)
     except LeanformerError as error:
-        raise _changed(data, str(error)) from error
+        raise _changed(data, str(error).splitlines()[0].replace(f"{folder}/", "")) from error
     if again.task != data.task:
         raise _changed(data, "they would be of another task, or have other labels")
     for split, part in wanted.items():
@@ -79,7 +81,8 @@ def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]],
 
 def _changed(data: Dataset, why: str) -> DataError:
     return DataError(
-        f"the files without the removed rows would be read differently ({why})", path=data.name,
+        f"the files without the removed rows would be read differently ({why})",
+        path=data.name if data.train is None else data.train.source,
         remedy="leave --apply out, and remove rows by clusters.jsonl; or write the data as JSON Lines first",
     )  # fmt: skip
 

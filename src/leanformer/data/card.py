@@ -71,19 +71,31 @@ class DataCard:
 
 
 def data_card(
-    data: Dataset, *, leaks: Mapping[str, Mapping[str, int]] | None = None, licence: str = "", source: str = ""
+    data: Dataset,
+    *,
+    leaks: Mapping[str, Mapping[str, int]] | None = None,
+    languages: Mapping[str, Sequence[str | None]] | None = None,
+    licence: str = "",
+    source: str = "",
 ) -> DataCard:
     """The card of a data set.
 
-    `leaks` are the numbers of exact and near leaks of each split for which they are known.
+    Args:
+        leaks: split -> the numbers of its exact and near leaks, where they are known.
+        languages: split -> the language of each row, None where it is not given; by default, those of the examples.
+        licence, source: as given by the user.
     """
     parts: dict[str, Examples] = {split: part for split in SPLITS if (part := getattr(data, split)) is not None}
-    splits = {split: split_card(part, (leaks or {}).get(split, {})) for split, part in parts.items()}
+    splits = {
+        split: split_card(part, (leaks or {}).get(split), (languages or {}).get(split)) for split, part in parts.items()
+    }
     return DataCard(data.name, data.task.kind, data.task.labels, splits, licence, source)
 
 
-def split_card(examples: Examples, leaks: Mapping[str, int] | None = None) -> SplitCard:
-    """The card of one split."""
+def split_card(
+    examples: Examples, leaks: Mapping[str, int] | None = None, languages: Sequence[str | None] | None = None
+) -> SplitCard:
+    """The card of one split; for the arguments see `data_card`."""
     texts = [" ".join(parts_of(input_)) for input_ in examples.inputs]
     labels = examples.labels or ()
     scores = [label for label in labels if isinstance(label, float)]
@@ -93,7 +105,9 @@ def split_card(examples: Examples, leaks: Mapping[str, int] | None = None) -> Sp
         scores=quantiles(scores),
         characters=quantiles([len(text) for text in texts]),
         words=quantiles([len(text.split()) for text in texts]),
-        languages=dict(Counter(examples.languages or ()).most_common()),
+        languages=dict(
+            Counter(language for language in languages or examples.languages or () if language).most_common()
+        ),
         repeats=len(texts) - len(set(normalise_all(examples.inputs))),
         short=sum(_is_short(input_) for input_ in examples.inputs),
         leaks=dict(leaks or {}),

@@ -33,16 +33,21 @@ def found_lines(findings: Findings) -> list[str]:
         lines.append(f"of these, {_count(len(conflicting), 'cluster')} with different labels")
     for split in ("test", "dev"):
         if leaks := findings.leaks_of(split):
-            lines.append(f"{split} texts that are in train or unlabelled: {_exactly(leaks)}")
+            lines.append(f"{split} texts that are in {_compared(findings)}: {_exactly(leaks)}")
     if findings.between:
         lines.append(f"dev texts that are in test: {_exactly(findings.between)}")
-    if findings.groups:
-        lines.append(f"groups of {findings.column} in more than one split: {len(findings.groups):,}")
     if not lines:
         lines = ["no repeats, no near repeats and no leaks were found"]
-        if findings.groups is not None:
-            lines.append(f"no group of {findings.column} is in more than one split")
+    if findings.groups:
+        lines.append(f"groups of {findings.column} in more than one split: {len(findings.groups):,}")
+    elif findings.groups is not None:
+        lines.append(f"no group of {findings.column} is in more than one split")
     return lines
+
+
+def removed_line(findings: Findings, applied: Removal) -> str:
+    """What was removed, in a line."""
+    return f"{_count(applied.removed, 'row')} of {_compared(findings)} removed; the other splits are copied"
 
 
 def curation_markdown(findings: Findings, applied: Removal | None = None) -> str:
@@ -65,17 +70,19 @@ def curation_markdown(findings: Findings, applied: Removal | None = None) -> str
 def to_do(findings: Findings, applied: Removal | None = None) -> list[str]:
     """What the findings call for."""
     lines = []
-    if applied is not None:
+    if applied is not None and not applied.removed:
+        lines.append("No row was removed: this folder holds the same data.")
+    elif applied is not None:
         lines.append(
-            f"Train with this folder: {_count(applied.removed, 'row')} of train and unlabelled are removed "
+            f"Train with this folder. Rows of {_compared(findings)} that were removed: {applied.removed:,} "
             f"({applied.leaked:,} leaked, {applied.duplicates:,} duplicates, {applied.conflicting:,} with conflicting "
             "labels). dev and test are the same as before."
         )
-        if applied.needed:
-            kept = ", ".join(str(place.line) for place in applied.needed[:_SHOWN])
-            lines.append(f"Kept although they leak or repeat, as the only rows of their label: train lines {kept}.")
     elif findings.leaks or findings.clusters:
         lines.append("Read the examples, then run the command with `--apply` to write the data without them.")
+    if applied is not None and applied.needed:
+        kept = ", ".join(str(place.line) for place in applied.needed[:_SHOWN])
+        lines.append(f"Kept although they leak or repeat, as the only rows of their label: train lines {kept}.")
     if findings.conflicting and applied is None:
         lines.append(
             "Correct the labels that differ, in the file; or let `--conflicting first`, `none` or `keep` decide."
@@ -124,8 +131,8 @@ def _sections(findings: Findings) -> list[_Section]:
     largest = sorted(findings.clusters, key=lambda cluster: -len(cluster.places))
     sections: list[_Section] = [
         ("Different labels", [_cluster(cluster) for cluster in largest if cluster.conflicting]),
-        ("Test texts in train or unlabelled", [_leak(leak) for leak in findings.leaks_of("test")]),
-        ("Dev texts in train or unlabelled", [_leak(leak) for leak in findings.leaks_of("dev")]),
+        (f"Test texts in {_compared(findings)}", [_leak(leak) for leak in findings.leaks_of("test")]),
+        (f"Dev texts in {_compared(findings)}", [_leak(leak) for leak in findings.leaks_of("dev")]),
         ("Dev texts in test", [_leak(leak) for leak in findings.between]),
         (f"Groups of {findings.column} in several splits", [
             f"{code(group.value[:_LONGEST])}: {', '.join(f'{split} {rows:,}' for split, rows in group.rows.items())}"
@@ -135,6 +142,10 @@ def _sections(findings: Findings) -> list[_Section]:
         ("Near repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "near"]),
     ]  # fmt: skip
     return [(title, examples) for title, examples in sections if examples]
+
+
+def _compared(findings: Findings) -> str:
+    return "train or unlabelled" if "unlabelled" in findings.card.splits else "train"
 
 
 def _cluster(cluster: Cluster) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leanformer.data.reading.grouping import read_groups
+from leanformer.data.reading.grouping import read_groups, read_languages
 from leanformer.errors import DataError
 
 
@@ -38,3 +38,11 @@ def test_only_a_folder_has_splits_to_compare(source: str, folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_groups(folder / source, "author")
     assert caught.value.remedy
+
+
+def test_languages_are_those_of_a_column(folder: Path) -> None:
+    assert read_languages(folder) == {} and read_languages(folder / "train.jsonl") == read_languages("hub:x") == {}
+    (folder / "test.csv").write_text("text,lang,label\na,de,x\nb,,y\nc,en,x\n")
+    assert read_languages(folder) == {"test": {2: "de", 4: "en"}}
+    (folder / "train.jsonl").write_text('{"text": "which language", "label": "x"}\n')
+    assert read_languages(folder) == {"test": {2: "de", 4: "en"}}, "a word of a text is no column"
