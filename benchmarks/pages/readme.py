@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.beside_others import compared, runtime, tokenizing
@@ -20,6 +19,7 @@ from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
 from benchmarks.pages.summary import percent, summary
+from benchmarks.pages.where import on, on_each
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
 from leanformer.first_rungs import BATCHED, FLOOR, present_name
@@ -48,10 +48,6 @@ def ladder() -> str:
     return "\n".join(lines)
 
 
-def _on(machine: dict[str, Any]) -> str:
-    return f"{machine['threads']} threads of {machine['cpu']}"
-
-
 RECIPES = ("quick-pruned", "fastformers", "thorough")
 
 
@@ -60,10 +56,12 @@ def recipes() -> str:
     rows: list[str] = []
     shown: Report | None = None
     times: list[str] = []
+    machines = {}
     for name in RECIPES:
         if not (RESULTS / "sst2" / f"{name}.json").is_file():
             continue  # not measured yet
         report = shown = Report.read(RESULTS / "sst2" / f"{name}.json")
+        machines[f"`{name}`"] = report.machine
         assert report.choice is not None
         rows += [
             f"| {name} | {rung.name}{' (chosen)' if rung.name == report.choice['rung'] else ''} | "
@@ -82,20 +80,20 @@ def recipes() -> str:
         [
             "SST-2, recipes that prune (`python -m benchmarks.ladders.run sst2 --recipe fastformers --result",
             f"fastformers` and so on; test n = {shown.rungs[0].n}{beside(RESULTS, 'sst2')};",
-            f"dev n = {shown.data['rows']['dev']}; {_on(shown.machine)}):",
+            f"dev n = {shown.data['rows']['dev']}; {on_each(machines)}):",
             "",
             "| recipe | rung | over batched PyTorch | x | x unpadded | p50 ms | test, 95 % interval | dev | MB |",
             "|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
-            f"All steps after the fine-tuning of the teacher took: {', '.join(times) or 'not stored'}; measuring the",
-            "rungs is not in it.",
+            f"CPU time of all steps after the fine-tuning of the teacher: {', '.join(times) or 'not stored'};",
+            "measuring the rungs is not in it.",
         ]
     )
 
 
 def steps_seconds(report: Report) -> float | None:
-    """Seconds of all steps of a recipe after the fine-tuning of the teacher; None where one was not stored.
+    """CPU seconds of all steps of a recipe after the fine-tuning of the teacher; None where one was not stored.
 
     Training what rungs are compared with is none of them.
     """
@@ -106,7 +104,7 @@ def steps_seconds(report: Report) -> float | None:
     ]
     if not steps or any(step["energy"] is None for step in steps):
         return None
-    return sum(step["energy"]["wall_seconds"] for step in steps)
+    return sum(step["energy"]["cpu_seconds"] for step in steps)
 
 
 def students() -> str:
@@ -121,7 +119,7 @@ def students() -> str:
     return "\n".join(
         [
             "What the teacher adds, and how small the student may be (`python -m benchmarks.ladders.students sst2`,",
-            f"fp32; test n = {gain['n']}{beside(RESULTS, 'sst2')}; {_on(result['machine'])}):",
+            f"fp32; test n = {gain['n']}{beside(RESULTS, 'sst2')}; {on(result['machine'])}):",
             "",
             f"| student | dev | test, n = {gain['n']}, 95 % interval |",
             "|---|---|---|",
@@ -148,11 +146,12 @@ def sets() -> str:
     ladders = {("sst2", "film reviews, 2 feelings"): RESULTS / "sst2" / "fastformers.json"} | {
         (name, what): RESULTS / name / "report.json" for name, what in SETS.items()
     }
-    rows = []
+    rows, machines = [], {}
     for (name, what), path in ladders.items():
         if not path.is_file():
             continue
         report = Report.read(path)
+        machines[name] = report.machine
         first, last = report.rungs[0], report.rungs[-1]
         assert report.choice is not None
         lost = 100 * (first.quality - last.quality)
@@ -174,7 +173,7 @@ def sets() -> str:
             "that is delivered unless more loss is allowed (1 point on dev), with what it loses on test. `linear` is",
             "the quality of a linear model on n-grams of the same texts (`python -m benchmarks.ladders.floors`);",
             "its longest n-grams were chosen on dev of three sets while their test scores were in view.",
-            f"All on {_on(report.machine)}.",
+            f"Measured on {on_each(machines)}.",
             about(RESULTS),
             "",
             f"| data (test texts) | {HEAD} | teacher | last rung (lost) | linear | over batched PyTorch | x | "
@@ -207,7 +206,7 @@ def importance() -> str:
             "SST-2, half of the teacher's FLOPs cut, fp32 (`python -m benchmarks.ladders.run sst2 --recipe",
             "benchmarks/recipes/pruning.yaml --result pruning`; test n = "
             f"{report.rungs[0].n}{beside(RESULTS, 'sst2')}; dev n = "
-            f"{report.data['rows']['dev']}; {_on(report.machine)}):",
+            f"{report.data['rows']['dev']}; {on(report.machine)}):",
             "",
             "| which heads and units go | test, 95 % interval | dev | over batched PyTorch | x unpadded |",
             "|---|---|---|---|---|",

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.cell_tables import paragraph
 from benchmarks.pages.leaked import HEAD, about, cell, quality
+from benchmarks.pages.where import on_each
 from leanformer.render.load import busy_mark
 from leanformer.report import Report
 
@@ -24,7 +25,7 @@ TASKS = {
 def summary(results: Path) -> str:
     """The last rung of each ladder, an int8 student, against its teacher in PyTorch."""
     reports = {task: Report.read(results / f"{name}.json") for name, task in TASKS.items()}
-    machine = next(iter(reports.values())).machine
+    machines = on_each({task.partition(",")[0]: report.machine for task, report in reports.items()})
     return "\n".join(
         [
             "| task (test texts) | quality, teacher to student (linear) | over batched PyTorch | over one text at a "
@@ -35,7 +36,7 @@ def summary(results: Path) -> str:
                 for name, task in ((path.rpartition("/")[0], task) for path, task in TASKS.items())
             ),
             "",
-            f"Throughput on {machine['threads']} threads of {machine['cpu']}, tokenizer included, medians of rounds,",
+            f"Throughput on {machines}, tokenizer included, medians of rounds,",
             "over that of the teacher in PyTorch: in batches of texts of similar length, and one text at a time, each",
             "padded to 128 tokens. Linear: a linear model on n-grams, trained on the same texts in seconds",
             "(`python -m benchmarks.ladders.floors`).",

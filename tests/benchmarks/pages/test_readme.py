@@ -13,7 +13,12 @@ from tests.making.reports import make_report, make_rung
 
 
 def step(name: str, technique: str, seconds: float) -> dict[str, object]:
-    return {"step": name, "technique": technique, "whole": True, "energy": {"wall_seconds": seconds}}
+    return {
+        "step": name,
+        "technique": technique,
+        "whole": True,
+        "energy": {"wall_seconds": 9 * seconds, "cpu_seconds": seconds},
+    }
 
 
 def test_the_floor_is_no_step_of_a_recipe():
