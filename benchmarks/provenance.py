@@ -3,9 +3,9 @@
     python -m benchmarks.provenance      removes records of sources that no result names
 
 The sources of a result are those that its program had loaded, so that a new technique does not make the figures of
-others look old: a hash of what each does (`canonical.py`). They lie once in results/sources/, and a result names them
-by the hash of this record. A page compares them with the code that is there (`pages/outdated.py`), for which no history
-of the repository is needed.
+others look old: a hash of what each does (`canonical.py`). Each set is stored once in results/sources/, and a result
+names it by its hash. A page compares them with the code that is there (`pages/outdated.py`), for which no history of
+the repository is needed.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "training": (
         "src/leanformer/train", "src/leanformer/finetune", "src/leanformer/compress", "src/leanformer/models",
-        "src/leanformer/curate",
     ),
+    "curation": ("src/leanformer/curate",),
     "measuring": ("src/leanformer/measure", "src/leanformer/ladder", "src/leanformer/metrics"),
     "search": ("src/leanformer/search", "src/leanformer/cluster"),
     "cascade": ("src/leanformer/cascade", "src/leanformer/combine"),
@@ -108,8 +108,11 @@ def here() -> dict[str, str]:
     return _here()
 
 
-def sources() -> dict[str, str]:
+def sources(whole: Iterable[str] = ()) -> dict[str, str]:
     """Those of the modules that are loaded in this process, and of what is compiled where the engine is loaded.
+
+    Parts that are `whole` are told in full: a program that takes up models which an earlier run has made does not load
+    what made them.
 
     All of `here` where the package is not run from this working tree.
     """
@@ -120,7 +123,7 @@ def sources() -> dict[str, str]:
     native = any(name.startswith("src/leanformer/runtime/") for name in loaded)
     return {
         name: value for name, value in here().items()
-        if name in loaded or (native and not name.endswith(".py"))
+        if name in loaded or (native and not name.endswith(".py")) or any(under(name, part) for part in whole)
     }  # fmt: skip
 
 
@@ -137,14 +140,15 @@ def recorded(name: str, results: Path) -> dict[str, str]:
     return dict(json.loads((results / SOURCES / f"{name}.json").read_text(encoding="utf-8")))
 
 
-def provenance(threads: int | None = None, since: LoadWatch = _AT_START) -> dict[str, Any]:
+def provenance(threads: int | None = None, since: LoadWatch = _AT_START, whole: Iterable[str] = ()) -> dict[str, Any]:
     """What a program stores beside its figures: commit, sources, load since then, and the machine used so.
 
     Args:
         threads: that were used; None leaves the machine out.
         since: made when the figures were begun; by default what was made when this module was imported.
+        whole: see `sources`.
     """
-    about = {"commit": commit(), "sources": record_of(sources(), RESULTS), "load": since.load().to_json()}
+    about = {"commit": commit(), "sources": record_of(sources(whole), RESULTS), "load": since.load().to_json()}
     return about if threads is None else {"machine": fingerprint(threads), **about}
 
 

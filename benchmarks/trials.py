@@ -3,15 +3,16 @@
     python -m benchmarks.trials trec
     python -m benchmarks.trials trec --seeds 13 --arms "top, trained" "distilled, fixed weights"
 
-reads $LEANFORMER_DATA. Each arm is a chain of steps on MiniLM; all arms of a group take the same number of optimiser
-steps, over three seeds. `gain` is the mean over seeds of the accuracy on test minus that of the group's first arm, in
-points; its interval is a bootstrap over test texts, the seeds of a text together. Rates that differ from the step's own
-default were chosen on dev. An arm's model of a seed is stored when it is scored, so a killed run goes on.
+reads $LEANFORMER_DATA. Each arm is a chain of steps on MiniLM; all arms of a group that train take the same number of
+optimiser steps, over three seeds. `gain` is the mean over seeds of the accuracy on test minus that of the group's first
+arm, in points; its interval is a bootstrap over test texts, the seeds of a text together. Learning rates are fixed
+beforehand. An arm's model of a seed is stored when it is scored, so a killed run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -50,8 +51,10 @@ class Arm:
 
 
 EPOCHS, DROP, CLASSES_RATE = 2, 3, 1e-4
+SEEDS = (13, 14, 15)
 _TUNED = FineTune(epochs=EPOCHS, learning_rate=CLASSES_RATE)
-_DISTILLED = Distil(layers=None, epochs=EPOCHS, learning_rate=CLASSES_RATE)
+_DISTILLED = Distil(layers=None, epochs=EPOCHS, learning_rate=CLASSES_RATE, use_unlabelled=False)
+_TEACHER = (replace(_TUNED, epochs=4),)
 _INNER = replace(_DISTILLED, hidden_weight=1.0, attention_weight=1.0)
 
 
@@ -62,7 +65,7 @@ def _dropped(strategy: str) -> LayerDrop:
 # The first arm of a group is what the others are compared with.
 GROUPS: dict[str, tuple[Arm, ...]] = {
     "fine-tuning of the encoder": (
-        Arm("plain", (replace(_TUNED, epochs=4),), from_teacher=False),
+        Arm("plain", _TEACHER, from_teacher=False),
         Arm("moving average of weights", (replace(_TUNED, epochs=4, averaging=0.99),), from_teacher=False),
         Arm("curriculum by length", (replace(_TUNED, epochs=4, curriculum="length"),), from_teacher=False),
         Arm("curriculum by rarity", (replace(_TUNED, epochs=4, curriculum="rarity"),), from_teacher=False),
@@ -106,17 +109,23 @@ class Trials:
 
     def run(self, group: str, arm: Arm, seed: int) -> dict[str, Any]:
         """The scores of one arm, made now or found."""
-        told = [{"step": step.technique, **options(step)} for step in arm.steps]
-        settings = {
-            "group": group, "arm": arm.name, "steps": told, "from_teacher": arm.from_teacher, "seed": seed,
-            "data": self.training.training_hash,
+        if arm.from_teacher:
+            self._teacher(seed)  # before the clock of the cell starts
+        return self.cells.get(self.settings(group, arm, seed), partial(self._made, arm, seed))
+
+    def settings(self, group: str, arm: Arm, seed: int) -> dict[str, Any]:
+        """What tells a cell from others."""
+        return {
+            "group": group, "arm": arm.name, "steps": _told(arm.steps), "from_teacher": arm.from_teacher, "seed": seed,
+            "teacher": _told(_TEACHER) if arm.from_teacher else None, "data": self.data.content_hash,
         }  # fmt: skip
-        return self.cells.get(settings, partial(self._made, arm, seed))
 
     def _made(self, arm: Arm, seed: int) -> dict[str, Any]:
         artifact = self._teacher(seed) if arm.from_teacher else None
-        for position, step in enumerate(arm.steps):
-            artifact = self._step(artifact, step, seed, f"{sha256_json([arm.name, position])[:12]}-{seed}")
+        before = _told(_TEACHER) if arm.from_teacher else []
+        for step in arm.steps:
+            before = [*before, *_told([step])]
+            artifact = self._step(artifact, step, seed, before)
         assert artifact is not None
         right = {split: self._right(artifact, examples) for split, examples in self._splits().items()}
         rows = len(self.data.train or ())
@@ -134,9 +143,11 @@ class Trials:
 
     def _teacher(self, seed: int) -> Artifact:
         """MiniLM fine-tuned with the seed: the teacher of its own arms, which is the arm "plain"."""
-        return self._step(None, GROUPS["fine-tuning of the encoder"][0].steps[0], seed, f"teacher-{seed}")
+        return self._step(None, _TEACHER[0], seed, _told(_TEACHER))
 
-    def _step(self, artifact: Artifact | None, step: Make, seed: int, name: str) -> Artifact:
+    def _step(self, artifact: Artifact | None, step: Make, seed: int, steps: list[dict[str, Any]]) -> Artifact:
+        """What a step makes, made now or found; `steps` are all up to this one."""
+        name = f"{sha256_json([steps, self.training.training_hash])[:16]}-{seed}"
         folder = self.work / "made" / name
         if folder.is_dir():
             return open_artifact(folder)
@@ -155,6 +166,11 @@ class Trials:
 
     def _right(self, artifact: Artifact, examples: Examples) -> np.ndarray:
         return logits(open_predictor(artifact), examples.texts).argmax(axis=1) == np.asarray(examples.labels)
+
+
+def _told(steps: Sequence[Make]) -> list[dict[str, Any]]:
+    told = [{"step": step.technique, **options(step)} for step in steps]
+    return list(json.loads(json.dumps(told)))  # as a stored cell has it
 
 
 def _say(line: str) -> None:
@@ -204,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [arm.name for arms in GROUPS.values() for arm in arms]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", help="a data set of classes")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[13, 14, 15])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--arms", nargs="+", choices=names, default=names, metavar="ARM")
     given = parser.parse_args(arguments)
     trials = Trials(given.dataset)
@@ -213,10 +229,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for arm in arms:
                 if arm.name in given.arms:
                     trials.run(group, arm, seed)
-    cells = trials.cells.all()
+    # Cells of other settings (options that have changed, or other data) stay in the file, and out of the summary.
+    wanted = [trials.settings(group, arm, seed) for group, arms in GROUPS.items() for arm in arms for seed in SEEDS]
+    everything = trials.cells.all()
+    cells = [cell for cell in everything if cell["settings"] in wanted]
     result = RESULTS / "trials" / f"{given.dataset}.json"
     result.parent.mkdir(parents=True, exist_ok=True)
-    write_json(result, {"data": given.dataset, "summary": summary(cells), "cells": cells})
+    write_json(result, {"data": given.dataset, "summary": summary(cells), "cells": everything})
     for row in summary(cells):
         gain = f"{row['gain']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})" if "gain" in row else ""
         print(f"{row['arm']:36} {row['test']:6.2f} {gain}")

@@ -107,7 +107,7 @@ def main() -> None:
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(lean / "report.md", results / f"{arguments.result}.md")
     report = json.loads((lean / "report.json").read_text(encoding="utf-8"))
-    write_json(results / f"{arguments.result}.json", report | provenance())
+    write_json(results / f"{arguments.result}.json", report | provenance(whole=["training"]))
     print((results / f"{arguments.result}.md").read_text(encoding="utf-8"))
 
 

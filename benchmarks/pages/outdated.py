@@ -45,7 +45,8 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "energy": (("energy.json",), _LADDERS),
 }  # fmt: skip
 _NAMES = {
-    "engine": "the engine", "training": "training and compression", "measuring": "how it is measured",
+    "engine": "the engine", "training": "training and compression", "curation": "curation",
+    "measuring": "how it is measured",
     "search": "the search", "cascade": "cascades", "server": "the server", "peers": "how the others are run",
     "corpora": "the corpora",
 }  # fmt: skip

@@ -9,7 +9,8 @@ from typing import Any
 
 def on(machine: Mapping[str, Any]) -> str:
     """A machine as `machine.fingerprint` has it, in words."""
-    return f"{machine['threads']} threads of {machine['cpu']}"
+    count = machine["threads"]
+    return f"{count} thread{'s' * (count != 1)} of {machine['cpu']}"
 
 
 def on_each(machines: Mapping[str, Mapping[str, Any]]) -> str:

@@ -94,6 +94,12 @@ def test_a_result_gets_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     json.dumps(about)
 
 
+def test_a_part_can_be_told_whole():
+    training = {name for name in here() if under(name, "training")}
+    assert training <= set(sources(["training"])) and len(training) > 100
+    assert provenance(whole=["training"])["sources"] == record_of(sources(["training"]), module.RESULTS)
+
+
 def test_records_that_no_result_names_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

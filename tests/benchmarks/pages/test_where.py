@@ -13,4 +13,4 @@ def test_one_machine_is_said_once():
 
 def test_other_machines_are_said_with_what_was_measured_there():
     machines = {"a": OLD, "b": NEW, "c": NEW, "d": OLD, "e": NEW, "f": {"threads": 1, "cpu": "New"}}
-    assert on_each(machines) == "2 threads of New (a and d: 2 threads of Old; f: 1 threads of New)"
+    assert on_each(machines) == "2 threads of New (a and d: 2 threads of Old; f: 1 thread of New)"
