@@ -18,6 +18,7 @@ import leanformer.data
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.reading.columns import read_column
 from leanformer.data.reading.exports import ExportError
+from leanformer.data.reading.grouping import read_groups
 from leanformer.data.reading.readers import read_rows
 from leanformer.data.reading.spans import SpanError
 from leanformer.data.variety import require_variety
@@ -823,6 +824,10 @@ def test_every_message_has_its_case(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(DataError, match="name a file in it"):
         read_rows(tmp_path / "folder")
     assert len(read_rows(tmp_path / "folder" / "train.jsonl")) == 2
+    # Columns that group rows are read for `curate` alone, whose tests run these remedies.
+    for source, column, said in (("folder", "txt", "text"), ("folder/train.jsonl", "text", "leave --group out")):
+        with pytest.raises(DataError, match=said):
+            read_groups(tmp_path / source, column)
     places = set(_places(folder))
     assert len(places) > 60
     missed = [

@@ -83,8 +83,8 @@ def demo(
     )
     print_report(result.report, Console())
     texts = list(data.test.texts[:3]) if data.test else []
-    for text, answer in zip(texts, load(output / "lean", threads=cores).predict(texts), strict=True):
-        print(f"  {answer.label} ({max(answer.probabilities.values()):.2f})  {text}")
+    for text, predicted in zip(texts, load(output / "lean", threads=cores).predict(texts), strict=True):
+        print(f"  {predicted.label} ({max(predicted.probabilities.values()):.2f})  {text}")
     minutes = (time.monotonic() - started) / 60
     print(f"{output / 'lean'}: the lean model, its report and its card; {minutes:.1f} minutes in all")
 
