@@ -122,10 +122,8 @@ class Trials:
 
     def _made(self, arm: Arm, seed: int) -> dict[str, Any]:
         artifact = self._teacher(seed) if arm.from_teacher else None
-        before = _told(_TEACHER) if arm.from_teacher else []
-        for step in arm.steps:
-            before = [*before, *_told([step])]
-            artifact = self._step(artifact, step, seed, before)
+        for step, chain in zip(arm.steps, chains(arm), strict=True):
+            artifact = self._step(artifact, step, seed, chain)
         assert artifact is not None
         right = {split: self._right(artifact, examples) for split, examples in self._splits().items()}
         rows = len(self.data.train or ())
@@ -166,6 +164,12 @@ class Trials:
 
     def _right(self, artifact: Artifact, examples: Examples) -> np.ndarray:
         return logits(open_predictor(artifact), examples.texts).argmax(axis=1) == np.asarray(examples.labels)
+
+
+def chains(arm: Arm) -> list[list[dict[str, Any]]]:
+    """For each step of an arm, all steps that lead to what it makes: models of other options are other models."""
+    told = _told(arm.steps)
+    return [[*(_told(_TEACHER) if arm.from_teacher else []), *told[:end]] for end in range(1, len(told) + 1)]
 
 
 def _told(steps: Sequence[Make]) -> list[dict[str, Any]]:

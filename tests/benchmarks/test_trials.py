@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.trials import GROUPS, summary
+from benchmarks.trials import GROUPS, Arm, chains, summary
+from leanformer.compress.prune.layer_drop import LayerDrop
+from leanformer.finetune.fine_tune import FineTune
 from leanformer.train.fit_options import AdamWOptions
 
 GROUP, (FIRST, OTHER, *_) = next(iter(GROUPS.items()))
@@ -45,3 +47,10 @@ def test_arms_of_a_group_that_train_have_equal_steps(group: str):
     }
     assert len(steps - {0}) == 1
     assert len({arm.name for arms in GROUPS.values() for arm in arms}) == sum(map(len, GROUPS.values()))
+
+
+def test_a_model_is_known_by_all_that_led_to_it():
+    first, second = (chains(Arm("a", (LayerDrop(drop=drop), FineTune(epochs=2)))) for drop in (2, 3))
+    assert [len(chain) for chain in first] == [2, 3] and first[1][:2] == first[0]
+    assert first[0] != second[0] and first[1] != second[1]
+    assert len(chains(Arm("a", (FineTune(),), from_teacher=False))[0]) == 1
