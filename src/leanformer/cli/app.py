@@ -14,6 +14,7 @@ from leanformer.cli import (
     export,
     gate,
     inspect,
+    label,
     predict,
     report,
     search,
@@ -39,6 +40,7 @@ app.command(cls=Numbered, rich_help_panel=MAKE)(cascade.cascade)
 app.command(cls=Numbered, rich_help_panel=MAKE)(embedder.embedder)
 app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(curate.curate)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(label.label)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(bench.bench)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(gate.gate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(report.report)

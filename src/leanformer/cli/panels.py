@@ -16,7 +16,7 @@ OUTPUT = "Output"
 
 # The names of the parameters in each group; whatever is in none stays under "Options".
 PANELS = {
-    DATA: ("data", "split", "kind", "max_tokens", "on", "input", "pair", "keep", "strict"),
+    DATA: ("data", "split", "kind", "max_tokens", "on", "input", "pair", "keep", "strict", "labelled", "cost"),
     TRAINING: ("epochs", "batch_size", "token_budget", "learning_rate", "precision", "language_temperature", "crf"),
     CHOICE: (
         "max_drop", "goal", "max_loss", "confidence", "promise", "measure", "fit_share", "otherwise", "max_flips",
@@ -30,7 +30,7 @@ PANELS = {
         "send_seconds", "connections",
     ),
     RUNNING: ("seed", "threads", "device", "tuning", "ray", "cores", "part_rows", "workers"),
-    OUTPUT: ("output", "overwrite", "work", "as_json", "forecast", "forecast_only"),
+    OUTPUT: ("output", "status", "overwrite", "work", "as_json", "forecast", "forecast_only"),
 }  # fmt: skip
 _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 # Fewer options are easier to read in one list.

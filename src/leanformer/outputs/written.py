@@ -49,6 +49,22 @@ def is_verdict(path: Path) -> bool:
     return isinstance(value, dict) and {"artifact", "against", "ships", "checks"} <= {*value}
 
 
+def is_status(path: Path) -> bool:
+    value = read_json(path)
+    return isinstance(value, dict) and {"round", "strategy", "agreement", "stop"} <= {*value}
+
+
+def is_unanswered(path: Path) -> bool:
+    """Whether every line is a row of `leanformer label` that has no label yet, so that no work would be lost."""
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError):
+        return False
+    return all(
+        isinstance(row, dict) and {"audit", "strategy"} <= {*row} and row.get("label", "") is None for row in rows
+    )
+
+
 def is_answers(path: Path) -> bool:
     """Whether every line is an answer of `leanformer predict`, recognised by fields that no row of data has.
 

@@ -1,0 +1,1 @@
+"""Active learning: which rows of an unlabelled pool to label next."""
