@@ -47,6 +47,7 @@ COMMANDS = (
     (10, "ladders.quality_cost sst2"),
     (12, "ladders.energy sst2"),
     (2, "ladders.ship_gate"),
+    (8, "ladders.gate_forms"),
     (1, "ladders.gate_reuse"),
     (20, "ladders.busy"),
     (10, "ladders.cascade sst2"),

@@ -11,6 +11,7 @@ import numpy as np
 from leanformer.answers.form import NEAR, OfLabels, OfTexts, named, with_interval, worst
 from leanformer.answers.labels_check import Label, check_labels
 from leanformer.answers.prediction import Prediction
+from leanformer.metrics.estimates import Estimate, f1_estimate
 from leanformer.metrics.multilabel import best_thresholds, label_recalls, mean_label_f1, micro_f1, subset_accuracy
 from leanformer.metrics.probabilities import sigmoid
 from leanformer.task import Task
@@ -39,6 +40,18 @@ class AnyLabels(OfTexts, OfLabels):
 
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
         return micro_f1
+
+    def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+        given, true = answers.astype(bool), targets.astype(bool)
+        parts = (given & true, given, true)
+        return {
+            self.metric: f1_estimate(*(part.sum(axis=1) for part in parts)),
+            "macro-F1": f1_estimate(*parts),
+            **{
+                f"F1 of {name}": f1_estimate(*(part[:, number] for part in parts))
+                for number, name in enumerate(task.labels)
+            },
+        }
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None

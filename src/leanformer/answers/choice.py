@@ -11,6 +11,7 @@ from leanformer.answers.form import NEAR, OfLabels
 from leanformer.answers.labels_check import Label, check_choice
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.classification import accuracy
+from leanformer.metrics.estimates import Estimate, share
 from leanformer.metrics.probabilities import softmax
 from leanformer.tagging.ragged import ragged, squared
 from leanformer.task import Question, Task, Text
@@ -48,6 +49,9 @@ class Choice(OfLabels):
 
     def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
         return lambda rows: accuracy(answers[rows], targets[rows])
+
+    def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+        return {self.metric: share(answers == targets)}
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None

@@ -18,6 +18,7 @@ from leanformer.answers.labels_check import Label
 from leanformer.answers.prediction import Prediction
 from leanformer.errors import LeanformerError
 from leanformer.metrics.bootstrap import interval
+from leanformer.metrics.estimates import Estimate
 from leanformer.metrics.probabilities import softmax
 from leanformer.tagging.ragged import flat
 from leanformer.task import Question, Task, Text
@@ -60,7 +61,7 @@ class Form(ABC):
         per_word: whether there is an answer for each word of a text, so that a long text is read in windows.
         taught: whether data can have labels of this form, to train and to evaluate with.
         exclusive: whether an answer is a single class, so that classes can be compared: in slices of the test split, by
-            the ship gate, by the guarantee of a cascade.
+            the guarantee of a cascade.
     """
 
     name: str
@@ -103,6 +104,10 @@ class Form(ABC):
     @abstractmethod
     def of_rows(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> Callable[[np.ndarray], float]:
         """The figure as a function of the rows (indices) to include, for resampling."""
+
+    @abstractmethod
+    def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+        """The figures that the ship gate can bound, by name, with what each row contributes; `metric` is the first."""
 
     @abstractmethod
     def further(

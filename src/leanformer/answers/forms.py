@@ -15,6 +15,7 @@ from leanformer.answers.prediction import Prediction
 from leanformer.answers.score import SCORE
 from leanformer.answers.tags import TAGS
 from leanformer.answers.vector import VECTOR
+from leanformer.metrics.estimates import Estimate, ratio
 from leanformer.task import Task
 
 FORMS: FormTable[Form] = FormTable(
@@ -75,6 +76,13 @@ def beaten_by(answers: np.ndarray, targets: np.ndarray, task: Task) -> str | Non
         answers: as returned by `decide`. targets: as in `Examples.targets`.
     """
     return form_of(task).beaten_by(answers, targets, task) if len(targets) else None
+
+
+def recall_estimates(answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+    """The recall of each label or type of entity, by its name; empty if the form's answers are not named."""
+    form = form_of(task)
+    (names, found), (_, true) = (form.found(given, targets, task) for given in (answers, targets))
+    return {name: ratio(found[:, number], true[:, number], true[:, number]) for number, name in enumerate(names)}
 
 
 def changed(logits: np.ndarray, reference: np.ndarray, task: Task) -> np.ndarray:

@@ -12,6 +12,7 @@ from leanformer.answers.labels_check import Label, check_label
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.assignment import assign
 from leanformer.metrics.classification import accuracy, confusion, f1_scores, macro_f1, matthews, recalls
+from leanformer.metrics.estimates import Estimate, f1_estimate, share
 from leanformer.metrics.probabilities import softmax
 from leanformer.task import Task
 
@@ -35,6 +36,10 @@ class OneLabel(OfTexts, OfLabels):
 
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
         return accuracy
+
+    def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+        given, true = (self.applies(each, len(task.labels)) for each in (answers, targets))
+        return {self.metric: share(answers == targets), "macro-F1": f1_estimate(given & true, given, true)}
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None

@@ -12,6 +12,7 @@ from leanformer.answers.form import NEAR, OfNumbers, with_interval
 from leanformer.answers.labels_check import Label, check_score
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.correlation import mean_absolute_error, pearson, spearman
+from leanformer.metrics.estimates import Estimate, error_estimate, rank_estimate
 from leanformer.task import Task
 
 
@@ -31,6 +32,9 @@ class Score(OfNumbers):
 
     def score(self, task: Task) -> Callable[[np.ndarray, np.ndarray], float]:
         return spearman
+
+    def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+        return {self.metric: rank_estimate(answers, targets), "mean absolute error": error_estimate(answers, targets)}
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None

@@ -12,6 +12,7 @@ from leanformer.answers.form import NEAR, Figure, OfLabels, draw_class
 from leanformer.answers.labels_check import Label, check_tags
 from leanformer.answers.prediction import Prediction, Span
 from leanformer.metrics.bootstrap import interval
+from leanformer.metrics.estimates import Estimate, f1_estimate
 from leanformer.metrics.probabilities import softmax
 from leanformer.metrics.tagging import CORRECT, GOLD, PREDICTED, entity_counts, entity_f1, f1
 from leanformer.tagging import viterbi
@@ -53,6 +54,12 @@ class Tags(OfLabels):
         # Entities do not depend on the sample, so they are extracted once.
         counts = entity_counts(answers, targets, task.labels).sum(axis=1)
         return lambda rows: float(f1(counts[rows].sum(axis=0)))
+
+    def estimates(self, answers: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Estimate]:
+        counts = entity_counts(answers, targets, task.labels)
+        names = (self.metric, *(f"F1 of {name}" for name in types_of(task.labels)))
+        columns = (counts.sum(axis=1), *counts.swapaxes(0, 1))
+        return {name: f1_estimate(*column.T) for name, column in zip(names, columns, strict=True)}
 
     def further(
         self, answers: np.ndarray, targets: np.ndarray, task: Task, languages: Sequence[str] | None

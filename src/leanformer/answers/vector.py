@@ -29,7 +29,7 @@ class Vector(OfNumbers):
     """Answers are `[n, width]`, each of length 1. Methods that need labels raise `LeanformerError`."""
 
     metric = property(_UNLABELLED)
-    score = of_rows = further = beaten_by = found = same = _UNLABELLED
+    score = of_rows = estimates = further = beaten_by = found = same = _UNLABELLED
     check = targets = labels = the_only = strata = _UNLABELLED
     learnt = unknown = before_training = after_training = draw = _UNLABELLED
 

@@ -19,6 +19,7 @@ from leanformer.cli.arguments import (
     ThreadsOption,
     WeakTeacherOption,
     open_data,
+    pairs,
     say,
 )
 from leanformer.errors import DataError, LeanformerError
@@ -33,18 +34,37 @@ def gate(
     ],
     data: DataOption,
     on: Annotated[str, typer.Option(help="Split to judge on; nothing may have been chosen with it.")] = "test",
-    max_drop: Annotated[float, typer.Option(help="Largest loss of accuracy, in points.")] = 1.0,
+    max_drop: Annotated[
+        float,
+        typer.Option(help="Largest loss of the task's metric (accuracy, F1, Spearman correlation), in points."),
+    ] = 1.0,
     confidence: Annotated[
         float, typer.Option(help="Probability with which a worse model is rejected, at least.")
     ] = 0.95,
     max_flips: Annotated[float | None, typer.Option(help="Largest share of changed answers, in per cent.")] = None,
+    max_recall_drop: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="Also bound the recall that each class, label or type of entity may lose."),
+    ] = None,
+    figures: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bound",
+            metavar="FIGURE=BOUND",
+            help="Also bound another figure: macro-F1, F1 of LABEL (points), mean absolute error (unit of the scores).",
+        ),
+    ] = None,
     slices: Annotated[
         list[str] | None,
         typer.Option(
             "--slice",
             metavar="NAME[=POINTS]",
-            help="Also bound every group of a column, or of length or class; POINTS: its bound, if not --max-drop.",
+            help="Also bound every group of a column, or of length, class or language; POINTS: another bound for it.",
         ),
+    ] = None,
+    document: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column with the document of each row; rows of one are not independent."),
     ] = None,
     split: SplitOption = None,
     max_used: Annotated[
@@ -74,9 +94,10 @@ def gate(
     """
     from leanformer.answers.forms import form_of
     from leanformer.artifact import is_artifact, open_artifact
+    from leanformer.measure.bounds import Bounds
     from leanformer.measure.data_reuse import earlier_use
     from leanformer.measure.lost import lost_labels
-    from leanformer.measure.ship_gate import Bounds, forecast, judge
+    from leanformer.measure.ship_gate import forecast, judge
     from leanformer.outputs.written import check_file, is_verdict
     from leanformer.recipe.teacher import weak_notes
 
@@ -84,12 +105,14 @@ def gate(
         check_file(output, "a verdict of `leanformer gate`", is_verdict)
     if not 0 <= max_used <= 100:
         raise LeanformerError(f"--max-used {max_used:g}: a share lies between 0 and 100 per cent")
-    bounds = Bounds(max_drop, confidence, max_flips, _slice_bounds(slices, max_drop))
+    bounds = Bounds(
+        max_drop, confidence, max_flips, _slice_bounds(slices, max_drop), max_recall_drop, _figure_bounds(figures)
+    )
     lean = open_artifact(artifact)
-    if not form_of(lean.task).exclusive:
+    if not form_of(lean.task).taught:
         raise LeanformerError(
-            f"{artifact}: the gate judges classifiers, not tasks of kind {lean.task.kind!r}\n"
-            "  remedy: measure both with leanformer bench"
+            f"{artifact}: the gate needs labelled texts, and tasks of kind {lean.task.kind!r} have none\n"
+            "  remedy: give a model of another kind; leanformer inspect shows how far this one is from PyTorch"
         )
     dataset = open_data(data, split, seed, task=lean.task, single="test")
     examples = getattr(dataset, on, None) if on in ("train", "dev", "test") else None
@@ -102,23 +125,23 @@ def gate(
     warnings += [note for note in dataset.notes if " are also in " in note and f" {on} texts" in note]
     given, rows = examples, range(len(examples)) if used else use.fresh
     examples = given.select(rows)
-    groups = {
-        name: tuple(values[row] for row in rows) for name, values in _groups(lean, given, list(bounds.slices)).items()
-    }
-    outlook = forecast(len(examples), bounds, groups)
+    wanted = [*bounds.slices, *([document] if document else [])]
+    groups = {name: tuple(values[row] for row in rows) for name, values in _groups(lean, given, wanted).items()}
+    documents = groups[document] if document else None
+    outlook = forecast(examples.targets, lean.task, bounds, groups, documents)
     for line in [*(f"warning: {warning}" for warning in warnings), *([] if use.used else [str(use)]), *outlook]:
         say(line)
     if forecast_only:
         return
-    predicted, reference, labels = _answers(lean, against, examples, threads)
-    for note in weak_notes(reference, labels, lean.task, against, on, allowed=allow_weak_teacher):
+    predicted, reference = _answers(lean, against, examples, threads)
+    for note in weak_notes(reference, examples.targets, lean.task, against, on, allowed=allow_weak_teacher):
         say(f"warning: {note}")
         warnings.append(note)
-    lost = lost_labels(predicted, reference, labels, lean.task)
+    lost = lost_labels(predicted, reference, examples.targets, lean.task)
     for label in lost:
         say(f"warning: it loses {label}")
         warnings.append(f"it loses {label}")
-    verdict = judge(predicted, reference, labels, bounds, groups)
+    verdict = judge(predicted, reference, examples.targets, lean.task, bounds, groups, documents)
     ships = verdict.ships and (allow_lost_classes or not lost)
     value: dict[str, Any] = {
         "artifact": {"path": str(artifact), "content_hash": lean.content_hash},
@@ -193,22 +216,54 @@ def _slice_bounds(values: Sequence[str] | None, max_drop: float) -> dict[str, fl
     return bounds
 
 
+def _figure_bounds(values: Sequence[str] | None) -> dict[str, float]:
+    """FIGURE=BOUND as a mapping."""
+    bounds: dict[str, float] = {}
+    for name, bound in pairs(values, "--bound").items():
+        try:
+            bounds[name] = float(bound)
+        except ValueError:
+            raise LeanformerError(f"--bound {name}={bound}: the bound is a number, as in --bound macro-F1=2") from None
+    return bounds
+
+
 def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The group of every example, for each grouping asked for."""
-    from leanformer.cascade.rows import tokenizer_of
+    from leanformer.answers.forms import form_of
     from leanformer.data.reading.columns import read_column
     from leanformer.metrics.slices import length_groups
 
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
         if name == "length":
-            rows = tokenizer_of(lean).encode(examples.inputs)
-            found[name] = length_groups([len(row) for row in rows])
+            found[name] = length_groups(_lengths(lean, examples))
         elif name == "class":
+            if not form_of(lean.task).exclusive:
+                raise LeanformerError(
+                    "--slice class: only rows with one label each are of a class\n"
+                    "  remedy: --max-recall-drop bounds each label or type of entity"
+                )
             found[name] = tuple(examples.task.labels[i] for i in examples.labels)
+        elif name == "language" and examples.languages is not None:
+            found[name] = examples.languages
         else:
             found[name] = read_column(examples, name)
     return found
+
+
+def _lengths(lean: Any, examples: Any) -> list[int]:
+    """Tokens of each input, of all its candidates together; of a sentence to be tagged, its words."""
+    from leanformer.answers.forms import form_of
+    from leanformer.cascade.rows import tokenizer_of
+    from leanformer.inputs.kinds import rows_of
+
+    if form_of(lean.task).per_word:
+        return [len(tags) for tags in examples.labels]
+    rows, counts = rows_of(lean.task, examples.inputs)
+    tokens = iter(tokenizer_of(lean).encode(rows))
+    return [
+        sum(len(next(tokens)) for _ in range(count)) for count in (counts if counts is not None else [1] * len(rows))
+    ]
 
 
 def _names(lean: Any, against: str) -> dict[str, Any]:
@@ -223,10 +278,9 @@ def _names(lean: Any, against: str) -> dict[str, Any]:
     return {"labels": lean.task.labels}
 
 
-def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tuple[Any, Any, Any]:
-    """Classes of the model and of its teacher, and the labels, `[n]` each."""
-    import numpy as np
-
+def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tuple[Any, Any]:
+    """Answers of the model and of its teacher, as `answers.forms.decide` returns them."""
+    from leanformer.answers.forms import decide
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.cli.arguments import need_torch
     from leanformer.inputs.kinds import input_of
@@ -250,7 +304,8 @@ def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tup
                 f"({list(lean.task.labels)}), in that order\n  remedy: give the teacher that the model was made from"
             )
         say(f"scoring {len(examples)} texts with both")
-        scores = [
-            logits(open_predictor(model, threads=threads), examples.inputs).argmax(axis=1) for model in (lean, teacher)
-        ]
-    return scores[0], scores[1], np.asarray(examples.labels)
+        ours, theirs = (
+            decide(logits(open_predictor(model, threads=threads), examples.inputs), model.task)
+            for model in (lean, teacher)
+        )
+    return ours, theirs

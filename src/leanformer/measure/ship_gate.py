@@ -2,156 +2,165 @@
 
 Every check is a test whose null hypothesis is that the bound is broken, at the stated confidence. The model ships only
 if all are rejected, so testing several bounds needs no correction: whichever bound is truly broken, the probability of
-shipping is at most that of its own test (intersection-union, Berger 1982).
+shipping is at most that of its own test (intersection-union, Berger 1982). What is said of single bounds of a model
+that does not ship is corrected for their number (Holm 1979).
+
+Shares of right rows are tested exactly (`metrics/noninferiority.py`), all other figures of a form with a studentised
+test (`metrics/studentised.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from math import ceil, log, sqrt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, isfinite, log, sqrt
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
+from leanformer.answers.forms import form_of, recall_estimates
 from leanformer.errors import LeanformerError
+from leanformer.measure.bounds import BROKEN, CHANGED, SHOWN, UNDECIDED, Bounds, Check, Figure, Verdict
 from leanformer.metrics.binomial import at_most, upper_limit
-from leanformer.metrics.noninferiority import fewest_texts, loss_limit, noninferiority_p, texts_needed
-from leanformer.metrics.paired import Paired, compare
+from leanformer.metrics.estimates import Estimate, share
+from leanformer.metrics.holm import holm
+from leanformer.metrics.noninferiority import ExactLoss
+from leanformer.metrics.studentised import StudentisedLoss, loss_of
+from leanformer.task import Task
 
-SHOWN, UNDECIDED, BROKEN = "shown", "undecided", "broken"
 POWER = 0.8
+Loss = ExactLoss | StudentisedLoss
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """Bounds on the loss, fixed before the answers are looked at.
-
-    Attributes:
-        max_drop: most points (hundredths) of accuracy that may be lost against the reference.
-        confidence: least probability that a model beyond a bound is not shipped, 0.5 to 0.999.
-        max_flips: highest percentage of answers that may differ from the reference's; None sets no bound.
-        slices: name of a grouping -> most points that each of its groups may lose.
-    """
-
-    max_drop: float = 1.0
-    confidence: float = 0.95
-    max_flips: float | None = None
-    slices: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for what, points in [("max_drop", self.max_drop), *self.slices.items()]:
-            if not 0 < points < 100:
-                raise LeanformerError(
-                    f"the bound of {what} is a number of points between 0 and 100, not {points}\n  remedy: no finite "
-                    "number of texts shows a loss of exactly 0; say how much may be lost, such as 0.5"
-                )
-        if not 0.5 <= self.confidence <= 0.999:
-            raise LeanformerError(f"the confidence lies between 0.5 and 0.999, not at {self.confidence}")
-        if self.max_flips is not None and not 0 < self.max_flips < 100:
-            raise LeanformerError(
-                f"the bound of changed answers lies between 0 and 100 per cent, not at {self.max_flips}"
-            )
-
-
-@dataclass(frozen=True)
-class Check:
-    """One bound and the evidence of the texts; shares are 0 to 1.
-
-    Attributes:
-        name: what is bounded: "accuracy", "changed answers", or a grouping and its group.
-        status: "shown" (within the bound), "broken" (shown to be beyond it), or "undecided".
-        n: texts. lost, gained: right in the reference alone, in the model alone. changed: answers that differ.
-        value: the observed loss, or the share of changed answers.
-        limit: its one-sided upper limit at the requested confidence.
-        bound: the most that is allowed.
-        p: p-value of the hypothesis that the bound is broken.
-        more: about how many more texts like these would show it with a power of 80 % if the model's true figures are
-            those observed; None if it is shown, or if the value is not below the bound.
-    """
+class _Asked:
+    """A bound that is to be tested: its name, the estimates of both models, the margin, and the rows' documents."""
 
     name: str
-    status: str
-    n: int
-    lost: int
-    gained: int
-    changed: int
-    value: float
-    limit: float
-    bound: float
-    p: float
-    more: int | None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """All checks; `ships` if every check is "shown"."""
-
-    bounds: Bounds
-    checks: tuple[Check, ...]
+    model: Estimate
+    reference: Estimate
+    margin: float
+    rows: np.ndarray
+    documents: np.ndarray | None
 
     @property
-    def ships(self) -> bool:
-        return all(check.status == SHOWN for check in self.checks)
+    def loss(self) -> Loss:
+        return loss_between(self.model, self.reference, self.documents)
 
-    def to_json(self) -> dict[str, Any]:
-        bounds = asdict(self.bounds) | {"slices": dict(self.bounds.slices)}
-        return {"ships": self.ships, "bounds": bounds, "checks": [asdict(check) for check in self.checks]}
+
+def loss_between(model: Estimate, reference: Estimate, documents: np.ndarray | None = None) -> Loss:
+    """The loss of estimates on the same rows: exact for the share of right rows, if each row is a unit of its own."""
+    counted, ours, theirs = model.counted, model.right, reference.right
+    if counted is None or ours is None or theirs is None or documents is not None:
+        return loss_of(model, reference, documents)
+    return ExactLoss(int((theirs > ours)[counted].sum()), int((ours > theirs)[counted].sum()), int(counted.sum()))
 
 
 def judge(
-    predicted: np.ndarray,
+    answers: np.ndarray,
     reference: np.ndarray,
-    labels: np.ndarray,
+    targets: np.ndarray,
+    task: Task,
     bounds: Bounds,
     groups: Mapping[str, Sequence[str]] | None = None,
+    documents: Sequence[str] | None = None,
 ) -> Verdict:
-    """Test every bound on the classes `[n]` of the model and of the reference.
+    """Test every bound on the answers of the model and of the reference.
 
-    `groups` holds the group of each row for every grouping that `bounds.slices` names.
+    Args:
+        answers, reference: as returned by `answers.forms.decide`. targets: as `Examples.targets`.
+        groups: the group of each row for every grouping that `bounds.slices` names.
+        documents: the document of each row, if rows of one document are not independent.
+
+    Raises `LeanformerError` for a bound that answers of this form do not have.
     """
-    paired = compare(predicted, reference, labels)
-    checks = [_loss_check("accuracy", paired, bounds.max_drop / 100, bounds.confidence)]
+    form, changed = form_of(task), _changed(answers, reference)
+    flips = form.flipped(answers, reference) is not None
+    checks = []
+    for asked in _asked(answers, reference, targets, task, bounds, groups, documents):
+        count = int(changed[asked.rows].sum()) if flips else None
+        checks.append(_flips_check(asked, bounds) if asked.name == CHANGED else _loss_check(asked, count, bounds))
+    ours, theirs = form.estimates(answers, targets, task), form.estimates(reference, targets, task)
+    places = None if documents is None else np.asarray(documents, dtype=str)
+    others = [name for name in ours if name not in {form.metric, *bounds.figures}]
+    figures = [_figure(name, ours[name], theirs[name], places, bounds.confidence) for name in others]
+    return Verdict(bounds, _settled(checks, bounds.level), tuple(figures))
+
+
+def forecast(
+    targets: np.ndarray,
+    task: Task,
+    bounds: Bounds,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    documents: Sequence[str] | None = None,
+) -> list[str]:
+    """What these rows can show, one sentence per bound, to be reported before any answer is looked at."""
+    return [
+        _flips_outlook(asked, bounds) if asked.name == CHANGED else _outlook(asked, bounds.confidence)
+        for asked in _asked(targets, targets, targets, task, bounds, groups, documents)
+    ]
+
+
+def _asked(
+    answers: np.ndarray,
+    reference: np.ndarray,
+    targets: np.ndarray,
+    task: Task,
+    bounds: Bounds,
+    groups: Mapping[str, Sequence[str]] | None,
+    documents: Sequence[str] | None,
+) -> Iterator[_Asked]:
+    form, everything = form_of(task), np.arange(len(targets))
+    places = None if documents is None else np.asarray(documents, dtype=str)
+    given = answers, reference
+
+    def figures(rows: np.ndarray) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+        ours, theirs = (form.estimates(each[rows], targets[rows], task) for each in given)
+        return ours, theirs
+
+    def bound(name: str, pair: tuple[Estimate, Estimate], margin: float, rows: np.ndarray = everything) -> _Asked:
+        return _Asked(name, *pair, margin, rows, None if places is None else places[rows])
+
+    ours, theirs = figures(everything)
+    yield bound(form.metric, (ours[form.metric], theirs[form.metric]), bounds.max_drop / 100)
+    for name, most in bounds.figures.items():
+        if name not in ours or name == form.metric:
+            raise LeanformerError(
+                f"no figure {name!r} can be bounded beside the {form.metric} of these answers\n"
+                f"  remedy: {_one_of([other for other in ours if other != form.metric])}"
+            )
+        yield bound(name, (ours[name], theirs[name]), most / 100 if ours[name].points else most)
     if bounds.max_flips is not None:
-        checks.append(_flips_check(paired, bounds.max_flips / 100, bounds.confidence))
+        if form.flipped(*given) is None:
+            raise LeanformerError(
+                f"answers that are numbers do not flip, so that their changes have no bound\n"
+                f"  remedy: leave --max-flips out, or bound another figure: {_one_of([*ours][1:])}"
+            )
+        same = ~_changed(*given)
+        yield bound(CHANGED, (share(same), share(np.ones(len(same)))), bounds.max_flips / 100)
+    if bounds.max_recall_drop is not None:
+        found, wanted = (recall_estimates(each, targets, task) for each in given)
+        if not found:
+            raise LeanformerError(
+                "these answers have no classes, so that no class has a recall\n  remedy: leave --max-recall-drop out"
+            )
+        for name in found:
+            yield bound(f"recall of {name}", (found[name], wanted[name]), bounds.max_recall_drop / 100)
     for grouping, points in bounds.slices.items():
         names = np.asarray((groups or {})[grouping], dtype=object)
         for name in _in_order(names.tolist()):
-            rows = names == name
-            part = compare(predicted[rows], reference[rows], labels[rows])
-            checks.append(_loss_check(f"{grouping} {name}", part, points / 100, bounds.confidence))
-    return Verdict(bounds, tuple(checks))
+            rows = np.flatnonzero(names == name)
+            ours, theirs = figures(rows)
+            yield bound(f"{grouping} {name}", (ours[form.metric], theirs[form.metric]), points / 100, rows)
 
 
-def forecast(n: int, bounds: Bounds, groups: Mapping[str, Sequence[str]] | None = None) -> list[str]:
-    """What this number of texts can show, one sentence per bound, to be reported before any answer is looked at."""
-    said = [_outlook("accuracy", n, bounds.max_drop, bounds.confidence)]
-    if bounds.max_flips is not None:
-        fewest = _fewest_for_flips(bounds.max_flips / 100, bounds.confidence)
-        able = "can" if n >= fewest else "cannot"
-        said.append(
-            f"changed answers: {n} texts {able} show at most {bounds.max_flips:g} % "
-            f"(with none changed, {fewest} are enough)"
-        )
-    for grouping, points in bounds.slices.items():
-        names = list((groups or {})[grouping])
-        for name in _in_order(names):
-            said.append(_outlook(f"{grouping} {name}", names.count(name), points, bounds.confidence))
-    return said
+def _one_of(names: Sequence[str]) -> str:
+    return f"name one of {', '.join(names)}" if names else "there is no other"
 
 
-def bearable(n: int, margin: float, confidence: float) -> float | None:
-    """The largest share of texts on which two equally good models may differ, so that n texts still show the margin
-    with a power of 80 %; None if n is too small even for identical answers."""
-    if n < fewest_texts(margin, confidence):
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        needed = texts_needed(0.0, middle, margin, confidence=confidence, power=POWER)
-        low, high = (middle, high) if needed is not None and needed <= n else (low, middle)
-    return low
+def _changed(answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Whether each row's answer differs, in any of its labels or words, `[n]`."""
+    return np.array([not np.array_equal(ours, theirs) for ours, theirs in zip(answers, reference, strict=True)])
 
 
 def _in_order(names: list[str]) -> list[str]:
@@ -159,50 +168,88 @@ def _in_order(names: list[str]) -> list[str]:
     return sorted(set(names), key=lambda name: (int(first) if (first := name.split(" ")[0]).isdigit() else -1, name))
 
 
-def _outlook(name: str, n: int, points: float, confidence: float) -> str:
-    share = bearable(n, points / 100, confidence)
-    if share is None:
-        return (
-            f"{name}: {n} texts cannot show a loss below {points:g} points, not even if no answer changed: that takes "
-            f"{fewest_texts(points / 100, confidence)}; only a model that is better than the reference could ship"
+def _loss_check(asked: _Asked, changed: int | None, bounds: Bounds) -> Check:
+    loss, margin, confidence = asked.loss, asked.margin, bounds.confidence
+    ours, theirs = asked.model.right, asked.reference.right
+    lost, gained = (None, None) if ours is None or theirs is None else ((theirs > ours).sum(), (ours > theirs).sum())
+    n, p, limit, more, beyond = _rows(asked), loss.p_below(margin), loss.upper(confidence), None, 1.0
+    if p > bounds.level:
+        needed = loss.needed(margin, confidence, POWER)
+        more, beyond = None if needed is None else max(1, needed - n), loss.p_above(margin)
+    return Check(
+        asked.name, UNDECIDED, n, None if lost is None else int(lost), None if gained is None else int(gained), changed,
+        loss.value, limit if isfinite(limit) else None, margin, p, more, p_broken=beyond,
+        model=asked.model.value, reference=asked.reference.value, points=asked.model.points,
+        exact=isinstance(loss, ExactLoss),
+    )  # fmt: skip
+
+
+def _rows(asked: _Asked) -> int:
+    loss = asked.loss
+    return loss.n if isinstance(loss, ExactLoss) else len(asked.rows)
+
+
+def _flips_check(asked: _Asked, bounds: Bounds) -> Check:
+    n, bound, confidence = len(asked.rows), asked.margin, bounds.confidence
+    changed = round((1 - asked.model.value) * n)
+    if asked.documents is not None:
+        return _loss_check(asked, changed, bounds)
+    share, p, more = changed / n, at_most(changed, n, bound), None
+    if p > bounds.level and share < bound:
+        z, power = NormalDist().inv_cdf(confidence), NormalDist().inv_cdf(POWER)
+        spread = z * sqrt(bound * (1 - bound)) + power * sqrt(share * (1 - share))
+        more = max(1, max(_fewest_for_flips(bound, confidence), ceil((spread / (bound - share)) ** 2)) - n)
+    beyond = 1 - at_most(changed - 1, n, bound) if changed else 1.0
+    limit = upper_limit(changed, n, confidence)
+    return Check(
+        CHANGED, UNDECIDED, n, None, None, changed, share, limit, bound, p, more, p_broken=beyond,
+        model=asked.model.value, reference=1.0,
+    )  # fmt: skip
+
+
+def _settled(checks: Sequence[Check], level: float) -> tuple[Check, ...]:
+    """The checks with their status: all are shown if each is by itself; otherwise p-values are corrected (Holm)."""
+    ships = all(check.p <= level for check in checks)
+    shown, broken = holm([check.p for check in checks]), holm([check.p_broken for check in checks])
+    return tuple(
+        replace(
+            check, p_holm=p, p_broken=beyond,
+            status=SHOWN if ships or p <= level else BROKEN if beyond <= level else UNDECIDED,
         )
+        for check, p, beyond in zip(checks, shown, broken, strict=True)
+    )  # fmt: skip
+
+
+def _figure(name: str, model: Estimate, reference: Estimate, documents: np.ndarray | None, confidence: float) -> Figure:
+    loss, one_sided = loss_between(model, reference, documents), (1 + confidence) / 2
+    low, high = (limit if isfinite(limit) else None for limit in (loss.lower(one_sided), loss.upper(one_sided)))
+    return Figure(name, model.value, reference.value, loss.value, low, high, model.points)
+
+
+def _outlook(asked: _Asked, confidence: float) -> str:
+    loss, n, margin = asked.loss, _rows(asked), asked.margin
+    bound = f"{100 * margin:g} points" if asked.model.points else f"{margin:g}"
+    share = loss.bearable(margin, confidence, POWER)
+    if share is None:
+        fewest = loss.needed(margin, confidence, 0.5)
+        takes = f"that takes {fewest:,}" if fewest else "none of them can lose anything"
+        return (
+            f"{asked.name}: {n} texts cannot show a loss below {bound}, not even if no answer changed: {takes}; only a "
+            "model that is better than the reference could ship"
+        )
+    differ = "the two differ in rightness" if isinstance(loss, ExactLoss) else "all is lost or gained"
     return (
-        f"{name}: {n} texts can show a loss below {points:g} points; for an equally good model they do so four times "
-        f"in five if the two differ in rightness on at most {100 * share:.1f} % of the texts"
+        f"{asked.name}: {n} texts can show a loss below {bound}; for an equally good model they do so four times in "
+        f"five if {differ} on at most {100 * share:.1f} % of the texts"
     )
 
 
-def _loss_check(name: str, paired: Paired, margin: float, confidence: float) -> Check:
-    n, lost, gained = paired.n, paired.lost, paired.gained
-    p = noninferiority_p(lost, gained, n, margin)
-    more = None
-    if p <= 1 - confidence:
-        status = SHOWN
-    else:
-        status = BROKEN if noninferiority_p(gained, lost, n, -margin) <= 1 - confidence else UNDECIDED
-        needed = texts_needed(paired.loss, (lost + gained) / n, margin, confidence=confidence, power=POWER)
-        more = None if needed is None else max(1, needed - n)
-    limit = loss_limit(lost, gained, n, confidence)
-    return Check(name, status, n, lost, gained, paired.changed, paired.loss, limit, margin, p, more)
-
-
-def _flips_check(paired: Paired, bound: float, confidence: float) -> Check:
-    n, changed = paired.n, paired.changed
-    share, p, more = changed / n, at_most(changed, n, bound), None
-    if p <= 1 - confidence:
-        status = SHOWN
-    else:
-        beyond = 1 - at_most(changed - 1, n, bound) if changed else 1.0
-        status = BROKEN if beyond <= 1 - confidence else UNDECIDED
-        if share < bound:
-            z, power = NormalDist().inv_cdf(confidence), NormalDist().inv_cdf(POWER)
-            spread = z * sqrt(bound * (1 - bound)) + power * sqrt(share * (1 - share))
-            needed = max(_fewest_for_flips(bound, confidence), ceil((spread / (bound - share)) ** 2))
-            more = max(1, needed - n)
-    limit = upper_limit(changed, n, confidence)
-    return Check(
-        "changed answers", status, n, paired.lost, paired.gained, changed, share, limit, bound, p, more
-    )  # fmt: skip
+def _flips_outlook(asked: _Asked, bounds: Bounds) -> str:
+    if asked.documents is not None:
+        return _outlook(asked, bounds.confidence)
+    n, fewest = len(asked.rows), _fewest_for_flips(asked.margin, bounds.confidence)
+    able = "can" if n >= fewest else "cannot"
+    return f"{CHANGED}: {n} texts {able} show at most {100 * asked.margin:g} % (with none changed, {fewest} are enough)"
 
 
 def _fewest_for_flips(bound: float, confidence: float) -> int:

@@ -14,6 +14,7 @@ Mansmann 1999).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, log, sqrt
 from statistics import NormalDist
@@ -134,3 +135,52 @@ def texts_needed(loss: float, differing: float, margin: float, *, confidence: fl
     spread = NormalDist().inv_cdf(confidence) * sqrt(float(bound))
     spread += NormalDist().inv_cdf(power) * sqrt(max(0.0, differing - loss * loss))
     return max(fewest_texts(margin, confidence), ceil((spread / (margin - loss)) ** 2))
+
+
+@dataclass(frozen=True)
+class ExactLoss:
+    """The loss of accuracy of a model, from the counts of `noninferiority_p`; n may be 0, which shows nothing."""
+
+    lost: int
+    gained: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """The observed loss, a share."""
+        return (self.lost - self.gained) / max(self.n, 1)
+
+    def p_below(self, margin: float) -> float:
+        """p-value of the hypothesis that at least `margin` is lost; if small, less is lost."""
+        return noninferiority_p(self.lost, self.gained, self.n, margin) if self.n else 1.0
+
+    def p_above(self, margin: float) -> float:
+        """p-value of the hypothesis that at most `margin` is lost; if small, more is lost."""
+        return noninferiority_p(self.gained, self.lost, self.n, -margin) if self.n else 1.0
+
+    def upper(self, confidence: float) -> float:
+        """One-sided upper confidence limit of the loss."""
+        return loss_limit(self.lost, self.gained, self.n, confidence) if self.n else 1.0
+
+    def lower(self, confidence: float) -> float:
+        """One-sided lower confidence limit of the loss."""
+        return -loss_limit(self.gained, self.lost, self.n, confidence) if self.n else -1.0
+
+    def needed(self, margin: float, confidence: float, power: float) -> int | None:
+        """About how many texts show the margin; see `texts_needed`."""
+        if not self.n:
+            return fewest_texts(margin, confidence)
+        differing = (self.lost + self.gained) / self.n
+        return texts_needed(self.value, differing, margin, confidence=confidence, power=power)
+
+    def bearable(self, margin: float, confidence: float, power: float) -> float | None:
+        """The largest share of texts on which two equally good models may differ in rightness, so that as many texts
+        show the margin with this power; None if they are too few even for identical answers."""
+        if self.n < fewest_texts(margin, confidence):
+            return None
+        low, high = 0.0, 1.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            needed = texts_needed(0.0, middle, margin, confidence=confidence, power=power)
+            low, high = (middle, high) if needed is not None and needed <= self.n else (low, middle)
+        return low

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from leanformer.answers.forms import form_of
 from leanformer.data.examples import Examples
 from leanformer.data.reading.readers import read_sheet
 from leanformer.errors import DataError
@@ -23,8 +23,11 @@ def read_column(examples: Examples, name: str) -> tuple[str, ...]:
             f"no column {name!r} can be read: the examples do not come from one .jsonl, .csv or .tsv file",
             path=examples.source or None, remedy="give the examples as a file",
         )  # fmt: skip
-    records = _records(path)
-    if tuple(str(record.get("text", "")) for record in records) != examples.texts:
+    numbered = read_sheet(path, None).records
+    records = [record for _, record in numbered]
+    # Words and tags are not written as a text; their rows are recognised by their lines.
+    same = form_of(examples.task).per_word and examples.lines == tuple(line for line, _ in numbered)
+    if not same and tuple(str(record.get("text", "")) for record in records) != examples.texts:
         raise DataError(
             f"the column {name!r} cannot be matched: the file's rows are not the examples' rows", path=path,
             remedy="use a split that has a file of its own",
@@ -37,8 +40,3 @@ def read_column(examples: Examples, name: str) -> tuple[str, ...]:
         )  # fmt: skip
     values = (record.get(name) for record in records)
     return tuple("" if value is None else str(value).strip() for value in values)
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    """The records of a file that `readers.read_rows` has already read and validated, unchanged."""
-    return [record for _, record in read_sheet(path, None).records]

@@ -1,0 +1,313 @@
+"""How often the gate ships models of each form that it should hold back: benchmarks/results/gate_forms.json.
+
+    python -m benchmarks.ladders.gate_forms
+
+For each figure, number of rows and setting, 2,000 models are drawn whose true loss is exactly the bound, so that each
+one that ships is shipped falsely, and as many that are as good as their teacher and should ship. The true loss follows
+from the probabilities that the answers are drawn with. Rows are easy or hard for both models alike, and the student's
+answers are its teacher's but for what it loses and gains. There are two settings: "usual", in which single answers are
+lost and gained, and "rare", in which the student differs only in a few rows (documents) that it loses altogether: with
+few rows, these may all be missing from the sample.
+
+`coverage` is that of the two-sided 95 % interval, which consists of both one-sided tests at 97.5 %.
+`false_ships_percentile` is the share of false ships of the percentile bootstrap (Efron 1979) on the same answers, for
+100 rows. Pure numpy, about eight minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import asin, pi, sin, sqrt
+from typing import Any
+
+import numpy as np
+
+from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
+from leanformer.files import write_json
+from leanformer.measure.ship_gate import loss_between
+from leanformer.metrics.estimates import Estimate, error_estimate, f1_estimate, rank_estimate, ratio
+
+MODELS, CONFIDENCE, SEED = 2000, 0.95, 13
+# Rows, and points of bound: what so many rows can show of a good model.
+SIZES = {100: 10.0, 500: 4.0, 5000: 1.0}
+RESAMPLED, RESAMPLES = 100, 500
+USUAL, RARE = "usual", "rare"
+# Of easy and of hard rows: their shares.
+SHARES = np.array([0.7, 0.3])
+# Of ten labels, how many rows have each: 35 % to 5 %.
+PREVALENCE = 0.35 * 0.8 ** np.arange(10)
+# The scores' teacher: the spread of its errors, in that of the true scores.
+SPREAD = 0.5
+Generator = np.random.Generator
+Parts = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the parts of an answer, and the same of many samples with the weights `[samples, n]`."""
+
+    estimate: Callable[..., Estimate]
+    resampled: Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Parts of the student's and of the teacher's answers, and the document of each row, if any."""
+
+    ours: Parts
+    theirs: Parts
+    documents: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A figure of a form, and what draws models that lose so much of it: from the loss, from a generator and rows."""
+
+    form: str
+    metric: str
+    setting: str
+    figure: Figure
+    make: Callable[[float], Callable[[Generator, int], Drawn]]
+
+
+def _ratios(weights: np.ndarray, right: np.ndarray, total: np.ndarray) -> np.ndarray:
+    columns = [part.reshape(len(right), -1).astype(float) for part in (right, total)]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nanmean((weights @ columns[0]) / (weights @ columns[1]), axis=1))
+
+
+def _correlations(weights: np.ndarray, said: np.ndarray, true: np.ndarray) -> np.ndarray:
+    n = len(said)
+    ranks = []
+    for values in (said, true):
+        order = np.argsort(values)
+        sorted_weights = weights[:, order]
+        ranks.append(np.empty_like(weights))
+        ranks[-1][:, order] = np.cumsum(sorted_weights, axis=1) - sorted_weights / 2 - n / 2
+    x, y = ranks
+    product, first, second = ((weights * part).sum(axis=1) for part in (x * y, x * x, y * y))
+    return np.asarray(product / np.sqrt(first * second))
+
+
+F1 = Figure(f1_estimate, lambda weights, right, given, true: _ratios(weights, 2 * right, given + true))
+SHARE = Figure(lambda right, total: ratio(right, total, total), _ratios)
+SPEARMAN = Figure(rank_estimate, _correlations)
+ERROR = Figure(error_estimate, lambda weights, said, true: -(weights @ np.abs(said - true)) / len(said))
+
+
+def hardness(generator: Generator, n: int) -> np.ndarray:
+    return (generator.random(n) >= SHARES[0]).astype(np.int64)
+
+
+def gains(loss: float, setting: str) -> float:
+    """The share of what the teacher has wrong that the student has right: more where more is lost."""
+    return min(0.2, 4 * loss + 0.02) if setting == USUAL else 0.0
+
+
+def solved(expected: Callable[[float], float], loss: float) -> float:
+    """The share at which the student, expected to reach `expected(share)`, loses so much against its teacher."""
+    low, high, wanted = 0.0, 1.0, expected(-1.0) - loss  # -1 stands for the teacher
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expected(middle) > wanted else (low, middle)
+    return low
+
+
+def answers(candidates: int, setting: str) -> Callable[[float], Callable[[Generator, int], Drawn]]:
+    """One label of several, or one of several candidates; hard rows are lost three times as often."""
+    right = np.array([0.97, 0.6])
+
+    def make(loss: float) -> Callable[[Generator, int], Drawn]:
+        gain = gains(loss, setting)
+        times = np.array([1.0, 3.0]) if setting == USUAL else np.ones(2)
+        lose = times * (loss + gain * (SHARES @ (1 - right))) / (SHARES @ (right * times))
+
+        def draw(generator: Generator, n: int) -> Drawn:
+            hard, targets = hardness(generator, n), generator.integers(0, candidates, n)
+            wrong = (targets + generator.integers(1, candidates, n)) % candidates
+            good = generator.random(n) < right[hard]
+            kept = np.where(good, generator.random(n) >= lose[hard], generator.random(n) < gain)
+            ones = np.ones(n)
+            ours, theirs = (np.where(part, targets, wrong) == targets for part in (kept, good))
+            return Drawn((ours, ones), (theirs, ones))
+
+        return draw
+
+    return make
+
+
+def tags(
+    setting: str, *, document: int = 1, recall: bool = False
+) -> Callable[[float], Callable[[Generator, int], Drawn]]:
+    """Entities of sentences. The sentences of a document are equally hard, and are lost together."""
+    right, entities, spurious, wrong = np.array([0.95, 0.7]), np.array([1.5, 2.5]), np.array([0.05, 0.3]), 0.5
+
+    def make(loss: float) -> Callable[[Generator, int], Drawn]:
+        gain = gains(loss, setting)
+
+        def expected(share: float) -> float:
+            teacher = share < 0
+            lose = share if setting == USUAL and not teacher else 0.0
+            dropped = share if setting == RARE and not teacher else 0.0
+            found = right * (1 - lose) + (1 - right) * (0.0 if teacher else gain)
+            correct, true = SHARES @ (entities * found) * (1 - dropped), SHARES @ entities
+            given = SHARES @ (entities * (found + wrong * (1 - found)) + spurious) * (1 - dropped)
+            return float(correct / true if recall else 2 * correct / (given + true))
+
+        share = solved(expected, loss)
+
+        def draw(generator: Generator, n: int) -> Drawn:
+            documents = np.arange(n) // document
+            hard = hardness(generator, documents[-1] + 1)[documents]
+            true = generator.poisson(entities[hard])
+            theirs = generator.binomial(true, right[hard])
+            lost = generator.binomial(theirs, share if setting == USUAL else 0.0)
+            gained = generator.binomial(true - theirs, gain)
+            # Half of the missed entities are found with other boundaries, by both models if both miss them.
+            missed, more = generator.binomial(true - theirs - gained, wrong), generator.poisson(spurious[hard])
+            theirs_given = theirs + missed + generator.binomial(gained, wrong) + more
+            ours = theirs - lost + gained
+            ours_given = ours + missed + generator.binomial(lost, wrong) + more
+            kept = (generator.random(documents[-1] + 1) >= (share if setting == RARE else 0.0))[documents]
+            places = documents if document > 1 else None
+            if recall:
+                return Drawn((ours * kept, true), (theirs, true), places)
+            return Drawn((ours * kept, ours_given * kept, true), (theirs, theirs_given, true), places)
+
+        return draw
+
+    return make
+
+
+def labels(figure: str, setting: str) -> Callable[[float], Callable[[Generator, int], Drawn]]:
+    """Ten labels of `PREVALENCE`, of hard rows less often right."""
+    right, false = np.array([0.92, 0.6]), np.array([0.01, 0.06])
+
+    def make(loss: float) -> Callable[[Generator, int], Drawn]:
+        gain = gains(loss, setting)
+
+        def expected(share: float) -> float:
+            teacher = share < 0
+            lose = share if setting == USUAL and not teacher else 0.0
+            dropped = share if setting == RARE and not teacher else 0.0
+            found = SHARES @ (right * (1 - lose) + (1 - right) * (0.0 if teacher else gain)) * (1 - dropped)
+            if figure == "recall":
+                return float(found)
+            correct = PREVALENCE * found
+            total = PREVALENCE + correct + (1 - PREVALENCE) * (SHARES @ false) * (1 - dropped)
+            return float(2 * correct.sum() / total.sum() if figure == "micro" else (2 * correct / total).mean())
+
+        share = solved(expected, loss)
+
+        def draw(generator: Generator, n: int) -> Drawn:
+            hard, shape = hardness(generator, n)[:, None], (n, len(PREVALENCE))
+            true = generator.random(shape) < PREVALENCE
+            theirs = generator.random(shape) < np.where(true, right[hard], false[hard])
+            kept = generator.random(shape) >= (share if setting == USUAL else 0.0)
+            ours = np.where(true, np.where(theirs, kept, generator.random(shape) < gain), theirs)
+            ours &= (generator.random(n) >= (share if setting == RARE else 0.0))[:, None]
+            if figure == "recall":
+                column = true[:, 4].astype(float)
+                return Drawn((ours[:, 4] * column, column), (theirs[:, 4] * column, column))
+            parts = [tuple(part.astype(float) for part in (said & true, said, true)) for said in (ours, theirs)]
+            if figure == "micro":
+                parts = [tuple(part.sum(axis=1) for part in each) for each in parts]
+            return Drawn(*parts)
+
+        return draw
+
+    return make
+
+
+def scores(figure: Figure, setting: str) -> Callable[[float], Callable[[Generator, int], Drawn]]:
+    """Normal scores, with errors of both models that correlate by 0.8; or the teacher's but for random ones."""
+    whole, unit = 6 / pi * asin(1 / sqrt(1 + SPREAD**2) / 2), sqrt(2 / pi)
+
+    def make(loss: float) -> Callable[[Generator, int], Drawn]:
+        if figure is SPEARMAN:
+            spread = sqrt((2 * sin(pi * (whole - loss) / 6)) ** -2 - 1)
+            random = loss / whole  # of a mixture of such models, Spearman's correlation is the mean
+        else:
+            spread = SPREAD + loss / unit
+            random = loss / unit / (sqrt(2 + SPREAD**2) - SPREAD)
+
+        def draw(generator: Generator, n: int) -> Drawn:
+            true, common, own = generator.standard_normal((3, n))
+            theirs = true + SPREAD * common
+            ours = true + spread * (0.8 * common + 0.6 * own)
+            if setting == RARE:
+                ours = np.where(generator.random(n) < random, sqrt(1 + SPREAD**2) * own, theirs)
+            return Drawn((ours, true), (theirs, true))
+
+        return draw
+
+    return make
+
+
+def cases() -> list[Case]:
+    return [
+        Case(form, metric, setting, figure, make)
+        for setting in (USUAL, RARE)
+        for form, metric, figure, make in (
+            ("label", "accuracy", SHARE, answers(4, setting)),
+            ("choice", "accuracy", SHARE, answers(5, setting)),
+            ("labels", "micro-F1", F1, labels("micro", setting)),
+            ("labels", "macro-F1", F1, labels("macro", setting)),
+            ("labels", "recall of a label", SHARE, labels("recall", setting)),
+            ("score", "Spearman correlation", SPEARMAN, scores(SPEARMAN, setting)),
+            ("score", "mean absolute error", ERROR, scores(ERROR, setting)),
+            ("tags", "entity F1", F1, tags(setting)),
+            ("tags", "entity F1, documents of 5 sentences", F1, tags(setting, document=5)),
+            ("tags", "recall of a type", SHARE, tags(setting, recall=True)),
+        )
+    ]
+
+
+def measured(case: Case, n: int, bound: float, models: int, generator: Generator) -> dict[str, Any]:
+    """Shares of models at the bound, and of equally good ones, that ship."""
+    level, two_sided = 1 - CONFIDENCE, (1 - CONFIDENCE) / 2
+    shipped = covered = good = percentile = 0
+    draw, draw_good = case.make(bound), case.make(0.0)
+    samples = generator.multinomial(RESAMPLED, np.full(RESAMPLED, 1 / RESAMPLED), RESAMPLES).astype(float)
+    for _ in range(models):
+        drawn, other = draw(generator, n), draw_good(generator, n)
+        loss, loss_of_good = (
+            loss_between(case.figure.estimate(*each.ours), case.figure.estimate(*each.theirs), each.documents)
+            for each in (drawn, other)
+        )
+        below, above = loss.p_below(bound), loss.p_above(bound)
+        shipped += below <= level
+        covered += min(below, above) > two_sided
+        good += loss_of_good.p_below(bound) <= level
+        if n == RESAMPLED and drawn.documents is None:
+            ours, theirs = (case.figure.resampled(samples, *parts) for parts in (drawn.ours, drawn.theirs))
+            percentile += float(np.nanquantile(theirs - ours, CONFIDENCE)) <= bound
+    row = {
+        "form": case.form, "metric": case.metric, "setting": case.setting, "n": n, "bound": bound,
+        "simulations": models, "false_ships": shipped / models, "coverage": covered / models,
+        "ships_equally_good": good / models,
+    }  # fmt: skip
+    has_percentile = n == RESAMPLED and drawn.documents is None
+    return row | ({"false_ships_percentile": percentile / models} if has_percentile else {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=MODELS, help="fewer for a trial, which is not stored")
+    models = parser.parse_args().models
+    rows = []
+    for case in cases():
+        for n, points in SIZES.items():
+            rows.append(measured(case, n, points / 100, models, np.random.default_rng([SEED, n])))
+            told = (f"{value:.4g}" if isinstance(value, float) else str(value) for value in rows[-1].values())
+            print(*told, sep=", ", flush=True)
+    if models == MODELS:
+        about = provenance()
+        write_json(RESULTS / "gate_forms.json", [row | about for row in rows])
+
+
+if __name__ == "__main__":
+    main()
