@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.ladders.gate_forms import CONFIDENCE, SIZES, Case, cases, measured
+from benchmarks.ladders.gate_forms import CONFIDENCE, SIZES, Case, cases, is_above, is_below, measured
 from benchmarks.paths import RESULTS
+from leanformer.metrics.noninferiority import ExactLoss
 
 CASES = cases()
 NAMES = [f"{case.metric}, {case.setting}" for case in CASES]
@@ -28,6 +29,14 @@ def test_a_sample_that_is_the_rows_themselves_has_their_figure(case: Case):
     drawn = case.make(0.04)(np.random.default_rng(2), 300)
     whole = np.ones((1, 300))
     assert case.figure.resampled(whole, *drawn.ours)[0] == pytest.approx(case.figure.estimate(*drawn.ours).value)
+
+
+def test_the_limits_of_exact_counts_are_those_of_the_test():
+    for gained in (0, 3):
+        for lost in range(0, 25):
+            loss = ExactLoss(lost, gained, 100)
+            assert is_below(loss, 0.1, 0.05) is (loss.p_below(0.1) <= 0.05)
+            assert is_above(loss, 0.1, 0.025) is (loss.p_above(0.1) <= 0.025)
 
 
 def test_a_rate_is_that_of_the_models():
