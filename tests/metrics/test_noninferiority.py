@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from leanformer.metrics.noninferiority import (
+    ExactLoss,
     GAMMA,
     fewest_texts,
     loss_limit,
@@ -141,3 +142,24 @@ def test_impossible_counts_are_refused():
     for lost, gained, n, margin in [(-1, 0, 5, 0.1), (3, 3, 5, 0.1), (0, 0, 0, 0.1), (0, 0, 5, 1.0)]:
         with pytest.raises(ValueError):
             noninferiority_p(lost, gained, n, margin)
+
+
+def test_a_loss_is_within_its_limits_and_tested_both_ways():
+    loss = ExactLoss(12, 4, 200)
+    assert loss.lower(0.95) < loss.value == 0.04 < loss.upper(0.95)
+    assert loss.p_below(loss.upper(0.95)) == pytest.approx(0.05, abs=2e-3)
+    assert loss.p_above(loss.lower(0.95)) == pytest.approx(0.05, abs=4e-3)
+    assert loss.p_below(0.01) == noninferiority_p(12, 4, 200, 0.01)
+
+
+def test_nothing_lost_is_never_shown_to_be_more_than_a_margin():
+    """With so few differing texts the boundary of the hypothesis is out of reach, which is no evidence against it."""
+    assert ExactLoss(0, 0, 100).p_above(0.1) == 1 and ExactLoss(2, 1, 100).p_above(0.2) == 1
+    assert ExactLoss(30, 0, 100).p_above(0.1) < 0.01
+
+
+def test_no_texts_show_nothing():
+    nothing = ExactLoss(0, 0, 0)
+    assert (nothing.value, nothing.p_below(0.5), nothing.p_above(0.5)) == (0, 1, 1)
+    assert (nothing.lower(0.95), nothing.upper(0.95), nothing.bearable(0.05, 0.95, 0.8)) == (-1, 1, None)
+    assert nothing.needed(0.05, 0.95, 0.8) == 59

@@ -156,7 +156,10 @@ class ExactLoss:
 
     def p_above(self, margin: float) -> float:
         """p-value of the hypothesis that at most `margin` is lost; if small, more is lost."""
-        return noninferiority_p(self.gained, self.lost, self.n, -margin) if self.n else 1.0
+        # Where hardly any text differs, no share of differing texts is both likely and on the boundary.
+        if not self.n or self.value <= margin:
+            return 1.0
+        return noninferiority_p(self.gained, self.lost, self.n, -margin)
 
     def upper(self, confidence: float) -> float:
         """One-sided upper confidence limit of the loss."""
