@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from leanformer.metrics.noninferiority import (
-    ExactLoss,
     GAMMA,
+    ExactLoss,
     fewest_texts,
     loss_limit,
     noninferiority_p,

@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import open_artifact
+from leanformer.files import write_json
+from leanformer.measure.certificate import certified
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
 from tests.making.servers import Reply, Server
@@ -242,6 +244,21 @@ def test_a_broken_artifact_leaves_everything_as_it_was(tmp_path: Path, tiny_onnx
         assert "model.onnx" in server.event("reload_failed")["error"]
         assert server.predict(TEXTS[:3]).json == before
         assert server.figure('leanformer_reloads_total{outcome="failed"}') == 1
+
+
+def test_a_reload_asks_for_a_certificate_as_the_start_does(
+    tmp_path: Path, tiny_onnx_artifact: Path, other_artifact: Path
+):
+    place, verdict = tmp_path / "model", {"ships": True, "reuse": {"all_rows": False}}
+    shutil.copytree(tiny_onnx_artifact, place)
+    content = open_artifact(place).content_hash
+    write_json(tmp_path / "gate.json", certified(verdict | {"artifact": {"content_hash": content}}, "leanformer gate"))
+    with Server(place, "--workers", 1, "--require-gate", "--certificate", tmp_path / "gate.json") as server:
+        before = server.predict(TEXTS[:3]).json
+        replace(place, other_artifact)
+        server.process.send_signal(signal.SIGHUP)
+        assert "is that of another model" in server.event("reload_failed")["error"]
+        assert server.predict(TEXTS[:3]).json == before
 
 
 def test_a_worker_that_finds_another_artifact_makes_the_server_reload(

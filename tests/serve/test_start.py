@@ -31,6 +31,15 @@ def test_a_port_that_is_taken(tiny_onnx_artifact: Path):
     assert "Traceback" not in done.stderr
 
 
+def test_a_model_without_a_certificate_is_not_served_where_one_is_required(tiny_onnx_artifact: Path, tmp_path: Path):
+    done = start(tiny_onnx_artifact, "--port", 0, "--require-gate")
+    assert done.returncode == 1
+    assert "has no certificate of the ship gate" in done.stderr and "remedy: leanformer gate" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = start(tiny_onnx_artifact, "--port", 0, "--certificate", tmp_path / "gate.json")
+    assert done.returncode == 1 and "remedy: add --require-gate" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["starlette", "uvicorn", "prometheus_client"])
 def test_without_the_extra_it_is_said_which(name: str):
     code = f"import sys; sys.modules[{name!r}] = None; sys.argv = ['leanformer', 'serve', 'x']; " + (

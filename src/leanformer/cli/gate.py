@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +16,12 @@ from leanformer.cli.arguments import (
     SplitOption,
     ThreadsOption,
     WeakTeacherOption,
+    command_line,
     open_data,
     pairs,
     say,
 )
+from leanformer.cli.judged import answers_of, groups_of
 from leanformer.errors import DataError, LeanformerError
 
 NOT_SHOWN = 4
@@ -81,7 +81,10 @@ def gate(
         bool, typer.Option("--forecast", help="Only report what this many texts can show; run no model.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
-    output: Annotated[Path | None, typer.Option(help="Also write the verdict as JSON to this file.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Also write the verdict as JSON, a certificate for `leanformer serve --require-gate`."),
+    ] = None,
     allow_weak_teacher: WeakTeacherOption = False,
     allow_lost_classes: LostClassesOption = False,
     seed: SeedOption = 13,
@@ -95,6 +98,7 @@ def gate(
     from leanformer.answers.forms import form_of
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.measure.bounds import Bounds
+    from leanformer.measure.certificate import certified
     from leanformer.measure.data_reuse import earlier_use
     from leanformer.measure.lost import lost_labels
     from leanformer.measure.ship_gate import forecast, judge
@@ -126,14 +130,14 @@ def gate(
     given, rows = examples, range(len(examples)) if used else use.fresh
     examples = given.select(rows)
     wanted = [*bounds.slices, *([document] if document else [])]
-    groups = {name: tuple(values[row] for row in rows) for name, values in _groups(lean, given, wanted).items()}
+    groups = {name: tuple(values[row] for row in rows) for name, values in groups_of(lean, given, wanted).items()}
     documents = groups[document] if document else None
     outlook = forecast(examples.targets, lean.task, bounds, groups, documents)
     for line in [*(f"warning: {warning}" for warning in warnings), *([] if use.used else [str(use)]), *outlook]:
         say(line)
     if forecast_only:
         return
-    predicted, reference = _answers(lean, against, examples, threads)
+    predicted, reference, content = answers_of(lean, against, examples, threads)
     for note in weak_notes(reference, examples.targets, lean.task, against, on, allowed=allow_weak_teacher):
         say(f"warning: {note}")
         warnings.append(note)
@@ -146,13 +150,15 @@ def gate(
     value: dict[str, Any] = {
         "artifact": {"path": str(artifact), "content_hash": lean.content_hash},
         "against": against,
+        "reference": {"content_hash": content},
         "data": {"name": dataset.name, "split": on, "content_hash": given.content_hash, "n": len(examples)},
-        "reuse": use.to_json() | {"judged": len(examples), "max_used_percent": max_used},
+        "reuse": use.to_json() | {"judged": len(examples), "max_used_percent": max_used, "all_rows": used},
         "warnings": warnings,
         "forecast": outlook,
         **verdict.to_json(),
         "ships": ships,
     }
+    value = certified(value, command_line())
     if output is not None:
         from leanformer.files import write_json
 
@@ -225,87 +231,3 @@ def _figure_bounds(values: Sequence[str] | None) -> dict[str, float]:
         except ValueError:
             raise LeanformerError(f"--bound {name}={bound}: the bound is a number, as in --bound macro-F1=2") from None
     return bounds
-
-
-def _groups(lean: Any, examples: Any, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The group of every example, for each grouping asked for."""
-    from leanformer.answers.forms import form_of
-    from leanformer.data.reading.columns import read_column
-    from leanformer.metrics.slices import length_groups
-
-    found: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        if name == "length":
-            found[name] = length_groups(_lengths(lean, examples))
-        elif name == "class":
-            if not form_of(lean.task).exclusive:
-                raise LeanformerError(
-                    "--slice class: only rows with one label each are of a class\n"
-                    "  remedy: --max-recall-drop bounds each label or type of entity"
-                )
-            found[name] = tuple(examples.task.labels[i] for i in examples.labels)
-        elif name == "language" and examples.languages is not None:
-            found[name] = examples.languages
-        else:
-            found[name] = read_column(examples, name)
-    return found
-
-
-def _lengths(lean: Any, examples: Any) -> list[int]:
-    """Tokens of each input, of all its candidates together; of a sentence to be tagged, its words."""
-    from leanformer.answers.forms import form_of
-    from leanformer.cascade.rows import tokenizer_of
-    from leanformer.inputs.kinds import rows_of
-
-    if form_of(lean.task).per_word:
-        return [len(tags) for tags in examples.labels]
-    rows, counts = rows_of(lean.task, examples.inputs)
-    tokens = iter(tokenizer_of(lean).encode(rows))
-    return [
-        sum(len(next(tokens)) for _ in range(count)) for count in (counts if counts is not None else [1] * len(rows))
-    ]
-
-
-def _names(lean: Any, against: str) -> dict[str, Any]:
-    """How a checkpoint's labels are found: those that `lean` was made with, if it was made from one that has them."""
-    from leanformer.inputs.kinds import input_of
-    from leanformer.models.store import find_checkpoint, own_labels
-
-    matched = (lean.history[0].get("options") or {}).get("labels_matched") if lean.history else None
-    own, kind = own_labels(find_checkpoint(against), pairs=input_of(lean.task).paired)
-    if isinstance(matched, dict) and tuple(matched) == own and tuple(matched.values()) == lean.task.labels:
-        return {"named": replace(lean.task.question, kind=kind)}
-    return {"labels": lean.task.labels}
-
-
-def _answers(lean: Any, against: str, examples: Any, threads: int | None) -> tuple[Any, Any]:
-    """Answers of the model and of its teacher, as `answers.forms.decide` returns them."""
-    from leanformer.answers.forms import decide
-    from leanformer.artifact import is_artifact, open_artifact
-    from leanformer.cli.arguments import need_torch
-    from leanformer.inputs.kinds import input_of
-    from leanformer.loading import open_predictor
-    from leanformer.predictor import logits
-
-    with tempfile.TemporaryDirectory() as folder:
-        if is_artifact(against):
-            teacher = open_artifact(against)
-        else:
-            need_torch(f"reading {against}")
-            from leanformer.models.store import import_checkpoint
-
-            teacher = import_checkpoint(
-                against, Path(folder) / "teacher", max_tokens=lean.max_tokens, pairs=input_of(lean.task).paired,
-                texts=examples.inputs[:1000], **_names(lean, against),
-            )  # fmt: skip
-        if teacher.task.question != lean.task.question:
-            raise LeanformerError(
-                f"{against}: its labels {list(teacher.task.labels)} are not those of {lean.path} "
-                f"({list(lean.task.labels)}), in that order\n  remedy: give the teacher that the model was made from"
-            )
-        say(f"scoring {len(examples)} texts with both")
-        ours, theirs = (
-            decide(logits(open_predictor(model, threads=threads), examples.inputs), model.task)
-            for model in (lean, teacher)
-        )
-    return ours, theirs

@@ -51,6 +51,14 @@ def serve(
         float, typer.Option(min=0.1, help="Seconds that a client may take to read an answer.")
     ] = 10.0,
     connections: Annotated[int, typer.Option(min=1, help="Maximum number of open connections.")] = 1024,
+    require_gate: Annotated[
+        bool,
+        typer.Option("--require-gate", help="Refuse a model without a certificate of `leanformer gate` on its bytes."),
+    ] = False,
+    certificate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="With --require-gate: a certificate, if not gate.json beside the model."),
+    ] = None,
     access_log: Annotated[bool, typer.Option(help="Log one line per request, without its texts.")] = True,
     tuning: TuningOption = True,
     tracing: Annotated[bool, typer.Option(help="Send spans to OpenTelemetry, which must be installed.")] = False,
@@ -70,12 +78,15 @@ def serve(
         pack_tokens=min(pack_tokens, queue_tokens), timeout_seconds=timeout, receive_seconds=receive_seconds,
         send_seconds=send_seconds, connections=connections,
     )  # fmt: skip
+    if certificate and not require_gate:
+        raise LeanformerError("--certificate: no certificate is asked for\n  remedy: add --require-gate")
     folders = named(artifacts)
     count = workers or worker_count(folders.values(), tuning)
     settings = ServerSettings(
         artifacts=folders, host=host, port=port, workers=count, limits=limits,
         key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
         access_log=access_log, tracing=tracing, tuning=tuning,
+        certificates=tuple(certificate or ()) if require_gate else None,
     )  # fmt: skip
     run(settings)
 

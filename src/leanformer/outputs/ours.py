@@ -205,6 +205,7 @@ _KNOWN: dict[str, Callable[[Path], bool]] = {
     "recipe.yaml": lambda path: " of the search " in _beginning(path),
     "trials.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
     "expected.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
+    "gate.json": lambda path: _has(path, "artifact", "against", "ships", "checks"),
     SEARCH: _search,
     BESIDE: lambda path: _has(path, "format_version", "files"),
     USED_TEXTS: lambda path: _begins(path, b'{"leanformer_used_texts"'),

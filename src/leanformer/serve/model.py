@@ -15,6 +15,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
 from leanformer.errors import ArtifactError
 from leanformer.inputs.kinds import input_of
+from leanformer.measure.certificate import check_certificate
 from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
 from leanformer.serve.http.inputs import Query
@@ -118,9 +119,14 @@ class Model:
         return answers.scores(logits, query, self.task)
 
 
-def open_model(name: str, index: int, folder: str) -> Model:
-    """Open the artifact in `folder` and verify its hashes. Raises `ArtifactError` or `CheckpointError`."""
+def open_model(name: str, index: int, folder: str, certificates: Sequence[str] | None = None) -> Model:
+    """Open the artifact in `folder` and verify its hashes, and its certificate unless `certificates` is None.
+
+    Raises `ArtifactError` or `CheckpointError`, and `LeanformerError` without a certificate.
+    """
     artifact = open_artifact(folder)
+    if certificates is not None:
+        check_certificate(artifact, certificates)
     if not form_of(artifact.task).route:
         raise ArtifactError(
             f"{folder}: tasks of kind {artifact.task.kind!r} are not served\n"

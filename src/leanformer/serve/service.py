@@ -222,7 +222,7 @@ class Service:
     async def _open(self, number: int) -> Generation:
         named = self.settings.artifacts
         models = {
-            name: await asyncio.to_thread(open_model, name, index, folder)
+            name: await asyncio.to_thread(open_model, name, index, folder, self.settings.certificates)
             for index, (name, folder) in enumerate(named.items())
         }
         names, limits = list(models), self.settings.limits

@@ -66,6 +66,8 @@ class ServerSettings:
         origins: origins whose pages may call from a browser (CORS); empty: none.
         access_log: write one line per request.
         tracing: send spans to OpenTelemetry.
+        certificates: files among which each model must have its certificate of the ship gate, unless its folder has it;
+            None: no model needs one.
         tuning: let workers run each artifact with the settings that `leanformer tune` stored for this machine.
     """
 
@@ -80,6 +82,7 @@ class ServerSettings:
     access_log: bool = True
     tracing: bool = False
     tuning: bool = True
+    certificates: tuple[str, ...] | None = None
 
     @property
     def loopback(self) -> bool:
