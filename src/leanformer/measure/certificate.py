@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import leanformer
 from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
 from leanformer.files import sha256_json
@@ -32,7 +31,7 @@ _SCHEMA = fields(
 def certified(verdict: Mapping[str, Any], command: str) -> dict[str, Any]:
     """A verdict of `leanformer gate` with the command that was given, as a certificate."""
     value = {**verdict, "command": {"line": command, "sha256": sha256_json(command)}}
-    about = {"format_version": FORMAT_VERSION, "leanformer": leanformer.__version__}
+    about = {"format_version": FORMAT_VERSION}
     return value | {"certificate": about | {"sha256": sha256_json(value | {"certificate": about})}}
 
 
