@@ -282,3 +282,116 @@ def test_what_trec_has(leanformer_data: Path, command: Command, tmp_path: Path) 
     assert (len(leaks), sum(leak["kind"] == "exact" for leak in leaks)) == (12, 11)
     again = open_dataset(tmp_path / "trec")
     assert again.overlap["test_in_train"] == 0 and again.test is not None and len(again.test) == 500
+
+
+def labelled_rows(count: int, seed: int = 4) -> Rows:
+    """Texts whose label can be told: of 100 rows each 20th has the wrong one."""
+    words = {"no": "rain storm cloud", "yes": "goal match team"}
+    drawn = random.Random(seed)
+    rows = []
+    for row in range(count):
+        label = LABELS[row % 2]
+        text = " ".join(drawn.choices(words[label].split(), k=3) + drawn.choices(WORDS, k=9))
+        rows.append({"text": text, "label": LABELS[1 - row % 2] if row % 20 == 0 else label, "author": f"a{row}"})
+    return rows
+
+
+@pytest.fixture
+def mislabelled(tmp_path: Path) -> Path:
+    return write_data(tmp_path / "data", train=labelled_rows(200), dev=labelled_rows(40, 5), test=drawn_rows(30, 9))
+
+
+def suspects_of(folder: Path) -> Rows:
+    return [json.loads(line) for line in (folder / "suspects.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_wrong_labels_are_reported_and_stay(command: Command, mislabelled: Path, tmp_path: Path) -> None:
+    status, out, err = command("curate", mislabelled, "--output", tmp_path / "found", "--apply")
+    assert status == 0, err
+    suspects = suspects_of(tmp_path / "found")
+    planted = set(range(1, 201, 20))
+    assert planted <= {suspect["line"] for suspect in suspects} and len(suspects) <= 12
+    assert {(suspect["given"], suspect["suggested"]) for suspect in suspects if suspect["line"] in planted} == {
+        ("yes", "no")
+    }
+    assert f"labels of train that are probably wrong: {len(suspects)} of 200" in out
+    assert report_of(tmp_path / "found")["labels"]["suspects"] == len(suspects)
+    assert data_files(tmp_path / "found") == data_files(mislabelled), "none is removed or changed"
+    page = (tmp_path / "found" / "report.md").read_text()
+    assert "## Labels that are probably wrong" in page and "(yes), perhaps no:" in page
+    assert "suspects.html" in page and (tmp_path / "found" / "suspects.html").is_file()
+
+
+def test_without_labels_there_are_none(command: Command, mislabelled: Path, tmp_path: Path) -> None:
+    status, out, err = command("curate", mislabelled, "--output", tmp_path / "found", "--no-labels")
+    assert status == 0, err
+    assert "probably wrong" not in out and report_of(tmp_path / "found")["labels"] is None
+    assert not (tmp_path / "found" / "suspects.jsonl").exists()
+
+
+def test_decisions_are_applied_to_train_alone(command: Command, mislabelled: Path, tmp_path: Path) -> None:
+    found, clean = tmp_path / "found", tmp_path / "clean"
+    assert command("curate", mislabelled, "--output", found)[0] == 0
+    first, second, third, *_ = suspects = suspects_of(found)
+    decisions = tmp_path / "decisions.jsonl"
+    write_lines(
+        decisions,
+        [
+            {"format_version": 1, "data": report_of(found)["labels"]["data"]},
+            {"row": first["row"], "decision": "relabel", "label": first["suggested"]},
+            {"row": second["row"], "decision": "drop"}, {"row": third["row"], "decision": "keep"},
+        ],
+    )  # fmt: skip
+    status, out, err = command("curate", mislabelled, "--output", clean, "--decisions", decisions, "--apply")
+    assert status == 0, err
+    assert "1 row of train removed, 1 row relabelled" in out
+    before, after = (
+        [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+        for folder in (mislabelled, clean)
+    )
+    before[first["row"] - 1]["label"] = first["suggested"]
+    del before[second["row"] - 1]
+    assert after == before, "other rows and columns are as they were"
+    for split in ("dev", "test"):
+        assert (clean / f"{split}.jsonl").read_bytes() == (mislabelled / f"{split}.jsonl").read_bytes()
+    applied = report_of(clean)["applied"]
+    assert (applied["dropped"], applied["relabelled"]) == (1, 1) and len(suspects) >= 10
+    assert "1 by decision" in (clean / "report.md").read_text()
+    is_friendly(*command("curate", clean, "--output", tmp_path / "again", "--decisions", decisions, "--apply"))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--decisions", "d.jsonl"], "nothing is changed without --apply"),
+        (["--encoder", "model", "--no-labels"], "wrong labels are not looked for"),
+        (["--encoder", "model", "--decisions", "d.jsonl", "--apply"], "wrong labels are not looked for"),
+        (["--decisions", "none.jsonl", "--apply"], "none.jsonl: cannot be read"),
+        (["--encoder", "./none"], "no such folder"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    options: list[str], told: str, command: Command, mislabelled: Path, tmp_path: Path
+) -> None:
+    status, out, err = command("curate", mislabelled, "--output", tmp_path / "found", *options)
+    is_friendly(status, out, err)
+    assert told in err and not (tmp_path / "found").exists()
+
+
+def test_decisions_about_scores_are_refused(command: Command, tmp_path: Path) -> None:
+    rows = [{"text": f"text {row}", "label": row / 2} for row in range(30)]
+    write_lines(tmp_path / "d.jsonl", [{"format_version": 1, "data": ""}])
+    data = write_data(tmp_path / "data", train=rows)
+    asked = ("--decisions", tmp_path / "d.jsonl", "--apply", "--kind", "regression")
+    is_friendly(*command("curate", data, "--output", tmp_path / "a", *asked))
+    status, out, err = command("curate", data, "--output", tmp_path / "b")
+    assert status == 0 and "wrong labels are not looked for" in err and "probably wrong" not in out
+
+
+def test_an_encoder_takes_the_place_of_n_grams(command: Command, mislabelled: Path, tmp_path: Path) -> None:
+    from tests.making.tiny import tiny_artifact
+
+    model = tiny_artifact(tmp_path / "model").path
+    status, out, err = command("curate", mislabelled, "--output", tmp_path / "found", "--encoder", model)
+    assert status == 0, err
+    assert "by a linear model on model" in out and report_of(tmp_path / "found")["labels"]["features"] == "model"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanformer.cli.arguments import DataArgument, KindOption, SplitOption, pairs, say
-from leanformer.errors import LeanformerError
+from leanformer.cli.arguments import DataArgument, KindOption, SplitOption, need_torch, pairs, say
+from leanformer.errors import LeanformerError, MissingExtraError
 
 if TYPE_CHECKING:
+    from leanformer.curate.findings import Findings, LabelCheck
     from leanformer.data.dataset import Dataset
 
 
@@ -30,6 +32,17 @@ def curate(
         str | None,
         typer.Option(metavar="COLUMN", help="Report groups, such as authors, that are in more than one split."),
     ] = None,
+    labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Look for wrong labels in train.")] = True,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Look for them with the vectors of an encoder (folder or hub name)."),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="With --apply: decisions about labels, as the page suspects.html saves them."
+        ),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the data, for the card.")] = "",
     source: Annotated[str, typer.Option(help="Where the data are from, for the card.")] = "",
     split: SplitOption = None,
@@ -38,8 +51,10 @@ def curate(
         bool, typer.Option("--overwrite", help="Replace an earlier output that also holds other files; those are kept.")
     ] = False,
 ) -> None:
-    """Report duplicates, conflicting labels and leaks in DATA, with a card; nothing is removed without --apply."""
+    """Report duplicates, leaks and wrong labels in DATA, with a card; nothing is changed without --apply."""
     from leanformer.curate.curation import find, removal
+    from leanformer.curate.decisions import decide_labels
+    from leanformer.curate.label_errors import can_check
     from leanformer.curate.near_duplicates import CONFLICTING
     from leanformer.curate.written import write_report, write_splits
     from leanformer.data.dataset import open_dataset
@@ -48,6 +63,7 @@ def curate(
     from leanformer.outputs.folders import check_folder, new_output
     from leanformer.outputs.place import check_apart
     from leanformer.render.curation import curation_markdown, found_lines, removed_line
+    from leanformer.render.suspects import suspects_page
 
     if conflicting is not None and conflicting not in CONFLICTING:
         raise LeanformerError(
@@ -55,27 +71,64 @@ def curate(
         )
     if conflicting is not None and not apply:
         raise LeanformerError(f"--conflicting {conflicting}: nothing is removed without --apply\n  remedy: add --apply")
-    check_apart(output, [data])
+    if decisions is not None and not apply:
+        raise LeanformerError(f"--decisions {decisions}: nothing is changed without --apply\n  remedy: add --apply")
+    if encoder is not None and (not labels or decisions is not None):
+        raise LeanformerError("--encoder: wrong labels are not looked for here\n  remedy: leave it out")
+    check_apart(output, [data, *([] if decisions is None else [decisions])])
     _check_outside(output, data)
     check_folder(output, curation=True, overwrite=overwrite, say=say)
     splits = pairs(split, "--split")
     opened = open_dataset(data, splits=splits, kind=kind, carve=False)
     for note in opened.notes:
         say(f"note: {note}")
+    if decisions is not None and not can_check(opened.task):
+        raise LeanformerError(
+            f"--decisions {decisions}: labels of kind {opened.task.kind!r} are no names\n  remedy: leave it out"
+        )
+    decided = None if decisions is None else decide_labels(decisions, opened)
+    opened = opened if decided is None else decided.data
     groups = None if group is None else _by_row(read_groups(data, group, splits=splits, kind=kind), opened)
     known = opened.train is not None and opened.train.languages is not None
     languages = None if known else _by_row(read_languages(data, splits=splits, kind=kind), opened)
     findings = find(opened, groups=groups, column=group, languages=languages, licence=licence, source=source)
-    applied = removal(opened, findings, conflicting or "first") if apply else None
+    if labels and decided is None:
+        findings = replace(findings, labels=_checked(opened, findings, encoder))
+    dropped, relabelled = ((), ()) if decided is None else (decided.dropped, decided.relabelled)
+    applied = removal(opened, findings, conflicting or "first", dropped, relabelled) if apply else None
     with new_output(output, say) as temporary:
         if applied is not None:
-            write_splits(temporary, opened, applied.kept, kind)
+            write_splits(temporary, opened, applied.kept, kind, relabelled)
         write_report(temporary, findings, applied, opened.notes)
         write_text(temporary / "report.md", curation_markdown(findings, applied))
+        if findings.labels is not None:
+            write_text(temporary / "suspects.html", suspects_page(findings))
     print("\n".join(found_lines(findings)))
     if applied is not None:
         print(removed_line(findings, applied))
-    say(f"{output / 'report.md'}, report.json and clusters.jsonl written")
+    more = " and clusters.jsonl" if findings.labels is None else ", clusters.jsonl, suspects.jsonl and suspects.html"
+    say(f"{output / 'report.md'}, report.json{more} written")
+
+
+def _checked(data: Dataset, findings: Findings, encoder: str | None) -> LabelCheck | None:
+    """What the search for wrong labels finds; None, and a note, where there can be none."""
+    from leanformer.curate.label_errors import can_check, label_errors
+
+    if not can_check(data.task):
+        say(f"note: wrong labels are not looked for: those of kind {data.task.kind!r} are no names")
+        return None
+    if encoder is None:
+        try:
+            return label_errors(data, findings.clusters)
+        except MissingExtraError as error:
+            say(f"note: wrong labels are not looked for: {error}")
+            return None
+    need_torch("the vectors of an encoder")
+    from leanformer.curate.curation import need_train
+    from leanformer.curate.embeddings import embed
+
+    vectors = embed(encoder, need_train(data), say)
+    return label_errors(data, findings.clusters, vectors=vectors, features=Path(encoder).name)
 
 
 def _check_outside(output: Path, data: str) -> None:

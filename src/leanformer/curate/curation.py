@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,8 @@ class Removal:
     Attributes:
         kept: split -> the rows that remain, from 0, ascending; only train and unlabelled are changed.
         leaked, duplicates, conflicting: removed rows of both splits by reason; a leaked duplicate counts as leaked.
+        dropped: rows of train that were decided to be left out, and are not leaked.
+        relabelled: rows of train with a label that was decided.
         needed: rows of train that remain because no other has their label.
     """
 
@@ -114,33 +116,45 @@ class Removal:
     duplicates: int
     conflicting: int
     needed: tuple[Place, ...]
+    dropped: int = 0
+    relabelled: int = 0
 
     @property
     def removed(self) -> int:
         """The number of removed rows."""
-        return self.leaked + self.duplicates + self.conflicting
+        return self.leaked + self.duplicates + self.conflicting + self.dropped
 
     def to_json(self) -> dict[str, Any]:
         return {
             "kept": {split: len(rows) for split, rows in self.kept.items()},
             "leaked": self.leaked, "duplicates": self.duplicates, "conflicting": self.conflicting,
+            "dropped": self.dropped, "relabelled": self.relabelled,
             "needed": [place.to_json() for place in self.needed],
         }  # fmt: skip
 
 
-def removal(data: Dataset, findings: Findings, conflicting: str = "first") -> Removal:
+def removal(
+    data: Dataset,
+    findings: Findings,
+    conflicting: str = "first",
+    dropped: Collection[int] = (),
+    relabelled: Collection[int] = (),
+) -> Removal:
     """Which rows of train and of the unlabelled texts remain, so that no duplicate and no leak is left.
 
     Removed are texts that are in dev or test, exactly or nearly; then all but the first row of each cluster. Unlabelled
-    texts that are in train go as well. `conflicting` is what remains of clusters with different labels, see
+    texts that are in train go as well. Rows of train that were decided to be `dropped` go first; `relabelled` ones are
+    counted alone (`decisions.decide_labels`). `conflicting` is what remains of clusters with different labels, see
     `near_duplicates.kept_rows`. If a label would lose its last row, its first row stays.
     """
     train, keys = need_train(data), _keys(data)
     evaluated = [key for split in EVALUATED for key in keys.get(split, ())]
     leaving = near_repeats(keys["train"], evaluated)
-    clusters = [[place.row for place in cluster.places] for cluster in findings.clusters]
+    clusters = [
+        [place.row for place in cluster.places if place.row not in dropped] for cluster in findings.clusters
+    ]  # fmt: skip
     alone = np.ones(len(train), dtype=bool)
-    alone[[row for rows in clusters for row in rows]] = False
+    alone[[*dropped, *(row for rows in clusters for row in rows)]] = False
     clusters_and_others = [*clusters, *([int(row)] for row in np.flatnonzero(alone))]
     kept = kept_rows(clusters_and_others, train.labels, leaving, conflicting, form_of(data.task).per_word)
     needed = _needed(train, kept)
@@ -149,8 +163,9 @@ def removal(data: Dataset, findings: Findings, conflicting: str = "first") -> Re
     disputed = {place.row for cluster in findings.conflicting if conflicting == "none" for place in cluster.places}
     gone = [row for row in range(len(train)) if row not in left]
     leaked = sum(bool(leaving[row]) for row in gone)
-    contested = sum(row in disputed and not leaving[row] for row in gone)
-    duplicates = len(gone) - leaked - contested
+    decided = sum(row in dropped and not leaving[row] for row in gone)
+    contested = sum(row in disputed and row not in dropped and not leaving[row] for row in gone)
+    duplicates = len(gone) - leaked - decided - contested
     rows = {"train": kept}
     if data.unlabelled is not None:
         texts = keys["unlabelled"]
@@ -158,7 +173,8 @@ def removal(data: Dataset, findings: Findings, conflicting: str = "first") -> Re
         rows["unlabelled"] = kept_rows(cluster_rows(texts, JACCARD), None, evaluation | known)
         leaked += int(evaluation.sum())
         duplicates += len(texts) - len(rows["unlabelled"]) - int(evaluation.sum())
-    return Removal(rows, leaked, duplicates, contested, tuple(place(train, "train", row) for row in needed))
+    places = tuple(place(train, "train", row) for row in needed)
+    return Removal(rows, leaked, duplicates, contested, places, decided, len(relabelled))
 
 
 def _needed(train: Examples, kept: Sequence[int]) -> list[int]:

@@ -79,6 +79,64 @@ class SharedGroup:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """A label of train that is suspected to be wrong.
+
+    Attributes:
+        given, suggested: the name of the label, or of the word's tag; or the names of any number of labels.
+        self_confidence: the probability of the given label; of several suspected labels of a row, the lowest.
+        margin: this minus the highest probability of another label, -1 to 1; likewise.
+        word: the number of the word in the sentence, from 0; None if labels are not tags of words.
+    """
+
+    place: Place
+    given: str | tuple[str, ...]
+    suggested: str | tuple[str, ...]
+    self_confidence: float
+    margin: float
+    word: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """With the number of the row in train, and of the word, both from 1."""
+        place = {key: value for key, value in self.place.to_json().items() if key not in ("split", "label")}
+        word = {} if self.word is None else {"word": self.word + 1, "form": self.place.text.split(" ")[self.word]}
+        return {
+            "row": self.place.row + 1, **place, **word, "given": self.given, "suggested": self.suggested,
+            "self_confidence": round(self.self_confidence, 4), "margin": round(self.margin, 4),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LabelCheck:
+    """What the search for wrong labels found in train.
+
+    Attributes:
+        suspects: the labels, or tags, that are probably wrong, most suspect first; those of a sentence are together.
+        checked: the number of labels, or tags, that were looked at.
+        rare: labels that were left out because too few rows have them to learn what they are.
+        features: what the models saw: "n-grams", or the name of an encoder.
+        data: the content hash of train, by which decisions about its rows are known.
+    """
+
+    suspects: tuple[Suspect, ...]
+    checked: int
+    rare: tuple[str, ...]
+    features: str
+    data: str
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of train with a suspect."""
+        return len({suspect.place.row for suspect in self.suspects})
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "suspects": len(self.suspects), "rows": self.rows, "checked": self.checked, "rare": list(self.rare),
+            "features": self.features, "data": self.data,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Findings:
     """All findings in a data set.
 
@@ -89,6 +147,7 @@ class Findings:
         between: the rows of dev whose text is in test, exactly or nearly.
         groups: the groups in more than one split, those with most rows outside train first; None without a column.
         column: the grouping column; None likewise.
+        labels: what the search for wrong labels found; None if there was none.
     """
 
     card: DataCard
@@ -97,6 +156,7 @@ class Findings:
     between: tuple[Leak, ...]
     groups: tuple[SharedGroup, ...] | None = None
     column: str | None = None
+    labels: LabelCheck | None = None
 
     @property
     def conflicting(self) -> tuple[Cluster, ...]:
@@ -123,6 +183,7 @@ class Findings:
             "between": [leak.to_json() for leak in self.between],
             "column": self.column,
             "groups": groups,
+            "labels": None if self.labels is None else self.labels.to_json(),
         }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 
 
 def write_report(folder: Path, findings: Findings, applied: Removal | None, notes: Sequence[str] = ()) -> None:
-    """Write `report.json` and `clusters.jsonl` into the existing folder.
+    """Write `report.json`, `clusters.jsonl` and, if labels were checked, `suspects.jsonl` into the existing folder.
 
     `applied` is what was removed, if the cleaned splits are written, too. `notes` are those of the data set.
     """
@@ -37,9 +37,17 @@ def write_report(folder: Path, findings: Findings, applied: Removal | None, note
     }
     write_json(folder / "report.json", value)
     _write_lines(folder / "clusters.jsonl", (cluster.to_json() for cluster in findings.clusters))
+    if findings.labels is not None:
+        _write_lines(folder / "suspects.jsonl", (suspect.to_json() for suspect in findings.labels.suspects))
 
 
-def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]], kind: str | None = None) -> None:
+def write_splits(
+    folder: Path,
+    data: Dataset,
+    kept: Mapping[str, Sequence[int]],
+    kind: str | None = None,
+    relabelled: Collection[int] = (),
+) -> None:
     """Write the splits of a data set into the existing folder, and open them again to compare.
 
     A split from a file is written in the format of the file, with its further columns; without rows to remove it is a
@@ -48,6 +56,8 @@ def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]],
     Args:
         kept: split -> the rows to keep (from 0, ascending); splits that are not named are copied.
         kind: the kind with which the data set was opened; None if it was detected.
+        relabelled: rows of train whose label is not the one in the file. JSON Lines keep their other columns; a file of
+            another format becomes JSON Lines of texts and labels.
 
     Raises `DataError` if no row of train is left, or if the written files would not be read as the same examples.
     """
@@ -66,7 +76,7 @@ def write_splits(folder: Path, data: Dataset, kept: Mapping[str, Sequence[int]],
             )
         if rows:
             wanted[split] = examples.select(rows)
-            _write_split(folder, split, examples, rows)
+            _write_split(folder, split, examples, rows, relabelled if split == "train" else ())
     try:
         again = open_dataset(folder, kind=kind, carve=False)
     except LeanformerError as error:
@@ -87,13 +97,16 @@ def _changed(data: Dataset, why: str) -> DataError:
     )  # fmt: skip
 
 
-def _write_split(folder: Path, split: str, examples: Examples, rows: Sequence[int]) -> None:
+def _write_split(
+    folder: Path, split: str, examples: Examples, rows: Sequence[int], relabelled: Collection[int]
+) -> None:
     source = Path(examples.source)
-    if examples.lines is None or not source.is_file():
+    as_lines = source.suffix.lower() == ".jsonl"
+    if examples.lines is None or not source.is_file() or (relabelled and not as_lines):
         _write_lines(folder / f"{split}.jsonl", (record(examples, row) for row in rows))
         return
     target = folder / f"{split}{source.suffix.lower()}"
-    if len(rows) == len(examples):
+    if len(rows) == len(examples) and not relabelled:
         shutil.copyfile(source, target)
         return
     kept = set(rows)
@@ -101,7 +114,16 @@ def _write_split(folder: Path, split: str, examples: Examples, rows: Sequence[in
     with open(target, "w", encoding="utf-8", newline="") as handle:
         for line, text in decode_lines(source):
             if (row := _row_of(line, examples, split)) is None or row in kept:
-                handle.write(text)
+                handle.write(text if row is None or row not in relabelled else _with_label(text, examples, row))
+
+
+def _with_label(text: str, examples: Examples, row: int) -> str:
+    """The line with the label of the row, and its other columns as they are."""
+    new = record(examples, row)
+    given = json.loads(text)
+    labels = {key: value for key, value in new.items() if key in ("label", "labels", "tags")}
+    merged = given | labels if labels.keys() <= given.keys() else new
+    return json.dumps(merged, ensure_ascii=False) + text[len(text.rstrip("\r\n")) :]
 
 
 def _row_of(line: int, examples: Examples, split: str) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -21,7 +21,7 @@ from leanformer.linear.ngrams import CHARACTERS, WORDS
 from leanformer.linear.predictor import LinearPredictor
 from leanformer.metrics.calibration import fit_temperature
 from leanformer.predictor import chunked
-from leanformer.task import Task
+from leanformer.task import Task, Text
 
 # Ties go to the first.
 CHOICES = ((WORDS,), (CHARACTERS,), (WORDS, CHARACTERS))
@@ -34,7 +34,7 @@ MOST_CHARACTERS = 10_000_000  # of train, and of dev; more would take gigabytes
 MOST_WEIGHTS = 100_000_000
 # From this number of texts on, n-grams that occur in only one text are left out.
 _MANY = 10_000
-_NEVER = -10.0  # a margin far below that of any class with texts
+NEVER = -10.0  # a margin far below that of any class with texts
 # Sparse matrix of the training texts, targets, number of outputs, C and seed -> weights `[columns, outputs]`.
 Fit = Callable[[Any, np.ndarray, int, float, int], np.ndarray]
 
@@ -79,7 +79,7 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
     most = MOST_WEIGHTS // task.outputs // (2 if pairs else 1)
     features = learn_features(train.inputs, pairs, least=least, most=max(1, most))
     targets = form.learnt(train.targets, task)
-    train_rows, dev_rows = (_matrix(features, examples) for examples in (train, dev))
+    train_rows, dev_rows = (sparse_rows(features, examples.inputs) for examples in (train, dev))
     order = generator.permutation(len(train))
 
     def trained(kinds: tuple[str, ...], strength: float, texts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -145,13 +145,13 @@ def _bounded(examples: Examples, generator: np.random.Generator) -> Examples:
     return examples.select(np.sort(order[: max(1, drawn)]).tolist())
 
 
-def _matrix(features: Features, examples: Examples) -> Any:
-    """The vectors of all examples as a `scipy.sparse.csr_matrix`, `[n, features.width]`, float64."""
+def sparse_rows(features: Features, inputs: Sequence[Text]) -> Any:
+    """The vectors of all inputs as a `scipy.sparse.csr_matrix`, `[n, features.width]`, float64."""
     from scipy.sparse import csr_matrix, vstack
 
     parts = []
-    for inputs in chunked(examples.inputs):
-        rows = features.encode(inputs)
+    for chunk in chunked(inputs):
+        rows = features.encode(chunk)
         bounds = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
         entries = np.concatenate(rows)
         parts.append(
@@ -185,7 +185,7 @@ def _separated(matrix: Any, targets: np.ndarray, strength: float, seed: int) -> 
 def _one_label(matrix: Any, targets: np.ndarray, outputs: int, strength: float, seed: int) -> np.ndarray:
     """Weights for one label per text; a class without texts is never predicted."""
     weights = np.zeros((matrix.shape[1], outputs))
-    weights[BIAS] = _NEVER
+    weights[BIAS] = NEVER
     weights[:, np.unique(targets)] = _separated(matrix, targets, strength, seed)
     return weights
 
@@ -196,7 +196,7 @@ def _any_labels(matrix: Any, targets: np.ndarray, outputs: int, strength: float,
     for label in range(outputs):
         present = np.unique(targets[:, label])
         found = _separated(matrix, targets[:, label], strength, seed)[:, -1]
-        weights[:, label] = found if present[-1] == 1 else _NEVER * found
+        weights[:, label] = found if present[-1] == 1 else NEVER * found
     return weights
 
 

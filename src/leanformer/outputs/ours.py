@@ -40,7 +40,12 @@ def is_curation(folder: Path) -> bool:
 
 def may_be_curated(name: str) -> bool:
     """Whether `leanformer curate` may write to this path in its output folder."""
-    return re.fullmatch(r"clusters\.jsonl|(train|dev|test|unlabelled)\.(jsonl|csv|tsv|txt|conll)", name) is not None
+    return (
+        re.fullmatch(
+            r"clusters\.jsonl|suspects\.(jsonl|html)|(train|dev|test|unlabelled)\.(jsonl|csv|tsv|txt|conll)", name
+        )
+        is not None
+    )
 
 
 def theirs(folder: Path) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from leanformer.data.card import NO_LABEL
 from leanformer.data.leaks import NEARLY
 from leanformer.render.quoted import cell, code, plain
 
 if TYPE_CHECKING:
     from leanformer.curate.curation import Removal
-    from leanformer.curate.findings import Cluster, Findings, Leak, Place
+    from leanformer.curate.findings import Cluster, Findings, Leak, Place, Suspect
 
 MOST_EXAMPLES = 10
 FEWEST_EXAMPLES = 3
@@ -38,6 +39,12 @@ def found_lines(findings: Findings) -> list[str]:
         lines.append(f"dev texts that are in test: {_exactly(findings.between)}")
     if not lines:
         lines = ["no repeats, no near repeats and no leaks were found"]
+    if (labels := findings.labels) is not None:
+        of_rows = f" in {_count(labels.rows, 'row')}" if labels.rows != len(labels.suspects) else ""
+        lines.append(
+            f"labels of train that are probably wrong: {len(labels.suspects):,} of {labels.checked:,}{of_rows} "
+            f"(by a linear model on {labels.features})"
+        )
     if findings.groups:
         lines.append(f"groups of {findings.column} in more than one split: {len(findings.groups):,}")
     elif findings.groups is not None:
@@ -47,7 +54,8 @@ def found_lines(findings: Findings) -> list[str]:
 
 def removed_line(findings: Findings, applied: Removal) -> str:
     """What was removed, in a line."""
-    return f"{_count(applied.removed, 'row')} of {_compared(findings)} removed; the other splits are copied"
+    relabelled = f", {_count(applied.relabelled, 'row')} relabelled" if applied.relabelled else ""
+    return f"{_count(applied.removed, 'row')} of {_compared(findings)} removed{relabelled}; the other splits are copied"
 
 
 def curation_markdown(findings: Findings, applied: Removal | None = None) -> str:
@@ -71,12 +79,17 @@ def to_do(findings: Findings, applied: Removal | None = None) -> list[str]:
     """What the findings call for."""
     lines = []
     if applied is not None and not applied.removed:
-        lines.append("No row was removed: this folder holds the same data.")
+        same = (
+            "the same data" if not applied.relabelled else f"the same rows, {applied.relabelled:,} with another label"
+        )
+        lines.append(f"No row was removed: this folder holds {same}.")
     elif applied is not None:
+        dropped = f", {applied.dropped:,} by decision" if applied.dropped else ""
+        relabelled = f" With another label, by decision: {applied.relabelled:,}." if applied.relabelled else ""
         lines.append(
             f"Train with this folder. Rows of {_compared(findings)} that were removed: {applied.removed:,} "
             f"({applied.leaked:,} leaked, {applied.duplicates:,} duplicates, {applied.conflicting:,} with conflicting "
-            "labels). dev and test are the same as before."
+            f"labels{dropped}).{relabelled} dev and test are the same as before."
         )
     elif findings.leaks or findings.clusters:
         lines.append("Read the examples, then run the command with `--apply` to write the data without them.")
@@ -87,6 +100,19 @@ def to_do(findings: Findings, applied: Removal | None = None) -> list[str]:
         lines.append(
             "Correct the labels that differ, in the file; or let `--conflicting first`, `none` or `keep` decide."
         )
+    if findings.labels is not None and findings.labels.suspects:
+        lines.append(
+            "Open `suspects.html` and decide about the labels that are probably wrong, then run the command with "
+            "`--decisions decisions.jsonl --apply`. None was changed."
+        )
+    if findings.labels is not None and findings.labels.rare:
+        rare = ", ".join(plain(name) for name in findings.labels.rare[:MOST_EXAMPLES])
+        more = (
+            f" and {len(findings.labels.rare) - MOST_EXAMPLES} more"
+            if len(findings.labels.rare) > MOST_EXAMPLES
+            else ""
+        )
+        lines.append(f"Check the rows of rare labels yourself, a model could not learn them: {rare}{more}.")
     if findings.leaks and applied is None:
         lines.append("Until then, trust the figures on clean test only, which every report gives.")
     if findings.between:
@@ -138,6 +164,8 @@ def _sections(findings: Findings) -> list[_Section]:
             f"{code(group.value[:_LONGEST])}: {', '.join(f'{split} {rows:,}' for split, rows in group.rows.items())}"
             for group in findings.groups or ()
         ]),
+        ("Labels that are probably wrong", [_suspect(suspect) for suspect in findings.labels.suspects]
+         if findings.labels else []),
         ("Repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "exact"]),
         ("Near repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "near"]),
     ]  # fmt: skip
@@ -163,6 +191,17 @@ def _leak(leak: Leak) -> str:
     other = f"{leak.other.split} line {leak.other.line}{_label(leak.other)}"
     same = "" if leak.kind == "exact" else f": {code(_cut(leak.other.text))}"
     return f"{_shown(leak.place)} is in {other}{same}" if not same else f"{_shown(leak.place)} is nearly {other}{same}"
+
+
+def _suspect(suspect: Suspect) -> str:
+    word = "" if suspect.word is None else f", word {suspect.word + 1}"
+    given, suggested = (plain(_in_words(label)[:_LONGEST]) for label in (suspect.given, suspect.suggested))
+    text = code(_cut(suspect.place.text))
+    return f"line {suspect.place.line}{word} ({given}), perhaps {suggested}: {text} ({suspect.self_confidence:.2f})"
+
+
+def _in_words(label: str | tuple[str, ...]) -> str:
+    return label if isinstance(label, str) else ", ".join(label) or NO_LABEL
 
 
 def _shown(place: Place) -> str:
