@@ -32,7 +32,7 @@ def curate(
         str | None,
         typer.Option(metavar="COLUMN", help="Report groups, such as authors, that are in more than one split."),
     ] = None,
-    labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Look for wrong labels in train.")] = True,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Do not look for wrong labels in train.")] = False,
     encoder: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="Look for them with the vectors of an encoder (folder or hub name)."),
@@ -73,7 +73,7 @@ def curate(
         raise LeanformerError(f"--conflicting {conflicting}: nothing is removed without --apply\n  remedy: add --apply")
     if decisions is not None and not apply:
         raise LeanformerError(f"--decisions {decisions}: nothing is changed without --apply\n  remedy: add --apply")
-    if encoder is not None and (not labels or decisions is not None):
+    if encoder is not None and (no_labels or decisions is not None):
         raise LeanformerError("--encoder: wrong labels are not looked for here\n  remedy: leave it out")
     check_apart(output, [data, *([] if decisions is None else [decisions])])
     _check_outside(output, data)
@@ -92,7 +92,7 @@ def curate(
     known = opened.train is not None and opened.train.languages is not None
     languages = None if known else _by_row(read_languages(data, splits=splits, kind=kind), opened)
     findings = find(opened, groups=groups, column=group, languages=languages, licence=licence, source=source)
-    if labels and decided is None:
+    if decided is None and not no_labels:
         findings = replace(findings, labels=_checked(opened, findings, encoder))
     dropped, relabelled = ((), ()) if decided is None else (decided.dropped, decided.relabelled)
     applied = removal(opened, findings, conflicting or "first", dropped, relabelled) if apply else None
