@@ -90,6 +90,8 @@ def test_words_are_decided_one_by_one_and_tags_stay_legal(tmp_path: Path) -> Non
     )  # fmt: skip
     # What went on after "two" begins an entity, and so does what goes on from another type.
     assert labels(found) == [(0, 0, 1), (3, 1)] and found.relabelled == (0, 1) and found.kept == 1
+    found = decide(tmp_path, relabel(1, "O", word=2), {"row": 1, "decision": "drop"}, train=WORDS)
+    assert found.dropped == (0,) and found.relabelled == (), "what is left out has no new label"
 
 
 BAD: dict[str, tuple[list[Any], int, str, str]] = {

@@ -84,7 +84,7 @@ def decide_labels(path: Path, data: Dataset) -> Decided:
     if form_of(train.task).per_word:  # a word may now begin what goes on after it
         labels = [_legal(label, train.task.labels) if row in relabelled else label for row, label in enumerate(labels)]
     _check_left(path, train, labels, relabelled)
-    changed = tuple(sorted(row for row in relabelled if labels[row] != train.labels[row]))
+    changed = tuple(sorted(row for row in relabelled if row not in dropped and labels[row] != train.labels[row]))
     return Decided(
         replace(data, train=replace(train, labels=tuple(labels))), changed, tuple(sorted(dropped)), kept
     )  # fmt: skip

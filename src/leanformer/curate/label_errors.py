@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,26 +10,18 @@ from leanformer.answers.form import FormTable
 from leanformer.curate.confident import likeliest_other, normalised_margin, self_confidence, suspected
 from leanformer.curate.curation import need_train, place
 from leanformer.curate.findings import Cluster, LabelCheck, Suspect
-from leanformer.curate.out_of_fold import FOLDS, Features, deal_folds, out_of_fold
-from leanformer.curate.word_features import word_lines
+from leanformer.curate.label_models import LabelModels
+from leanformer.curate.out_of_fold import FOLDS, deal_folds
 from leanformer.data.carving import strata
 from leanformer.data.dataset import Dataset
-from leanformer.data.examples import Examples
-from leanformer.inputs.kinds import input_of
-from leanformer.linear.dense import DENSE_FITS
-from leanformer.linear.features import learn_features
-from leanformer.linear.fit import CHOSEN_WITH, FITS, MOST_WEIGHTS, need_sklearn, sparse_rows
-from leanformer.linear.ngrams import WORDS
+from leanformer.linear.fit import need_sklearn
 from leanformer.metrics.calibration import fit_temperature, scaled_probabilities
 from leanformer.tagging.ragged import flat
-from leanformer.task import Task, Text
+from leanformer.task import Task
 
 NGRAMS = "n-grams"
 # Labels of fewer rows are left out: a model that has hardly seen a label calls its rows wrong.
 LEAST_ROWS = 2 * FOLDS
-# Inverse regularisation of support vector machines on n-grams, and of logistic regression on vectors. Regularisation is
-# stronger than is best for a model, so that single rows with a wrong label are not fitted.
-_STRENGTH, _DENSE_STRENGTH = 0.3, 1.0
 
 
 def can_check(task: Task) -> bool:
@@ -64,67 +55,29 @@ def label_errors(
     for cluster in clusters:
         groups[[row.row for row in cluster.places]] = cluster.places[0].row
     folds = deal_folds(np.array(strata(train)), groups, seed)
-    suspects, checked, rare = check(_Rows(train, folds, vectors, seed))
+    suspects, checked, rare = check(LabelModels(train, folds, vectors, seed))
     return LabelCheck(tuple(suspects), checked, rare, features, train.content_hash)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The train split, the fold of each row, and how its features are made."""
-
-    train: Examples
-    folds: np.ndarray
-    vectors: np.ndarray | None
-    seed: int
-
-    def logits(self, targets: np.ndarray, form: str, owners: np.ndarray | None = None) -> np.ndarray:
-        """Out-of-fold logits `[n, outputs]` of models for targets `[n]` or `[n, outputs]`.
-
-        `owners` are the rows that the targets belong to, if they are those of words.
-        """
-        generator, count = np.random.default_rng(self.seed), len(self.train)
-        drawn = np.zeros(count, dtype=bool)
-        drawn[generator.permutation(count)[:CHOSEN_WITH]] = True
-        trained = np.flatnonzero(drawn if owners is None else drawn[owners])
-        folds = self.folds if owners is None else self.folds[owners]
-        outputs = len(self.train.task.labels)
-        if self.vectors is None:
-            features, fit, strength = self._ngrams(trained, owners, outputs), FITS[form], _STRENGTH
-        else:
-            features, fit, strength = self._dense(self.vectors), DENSE_FITS[form], _DENSE_STRENGTH
-        return out_of_fold(features, targets, folds, trained, fit, outputs, strength, self.seed)
-
-    def _ngrams(self, trained: np.ndarray, owners: np.ndarray | None, outputs: int) -> Features:
-        inputs: Sequence[Text] = self.train.inputs if owners is None else word_lines(self.train.texts)
-        pairs = input_of(self.train.task).paired
-        most = max(1, MOST_WEIGHTS // (FOLDS * outputs * (2 if pairs else 1)))
-        learnt = learn_features([inputs[row] for row in trained], pairs, least=2, most=most).restricted((WORDS,))
-        return lambda rows: sparse_rows(learnt, [inputs[row] for row in rows])
-
-    def _dense(self, vectors: np.ndarray) -> Features:
-        matrix = np.concatenate([np.ones((len(vectors), 1), dtype=np.float32), vectors], axis=1)
-        return lambda rows: matrix[rows]
 
 
 _Checked = tuple[list[Suspect], int, tuple[str, ...]]
 
 
-def _one_label(rows: _Rows) -> _Checked:
-    train, names = rows.train, rows.train.task.labels
-    ranked, checked, rare = _ranked(rows.logits(train.targets, "label"), train.targets, names)
+def _one_label(models: LabelModels) -> _Checked:
+    train, names = models.train, models.train.task.labels
+    ranked, checked, rare = _ranked(models.logits(train.targets, "label"), train.targets, names)
     suspects = [
         Suspect(place(train, "train", row), names[given], names[other], *scores) for row, given, other, scores in ranked
     ]
     return suspects, checked, rare
 
 
-def _tags(rows: _Rows) -> _Checked:
+def _tags(models: LabelModels) -> _Checked:
     """Every word is looked at, and sentences are ranked by their most suspect word (Wang and Mueller 2022)."""
-    train, names = rows.train, rows.train.task.labels
+    train, names = models.train, models.train.task.labels
     lengths = [len(tags) for tags in train.targets]
     owners, words = np.repeat(np.arange(len(train)), lengths), np.concatenate([np.arange(size) for size in lengths])
     targets = flat(train.targets).astype(np.int64)
-    ranked, checked, rare = _ranked(rows.logits(targets, "label", owners), targets, names)
+    ranked, checked, rare = _ranked(models.logits(targets, "label", owners), targets, names)
     first: dict[int, int] = {}
     suspects = []
     for rank, (at, given, other, scores) in enumerate(ranked):
@@ -134,10 +87,10 @@ def _tags(rows: _Rows) -> _Checked:
     return sorted(suspects, key=lambda suspect: first[suspect.place.row]), checked, rare
 
 
-def _any_labels(rows: _Rows) -> _Checked:
+def _any_labels(models: LabelModels) -> _Checked:
     """Each label is a question of yes and no; a row is as suspect as the most suspect of its answers."""
-    train, names, targets = rows.train, rows.train.task.labels, rows.train.targets.astype(np.int64)
-    logits = rows.logits(targets, "labels")
+    train, names, targets = models.train, models.train.task.labels, models.train.targets.astype(np.int64)
+    logits = models.logits(targets, "labels")
     scores: dict[int, list[tuple[float, float]]] = {}
     suggested = targets.copy()
     checked, rare = 0, []
@@ -192,6 +145,6 @@ def _platt(margins: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.asarray(probabilities)
 
 
-_CHECKS: FormTable[Callable[[_Rows], _Checked]] = FormTable(
+_CHECKS: FormTable[Callable[[LabelModels], _Checked]] = FormTable(
     "leanformer/curate/label_errors.py", {"label": _one_label, "labels": _any_labels, "tags": _tags}
 )
