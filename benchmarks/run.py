@@ -41,6 +41,7 @@ COMMANDS = (
     (30, "ladders.run stsb --recipe fastformers"),
     (30, "ladders.run afrisenti/hau --recipe fastformers"),
     (3, "ladders.floors"),
+    (6, "data.label_errors"),
     (60, "ladders.layers sst2"),
     (120, "ladders.students sst2"),
     (15, "ladders.base_size"),

@@ -43,6 +43,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tables": (("xtremedistil/*.json",), ("training", "corpora")),
     "quality": (("quality_cost.json",), _LADDERS),
     "energy": (("energy.json",), _LADDERS),
+    "label errors": (("data/label_errors.json",), ("curation",)),
 }  # fmt: skip
 _NAMES = {
     "engine": "the engine", "training": "training and compression", "curation": "curation",

@@ -15,6 +15,7 @@ from benchmarks.pages.beside_others import compared, runtime, tokenizing
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
 from benchmarks.pages.leaked import HEAD, about, beside, cell, quality
+from benchmarks.pages.mislabelled import mislabelled
 from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
@@ -260,6 +261,7 @@ PAGES = {
         "search": lambda: searched(RESULTS),
         "reliability": lambda: reliability(RESULTS),
     },
+    "docs/how-to/curate.md": {"label errors": lambda: mislabelled(RESULTS)},
     "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},
 }
 

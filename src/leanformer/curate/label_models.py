@@ -13,7 +13,7 @@ from leanformer.curate.word_features import word_lines
 from leanformer.data.examples import Examples
 from leanformer.inputs.kinds import input_of
 from leanformer.linear.features import learn_features
-from leanformer.linear.fit import CHOSEN_WITH, FITS, MOST_WEIGHTS, sparse_rows
+from leanformer.linear.fit import CHOSEN_WITH, FITS, MOST_WEIGHTS, Fit, sparse_rows
 from leanformer.linear.ngrams import WORDS
 from leanformer.task import Text
 
@@ -46,10 +46,14 @@ class LabelModels:
         drawn[np.random.default_rng(self.seed).permutation(count)[:CHOSEN_WITH]] = True
         trained = np.flatnonzero(drawn if owners is None else drawn[owners])
         folds = self.folds if owners is None else self.folds[owners]
-        fit, strength = (FITS[form], _STRENGTH) if self.vectors is None else (DENSE_FITS[form], _DENSE_STRENGTH)
+        fit, strength = self.fit(form)
         outputs = len(self.train.task.labels)
         features = self.features(trained, owners is not None)
         return out_of_fold(features, targets, folds, trained, fit, outputs, strength, self.seed)
+
+    def fit(self, form: str) -> tuple[Fit, float]:
+        """How models of a form of answer are trained, and their inverse regularisation."""
+        return (FITS[form], _STRENGTH) if self.vectors is None else (DENSE_FITS[form], _DENSE_STRENGTH)
 
     def features(self, trained: np.ndarray, of_words: bool = False) -> Features:
         """What the models see of rows, or of words; n-grams are those of the rows or words to train on."""

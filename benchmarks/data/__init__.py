@@ -1,0 +1,1 @@
+"""What is found in data sets, and what cleaning them is good for."""
