@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
@@ -100,7 +101,7 @@ def saved(browser: Browser, folder: Path) -> Path:
     for _ in range(100):
         if path.is_file():
             break
-        browser.run("return 0")
+        time.sleep(0.05)
     return path
 
 
