@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from benchmarks.ladders.gate_forms import MANY, Case, cases, is_above, is_below, measured
+from benchmarks.ladders.gate_forms import CONFIDENCE, MANY, SIZES, Case, cases, is_above, is_below, measured
+from benchmarks.paths import RESULTS
 from leanformer.metrics.noninferiority import ExactLoss
 
 CASES = cases()
@@ -42,3 +45,16 @@ def test_a_rate_is_that_of_the_models():
     assert (row["n"], row["simulations"], row["bound"]) == (100, 40, 0.1)
     assert row["false_ships"] <= 0.2 <= row["false_ships_percentile"] + 0.2 and row["coverage"] > 0.8
     assert row["ships_equally_good"] > 0.8
+
+
+def test_what_is_stored_keeps_the_promise():
+    """At most 5 % false ships and at least 94 % coverage, within what 2,000 models scatter by (three deviations)."""
+    rows = json.loads((RESULTS / "gate_forms.json").read_text(encoding="utf-8"))
+    assert {(row["form"], row["metric"], row["setting"], row["n"]) for row in rows} == {
+        (case.form, case.metric, case.setting, n) for case in CASES for n in SIZES
+    }
+    level = 1 - CONFIDENCE
+    for row in rows:
+        assert row["simulations"] == 2000 and row["commit"]
+        assert row["false_ships"] <= level + 3 * np.sqrt(level * CONFIDENCE / 2000), row
+        assert row["coverage"] >= 0.94, row
