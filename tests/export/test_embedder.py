@@ -83,7 +83,7 @@ def test_what_needs_labels_says_so(made: tuple[Artifact, ...], tmp_path: Path):
         assert "gives vectors" in str(done.exception)
     gate = ["gate", str(made[1].path), "--against", str(made[1].path), "--data", str(tmp_path)]
     done = CliRunner().invoke(app, gate)
-    assert "not tasks of kind 'embedding'" in str(done.exception)
+    assert "tasks of kind 'embedding' have none" in str(done.exception)
 
 
 def test_a_standard_file_of_first_tokens_and_a_refusal_of_means(made: tuple[Artifact, ...], tmp_path: Path):
