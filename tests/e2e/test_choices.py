@@ -143,7 +143,7 @@ def test_the_command_predicts_for_a_file_and_for_candidates(lean: Compressed, so
 
 def test_the_gate_judges_choices(lean: Compressed, source: Path, command: Command) -> None:
     folder = str(lean.artifact.path)
-    code, out, err = command("gate", folder, "--against", folder, "--data", str(source), "--max-drop", 50)
+    code, out, err = command("gate", folder, "--against", folder, "--data", str(source), "--max-drop", 50, "--used")
     assert code == 0 and "accuracy: shown" in out, err
 
 
