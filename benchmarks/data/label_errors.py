@@ -180,6 +180,11 @@ def by_sentence(scores: np.ndarray, wrong: np.ndarray, owners: np.ndarray) -> di
     }  # fmt: skip
 
 
+def drawn_at_random(count: int, size: int, seed: int) -> np.ndarray:
+    """The numbers of `size` of `count` rows, drawn without regard to which labels `flipped` replaced with this seed."""
+    return np.random.default_rng([seed, 1]).permutation(count)[:size]
+
+
 def effect(
     train: Examples, test: Examples, labels: Labels, suspects: dict[str, list[tuple[np.ndarray, np.ndarray]]]
 ) -> dict[str, Any]:
@@ -201,13 +206,12 @@ def effect(
         answers["noisy"].append(right(every, given))
         for kind, found_ in suspects.items():
             rows, suggested = found_[place]
-            at_random = np.random.default_rng(seed).permutation(len(train))[: len(rows)]
             relabelled = given.copy()
             relabelled[rows] = suggested
             answers.setdefault(f"dropped ({kind})", []).append(right(np.setdiff1d(every, rows), given))
             answers.setdefault(f"relabelled ({kind})", []).append(right(every, relabelled))
             answers.setdefault(f"dropped at random, as many as by {kind}", []).append(
-                right(np.setdiff1d(every, at_random), given)
+                right(np.setdiff1d(every, drawn_at_random(len(train), len(rows), seed)), given)
             )
     means = {name: np.mean(parts, axis=0) for name, parts in answers.items()}
     return {"n": len(test), "systems": {name: _accuracy(mean, means["noisy"]) for name, mean in means.items()}}

@@ -35,6 +35,13 @@ def test_a_tenth_is_another_label() -> None:
     assert words.owners is not None and len(words.owners) == len(words.given) == words.flipped(1).given.size
 
 
+def test_rows_dropped_at_random_are_not_those_that_were_flipped() -> None:
+    texts, labels = tiny_texts(300, 5)
+    clean = Labels.of(Examples(TASK, texts, labels))
+    rows = label_errors.drawn_at_random(300, 60, 1)
+    assert len(set(rows)) == 60 and (clean.flipped(1).given != clean.given)[rows].mean() < 0.25
+
+
 def test_a_sentence_is_as_suspect_as_its_worst_word() -> None:
     scores, wrong = np.array([0.9, 0.2, 0.4, 0.8, 0.3]), np.array([False, True, False, False, False])
     found = by_sentence(scores, wrong, np.array([0, 0, 1, 1, 2]))
