@@ -132,7 +132,8 @@ def found(values: np.ndarray, given: np.ndarray, wrong: np.ndarray, true: np.nda
 
 def planted(name: str, root: Path, kinds: Sequence[str]) -> dict[str, Any]:
     """The figures of a data set with planted errors: each seed's, and the means."""
-    data = open_dataset(str(root / name), carve=False)
+    read_as = "tokens" if name.startswith("wikiann") else None
+    data = open_dataset(str(root / name), kind=read_as, carve=False)
     assert data.train is not None
     train, labels = drawn(data.train, PLANTED[name][0]), Labels.of(drawn(data.train, PLANTED[name][0]))
     groups = grouped(train)
