@@ -36,7 +36,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "training": (
         "src/leanformer/train", "src/leanformer/finetune", "src/leanformer/compress", "src/leanformer/models",
     ),
-    "curation": ("src/leanformer/curate",),
+    "curation": ("src/leanformer/curate", "benchmarks/data"),
     "measuring": ("src/leanformer/measure", "src/leanformer/ladder", "src/leanformer/metrics"),
     "search": ("src/leanformer/search", "src/leanformer/cluster"),
     "cascade": ("src/leanformer/cascade", "src/leanformer/combine"),

@@ -42,6 +42,8 @@ COMMANDS = (
     (30, "ladders.run afrisenti/hau --recipe fastformers"),
     (3, "ladders.floors"),
     (6, "data.label_errors"),
+    (10, "data.active"),
+    (10, "data.curves"),
     (60, "ladders.layers sst2"),
     (120, "ladders.students sst2"),
     (15, "ladders.base_size"),

@@ -44,6 +44,8 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "quality": (("quality_cost.json",), _LADDERS),
     "energy": (("energy.json",), _LADDERS),
     "label errors": (("data/label_errors.json",), ("curation",)),
+    "active": (("data/active.json",), ("curation",)),
+    "curves": (("data/curves.json",), ("curation",)),
 }  # fmt: skip
 _NAMES = {
     "engine": "the engine", "training": "training and compression", "curation": "curation",

@@ -14,6 +14,7 @@ from benchmarks.ladders.floors import linear_floor
 from benchmarks.pages.beside_others import compared, runtime, tokenizing
 from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
+from benchmarks.pages.labelling import active, curves
 from benchmarks.pages.leaked import HEAD, about, beside, cell, quality
 from benchmarks.pages.mislabelled import mislabelled
 from benchmarks.pages.outdated import mark
@@ -263,6 +264,7 @@ PAGES = {
     },
     "docs/how-to/curate.md": {"label errors": lambda: mislabelled(RESULTS)},
     "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},
+    "docs/how-to/label.md": {"active": lambda: active(RESULTS), "curves": lambda: curves(RESULTS)},
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.tiny import tiny_artifact
 
 TOPICS = {
     "card": "card bank pin blocked payment terminal refused".split(),
@@ -231,6 +232,15 @@ def test_labels_are_never_overwritten(command: Command, tmp_path: Path, gold: di
     refused = command("label", pool, "--count", 5, "--output", pool)
     is_friendly(*refused)
     assert "is the input itself" in refused[2]
+
+
+def test_the_vectors_of_an_encoder(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
+    pairs = [{"text": row["text"], "text_pair": "card"} for row in texts(9, 1)]
+    encoder = tiny_artifact(tmp_path / "encoder").path
+    for pool in (tmp_path / "pool.jsonl", write_lines(tmp_path / "pairs.jsonl", pairs)):
+        code, out, err = command("label", pool, "--count", 5, "--encoder", encoder)
+        assert code == 0 and len(out.splitlines()) == 5, err
+        assert out != command("label", pool, "--count", 5)[1]
 
 
 def test_pairs_and_plain_text(command: Command, tmp_path: Path) -> None:

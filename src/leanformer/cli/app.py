@@ -9,6 +9,7 @@ from leanformer.cli import (
     cascade,
     compress,
     curate,
+    curve,
     demo,
     embedder,
     export,
@@ -41,6 +42,7 @@ app.command(cls=Numbered, rich_help_panel=MAKE)(embedder.embedder)
 app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(curate.curate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(label.label)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(curve.curve)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(bench.bench)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(gate.gate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(report.report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,9 @@ from leanformer.progress import to_stderr
 from leanformer.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from leanformer.data.examples import Examples
     from leanformer.measure.energy import EnergySettings
 
 DataArgument = Annotated[
@@ -36,6 +39,10 @@ KindOption = Annotated[
         "--task",
         help="classification, pair, multilabel, similarity, regression, tokens or choice; default: detected.",
     ),
+]
+EncoderOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Use the vectors of an encoder (artifact, folder or hub name), not n-grams."),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of everything random.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all that this process may use.")]
@@ -144,6 +151,16 @@ def open_data(
     from leanformer.data.dataset import open_dataset
 
     return open_dataset(source, splits=pairs(split, "--split"), seed=seed, single=single, kind=kind, task=task)
+
+
+def embed_with(encoder: str | None) -> Callable[[Examples], np.ndarray] | None:
+    """What gives the vectors of an encoder (`curate.embeddings.embed`); None without one."""
+    if encoder is None:
+        return None
+    need_torch("the vectors of an encoder")
+    from leanformer.curate.embeddings import embed
+
+    return lambda examples: embed(encoder, examples, say)
 
 
 def output_folder(path: Path, *, search: bool = False, overwrite: bool = False) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import KindOption, SeedOption, SplitOption, pairs, say
+from leanformer.cli.arguments import EncoderOption, KindOption, SeedOption, SplitOption, embed_with, pairs, say
 from leanformer.errors import LeanformerError
 
 
@@ -23,6 +23,7 @@ def label(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Rows of an earlier round with their labels; once per round, in order."),
     ] = None,
+    encoder: EncoderOption = None,
     strategy: Annotated[
         str | None,
         typer.Option(help="How rows are chosen; default: kmeans until rows of two labels are labelled, then margin."),
@@ -59,7 +60,7 @@ def label(
     opened = None if data is None else open_dataset(data, splits=pairs(split, "--split"), kind=kind, carve=False)
     proposal = propose(
         pool, count=count, data=opened, labelled=labelled or (), strategy=strategy, audit=audit, cost=cost, kind=kind,
-        seed=seed,
+        embed=embed_with(encoder), seed=seed,
     )  # fmt: skip
     lines = [json.dumps(row, ensure_ascii=False) for row in proposal.rows]
     if output is None:

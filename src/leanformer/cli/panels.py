@@ -16,7 +16,9 @@ OUTPUT = "Output"
 
 # The names of the parameters in each group; whatever is in none stays under "Options".
 PANELS = {
-    DATA: ("data", "split", "kind", "max_tokens", "on", "input", "pair", "keep", "strict", "labelled", "cost"),
+    DATA: (
+        "data", "split", "kind", "max_tokens", "on", "input", "pair", "keep", "strict", "labelled", "cost", "encoder",
+    ),
     TRAINING: ("epochs", "batch_size", "token_budget", "learning_rate", "precision", "language_temperature", "crf"),
     CHOICE: (
         "max_drop", "goal", "max_loss", "confidence", "promise", "measure", "fit_share", "otherwise", "max_flips",
@@ -27,7 +29,7 @@ PANELS = {
     ),
     LIMITS: (
         "queue_tokens", "pack_tokens", "timeout", "body_bytes", "texts", "text_characters", "receive_seconds",
-        "send_seconds", "connections",
+        "send_seconds", "connections", "require_gate", "certificate",
     ),
     RUNNING: ("seed", "threads", "device", "tuning", "ray", "cores", "part_rows", "workers"),
     OUTPUT: ("output", "status", "overwrite", "work", "as_json", "forecast", "forecast_only"),

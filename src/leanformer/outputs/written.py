@@ -54,6 +54,11 @@ def is_status(path: Path) -> bool:
     return isinstance(value, dict) and {"round", "strategy", "agreement", "stop"} <= {*value}
 
 
+def is_curve(path: Path) -> bool:
+    value = read_json(path)
+    return isinstance(value, dict) and {"sizes", "scores", "law", "advice"} <= {*value}
+
+
 def is_unanswered(path: Path) -> bool:
     """Whether every line is a row of `leanformer label` that has no label yet, so that no work would be lost."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from leanformer.curate.active.strategies import COLD, STRATEGIES, WARM, Situatio
 from leanformer.curate.active.texts import Texts
 from leanformer.curate.active.vectors import ngram_vectors
 from leanformer.data.dataset import Dataset
+from leanformer.data.examples import Examples
 from leanformer.errors import DataError, LeanformerError
+from leanformer.inputs.input import parts_of
 from leanformer.inputs.kinds import input_of
 from leanformer.linear.fit import need_sklearn
 from leanformer.metrics.binomial import lower_limit, upper_limit
-from leanformer.task import Task
+from leanformer.metrics.probabilities import unit_vectors
+from leanformer.task import Task, Text
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ def propose(
     audit: int = 0,
     cost: str | None = None,
     kind: str | None = None,
+    embed: Callable[[Examples], np.ndarray] | None = None,
     seed: int = 13,
 ) -> Proposal:
     """Choose rows of a pool to label.
@@ -58,6 +62,7 @@ def propose(
         strategy: a key of `strategies.STRATEGIES`; None: "kmeans" until rows of two labels are labelled, then "margin".
         cost: the column of the pool with the cost of each row; None counts words.
         kind: of the task, if there is no data set; None: detected.
+        embed: gives vectors `[n, width]` (`curate.embeddings.embed`); None: vectors of n-grams.
 
     Raises `DataError` for files that cannot be read, a pool with too few rows, a label that is not in the task;
     `LeanformerError` for a kind of task that is not supported, and a strategy that needs labels where there are none;
@@ -73,7 +78,12 @@ def propose(
     costs = np.array(read.costs(cost))
     if (short := count + audit - len(known.candidates)) > 0:
         raise _too_few(read, known, count, audit, short)
-    vectors = ngram_vectors(known.inputs, input_of(task).paired, seed)
+    paired = input_of(task).paired
+    vectors = (
+        ngram_vectors(known.inputs, paired, seed)
+        if embed is None
+        else unit_vectors(embed(_examples(known.inputs, task)))
+    )
     generator = np.random.default_rng((seed, len(rounds)))
     audited = np.sort(generator.permutation(known.candidates)[:audit])
     candidates = np.setdiff1d(known.candidates, audited)
@@ -116,6 +126,11 @@ def propose(
         },
     }  # fmt: skip
     return Proposal(found, status)
+
+
+def _examples(inputs: Sequence[Text], task: Task) -> Examples:
+    first, second = ([parts_of(text)[place] for text in inputs] for place in (0, -1))
+    return Examples(task, tuple(first), None, tuple(second) if input_of(task).paired else None)
 
 
 def _counts(classes: np.ndarray, task: Task) -> dict[str, int]:

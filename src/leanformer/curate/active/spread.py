@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 
-# Number of vectors that are clustered, or that density is estimated with, drawn if there are more.
-_MOST = 5000
+# Vectors are drawn if there are more: to be clustered (and ten per cluster at least), to estimate density with.
+_CLUSTERED, _PER_CLUSTER, _DENSITY = 2000, 10, 1000
 _TOGETHER = 2048
 
 
@@ -20,7 +20,7 @@ def central(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
     from sklearn.exceptions import ConvergenceWarning
 
     generator = np.random.default_rng(seed)
-    drawn = np.sort(generator.permutation(len(vectors))[: max(_MOST, count)])
+    drawn = np.sort(generator.permutation(len(vectors))[: max(_CLUSTERED, _PER_CLUSTER * count)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal vectors give fewer clusters
         model = KMeans(count, n_init=1, max_iter=50, random_state=seed).fit(vectors[drawn])
@@ -88,7 +88,7 @@ def badge(vectors: np.ndarray, probabilities: np.ndarray, count: int, seed: int)
 
 def density(vectors: np.ndarray, seed: int, neighbours: int = 10) -> np.ndarray:
     """The mean cosine of each of `[n, width]` unit vectors with its nearest neighbours, `[n]`."""
-    drawn = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:_MOST])
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:_DENSITY])
     neighbours = min(neighbours, len(drawn) - 1)
     if neighbours < 1:
         return np.ones(len(vectors))
