@@ -45,6 +45,10 @@ class Parts:
     report: Path
 
     @property
+    def pool(self) -> Path:
+        return self.texts.with_name("pool.jsonl")
+
+    @property
     def encoder(self) -> Path:
         return self.members[0].path.parent / "encoder"
 
@@ -60,6 +64,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     tiny_tokenizer(folder / "checkpoint")
     make_report().write(folder / "measured" / "report.json")
     lines = write_lines(folder / "texts.jsonl", [{"text": text} for text in texts])
+    write_lines(folder / "pool.jsonl", [{"text": f"{text} again and again"} for text in texts])
     return Parts(
         make_members(folder / "members"), folder / "checkpoint", folder / "data", write_space(folder / "space", SPACE),
         lines, folder / "measured",
@@ -80,6 +85,11 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
         "--rounds", 1, "--threads", 1, "--device", "cpu", "--sampler", "grid", "--allow-weak-teacher",
     ),
     "curate": lambda parts, place: ("curate", parts.data, "--output", place, "--apply"),
+    "label": lambda parts, place: ("label", parts.pool, "--data", parts.data, "--count", 2, "--output", place),
+    "label with a status": lambda parts, place: (
+        "label", parts.pool, "--data", parts.data, "--count", 2, "--status", place,
+    ),
+    "curve": lambda parts, place: ("curve", parts.data, "--sizes", "20,30,40", "--draws", 2, "--output", place),
     "cascade": lambda parts, place: (
         "cascade", *(member.path for member in parts.members), "--data", parts.data, "--output", place,
         "--otherwise", "large",
@@ -104,7 +114,7 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     "demo": lambda parts, place: ("demo", "--output", place),
 }  # fmt: skip
 FOLDERS = ("train", "compress", "search", "curate", "cascade", "embedder", "export to transformers")
-FILES = ("export", "predict", "bench", "gate", "report")
+FILES = ("export", "predict", "bench", "gate", "report", "label", "label with a status", "curve")
 OVER_OURS = ("train", "compress", "search", "curate", "cascade", "embedder")
 SAID = {
     # `tune` writes into the artifact that it is given, `serve`, `inspect` and `techniques` write nothing.
