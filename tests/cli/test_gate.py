@@ -168,7 +168,8 @@ def test_rows_that_were_used_are_left_out_and_counted(command: Command, known: P
     assert sum(check["n"] for check in value["checks"] if check["name"].startswith("length ")) == 400
     assert [check["name"] for check in value["checks"] if check["name"].startswith("part ")] == ["part new"]
     assert value["reuse"] == {
-        "n": 404, "used": {"train": 2, "dev": 2}, "reported": 0, "repeats": 0, "judged": 400, "max_used_percent": 1.0
+        "n": 404, "used": {"train": 2, "dev": 2}, "reported": 0, "repeats": 0, "judged": 400, "max_used_percent": 1.0,
+        "all_rows": False,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A learning curve as lines for the terminal, and the answer in a sentence."""
+"""A learning curve as lines for the terminal, and what it says in a sentence."""
 
 from __future__ import annotations
 
