@@ -235,17 +235,45 @@ def test_vectors_have_nothing_to_be_judged_by(command: Command, place: Path, tmp
 def test_a_verdict_certifies_the_bytes_that_were_judged(command: Command, place: Path, tmp_path: Path):
     lean = tmp_path / "lean"
     shutil.copytree(place / "first", lean)
-    arguments = ("gate", lean, "--against", place / "first", "--data", place / "fresh.jsonl")
-    status, _, err = command(*arguments, "--output", lean / "gate.json")
+    rest = ("--data", place / "fresh.jsonl", "--allow-weak-teacher", "--output", lean / "gate.json")
+    arguments = ("gate", lean, "--against", place / "second", *rest)
+    status, _, err = command(*arguments)
     assert status == 0, err
     value = json.loads((lean / "gate.json").read_text())
     artifact = open_artifact(lean)
     assert check_certificate(artifact) == lean / "gate.json"
     assert value["artifact"]["content_hash"] == artifact.content_hash
-    assert value["reference"]["content_hash"] == open_artifact(place / "first").content_hash
+    assert value["reference"]["content_hash"] == open_artifact(place / "second").content_hash
     assert value["command"]["line"].startswith("leanformer gate ") and str(lean) in value["command"]["line"]
     assert theirs(lean) == [], "it is ours, so that the folder may be replaced"
-    status, _, _ = command(*arguments, "--used", "--output", lean / "gate.json")
+    status, _, _ = command(*arguments, "--used")
     assert status == 0
     with pytest.raises(LeanformerError, match="was made with --used, which proves nothing"):
         check_certificate(artifact)
+    status, _, _ = command("gate", lean, "--against", place / "first", *rest)
+    assert status == 0
+    with pytest.raises(LeanformerError, match="compares the model with itself"):
+        check_certificate(artifact)
+
+
+def test_rows_without_a_document_are_refused(command: Command, place: Path, tmp_path: Path):
+    rows = [json.loads(line) for line in (place / "fresh.jsonl").read_text().splitlines()]
+    data = write_lines(
+        tmp_path / "rows.jsonl", [row | {"speaker": f"s{i}" if i % 4 else ""} for i, row in enumerate(rows)]
+    )
+    arguments = (
+        "gate",
+        place / "first",
+        "--against",
+        place / "first",
+        "--max-drop",
+        50,
+        "--document",
+        "speaker",
+        "--data",
+    )
+    status, out, err = command(*arguments, data)
+    is_friendly(status, out, err)
+    assert "80 rows to judge on have nothing in the column 'speaker'" in err
+    write_lines(data, [row | {"speaker": f"s{i}"} for i, row in enumerate(rows)])
+    assert command(*arguments, data)[0] == 0

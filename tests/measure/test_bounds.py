@@ -21,8 +21,9 @@ def test_a_model_ships_if_each_bound_is_shown_by_itself():
 
 
 def test_a_bound_that_is_no_number_of_points_is_refused_by_name():
-    with pytest.raises(LeanformerError, match="the bound of macro-F1 is a number of points"):
-        Bounds(figures={"macro-F1": 100.0})
+    with pytest.raises(LeanformerError, match="the bound of macro-F1 is a positive number"):
+        Bounds(figures={"macro-F1": 0.0})
+    Bounds(figures={"mean absolute error": 150.0})  # in the unit of the scores
     with pytest.raises(LeanformerError, match="the bound of max_recall_drop is"):
         Bounds(max_recall_drop=-2)
 

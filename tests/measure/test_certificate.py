@@ -21,7 +21,8 @@ def model(tmp_path: Path) -> Artifact:
 
 def verdict(model: Artifact, **changes: Any) -> dict[str, Any]:
     value = {
-        "artifact": {"path": "lean", "content_hash": model.content_hash}, "ships": True, "reuse": {"all_rows": False},
+        "artifact": {"path": "lean", "content_hash": model.content_hash}, "reference": {"content_hash": "1" * 64},
+        "ships": True, "reuse": {"all_rows": False},
     }  # fmt: skip
     return certified(value | changes, "leanformer gate lean")
 
@@ -57,6 +58,12 @@ def test_what_certifies_nothing(change: Any, said: str, model: Artifact):
     with pytest.raises(LeanformerError, match=said) as error:
         check_certificate(model)
     assert "remedy: leanformer gate" in str(error.value) and "--output" in str(error.value)
+
+
+def test_a_comparison_with_itself_proves_nothing(model: Artifact):
+    write(model.path / "gate.json", verdict(model, reference={"content_hash": model.content_hash}))
+    with pytest.raises(LeanformerError, match="compares the model with itself"):
+        check_certificate(model)
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,10 @@ def test_a_broken_artifact_leaves_everything_as_it_was(tmp_path: Path, tiny_onnx
 def test_a_reload_asks_for_a_certificate_as_the_start_does(
     tmp_path: Path, tiny_onnx_artifact: Path, other_artifact: Path
 ):
-    place, verdict = tmp_path / "model", {"ships": True, "reuse": {"all_rows": False}}
+    place, verdict = (
+        tmp_path / "model",
+        {"ships": True, "reuse": {"all_rows": False}, "reference": {"content_hash": "1" * 64}},
+    )
     shutil.copytree(tiny_onnx_artifact, place)
     content = open_artifact(place).content_hash
     write_json(tmp_path / "gate.json", certified(verdict | {"artifact": {"content_hash": content}}, "leanformer gate"))

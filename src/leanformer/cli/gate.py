@@ -132,6 +132,11 @@ def gate(
     wanted = [*bounds.slices, *([document] if document else [])]
     groups = {name: tuple(values[row] for row in rows) for name, values in groups_of(lean, given, wanted).items()}
     documents = groups[document] if document else None
+    if documents is not None and (blank := documents.count("")):
+        raise DataError(
+            f"{blank} rows to judge on have nothing in the column {document!r}, and would count as one document",
+            path=data, remedy="fill the column in, each independent row with a value of its own",
+        )  # fmt: skip
     outlook = forecast(examples.targets, lean.task, bounds, groups, documents)
     for line in [*(f"warning: {warning}" for warning in warnings), *([] if use.used else [str(use)]), *outlook]:
         say(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from typing import Any
 
 from leanformer.errors import LeanformerError
@@ -34,11 +35,17 @@ class Bounds:
 
     def __post_init__(self) -> None:
         recall = [] if self.max_recall_drop is None else [("max_recall_drop", self.max_recall_drop)]
-        for what, points in [("max_drop", self.max_drop), *recall, *self.slices.items(), *self.figures.items()]:
+        for what, points in [("max_drop", self.max_drop), *recall, *self.slices.items()]:
             if not 0 < points < 100:
                 raise LeanformerError(
                     f"the bound of {what} is a number of points between 0 and 100, not {points}\n  remedy: no finite "
                     "number of texts shows a loss of exactly 0; say how much may be lost, such as 0.5"
+                )
+        for name, most in self.figures.items():
+            if not 0 < most < inf:
+                raise LeanformerError(
+                    f"the bound of {name} is a positive number, not {most}\n  remedy: no finite number of texts shows "
+                    "a loss of exactly 0; say how much may be lost, such as 0.5"
                 )
         if not 0.5 <= self.confidence <= 0.999:
             raise LeanformerError(f"the confidence lies between 0.5 and 0.999, not at {self.confidence}")

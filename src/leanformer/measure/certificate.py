@@ -21,6 +21,7 @@ FORMAT_VERSION = 1
 _SCHEMA = fields(
     {
         "artifact": fields({"content_hash": text(64)}),
+        "reference": fields({"content_hash": text(64)}),
         "ships": truth,
         "reuse": fields({"all_rows": truth}),
         "certificate": fields({"format_version": whole(1), "sha256": text(64)}),
@@ -67,6 +68,8 @@ def _problem(path: Path, artifact: Artifact) -> str | None:
         return "was changed after it was written"
     if (certified_hash := value["artifact"]["content_hash"]) != artifact.content_hash:
         return f"is that of another model ({certified_hash[:12]}, and this one is {artifact.content_hash[:12]})"
+    if value["reference"]["content_hash"] == artifact.content_hash:
+        return "compares the model with itself, which proves nothing"
     if not value["ships"]:
         return "says HOLD: not every bound is shown"
     if value["reuse"]["all_rows"]:

@@ -129,6 +129,10 @@ def _asked(
                 f"no figure {name!r} can be bounded beside the {form.metric} of these answers\n"
                 f"  remedy: {_one_of([other for other in ours if other != form.metric])}"
             )
+        if ours[name].points and most >= 100:
+            raise LeanformerError(
+                f"the bound of {name} is below 100 points, not {most:g}\n  remedy: --bound '{name}=1'"
+            )
         yield bound(name, (ours[name], theirs[name]), most / 100 if ours[name].points else most)
     if bounds.max_flips is not None:
         if form.flipped(*given) is None:
@@ -165,7 +169,7 @@ def _changed(answers: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 def _in_order(names: list[str]) -> list[str]:
     """The distinct names; those that begin with a number, such as lengths, in numerical order."""
-    return sorted(set(names), key=lambda name: (int(first) if (first := name.split(" ")[0]).isdigit() else -1, name))
+    return sorted(set(names), key=lambda name: (int(first) if (first := name.split(" ")[0]).isdecimal() else -1, name))
 
 
 def _loss_check(asked: _Asked, changed: int | None, bounds: Bounds) -> Check:
