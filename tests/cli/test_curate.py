@@ -395,3 +395,26 @@ def test_an_encoder_takes_the_place_of_n_grams(command: Command, mislabelled: Pa
     status, out, err = command("curate", mislabelled, "--output", tmp_path / "found", "--encoder", model)
     assert status == 0, err
     assert "by a linear model on model" in out and report_of(tmp_path / "found")["labels"]["features"] == "model"
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_equal_texts_cannot_be_checked(count: int, command: Command, tmp_path: Path) -> None:
+    """There is no other text to learn from."""
+    rows = [{"text": "the very same text", "label": LABELS[row % 2]} for row in range(count)]
+    data = write_data(tmp_path / "data", train=rows, test=drawn_rows(4, 2))
+    status, out, err = command("curate", data, "--output", tmp_path / "found")
+    assert status == 0, err
+    assert "probably wrong: 0 of 0" in out and suspects_of(tmp_path / "found") == []
+
+
+def test_a_relabelled_duplicate_wins_over_the_first(command: Command, tmp_path: Path) -> None:
+    rows = [*drawn_rows(30, 3), drawn_rows(1, 3)[0]]
+    data, found, clean = write_data(tmp_path / "data", train=rows), tmp_path / "found", tmp_path / "clean"
+    assert command("curate", data, "--output", found)[0] == 0
+    header = {"format_version": 1, "data": report_of(found)["labels"]["data"]}
+    decisions = tmp_path / "decisions.jsonl"
+    write_lines(decisions, [header, {"row": 31, "decision": "relabel", "label": "yes"}])
+    status, out, err = command("curate", data, "--output", clean, "--decisions", decisions, "--apply")
+    assert status == 0 and "1 row relabelled" in out, err
+    texts = [json.loads(line) for line in (clean / "train.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in texts if row["text"] == rows[0]["text"]] == ["yes"]

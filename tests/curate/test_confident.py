@@ -89,3 +89,18 @@ def test_scores_are_calibrated_by_label_not_by_a_fixed_bound() -> None:
     probabilities[:50, 1] = 1 - probabilities[:50, 0]
     probabilities[50:, 0] = 1 - probabilities[50:, 1]
     assert not suspected(probabilities, np.repeat([0, 1], 50)).size
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_one_row_of_another_label_does_not_change_the_suspects(classes: int) -> None:
+    """Its threshold would be near 0, and most rows would reach it where they reach no other."""
+    probabilities, labels = made(1, classes=classes)
+    expected = suspected(probabilities, labels).tolist()
+    generator = np.random.default_rng(2)
+    rare = np.append(generator.uniform(0.001, 0.01, 200), 0.0005)[:, None]
+    more = np.concatenate([np.concatenate([probabilities, np.full((1, classes), 1 / classes)]), rare], axis=1)
+    with_row = np.append(labels, classes)
+    assert suspected(more, with_row, 10).tolist() == expected and len(expected) > 3
+    assert len(suspected(more, with_row)) > len(expected), "without the bound they are more"
+    joint = confident_joint(more, with_row, 10)
+    assert not joint[classes].any() and not joint[:, classes].any()

@@ -30,6 +30,7 @@ DATA = Dataset(TASK, train=PART, dev=PART, test=PART)
 SEVERAL = Examples(Task("multilabel", TASK.labels), ("a", "b", "c"), ((0,), (0, 1, 2), ()))
 # The tags are O, B-MUS, I-MUS, B-SPO, I-SPO.
 WORDS = Examples(TAGGED, ("one two three", "four five"), ((0, 1, 2), (3, 4)))
+MORE_WORDS = Examples(TAGGED, (*WORDS.texts, "six"), ((0, 1, 2), (3, 4), (1,)))
 
 
 def decide(folder: Path, *lines: Any, train: Examples = PART, data: str | None = None) -> Decided:
@@ -70,11 +71,27 @@ def test_a_dropped_row_leaves_and_its_duplicate_stays() -> None:
     assert found.removed == 1 and found.to_json()["dropped"] == 1
 
 
-def test_the_last_row_of_a_label_is_not_dropped() -> None:
-    train = Examples(TASK, ("a text", "other one", "and more"), (0, 1, 2))
-    data = Dataset(TASK, train=train)
+def test_a_label_is_saved_by_a_row_that_was_not_dropped() -> None:
+    train = Examples(TASK, ("a text", "other one", "and more", "a leak"), (0, 1, 2, 1))
+    data = Dataset(TASK, train=train, test=Examples(TASK, ("a leak",), (1,)))
     found = removal(data, find(data), dropped=(1,))
-    assert found.kept == {"train": [0, 1, 2]} and found.dropped == 0 and [place.row for place in found.needed] == [1]
+    assert found.kept == {"train": [0, 2, 3]} and (found.dropped, found.leaked) == (1, 0)
+    assert [place.row for place in found.needed] == [3]
+
+
+@pytest.mark.parametrize(("conflicting", "kept"), [("first", [1, 2]), ("none", [1, 2]), ("keep", [0, 1, 2])])
+def test_of_a_cluster_the_relabelled_row_stays(conflicting: str, kept: list[int]) -> None:
+    train = Examples(TASK, ("the same text", "the same text", "and more"), (0, 1, 0))
+    data = Dataset(TASK, train=train)
+    found = removal(data, find(data), conflicting, relabelled=(1,))
+    assert found.kept == {"train": kept} and found.relabelled == 1 and found.removed == 3 - len(kept)
+
+
+def test_relabelled_rows_that_go_are_not_counted() -> None:
+    train = Examples(TASK, ("the same text", "the same text", "a leak", "and more"), (1, 1, 0, 0))
+    data = Dataset(TASK, train=train, test=Examples(TASK, ("a leak",), (1,)))
+    found = removal(data, find(data), relabelled=(0, 1, 2))
+    assert found.kept["train"] == [0, 3] and found.relabelled == 1
 
 
 def test_any_number_of_labels_is_a_list(tmp_path: Path) -> None:
@@ -90,7 +107,7 @@ def test_words_are_decided_one_by_one_and_tags_stay_legal(tmp_path: Path) -> Non
     )  # fmt: skip
     # What went on after "two" begins an entity, and so does what goes on from another type.
     assert labels(found) == [(0, 0, 1), (3, 1)] and found.relabelled == (0, 1) and found.kept == 1
-    found = decide(tmp_path, relabel(1, "O", word=2), {"row": 1, "decision": "drop"}, train=WORDS)
+    found = decide(tmp_path, relabel(1, "O", word=2), {"row": 1, "decision": "drop"}, train=MORE_WORDS)
     assert found.dropped == (0,) and found.relabelled == (), "what is left out has no new label"
 
 
@@ -108,6 +125,13 @@ BAD: dict[str, tuple[list[Any], int, str, str]] = {
     "unknown label": ([relabel(1, "musik")], 2, "the label 'musik' is not one of the 3 labels", "write 'music' if"),
     "no label": ([{"row": 1, "decision": "relabel"}], 2, "it.label is null", 'write a name: "label": "music"'),
     "a list for a name": ([relabel(1, ["music"])], 2, "it.label is a list", "write a name"),
+    "a label that is dropped": (
+        [{"row": 1, "decision": "drop"}, {"row": 4, "decision": "drop"}], 2,
+        "no row would have the label 'music' any more", "remove the line",
+    ),
+    "a label that is lost and dropped": (
+        [relabel(1, "sport"), {"row": 4, "decision": "drop"}], 2, "the label 'music' any more", "remove the line"
+    ),
     "a label that is lost": (
         [relabel(1, "sport"), relabel(4, "sport")], 2, "no row would have the label 'music' any more", "remove the line"
     ),
@@ -133,7 +157,7 @@ def test_a_word_has_to_be_there(word: int | None, problem: str, tmp_path: Path) 
     with pytest.raises(DataError, match=f'{problem}.*\n.*"word": 1'):
         decide(tmp_path, relabel(1, "O", **more), train=WORDS)
     decide(tmp_path, relabel(1, "O", word=1), train=WORDS)
-    decide(tmp_path, {"row": 1, "decision": "drop"}, train=WORDS)
+    decide(tmp_path, {"row": 1, "decision": "drop"}, train=MORE_WORDS)
 
 
 def test_labels_of_other_forms_are_refused(tmp_path: Path) -> None:

@@ -91,6 +91,19 @@ def test_rare_labels_are_left_out_and_named() -> None:
     assert all(suspect.given != "rare" for suspect in found.suspects)
 
 
+def test_one_row_of_a_rare_label_does_not_make_others_suspect() -> None:
+    train = one_label()
+    assert train.labels is not None
+    wrong: dict[int, Label] = {row: (int(train.labels[row]) + 1) % 3 for row in range(0, 300, 20)}
+    noisy = relabelled(train, wrong)
+    assert noisy.labels is not None
+    more = replace(
+        noisy, task=Task("classification", (*NAMES, "rare")), texts=(*noisy.texts, "seldom"), lines=None,
+        labels=(*noisy.labels, 3),
+    )  # fmt: skip
+    assert abs(len(checked(more).suspects) - len(checked(noisy).suspects)) <= 2
+
+
 def test_of_any_number_of_labels_each_is_looked_at() -> None:
     train = tiny_kind_dataset("multilabel", (400, 5, 5, 5)).train
     assert train is not None and train.labels is not None

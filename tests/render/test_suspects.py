@@ -112,6 +112,11 @@ def test_suspects_are_decided_with_the_keyboard_and_the_file_is_read(driver: int
     try:
         shown = "return document.getElementById(arguments[0]).textContent"
         assert browser.run(shown, "text") == BAD and browser.run(shown, "given") == "a"
+        # Keys are for the page again after a choice from the list, and one that is held down decides nothing.
+        chosen = "const s = document.getElementById('label'); s.focus(); s.dispatchEvent(new Event('change'));"
+        assert browser.run(f"{chosen} return document.activeElement.tagName") == "BODY"
+        browser.run("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'a', repeat: true}))")
+        assert browser.run(shown, "text") == BAD
         browser.type("a")
         assert browser.run(shown, "text") == "second"
         browser.type("s")

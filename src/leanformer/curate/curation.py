@@ -107,7 +107,7 @@ class Removal:
         kept: split -> the rows that remain, from 0, ascending; only train and unlabelled are changed.
         leaked, duplicates, conflicting: removed rows of both splits by reason; a leaked duplicate counts as leaked.
         dropped: rows of train that were decided to be left out, and are not leaked.
-        relabelled: rows of train with a label that was decided.
+        relabelled: rows of train that remain and have a label that was decided.
         needed: rows of train that remain because no other has their label.
     """
 
@@ -143,47 +143,53 @@ def removal(
     """Which rows of train and of the unlabelled texts remain, so that no duplicate and no leak is left.
 
     Removed are texts that are in dev or test, exactly or nearly; then all but the first row of each cluster. Unlabelled
-    texts that are in train go as well. Rows of train that were decided to be `dropped` go first; `relabelled` ones are
-    counted alone (`decisions.decide_labels`). `conflicting` is what remains of clusters with different labels, see
-    `near_duplicates.kept_rows`. If a label would lose its last row, its first row stays.
+    texts that are in train go as well. Rows of train that were decided to be `dropped` go first; `relabelled` ones
+    are the first of their cluster, and remain with "none" (`decisions.decide_labels`). `conflicting` is what remains of
+    clusters with different labels, see `near_duplicates.kept_rows`. If a label would lose
+    its last row, its first row that is not `dropped` stays.
     """
     train, keys = need_train(data), _keys(data)
+    dropped, relabelled = set(dropped), set(relabelled)
     evaluated = [key for split in EVALUATED for key in keys.get(split, ())]
     leaving = near_repeats(keys["train"], evaluated)
-    clusters = [
-        [place.row for place in cluster.places if place.row not in dropped] for cluster in findings.clusters
-    ]  # fmt: skip
+    clusters = []
+    for cluster in findings.clusters:
+        rows = [place.row for place in cluster.places if place.row not in dropped]
+        decided = [row for row in rows if row in relabelled and not leaving[row]]
+        # A decision settles which of different labels is right.
+        others = [] if decided and conflicting == "none" else [row for row in rows if row not in decided]
+        clusters.append([*decided, *others])
     alone = np.ones(len(train), dtype=bool)
-    alone[[*dropped, *(row for rows in clusters for row in rows)]] = False
+    alone[[*dropped, *(place.row for cluster in findings.clusters for place in cluster.places)]] = False
     clusters_and_others = [*clusters, *([int(row)] for row in np.flatnonzero(alone))]
     kept = kept_rows(clusters_and_others, train.labels, leaving, conflicting, form_of(data.task).per_word)
-    needed = _needed(train, kept)
+    needed = _needed(train, kept, dropped)
     kept = sorted({*kept, *needed})
     left = set(kept)
     disputed = {place.row for cluster in findings.conflicting if conflicting == "none" for place in cluster.places}
     gone = [row for row in range(len(train)) if row not in left]
     leaked = sum(bool(leaving[row]) for row in gone)
-    decided = sum(row in dropped and not leaving[row] for row in gone)
+    left_out = sum(row in dropped and not leaving[row] for row in gone)
     contested = sum(row in disputed and row not in dropped and not leaving[row] for row in gone)
-    duplicates = len(gone) - leaked - decided - contested
-    rows = {"train": kept}
+    duplicates = len(gone) - leaked - left_out - contested
+    remaining = {"train": kept}
     if data.unlabelled is not None:
         texts = keys["unlabelled"]
         evaluation, known = near_repeats(texts, evaluated), near_repeats(texts, keys["train"])
-        rows["unlabelled"] = kept_rows(cluster_rows(texts, JACCARD), None, evaluation | known)
+        remaining["unlabelled"] = kept_rows(cluster_rows(texts, JACCARD), None, evaluation | known)
         leaked += int(evaluation.sum())
-        duplicates += len(texts) - len(rows["unlabelled"]) - int(evaluation.sum())
+        duplicates += len(texts) - len(remaining["unlabelled"]) - int(evaluation.sum())
     places = tuple(place(train, "train", row) for row in needed)
-    return Removal(rows, leaked, duplicates, contested, places, decided, len(relabelled))
+    return Removal(remaining, leaked, duplicates, contested, places, left_out, len(relabelled & left))
 
 
-def _needed(train: Examples, kept: Sequence[int]) -> list[int]:
-    """The first row of each label that the kept rows do not have."""
+def _needed(train: Examples, kept: Sequence[int], dropped: Collection[int]) -> list[int]:
+    """The first row, of those not dropped, of each label that the kept rows do not have."""
     assert train.labels is not None
     present = {name for row in kept for name in _names(train.labels[row])}
     found: list[int] = []
     for row, label in enumerate(train.labels):
-        if missing := [name for name in _names(label) if name not in present]:
+        if row not in dropped and (missing := [name for name in _names(label) if name not in present]):
             found.append(row)
             present.update(missing)
     return found

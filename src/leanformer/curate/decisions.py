@@ -64,7 +64,7 @@ def decide_labels(path: Path, data: Dataset) -> Decided:
     labels = list(train.labels)
     first: dict[tuple[int, int | None], int] = {}
     relabelled: dict[int, int] = {}
-    dropped: set[int] = set()
+    dropped: dict[int, int] = {}
     kept = 0
     for line, value in lines[1:]:
         _check(path, line, value, _DECISION, _AGAIN)
@@ -75,7 +75,7 @@ def decide_labels(path: Path, data: Dataset) -> Decided:
                 remedy="remove one of the two lines",
             )  # fmt: skip
         if value["decision"] == DROP:
-            dropped.add(row)
+            dropped[row] = line
         elif value["decision"] == KEEP:
             kept += 1
         else:
@@ -83,7 +83,7 @@ def decide_labels(path: Path, data: Dataset) -> Decided:
             relabelled.setdefault(row, line)
     if form_of(train.task).per_word:  # a word may now begin what goes on after it
         labels = [_legal(label, train.task.labels) if row in relabelled else label for row, label in enumerate(labels)]
-    _check_left(path, train, labels, relabelled)
+    _check_left(path, train, labels, relabelled, dropped)
     changed = tuple(sorted(row for row in relabelled if row not in dropped and labels[row] != train.labels[row]))
     return Decided(
         replace(data, train=replace(train, labels=tuple(labels))), changed, tuple(sorted(dropped)), kept
@@ -179,11 +179,13 @@ def _legal(label: Label, names: Sequence[str]) -> Label:
     return tuple(names.index(tag) for tag in to_iob2([names[number] for number in label]))
 
 
-def _check_left(path: Path, train: Examples, labels: Sequence[Label], relabelled: Mapping[int, int]) -> None:
+def _check_left(
+    path: Path, train: Examples, labels: Sequence[Label], relabelled: Mapping[int, int], dropped: Mapping[int, int]
+) -> None:
     """Raise `DataError` if no row has a label any more: the task would be another one."""
     assert train.labels is not None
-    left = {name for label in labels for name in _names(label, train)}
-    for row, line in relabelled.items():
+    left = {name for row, label in enumerate(labels) if row not in dropped for name in _names(label, train)}
+    for row, line in {**relabelled, **dropped}.items():
         if gone := sorted(_names(train.labels[row], train) - left):
             raise DataError(
                 f"no row would have the label {gone[0]!r} any more", path=path, line=line,

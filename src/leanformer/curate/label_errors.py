@@ -55,6 +55,8 @@ def label_errors(
     for cluster in clusters:
         groups[[row.row for row in cluster.places]] = cluster.places[0].row
     folds = deal_folds(np.array(strata(train)), groups, seed)
+    if folds.max() == 0:  # all texts are equal: no other text to learn from
+        return LabelCheck((), 0, tuple(train.task.labels), features, train.content_hash)
     suspects, checked, rare = check(LabelModels(train, folds, vectors, seed))
     return LabelCheck(tuple(suspects), checked, rare, features, train.content_hash)
 
@@ -126,8 +128,7 @@ def _ranked(
     probabilities = scaled_probabilities(logits, fit_temperature(logits, targets))
     counts = np.bincount(targets, minlength=len(names))
     common = (counts >= LEAST_ROWS)[targets]
-    found = suspected(probabilities, targets)
-    found = found[common[found]]
+    found = suspected(probabilities, targets, LEAST_ROWS)
     confidence, margin = self_confidence(probabilities, targets), normalised_margin(probabilities, targets)
     others = likeliest_other(probabilities, targets)
     rare = tuple(name for name, count in zip(names, counts, strict=True) if 0 < count < LEAST_ROWS)

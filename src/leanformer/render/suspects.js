@@ -92,12 +92,16 @@ const buttons = { relabel: "a", keep: "r", skip: "s", drop: "d", back: "b", save
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", actions[key]);
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === "SELECT") return;
-  const action = actions[event.key.toLowerCase()];
+  const key = event.key.toLowerCase(), action = actions[key];
+  // A key that is held down decides about one text only.
+  if (event.repeat && "ard".includes(key)) return;
   if (action) {
     event.preventDefault();
     action();
   }
 });
+// Keys are for the page again once a label was chosen.
+byId("label").addEventListener("change", (event) => event.target.blur());
 addEventListener("beforeunload", (event) => {
   if (!saved) event.preventDefault();
 });
