@@ -1,4 +1,4 @@
-"""Tables about labelling: strategies beside random choice, and what learning curves foretell."""
+"""Tables about labelling: strategies beside random choice, and what learning curves predict."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _stops(sets: Mapping[str, Any]) -> list[str]:
 
 
 def curves(results: Path) -> str:
-    """Foretold and actual quality with all labels."""
+    """Predicted and actual quality with all labels."""
     path = results / "data" / "curves.json"
     if not path.is_file():
         return "Not measured yet."
@@ -121,10 +121,10 @@ def curves(results: Path) -> str:
     within, covered = (sum(bool(row[key]) for row in cells) for key in ("within", "in_interval"))
     return "\n".join(
         [
-            f"Accuracy with all labels of train, foretold from at most {100 * result['largest_share']:.0f} % of them",
+            f"Accuracy with all labels of train, predicted from at most {100 * result['largest_share']:.0f} % of them",
             f"({result['draws']} draws), beside that of a model trained on all. Encoder: {result['encoder']}.",
             "",
-            "| data (rows of train) | features, measured on | with the largest part | foretold for all | actual | "
+            "| data (rows of train) | features, measured on | with the largest part | predicted for all | actual | "
             "error |",
             "|---|---|---|---|---|---|",
             *rows,

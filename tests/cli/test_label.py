@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +234,29 @@ def test_labels_are_never_overwritten(command: Command, tmp_path: Path, gold: di
     refused = command("label", pool, "--count", 5, "--output", pool)
     is_friendly(*refused)
     assert "is the input itself" in refused[2]
+
+
+def test_rows_and_status_need_two_files(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
+    pool, file = tmp_path / "pool.jsonl", tmp_path / "r.jsonl"
+    (tmp_path / "link.jsonl").symlink_to(file)
+    for status in (file, tmp_path / "data" / ".." / "r.jsonl", tmp_path / "link.jsonl"):
+        refused = command("label", pool, "--count", 5, "--output", file, "--status", status)
+        is_friendly(*refused)
+        assert "is the file of --output, whose rows would be lost" in refused[2] and not file.exists()
+        other = refused[2].split("remedy: --status ")[1].splitlines()[0]
+        assert command("label", pool, "--count", 5, "--output", file, "--status", other)[0] == 0
+        assert len(read(file)) == 5 and json.loads(Path(other).read_text())["round"] == 1
+        file.unlink()
+
+
+def test_answered_rows_are_appended_to_train(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
+    """By the line in docs/how-to/label.md."""
+    guide = (Path(__file__).parents[2] / "docs" / "how-to" / "label.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"`(grep .*round.*)`", guide)
+    assert command("label", tmp_path / "pool.jsonl", "--count", 6, "--output", tmp_path / "round1.jsonl")[0] == 0
+    answered(tmp_path / "round1.jsonl", gold, rows=4)
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True)
+    assert read(tmp_path / "data" / "train.jsonl") == read(tmp_path / "round1.jsonl")[:4]
 
 
 def test_the_vectors_of_an_encoder(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:

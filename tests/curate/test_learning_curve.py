@@ -72,13 +72,28 @@ def test_parts_of_a_draw_contain_one_another_and_the_whole_is_measured_once() ->
 
 def test_default_sizes() -> None:
     assert default_sizes(10_000) == [500, 824, 1357, 2236, 3684, 6070, 10_000]
-    assert default_sizes(20) == [1, 2, 3, 4, 7, 12, 20]
+    assert default_sizes(20) == [2, 3, 4, 7, 12, 20]
 
 
 @pytest.mark.parametrize("sizes", [[10, 20], [1, 10, 20], [10, 20, 20]])
 def test_too_few_sizes_and_too_small_ones(sizes: list[int]) -> None:
     with pytest.raises(LeanformerError, match="3 sizes of 2 rows or more"):
         learning_curve(lambda rows: 0.5, "accuracy", 40, sizes=sizes)
+
+
+def test_a_small_train_has_a_curve_and_the_remedy_works() -> None:
+    def measure(rows: int, sizes: list[int]) -> LearningCurve:
+        return learning_curve(lambda part: 1 - 1 / len(part), "accuracy", rows, sizes=sizes, draws=2)
+
+    for rows in range(8, 31):
+        assert measure(rows, []).sizes[0] >= 2
+        with pytest.raises(LeanformerError) as caught:
+            measure(rows, [2, 4])
+        remedy = str(caught.value).split("remedy: --sizes ")[1]
+        assert measure(rows, [int(size) for size in remedy.split(",")]).sizes[-1] == rows
+    for rows in range(1, 5):
+        with pytest.raises(LeanformerError, match="remedy: label more rows of train first, 8 or more"):
+            measure(rows, [])
 
 
 def test_more_rows_help_and_one_label_is_no_error(data: Dataset) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from leanformer.outputs.written import is_answers
+from leanformer.outputs.written import is_answers, is_unanswered
 
 LABEL = {"text": "goal", "label": "sport", "probabilities": {"sport": 1.0}}
 SPAN = {"start": 0, "end": 3, "label": "PER"}
@@ -43,3 +43,12 @@ def test_answers_are_known(rows: list[dict[str, Any]], tmp_path: Path):
 def test_what_only_looks_like_answers_is_not_ours(text: str, tmp_path: Path):
     (tmp_path / "a.jsonl").write_text(text)
     assert not is_answers(tmp_path / "a.jsonl")
+
+
+def test_line_separators_in_a_text_end_no_row(tmp_path: Path):
+    rows = [{"text": text, "label": None, "audit": False, "strategy": "margin"} for text in ("a\u2028b", "a\x85b")]
+    written = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "a.jsonl").write_text(written, encoding="utf-8")
+    assert is_unanswered(tmp_path / "a.jsonl")
+    (tmp_path / "a.jsonl").write_text(written + "\n", encoding="utf-8")
+    assert not is_unanswered(tmp_path / "a.jsonl")

@@ -22,3 +22,8 @@ def test_a_line_per_size_and_the_answer() -> None:
 @pytest.mark.parametrize(("worth", "advice"), [(7.0, "compress now: less than 7 points"), (5.0, "not clear: the gain")])
 def test_other_advice(worth: float, advice: str) -> None:
     assert curve_lines(curve(0.05), 1200, worth)[-1].startswith(advice)
+
+
+def test_one_point_is_no_plural() -> None:
+    assert curve_lines(curve(0.05), 1200, 1.0)[-1] == "label more: at least 1 point is to be gained"
+    assert curve_lines(curve(0), 1, 1.0)[-1] == "compress now: less than 1 point is to be gained"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,11 @@ def label(
 
     if strategy is not None and strategy not in STRATEGIES:
         raise LeanformerError(f"--strategy {strategy}: not one of {', '.join(STRATEGIES)}\n  remedy: --strategy margin")
+    if output is not None and status is not None and os.path.realpath(output) == os.path.realpath(status):
+        raise LeanformerError(
+            f"--status {status}: is the file of --output, whose rows would be lost\n"
+            f"  remedy: --status {status.with_name(status.name + '.status')}"
+        )
     inputs = [pool, *(labelled or ())]
     if output is not None:
         check_file(output, "rows of `leanformer label` without labels", is_unanswered, inputs)

@@ -57,8 +57,8 @@ def embed(encoder: str, examples: Examples, say: Callable[[str], None]) -> np.nd
             )
         if (used := recorded(artifact)) is not None and (known := used.roles_of(examples).count("train")):
             say(
-                f"warning: {encoder} was trained on {known:,} of these {len(examples):,} texts, perhaps with their "
-                "wrong labels; errors are found better with the encoder that it was made from"
+                f"warning: {encoder} was trained on {known:,} of these {len(examples):,} texts, so figures from its "
+                "vectors look too good, and wrong labels look right; give the encoder that it was made from"
             )
         vectors = _words(artifact) if per_word else _texts(artifact)
         texts = [part for input_ in examples.inputs for part in parts_of(input_)]

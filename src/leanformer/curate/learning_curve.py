@@ -108,8 +108,8 @@ def learning_curve(
     sizes = sorted(set(sizes)) or default_sizes(rows)
     if len(sizes) < FEWEST or sizes[0] < 2:
         raise LeanformerError(
-            f"a curve needs {FEWEST} sizes of 2 rows or more, and there are {', '.join(map(str, sizes)) or 'none'}\n"
-            "  remedy: --sizes 100,200,400"
+            f"a curve needs {FEWEST} sizes of 2 rows or more, and there are {', '.join(map(str, sizes))}\n  remedy: "
+            + (f"--sizes {rows // 4},{rows // 2},{rows}" if rows >= 8 else "label more rows of train first, 8 or more")
         )
     if sizes[-1] > rows:
         raise LeanformerError(
@@ -126,8 +126,8 @@ def learning_curve(
 
 
 def default_sizes(rows: int) -> list[int]:
-    """Seven sizes from a twentieth of train to all of it, each larger than the one before by the same factor."""
-    return sorted({round(rows * SMALLEST ** (1 - step / (SIZES - 1))) for step in range(SIZES)})
+    """Up to seven sizes from a twentieth of train to all of it, by the same factor; of 2 rows or more."""
+    return sorted({max(2, round(rows * SMALLEST ** (1 - step / (SIZES - 1)))) for step in range(SIZES)})
 
 
 def ngram_quality(data: Dataset, *, seed: int = 13) -> Quality:

@@ -62,7 +62,8 @@ def is_curve(path: Path) -> bool:
 def is_unanswered(path: Path) -> bool:
     """Whether every line is a row of `leanformer label` that has no label yet, so that no work would be lost."""
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        # Not splitlines, which also splits at U+2028 and U+0085; JSON may hold these in a text.
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n")]
     except (OSError, ValueError, RecursionError):
         return False
     return all(

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from leanformer.curate.learning_curve import LearningCurve
 
 _ADVICE = {
-    "label": "label more: at least {worth:g} points are to be gained",
-    "compress": "compress now: less than {worth:g} points are to be gained",
-    "unclear": "not clear: the gain may be more or less than {worth:g} points; more --draws narrow the interval",
+    "label": "label more: at least {points} {are} to be gained",
+    "compress": "compress now: less than {points} {are} to be gained",
+    "unclear": "not clear: the gain may be more or less than {points}; more --draws narrow the interval",
 }
 
 
@@ -28,7 +28,10 @@ def curve_lines(curve: LearningCurve, more: int, worth: float) -> list[str]:
         )
     now, then = curve.at(curve.rows)[0], curve.at(curve.rows + more)
     gain, low, high = (100 * value for value in curve.gain(more))
-    advice = _ADVICE[curve.advice(more, worth / 100)].format(worth=worth)
+    one = f"{worth:g}" == "1"
+    advice = _ADVICE[curve.advice(more, worth / 100)].format(
+        points=f"{worth:g} point{'' if one else 's'}", are="is" if one else "are"
+    )
     return [
         *lines,
         f"{more:,} more labels would raise {curve.metric} on dev from {100 * now:.1f} to about {100 * then[0]:.1f}: by "

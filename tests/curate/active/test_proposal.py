@@ -8,7 +8,7 @@ import pytest
 
 from leanformer.curate.active.proposal import propose
 from leanformer.data.dataset import open_dataset
-from leanformer.errors import DataError
+from leanformer.errors import DataError, LeanformerError
 from tests.cli.test_label import bare, texts
 from tests.making.commands import write_lines
 
@@ -35,3 +35,15 @@ def test_the_audit_is_drawn_beside_what_is_chosen(tmp_path: Path) -> None:
 def test_too_few_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="6 rows are to be chosen, and of its 5 rows 5 can be"):
         propose(write_lines(tmp_path / "pool.jsonl", bare(texts(5, 1))), count=6)
+    pool = write_lines(tmp_path / "pool.jsonl", bare(texts(1, 1)))
+    with pytest.raises(DataError, match="1 row and 1 for the audit are to be chosen, and of its 1 row 1 can be"):
+        propose(pool, count=1, audit=1)
+
+
+def test_a_strategy_that_needs_two_labels(tmp_path: Path) -> None:
+    pool = write_lines(tmp_path / "pool.jsonl", bare(texts(5, 1)))
+    with pytest.raises(LeanformerError, match="two labels, and no rows are labelled yet\n"):
+        propose(pool, count=1, strategy="margin")
+    rows = [row | {"label": "app", "audit": False} for row in propose(pool, count=2).rows]
+    with pytest.raises(LeanformerError, match="two labels, and all labelled rows have one label\n"):
+        propose(pool, count=1, strategy="margin", labelled=[write_lines(tmp_path / "round.jsonl", rows)])

@@ -92,8 +92,9 @@ def propose(
     name = strategy or (WARM if situation.is_warm else COLD)
     if STRATEGIES[name].warm and not situation.is_warm:
         raise LeanformerError(
-            f"--strategy {name} needs labelled rows of at least two labels, and there are those of "
-            f"{len(np.unique(classes))}\n  remedy: --strategy {COLD} for the first round"
+            f"--strategy {name} needs labelled rows of at least two labels, and "
+            + ("all labelled rows have one label" if len(rows) else "no rows are labelled yet")
+            + f"\n  remedy: --strategy {COLD} for the first round"
         )
     chosen = candidates[STRATEGIES[name].choose(situation, count)]
     predicted = {}
@@ -151,9 +152,14 @@ def _too_few(pool: Pool, known: Texts, count: int, audit: int, short: int) -> Da
     left = len(known.candidates)
     why = {"evaluated": "in dev or test", "labelled": "labelled already", "repeated": "repeats"}
     out = ", ".join(f"{len(lines):,} {why[reason]}" for reason, lines in known.left_out.items() if lines)
-    asked = f"{count:,} rows" + (f" and {audit:,} for the audit" if audit else "")
+    asked = _rows(count) + (f" and {audit:,} for the audit" if audit else "")
+    are = "is" if count == 1 and not audit else "are"
     return DataError(
-        f"{asked} are to be chosen, and of its {len(pool.inputs):,} rows {left:,} can be{f' ({out})' if out else ''}",
+        f"{asked} {are} to be chosen, and of its {_rows(len(pool.inputs))} {left:,} can be{f' ({out})' if out else ''}",
         path=pool.path,
         remedy=f"--count {count - short}" if count > short else "add rows to the pool that are in no split",
     )  # fmt: skip
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
