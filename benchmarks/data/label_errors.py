@@ -33,6 +33,7 @@ from benchmarks.paths import RESULTS
 from benchmarks.provenance import provenance
 from leanformer.curate.confident import likeliest_other, self_confidence, suspected
 from leanformer.curate.embeddings import embed
+from leanformer.curate.label_errors import LEAST_ROWS
 from leanformer.curate.label_models import LabelModels
 from leanformer.curate.near_duplicates import cluster_rows
 from leanformer.curate.out_of_fold import deal_folds
@@ -117,7 +118,7 @@ def in_sample(train: Examples, labels: Labels, vectors: np.ndarray | None) -> np
 
 def found(values: np.ndarray, given: np.ndarray, wrong: np.ndarray, true: np.ndarray | None = None) -> dict[str, Any]:
     """How well wrong labels are found by probabilities, and how often the suggested label is the true one."""
-    scores, suspects = self_confidence(values, given), suspected(values, given)
+    scores, suspects = self_confidence(values, given), suspected(values, given, LEAST_ROWS)
     hits = wrong[suspects]
     figures = {
         "n": len(given), "wrong": int(wrong.sum()), "base_rate": float(wrong.mean()),
@@ -151,7 +152,7 @@ def planted(name: str, root: Path, kinds: Sequence[str]) -> dict[str, Any]:
             if labels.owners is not None:
                 figures |= by_sentence(self_confidence(values, noisy.given), wrong, labels.owners)
             runs[kind].append({"seed": seed, **figures})
-            rows = suspected(values, noisy.given)
+            rows = suspected(values, noisy.given, LEAST_ROWS)
             suspects[kind].append((rows, likeliest_other(values, noisy.given)[rows]))
     row: dict[str, Any] = {"rows": len(train), "labels": labels.classes, "features": {}}
     for kind in kinds:

@@ -60,6 +60,12 @@ def test_what_certifies_nothing(change: Any, said: str, model: Artifact):
     assert "remedy: leanformer gate" in str(error.value) and "--output" in str(error.value)
 
 
+def test_a_file_that_is_none_is_to_be_removed_first(model: Artifact):
+    write(model.path / "gate.json", {"ships": True})
+    with pytest.raises(LeanformerError, match=r"gate.json, once the file that is none is removed"):
+        check_certificate(model)
+
+
 def test_a_comparison_with_itself_proves_nothing(model: Artifact):
     write(model.path / "gate.json", verdict(model, reference={"content_hash": model.content_hash}))
     with pytest.raises(LeanformerError, match="compares the model with itself"):

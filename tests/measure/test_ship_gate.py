@@ -272,6 +272,9 @@ def test_a_class_without_rows_is_not_shown():
     verdict = verdict_on((np.zeros(500, int), np.zeros(500, int), np.zeros(500, int)), Bounds(max_recall_drop=5.0))
     assert [(check.status, check.limit) for check in verdict.checks[2:]] == [(UNDECIDED, None)] * 2
     assert not verdict.ships
+    assert (
+        "no limit with so few texts" in verdict_lines(verdict)[3] and "add texts that can" in verdict_lines(verdict)[3]
+    )
     assert "none of them can lose anything" in forecast(np.zeros(500, int), TASK, Bounds(max_recall_drop=5.0))[2]
 
 

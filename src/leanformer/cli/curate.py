@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanformer.cli.arguments import DataArgument, KindOption, SplitOption, need_torch, pairs, say
+from leanformer.cli.arguments import DataArgument, KindOption, SplitOption, embed_with, pairs, say
 from leanformer.errors import LeanformerError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -117,17 +117,16 @@ def _checked(data: Dataset, findings: Findings, encoder: str | None) -> LabelChe
     if not can_check(data.task):
         say(f"note: wrong labels are not looked for: those of kind {data.task.kind!r} are no names")
         return None
-    if encoder is None:
+    embed = embed_with(encoder)
+    if encoder is None or embed is None:
         try:
             return label_errors(data, findings.clusters)
         except MissingExtraError as error:
             say(f"note: wrong labels are not looked for: {error}")
             return None
-    need_torch("the vectors of an encoder")
     from leanformer.curate.curation import need_train
-    from leanformer.curate.embeddings import embed
 
-    vectors = embed(encoder, need_train(data), say)
+    vectors = embed(need_train(data))
     return label_errors(data, findings.clusters, vectors=vectors, features=Path(encoder).name)
 
 

@@ -173,7 +173,7 @@ def gate(
     else:
         from leanformer.render.verdict import verdict_lines
 
-        print("\n".join(verdict_lines(verdict)))
+        print("\n".join(verdict_lines(verdict, () if allow_lost_classes else lost)))
     if lost and not allow_lost_classes:
         say("HOLD: a class that the teacher finds is lost (--allow-lost-classes ships it if the bounds hold)")
     if not ships:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from leanformer.artifact import Artifact
@@ -47,9 +48,11 @@ def check_certificate(artifact: Artifact, files: Sequence[str | Path] = ()) -> P
         if (problem := _problem(path, artifact)) is None:
             return path
         problems.append(f"{path} {problem}")
+    unreadable = any(" is no certificate " in problem for problem in problems)
     raise LeanformerError(
         f"{artifact.path}: has no certificate of the ship gate: {'; '.join(problems)}\n"
-        f"  remedy: leanformer gate {artifact.path} --against TEACHER --data NEW_TEXTS --output {beside}"
+        f"  remedy: leanformer gate {quote(str(artifact.path))} --against TEACHER --data NEW_TEXTS --output "
+        f"{quote(str(beside))}{', once the file that is none is removed' if unreadable else ''}"
     )
 
 

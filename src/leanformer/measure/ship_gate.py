@@ -236,11 +236,10 @@ def _outlook(asked: _Asked, confidence: float) -> str:
     share = loss.bearable(margin, confidence, POWER)
     if share is None:
         fewest = loss.needed(margin, confidence, 0.5)
-        takes = f"that takes {fewest:,}" if fewest else "none of them can lose anything"
-        return (
-            f"{asked.name}: {n} texts cannot show a loss below {bound}, not even if no answer changed: {takes}; only a "
-            "model that is better than the reference could ship"
-        )
+        cannot = f"{asked.name}: {n} texts cannot show a loss below {bound}, not even if no answer changed: "
+        if fewest is None:
+            return f"{cannot}none of them can lose anything; add texts that can"
+        return f"{cannot}that takes {fewest:,}; only a model that is better than the reference could ship"
     differ = "the two differ in rightness" if isinstance(loss, ExactLoss) else "all is lost or gained"
     return (
         f"{asked.name}: {n} texts can show a loss below {bound}; for an equally good model they do so four times in "

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leanformer.measure.bounds import BROKEN, CHANGED, SHOWN, Check, Figure, Verdict
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
-    """One line for the verdict, then one line per check, and one per figure that has no bound."""
+def verdict_lines(verdict: Verdict, lost: Sequence[str] = ()) -> list[str]:
+    """One line for the verdict, then one line per check, and one per figure that has no bound.
+
+    Args:
+        lost: classes that the reference finds and the model does not, for which it is held although its bounds hold.
+    """
     level = verdict.bounds.level
     failed = [check.name for check in verdict.checks if check.p > level]
     confidence = f"{100 * verdict.bounds.confidence:g} % confidence"
-    head = (
-        f"SHIP: every bound is shown to hold at {confidence}"
-        if verdict.ships
-        else f"HOLD: not shown at {confidence}: {', '.join(failed)}"
-    )
+    if failed:
+        head = f"HOLD: not shown at {confidence}: {', '.join(failed)}"
+    elif lost:
+        head = f"HOLD: every bound is shown to hold at {confidence}, but it loses {', '.join(lost)}"
+    else:
+        head = f"SHIP: every bound is shown to hold at {confidence}"
     return [
         head,
         *(f"  {_check_line(check, level)}" for check in verdict.checks),
@@ -26,11 +33,11 @@ def _check_line(check: Check, level: float) -> str:
     unit = 100 if check.points else 1
     if check.name == CHANGED:
         found = f"{check.changed} of {check.n} answers changed ({100 * check.value:.2f} %)"
-        limit = f"at most {_limit(check)} %, allowed {100 * check.bound:g} %"
+        limit = f"{_limit(check, ' %')}, allowed {100 * check.bound:g} %"
     else:
         rows = f"of {check.n}" if check.lost is None else f"{check.lost} lost and {check.gained} gained of {check.n}"
         found = f"{rows}: {_lost(check.value, check.points)}"
-        limit = f"at most {_limit(check)}, allowed {unit * check.bound:g}"
+        limit = f"{_limit(check)}, allowed {unit * check.bound:g}"
     return f"{check.name}: {check.status} (p = {check.p:.4f}); {found}; {limit}{_remedy(check, level)}"
 
 
@@ -38,10 +45,10 @@ def _lost(value: float, points: bool) -> str:
     return f"{100 * value:+.2f} points lost" if points else f"{value:+.4f} worse"
 
 
-def _limit(check: Check) -> str:
+def _limit(check: Check, unit: str = "") -> str:
     if check.limit is None:
-        return "unknown, with so few"
-    return f"{100 * check.limit:.2f}" if check.points else f"{check.limit:.4f}"
+        return "no limit with so few texts"
+    return f"at most {100 * check.limit:.2f}{unit}" if check.points else f"at most {check.limit:.4f}"
 
 
 def _figure_line(figure: Figure, confidence: str) -> str:
@@ -60,6 +67,8 @@ def _remedy(check: Check, level: float) -> str:
         return "; shown by itself, but not together with the other bounds (Holm)"
     if check.status == BROKEN:
         return "; the bound is broken: more texts will not help"
+    if check.more is None and check.value < check.bound:
+        return "; no number of texts like these would show it: add texts that can lose something"
     if check.more is None:
         return "; the loss found is not below the bound: more texts would rather break it than show it"
     return f"; about {check.more:,} more texts would show it, if the model is as good as it looks here"
