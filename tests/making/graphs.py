@@ -56,9 +56,9 @@ def make_tagger(folder: Path) -> tuple[Artifact, Artifact, Artifact]:
     return tagger, onnx, Int8(max_flips=1.0, max_mean_share=1.0)(onnx, context, folder / "int8")
 
 
-def make_embedder(folder: Path, pooling: str = "mean") -> tuple[Artifact, Artifact, Artifact]:
-    """An encoder that gives vectors, its graph, and its int8 graph."""
-    config = tiny_config()
+def make_embedder(folder: Path, pooling: str = "mean", **shape: Any) -> tuple[Artifact, Artifact, Artifact]:
+    """An encoder that gives vectors, its graph, and its int8 graph; `shape` as for `tiny_config`."""
+    config = tiny_config(**shape)
     model = Classifier(vector_head(config, pooling))
     roughen(model, 7)
     task = Task("embedding", (), width=config.hidden)

@@ -71,4 +71,8 @@ def run_sanitized(*arguments: str, timeout_seconds: float = 600, **variables: st
 
 def _own_settings() -> dict[str, str]:
     # Where a test gives the process another home, the library is still found.
-    return {"CXX": str(COMPILER), "LEANFORMER_CACHE": str(build._folder().parent), "PYTHONPATH": str(ROOT)}
+    return {
+        "CXX": str(COMPILER),
+        "LEANFORMER_CACHE": str(build._folder().parent),
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+    }

@@ -86,7 +86,7 @@ def in_company(artifacts: dict[str, Artifact], name: str, engine: str, texts: li
     result["two at a time"] = np.concatenate(pairs)
     if engine == "onnxruntime":
         for tokens in (256, 4096):
-            one = LightPredictor(artifacts[f"padded {name}"], threads=1, pack_tokens=tokens)
+            one = opened(artifacts[f"padded {name}"], engine, pack_tokens=tokens)
             result[f"padded batches of {tokens} tokens"] = probabilities(one, texts)
     return result
 

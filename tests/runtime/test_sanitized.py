@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.making.graphs import make_embedder
 from tests.making.native import needs_compiler, usable_levels
 from tests.making.sanitized import FAULT, needs_sanitizers, run_sanitized
-from tests.runtime import test_native, test_native_recurrent
+from tests.runtime import test_native, test_native_families, test_native_recurrent
 
 pytestmark = [pytest.mark.slow, needs_compiler, needs_sanitizers]
 
@@ -26,6 +27,17 @@ def test_encoders(tmp_path: Path) -> None:
         test_native.made(tmp_path / name.replace(" ", "_"), **shape).path for name, shape in test_native.SHAPES.items()
     ]
     _run(made)
+
+
+def test_encoders_of_other_families(tmp_path: Path) -> None:
+    shapes = test_native_families.SHAPES
+    _run([test_native.made(tmp_path / f"{number}", **shape).path for number, shape in enumerate(shapes.values())])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_encoders_that_give_vectors(tmp_path: Path, pooling: str) -> None:
+    shapes = ({}, test_native_families.MPNET, test_native_families.MODERNBERT)
+    _run([make_embedder(tmp_path / f"{number}", pooling, **shape)[2].path for number, shape in enumerate(shapes)])
 
 
 @pytest.mark.parametrize("method", ["mixed", "dynamic"])

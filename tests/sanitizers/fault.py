@@ -23,9 +23,11 @@ norm = [np.ones(WIDTH, np.float32), np.zeros(WIDTH, np.float32)]
 maps = linear() + linear()
 maps[3:6] = [np.zeros((WIDTH, 2 * WIDTH), np.int8), np.zeros(2 * WIDTH, np.float32), np.zeros(2 * WIDTH, np.float32)]
 layer = [*maps, *linear(), *norm, *linear(), *linear(), *norm]
-arrays = [None, odd(2), None, odd(4), None, *norm, *layer, *linear(), *linear()]
-shape = EncoderStruct(WIDTH, WIDTH, WIDTH, WIDTH, WIDTH, 1, WIDTH, WIDTH, 1, 4, 0, 0, 2, 4, 0, 0, 1e-12)
-weights = Weights(shape, [LayerStruct(1, WIDTH)], arrays, 2, WIDTH, 4)
+arrays = [None, odd(2), None, odd(4), None, *norm, None, None, *layer, *linear(), *linear()]
+shape = EncoderStruct(
+    *[WIDTH] * 6, 1, WIDTH, WIDTH, 1, 4, 0, 0, 2, 4, 0, *[0] * 6, 1e-12
+)  # fmt: skip
+weights = Weights(shape, [LayerStruct(1, WIDTH, -1, -1, -1, -1)], arrays, 2, WIDTH, 4)
 
 _, functions = native_engine._level("generic")
 native_engine._apart = lambda array: array  # as it was

@@ -23,6 +23,8 @@ FOLDER, FORMAT_VERSION = "tuning", 1
 GOALS = ("throughput", "latency")
 DEFAULT_ENGINE = "onnxruntime"
 _ENGINE_LIBRARIES = ("leanformer", "numpy", "onnxruntime", "openvino")
+# Operators of a padded graph with distances of tokens or with rotary angles: one that was never packed.
+_PLACED = {"Range", "Concat"}
 _LARGEST_BYTES, _LARGEST_PACK = 1 << 20, 1 << 16
 
 
@@ -56,13 +58,14 @@ class RuntimeSettings:
 
 
 def default_engine(artifact: Artifact) -> str:
-    """The default engine: native for packed int8 graphs and recurrent int8 students, else ONNX Runtime.
+    """The default engine: native for int8 graphs that we export for it, else ONNX Runtime.
 
-    Native only if it can be compiled and is fast with the CPU's vector instructions; it gives no sentence vectors.
+    Those are packed graphs, recurrent students, and encoders whose positions are relative, rotary or in windows. Native
+    only if it can be compiled and is fast with the CPU's vector instructions.
     """
     told = artifact.properties
     int8 = str(told.get("precision", "")).startswith("int8")
-    known = (told.get("layout") == "packed" or "units" in told) and artifact.task.width is None
+    known = told.get("layout") == "packed" or "units" in told or _PLACED & set(told.get("operators", ()))
     return "native" if int8 and known and is_fast() and can_build() else DEFAULT_ENGINE
 
 

@@ -68,16 +68,15 @@ def _apart(array: np.ndarray) -> np.ndarray:
 
 
 class NativeEngine:
-    """Runs the int8 weights of a packed graph or of a recurrent student's graph; activations get one scale per token.
+    """Runs the int8 weights of an encoder's or a recurrent student's graph; activations get one scale per token.
 
     A text's logits are bit-identical whatever other texts are in the call, however texts are packed, and whatever the
     number of threads. Embeddings, attention, norms, an LSTM's cells and activation functions are fp32.
 
     Args:
-        path: a packed int8 graph of a post-norm encoder whose head reads the first token or maps every token, or the
-            int8 graph of a recurrent student.
-        properties: the artifact's; `layers` and `head_size` are read for an encoder, `embedding`, `units`, `projection`
-            and `pooling` for a recurrent student.
+        path: the int8 graph of an encoder of a mapped family, packed or padded, or of a recurrent student.
+        properties: the artifact's; `layers`, `hidden` and `head_size` are read for an encoder, `embedding`, `units`,
+            `projection` and `pooling` for a recurrent student.
         threads: threads that work together on one call; of simultaneous calls, only the first one gets them.
         level: an instruction set of `levels()`; None takes $LEANFORMER_LEVEL, or else the best that this CPU has.
 
@@ -97,8 +96,8 @@ class NativeEngine:
             weights = (recurrent_weights_of if recurrent else weights_of)(graph, properties)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
-                f"{path}: the engine native runs packed int8 graphs of post-norm encoders and int8 graphs of recurrent "
-                f"students, and not this one: {error}\n"
+                f"{path}: the engine native runs int8 graphs of encoders of mapped families and of recurrent students, "
+                f"and not this one: {error}\n"
                 "  remedy: the engine onnxruntime"
             ) from error
         self.level, functions = _level(level, recurrent=recurrent)

@@ -19,9 +19,11 @@ struct Arrays {
         return static_cast<const T*>(*next++);
     }
 
+    // Null if the arrays are.
     Norm norm(int width) {
         const float* weight = take<float>();
         const float* bias = take<float>();
+        if (!weight) return {};
         return {copied(weight, width), copied(bias, width)};
     }
 

@@ -1,4 +1,4 @@
-// Attention of one text in fp32; the scale of the scores is in the queries already.
+// Attention of one text in fp32, with the positions that are part of it; the scale of the scores is in the queries already.
 #pragma once
 
 #include <algorithm>
@@ -53,20 +53,35 @@ inline void write_all(const float* rows, size_t row_stride, const float* vectors
         write_products<R, 1>(rows, row_stride, vectors + at, stride, count, factors, out + at, out_stride);
 }
 
-// Scores of R queries with the transposed keys, softmax, and the mean of the values.
+// What the scores of a few queries and keys get for their positions. Query r is `lead + r` before key 0.
+struct Places {
+    const float* bias = nullptr;  // of query 0 and key 0; the bias of query r and key j is bias[j - r]
+    int window = -1, lead = 0;
+};
+
+// Scores of R queries with the transposed keys, softmax, and the mean of the values. `keys` are `stride_keys` apart, and
+// `padded` of them are read.
 template <int R>
-void attend(const float* query, size_t query_stride, const float* keys, const float* values, size_t stride, int tokens,
-            int padded, int head, float* scores, float* out, size_t out_stride) {
-    write_all<R>(query, query_stride, keys, padded, head, padded, nullptr, scores, padded);
+void attend(const float* query, size_t query_stride, const float* keys, size_t stride_keys, const float* values,
+            size_t stride, int tokens, int padded, int head, const Places& places, float* scores, float* out,
+            size_t out_stride) {
+    write_all<R>(query, query_stride, keys, stride_keys, head, padded, nullptr, scores, padded);
     float inverse[R];
     for (int r = 0; r < R; r++) {
         float* row = scores + size_t(r) * padded;
-        for (int j = tokens; j < padded; j++) row[j] = -1e30f;
+        int end = tokens;
+        if (places.bias)
+            for (int j = 0; j < padded; j += LANES) store(row + j, load(row + j) + load(places.bias - r + j));
+        if (places.window >= 0) {
+            end = std::min(end, places.lead + r + places.window + 1);
+            for (int j = 0; j < places.lead + r - places.window; j++) row[j] = -1e30f;
+        }
+        for (int j = end; j < padded; j++) row[j] = -1e30f;
         Floats most = load(row);
         Total total;
         for (int j = LANES; j < padded; j += LANES) most = larger(most, load(row + j));
         const float top = largest(most);
-        // What fills up gets e^-87, which is nothing beside the 1 of the largest; its values are not read below.
+        // What is masked or fills up gets e^-87, which is nothing beside the 1 of the largest.
         for (int j = 0; j < padded; j += LANES) {
             const Floats e = exponential(load(row + j) - top);
             store(row + j, e);
@@ -77,20 +92,40 @@ void attend(const float* query, size_t query_stride, const float* keys, const fl
     write_all<R>(scores, padded, values, stride, tokens, head, inverse, out, out_stride);
 }
 
-// Rows of a text's queries, keys and values, and where the result goes; strides count from row to row.
+// Rows of a text's queries, keys and values, and where the result goes; strides count from row to row. The queries are
+// those of the first tokens.
 struct Attention {
-    const float* query;
+    float* query;
     size_t query_stride;
     int queries;
-    const float *key, *value;
+    float* key;
+    const float* value;
     size_t stride;
     int tokens;
     float* out;
     size_t out_stride;
 };
 
+// Rotates the entries d and `half` + d of every row by the angle of its position (Su et al. 2021). Tables of cosines and
+// sines have rows of `width` floats, a multiple of 16.
+inline void rotate(float* x, size_t stride, int rows, int half, const float* cosines, const float* sines, int width) {
+    for (int r = 0; r < rows; r++, x += stride, cosines += width, sines += width)
+        for (int d = 0; d < half; d += LANES) {
+            const int count = std::min(LANES, half - d);
+            Floats left{}, right{};
+            std::memcpy(&left, x + d, count * sizeof(float));
+            std::memcpy(&right, x + half + d, count * sizeof(float));
+            const Floats cosine = load(cosines + d), sine = load(sines + d);
+            const Floats first = left * cosine - right * sine, second = right * cosine + left * sine;
+            std::memcpy(x + d, &first, count * sizeof(float));
+            std::memcpy(x + half + d, &second, count * sizeof(float));
+        }
+}
+
 // The head whose columns begin at `at`. Scratch: `padded` times `head` floats for keys, 8 times `padded` for scores.
-void attend_head(const Attention& a, int at, int head, float* transposed, float* scores) {
+// `bias` is that of a query and a key of the same position, or null; `window` see LayerShape.
+void attend_head(const Attention& a, int at, int head, const float* bias, int window, float* transposed,
+                 float* scores) {
     constexpr int AT_ONCE = 8;
     const int padded = (a.tokens + 15) / 16 * 16, blocks = (a.queries + AT_ONCE - 1) / AT_ONCE;
     for (int j = 0; j < padded; j += LANES)
@@ -99,10 +134,17 @@ void attend_head(const Attention& a, int at, int head, float* transposed, float*
                       transposed + size_t(d) * padded + j, padded);
     for (int b = 0, r = 0; b < blocks; b++) {
         const int rows = a.queries / blocks + (b < a.queries % blocks);
+        int from = 0, to = a.tokens;  // the keys that any of these queries reaches
+        if (window >= 0) {
+            from = std::max(0, r - window) / 16 * 16;
+            to = std::min(to, r + rows + window);
+        }
+        const Places places{bias ? bias - r + from : nullptr, window, r - from};
         const auto call = [&](auto count) {
-            attend<decltype(count)::value>(a.query + r * a.query_stride + at, a.query_stride, transposed, a.value + at,
-                                           a.stride, a.tokens, padded, head, scores, a.out + r * a.out_stride + at,
-                                           a.out_stride);
+            attend<decltype(count)::value>(a.query + r * a.query_stride + at, a.query_stride, transposed + from, padded,
+                                           a.value + size_t(from) * a.stride + at, a.stride, to - from,
+                                           (to - from + 15) / 16 * 16, head, places, scores,
+                                           a.out + r * a.out_stride + at, a.out_stride);
         };
         switch (rows) {
             case 1: call(std::integral_constant<int, 1>{}); break;

@@ -37,6 +37,7 @@ _SOURCES = (
     "attention.h",
     "calls.h",
     "crew.h",
+    "layers.h",
     "linear.h",
     "memory.h",
     "tiles.h",

@@ -2,45 +2,14 @@
 //
 // Every token has its own scale, computed from its own values, and nothing is summed across texts. So the bits of an
 // answer do not depend on what else is in the call. fp32 are attention, norms, activation functions and the residual
-// stream; post-norm layers as in BERT (Devlin et al. 2019).
+// stream. Layers are post-norm as in BERT (Devlin et al. 2019), or pre-norm; positions are learnt, relative, or rotary.
 //
 // Widths are padded with zero weights by the caller: inputs and outputs of linear maps and heads to 16.
 #include <exception>
-#include <vector>
 
-#include "arrays.h"
-#include "attention.h"
-#include "calls.h"
-#include "crew.h"
-#include "encoder.h"
-#include "linear.h"
+#include "layers.h"
 
 namespace {
-
-struct Layer {
-    int heads, ffn;
-    Linear query, key_value, query_key_value, output, up, down;
-    Norm attention_norm, ffn_norm;
-};
-
-struct Workspace {
-    int tokens = 0;
-    Block<float> x, first_x, wide, query, context, inner, most, keys, scores, sequence;
-    Rows rows, first_rows;
-};
-
-struct Model {
-    Shape shape;
-    std::vector<Layer> layers;
-    Block<int8_t> weights;
-    const int8_t* word_bytes;
-    const float *words, *word_scales, *positions, *types;
-    Norm embeddings, head_norm;
-    Linear projection, pooler, classifier;
-    int widest = 0;  // of all that is quantised
-    int heads_width = 0, inner_width = 0;
-    Calls<Workspace> calls;
-};
 
 void embed(const Model& m, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, float* x) {
     const Shape& s = m.shape;
@@ -53,93 +22,17 @@ void embed(const Model& m, const int32_t* ids, const int32_t* types, const int32
                 for (int c = 0; c < width; c++) row[c] = m.word_bytes[word + c] * m.word_scales[ids[i]];
             else
                 for (int c = 0; c < width; c++) row[c] = m.words[word + c];
-            const float* place = m.positions + size_t(i - starts[t]) * width;
-            for (int c = 0; c < width; c++) row[c] += place[c];
+            if (m.positions) {
+                const float* place = m.positions + size_t(i - starts[t]) * width;
+                for (int c = 0; c < width; c++) row[c] += place[c];
+            }
             if (m.types) {
                 const float* type = m.types + size_t(types ? types[i] : 0) * width;
                 for (int c = 0; c < width; c++) row[c] += type[c];
             }
             for (int c = width; c < padded; c++) row[c] = 0;
-            normalise(row, nullptr, m.embeddings, width, padded, s.epsilon);
+            normalise(row, nullptr, m.embeddings, width, padded, s.epsilon, row);
         }
-}
-
-// In blocks of rows, for those who share the work.
-template <class F>
-void each_row(Crew* crew, int rows, const F& f) {
-    constexpr int BLOCK = 8;
-    each(crew, (rows + BLOCK - 1) / BLOCK, [&](int b) {
-        for (int r = b * BLOCK; r < std::min(rows, (b + 1) * BLOCK); r++) f(size_t(r));
-    });
-}
-
-void quantise(const float* x, int rows, int width, Rows& to, Crew* crew) {
-    each_row(crew, rows, [&](size_t r) { quantise(x + r * width, width, to, r); });
-}
-
-void norm_and_quantise(float* x, const float* added, const Norm& norm, const Shape& s, int rows, Rows& to, Crew* crew) {
-    const size_t width = s.hidden_padded;
-    each_row(crew, rows, [&](size_t r) {
-        normalise(x + r * width, added + r * width, norm, s.hidden, s.hidden_padded, s.epsilon);
-        quantise(x + r * width, s.hidden_padded, to, r);
-    });
-}
-
-void attention(const Attention& a, const Layer& layer, const Shape& s, Workspace& work, Crew* crew) {
-    const size_t padded = (a.tokens + 15) / 16 * 16;
-    each(crew, layer.heads, [&](int h) {
-        const size_t place = crew ? h : 0;  // one's own scratch for everybody, and the same for one alone
-        attend_head(a, h * s.head_padded, s.head_padded, work.keys.get() + place * padded * s.head_padded,
-                    work.scores.get() + place * padded * 8);
-    });
-}
-
-// What follows attention: its output map, and the feed-forward block, over `rows` rows of the residual stream `x`.
-void finish_layer(const Layer& layer, const Shape& s, Workspace& work, int rows, float* x, Rows& to, Crew* crew) {
-    quantise(work.context.get(), rows, layer.heads * s.head_padded, to, crew);
-    multiply(layer.output, to, rows, work.wide.get(), NONE, crew);
-    norm_and_quantise(x, work.wide.get(), layer.attention_norm, s, rows, to, crew);
-    multiply(layer.up, to, rows, work.inner.get(), s.activation, crew);
-    quantise(work.inner.get(), rows, layer.ffn, to, crew);
-    multiply(layer.down, to, rows, work.wide.get(), NONE, crew);
-    norm_and_quantise(x, work.wide.get(), layer.ffn_norm, s, rows, to, crew);
-}
-
-void whole_layer(const Layer& layer, const Shape& s, Workspace& work, const int32_t* starts, int texts, Crew* crew) {
-    const int tokens = starts[texts] - starts[0];
-    const size_t inner = size_t(layer.heads) * s.head_padded;
-    multiply(layer.query_key_value, work.rows, tokens, work.wide.get(), NONE, crew);
-    for (int t = 0; t < texts; t++) {
-        const size_t at = starts[t] - starts[0];
-        const float* q = work.wide.get() + at * 3 * inner;
-        const int length = starts[t + 1] - starts[t];
-        attention({q, 3 * inner, length, q + inner, q + 2 * inner, 3 * inner, length, work.context.get() + at * inner,
-                   inner},
-                  layer, s, work, crew);
-    }
-    finish_layer(layer, s, work, tokens, work.x.get(), work.rows, crew);
-}
-
-// Of the last layer the head reads the first token of each text, so only those ask; all are asked.
-void last_layer(const Layer& layer, const Shape& s, Workspace& work, const int32_t* starts, int texts, Crew* crew) {
-    const int width = s.hidden_padded;
-    const size_t inner = size_t(layer.heads) * s.head_padded;
-    for (int t = 0; t < texts; t++) {
-        const size_t at = starts[t] - starts[0];
-        std::memcpy(work.first_x.get() + size_t(t) * width, work.x.get() + at * width, width * sizeof(float));
-        std::memcpy(work.first_rows.values.get() + size_t(t) * width, work.rows.values.get() + at * width, width);
-        work.first_rows.scale[t] = work.rows.scale[at];
-        work.first_rows.zero[t] = work.rows.zero[at];
-    }
-    multiply(layer.query, work.first_rows, texts, work.query.get(), NONE, crew);
-    multiply(layer.key_value, work.rows, starts[texts] - starts[0], work.wide.get(), NONE, crew);
-    for (int t = 0; t < texts; t++) {
-        const float* k = work.wide.get() + size_t(starts[t] - starts[0]) * 2 * inner;
-        attention({work.query.get() + t * inner, inner, 1, k, k + inner, 2 * inner, starts[t + 1] - starts[t],
-                   work.context.get() + t * inner, inner},
-                  layer, s, work, crew);
-    }
-    finish_layer(layer, s, work, texts, work.first_x.get(), work.first_rows, crew);
 }
 
 void classify(const Model& m, Workspace& work, const Rows& rows, int count, float* logits) {
@@ -149,13 +42,35 @@ void classify(const Model& m, Workspace& work, const Rows& rows, int count, floa
                     m.shape.labels * sizeof(float));
 }
 
-void head(const Model& m, Workspace& work, Rows& rows, int texts, float* logits, Crew* crew) {
+// The mean of each text's tokens `x`, into the rows of first tokens.
+void mean(const Model& m, Workspace& work, const float* x, const int32_t* starts, int texts) {
+    const int width = m.shape.hidden_padded;
+    for (int t = 0; t < texts; t++) {
+        const float* from = x + size_t(starts[t] - starts[0]) * width;
+        const int count = starts[t + 1] - starts[t];
+        float* row = work.first_x.get() + size_t(t) * width;
+        for (int c = 0; c < width; c += LANES) {
+            Floats total{};
+            for (int i = 0; i < count; i++) total += load(from + size_t(i) * width + c);
+            store(row + c, total / float(count));
+        }
+    }
+}
+
+// From what was pooled, in floats and in 8 bits, to the answer.
+void head(const Model& m, Workspace& work, const float* pooled, Rows& rows, int texts, float* logits, Crew* crew) {
     const Shape& s = m.shape;
+    if (s.vectors) {
+        for (int r = 0; r < texts; r++)
+            std::memcpy(logits + size_t(r) * s.hidden, pooled + size_t(r) * s.hidden_padded, s.hidden * sizeof(float));
+        return;
+    }
     multiply(m.pooler, rows, texts, work.wide.get(), s.head_activation, crew);
     if (m.head_norm.weight)
-        for (int r = 0; r < texts; r++)
-            normalise(work.wide.get() + size_t(r) * s.hidden_padded, nullptr, m.head_norm, s.hidden, s.hidden_padded,
-                      s.epsilon);
+        for (int r = 0; r < texts; r++) {
+            float* row = work.wide.get() + size_t(r) * s.hidden_padded;
+            normalise(row, nullptr, m.head_norm, s.hidden, s.hidden_padded, s.epsilon, row);
+        }
     quantise(work.wide.get(), texts, s.hidden_padded, rows, crew);
     classify(m, work, rows, texts, logits);
 }
@@ -170,35 +85,20 @@ void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* typ
         multiply(m.projection, work.rows, tokens, work.x.get(), NONE, crew);
     } else
         embed(m, ids, types, starts, texts, work.x.get());
-    quantise(work.x.get(), tokens, s.hidden_padded, work.rows, crew);
+    if (m.entry.weight)
+        norm_and_quantise(work.x.get(), nullptr, m.entry, s, tokens, work, work.rows, crew);
+    else
+        quantise(work.x.get(), tokens, s.hidden_padded, work.rows, crew);
     for (size_t i = 0; i + 1 < m.layers.size(); i++) whole_layer(m.layers[i], s, work, starts, texts, crew);
-    if (s.per_token) {
-        whole_layer(m.layers.back(), s, work, starts, texts, crew);
-        return classify(m, work, work.rows, tokens, logits);
+    if (s.pooling == FIRST) {
+        last_layer(m.layers.back(), s, work, starts, texts, crew);
+        return head(m, work, behind_norm(s, work, work.first_x.get()), work.first_rows, texts, logits, crew);
     }
-    last_layer(m.layers.back(), s, work, starts, texts, crew);
-    head(m, work, work.first_rows, texts, logits, crew);
-}
-
-std::unique_ptr<Workspace> workspace(const Model& m, int tokens) {
-    const Shape& s = m.shape;
-    auto work = std::make_unique<Workspace>();
-    const size_t n = tokens, padded = (n + 15) / 16 * 16;
-    work->tokens = tokens;
-    work->x = block<float>(n * s.hidden_padded);
-    work->first_x = block<float>(n * s.hidden_padded);
-    work->wide = block<float>(n * std::max({3 * m.heads_width, s.hidden_padded, s.embedding_padded}));
-    work->query = block<float>(n * m.heads_width);
-    work->context = block<float>(n * m.heads_width);
-    work->inner = block<float>(n * m.inner_width);
-    work->keys = block<float>(padded * m.heads_width);
-    work->scores = block<float>(padded * 8 * m.heads_width / s.head_padded);
-    for (Rows* rows : {&work->rows, &work->first_rows}) {
-        rows->values = block<uint8_t>(n * m.widest);
-        rows->scale = block<float>(n);
-        rows->zero = block<int32_t>(n);
-    }
-    return work;
+    whole_layer(m.layers.back(), s, work, starts, texts, crew);
+    if (s.pooling == EVERY) return classify(m, work, work.rows, tokens, logits);
+    mean(m, work, behind_norm(s, work, work.x.get()), starts, texts);
+    quantise(work.first_x.get(), texts, s.hidden_padded, work.first_rows, crew);
+    head(m, work, work.first_x.get(), work.first_rows, texts, logits, crew);
 }
 
 // ---- making it -----------------------------------------------------------------------------------------------------
@@ -208,15 +108,16 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
     const Shape& s = m->shape = *static_cast<const Shape*>(shape);
     size_t weights = READ_AHEAD;
     const auto count = [&](int in, int out) { weights += size_t(in) * out; };
+    const int ups = s.gated ? 2 : 1;
     for (int i = 0; i < s.layers; i++) {
         const int inner = layers[i].heads * s.head_padded;
         count(s.hidden_padded, 4 * inner);
-        count(s.hidden_padded, 2 * layers[i].ffn_padded);
+        count(s.hidden_padded, (ups + 1) * layers[i].ffn_padded);
         m->heads_width = std::max(m->heads_width, inner);
-        m->inner_width = std::max(m->inner_width, layers[i].ffn_padded);
+        m->inner_width = std::max(m->inner_width, ups * layers[i].ffn_padded);
     }
     count(s.embedding_padded, s.projects ? s.hidden_padded : 0);
-    count(s.hidden_padded, s.hidden_padded + s.labels_padded);
+    if (!s.vectors) count(s.hidden_padded, s.hidden_padded + s.labels_padded);
     m->inner_width = std::max(m->inner_width, s.labels_padded);
     m->widest = std::max({m->heads_width, m->inner_width, s.hidden_padded, s.embedding_padded});
     m->weights = block<int8_t>(weights);
@@ -226,12 +127,18 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
     m->word_scales = from.take<float>();
     m->positions = from.take<float>();
     m->types = from.take<float>();
+    const void* const* tables = from.next;
+    from.next += s.tables;
+    const auto table = [&](int number) { return number < 0 ? nullptr : static_cast<const float*>(tables[number]); };
     m->embeddings = from.norm(s.embedding_padded);
     if (s.projects) m->projection = from.linear(s.embedding_padded, s.hidden_padded);
+    m->entry = from.norm(s.hidden_padded);
     for (int i = 0; i < s.layers; i++) {
-        Layer layer{layers[i].heads, layers[i].ffn_padded, {}, {}, {}, {}, {}, {}, {}, {}};
+        const LayerShape& told = layers[i];
+        Layer layer{told.heads, told.ffn_padded, told.window, table(told.bias), table(told.cosines), table(told.sines),
+                    {}, {}, {}, {}, {}, {}, {}, {}};
         const int inner = layer.heads * s.head_padded;
-        if (i + 1 < s.layers || s.per_token)
+        if (i + 1 < s.layers || s.pooling != FIRST)
             layer.query_key_value = from.linear(s.hidden_padded, 3 * inner);
         else {
             layer.query = from.linear(s.hidden_padded, inner);
@@ -239,14 +146,14 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
         }
         layer.output = from.linear(inner, s.hidden_padded);
         layer.attention_norm = from.norm(s.hidden_padded);
-        layer.up = from.linear(s.hidden_padded, layer.ffn);
+        layer.up = from.linear(s.hidden_padded, ups * layer.ffn);
         layer.down = from.linear(layer.ffn, s.hidden_padded);
         layer.ffn_norm = from.norm(s.hidden_padded);
         m->layers.push_back(std::move(layer));
     }
-    if (!s.per_token) m->pooler = from.linear(s.hidden_padded, s.hidden_padded);
+    if (s.pooling != EVERY && !s.vectors) m->pooler = from.linear(s.hidden_padded, s.hidden_padded);
     if (s.normalises_head) m->head_norm = from.norm(s.hidden_padded);
-    m->classifier = from.linear(s.hidden_padded, s.labels_padded);
+    if (!s.vectors) m->classifier = from.linear(s.hidden_padded, s.labels_padded);
     return m.release();
 } catch (const std::bad_alloc&) {
     return nullptr;

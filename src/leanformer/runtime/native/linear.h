@@ -94,6 +94,15 @@ void finish(const Linear& map, int column, int width, const int32_t* sums, const
         }
 }
 
+// x = function(x) * by, `width` values.
+template <int FUNCTION>
+void gate(float* x, const float* by, int width) {
+    for (int i = 0; i < width; i += LANES) store(x + i, activated<FUNCTION>(load(x + i)) * load(by + i));
+}
+
+using Gate = void (*)(float*, const float*, int);
+constexpr Gate GATES[] = {gate<NONE>, gate<GELU>, gate<GELU_TANH>, gate<RELU>, gate<TANH>};
+
 using Finish = void (*)(const Linear&, int, int, const int32_t*, const float*, const int32_t*, int, float*);
 
 // out = function(a map), fp32 `[rows, map.out]`.
@@ -123,8 +132,9 @@ void multiply(const Linear& map, const Rows& a, int rows, float* out, int functi
     });
 }
 
-// x = norm(x + added); `added` may be null. `width` values count, the others up to `padded` are zero and stay so.
-inline void normalise(float* x, const float* added, const Norm& norm, int width, int padded, float epsilon) {
+// x += added, which may be null, and to = norm(x); `to` may be x. `width` values count, the others up to `padded` are zero
+// and stay so.
+inline void normalise(float* x, const float* added, const Norm& norm, int width, int padded, float epsilon, float* to) {
     Total total, squares;
     for (int i = 0; i < padded; i += LANES) {
         Floats v = load(x + i);
@@ -142,7 +152,7 @@ inline void normalise(float* x, const float* added, const Norm& norm, int width,
     const float variance = (squares.value() - (padded - width) * mean * mean) / width;
     const float inverse = 1.0f / std::sqrt(std::max(variance, 0.0f) + epsilon);
     for (int i = 0; i < padded; i += LANES)
-        store(x + i, (load(x + i) - mean) * inverse * load(norm.weight.get() + i) + load(norm.bias.get() + i));
+        store(to + i, (load(x + i) - mean) * inverse * load(norm.weight.get() + i) + load(norm.bias.get() + i));
 }
 
 }  // namespace

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.runtime.native.weights import STEP, Reader, UnsupportedGraphError, Weights, check_rest, padded
+from leanformer.runtime.native.reader import STEP, Reader, UnsupportedGraphError, check_rest, padded
+from leanformer.runtime.native.weights import Weights
 from leanformer.runtime.onnx_file import OnnxFile
 
 _GATES, _WAYS = 4, 2

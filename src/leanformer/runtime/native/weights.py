@@ -1,27 +1,27 @@
-"""From a packed int8 graph to the arrays for the native engine."""
+"""From the int8 graph of an encoder to the arrays for the native engine."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from leanformer.runtime.native.places import Places
+from leanformer.runtime.native.reader import Reader, UnsupportedGraphError, check_rest, padded
 from leanformer.runtime.onnx_file import OnnxFile
 
-STEP = 16
-"""All widths are filled up to a multiple of this with zeros."""
-_FUNCTIONS = {"": 0, "Gelu": 1, "Gelu tanh": 2, "Relu": 3, "Tanh": 4}
-
-# Operators of a packed post-norm encoder, and those that replace its linear maps in int8.
+# Operators of an encoder's graph, packed or padded, and those that replace its linear maps in int8.
 _OPERATORS = {
-    *("Add", "Equal", "Gather", "Gelu", "Identity", "LayerNormalization", "MatMul", "Relu", "Reshape", "Softmax"),
-    *("Split", "Squeeze", "Tanh", "Transpose", "Unsqueeze", "Where"),
-    *("Cast", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "Max", "Mul", "Neg", "QuantizeLinear"),
-    *("Reciprocal", "ReduceMax", "ReduceMin"),
+    *("Abs", "Add", "Cast", "Concat", "Div", "Equal", "Gather", "Gelu", "Greater", "Identity", "LayerNormalization"),
+    *("MatMul", "Mul", "Neg", "Range", "ReduceSum", "Relu", "Reshape", "Shape", "Slice", "Softmax", "Split", "Squeeze"),
+    *("Sub", "Tanh", "Transpose", "Unsqueeze", "Where"),
+    *("DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "Max", "QuantizeLinear", "Reciprocal"),
+    *("ReduceMax", "ReduceMin"),
 }
+_FIRST, _MEAN, _EVERY = range(3)  # what the head reads, as in encoder.h
 
 
 class EncoderStruct(ctypes.Structure):
@@ -29,9 +29,9 @@ class EncoderStruct(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int32) for name in (
-            "hidden", "hidden_padded", "embedding", "embedding_padded", "head_padded", "layers", "labels",
+            "hidden", "hidden_padded", "embedding", "embedding_padded", "head_size", "head_padded", "layers", "labels",
             "labels_padded", "activation", "head_activation", "projects", "normalises_head", "vocabulary", "positions",
-            "types", "per_token",
+            "types", "pooling", "vectors", "norm_first", "gated", "tables", "bias_width",
         )),
         ("epsilon", ctypes.c_float),
     ]  # fmt: skip
@@ -40,11 +40,7 @@ class EncoderStruct(ctypes.Structure):
 class LayerStruct(ctypes.Structure):
     """As in encoder.h."""
 
-    _fields_ = [("heads", ctypes.c_int32), ("ffn_padded", ctypes.c_int32)]
-
-
-class UnsupportedGraphError(ValueError):
-    """The graph computes something that the engine does not support."""
+    _fields_ = [(name, ctypes.c_int32) for name in ("heads", "ffn_padded", "bias", "cosines", "sines", "window")]
 
 
 @dataclass
@@ -67,181 +63,124 @@ class Weights:
     tables: int = 5
 
 
-@dataclass
-class Reader:
-    """Takes constants out of a graph by name and records which ones."""
-
-    GELU: ClassVar[int] = _FUNCTIONS["Gelu"]
-
-    graph: OnnxFile
-    head_size: int
-    arrays: list[np.ndarray | None] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.made = {name: node for node in self.graph.nodes for name in node.outputs}
-
-    def get(self, name: str) -> np.ndarray | None:
-        self.used.add(name)
-        return self.graph.constants.get(name)
-
-    def need(self, name: str) -> np.ndarray:
-        value = self.get(name)
-        if value is None:
-            raise UnsupportedGraphError(f"it has no constant {name!r}")
-        return value
-
-    def linear(
-        self, name: str, width_in: int, width_out: int, in_heads: int | None = None, out_heads: int | None = None
-    ) -> None:
-        """A map of these widths, int8 with a scale per column; sizes are checked, as C++ might read past the end.
-
-        With a number of heads, that side is a row of heads, each of which is padded.
-        """
-        weight, scale = self.get(f"{name}.weight.int8"), self.get(f"{name}.weight.scales")
-        self.used.add(f"{name}.weight.zero")
-        if weight is None:  # names given by ONNX Runtime's quantiser
-            weight, scale = self.get(f"{name}.weight_quantized"), self.get(f"{name}.weight_scale")
-            zero = self.get(f"{name}.weight_zero_point")
-            if zero is not None and zero.any():
-                raise UnsupportedGraphError(f"the weights of {name} are not symmetric")
-        if weight is None or scale is None or weight.dtype != np.int8:
-            raise UnsupportedGraphError(f"{name} is not in int8")
-        bias = self.get(f"{name}.bias")
-        if weight.shape != (width_in, width_out) or scale.size not in (1, width_out):
-            raise UnsupportedGraphError(
-                f"{name} is {list(weight.shape)}, not [{width_in}, {width_out}] as in the manifest"
-            )
-        if bias is not None and bias.shape != (width_out,):
-            raise UnsupportedGraphError(f"the bias of {name} is {list(bias.shape)}, not [{width_out}]")
-        if weight.min(initial=0) < -127:
-            raise UnsupportedGraphError(f"{name} has a weight of -128")
-        columns = np.broadcast_to(scale.reshape(-1), (width_out,))
-        bias = np.zeros(width_out, np.float32) if bias is None else bias
-        self.arrays += [
-            self.filled(self.filled(weight, 0, in_heads), 1, out_heads),
-            self.filled(columns.astype(np.float32), 0, out_heads),
-            self.filled(bias.astype(np.float32), 0, out_heads),
-        ]
-
-    def norm(self, name: str, width: int) -> None:
-        weight = self.need(f"{name}.weight")
-        bias = self.get(f"{name}.bias")
-        if weight.shape != (width,) or (bias is not None and bias.shape != (width,)):
-            raise UnsupportedGraphError(f"the norm {name} is not {width} wide")
-        for parameter in (weight, np.zeros_like(weight) if bias is None else bias):
-            self.arrays.append(self.filled(parameter.astype(np.float32), 0))
-
-    def filled(self, value: np.ndarray, axis: int, heads: int | None = None) -> np.ndarray:
-        """Pad with zeros after each head, or at the end, to a multiple of STEP."""
-        value = np.moveaxis(value, axis, -1)
-        groups = value.reshape(*value.shape[:-1], heads or 1, -1)
-        wide = np.zeros((*groups.shape[:-1], padded(groups.shape[-1])), value.dtype)
-        wide[..., : groups.shape[-1]] = groups
-        return np.ascontiguousarray(np.moveaxis(wide.reshape(*value.shape[:-1], -1), -1, axis))
-
-    def function(self, name: str) -> int:
-        node = self.made.get(name)
-        kind = "" if node is None else node.operator
-        if node is not None and node.attributes.get("approximate") == "tanh":
-            kind += " tanh"
-        if kind not in _FUNCTIONS or not kind:
-            raise UnsupportedGraphError(f"it computes {kind or 'nothing'} where an activation is expected ({name})")
-        return _FUNCTIONS[kind]
-
-
-def padded(width: int) -> int:
-    return -(-width // STEP) * STEP
-
-
 def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
-    """The weights of a packed post-norm encoder in int8 whose head reads the first token or maps every token.
+    """The weights of an encoder in int8: post-norm or pre-norm, with any of our heads.
 
     Raises `UnsupportedGraphError` for any other graph.
 
     Args:
-        properties: of the artifact; `layers` and `head_size` are read.
+        properties: of the artifact; `layers`, `head_size` and `hidden` are read.
     """
-    if "segments" not in graph.inputs:
-        raise UnsupportedGraphError("it does not take packs")
-    per_token = "first" not in graph.inputs
-    size, shapes = int(properties["head_size"]), [tuple(layer) for layer in properties["layers"]]
+    if not {"segments", "attention_mask"} & set(graph.inputs):
+        raise UnsupportedGraphError("it takes neither packs nor padded rows")
+    size, hidden = int(properties["head_size"]), int(properties["hidden"])
+    shapes = [tuple(layer) for layer in properties["layers"]]
     r = Reader(graph, size)
-    words, types = r.get("word_table"), r.get("token_type_table")
-    rows, scales, places = r.get("word_table_int8"), r.get("word_table_scales"), r.need("position_table")
-    table = rows if words is None else words
-    if table is None:
-        raise UnsupportedGraphError("it has no word table")
-    width, hidden = table.shape[-1], int(properties["hidden"])
-    _check_tables(words, rows, scales, places, types, width)
-    r.arrays += [None if words is not None else rows, words, scales, places, types]
-    r.norm("embeddings", width)
+    pooling = _FIRST if "first_token" in r.made else _MEAN if "mean" in r.made else _EVERY
+    norm_first = "final_norm.weight" in graph.constants
+    gated = "layer0.gate_up.matmul" in r.made
+    positions = Places(r)
+    of_layers = [positions.of_layer(index, heads) for index, (heads, _) in enumerate(shapes)]
+    words, places, types = _tables(r)
+    width = words.shape[-1]
+    longest = _longest(places, positions.positions)
+    r.arrays += positions.tables
+    tables = len(r.arrays)
+    norms = _Norms(r, hidden)
+    norms.read("embeddings", width)
     projects = "embedding_projection.bias" in graph.constants
     if projects:
         r.linear("embedding_projection", width, hidden)
     elif width != hidden:
         raise UnsupportedGraphError(f"its embeddings are {width} wide, and its layers {hidden}")
+    norms.read("layer0.attention_norm" if norm_first and "layer0.attention_norm.weight" in graph.constants else None)
     for index, (heads, ffn) in enumerate(shapes):
-        name, inner = f"layer{index}", heads * size
-        if index + 1 < len(shapes) or per_token:
-            r.linear(f"{name}.query_key_value", hidden, 3 * inner, out_heads=3 * heads)
-        else:
+        name, inner, last = f"layer{index}", heads * size, index + 1 == len(shapes)
+        if last and pooling == _FIRST:
             r.linear(f"{name}.query", hidden, inner, out_heads=heads)
             r.linear(f"{name}.key_value", hidden, 2 * inner, out_heads=2 * heads)
+        else:
+            r.linear(f"{name}.query_key_value", hidden, 3 * inner, out_heads=3 * heads)
         r.linear(f"{name}.attention_output", inner, hidden, in_heads=heads)
-        r.norm(f"{name}.attention_norm", hidden)
-        r.linear(f"{name}.up", hidden, ffn)
+        # Of a pre-norm layer, the norms of what comes next.
+        norms.read(f"{name}.ffn_norm" if norm_first else f"{name}.attention_norm")
+        if gated:
+            r.linear(f"{name}.gate_up", hidden, 2 * ffn, out_heads=2)
+        else:
+            r.linear(f"{name}.up", hidden, ffn)
         r.linear(f"{name}.down", ffn, hidden)
-        r.norm(f"{name}.ffn_norm", hidden)
-    if not per_token:
+        following = "final_norm" if last else f"layer{index + 1}.attention_norm"
+        norms.read(following if norm_first else f"{name}.ffn_norm")
+    vectors = pooling != _EVERY and "classifier.bias" not in graph.constants
+    maps_pooled = pooling != _EVERY and not vectors
+    if maps_pooled:
         r.linear("pooler", hidden, hidden)
-    normalises_head = not per_token and "head_norm.weight" in graph.constants
+    normalises_head = maps_pooled and "head_norm.weight" in graph.constants
     if normalises_head:
-        r.norm("head_norm", hidden)
-    labels = len(r.need("classifier.bias"))
-    r.linear("classifier", hidden, labels)
+        norms.read("head_norm")
+    labels = hidden if vectors else len(r.need("classifier.bias"))
+    if not vectors:
+        r.linear("classifier", hidden, labels)
     check_rest(graph, r, _OPERATORS)
-    bends = sum(
-        node.operator in {function.split(" ")[0] for function in _FUNCTIONS if function} for node in graph.nodes
-    )
-    if bends != len(shapes) + (not per_token):
-        raise UnsupportedGraphError(f"it has {bends} activation functions for {len(shapes)} layers and its head")
+    if r.bends != len(shapes) + maps_pooled:
+        raise UnsupportedGraphError(f"it has {r.bends} activation functions for {len(shapes)} layers and its head")
+    if (r.count("LayerNormalization"), r.count("Softmax")) != (norms.count, len(shapes)):
+        raise UnsupportedGraphError(f"it has other norms or attention than {len(shapes)} such layers")
     activations = {r.function(f"layer{index}.activation") for index in range(len(shapes))}
     epsilons = {node.attributes["epsilon"] for node in graph.nodes if node.operator == "LayerNormalization"}
     if len(activations) != 1 or len(epsilons) != 1:
         raise UnsupportedGraphError("its layers differ in more than width")
     shape = EncoderStruct(
-        hidden, padded(hidden), width, padded(width), padded(size), len(shapes), labels, padded(labels),
-        activations.pop(), 0 if per_token else r.function("pooled"), projects, normalises_head, len(table),
-        len(places), 0 if types is None else len(types), per_token, epsilons.pop(),
+        hidden, padded(hidden), width, padded(width), size, padded(size), len(shapes), labels, padded(labels),
+        activations.pop(), r.function("pooled") if maps_pooled else 0, projects, normalises_head, len(words), longest,
+        0 if types is None else len(types), pooling, vectors, norm_first, gated, len(positions.tables),
+        positions.bias_width, epsilons.pop(),
     )  # fmt: skip
-    layers = [LayerStruct(heads, padded(ffn)) for heads, ffn in shapes]
-    return Weights(shape, layers, r.arrays, shape.vocabulary, labels, shape.positions, shape.types, per_token)
+    layers = [LayerStruct(heads, padded(ffn), *of) for (heads, ffn), of in zip(shapes, of_layers, strict=True)]
+    return Weights(shape, layers, r.arrays, len(words), labels, longest, shape.types, pooling == _EVERY, tables)
 
 
-def _check_tables(
-    words: np.ndarray | None, rows: np.ndarray | None, scales: np.ndarray | None, places: np.ndarray,
-    types: np.ndarray | None, width: int,
-) -> None:  # fmt: skip
-    """Raise `UnsupportedGraphError` unless each table has the right type and the same width as the others."""
-    for name, table, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
-                              ("token type", types, np.float32)):  # fmt: skip
-        if table is not None and (table.ndim != 2 or table.shape[1] != width or table.dtype != kind):
-            raise UnsupportedGraphError(f"its {name} table is {list(table.shape)} of {table.dtype}")
-    if (
-        words is None
-        and rows is not None
-        and (scales is None or scales.size != len(rows) or scales.dtype != np.float32)
-    ):
+@dataclass
+class _Norms:
+    """Reads norms, and counts them."""
+
+    r: Reader
+    hidden: int
+    count: int = 0
+
+    def read(self, name: str | None, width: int | None = None) -> None:
+        """None is a norm that there is not."""
+        if name is None:
+            self.r.arrays += [None, None]
+            return
+        self.r.norm(name, width or self.hidden)
+        self.count += 1
+
+
+def _tables(r: Reader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Take the tables of embeddings; returns those of words, positions and token types.
+
+    Raises `UnsupportedGraphError` unless each table has the right type and the same width as the others.
+    """
+    words, types, places = r.get("word_table"), r.get("token_type_table"), r.get("position_table")
+    rows, scales = r.get("word_table_int8"), r.get("word_table_scales")
+    table = rows if words is None else words
+    if table is None:
+        raise UnsupportedGraphError("it has no word table")
+    width = table.shape[-1]
+    for name, each, kind in (("word", words, np.float32), ("word", rows, np.int8), ("position", places, np.float32),
+                             ("token type", types, np.float32)):  # fmt: skip
+        if each is not None and (each.ndim != 2 or each.shape[1] != width or each.dtype != kind):
+            raise UnsupportedGraphError(f"its {name} table is {list(each.shape)} of {each.dtype}")
+    if words is None and (scales is None or scales.size != len(table) or scales.dtype != np.float32):
         raise UnsupportedGraphError("its word table has not one scale for each row")
+    r.arrays += [None if words is not None else rows, words, scales, places, types]
+    return table, places, types
 
 
-def check_rest(graph: OnnxFile, r: Reader, operators: set[str]) -> None:
-    """Raise `UnsupportedGraphError` for unused constants that are not small, and for operators not in `operators`."""
-    small = {name for name, value in graph.constants.items() if value.size <= 4}
-    rest = sorted(set(graph.constants) - r.used - small)
-    if rest:
-        raise UnsupportedGraphError(f"it also has {', '.join(rest[:3])}")
-    strange = sorted({node.operator for node in graph.nodes} - operators)
-    if strange:
-        raise UnsupportedGraphError(f"it also computes {', '.join(strange)}")
+def _longest(places: np.ndarray | None, inside: int | None) -> int:
+    """The longest text, from the table of positions and from what attention has."""
+    known = {count for count in (None if places is None else len(places), inside) if count is not None}
+    if len(known) != 1:
+        raise UnsupportedGraphError(f"its tables of positions are for {sorted(known) or 'no'} tokens")
+    return known.pop()
