@@ -103,6 +103,8 @@ def write_ctranslate2(folder: Path, converted: Path) -> bool:
     """The encoder in CTranslate2's int8; False where that is not installed.
 
     Its converter asks the configuration for a field that transformers 5 dropped; a copy gets it back.
+
+    Raises `ValueError` for a family that it does not know.
     """
     if importlib.util.find_spec("ctranslate2") is None:
         return False

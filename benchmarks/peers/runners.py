@@ -181,18 +181,26 @@ def prepare(teacher: Artifact, scratch: Path, calibration: Sequence[np.ndarray],
     write_stock(teacher, folder)
     trace(folder, traced)
     config = read_model(teacher).config
-    fuse(traced, fused, config.layers[0].heads, config.hidden)
     left_out: dict[str, str] = {}
+    graphs = {"as traced": traced}
+    try:
+        fuse(traced, fused, config.layers[0].heads, config.hidden)
+        graphs = {"fused": fused, **graphs}
+    except RuntimeError as error:
+        left_out[f"{ONNXRUNTIME}, fused"] = str(error).partition(": ")[2]
     stock = (folder, task, limit, MANY[0])
     ways = [
         *_openvino(stock, traced, calibration, threads, left_out),
-        *_onnxruntime(stock, {"fused": fused, "as traced": traced}, threads),
+        *_onnxruntime(stock, graphs, threads),
         *_ctranslate2(stock, scratch / "ctranslate2", threads, left_out),
         *_torchao(stock, left_out),
         Way(PIPELINE, "", PIPELINE, lambda: Pipeline(*stock)),
         Way(BF16, "", BF16, lambda: Transformers(*stock, torch.bfloat16)),
-        Way(SENTENCES, "", SENTENCES, lambda: SentenceTransformers(*stock)),
     ]
+    if config.family == "bert":
+        ways.append(Way(SENTENCES, "", SENTENCES, lambda: SentenceTransformers(*stock)))
+    else:
+        left_out[SENTENCES] = f"the head put on its vectors here is BERT's, and this is a {config.family} model"
     return Peers(limit, ways, left_out)
 
 
@@ -256,8 +264,12 @@ def _openvino(
 
 def _ctranslate2(stock: Stock, converted: Path, threads: int, left_out: dict[str, str]) -> list[Way]:
     """`inter_threads` batches at a time of `intra_threads` each; batches of texts, or of tokens as for translation."""
-    if not write_ctranslate2(stock[0], converted):
-        left_out[CTRANSLATE2] = "ctranslate2 is not installed; remedy: pip install '.[peers]'"
+    try:
+        if not write_ctranslate2(stock[0], converted):
+            left_out[CTRANSLATE2] = "ctranslate2 is not installed; remedy: pip install '.[peers]'"
+            return []
+    except ValueError as error:  # a family that it does not know
+        left_out[CTRANSLATE2] = " ".join(str(error).split())[:200]
         return []
     import ctranslate2
 

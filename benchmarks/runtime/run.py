@@ -1,12 +1,15 @@
 """How fast texts become labels, ours beside what people run, with the same weights: benchmarks/results/runtime.json.
 
     python -m benchmarks.runtime.run [--texts 1024] [--rounds 7] [--seconds 1.5] [--teacher FOLDER] [--only WORK]
+    python -m benchmarks.runtime.run --encoder FOLDER --output benchmarks/results/runtime_mpnet.json
 
 The teacher of benchmarks/ladders/run.py (MiniLM-L6) on SST-2's test texts, and on long texts cut to 512 tokens. All get
 the same texts (whoever is too slow for all of them gets the first ones) and threads, in turn within one run, tokenizer
 included; `ours` and `peer` are medians over the rounds, with quartiles beside them. What else belongs to the run
 (machine, versions, every way of every peer, quality, what was left out and why) is in runtime_details.json beside it,
-and the picture in runtime.svg. With `--only` the rows of other works stay as they were.
+and the picture in runtime.svg. With `--only` the rows of other works stay as they were. With `--encoder` it is another
+encoder with a head of random weights, so its quality is not measured. `peak_share` is of the fp32 peak of a matrix
+product on this machine (`measure.machine_peak`); 8 bits may exceed it.
 
 "ours (tuned best)" is the engine that was fastest on training texts, chosen before anything that is shown was timed.
 Each peer is chosen in the same way: of all ways that benchmarks/peers/runners.py has, the fastest on training texts
@@ -37,7 +40,7 @@ from benchmarks.peers.contest import best_ways, under_the_name, way_of
 from benchmarks.peers.runners import Peers, prepare
 from benchmarks.provenance import provenance, watch
 from benchmarks.runtime.interleaved import Runner, in_turn, row
-from benchmarks.runtime.our_engines import graphs_of, running
+from benchmarks.runtime.our_engines import graphs_of, level_and_share, running, untrained
 from benchmarks.runtime.rows import (
     AS_THEY_COME,
     LONG,
@@ -56,6 +59,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.data.reading.readers import read_rows
 from leanformer.files import write_json
+from leanformer.measure.machine_peak import measure_peak
 from leanformer.metrics.paired import compare, loss_interval
 from leanformer.predictor import logits
 from leanformer.runtime.cores import allowed_cores
@@ -77,6 +81,7 @@ class Side:
         before: training texts, which ours has read before each turn, and on which everybody's way is chosen.
         left_out: name -> why it was not measured.
         ways: every way of every peer at every work, see `contest.best_ways`.
+        peak_flops: what a matrix product in fp32 reaches here with all cores, in operations per second.
     """
 
     candidates: list[Artifact]
@@ -87,10 +92,14 @@ class Side:
     before: Sequence[str]
     left_out: dict[str, str] = field(default_factory=dict)
     ways: list[dict[str, Any]] = field(default_factory=list)
+    peak_flops: float = field(default_factory=lambda: measure_peak().flops_per_second)
+
+    def engines(self, limit: int | None, threads: int | None) -> tuple[dict[str, LightPredictor], dict[str, str]]:
+        found = [candidate if limit is None else replace(candidate, max_tokens=limit) for candidate in self.candidates]
+        return running(found, threads=threads or self.threads)
 
     def ours(self, *, limit: int | None = None, threads: int | None = None) -> list[Runner]:
-        found = [candidate if limit is None else replace(candidate, max_tokens=limit) for candidate in self.candidates]
-        engines, reasons = running(found, threads=threads or self.threads)
+        engines, reasons = self.engines(limit, threads)
         self.left_out |= {ours_name(engine): reason for engine, reason in reasons.items()}
         return [ours(ours_name(engine), predictor, self.before) for engine, predictor in engines.items()]
 
@@ -119,8 +128,14 @@ class Side:
             [*mine, *peers], texts, rounds=self.rounds, seconds=self.seconds, one_at_a_time=single, say=print
         )
         about = provenance(since=begun)
+        told = {
+            ours_name(engine): {"engine": engine} | level_and_share(
+                predictor, texts, median(rates[ours_name(engine)].per_second), self.peak_flops
+            )
+            for engine, predictor in self.engines(limit, None)[0].items()
+        }  # fmt: skip
         rows = [
-            row(work, runner.name, peer, rates) | {"peer_way": way_of(chosen[peer], peer)} | about
+            row(work, runner.name, peer, rates) | {"peer_way": way_of(chosen[peer], peer), **told[runner.name], **about}
             for runner in mine
             for peer in chosen
         ]
@@ -236,14 +251,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.5, help="what one turn may take")
     parser.add_argument("--only", action="append", choices=WORKS, help="these kinds of work alone")
     parser.add_argument("--teacher", type=Path, help="an encoder artifact to use instead of the ladder's")
+    parser.add_argument("--encoder", type=Path, help="a checkpoint of another encoder, which gets a random head")
     parser.add_argument("--output", type=Path, default=RESULTS / "runtime.json")
     arguments = parser.parse_args()
     began = time.monotonic()
-    works = arguments.only or list(WORKS)
+    works = arguments.only or [work for work in WORKS if not arguments.encoder or work != QUALITY]
     threads = allowed_cores()
     torch.set_num_threads(threads)
     data = open_named("sst2")
-    teacher = open_artifact(arguments.teacher) if arguments.teacher else teacher_of("sst2", data)
     assert data.train is not None and data.test is not None
     generator = np.random.default_rng(13)
     texts = [data.test.texts[i] for i in generator.permutation(len(data.test))[: arguments.texts]]
@@ -252,7 +267,13 @@ def main() -> None:
     everyone: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        graphs = graphs_of(teacher, data, scratch, METHODS, threads=threads)
+        loose: dict[str, Any] = {}
+        if arguments.encoder:
+            # Logits of a random head lie near each other, so that some labels change in 8 bits; they mean nothing.
+            teacher, loose = untrained(arguments.encoder, data, scratch / "encoder"), {"max_flips": 1.0}
+        else:
+            teacher = open_artifact(arguments.teacher) if arguments.teacher else teacher_of("sst2", data)
+        graphs = graphs_of(teacher, data, scratch, METHODS, threads=threads, **loose)
         peers = prepare(teacher, scratch, LightPredictor(graphs["fp32"]).tokenize(trial), threads)
         side = Side(
             [graphs[method] for method in METHODS], peers, threads, arguments.rounds, arguments.seconds,
@@ -279,7 +300,9 @@ def main() -> None:
             rows += found
     details = arguments.output.with_stem(f"{arguments.output.stem}_details")
     old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else []
-    rows = judged(merged(old, rows), threads)
+    rows = merged(old, rows)
+    if not arguments.encoder:  # the floors are promised of the teacher
+        rows = judged(rows, threads)
     write_json(arguments.output, rows)
     kept = json.loads(details.read_text(encoding="utf-8")) if arguments.only and details.is_file() else {}
     write_json(

@@ -39,11 +39,11 @@ def work_of(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], ro
 
 
 def _batched(artifact: Artifact, predictor: Predictor, lengths: Sequence[int], shape: Shape) -> Work | None:
-    """The work for the texts, padded in batches; None if they are packed."""
+    """The work for the texts, padded in batches; None if they are not, as in packs and by our own engine."""
     rows = [np.zeros(length, dtype=np.int8) for length in lengths]
     if not can(artifact, "light"):
         tokens = getattr(predictor, "batch_tokens", None)
-    elif artifact.properties.get("layout") == "padded":
+    elif artifact.properties.get("layout") == "padded" and getattr(predictor, "engine", None) != "native":
         tokens = getattr(predictor, "pack_tokens", None) or OnnxEngine.BATCH_TOKENS
     else:
         return None

@@ -23,7 +23,9 @@ from benchmarks.peers.padded import (
 )
 from benchmarks.peers.runners import F32, ONNXRUNTIME, OPENVINO, Peers, Pipeline, prepare
 from leanformer.artifact import Artifact
+from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
+from tests.making.family_models import family_artifact
 from tests.making.tiny import TASK, tiny_artifact, tiny_config, tiny_texts
 
 TEXTS = [*tiny_texts(30, 3)[0], "rain", "a " * 60]
@@ -117,6 +119,21 @@ def test_ctranslate2_takes_the_encoder(folder: Path, expected: np.ndarray):
 
 
 @pytest.mark.slow  # NNCF counts every channel
+@pytest.mark.slow
+def test_peers_that_do_not_know_a_family_are_left_out_with_the_reason(tmp_path: Path):
+    encoder, scratch = family_artifact(tmp_path / "encoder", "mpnet"), tmp_path / "scratch"
+    scratch.mkdir()
+    texts = ["rain and wind", "the song of the band", "a goal"] * 10
+    ours = TorchPredictor(encoder)
+    peers = prepare(encoder, scratch, ours.tokenize(texts), threads=2)
+    assert {"sentence-transformers fp32", "ONNX Runtime int8, fused"} <= set(peers.left_out)
+    labels = logits(ours, texts[:3]).argmax(axis=1).tolist()
+    ways = [way for way in peers.ways if way.peer in ("ONNX Runtime int8", "transformers pipeline")]
+    assert len(ways) == 5
+    for way in ways:
+        assert way.made.at(3, 24)(texts[:3]).argmax(axis=1).tolist() == labels, way.name
+
+
 def test_all_ways_label_alike(teacher: Artifact, expected: np.ndarray, tmp_path: Path):
     rows = [np.arange(5, 5 + n) for n in range(4, 24)]
     peers: Peers = prepare(teacher, tmp_path, rows, 2)
