@@ -83,7 +83,8 @@ SHAPES: dict[str, Shape] = {
     "wide heads": MODERNBERT | {"head_size": 128, "layers": (LayerShape(1, 8, rotary_base=50.0, window=20),) * 2},
     "all of it": MPNET | {
         "token_types": 2, "embedding": 24, "norm_first": True, "activation": "relu",
-        "layers": (LayerShape(5, 40, window=30, rotary_base=50.0), LayerShape(1, 70, bias_columns=(2,), window=17)),
+        "relative_bias": RelativeBias(buckets=64, max_distance=64, heads=5),  # another bias at each distance
+        "layers": (LayerShape(5, 40, window=9, rotary_base=50.0), LayerShape(1, 70, bias_columns=(2,), window=7)),
     },
     "mean of post-norm layers": {"head": HeadShape(pooling="mean"), "head_size": 20, "layers": (LayerShape(2, 40),)},
 }  # fmt: skip
