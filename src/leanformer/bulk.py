@@ -18,7 +18,7 @@ from leanformer.task import Question, Task
 # Fields of an answer; columns of the input cannot be kept under these names.
 OWN_NAMES = (
     "row", "text", "text_pair", "choices", "choice", "label", "labels", "score", "probabilities", "spans", "vector",
-    "error",
+    "question", "answer", "start", "end", "others", "error",
 )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def open_foreign(name: str, artifact: Artifact, *, threads: int) -> Predictor:
     called = f"{name.partition(':')[2]}(folder, threads={threads})"
     made = _call(name, called, lambda: kind(str(artifact.path), threads=threads))
     task = artifact.task
-    tags = form_of(task).per_word
+    tags = form_of(task).windowed is not None
     wanted = ("task", "tokenize", "infer", *(("sentence_windows",) if tags else ()))
     lacking = [attribute for attribute in wanted if not hasattr(made, attribute)]
     if lacking:

@@ -51,6 +51,8 @@ TASK = fields(
         "width": nullable(_WIDTH),
         "transitions": nullable(listed(listed(number()))),
         "scheme": nullable(text(100, among=("IOB1",))),
+        "no_answer": nullable(number()),
+        "longest": nullable(whole(1, 1 << 31)),
     },
 )
 

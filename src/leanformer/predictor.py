@@ -9,12 +9,12 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from leanformer.answers.form import Windowed
 from leanformer.answers.forms import form_of
 from leanformer.answers.prediction import Prediction
 from leanformer.inputs.kinds import gathered, rows_of
 from leanformer.questions import as_questions, check_texts
 from leanformer.tagging.ragged import ragged
-from leanformer.tagging.windows import Window, to_words
 from leanformer.task import Question, Task, Text
 
 # Texts per chunk. Packs filled from a chunk are a few thousandths longer than packs filled from all texts.
@@ -32,47 +32,49 @@ class Predictor(Protocol):
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text `[tokens]`; for a pair, token ids and token types `[tokens, 2]`.
 
-        If words are tagged, one row per window, so a long text has several; for a question with candidates, one row per
-        candidate.
+        If models give logits for every token (`Form.windowed`), one row per window, so a long text has several; for a
+        question with candidates, one row per candidate.
         """
         ...
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """Logits `[rows, outputs]`, float32, in the order of `rows`.
 
-        If words are tagged, the logits of every token of every row, end to end: `[all tokens, outputs]`.
+        If models give logits for every token, those of every row, end to end: `[all tokens, outputs]`.
         """
         ...
 
 
 @runtime_checkable
 class Tagger(Predictor, Protocol):
-    """A predictor that tags words."""
+    """A predictor of a model that gives logits for every token: it tags words, or finds answers in a context."""
 
-    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
-        """The windows of each sentence (see `tagging.windows`): the rows of `tokenize`, and where its words are."""
+    def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
+        """The windows of each text (see `answers.form.Windowed`): the rows of `tokenize`, and what is where in them."""
         ...
 
 
 def logits(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
     """Logits `[texts, outputs]`, float32; if words are tagged, a ragged array `[texts]` of `[words, outputs]`.
 
-    For questions with candidates, a ragged array `[texts]` of `[candidates]`.
+    For questions with candidates, a ragged array `[texts]` of `[candidates]`; for spans of a context, of
+    `[1 + characters, 2]` (see `spans.windows.to_characters`).
     """
-    if form_of(predictor.task).per_word:
-        return _word_logits(predictor, [str(text) for text in texts])
+    windowed = form_of(predictor.task).windowed
+    if windowed is not None:
+        return _of_windows(predictor, texts, windowed)
     if not texts:
         return np.zeros((0, predictor.task.outputs), dtype=np.float32)
     return gathered(predictor.infer(predictor.tokenize(texts)), rows_of(predictor.task, texts)[1])
 
 
-def _word_logits(predictor: Predictor, sentences: Sequence[str]) -> np.ndarray:
-    if not sentences:
+def _of_windows(predictor: Predictor, texts: Sequence[Text], windowed: Windowed) -> np.ndarray:
+    if not texts:
         return ragged([])
-    assert isinstance(predictor, Tagger), "a model that tags words is run by a predictor that knows where they are"
-    windows = predictor.sentence_windows(sentences)
-    values = predictor.infer([window.ids for sentence in windows for window in sentence])
-    return to_words(values, windows, sentences, predictor.task.labels)
+    assert isinstance(predictor, Tagger), "logits of tokens need a predictor that knows what is where in its rows"
+    windows = predictor.sentence_windows(texts)
+    values = predictor.infer([window.ids for each in windows for window in each])
+    return windowed.join(values, windows, texts, predictor.task)
 
 
 def logits_by_chunk(

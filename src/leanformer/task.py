@@ -15,7 +15,7 @@ Text = str | tuple[str, str] | tuple[str, tuple[str, ...]]
 Question = Text | Sequence[str]
 
 
-INPUTS = ("text", "pair", "words", "choices")
+INPUTS = ("text", "pair", "words", "choices", "context")
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ BUILT = {
     "regression": Kind("text", "score", outputs=1, learns=("scale",)),
     "tokens": Kind("words", "tags", learns=("transitions", "scheme")),
     "choice": Kind("choices", "choice", outputs=1),
+    "span": Kind("context", "span", outputs=2, learns=("no_answer", "longest")),
     "embedding": Kind("text", "vector", outputs="width"),
 }
-_LEARNT = ("thresholds", "scale", "transitions", "scheme")
+_LEARNT = ("thresholds", "scale", "transitions", "scheme", "no_answer", "longest")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,5}")
 
 
@@ -90,6 +91,9 @@ class Task:
             adds to a sequence's score, and then for each tag what every following tag adds; None: logits alone decide.
         scheme: for a model that tags words, "IOB1" if it was trained on that, so that entities begin with I-; None if
             its labels determine the scheme (IOB2, BIOES, BILOU).
+        no_answer: for a model that finds answers in a context, the score (see `spans.best`) that the best one needs, or
+            there is no answer; None: there always is one.
+        longest: for the same, the most characters of an answer; None: as many as the context has.
 
     Raises `ValueError` for an unknown kind, duplicate label names, and thresholds, a scale, transitions or a scheme
     that do not match.
@@ -102,6 +106,8 @@ class Task:
     width: int | None = None
     transitions: tuple[tuple[float, ...], ...] | None = None
     scheme: str | None = None
+    no_answer: float | None = None
+    longest: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in BUILT:
@@ -129,6 +135,10 @@ class Task:
                 raise ValueError(f"transitions do not fit {len(self.labels)} labels of a task of kind {self.kind!r}")
             if not all(isfinite(score) for row in self.transitions for score in row):
                 raise ValueError("transitions are finite numbers")
+        if self.no_answer is not None and not isfinite(self.no_answer):
+            raise ValueError(f"the score of an answer is a finite number, not {self.no_answer}")
+        if self.longest is not None and self.longest < 1:
+            raise ValueError(f"an answer has at least one character, not {self.longest}")
         if self.scheme not in (None, "IOB1"):
             raise ValueError(f"scheme {self.scheme!r} does not fit a task of kind {self.kind!r}")
 
@@ -161,7 +171,9 @@ class Task:
     @property
     def question(self) -> Task:
         """The task without what one model has learnt about it: thresholds, scale and the like."""
-        return replace(self, thresholds=None, scale=None, transitions=None, scheme=None)
+        return replace(
+            self, thresholds=None, scale=None, transitions=None, scheme=None, no_answer=None, longest=None
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"kind": self.kind, "labels": list(self.labels)}
@@ -176,6 +188,10 @@ class Task:
             value["transitions"] = [list(row) for row in self.transitions]
         if self.scheme is not None:
             value["scheme"] = self.scheme
+        if self.no_answer is not None:
+            value["no_answer"] = self.no_answer
+        if self.longest is not None:
+            value["longest"] = self.longest
         return value
 
     @classmethod
@@ -191,4 +207,6 @@ class Task:
             if transitions is None
             else tuple(tuple(float(score) for score in row) for row in transitions),
             scheme=value.get("scheme"),
+            no_answer=None if value.get("no_answer") is None else float(value["no_answer"]),
+            longest=None if value.get("longest") is None else int(value["longest"]),
         )

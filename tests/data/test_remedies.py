@@ -62,6 +62,10 @@ TOKENS = {"kind": "tokens"}
 QUESTION: dict[str, Any] = {"text": "q", "choices": ["a", "b"], "label": "a"}
 
 
+WHO: dict[str, Any] = {"question": "Who came?", "context": "It was Ada."}
+ADA = {"answers": [{"text": "Ada", "start": 7}]}
+
+
 def train(*rows: Any) -> Files:
     return {"train.jsonl": lines(*rows)}
 
@@ -89,6 +93,13 @@ def asked(wrong: Any, right: Any, said: str, row: Any) -> Case:
     return Case(said, train(QUESTION, wrong), train(QUESTION, right), {("q", ("a", "b"), 0), row})
 
 
+def answered(wrong: dict[str, Any], right: dict[str, Any], said: str, label: Any) -> Case:
+    """Questions with a context, of which the second is wrong."""
+    first = WHO | {"id": "1", "question": "Who?"} | ADA
+    rows = {("Who?", WHO["context"], label), (WHO["question"], WHO["context"], label)}
+    return Case(said, train(first, WHO | wrong), train(first, WHO | right), rows)
+
+
 CASES: dict[str, Case] = {
     # Questions with candidates.
     "one candidate": asked(
@@ -102,6 +113,18 @@ CASES: dict[str, Case] = {
     ),
     "a candidate that is not there": asked(
         QUESTION | {"label": 2}, QUESTION | {"label": "b"}, "counted from 0, or its text", ("q", ("a", "b"), 1)
+    ),
+    # Answers in a context.
+    "an answer elsewhere": answered({"answers": [{"text": "Ada", "start": 6}]}, ADA, "count the start", ((7, 10),)),
+    "an answer that is not there": answered({"answers": [{"text": "Eve", "start": 7}]}, ADA, "letter for", ((7, 10),)),
+    "an answer without a start": answered({"answers": ["Ada"]}, ADA, "with its first character", ((7, 10),)),
+    "an id twice": answered({"id": "1"} | ADA, {"id": "2"} | ADA, "an id of its own", ((7, 10),)),
+    "no context": answered({"context": " "} | ADA, ADA, "give the row a text", ((7, 10),)),
+    "no answer in dev alone": Case(
+        "give its answer",
+        {"train.jsonl": lines(WHO | ADA), "dev.jsonl": lines(WHO | {"answers": []})},
+        {"dev.jsonl": lines(WHO | ADA)},
+        {("Who came?", "It was Ada.", ((7, 10),))},
     ),
     # Columns of words and tags, and lists of them.
     "one column": columns("Rome\nnow\n", "Rome\tB-LOC\nnow\tO\n", "a word and its tag on each line"),
@@ -609,7 +632,7 @@ CASES: dict[str, Case] = {
     "a label name twice": Case(
         "name every label once", train(AX, BY), {}, GOOD, {"labels": ["x", "x", "y"]}, {"labels": ["x", "y"]}
     ),
-    "a kind": Case("as the kind", train(AX, BY), {}, GOOD, {"kind": "span"}, {"kind": "classification"}),
+    "a kind": Case("as the kind", train(AX, BY), {}, GOOD, {"kind": "sorting"}, {"kind": "classification"}),
     "tags from the hub": Case(
         "export the data to JSON Lines", {}, train(TAGGED), {TAGGED_ROW}, TOKENS, source="hub:a/b", source_after=""
     ),
@@ -767,7 +790,7 @@ def rows_of(data: Dataset) -> Rows:
         for i, name in enumerate(part.texts if part is not None else ()):
             assert part is not None
             label: Any = None if part.labels is None else part.labels[i]
-            if isinstance(label, tuple):
+            if isinstance(label, tuple) and part.task.labels:
                 label = tuple(part.task.labels[number] for number in label)
             elif isinstance(label, int) and part.task.labels:
                 label = part.task.labels[label]

@@ -28,9 +28,10 @@ from leanformer.predictor import answers, logits
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tagging.viterbi import is_legal
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.encoded import CONTINUES
 from leanformer.train.feeds.batches import TrainingSet, to_batches
 from leanformer.train.judging import Judge
-from leanformer.train.rows import CONTINUES, encode
+from leanformer.train.rows import encode
 from leanformer.train.settings import FitSettings
 from tests.making.graphs import folder_bytes, make_context
 from tests.making.tagged import TAGS, TASK, tagged_examples, tagger_artifact

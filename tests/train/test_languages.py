@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from leanformer.train.encoded import GROUP
 from leanformer.train.feeds.batches import TrainingSet
 from leanformer.train.feeds.by_group import drawn_by_group, feed_of
-from leanformer.train.rows import GROUP
 from leanformer.train.settings import FitSettings
 
 GROUPS = np.array([0] * 900 + [1] * 90 + [2] * 10)

@@ -14,7 +14,7 @@ from leanformer.answers.prediction import Prediction
 from leanformer.metrics.estimates import Estimate, f1_estimate
 from leanformer.metrics.multilabel import best_thresholds, label_recalls, mean_label_f1, micro_f1, subset_accuracy
 from leanformer.metrics.probabilities import sigmoid
-from leanformer.task import Task
+from leanformer.task import Task, Text
 
 
 class AnyLabels(OfTexts, OfLabels):
@@ -94,7 +94,7 @@ class AnyLabels(OfTexts, OfLabels):
     def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
         check_labels(labels, names)
 
-    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], names: int, inputs: Sequence[Text] = ()) -> np.ndarray:
         chosen = np.zeros((len(labels), names), dtype=np.int64)
         for row, label in enumerate(labels):
             chosen[row, list(label)] = 1  # type: ignore[arg-type]

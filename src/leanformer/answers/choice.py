@@ -85,7 +85,7 @@ class Choice(OfLabels):
     def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
         check_choice(labels)
 
-    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], names: int, inputs: Sequence[Text] = ()) -> np.ndarray:
         return np.asarray(labels, dtype=np.int64)
 
     def labels(self, answers: np.ndarray) -> tuple[Label, ...]:

@@ -45,6 +45,18 @@ class FormTable(dict[str, _Entry]):
 
 
 @dataclass(frozen=True)
+class Windowed:
+    """How models that give logits for every token read a long text: whole, in windows.
+
+    `tokenizer` makes an object whose `windows(texts)` are those of each text, as `tagging.windows.SentenceTokenizer`;
+    `join` turns logits of all tokens, windows, texts and task into logits of each text, as `tagging.windows.to_words`.
+    """
+
+    tokenizer: Callable[..., Any]
+    join: Callable[[np.ndarray, Sequence[Any], Sequence[Any], Task], np.ndarray]
+
+
+@dataclass(frozen=True)
 class Form(ABC):
     """Everything that depends on the answer form of a task.
 
@@ -62,6 +74,7 @@ class Form(ABC):
         taught: whether data can have labels of this form, to train and to evaluate with.
         exclusive: whether an answer is a single class, so that classes can be compared: in slices of the test split, by
             the guarantee of a cascade.
+        windowed: how long texts are read in windows, if models give logits for every token; otherwise None.
     """
 
     name: str
@@ -71,6 +84,7 @@ class Form(ABC):
     per_word: bool
     taught: bool
     exclusive: bool
+    windowed: Windowed | None = None
 
     # From logits to answers.
 
@@ -159,8 +173,8 @@ class Form(ABC):
         """Raise `ValueError` if the labels of `texts` are not of this form; there are `names` label names."""
 
     @abstractmethod
-    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
-        """Labels as an array."""
+    def targets(self, labels: Sequence[Label], names: int, inputs: Sequence[Text] = ()) -> np.ndarray:
+        """Labels of `inputs` as an array."""
 
     @abstractmethod
     def labels(self, answers: np.ndarray) -> tuple[Label, ...]:

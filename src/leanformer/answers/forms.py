@@ -13,14 +13,16 @@ from leanformer.answers.form import Form, FormTable
 from leanformer.answers.one_label import ONE_LABEL
 from leanformer.answers.prediction import Prediction
 from leanformer.answers.score import SCORE
+from leanformer.answers.span import SPAN
 from leanformer.answers.tags import TAGS
 from leanformer.answers.vector import VECTOR
 from leanformer.metrics.estimates import Estimate, ratio
+from leanformer.tagging.ragged import is_ragged
 from leanformer.task import Task
 
 FORMS: FormTable[Form] = FormTable(
     "leanformer/answers/forms.py",
-    {form.name: form for form in (ONE_LABEL, ANY_LABELS, SCORE, TAGS, VECTOR, CHOICE)},
+    {form.name: form for form in (ONE_LABEL, ANY_LABELS, SCORE, TAGS, VECTOR, CHOICE, SPAN)},
 )
 
 
@@ -33,9 +35,10 @@ def decide(values: np.ndarray, task: Task) -> np.ndarray:
     """The answers for logits `[n, outputs]`.
 
     Returns class indices `[n]` for one label; whether each label applies `[n, labels]` for any number of labels; scores
-    `[n]`, float64, on the scale of the training data; indices of candidates `[n]` for multiple choice; and for vectors
-    the same normalised to length 1. For tags, from a ragged array `[n]` of `[words, labels]`, it returns a ragged array
-    `[n]` of tag indices `[words]`, the best legal sequence in the model's own scheme.
+    `[n]`, float64, on the scale of the training data; indices of candidates `[n]` for multiple choice; first characters
+    and ends `[n, 2]` for spans of a context; and for vectors the same normalised to length 1. For tags, from a ragged
+    array `[n]` of `[words, labels]`, it returns a ragged array `[n]` of tag indices `[words]`, the best legal sequence
+    in the model's own scheme.
     """
     return form_of(task).decide(values, task)
 
@@ -117,11 +120,17 @@ def probability_agreement(logits: np.ndarray, reference: np.ndarray, task: Task)
     p, q = form.distributions(reference), form.distributions(logits)
     if p is None or q is None:
         return None
+    if is_ragged(p):
+        return float(1 - np.concatenate([_distances(a, b) for a, b in zip(p, q, strict=True)]).mean())
+    return float((1 - _distances(p, q)).mean())
+
+
+def _distances(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The Jensen-Shannon distances of distributions `[..., n]`, in square roots of bits."""
     middle = (p + q) / 2
 
     def divergence(a: np.ndarray) -> np.ndarray:
         ratio = np.where(a > 0, a / np.where(middle > 0, middle, 1), 1)
         return np.asarray((a * np.log2(ratio)).sum(axis=-1))
 
-    distance = np.sqrt(np.clip((divergence(p) + divergence(q)) / 2, 0, 1))
-    return float((1 - distance).mean())
+    return np.asarray(np.sqrt(np.clip((divergence(p) + divergence(q)) / 2, 0, 1)))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from leanformer.tagging.words import words_of
 
 # The label of one example: the index of its label or of its correct candidate, the indices of all its labels, its
-# score, or the index of each word's tag.
-Label = int | tuple[int, ...] | float
+# score, the index of each word's tag, or the first character and the end of each right answer in its context.
+Label = int | tuple[Any, ...] | float
 
 
 def check_label(labels: Sequence[Label], names: int) -> None:
@@ -23,6 +24,14 @@ def check_choice(labels: Sequence[Label]) -> None:
     for label in labels:
         if isinstance(label, bool) or not isinstance(label, int) or label < 0:
             raise ValueError(f"label {label!r} is not the number of a candidate, from 0")
+
+
+def check_spans(labels: Sequence[Label]) -> None:
+    """Raise `ValueError` for a label that is not a tuple of spans, each its first character and its end."""
+    for label in labels:
+        for span in label if isinstance(label, tuple) else (label,):
+            if not (isinstance(span, tuple) and len(span) == 2 and 0 <= span[0] < span[1]):
+                raise ValueError(f"label {label!r:.60} is not a tuple of spans (first character, end)")
 
 
 def check_labels(labels: Sequence[Label], names: int) -> None:

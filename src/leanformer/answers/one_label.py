@@ -14,7 +14,7 @@ from leanformer.metrics.assignment import assign
 from leanformer.metrics.classification import accuracy, confusion, f1_scores, macro_f1, matthews, recalls
 from leanformer.metrics.estimates import Estimate, f1_estimate, share
 from leanformer.metrics.probabilities import softmax
-from leanformer.task import Task
+from leanformer.task import Task, Text
 
 
 class OneLabel(OfTexts, OfLabels):
@@ -96,7 +96,7 @@ class OneLabel(OfTexts, OfLabels):
     def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
         check_label(labels, names)
 
-    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], names: int, inputs: Sequence[Text] = ()) -> np.ndarray:
         return np.asarray(labels, dtype=np.int64)
 
     def labels(self, answers: np.ndarray) -> tuple[Label, ...]:

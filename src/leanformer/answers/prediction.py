@@ -28,6 +28,22 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """An answer to a question in its context, or that there is none.
+
+    Attributes:
+        text: the piece of the context, letter for letter; "" for no answer.
+        start, end: its first character and its end (exclusive): it is `context[start:end]`.
+        probability: among all pieces of the context and, if the model may say so, no answer.
+    """
+
+    text: str
+    start: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer for one text or pair of texts; which fields are set depends on the task.
 
@@ -43,6 +59,8 @@ class Prediction:
         spans: the entities in the tags, in order, with their positions in the text; else None.
         choice: the index of the chosen candidate, from 0, if the task is multiple choice; else None.
         shares: the probability of each candidate, in order, if the task is multiple choice; else None.
+        answers: the best answers, if they are pieces of a context, the one that is given first; else None. Its text is
+            "" if there is no answer.
         vector: the text as a vector of length 1, if the answer is a vector; else None.
     """
 
@@ -56,6 +74,7 @@ class Prediction:
     vector: tuple[float, ...] | None = None
     choice: int | None = None
     shares: tuple[float, ...] | None = None
+    answers: tuple[Answer, ...] | None = None
 
 
 def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
@@ -69,6 +88,9 @@ def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
         text, choices = question[0], question[1]
         shares = [round(share, 6) for share in prediction.shares]
         return {"text": text, "choices": list(choices), "choice": prediction.choice, "probabilities": shares}
+    if prediction.answers is not None:
+        first, *others = (answer_fields(answer) for answer in prediction.answers)
+        return {"question": question[0], **first, "others": others}
     record: dict[str, Any] = (
         {"text": question} if isinstance(question, str) else {"text": question[0], "text_pair": question[1]}
     )
@@ -81,3 +103,9 @@ def to_record(question: Question, prediction: Prediction) -> dict[str, Any]:
     if prediction.score is not None:
         return record | {"score": round(prediction.score, 6)}
     return record | {"probabilities": {name: round(value, 6) for name, value in prediction.probabilities.items()}}
+
+
+def answer_fields(answer: Answer) -> dict[str, Any]:
+    """An answer in a context as JSON; null stands for no answer."""
+    place = (answer.text, answer.start, answer.end) if answer.text else (None, None, None)
+    return dict(zip(("answer", "start", "end"), place, strict=True)) | {"score": round(answer.probability, 6)}

@@ -13,7 +13,7 @@ from leanformer.answers.labels_check import Label, check_score
 from leanformer.answers.prediction import Prediction
 from leanformer.metrics.correlation import mean_absolute_error, pearson, spearman
 from leanformer.metrics.estimates import Estimate, error_estimate, rank_estimate
-from leanformer.task import Task
+from leanformer.task import Task, Text
 
 
 class Score(OfNumbers):
@@ -64,7 +64,7 @@ class Score(OfNumbers):
     def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
         check_score(labels)
 
-    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], names: int, inputs: Sequence[Text] = ()) -> np.ndarray:
         return np.asarray(labels, dtype=np.float64)
 
     def labels(self, answers: np.ndarray) -> tuple[Label, ...]:

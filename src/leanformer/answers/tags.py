@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leanformer.answers.form import NEAR, Figure, OfLabels, draw_class
+from leanformer.answers.form import NEAR, Figure, OfLabels, Windowed, draw_class
 from leanformer.answers.labels_check import Label, check_tags
 from leanformer.answers.prediction import Prediction, Span
 from leanformer.metrics.bootstrap import interval
@@ -18,6 +18,7 @@ from leanformer.metrics.tagging import CORRECT, GOLD, PREDICTED, entity_counts, 
 from leanformer.tagging import viterbi
 from leanformer.tagging.ragged import flat, parted, ragged
 from leanformer.tagging.schemes import entities, spelled, split_tag, to_iob2, types_of
+from leanformer.tagging.windows import SentenceTokenizer, to_words
 from leanformer.tagging.words import Sentence, as_sentence, words_of
 from leanformer.task import Question, Task, Text
 
@@ -113,7 +114,7 @@ class Tags(OfLabels):
     def check(self, labels: Sequence[Label], texts: Sequence[str], names: int) -> None:
         check_tags(labels, texts, names)
 
-    def targets(self, labels: Sequence[Label], names: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], names: int, inputs: Sequence[Text] = ()) -> np.ndarray:
         return ragged([np.asarray(label, dtype=np.int64) for label in labels])
 
     def labels(self, answers: np.ndarray) -> tuple[Label, ...]:
@@ -228,4 +229,7 @@ def _after(first: Callable[[np.ndarray], np.ndarray], then: Callable[..., Any]) 
 TAGS = Tags(
     name="tags", route="tag", function=None, card="Tags, one for each word: ", per_word=True, taught=True,
     exclusive=False,
+    windowed=Windowed(
+        SentenceTokenizer, lambda values, windows, texts, task: to_words(values, windows, texts, task.labels)
+    ),
 )  # fmt: skip

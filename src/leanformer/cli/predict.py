@@ -32,6 +32,9 @@ def predict(
         list[str] | None,
         typer.Option(metavar="TEXT", help="A candidate to choose from, for the one TEXT; at least twice."),
     ] = None,
+    context: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The text that the answers to all TEXTs, its questions, are in.")
+    ] = None,
     input: Annotated[
         Path | None, typer.Option(help="File of texts (.txt with one per line, .jsonl, .csv, .tsv); - for stdin.")
     ] = None,
@@ -57,9 +60,10 @@ def predict(
         int, typer.Option(min=1, help="With --ray: rows per part; a part is redone as a whole.")
     ] = 4096,
 ) -> None:
-    """Predict for texts, pairs of texts or questions with candidates: one JSON object per input, with its row number.
+    """Predict for texts, pairs or questions with candidates or a context: one JSON object per input, with its number.
 
-    For pairs the file needs both columns, text and text_pair; for questions with candidates text and choices. A row
+    For pairs the file needs both columns, text and text_pair; for questions with candidates text and choices, and
+    for answers in a context question and context. A row
     without an answer, such as a blank line, gets an `error` instead, and a warning counts such rows. The exit status is
     0 unless no row at all has an answer.
 
@@ -87,6 +91,8 @@ def predict(
         raise LeanformerError("--keep is for columns of a file\n  remedy: give --input FILE")
     if texts and len(pair or ()) not in (0, len(texts)):
         raise LeanformerError(f"{len(texts)} texts and {len(pair or ())} --pair\n  remedy: --pair TEXT for each TEXT")
+    if context is not None:
+        pair = [context] * len(texts or ())
     rows = (
         _given(texts, pair, choice, predictor.task) if texts
         else read_asked(input or Path("-"), predictor.task, _columns(keep))

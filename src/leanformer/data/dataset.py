@@ -216,9 +216,13 @@ def _examples(table: Table, split: str, task: Task) -> Examples:
 
 
 def _present(labels: Sequence[Label]) -> set[int]:
-    """The indices of the labels that occur; none if the labels are scores."""
+    """The indices of the labels that occur; none if the labels are scores or spans."""
     return {
-        i for label in labels if not isinstance(label, float) for i in (label if isinstance(label, tuple) else (label,))
+        i
+        for label in labels
+        if not isinstance(label, float)
+        for i in (label if isinstance(label, tuple) else (label,))
+        if isinstance(i, int)
     }
 
 

@@ -25,8 +25,10 @@ class Examples:
         task: kind of task and label names.
         texts: one text per example; for pair tasks the first of the two.
         labels: for each example, depending on the form of answer: an index into `task.labels`; a tuple of such indices,
-            ascending and possibly empty; a score; or a tuple of one index per word. None if unlabelled.
-        pairs: for pair tasks the second text of each example, for multiple choice its candidates; otherwise None.
+            ascending and possibly empty; a score; a tuple of one index per word; or the first character and the end
+            of each right answer. None if unlabelled.
+        pairs: for pair tasks the second text of each example, for multiple choice its candidates, for answers in
+            a context the context; otherwise None.
         source: where the examples came from, such as a file name. Not part of the content.
         languages: the language of each example, if the data give it; otherwise None.
         lines: the line of each example in its file (of a hub data set: its row), from 1, if known. Not part of the
@@ -85,7 +87,7 @@ class Examples:
         """
         if self.labels is None:
             raise ValueError("these examples have no labels")
-        return form_of(self.task).targets(self.labels, len(self.task.labels))
+        return form_of(self.task).targets(self.labels, len(self.task.labels), self.inputs)
 
     @cached_property
     def content_hash(self) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from leanformer.answers.form import FormTable
 from leanformer.answers.forms import FORMS
 from leanformer.answers.labels_check import Label
-from leanformer.data.row import LABEL_SEPARATOR, Row, Table, as_score, describe
+from leanformer.data.reading.contexts import read_spans, require_answers, spans_problem
+from leanformer.data.row import LABEL_SEPARATOR, Row, RowLabel, Table, as_score, describe
 from leanformer.errors import DataError
 from leanformer.tagging.schemes import spelled, tag_names, types_of
 from leanformer.task import BUILT, Task, by_number
@@ -82,7 +83,7 @@ def index_labels(table: Table, task: Task) -> tuple[Label, ...]:
 def _names_of(row: Row) -> tuple[str, ...]:
     if row.label is None:
         return ()
-    return row.label if isinstance(row.label, tuple) else (str(row.label),)
+    return row.label if isinstance(row.label, tuple) else (str(row.label),)  # type: ignore[return-value]  # no answers
 
 
 def _index(table: Table, row: Row, name: str, index: Mapping[str, int]) -> int:
@@ -133,7 +134,7 @@ def _all_tags(table: Table, row: Row, index: Mapping[str, int]) -> Label:
     return tuple(_index(table, row, name, index) for name in names)
 
 
-def _label_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+def _label_problem(label: RowLabel, kind: str) -> tuple[str, str] | None:
     if isinstance(label, float):
         return (
             f"the label is {describe(label)}, but a label is a name (a string) or an integer",
@@ -147,7 +148,7 @@ def _label_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str
     return None
 
 
-def _labels_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+def _labels_problem(label: RowLabel, kind: str) -> tuple[str, str] | None:
     if isinstance(label, tuple):
         return None
     return (
@@ -156,7 +157,7 @@ def _labels_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[st
     )
 
 
-def _score_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+def _score_problem(label: RowLabel, kind: str) -> tuple[str, str] | None:
     if not isinstance(label, tuple) and as_score(label) is not None:
         return None
     return (
@@ -165,7 +166,7 @@ def _score_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str
     )
 
 
-def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+def _tags_problem(label: RowLabel, kind: str) -> tuple[str, str] | None:
     if isinstance(label, tuple):
         return None
     return (
@@ -174,7 +175,7 @@ def _tags_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str,
     )
 
 
-def _choice_problem(label: str | float | tuple[str, ...], kind: str) -> tuple[str, str] | None:
+def _choice_problem(label: RowLabel, kind: str) -> tuple[str, str] | None:
     if isinstance(label, str):
         return None
     return (
@@ -225,7 +226,7 @@ class LabelForm:
         numbered: whether names in the data may be numbers of the task's labels.
     """
 
-    problem: Callable[[str | float | tuple[str, ...], str], tuple[str, str] | None]
+    problem: Callable[[RowLabel, str], tuple[str, str] | None]
     names: Callable[[Mapping[str, Table], Sequence[str] | None], tuple[str, ...]]
     read: Callable[[Table, Row, Mapping[str, int]], Label]
     note: str = ""
@@ -245,6 +246,7 @@ LABEL_FORMS: FormTable[LabelForm] = FormTable(
             note="the labels are decimal numbers, taken as scores (kind {!r}; --kind says otherwise)",
         ),
         "choice": LabelForm(_choice_problem, _no_names, _choice),
+        "span": LabelForm(spans_problem, require_answers, read_spans),
         "tags": LabelForm(_tags_problem, tags_of, _all_tags),
     },
 )  # fmt: skip

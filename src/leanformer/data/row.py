@@ -9,6 +9,7 @@ from typing import Any
 
 from leanformer.errors import DataError
 
+RowLabel = str | float | tuple[str, ...] | tuple[tuple[str, int], ...]
 LABEL_SEPARATOR = "|"  # between the labels of one row in a table
 
 
@@ -20,7 +21,8 @@ class Row:
         line: line of the file, from 1; for hub data sets the row of the split, from 1.
         text: the text, never blank.
         pair: the second text, or the candidates of a question; None if there is neither.
-        label: the label name, the tuple of names, or a decimal number; None if the row has none.
+        label: the label name, the tuple of names, or a decimal number; for answers in a context the tuple of right
+            answers, each with its first character; None if the row has none.
         near_label: name of another column that looks like the label, if there is no `label`; otherwise "".
         words: whether the text is a sentence of words (`tagging.words`) for tagging, with or without tags.
         language: of a sentence, if the data give it; otherwise "".
@@ -30,7 +32,7 @@ class Row:
     line: int
     text: str
     pair: str | tuple[str, ...] | None = None
-    label: str | float | tuple[str, ...] | None = None
+    label: RowLabel | None = None
     near_label: str = ""
     words: bool = False
     language: str = ""

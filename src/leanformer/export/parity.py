@@ -10,6 +10,7 @@ from leanformer.answers.forms import changed, form_of
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.errors import GateError
+from leanformer.spans.best import NOWHERE
 from leanformer.tagging.ragged import flat
 from leanformer.task import Task
 
@@ -47,6 +48,8 @@ def compare(logits: np.ndarray, reference: np.ndarray, task: Task) -> Parity:
     They are `[n, outputs]`, or ragged `[n]` of `[words, outputs]`, in which case words are counted instead of texts.
     """
     ours, theirs = flat(logits), flat(reference)
+    if not (there := theirs > NOWHERE / 2).all():
+        ours, theirs = ours[there], theirs[there]  # characters at which no answer can start or end
     difference = np.abs(ours.astype(np.float64) - theirs)
     return Parity(
         n=len(logits),

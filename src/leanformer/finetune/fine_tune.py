@@ -177,8 +177,8 @@ def _fine_tune(
         "train": tokenizer.count_longer(*rows_of(data.task, train.inputs)),
         "dev": tokenizer.count_longer(*rows_of(data.task, data.dev.inputs)),
     }
-    if form_of(data.task).per_word:
-        cut = {}  # taggers read texts in windows
+    if form_of(data.task).windowed is not None:
+        cut = {}  # texts are read in windows
     if any(cut.values()):
         shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
         say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leanformer.inputs.choices import CHOICES
+from leanformer.inputs.context import CONTEXT
 from leanformer.inputs.input import Input, InputTable
 from leanformer.inputs.pair import PAIR
 from leanformer.inputs.single import SINGLE
@@ -15,7 +16,7 @@ from leanformer.tagging.ragged import parted
 from leanformer.task import BUILT, Task, Text
 
 INPUTS: InputTable[Input] = InputTable(
-    "leanformer/inputs/kinds.py", {input_.name: input_ for input_ in (SINGLE, PAIR, WORDS, CHOICES)}
+    "leanformer/inputs/kinds.py", {input_.name: input_ for input_ in (SINGLE, PAIR, WORDS, CHOICES, CONTEXT)}
 )
 
 

@@ -61,4 +61,4 @@ def read_bilstm(artifact: Artifact) -> BiLstm:
 def _fits(config: BiLstmConfig, task: Task) -> bool:
     """Whether a recurrent classifier of this shape supports the task's answer form."""
     form = form_of(task)
-    return form.taught and form.per_word == (config.pooling == "none")
+    return form.taught and (form.windowed is not None) == (config.pooling == "none")

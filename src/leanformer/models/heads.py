@@ -111,6 +111,7 @@ HEADS: FormTable[HeadOf] = FormTable(
         "score": HeadOf(_is_pooled, pooled_head),
         "choice": HeadOf(_is_pooled, pooled_head),
         "tags": HeadOf(lambda head: head.pooling == "none", token_head),
+        "span": HeadOf(lambda head: head.pooling == "none", token_head),
         "vector": HeadOf(lambda head: head.gives_vectors, lambda config: vector_head(config, "mean")),
     },
 )

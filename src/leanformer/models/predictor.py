@@ -28,7 +28,6 @@ from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
 from leanformer.predictor import answers
 from leanformer.strict_json import read_json
-from leanformer.tagging.windows import SentenceTokenizer, Window
 from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
 
@@ -91,8 +90,8 @@ class TorchPredictor:
         return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        if form_of(self.task).per_word:
-            return [window.ids for each in self.sentence_windows([str(text) for text in texts]) for window in each]
+        if form_of(self.task).windowed is not None:
+            return [window.ids for each in self.sentence_windows(texts) for window in each]
         return self._tokenizer.encode(rows_of(self.task, texts)[0])
 
     def forget_words(self) -> None:
@@ -100,14 +99,16 @@ class TorchPredictor:
         self._tokenizer.forget_words()
 
     @cached_property
-    def _sentences(self) -> SentenceTokenizer:
-        return SentenceTokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens)
+    def _windower(self) -> Any:
+        windowed = form_of(self.task).windowed
+        assert windowed is not None, "only then are there windows"
+        return windowed.tokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens)
 
-    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
-        return self._sentences.windows(sentences)
+    def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
+        return list(self._windower.windows(texts))
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; for a tagger `[all tokens, outputs]`.
+        """Logits `[rows, outputs]`, float32; with logits per token `[all tokens, outputs]`.
 
         Raises `DataError` for a row that is not valid input (`batching.check_rows`), `ArtifactError` if the model
         cannot be
@@ -170,7 +171,7 @@ def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
     """The same for a checkpoint in its original form, read by `transformers`."""
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    stock = AutoModelForTokenClassification if form_of(artifact.task).per_word else AutoModelForSequenceClassification
+    stock = AutoModelForTokenClassification if form_of(artifact.task).windowed else AutoModelForSequenceClassification
     _check_foreign_files(artifact)
     try:
         foreign, loading = stock.from_pretrained(

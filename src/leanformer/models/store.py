@@ -233,7 +233,7 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
     source = find_checkpoint(name)
     check_folder(source, classifier=False)
     check_config(source, read_config_file(source), classifier=False)
-    model, missing = read_classifier(source, task.outputs, tokens=form_of(task).per_word)
+    model, missing = read_classifier(source, task.outputs, tokens=form_of(task).windowed is not None)
     return model, tokenizer_file(source, model.config.vocabulary), missing, model.config.positions
 
 

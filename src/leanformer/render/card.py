@@ -26,7 +26,7 @@ def model_card(artifact: Artifact, report: Report) -> str:
         for i, entry in enumerate(artifact.history)
     )
     form = form_of(artifact.task)
-    long = "read in windows" if form.per_word else "cut"
+    long = "read in windows" if form.windowed else "cut"
     peak = "not measured" if rung.peak_memory_bytes is None else f"{rung.peak_memory_bytes / 1e6:.0f} MB"
     parameters = "" if rung.parameters is None else f", {rung.parameters / 1e6:.1f} M parameters"
     return f"""# {plain(report.title)}

@@ -60,8 +60,8 @@ def check_graph(artifact: Artifact, path: Path, tokenizer: Tokenizer) -> InputLi
 
 def _check_interface(graph: OnnxFile, artifact: Artifact) -> None:
     """Check inputs, outputs and operators. Raises `ValueError`."""
-    inputs, tags = set(graph.inputs), form_of(artifact.task).per_word
-    packed = {*_PACKED, *(() if tags else ("first",))}
+    inputs, windowed = set(graph.inputs), form_of(artifact.task).windowed
+    packed = {*_PACKED, *(() if windowed else ("first",))}
     if not (packed <= inputs <= {*packed, "types"} or _PADDED <= inputs <= {*_PADDED, "token_type_ids"}):
         raise ValueError(f"its inputs are {', '.join(sorted(inputs))[:200]}")
     if list(graph.outputs) != ["logits"]:

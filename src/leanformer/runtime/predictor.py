@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from leanformer.answers.form import Windowed
 from leanformer.answers.forms import form_of, to_predictions
 from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
@@ -27,7 +28,6 @@ from leanformer.runtime.runner import PINNABLE as PINNABLE
 from leanformer.runtime.runner import GraphRunner
 from leanformer.runtime.settings import RuntimeSettings, default_engine, default_settings, read_tuning
 from leanformer.runtime.stream import beside, spread
-from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
 from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
 
@@ -60,7 +60,7 @@ class LightPredictor(GraphRunner):
         settings: all of these at once, used as they are; the arguments above are then ignored.
         windows: how to treat texts longer than the model's `max_tokens`. None: `predict` truncates them, and warns how
             many. A number: `predict` reads them in windows with that overlap, in tokens, and averages their logits.
-            A model that tags words always reads the whole text; the number is then the overlap.
+            Tags, and answers in a context, are always those of the whole text; the number is then the overlap.
     """
 
     def __init__(
@@ -134,8 +134,8 @@ class LightPredictor(GraphRunner):
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
-        if form_of(self.task).per_word:
-            return self._predict_tags(texts)
+        if form_of(self.task).windowed is not None:
+            return self._predict_in_windows(texts)
         single: Sequence[Text] = texts  # validated by `check_texts`
         chunks = list(chunked(single, CHUNK))
         predictions: list[Prediction] = []
@@ -158,7 +158,7 @@ class LightPredictor(GraphRunner):
             )
         return predictions
 
-    def _predict_tags(self, questions: Sequence[Question]) -> list[Prediction]:
+    def _predict_in_windows(self, questions: Sequence[Question]) -> list[Prediction]:
         form = form_of(self.task)
         try:
             return [
@@ -200,7 +200,7 @@ class LightPredictor(GraphRunner):
         return longer, gathered(values, np.array([len(rows) for rows in parts], dtype=np.int64))
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        if form_of(self.task).per_word:
+        if form_of(self.task).windowed is not None:
             return [window.ids for _, each in self._begin(texts, self._windows_of_each)() for window in each]
         if self._several:
             return [row for rows in self._begin(texts, self._rows_of_each)() for row in rows]
@@ -216,8 +216,8 @@ class LightPredictor(GraphRunner):
         At most three chunks are in memory. Chunks of a few thousand texts fill packs as well as all texts together
         would. Raises as `tokenize` does, after the logits of all earlier chunks.
         """
-        if form_of(self.task).per_word:
-            return self._beside(chunks, self._windows_of_each, self._by_words)
+        if form_of(self.task).windowed is not None:
+            return self._beside(chunks, self._windows_of_each, self._of_windows)
         if self._several:
             return self._beside(chunks, self._rows_of_each, self._by_question)
         return self._beside(chunks, self._tokenizer.encode, self.infer)
@@ -234,15 +234,14 @@ class LightPredictor(GraphRunner):
         counts = np.array([len(rows) for rows in parts], dtype=np.int64)
         return gathered(self.infer([row for rows in parts for row in rows]), counts)
 
-    def _windows_of_each(self, sentences: Sequence[Text]) -> list[tuple[str, list[Window]]]:
-        texts: Sequence[str] = sentences  # type: ignore[assignment]  # what else there is raises
-        return list(zip(texts, self._sentences.windows(texts), strict=True))
+    def _windows_of_each(self, texts: Sequence[Text]) -> list[tuple[Text, list[Any]]]:
+        return list(zip(texts, self._windower.windows(texts), strict=True))
 
-    def _by_words(self, parts: list[tuple[str, list[Window]]]) -> np.ndarray:
-        """Logits of the words of each sentence (see `tagging.windows.to_words`)."""
+    def _of_windows(self, parts: list[tuple[Text, list[Any]]]) -> np.ndarray:
+        """Logits of each text from those of the tokens of its windows (see `answers.form.Windowed`)."""
         windows = [each for _, each in parts]
         values = self.infer([window.ids for each in windows for window in each])
-        return to_words(values, windows, [text for text, _ in parts], self.task.labels)
+        return self._windowed.join(values, windows, [text for text, _ in parts], self.task)
 
     def _beside(
         self,
@@ -266,18 +265,24 @@ class LightPredictor(GraphRunner):
         if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
             return lambda: tokenize(texts)
         # Word lookup holds the GIL, so additional workers would only wait for each other.
-        remembers = not form_of(self.task).per_word and self._tokenizer.remembers_words
+        remembers = form_of(self.task).windowed is None and self._tokenizer.remembers_words
         return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
 
     @cached_property
-    def _sentences(self) -> SentenceTokenizer:
-        return SentenceTokenizer(
+    def _windower(self) -> Any:
+        return self._windowed.tokenizer(
             self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.windows, one_core=True
         )
 
-    def sentence_windows(self, sentences: Sequence[str]) -> list[list[Window]]:
-        """For a model that tags words: the windows of each sentence (see `tagging.windows`)."""
-        return [each for _, each in self._begin(sentences, self._windows_of_each)()]
+    @property
+    def _windowed(self) -> Windowed:
+        windowed = form_of(self.task).windowed
+        assert windowed is not None
+        return windowed
+
+    def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
+        """The windows of each text, if the model gives logits for every token (see `answers.form.Windowed`)."""
+        return [each for _, each in self._begin(texts, self._windows_of_each)()]
 
 
 def _opened_again(kind: type[LightPredictor], path: str, content: str, given: dict[str, Any]) -> LightPredictor:

@@ -95,7 +95,7 @@ class GraphRunner:
         return self._shared.cut(rows, self.pack_tokens)
 
     def infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """Logits `[rows, outputs]`, float32; for a model that tags words `[all tokens, outputs]`.
+        """Logits `[rows, outputs]`, float32; with logits per token `[all tokens, outputs]`.
 
         Raises `DataError` for a row that the model cannot read (`batching.check_rows`), `ArtifactError` if the model
         cannot be run or its output is not finite, and `LeanformerError` if memory runs out.
@@ -137,8 +137,8 @@ class GraphRunner:
             return self._infer(rows)
 
     def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        tags = form_of(self.artifact.task).per_word
-        starts = np.cumsum([0, *(len(row) for row in rows)]) if tags else None
+        windowed = form_of(self.artifact.task).windowed
+        starts = None if windowed is None else np.cumsum([0, *(len(row) for row in rows)])
         result = np.empty(
             (len(rows) if starts is None else int(starts[-1]), self.artifact.task.outputs), dtype=np.float32
         )

@@ -109,7 +109,7 @@ class SentenceTokenizer:
         starts = window_starts(len(ids) - len(head) - len(tail), room, self._overlap)
         inside = places - len(head)
         # Places rise, and so do their windows: those of each are a slice.
-        bounds = np.searchsorted(_owners(inside, starts, room), np.arange(len(starts) + 1))
+        bounds = np.searchsorted(owners(inside, starts, room), np.arange(len(starts) + 1))
         return [
             Window(
                 np.concatenate([head, ids[len(head) + start : len(head) + start + room], tail]),
@@ -126,7 +126,7 @@ def window_starts(length: int, room: int, overlap: int) -> list[int]:
     return [*range(0, length - room, room - overlap), length - room]
 
 
-def _owners(places: np.ndarray, starts: Sequence[int], room: int) -> np.ndarray:
+def owners(places: np.ndarray, starts: Sequence[int], room: int) -> np.ndarray:
     """For each place the number of the window where the shorter of its two sides is longest; the first of equals.
 
     That window is the one whose middle is nearest, so that two neighbours meet half-way between their middles. Places

@@ -23,6 +23,7 @@ from leanformer.train.judging import Judge
 from leanformer.train.loop import FitResult, Plan
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.parts import fit_with_parts
+from leanformer.train.passages import Passages
 from leanformer.train.rows import encode, training_set
 from leanformer.train.settings import FitSettings
 
@@ -59,6 +60,11 @@ def fit_classifier(
     are kept. Whatever the objective learns for decoding is added to the task too.
     """
     train, where = encode(tokenizer, dev.task, texts), device_of(device)
+    if isinstance(train, Passages):
+        if lost := train.untaught(labels):
+            say(f"note: {lost} of {len(texts)} answers are longer than any window's share of the context; not learnt")
+        if cut := sum(window.cut for each in train.windows for window in each[:1]):
+            say(f"note: {cut} of {len(texts)} questions are longer than half of {tokenizer.max_tokens} tokens and cut")
     data = training_set(train, labels, model.config.padding_id, languages)
     judge = Judge(model, dev, tokenizer, where, objective.learnt)
     plan = Plan(settings, score or judge.figure, work / "checkpoint", identity, where, say=say)

@@ -56,7 +56,8 @@ class Judge:
         Without thresholds the model is not run.
         """
         task = self._dev.task
-        return self._learnt(with_thresholds(task, self._logits(), self._dev) if "thresholds" in task.learns else task)
+        chosen = not {"thresholds", "no_answer"}.isdisjoint(task.learns)
+        return self._learnt(with_thresholds(task, self._logits(), self._dev) if chosen else task)
 
     def _logits(self) -> np.ndarray:
         padding = self._model.config.padding_id

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
 from leanformer.batching import batches_by_length, pad_block
 from leanformer.errors import CheckpointError
@@ -18,7 +17,6 @@ from leanformer.models.predictor import TorchPredictor
 from leanformer.models.scoring import to_tensors
 from leanformer.models.store import read_model
 from leanformer.models.writing import TOKENIZER
-from leanformer.tagging.windows import nothing_left
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.chunks import Chunks, Layout
@@ -91,9 +89,7 @@ class Teaching:
         """
         own = range(chunk * CHUNK_ROWS, min(len(self.lengths), (chunk + 1) * CHUNK_ROWS))
         first, last = (int(border) for border in self.layouts["logits"].borders[chunk : chunk + 2])
-        logits = np.zeros((last - first, self.teacher.task.outputs), dtype=np.float32)
-        if form_of(self.teacher.task).per_word:
-            logits[:] = nothing_left(self.teacher.task.labels)  # for words that the teacher's tokenizer drops
+        logits = self._slots.empty(first, last, self.teacher.task)
         if self._model is None:
             values = self._predictor.infer([self.encoded.rows[i] for i in own])
             ends = np.cumsum([self.lengths[i] if self._slots.places else 1 for i in own])

@@ -9,6 +9,7 @@ import pytest
 
 from leanformer.data.dataset import open_dataset
 from leanformer.data.reading.asked import read_asked
+from leanformer.data.reading.contexts import ContextText
 from leanformer.data.reading.input_forms import INPUT_FORMS, Second, form_of_kind, input_of_second, lacking_columns
 from leanformer.data.reading.input_forms import with_our_names as renamed
 from leanformer.errors import DataError
@@ -31,15 +32,22 @@ def test_a_header_lacks_columns_under_any_name() -> None:
 def test_what_a_row_has_beside_its_text_tells_its_kind() -> None:
     assert input_of_second(None) == "text"
     assert input_of_second("b") == "pair"
+    assert input_of_second(ContextText("b")) == "context"
     assert input_of_second(("b", "c")) == "choices"
 
 
 def test_rows_and_questions_of_another_kind_are_refused_with_a_remedy() -> None:
-    seconds: dict[str, Second] = {"text": None, "words": None, "pair": "b", "choices": ("b", "c")}
+    seconds: dict[str, Second] = {
+        "text": None,
+        "words": None,
+        "pair": "b",
+        "choices": ("b", "c"),
+        "context": ContextText("d"),
+    }
     for kind in BUILT:
         form, own = form_of_kind(kind), seconds[BUILT[kind].input]
         assert form.problem(own, kind) is None and form.question(own) is None
-        for second in {None, "b", ("b", "c")} - {own}:
+        for second in {*seconds.values()} - {own}:
             for found in (form.problem(second, kind), form.question(second)):
                 assert found is not None and all(found)
 

@@ -185,6 +185,6 @@ def test_examples_refuse_labels_of_another_form(task: Task, labels: Any) -> None
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    for kind in ("span", "sorting"):
+    for kind in ("cloze", "sorting"):
         with pytest.raises(DataError, match="give one of classification, pair, multilabel, similarity, regression"):
             open_dataset(str(write(tmp_path / "d", [PAIR])), kind=kind)

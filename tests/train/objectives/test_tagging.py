@@ -14,11 +14,12 @@ from leanformer.artifact import Artifact
 from leanformer.models.store import read_model
 from leanformer.tagging.words import words_of
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.encoded import Encoded
 from leanformer.train.feeds.batches import NOT_ASKED, Batch, TrainingSet, to_batches
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.distillation import Distillation, LossWeights
 from leanformer.train.objectives.objective import LabelLoss, Supervised
-from leanformer.train.rows import Encoded, encode
+from leanformer.train.rows import encode
 from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import TeacherOutputs, teacher_outputs
 from tests.making.tagged import TASK, tagged_examples, tagger_artifact, tiny_tagger

@@ -49,8 +49,12 @@ def choose_layers(
             counts = counts[: max(1, int(np.searchsorted(np.cumsum(counts), _FEWER_ROWS, side="right")))]
         rows = rows[: _FEWER_ROWS if counts is None else int(counts.sum())]
 
+    ends = np.cumsum([len(row) for row in rows])
+
     def score(model: Classifier) -> np.ndarray:
         logits = _score(model, rows)
+        if LOSSES[answer].positions:
+            return LOSSES[answer].table(np.split(logits, ends[:-1])).numpy()
         return logits if counts is None else folded(torch.from_numpy(logits), torch.from_numpy(counts)).numpy()
 
     reference = score(teacher)

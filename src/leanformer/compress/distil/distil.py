@@ -114,7 +114,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
         torch.manual_seed(context.seed)  # so that layer trials affect only the choice of layers
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
-        if form_of(artifact.task).per_word:
+        if form_of(artifact.task).windowed is not None:
             same_tokens = same_tokens and tokens == teacher.max_tokens  # otherwise windows would differ
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         outputs = teacher_outputs(

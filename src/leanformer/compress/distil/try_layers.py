@@ -126,7 +126,11 @@ def trial_distances(
         for split in (texts, dev_texts)
     )
 
+    losses = LOSSES[dev.task.answer]
+
     def table(logits: np.ndarray) -> torch.Tensor:
+        if losses.positions:
+            return losses.table(list(logits))
         values = torch.from_numpy(flat(logits).copy())
         return values if on_dev.counts is None else folded(values[:, None], torch.from_numpy(on_dev.counts))
 
@@ -154,7 +158,7 @@ def trial_distances(
 
         def score(student: Classifier = student) -> float:
             ours = on_dev.logits(lambda rows: score_rows(student, rows, padding_id=padding, device=device))
-            return -float(LOSSES[dev.task.answer].soft(table(ours), target, 1.0).mean())
+            return -float(losses.soft(table(ours), target, 1.0).mean())
 
         folder = Path(context.work, "trial")
         identity = sha256_json([source.config.to_json(), list(layers), list(texts)])

@@ -112,7 +112,8 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         from leanformer.train.judging import Judge
         from leanformer.train.objectives.chain import tag_chain
 
-        if input_of(artifact.task).several:
+        form = form_of(artifact.task)
+        if input_of(artifact.task).several or (form.windowed is not None and not form.per_word):
             raise RecipeError(
                 f"compress.bilstm: a recurrent student reads no {input_of(artifact.task).plural}\n"
                 "  remedy: compress.distil"

@@ -168,7 +168,7 @@ def _record(text: str, path: Path, line: int) -> dict[str, Any]:
 
 def _question(record: _Record, task: Task, path: Path, line: int) -> Question:
     """The question of a record, which may also have labels of any form. Raises `DataError`."""
-    bare = without_labels(dict(record))
+    bare = without_labels(dict(record), task.kind)
     kind = form_of_kind(task.kind).kind
     # With candidates, the question may have another name, and the text may be empty.
     if kind is None and isinstance(bare.get("text"), str) and (problem := _empty(bare["text"], path, line)):

@@ -20,6 +20,7 @@ _COMMON_NAMES = {
         *("comment_text", "review_text", "tweet_text", "full_text", "clean_text", "phrase", "sms", "description"),
     ),
     "text_pair": ("sentence2", "hypothesis", "question2", "text2", "text_b", "textpair", "pair", "passage", "answer"),
+    "context": ("passage", "paragraph", "document", "article", "text_pair"),
     "choices": ("candidates", "options", "answers", "endings", "alternatives"),
     "label": ("labels", "intent", "category", "class", "target", "sentiment", "y", "gold", "gold_label", "tag"),
 }

@@ -10,8 +10,18 @@ from functools import lru_cache
 from typing import Any
 
 from leanformer.data.reading.cells import parse_list
+from leanformer.data.reading.contexts import (
+    ContextText,
+    Second,
+    context_in_our_names,
+    context_problem,
+    context_question,
+    has_context,
+    read_answers,
+    read_context,
+)
 from leanformer.data.reading.fields import check_text, missing_column
-from leanformer.data.row import LABEL_SEPARATOR, describe
+from leanformer.data.row import LABEL_SEPARATOR, RowLabel, describe
 from leanformer.errors import DataError
 from leanformer.inputs.choices import FEWEST
 from leanformer.inputs.input import InputTable
@@ -38,12 +48,10 @@ _NO_CANDIDATES = "remove the candidates; or leave --kind out, and train a model 
 _GIVE_CANDIDATES = (
     'give every row a list of them, "choices": ["one answer", "another"], or columns choice1, choice2, ...'
 )
+_NO_CONTEXT = "rename it to text_pair; or leave --kind out, and train a model that answers from a context"
 _NUMBERED = re.compile(r"choice_?([0-9]{1,2})")
 # Names of the question, in this order; some data sets have two of them.
 _TEXTS = ("text", "premise", "question")
-
-Second = str | tuple[str, ...] | None
-"""What an example has beside its text: a second text, candidates, or nothing."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,9 @@ class InputForm:
             if it is.
         question: the same for a question to a model.
         kind: the only kind of task with such inputs; None if there are several.
+        answers: the label, given the record with our names, path and line, if it is not under `label` or `labels`;
+            None if it is.
+        answer_keys: the keys that `answers` looks at.
         lines: whether a line of a plain text file can be an input.
     """
 
@@ -70,6 +81,8 @@ class InputForm:
     question: Callable[[Second], tuple[str, str] | None]
     lines: bool
     kind: str | None = None
+    answers: Callable[[Mapping[str, Any], object, int | None], RowLabel | None] | None = None
+    answer_keys: tuple[str, ...] = ()
 
 
 def with_our_names(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +137,8 @@ def _no_pair_problem(second: Second, kind: str) -> tuple[str, str] | None:
 
 
 def _pair_problem(second: Second, kind: str) -> tuple[str, str] | None:
+    if isinstance(second, ContextText):
+        return f"a context ('context'), but these are pairs of texts (kind {kind!r})", _NO_CONTEXT
     if isinstance(second, tuple):
         return _CANDIDATES.format(f"pairs of texts (kind {kind!r})"), _NO_CANDIDATES
     if second is not None:
@@ -149,6 +164,8 @@ def _no_pair_question(second: Second) -> tuple[str, str] | None:
 
 
 def _pair_question(second: Second) -> tuple[str, str] | None:
+    if isinstance(second, ContextText):
+        return "a context ('context'), and the model was made for pairs", _NO_CONTEXT
     if isinstance(second, str):
         return None
     if second is not None:
@@ -258,6 +275,11 @@ INPUT_FORMS: InputTable[InputForm] = InputTable(
         "choices": InputForm(
             columns=("text", "choices"), ours=_choices_in_our_names, is_there=_has_choices, second=_read_choices,
             problem=_choices_problem, question=_choices_question, lines=False, kind="choice",
+        ),
+        "context": InputForm(
+            columns=("text", "context"), ours=context_in_our_names, is_there=has_context, second=read_context,
+            problem=context_problem, question=context_question, lines=False, kind="span",
+            answers=read_answers, answer_keys=("answers", "is_impossible"),
         ),
         "pair": InputForm(
             columns=("text", "text_pair"), ours=_pair_in_our_names, is_there=_has_pair, second=_read_pair,

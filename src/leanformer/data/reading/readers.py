@@ -96,7 +96,7 @@ def _unlabelled_rows(path: Path, kind: str | None) -> Iterator[Row]:
         table = read_table(path, lambda header, line: _check_header(header, kind, path, line))
         records = iter(() if table is None else table.rows)
     for line, record in records:
-        yield as_row(without_labels(record), kind, sheet, line)
+        yield as_row(without_labels(record, kind), kind, sheet, line)
 
 
 def _plain_rows(path: Path, kind: str | None, tagged: bool) -> Iterator[Row] | None:
@@ -164,7 +164,7 @@ def read_questions(path: Path) -> Iterator[str | list[str]]:
         yield from (text.rstrip("\r\n") for _, text in decode_lines(path) if text.strip())
     elif extension == ".jsonl":
         for line, record in _read_records(path):
-            row = build_sentence(without_labels(record), path=path, line=line)
+            row = build_sentence(without_labels(record, None), path=path, line=line)
             yield record["text"] if isinstance(record.get("text"), str) else words_of(row.text)
     else:
         yield from (words_of(row.text) for row in iterate_rows(path, "tokens"))

@@ -34,8 +34,9 @@ def build_row(
     if of_kind is not None and given is not of_kind and (found := of_kind.problem("", str(kind))):
         raise DataError(found[0], path=path, line=line, remedy=found[1])
     pair = None if given is None else given.second(record, names, path, line)
-    label = _read_label(record, path, line)
-    near = suggest_name(names, "label") if label is None and "label" not in record else None
+    of_answers = None if given is None else given.answers
+    label = _read_label(record, path, line) if of_answers is None else of_answers(record, path, line)
+    near = suggest_name(names, "label") if label is None and "label" not in record and of_answers is None else None
     row = Row(line=line or number or 0, text=text, pair=pair, label=label, near_label=near or "")
     if kind is not None and (found := mismatch(row, kind)):
         raise DataError(found[0], path=path, line=line, remedy=found[1])

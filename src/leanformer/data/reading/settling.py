@@ -66,6 +66,9 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     if kind is None:
         settled.kind = _only_kind(sheets)
     if settled.kind is not None and form_of_kind(settled.kind).kind is not None:
+        if form_of_kind(settled.kind).answers is not None:
+            for sheet in labelled:
+                _refuse_repeated_ids(sheet)
         return settled  # its labels are read together with the candidates
     _read_choices(labelled)
     _parse_words(sheets)
@@ -105,6 +108,19 @@ def settle(sheets: Sequence[Sheet], kind: str | None, labels: Sequence[str] | No
     if form is None or form.single:
         settled.notes += combined_names(labelled)
     return settled
+
+
+def _refuse_repeated_ids(sheet: Sheet) -> None:
+    """Answers are found by the id of their question, which must therefore be unique."""
+    lines: dict[Any, int] = {}
+    for line, record in sheet.records:
+        name = record.get("id")
+        if isinstance(name, str | int) and name != "" and lines.setdefault(name, line) != line:
+            raise sheet.error(
+                line,
+                f"the id {name!r} is also that of line {lines[name]}",
+                "give every question an id of its own, or none",
+            )
 
 
 def _only_kind(sheets: Sequence[Sheet]) -> str | None:

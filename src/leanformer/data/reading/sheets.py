@@ -9,7 +9,7 @@ from typing import Any
 
 from leanformer.data.label_forms import of_words
 from leanformer.data.reading.conll import TAG_KEYS, WORD_KEYS, build_sentence
-from leanformer.data.reading.input_forms import PAIR_NAMES
+from leanformer.data.reading.input_forms import PAIR_NAMES, form_of_kind
 from leanformer.data.reading.rows import build_row
 from leanformer.data.row import Row, Table
 from leanformer.errors import DataError
@@ -67,7 +67,7 @@ class Sheet:
     def _row(self, record: Record, kind: str | None, line: int) -> Row:
         if self.labelled:
             return as_row(record, kind, self, line)
-        row = as_row(without_labels(record), kind, self, line)
+        row = as_row(without_labels(record, kind), kind, self, line)
         return replace(row, label="given, but not looked at") if _has_label(record) else row
 
 
@@ -114,9 +114,10 @@ def is_identifier(name: str) -> bool:
     return _IDENTIFIER.fullmatch(name.strip()) is not None
 
 
-def without_labels(record: Record) -> Record:
-    """The record without its labels or tags."""
-    return {key: value for key, value in record.items() if key not in ("label", "labels", *TAG_KEYS)}
+def without_labels(record: Record, kind: str | None) -> Record:
+    """The record, of this kind of task, without its labels, tags or answers."""
+    others = form_of_kind(kind).answer_keys
+    return {key: value for key, value in record.items() if key not in ("label", "labels", *TAG_KEYS, *others)}
 
 
 def _has_label(record: Record) -> bool:

@@ -28,6 +28,7 @@ _METRICS = {
     "micro_f1": "micro-F1",
     "spearman": "Spearman correlation",
     "entity_f1": "entity F1",
+    "answer_f1": "answer F1",
 }
 TIMED = ("latency_ms_p50", "latency_ms_p95", "latency_ms_p99", "throughput_per_second", "cpu_seconds_per_1000")
 Figures = Mapping[str, Any]

@@ -16,6 +16,8 @@ from leanformer.tagging.ragged import is_ragged
 
 # The label of a token that is not a word's first token: it has no target and no loss.
 NOT_ASKED = -2
+# Bits of the label of a token: an answer to a question starts there, or ends there.
+STARTS, ENDS = 1, 2
 # The logit of a missing candidate, where logits of several questions form a table: low enough that its probability is
 # zero, and finite, so that a difference of two is zero as well.
 ABSENT = -1e4
@@ -29,7 +31,8 @@ class Batch:
         ids, mask: `[rows, S]`, int64; the number of rows is `B` unless examples consist of several rows.
         labels: `[B]`, int64, -1 for a row without a label; for any number of labels `[B, labels]`, 0 or 1; for scores
             `[B]`, float32, NaN for a row without one; for tags `[B, S]`, `NOT_ASKED` at all tokens except words' first
-            tokens, and -1 there if the tag is unknown.
+            tokens, and -1 there if the tag is unknown; for spans `[B, S]`, `STARTS` and `ENDS` (see
+            `train.rows.Passages`).
         rows: the rows' indices in the training set, to look up cached teacher outputs.
         share: this block's share of the optimiser step's rows; the shares of a step sum to 1.
         types: token types of pairs of texts, `[B, S]`, int64; None for single texts.

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.train.encoded import GROUP
 from leanformer.train.feeds.batches import TrainingSet
 from leanformer.train.feeds.by_length import ByLength
-from leanformer.train.rows import GROUP
 from leanformer.train.settings import FitSettings
 
 

@@ -1,20 +1,24 @@
 """The losses of each answer form: against labels, and against a teacher's outputs.
 
 Each function returns one loss per row, `[B]`, from logits `[B, outputs]`. For tags, the soft losses return one per
-token, `[B, S]` from `[B, S, outputs]`, to be averaged over the tokens with a target (`over_asked`).
+token, `[B, S]` from `[B, S, outputs]`, to be averaged over the tokens with a target (`over_asked`). For spans, logits
+are `[B, S, 2]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from leanformer.answers.form import FormTable
-from leanformer.train.feeds.batches import NOT_ASKED
+from leanformer.spans.best import NOWHERE
+from leanformer.train.feeds.batches import ENDS, NOT_ASKED, STARTS
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,19 @@ class Losses:
     """`hard(logits, labels)` with labels as in `Batch`; `soft(student, teacher, temperature)` with logits.
 
     `distance` is the name of the soft loss minus its minimum, the teacher's own loss.
+    `positions`: whether it compares distributions over the positions of a text, not over outputs.
     """
 
     hard: Callable[[Tensor, Tensor], Tensor]
     soft: Callable[[Tensor, Tensor, float], Tensor]
     distance: str
+    positions: bool = False
+
+    def table(self, runs: Sequence[np.ndarray]) -> Tensor:
+        """Logits of each text `[k, outputs]` as the losses take them: `[all k, outputs]`, or, over `positions`,
+        `[texts, most k, outputs]` with `NOWHERE` behind each."""
+        values = [torch.from_numpy(np.array(run, dtype=np.float32)) for run in runs]
+        return pad_sequence(values, batch_first=True, padding_value=NOWHERE) if self.positions else torch.cat(values)
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
@@ -87,6 +99,30 @@ def _token_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return over_asked(each, labels)
 
 
+def _span_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean of the cross-entropies of the start and of the end over the tokens of each row that can be one, `[B]`.
+
+    `labels` are bits, see `train.rows.Passages`; a row without an answer that is known has the loss 0.
+    """
+    logits = logits.masked_fill((labels <= NOT_ASKED)[..., None], NOWHERE)
+    each = []
+    for column, bit in enumerate((STARTS, ENDS)):
+        right = (labels.clamp(min=0) & bit) > 0
+        loss = F.cross_entropy(logits[..., column], right.float().argmax(dim=1), reduction="none")
+        each.append(loss * right.any(dim=1))
+    return torch.stack(each).mean(dim=0)
+
+
+def soft_span_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Soft cross-entropy (see `soft_cross_entropy`) over the positions of the start and of the end, their mean, `[B]`.
+
+    Args:
+        student, teacher: logits `[B, positions, 2]`; a position at which the teacher has `NOWHERE` is left out.
+    """
+    student = student.masked_fill(teacher <= NOWHERE / 2, NOWHERE)
+    return soft_cross_entropy(student.transpose(1, 2), teacher.transpose(1, 2), temperature).mean(dim=1)
+
+
 LOSSES: FormTable[Losses] = FormTable(
     "leanformer/train/objectives/answers.py",
     {
@@ -95,6 +131,7 @@ LOSSES: FormTable[Losses] = FormTable(
         "score": Losses(_squared_error, squared_error, "squared difference"),
         # Over the candidates of each question, which form one row of a table (see `Batch.of_examples`).
         "choice": Losses(_cross_entropy, soft_cross_entropy, "KL"),
+        "span": Losses(_span_cross_entropy, soft_span_cross_entropy, "KL", positions=True),
         "tags": Losses(_token_cross_entropy, soft_cross_entropy, "KL"),
     },
 )

@@ -17,9 +17,9 @@ from leanformer.answers.forms import form_of
 from leanformer.errors import LeanformerError
 from leanformer.tagging.viterbi import Transitions, legal_steps
 from leanformer.task import Task
+from leanformer.train.encoded import CONTINUES
 from leanformer.train.feeds.batches import NOT_ASKED, Batch
 from leanformer.train.objectives.objective import RowLoss
-from leanformer.train.rows import CONTINUES
 
 # Score of an illegal transition, never trained; far below the sum of any logits.
 ILLEGAL = -1e4

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from leanformer.errors import RecipeError
 from leanformer.models.classifier import Classifier
 from leanformer.shapes.encoder import EncoderConfig
+from leanformer.spans.best import NOWHERE
 from leanformer.tagging.ragged import flat, is_ragged
 from leanformer.train.feeds.batches import NOT_ASKED, Batch
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
@@ -165,11 +166,11 @@ class Distillation(Sum):
 
 
 def teacher_logits(outputs: TeacherOutputs, batch: Batch, logits: Tensor) -> Tensor:
-    """The teacher's logits in the shape of the student's; zero at tokens without a target."""
+    """The teacher's logits in the shape of the student's; `NOWHERE` at tokens without a target."""
     values = outputs.logits[batch.rows]
     if not is_ragged(values):
         return batch.of_examples(torch.from_numpy(values).to(logits.device))
-    block = torch.zeros_like(logits)
+    block = torch.full_like(logits, NOWHERE)
     block[batch.labels > NOT_ASKED] = torch.from_numpy(flat(values).astype(np.float32)).to(logits.device)
     return block
 
