@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import CheckpointError, DataError
-from leanformer.tagging.windows import SentenceTokenizer, _owners, to_words, window_starts
+from leanformer.tagging.windows import SentenceTokenizer, owners, to_words, window_starts
 from leanformer.tagging.words import join_words, words_of
 from leanformer.tokenizer import Tokenizer
 from tests.making.tagged import TAGS, tagged_sentences
@@ -87,7 +87,7 @@ def test_each_word_is_asked_where_its_shorter_side_is_longest(length: int, room:
     places = np.array(sorted(data.draw(st.sets(st.integers(0, length - 1)))), dtype=np.int64)
     begins = np.asarray(starts)[:, None]
     sides = np.minimum(places[None, :] - begins, begins + room - 1 - places[None, :])
-    assert _owners(places, starts, room).tolist() == sides.argmax(axis=0).tolist()
+    assert owners(places, starts, room).tolist() == sides.argmax(axis=0).tolist()
 
 
 _LONG_LINE = """
