@@ -34,7 +34,7 @@ from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.jobs import WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import Answer, Ask
-from leanformer.serve.workers.worker import open_models, score
+from leanformer.serve.workers.worker import engines_of, open_models, score
 
 _LONGEST_PAUSE_SECONDS = 10.0
 _START_SECONDS = 300.0
@@ -48,9 +48,9 @@ class Scorer:
         os.environ["OMP_NUM_THREADS"] = "1"
         self._predictors, self._contents = open_models(folders, tuning=tuning)
 
-    def hello(self) -> tuple[list[str], int]:
-        """What it opened (content hashes), and its process."""
-        return self._contents, os.getpid()
+    def hello(self) -> tuple[list[str], int, list[dict[str, Any]]]:
+        """What it opened (content hashes), its process, and what runs each model."""
+        return self._contents, os.getpid(), engines_of(self._predictors)
 
     def score(self, model: int, exact: bool, rows: list[np.ndarray]) -> tuple[np.ndarray | None, float, str | None]:
         """Logits and the seconds they took; or what went wrong."""
@@ -68,6 +68,7 @@ class RayWorker:
     pool: RayPool
     actor: Any
     pid: int
+    engines: list[dict[str, Any]]
     packs: dict[int, WorkerBatch] = field(default_factory=dict)
 
     def send(self, pack: WorkerBatch) -> None:
@@ -138,7 +139,7 @@ class RayPool:
     async def _start_one(self) -> None:
         actor = Scorer.remote(list(self.folders), self.tuning)
         try:
-            contents, pid = await asyncio.wait_for(actor.hello.remote(), _START_SECONDS)
+            contents, pid, engines = await asyncio.wait_for(actor.hello.remote(), _START_SECONDS)
         except (ray.exceptions.RayError, TimeoutError) as error:
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.kill(actor)
@@ -149,7 +150,7 @@ class RayPool:
                 "the folder on one of the machines is not the one that the server opened\n"
                 "  remedy: copy it there, and reload the server"
             )
-        worker = RayWorker(self, actor, pid)
+        worker = RayWorker(self, actor, pid, engines)
         self.workers.append(worker)
         self.say("worker_started", pid=pid)
         self.scheduler.add(worker)

@@ -72,8 +72,11 @@ def need_torch(what: str) -> None:
         raise MissingExtraError(what, "train")
 
 
+COMPILER_REMEDY = "install a C++ compiler (apt install g++), or set CXX to one"
+
+
 class MissingCompilerError(MissingExtraError):
     """A feature that is compiled on the machine where it runs, and cannot be compiled on this one."""
 
-    def __init__(self, what: str, remedy: str = "install a C++ compiler (apt install g++), or set CXX to one") -> None:
+    def __init__(self, what: str, remedy: str = COMPILER_REMEDY) -> None:
         LeanformerError.__init__(self, f"{what}\n  remedy: {remedy}")

@@ -79,7 +79,8 @@ def load(path: Artifact | Path | str, *, threads: int | None = None, tuning: boo
     """Open a model for prediction: `leanformer.load("lean/").predict(["a text"])`.
 
     `predict` takes any number of texts and returns a list with a `Prediction` for each; pairs are tuples of two texts.
-    Graphs, and cascades of graphs, need no PyTorch; the other formats need the extra `train`.
+    Graphs, and cascades of graphs, need no PyTorch; the other formats need the extra `train`. `engine` is what runs the
+    model, `engine_reason` why, and what to do if it could run faster here.
 
     Args:
         path: an artifact of any format: the folder that `compress`, `train` or another command wrote.

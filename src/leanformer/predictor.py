@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -43,6 +44,55 @@ class Predictor(Protocol):
         If models give logits for every token, those of every row, end to end: `[all tokens, outputs]`.
         """
         ...
+
+
+@dataclass(frozen=True)
+class EngineUsed:
+    """What computes the logits of a model on this machine, and why this engine.
+
+    Attributes:
+        engine: "native", "onnxruntime", "openvino" or "torch".
+        level: instruction set of the native engine; None for the others, which do not report theirs.
+        precision: of the weights: "fp32", or "int8" and the method.
+        reason: why this engine, in one line.
+        remedy: what makes this artifact run faster here; "" if nothing is known that would.
+    """
+
+    engine: str
+    level: str | None
+    precision: str
+    reason: str
+    remedy: str = ""
+
+    @property
+    def name(self) -> str:
+        """Engine, level and precision in a few words."""
+        return self.engine + (f" ({self.level})" if self.level else "") + f", {self.precision}"
+
+    @property
+    def why(self) -> str:
+        """The reason; the remedy, if there is one, on a second line."""
+        return self.reason + (f"\n  remedy: {self.remedy}" if self.remedy else "")
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+    def to_json(self) -> dict[str, str | None]:
+        return asdict(self)
+
+
+def engines_together(members: Mapping[int, EngineUsed]) -> EngineUsed:
+    """The engines of several members as one: each member's own words if they differ, with its number."""
+    found = list(members.values())
+    if len(set(found)) == 1:
+        return found[0]
+
+    def joined(field: str) -> str:
+        told = {number: getattr(member, field) for number, member in members.items() if getattr(member, field)}
+        return "; ".join(f"{number}: {words}" for number, words in told.items())
+
+    level = joined("level") or None
+    return EngineUsed(joined("engine"), level, joined("precision"), joined("reason"), joined("remedy"))
 
 
 @runtime_checkable

@@ -81,6 +81,7 @@ class Rung:
             much text to search for those.
         over_floor: quality on test minus that of the linear model on n-grams, see `ladder.floor.over_floor`; None if
             the ladder has no such rung.
+        engine: what computed its logits, `predictor.EngineUsed` as JSON; None for a predictor that does not tell.
         measured: optional measurements by their key (see `measurements`); in JSON each key is directly in the rung,
             null if it was not requested.
     """
@@ -151,6 +152,7 @@ class Rung:
     n_distinct: int | None = None
     quality_distinct: float | None = None
     over_floor: dict[str, Any] | None = None
+    engine: dict[str, Any] | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -265,20 +267,21 @@ def _of_fields(kind: type) -> schema.Check:
 
 def _check_rung(value: Any, place: str) -> None:
     _RUNG(value, place)
-    schema.fields({}, {"rounds": schema.nullable(_ROUNDS), "intervals": schema.nullable(_INTERVALS)})(value, place)
-    schema.fields({}, dict.fromkeys(rung_keys(), schema.nullable(schema.named())))(value, place)
+    known = {"rounds": _ROUNDS, "intervals": _INTERVALS, "engine": _ENGINE} | dict.fromkeys(rung_keys(), schema.named())
+    schema.fields({}, {name: schema.nullable(check) for name, check in known.items()})(value, place)
 
 
 _RUNG = _of_fields(Rung)
 _ROUNDS = schema.named(schema.named(schema.number()))
+_TOLD = dict.fromkeys(("engine", "precision", "reason", "remedy"), schema.text())
+_ENGINE = schema.fields(_TOLD, {"level": schema.nullable(schema.text())})
 _INTERVALS = schema.named(schema.listed(schema.number(), 2, 2))
-_DATA = schema.fields({}, {"splits": schema.named(schema.nullable(schema.text()))})
 _SCHEMA = schema.fields(
     {"format_version": schema.whole(), "title": schema.text(), "rungs": schema.listed(_check_rung)},
     {
         "notes": schema.listed(schema.text()),
         "machine": schema.named(),
-        "data": _DATA,
+        "data": schema.fields({}, {"splits": schema.named(schema.nullable(schema.text()))}),
         "machine_load": schema.nullable(schema.named()),
         "timing": schema.nullable(schema.named()),
     },

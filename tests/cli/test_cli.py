@@ -20,7 +20,7 @@ from leanformer.cli.bench import bench_names
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
 from leanformer.report import Report
-from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.commands import FP32_ENGINE, Command, is_friendly, write_lines
 from tests.making.reports import make_report
 from tests.making.tiny import LABELS, tiny_artifact, tiny_texts
 
@@ -57,7 +57,7 @@ def predictions(text: str) -> list[dict[str, Any]]:
 
 def test_predict_takes_texts(command: Command, tiny_onnx_artifact: Path):
     status, out, err = command("predict", tiny_onnx_artifact, *TEXTS, "--threads", 1)
-    assert (status, err) == (0, "")
+    assert (status, err) == (0, FP32_ENGINE)
     said = predictions(out)
     assert [prediction["text"] for prediction in said] == list(TEXTS)
     expected = logits(TorchPredictor(open_artifact(tiny_onnx_artifact.parent / "encoder")), TEXTS)
@@ -75,7 +75,7 @@ def test_predict_reads_files_and_standard_input(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     source = "-" if kind == "-" else tmp_path / f"in.{kind}"
     expected = command("predict", tiny_onnx_artifact, *TEXTS)[1]
-    assert command("predict", tiny_onnx_artifact, "--input", source) == (0, expected, "")
+    assert command("predict", tiny_onnx_artifact, "--input", source) == (0, expected, FP32_ENGINE)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
     status, out, _ = command("predict", tiny_onnx_artifact, "--input", source, "--output", tmp_path / "out.jsonl")
     assert (status, out) == (0, "")
@@ -248,7 +248,7 @@ def test_as_a_program(tiny_onnx_artifact: Path, tmp_path: Path):
     program = [sys.executable, "-m", "leanformer.cli.main"]
     done = subprocess.run([*program, "predict", str(tiny_onnx_artifact), "--input", "-"], input="goal\nrain 雨\n",
                           capture_output=True, text=True, encoding="utf-8", timeout=120)  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, FP32_ENGINE)
     assert [prediction["text"] for prediction in predictions(done.stdout)] == ["goal", "rain 雨"]
     done = subprocess.run([*program, "inspect", str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr

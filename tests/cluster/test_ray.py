@@ -26,6 +26,7 @@ from tests.cluster.working import NOT_CALLABLE
 from tests.making.tiny import tiny_texts
 
 SQUARE = "tests.cluster.working:square"
+ENGINES = ("onnxruntime, fp32: the native engine runs int8 graphs alone",)
 # Every row is another text, so that one that is lost or there twice is seen.
 TEXTS = [f"{text} {index}" for index, text in enumerate(tiny_texts(150, seed=4)[0] * 80)]
 
@@ -57,7 +58,7 @@ def test_bulk_scoring_survives_a_killed_worker(cluster: Any, tiny_onnx_artifact:
     with Killer(b"ray::_score_part", lambda: len(list(parts.glob("part-*"))) >= 3) as killer:
         done = score(tiny_onnx_artifact, output, TEXTS, rows=300)
     assert killer.killed is not None, "no worker was killed in mid-run, so this has shown nothing"
-    assert done == Scored(Tally(len(TEXTS)), len(TEXTS) // 300, 0)
+    assert done == Scored(Tally(len(TEXTS)), len(TEXTS) // 300, 0, ENGINES)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [record["text"] for record in records] == TEXTS
     for ours, theirs in zip(records, expected(tiny_onnx_artifact, TEXTS), strict=True):
@@ -75,7 +76,7 @@ def test_finished_parts_are_not_done_again(cluster: Any, tiny_onnx_artifact: Pat
     lines = [json.dumps({"row": row, "text": text, "label": "done before"}) for row, text in enumerate(texts, 1)]
     write_part(part_path(folder, 0), lines[:10])
     write_part(part_path(folder, 1), [line.replace("done before", "cut short") for line in lines[10:13]])
-    assert score(tiny_onnx_artifact, output, texts, rows=10) == Scored(Tally(25), 3, 1)
+    assert score(tiny_onnx_artifact, output, texts, rows=10) == Scored(Tally(25), 3, 1, ENGINES)
     records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
     assert [record["text"] for record in records] == texts
     assert Counter(record["label"] == "done before" for record in records) == {True: 10, False: 15}

@@ -14,6 +14,8 @@ from leanformer.cli.main import main
 from leanformer.measure import speed
 
 Command = Callable[..., tuple[int, str, str]]
+FP32_ENGINE = "engine: onnxruntime, fp32: the native engine runs int8 graphs alone\n"
+"""What `predict` writes to standard error for an fp32 graph where all is well."""
 
 
 def make_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:

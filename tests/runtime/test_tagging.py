@@ -74,12 +74,12 @@ def test_predict_in_chunks_is_predict(made: tuple[Artifact, ...], monkeypatch: p
 
 def test_the_native_engine_is_the_default_for_int8_alone(made: tuple[Artifact, ...]) -> None:
     _, fp32, int8 = made
-    assert default_engine(fp32) == "onnxruntime"
+    assert default_engine(fp32)[0] == "onnxruntime"
     with pytest.raises(UnsupportedGraphError, match="not in int8"):
         weights_of(read_onnx(fp32.file("model.onnx")), fp32.properties)
     if not COMPILED:
         pytest.skip("no C++ compiler")
-    assert default_engine(int8) == INT8_DEFAULT
+    assert default_engine(int8)[0] == INT8_DEFAULT
     ours, theirs = (LightPredictor(int8, threads=2, engine=one).predict(ASKED) for one in (None, "onnxruntime"))
     assert [len(one.tags or ()) for one in ours] == [len(one.tags or ()) for one in theirs]
     told = LightPredictor(fp32, threads=1, engine="native")

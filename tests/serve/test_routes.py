@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from leanformer.artifact import open_artifact
+from leanformer.export.int8 import Int8
 from leanformer.predictor import logits
 from leanformer.runtime.predictor import LightPredictor
+from leanformer.serve.http.app import without_folders
+from tests.making.graphs import make_context, make_onnx
+from tests.making.native import needs_compiler
 from tests.making.servers import Server
 from tests.making.tiny import LABELS, tiny_texts
 
@@ -104,8 +108,35 @@ def test_info_tells_models_and_limits(server: Server, predictor: LightPredictor)
     assert first["version"] == predictor.artifact.content_hash == server.predict("a").headers["leanformer-version"]
     assert first["task"] == {"kind": "classification", "labels": list(LABELS)}
     assert first["max_tokens"] == 32
+    assert first["engine"] == predictor.engine_used.to_json() == server.event("models_loaded")["engines"]["tiny"]
     assert info["limits"]["texts"] == 512
     assert str(predictor.artifact.path) not in json.dumps(info), "where the files are is nobody's business"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/home/me/.cache/leanformer/native: others can write there", "native: others can write there"),
+        ("chmod go-w /a b/native, or ~/x", "chmod go-w a b/native, or x"),
+        ("int8 per_token", "int8 per_token"),
+        (None, None),
+    ],
+)
+def test_info_tells_no_folders(text: str | None, expected: str | None):
+    assert without_folders(text) == expected
+
+
+@needs_compiler
+def test_an_engine_that_is_not_the_fastest_is_logged_and_told(tmp_path: Path):
+    encoder, onnx = make_onnx(tmp_path)
+    step = Int8(method="per_token", max_flips=1.0, max_mean_share=1.0)
+    int8 = step(onnx, make_context(tmp_path, encoder), tmp_path / "int8").path
+    settings = {"LEANFORMER_LEVEL": "generic"}
+    with Server(f"tiny={int8}", "--workers", 1, environment=settings) as server:
+        told = server.ask("GET", "/info").json["models"][0]["engine"]
+        assert told["engine"] == "onnxruntime" and "LEANFORMER_LEVEL=generic" in told["reason"]
+        assert server.event("engine_not_fastest", model="tiny", level="warning")["engine"] == told
+        assert told["remedy"] == "unset LEANFORMER_LEVEL"
 
 
 def test_health_and_ready(server: Server):

@@ -62,8 +62,7 @@ def bench(
     from leanformer.answers.forms import metric_name
     from leanformer.artifact import open_artifact
     from leanformer.foreign import open_foreign
-    from leanformer.formats import format_of
-    from leanformer.ladder.entries import Entry
+    from leanformer.ladder.entries import Entry, runtime_of
     from leanformer.ladder.ladder import measure_ladder
     from leanformer.loading import open_predictor
     from leanformer.measure.speed import SpeedSettings
@@ -87,7 +86,7 @@ def bench(
         if (tuned := getattr(predictor, "tuning", None)) is not None:
             say(f"note: {name} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
         after = names[0] if entries else None
-        entries.append(Entry(name, after, artifact, predictor, format_of(artifact).runs, True, False))
+        entries.append(Entry(name, after, artifact, predictor, runtime_of(artifact, predictor, cores), True, False))
     for foreign_name in also or ():
         foreign = open_foreign(foreign_name, opened[0], threads=cores)
         entries.append(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leanformer.errors import LeanformerError
+
 if TYPE_CHECKING:
     from leanformer.artifact import Artifact
 
@@ -62,6 +64,7 @@ def inspect(
                 if name.startswith("dev_"):
                     print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
     if can(opened, "light"):
+        print(f"engine      {_engine_of(opened)}")
         _show_tuning(opened)
     if format_of(opened).members:
         _show_cascade(opened)
@@ -70,9 +73,21 @@ def inspect(
             print_report(Report.read(artifact / "report.json"), Console())
 
 
+def _engine_of(artifact: Artifact) -> str:
+    """What runs the graph here, and why; it is opened to see whether it does."""
+    from leanformer.runtime.predictor import LightPredictor
+
+    try:
+        told = str(LightPredictor(artifact).engine_used)
+    except LeanformerError as error:
+        told = f"none runs it here: {error}"
+    return told.replace("\n", "\n          ")
+
+
 def _show_cascade(artifact: Artifact) -> None:
     """Its members, when their answers stand, and what was promised on which evidence."""
     from leanformer.cascade.store import read_cascade
+    from leanformer.formats import can
     from leanformer.render.cascade import calibration_lines, without_promise
 
     plan, members = read_cascade(artifact)
@@ -80,6 +95,8 @@ def _show_cascade(artifact: Artifact) -> None:
     for number, member in enumerate(members):
         precision = f", {member.properties['precision']}" if "precision" in member.properties else ""
         print(f"  {number}  {member.format}{precision}, {member.bytes:,} bytes, {member.content_hash}")
+        if can(member, "light"):
+            print(f"     engine {_engine_of(member)}")
     print("cascade")
     last = artifact.history[-1] if artifact.history else {}
     try:

@@ -100,7 +100,11 @@ def predict(
     tally = Tally()
 
     def lines() -> Iterator[str]:
+        told = False
         for record in answer_rows(predictor, strictly(rows) if strict else rows, _CHUNK):
+            if not told and "error" not in record:
+                told = True
+                say(f"engine: {predictor.engine_used}")
             tally.count(record)
             yield to_line(record)
         tally.check()
@@ -169,6 +173,8 @@ def _score_on_ray(
         source=sha256_file(source), kept=keep, address=address, local_cores=allowed_cores(), cores=cores, rows=rows,
         tuning=tuning, say=say,
     )  # fmt: skip
+    for engine in done.engines:
+        say(f"engine: {engine}")
     resumed = f", {done.resumed:,} of them from an earlier run" if done.resumed else ""
     say(f"{output}: {done.tally.rows - done.tally.without:,} answers in {done.parts:,} parts{resumed}")
     _say_without(done.tally)

@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leanformer.bulk import Asked, Tally, answer_rows, to_line
 from leanformer.cluster.connection import connected, slots
 from leanformer.cluster.parts import begin, is_whole, join, part_path, parts_folder, write_part
 from leanformer.errors import LeanformerError
-from leanformer.predictor import Predictor, chunked
+from leanformer.predictor import chunked
+
+if TYPE_CHECKING:
+    from leanformer.loading import Model
 
 RETRIES = 3
 _SAY_SECONDS = 10.0
@@ -25,11 +28,12 @@ _SAY_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Scored:
-    """What was done: rows counted, number of parts, and of those that an earlier run had finished."""
+    """What was done: rows counted, number of parts, of those how many an earlier run had finished, and engines."""
 
     tally: Tally
     parts: int
     resumed: int
+    engines: tuple[str, ...]
 
 
 def score_file(
@@ -66,6 +70,7 @@ def score_file(
     arguments = str(artifact.resolve()), content, cores, tuning
     resumed = count = 0
     said = time.monotonic()
+    engines: set[str] = set()
     with connected(address, local_cores=local_cores) as ray:
         work = ray.remote(num_cpus=cores, max_retries=RETRIES)(_score_part)
         pending: dict[Any, int] = {}
@@ -77,22 +82,22 @@ def score_file(
                 continue
             # Twice as many as run at once, so that no worker is idle; no more of the input is held in memory.
             while len(pending) >= 2 * slots(ray, cores):
-                _wait(ray, pending)
+                engines.add(_wait(ray, pending))
             pending[work.remote(*arguments, chunk, str(path.resolve()))] = number
             if time.monotonic() - said > _SAY_SECONDS:
                 said = time.monotonic()
                 say(f"{count - len(pending):,} parts of {rows:,} rows are done")
         while pending:
-            _wait(ray, pending)
-    return Scored(join(folder, output, chunked(read(), rows)), count, resumed)
+            engines.add(_wait(ray, pending))
+    return Scored(join(folder, output, chunked(read(), rows)), count, resumed, tuple(sorted(engines)))
 
 
-def _wait(ray: Any, pending: dict[Any, int]) -> None:
-    """Wait for one of the pending parts. Raises `LeanformerError` if it failed for good."""
+def _wait(ray: Any, pending: dict[Any, int]) -> str:
+    """Wait for one of the pending parts: what answered it. Raises `LeanformerError` if it failed for good."""
     (done,), _ = ray.wait(list(pending), num_returns=1)
     number = pending.pop(done)
     try:
-        ray.get(done)
+        return str(ray.get(done))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, LeanformerError):
             raise LeanformerError(f"part {number}: {error.cause}") from error
@@ -104,16 +109,16 @@ def _wait(ray: Any, pending: dict[Any, int]) -> None:
         ) from error
 
 
-def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Sequence[Asked], path: str) -> int:
-    """On a worker: answer a chunk and write its part."""
+def _score_part(artifact: str, content: str, cores: int, tuning: bool, chunk: Sequence[Asked], path: str) -> str:
+    """On a worker: answer a chunk and write its part; what answered it."""
     predictor = _opened(artifact, content, cores, tuning)
     records = answer_rows(predictor, chunk, len(chunk))
     write_part(Path(path), map(to_line, records))
-    return len(chunk)
+    return str(predictor.engine_used)
 
 
 @lru_cache(maxsize=1)
-def _opened(artifact: str, content: str, cores: int, tuning: bool) -> Predictor:
+def _opened(artifact: str, content: str, cores: int, tuning: bool) -> Model:
     """The model, opened once per worker process."""
     from leanformer.artifact import open_same
     from leanformer.loading import open_predictor

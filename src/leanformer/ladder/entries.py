@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from leanformer.artifact import Artifact
 from leanformer.first_rungs import BATCHED, PADDED_TO, UNPADDED, padded
 from leanformer.formats import format_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import Predictor
+
+if TYPE_CHECKING:
+    from leanformer.loading import Model
 
 _ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "native": "our engine"}
 OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
@@ -58,8 +62,12 @@ def baseline_entries(teacher: Artifact, threads: int) -> list[Entry]:
 def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *, lossless: bool = False) -> Entry:
     """A rung of an artifact made by a step, run as it will be deployed: graphs on single-threaded workers."""
     predictor = open_predictor(artifact, threads=threads)
-    engine = _ENGINES.get(getattr(predictor, "engine", ""), "another engine")
-    runtime = format_of(artifact).rung.format(
-        engine=engine, precision=artifact.properties.get("precision", ""), threads=threads
+    return Entry(name, after, artifact, predictor, runtime_of(artifact, predictor, threads), True, lossless)
+
+
+def runtime_of(artifact: Artifact, predictor: Model, threads: int) -> str:
+    """What runs an artifact, and how, in words."""
+    used = predictor.engine_used
+    return format_of(artifact).rung.format(
+        engine=_ENGINES.get(used.engine, used.engine), precision=used.precision, threads=threads
     )
-    return Entry(name, after, artifact, predictor, runtime, True, lossless)

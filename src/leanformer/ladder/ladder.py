@@ -143,6 +143,7 @@ def measure_ladder(
                     leaks=leaks["test"],
                 ),
                 over_floor=beside_floor[i],
+                engine=None if (used := getattr(entry.predictor, "engine_used", None)) is None else used.to_json(),
                 **asdict(speeds[i]),
                 **timing.ratios[i],
                 usd_per_100m=usd_per_100m(rate, cost["usd_per_hour"]),

@@ -17,7 +17,7 @@ from leanformer.artifact import AGAIN, Artifact, open_same
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError
 from leanformer.forking import tell_of_forks
-from leanformer.formats import function_of
+from leanformer.formats import can, function_of
 from leanformer.inputs.kinds import rows_of
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
@@ -26,7 +26,7 @@ from leanformer.models.finite import check_answers, check_finite
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
-from leanformer.predictor import answers
+from leanformer.predictor import EngineUsed, answers
 from leanformer.strict_json import read_json
 from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
@@ -84,6 +84,21 @@ class TorchPredictor:
     @property
     def task(self) -> Task:
         return self.artifact.task
+
+    @property
+    def engine(self) -> str:
+        return "torch"
+
+    @property
+    def engine_reason(self) -> str:
+        """Why PyTorch; if this model could run faster, with a remedy on a second line."""
+        return self.engine_used.why
+
+    @property
+    def engine_used(self) -> EngineUsed:
+        reason = f"format {self.artifact.format!r} runs in PyTorch"
+        graph = "make a graph of it (leanformer compress; the recipe quick does not train)"
+        return EngineUsed(self.engine, None, "fp32", reason, graph if can(self.artifact, "graph") else "")
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
         """The answer for each text or pair of texts, in order. Raises the errors of `predictor.answers`."""

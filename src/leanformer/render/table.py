@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leanformer.first_rungs import BATCHED
+from leanformer.render.engines import engine_facts
 from leanformer.render.floor import floor_facts
 from leanformer.render.leaks import clean_mark, leak_facts
 from leanformer.render.load import busy_mark, load_words
@@ -89,6 +90,7 @@ def facts(report: Report) -> list[str]:
         + (f", and over batched PyTorch that over {BATCHED!r}" if first.over_batched is not None else "")
         + ("" if first.intervals is None else "; each the median of the ratios of the rounds")
         + ".",
+        *engine_facts(report),
         *([load_words(report)] if report.machine_load is not None else []),
         f"Machine: {machine['cpu']}, {machine['threads']} of {machine['cores']} cores, "
         f"{', '.join(machine['instruction_sets'])}; Python {machine['python']}, {versions}.",

@@ -83,17 +83,16 @@ class LightPredictor(GraphRunner):
             "threads": threads, "pack_tokens": pack_tokens, "exact": exact, "engine": engine, "windows": windows,
             "workers": workers, "tuning": tuning, "settings": settings,
         }  # fmt: skip
-        cores, found = default_threads() if threads is None else threads, None
-        chose_engine = settings is None and engine is None
+        cores, found, why = default_threads() if threads is None else threads, None, None
         if settings is None:
-            default = default_settings(cores, default_engine(artifact))
-            settings = replace(
-                default, engine=engine or default.engine, workers=workers or default.workers, pack_tokens=pack_tokens
-            )
+            chosen, reason = default_engine(artifact)
+            why = reason if engine is None else None
+            default = default_settings(cores, engine or chosen)
+            settings = replace(default, workers=workers or default.workers, pack_tokens=pack_tokens)
             if tuning and not exact and (engine, workers, pack_tokens) == (None, None, None):
                 found = read_tuning(artifact, cores, ENGINES)
                 settings = found.settings if found else settings
-        super().__init__(artifact, cores, settings, tuning=found, exact=exact, chose_engine=chose_engine)
+        super().__init__(artifact, cores, settings, tuning=found, exact=exact, why=why)
         self._given = given
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")

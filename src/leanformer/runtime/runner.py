@@ -15,19 +15,29 @@ from leanformer.artifact import AGAIN, Artifact
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
 from leanformer.forking import never_free, tell_of_forks
+from leanformer.predictor import EngineUsed
 from leanformer.runtime.cores import places
 from leanformer.runtime.engines.engine import Engine, OnnxEngine
 from leanformer.runtime.finite import first_not_finite
 from leanformer.runtime.free_cores import FreeCores
 from leanformer.runtime.graph_check import InputLimits
-from leanformer.runtime.native.levels import GENERIC
+from leanformer.runtime.native.levels import GENERIC, VARIABLE, forced_level
 from leanformer.runtime.packing import Lines, result_rows
-from leanformer.runtime.settings import DEFAULT_ENGINE, RuntimeSettings, Tuning, default_settings
+from leanformer.runtime.settings import (
+    DEFAULT_ENGINE,
+    TUNED,
+    RuntimeSettings,
+    Tuning,
+    Why,
+    default_settings,
+    precision_of,
+)
 from leanformer.runtime.workers import WorkerThreads
 
 GRAPH = "model.onnx"
 # Engines that compute on the calling thread, so that pinning the thread pins the computation.
 PINNABLE = ("onnxruntime", "native")
+GIVEN = Why("the program asked for it")
 
 
 class GraphRunner:
@@ -39,7 +49,7 @@ class GraphRunner:
         settings: how to run it.
         tuning: where the settings come from, if they were stored.
         exact: run each row alone on one thread.
-        chose_engine: the engine was not requested by the caller, so ONNX Runtime may replace it.
+        why: why this engine, unless it was tuned; then ONNX Runtime may replace it. None: the caller asked for it.
     """
 
     def __init__(
@@ -50,10 +60,10 @@ class GraphRunner:
         *,
         tuning: Tuning | None = None,
         exact: bool = False,
-        chose_engine: bool = False,
+        why: Why | None = None,
     ) -> None:
         self.artifact, self.threads, self.settings, self.exact = artifact, threads, settings, exact
-        self.tuning, self._chose_engine = tuning, chose_engine
+        self.tuning, self._chose_engine, self._why = tuning, why is not None, why or GIVEN
         self._given: dict[str, Any] = {}
         self.limits = InputLimits(None, None)
         self._open_nothing()
@@ -72,7 +82,33 @@ class GraphRunner:
 
     @property
     def engine(self) -> str:
+        """The engine in use; before the first prediction, or `engine_reason`, the one that will be tried."""
         return self.settings.engine
+
+    @property
+    def engine_reason(self) -> str:
+        """Why this engine; if this artifact could run faster here, with a remedy on a second line."""
+        return self.engine_used.why
+
+    @property
+    def engine_used(self) -> EngineUsed:
+        """The engine, its level, the precision, and why. The engine is opened if it is not yet: only then it shows
+        whether it runs here.
+        """
+        try:
+            opened: Any = self._opened or self._shared
+        except (ArtifactError, MissingExtraError) as error:
+            self._give_way(error)
+            opened = self._shared
+        level, why = getattr(opened, "level", None), TUNED if self.tuning is not None else self._why
+        if level is not None and forced_level() == level != (best := opened.best_level):
+            why = Why(f"{VARIABLE}={level}, and this CPU has {best}", f"unset {VARIABLE}")
+        return EngineUsed(self.engine, level, precision_of(self.artifact), *why)
+
+    @property
+    def _opened(self) -> Any:
+        """One of the engines that are open under these settings; None if there is none."""
+        return next((engine for key, engine in list(self._engines.items()) if key[0] == self.engine), None)
 
     @property
     def pack_tokens(self) -> int | None:
@@ -84,7 +120,7 @@ class GraphRunner:
         other.__dict__ |= self.__dict__
         tell_of_forks(other)
         other._given = self._given | {"settings": settings}
-        other.settings, other.tuning, other._chose_engine = settings, None, False
+        other.settings, other.tuning, other._chose_engine, other._why = settings, None, False, GIVEN
         other.__dict__.pop("_workers", None)
         return other
 
@@ -121,20 +157,30 @@ class GraphRunner:
         try:
             return self._infer(rows)
         except (ArtifactError, MissingExtraError) as error:
-            if self.tuning is not None:
-                # The engine ran here when it was tuned; something that no version number shows has changed since.
-                warnings.warn(
-                    f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
-                    "  remedy: tune again (leanformer tune)",
-                    stacklevel=2,
-                )
-            elif not self._chose_engine or self.engine == DEFAULT_ENGINE:
-                raise
-            elif isinstance(error, MissingExtraError):
-                warnings.warn(f"{self.artifact.path}: ONNX Runtime is used, which is slower ({error})", stacklevel=2)
-            self.tuning, self.settings = None, default_settings(self.threads)
-            self.__dict__.pop("_workers", None)
+            self._give_way(error)
             return self._infer(rows)
+
+    def _give_way(self, error: LeanformerError) -> None:
+        """Change to the default engine after one that does not run here; raise the error if the caller wanted that."""
+        problem, _, remedy = str(error).partition("\n  remedy: ")
+        problem = problem.partition("\n")[0]
+        if self.tuning is not None:
+            # The engine ran here when it was tuned; something that no version number shows has changed since.
+            warnings.warn(
+                f"{self.tuning.path}: its engine does not run here any more, the default is used ({error})\n"
+                "  remedy: tune again (leanformer tune)",
+                stacklevel=3,
+            )
+            self._why = Why(f"the tuned engine does not run here any more: {problem}", "leanformer tune")
+        elif not self._chose_engine or self.engine == DEFAULT_ENGINE:
+            raise error
+        elif isinstance(error, MissingExtraError):
+            warnings.warn(f"{self.artifact.path}: ONNX Runtime is used, which is slower ({error})", stacklevel=3)
+            self._why = Why(problem, remedy)
+        else:
+            self._why = Why(problem.removeprefix(f"{self.artifact.file(GRAPH)}: "))
+        self.tuning, self.settings = None, default_settings(self.threads)
+        self.__dict__.pop("_workers", None)
 
     def _infer(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         windowed = form_of(self.artifact.task).windowed

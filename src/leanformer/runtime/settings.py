@@ -10,13 +10,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from leanformer.artifact import Artifact
+from leanformer.errors import COMPILER_REMEDY
 from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
 from leanformer.runtime.native.build import can_build
-from leanformer.runtime.native.levels import is_fast
+from leanformer.runtime.native.levels import GENERIC, VARIABLE, forced_level, is_fast, levels
 from leanformer.strict_json import read_json
 
 FOLDER, FORMAT_VERSION = "tuning", 1
@@ -57,16 +58,47 @@ class RuntimeSettings:
         return f"{self.engine}, {_count(self.workers, 'worker')}{each}{', pinned' * self.pinned}, {packs}"
 
 
-def default_engine(artifact: Artifact) -> str:
-    """The default engine: native for int8 graphs that we export for it, else ONNX Runtime.
+class Why(NamedTuple):
+    """Why an engine was chosen, and what would make the artifact run faster, if anything is known."""
+
+    reason: str
+    remedy: str = ""
+
+
+TUNED = Why("the fastest that leanformer tune found here")
+
+
+def default_engine(artifact: Artifact) -> tuple[str, Why]:
+    """The default engine: native for int8 graphs that we export for it, else ONNX Runtime; and why.
 
     Those are packed graphs, recurrent students, and encoders whose positions are relative, rotary or in windows. Native
     only if it can be compiled and is fast with the CPU's vector instructions.
     """
     told = artifact.properties
-    int8 = str(told.get("precision", "")).startswith("int8")
-    known = told.get("layout") == "packed" or "units" in told or _PLACED & set(told.get("operators", ()))
-    return "native" if int8 and known and is_fast() and can_build() else DEFAULT_ENGINE
+    if not precision_of(artifact).startswith("int8"):
+        return DEFAULT_ENGINE, Why("the native engine runs int8 graphs alone")
+    if told.get("layout") != "packed" and "units" not in told and not _PLACED & set(told.get("operators", ())):
+        return DEFAULT_ENGINE, Why("the native engine does not run padded graphs of this family", "export it again")
+    if not is_fast():
+        return DEFAULT_ENGINE, _why_slow()
+    if not can_build():
+        return DEFAULT_ENGINE, Why(
+            "the native engine is compiled where it runs, and there is no compiler", COMPILER_REMEDY
+        )
+    return "native", Why("the default for int8 graphs")
+
+
+def precision_of(artifact: Artifact) -> str:
+    """The precision of an artifact's weights, as its manifest has it."""
+    return str(artifact.properties.get("precision", "fp32"))
+
+
+def _why_slow() -> Why:
+    """Why the native engine has no fast level here."""
+    if forced_level() == GENERIC:
+        return Why(f"{VARIABLE}={GENERIC}, with which the native engine is slower", f"unset {VARIABLE}")
+    lacks = "this CPU has no AVX2" if levels()[0] != GENERIC else "it has no vector instructions of this architecture"
+    return Why(f"the native engine would be slower: {lacks}")
 
 
 def default_settings(cores: int, engine: str = DEFAULT_ENGINE) -> RuntimeSettings:

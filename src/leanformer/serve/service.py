@@ -40,6 +40,10 @@ class Generation:
     scheduler: Scheduler
     pool: WorkerGroup
 
+    def engine_of(self, model: Model) -> dict[str, Any]:
+        """What runs a model in the workers (`predictor.EngineUsed` as JSON)."""
+        return self.scheduler.engines[model.index]
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -250,7 +254,13 @@ class Service:
         for model in generation.models.values():
             self.metrics.models.labels(model.name, model.version).set(1)
         versions = {model.name: model.version for model in generation.models.values()}
-        self.log("models_loaded", generation=generation.number, workers=self.settings.workers, models=versions)
+        self.log(
+            "models_loaded", generation=generation.number, workers=self.settings.workers, models=versions,
+            engines={model.name: generation.engine_of(model) for model in generation.models.values()},
+        )  # fmt: skip
+        for model in generation.models.values():
+            if (used := generation.engine_of(model))["remedy"]:
+                self.log("engine_not_fastest", level="warning", model=model.name, engine=used)
 
     def _tell(self, event: str, **fields: Any) -> None:
         if event == "worker_lost":

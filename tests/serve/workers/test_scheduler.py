@@ -32,6 +32,7 @@ class Hand:
 
     scheduler: Scheduler
     packs: dict[int, WorkerBatch] = field(default_factory=dict)
+    engines: list[dict[str, Any]] = field(default_factory=list)
     seen: list[list[int]] = field(default_factory=list)
 
     def send(self, pack: WorkerBatch) -> None:

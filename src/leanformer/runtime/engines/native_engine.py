@@ -101,9 +101,14 @@ class NativeEngine:
                 "  remedy: the engine onnxruntime"
             ) from error
         self.level, functions = _level(level, recurrent=recurrent)
-        self._weights, self._threads = replace(weights, arrays=[]), threads
+        self._weights, self._threads, self._recurrent = replace(weights, arrays=[]), threads, recurrent
         self._pack_tokens = self.RECURRENT_PACK_TOKENS if recurrent else self.PACK_TOKENS
         self._model, self._infer, self._rouse = _Model(weights, functions), functions.infer, functions.rouse
+
+    @property
+    def best_level(self) -> str:
+        """The best instruction set that this CPU has."""
+        return next(level for level in levels() if _functions(level, self._recurrent))
 
     def together(self, threads: int) -> NativeEngine:
         """The same model with shared weights and `threads` threads per call."""

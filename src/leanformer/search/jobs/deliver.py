@@ -13,7 +13,7 @@ import yaml
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.data.dataset import Dataset
 from leanformer.files import sha256_json, write_json
-from leanformer.formats import format_of
+from leanformer.formats import can, format_of
 from leanformer.kept import keep
 from leanformer.ladder.entries import Entry, baseline_entries
 from leanformer.ladder.ladder import measure_ladder
@@ -118,7 +118,7 @@ def _on_test(
         for name, trial, runtime in zip(names, front, runtimes, strict=True):
             artifact = made[trial.number]
             predictor = runner.open(artifact, runtime)
-            engine = getattr(predictor, "engine", format_of(artifact).runs)
+            engine = getattr(predictor, "engine", "") if can(artifact, "light") else format_of(artifact).runs
             shown = f"{engine} {artifact.properties.get('precision', '')}".strip() + f", {runner.threads} threads"
             entries.append(Entry(name, first, artifact, predictor, shown, chooseable=True, lossless=False))
         report = measure_ladder(

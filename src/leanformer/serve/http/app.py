@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -29,7 +30,13 @@ from leanformer.serve.service import Answered, Service
 from leanformer.serve.tracing import make_trace
 
 _HUB_CLIENT = "hf_hub/"
+_FOLDERS = re.compile(r"(?<![\w.])~?/(?:[^\s/:,]+/)*")
 _LINES_TYPES = ("application/x-ndjson", "application/jsonlines", "application/x-jsonlines")
+
+
+def without_folders(text: str | None) -> str | None:
+    """The text with the names of its files, and not where they lie: that is for the log, not for clients."""
+    return text and _FOLDERS.sub("", text)
 
 
 def make_app(service: Service) -> ASGIApp:
@@ -109,6 +116,7 @@ class Routes:
         return Lines(answer_lines(self.service, read_lines(request, self.limits), timeout, route))
 
     async def info(self, request: Request) -> Response:
+        generation = self.service.generation
         models = [
             {
                 "name": model.name,
@@ -116,9 +124,10 @@ class Routes:
                 # A matrix is of no use to a reader here.
                 "task": {key: value for key, value in model.task.to_json().items() if key != "transitions"},
                 "max_tokens": model.max_tokens,
+                "engine": {name: without_folders(text) for name, text in generation.engine_of(model).items()},
                 **model.facts,
             }
-            for model in self.service.generation.models.values()
+            for model in generation.models.values()
         ]
         settings = self.service.settings
         limits = dict(vars(self.limits))

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,9 +15,13 @@ Lane = OrderedDict["RequestJob", None]
 
 
 class Worker(Protocol):
-    """The scheduler's view of a worker: the packs that it has not answered, and a way to send another one."""
+    """The scheduler's view of a worker: the packs that it has not answered, and a way to send another one.
+
+    `engines` is what runs each model there (`predictor.EngineUsed` as JSON).
+    """
 
     packs: dict[int, WorkerBatch]
+    engines: list[dict[str, Any]]
 
     def send(self, pack: WorkerBatch) -> None: ...
 

@@ -26,10 +26,11 @@ Say = Callable[..., None]
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """The server's side of one process; `packs` has the unanswered packs."""
+    """The server's side of one process; `packs` has the unanswered packs, `engines` what runs each model in it."""
 
     process: asyncio.subprocess.Process
     contents: list[str]
+    engines: list[dict[str, Any]] = field(default_factory=list)
     packs: dict[int, WorkerBatch] = field(default_factory=dict)
 
     def send(self, pack: WorkerBatch) -> None:
@@ -75,6 +76,7 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tunin
             raise LeanformerError(hello["error"])
         if hello["contents"] != list(contents):
             raise ChangedError("an artifact was changed since the server opened it\n  remedy: reload the server")
+        worker.engines = hello["engines"]
     except (asyncio.IncompleteReadError, TimeoutError) as error:
         worker.kill()
         await worker.end()

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -35,12 +36,14 @@ class Scheduler:
         pack_tokens: most tokens in one pack (a longer row goes alone).
         outstanding: tokens accepted and not answered.
         waiting: tokens not yet sent to a worker.
+        engines: what runs each model, as the last worker told it.
     """
 
     queue_tokens: int
     pack_tokens: int
     observe: Callable[[WorkerBatch, float], None] = lambda pack, seconds: None
     workers: list[Worker] = field(default_factory=list)
+    engines: list[dict[str, Any]] = field(default_factory=list)
     outstanding: int = 0
     waiting: int = 0
     jobs: int = 0
@@ -140,6 +143,7 @@ class Scheduler:
 
     def add(self, worker: Worker) -> None:
         self.workers.append(worker)
+        self.engines = worker.engines
         self.dispatch()
 
     async def empty(self) -> None:

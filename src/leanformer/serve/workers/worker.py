@@ -51,6 +51,11 @@ def open_models(folders: Sequence[str], *, tuning: bool) -> tuple[list[Predictor
     return predictors, [artifact.content_hash for artifact in artifacts]
 
 
+def engines_of(predictors: Sequence[Any]) -> list[dict[str, Any]]:
+    """What runs each of the models (`predictor.EngineUsed` as JSON)."""
+    return [predictor.engine_used.to_json() for predictor in predictors]
+
+
 def main() -> None:
     """Read the list of artifacts, open them, report that, and answer until the input ends."""
     # The server stops its workers by closing their input, after they have answered everything. Signals to the whole
@@ -75,7 +80,7 @@ def serve(source: BinaryIO, output: BinaryIO) -> None:
     try:
         wanted = json.loads(order)
         predictors, contents = open_models(wanted["artifacts"], tuning=bool(wanted.get("tuning")))
-        hello = {"contents": contents, "pid": os.getpid()}
+        hello = {"contents": contents, "pid": os.getpid(), "engines": engines_of(predictors)}
     except (LeanformerError, OSError) as error:
         hello = {"error": str(error)}
     body = json.dumps(hello).encode()
