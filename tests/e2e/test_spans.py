@@ -24,6 +24,7 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.train.settings import FitSettings
 from tests.e2e.test_compress import distil, run
 from tests.making.commands import Command, make_command
+from tests.making.servers import Server
 from tests.making.tiny import FILLERS, LABELS, TOPICS, tiny_artifact
 
 
@@ -138,6 +139,25 @@ def test_the_gate_judges_spans(lean: Compressed, source: Path, command: Command)
     folder = str(lean.artifact.path)
     code, out, err = command("gate", folder, "--against", folder, "--data", str(source), "--max-drop", 50, "--used")
     assert code == 0 and "answer F1: shown" in out, err
+
+
+def test_answers_over_http_are_those_of_predict(lean: Compressed, data: Dataset) -> None:
+    model, test = LightPredictor(lean.artifact, threads=1), data.test
+    assert test is not None
+    asked = [*test.inputs[:20], ("song", "\U0001f3b8\U0001f3b8 the cafe\u0301 " * 20 + "band")]
+    with Server(str(lean.artifact.path)) as server:
+        reply = server.ask("POST", "/answer", {"inputs": [list(pair) for pair in asked]})
+        assert reply.status == 200, reply.json
+        for (_, context), found, expected in zip(asked, reply.json, model.predict(asked), strict=True):
+            assert expected.answers is not None and len(found) == len(expected.answers)
+            first = expected.answers[0]
+            assert found[0]["answer"] == (first.text or None)
+            assert found[0]["score"] == pytest.approx(first.probability, abs=1e-4)
+            assert all(one["answer"] in (None, context[one["start"] : one["end"]]) for one in found)
+        [one] = server.ask("POST", "/answer", {"inputs": list(asked[0]), "top_k": 1}).json
+        assert one["answer"] == reply.json[0][0]["answer"], "one question gets one list"
+        wrong = server.ask("POST", "/answer", {"inputs": "who?"})
+        assert wrong.status == 422 and "reads pairs" in wrong.json["error"]
 
 
 def test_what_is_not_built_refuses_with_a_word(

@@ -230,7 +230,7 @@ def _clearly_changed(ours: np.ndarray, theirs: np.ndarray, reference: np.ndarray
 
 
 SPAN = SpanOfContext(
-    name="span", route="", function=None, card="Answer: a piece of the context of each question, or none",
+    name="span", route="answer", function=None, card="Answer: a piece of the context of each question, or none",
     per_word=False, taught=True, exclusive=False,
     windowed=Windowed(PassageTokenizer, lambda values, windows, texts, task: to_characters(values, windows, texts)),
 )  # fmt: skip

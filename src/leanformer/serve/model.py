@@ -20,7 +20,8 @@ from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
 from leanformer.serve.http.inputs import Query
 from leanformer.serve.http.refused import Refused
-from leanformer.tagging.windows import SentenceTokenizer, Window, to_words
+from leanformer.spans.windows import PassageTokenizer, to_characters
+from leanformer.tagging.windows import SentenceTokenizer, to_words
 from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Question, Task
 from leanformer.tokenizer import Tokenizer
@@ -28,9 +29,9 @@ from leanformer.tokenizer import Tokenizer
 TOKENIZER = "tokenizer.json"
 # About two milliseconds of work; more at once would make other requests wait for the event loop. Finding words and
 # their offsets is done in Python and takes about five times as long as pieces alone.
-_INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192}
+_INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192, "answer": 1024}
 # The same for logits: number of tagged tokens, or of numbers written out.
-_INLINE_LOGITS = {"predict": math.inf, "tag": 512, "embed": 8}
+_INLINE_LOGITS = {"predict": math.inf, "tag": 512, "embed": 8, "answer": 512}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +40,12 @@ class Reading:
 
     Attributes:
         rows: token ids, one row per text; if words are tagged, one row per window, so a long text has several.
-        sentences, windows: for each text if words are tagged; otherwise empty.
+        sentences, windows: for each text if words are tagged; windows also for a question with a context.
     """
 
     rows: list[np.ndarray]
     sentences: Sequence[Sentence] = ()
-    windows: Sequence[list[Window]] = ()
+    windows: Sequence[list[Any]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +55,7 @@ class Model:
     Attributes:
         index: its place among the workers' models.
         version: content hash of the artifact.
-        tokenizer: a `SentenceTokenizer` if words are tagged.
+        tokenizer: a `SentenceTokenizer` if words are tagged, a `PassageTokenizer` if answers are in a context.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Model:
     version: str
     task: Task
     max_tokens: int
-    tokenizer: Tokenizer | CascadeTokenizer | SentenceTokenizer
+    tokenizer: Tokenizer | CascadeTokenizer | SentenceTokenizer | PassageTokenizer
     facts: dict[str, Any]
     _cutting: dict[str, Tokenizer | CascadeTokenizer] = field(default_factory=dict)
 
@@ -84,6 +85,9 @@ class Model:
             windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
             return Reading([window.ids for each in windows for window in each], sentences, windows)
         texts: list[Any] = query.texts
+        if isinstance(self.tokenizer, PassageTokenizer):
+            passages = self.tokenizer.windows(texts)
+            return Reading([window.ids for each in passages for window in each], windows=passages)
         tokenizer, side = self.tokenizer, query.truncation_direction
         if side is not None:
             # Created on first use, because few clients need it.
@@ -114,6 +118,8 @@ class Model:
             joined = [sentence.joined for sentence in reading.sentences]
             words = to_words(logits, reading.windows, joined, self.task.labels)
             return answers.spans(words, reading.sentences, self.task)
+        if self.route == "answer":
+            return answers.of_context(to_characters(logits, reading.windows, query.texts), query, self.task)  # type: ignore[arg-type]
         if self.route == "embed":
             return answers.vectors(logits, query)
         return answers.scores(logits, query, self.task)
@@ -152,10 +158,12 @@ def open_model(name: str, index: int, folder: str, certificates: Sequence[str] |
     )
 
 
-def open_tokenizer(artifact: Artifact) -> Tokenizer | CascadeTokenizer | SentenceTokenizer:
+def open_tokenizer(artifact: Artifact) -> Tokenizer | CascadeTokenizer | SentenceTokenizer | PassageTokenizer:
     """The tokenizer for the artifact; the only place where the front process distinguishes kinds of artifacts."""
-    if form_of(artifact.task).per_word:
-        return SentenceTokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+    windowed = form_of(artifact.task).windowed
+    if windowed is not None:
+        made: SentenceTokenizer | PassageTokenizer = windowed.tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
+        return made
     return tokenizer_of(artifact)
 
 

@@ -152,7 +152,7 @@ class Service:
             if generation is self._generation:
                 break
         tokenized = time.perf_counter()
-        by_token = query.route == "tag"
+        by_token = query.route in ("tag", "answer")
         job = scheduler.submit(model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token)
         if accepted is not None:
             accepted(scheduler, job)

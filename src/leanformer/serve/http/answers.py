@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from leanformer.answers.forms import to_predictions
-from leanformer.answers.prediction import Prediction, Span
+from leanformer.answers.prediction import Prediction, Span, answer_fields
 from leanformer.metrics.probabilities import unit_vectors
 from leanformer.serve.http.inputs import Query
 from leanformer.tagging.words import Sentence
@@ -17,7 +17,7 @@ from leanformer.task import Task
 Scores = list[dict[str, Any]]
 Spans = list[dict[str, Any]]
 # The name of the answer to one text in the lines of a stream, by route.
-NAMES = {"predict": "scores", "tag": "spans", "embed": "embeddings"}
+NAMES = {"predict": "scores", "tag": "spans", "embed": "embeddings", "answer": "answers"}
 
 
 def scores(logits: np.ndarray, query: Query, task: Task) -> list[Scores]:
@@ -41,6 +41,16 @@ def spans(logits: np.ndarray, sentences: Sequence[Sentence], task: Task) -> list
         logits: of words, ragged `[sentences]` of `[words, labels]`.
     """
     return [[_span(span) for span in each.spans or ()] for each in to_predictions(logits, task, sentences)]
+
+
+def of_context(logits: np.ndarray, query: Query, task: Task) -> list[Spans]:
+    """For each question the best answers from its context, the one that is given first.
+
+    Args:
+        logits: of characters, ragged `[questions]` of `[1 + characters, 2]`.
+    """
+    predictions = to_predictions(logits, task, query.texts)
+    return [[answer_fields(answer) for answer in (each.answers or ())[: query.top_k]] for each in predictions]
 
 
 def vectors(values: np.ndarray, query: Query) -> list[list[float]]:

@@ -73,6 +73,7 @@ FIELDS: dict[str, dict[str, Read]] = {
         "prompt_name": _absent("this model has no prompts; put the prompt into the text"),
         "dimensions": _absent("vectors are given whole"),
     },
+    "answer": {},
 }
 """Route -> field -> what it means in our own options, for a value that is not null. Raises `Refused` (422)."""
 

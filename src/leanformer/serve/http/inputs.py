@@ -20,6 +20,7 @@ OPTIONS = {
     "predict": ("raw_scores", "top_k", "truncate", "exact"),
     "tag": ("exact",),
     "embed": ("normalize", "truncate", "exact"),
+    "answer": ("top_k", "exact"),
 }
 
 
@@ -33,7 +34,7 @@ class Query:
         route: a key of `OPTIONS`.
         model: name of the model; None for the first.
         raw_scores: return logits instead of probabilities.
-        top_k: how many labels to return, best first; None for all.
+        top_k: how many labels, or answers, to return, best first; None for all.
         truncate: truncate texts that are too long; otherwise they are refused.
         exact: score each text alone, so that its answer is bit-identical whatever else is being computed.
         normalize: return vectors of length 1.

@@ -24,6 +24,10 @@ _SUMMARIES = {
         "The entities in a text, or in each of several, with their places",
         "The entities in their order: a list for one text, a list of such lists for several",
     ),
+    "answer": (
+        "The answer to a question in its context, or to each of several, with its place",
+        "The best answers, the one that is given first: a list for one question, a list of such lists for several",
+    ),
     "embed": ("A vector for a text, or for each of several", "A list of vectors, also for one text"),
 }
 

@@ -15,7 +15,7 @@ from leanformer.serve.settings import ServerSettings
 from leanformer.task import Task
 
 # The schema of the body for each route, and of one that must name its model.
-QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery"}
+QUERIES = {"predict": "Query", "tag": "TagQuery", "embed": "EmbedQuery", "answer": "AnswerQuery"}
 NAMED = {route: f"Named{name}" for route, name in QUERIES.items()}
 
 
@@ -23,7 +23,7 @@ def answer_schema(route: str) -> dict[str, Any]:
     """The schema of the response with status 200."""
     if route == "embed":
         return {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
-    name = {"predict": "Score", "tag": "Span"}[route]
+    name = {"predict": "Score", "tag": "Span", "answer": "Answer"}[route]
     answer = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
     return {"anyOf": [answer, {"type": "array", "items": answer}]}
 
@@ -35,7 +35,11 @@ def routes_of(tasks: Mapping[str, Task]) -> list[str]:
 
 _OPTIONS: dict[str, Any] = {
     "raw_scores": {"type": ["boolean", "null"], "description": "Logits instead of probabilities."},
-    "top_k": {"type": ["integer", "null"], "minimum": 1, "description": "How many labels, best first; null: all."},
+    "top_k": {
+        "type": ["integer", "null"],
+        "minimum": 1,
+        "description": "How many labels (answers), best first; null: all.",
+    },
     "truncate": {
         "type": ["boolean", "null"],
         "description": "Cut texts that are longer than the model's max_tokens; without it they are refused (422).",
@@ -76,6 +80,7 @@ _INPUTS = {
     "predict": "A text; a list of texts; for models on pairs one pair, or a list of pairs.",
     "tag": "A text; a list of texts, each of which may also be a list of its words. Long ones are read whole.",
     "embed": "A text, or a list of texts.",
+    "answer": "A question with its context, or a list of such pairs. Long contexts are read whole.",
 }
 _TEXT = {"$ref": "#/components/schemas/Text"}
 
@@ -111,11 +116,21 @@ def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, An
             "end": {"type": "integer", "minimum": 1, "description": "Its end, exclusive."},
         },
     }
+    answer = {
+        "type": "object",
+        "required": ["answer", "start", "end", "score"],
+        "properties": {
+            "answer": {"type": ["string", "null"], "description": "The piece of the context; null: no answer."},
+            "start": {"type": ["integer", "null"], "description": "Its first character (Unicode code points)."},
+            "end": {"type": ["integer", "null"], "description": "Its end, exclusive."},
+            "score": {"type": "number", "description": "Its probability."},
+        },
+    }
     queries = {QUERIES[route]: _query(route, settings, tasks) for route in OPTIONS}
     # The root uses the first model, unless another one is named.
     for route in routes_of(tasks)[1:]:
         queries[NAMED[route]] = _named(queries[QUERIES[route]])
-    return {"Text": text, **queries, "Score": score, "Span": span, "Error": error}
+    return {"Text": text, **queries, "Score": score, "Span": span, "Answer": answer, "Error": error}
 
 
 def _named(query: dict[str, Any]) -> dict[str, Any]:
