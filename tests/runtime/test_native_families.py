@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from leanformer.artifact import Artifact
 from leanformer.export import quantise
@@ -18,7 +19,8 @@ from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.runtime.engines.engine import OnnxEngine
-from leanformer.runtime.engines.native_engine import NativeEngine
+from leanformer.runtime.engines.native_engine import NativeEngine, read_onnx
+from leanformer.runtime.native.weights import weights_of
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.shapes.encoder import EncoderConfig, LayerShape, RelativeBias
 from leanformer.shapes.head import HeadShape
@@ -26,7 +28,7 @@ from leanformer.task import Task
 from tests.making.family_models import family_artifact
 from tests.making.graphs import make_context, make_embedder, make_onnx
 from tests.making.native import INT8_DEFAULT, needs_compiler, usable_levels
-from tests.making.tiny import TASK, tiny_config, tiny_kind_dataset
+from tests.making.tiny import TASK, tiny_classifier, tiny_config, tiny_kind_dataset
 from tests.runtime.test_native import (
     LOOSE,
     check_every_array,
@@ -82,7 +84,7 @@ SHAPES: dict[str, Shape] = {
     "narrow heads": MODERNBERT | {"head_size": 8, "layers": (LayerShape(1, 8, window=0, rotary_base=50.0),) * 2},
     "wide heads": MODERNBERT | {"head_size": 128, "layers": (LayerShape(1, 8, rotary_base=50.0, window=20),) * 2},
     "all of it": MPNET | {
-        "token_types": 2, "embedding": 24, "norm_first": True, "activation": "relu",
+        "token_types": 2, "embedding": 24, "norm_first": True, "activation": "relu", "head": HeadShape("mean"),
         "relative_bias": RelativeBias(buckets=64, max_distance=64, heads=5),  # another bias at each distance
         "layers": (LayerShape(5, 40, window=9, rotary_base=50.0), LayerShape(1, 70, bias_columns=(2,), window=7)),
     },
@@ -125,6 +127,17 @@ def compared(folder: Path, fp32: Artifact, int8: Artifact, encoder: Artifact, ro
 @pytest.mark.parametrize("name", SHAPES)
 def test_odd_shapes(tmp_path: Path, name: str) -> None:
     encoder, fp32 = make_onnx(tmp_path, config=tiny_config(**SHAPES[name]))
+    compared(tmp_path, fp32, int8_of(tmp_path, fp32, encoder), encoder, some_rows())
+
+
+@pytest.mark.parametrize("name", ["mpnet", "all of it"])
+def test_biases_that_decide(tmp_path: Path, name: str) -> None:
+    """Large ones, so that one of a wrong distance or head shows."""
+    model = tiny_classifier(tiny_config(**SHAPES[name]), 11)
+    assert model.encoder.bias.relative is not None
+    with torch.no_grad():
+        model.encoder.bias.relative.weight.mul_(20)
+    encoder, fp32 = make_onnx(tmp_path, model=model)
     compared(tmp_path, fp32, int8_of(tmp_path, fp32, encoder), encoder, some_rows())
 
 
@@ -228,3 +241,11 @@ def test_pairs(tmp_path: Path, family: str) -> None:
     pairs = list(data.dev.inputs)
     expected, found = (logits(LightPredictor(int8, threads=1, engine=e), pairs) for e in ("onnxruntime", "native"))
     assert np.abs(found - expected).mean() < 0.05 * expected.std()
+
+
+def test_tables_of_positions_for_several_lengths_are_refused(tmp_path: Path) -> None:
+    int8 = made(tmp_path, **MPNET)
+    graph = read_onnx(int8.file("model.onnx"))
+    shorter = graph.constants | {"position_table": graph.constants["position_table"][:-1].copy()}
+    with pytest.raises(ValueError, match=r"for \[63, 64\] tokens"):
+        weights_of(replace(graph, constants=shorter), int8.properties)
