@@ -25,7 +25,7 @@ extern "C" float quantised(const float* x, int width, float* scale, int* zero, i
 }
 extern "C" void normalised(float* x, const float* added, const float* weight, const float* bias, int width, int padded,
                            float epsilon) {
-    normalise(x, added, Norm{copied(weight, padded), copied(bias, padded)}, width, padded, epsilon);
+    normalise(x, added, Norm{copied(weight, padded), copied(bias, padded)}, width, padded, epsilon, x);
 }
 """
 
