@@ -112,7 +112,8 @@ def test_kinds(tmp_path: Path) -> None:
     assert not any("repeat" in note for note in data.notes)
     assert open_dataset(str(tmp_path)).task.kind == "pair"
     assert "line 1: a second text ('text_pair'), but these are single texts" in refusal(tmp_path, kind="classification")
-    assert "examples of kind 'span' cannot be read" in refusal(tmp_path, kind="span")
+    assert "line 1: no context ('context')" in refusal(tmp_path, kind="span")
+    assert "examples of kind 'essay' cannot be read" in refusal(tmp_path, kind="essay")
 
 
 def test_overlap_is_counted_and_kept(tmp_path: Path, write: Write) -> None:

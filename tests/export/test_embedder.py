@@ -72,7 +72,7 @@ def test_predictions_are_vectors_of_length_one(made: tuple[Artifact, ...]):
     assert one.vector is not None and np.linalg.norm(one.vector) == pytest.approx(1)
     np.testing.assert_allclose(one.vector, unit_vectors(logits(light, TEXTS[:1]))[0], rtol=1e-6)
     done = CliRunner().invoke(app, ["predict", str(made[1].path), TEXTS[0]])
-    assert json.loads(done.output)["vector"] == pytest.approx(one.vector, abs=1e-6)
+    assert json.loads(done.stdout)["vector"] == pytest.approx(one.vector, abs=1e-6)
 
 
 def test_what_needs_labels_says_so(made: tuple[Artifact, ...], tmp_path: Path):

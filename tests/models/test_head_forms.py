@@ -11,5 +11,5 @@ def test_each_form_has_one_head_and_no_other_fits_it() -> None:
     fitting = {form: [name for name, shape in heads.items() if head.fits(shape)] for form, head in HEADS.items()}
     assert fitting == {
         "label": ["first"], "labels": ["first"], "score": ["first"], "choice": ["first"], "tags": ["none"],
-        "vector": ["vector"],
+        "vector": ["vector"], "span": ["none"],
     }  # fmt: skip

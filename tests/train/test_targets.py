@@ -47,8 +47,9 @@ def test_the_gradient_is_that_of_finite_differences_and_the_teacher_is_the_minim
     answer: str, temperature: float
 ) -> None:
     generator = torch.Generator().manual_seed(1)
-    teacher = torch.randn(3, 2, generator=generator, dtype=torch.float64)
-    student = torch.randn(3, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    shape = (3, 4, 2) if LOSSES[answer].positions else (3, 2)
+    teacher = torch.randn(shape, generator=generator, dtype=torch.float64)
+    student = torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
     soft = LOSSES[answer].soft
     assert torch.autograd.gradcheck(lambda x: soft(x, teacher, temperature), (student,))
     at = teacher.clone().requires_grad_()
