@@ -35,8 +35,11 @@ def test_they_are_those_of_all_spans(monkeypatch: pytest.MonkeyPatch, block: int
         assert found.total == pytest.approx(np.logaddexp.reduce([score for score, _, _ in every]) if every else -np.inf)
 
 
-def test_of_equal_spans_the_first_and_shortest_is_the_best() -> None:
-    assert best_spans(np.zeros((6, 2), dtype=np.float32), None).spans.tolist() == [[0, 1]]
+@pytest.mark.parametrize("count", [1, 3])
+def test_of_equal_spans_the_first_and_shortest_is_the_best(count: int) -> None:
+    """Also where several are asked for, so that the first of a prediction is the answer that is decided for."""
+    found = best_spans(np.zeros((40, 2), dtype=np.float32), None, count)
+    assert found.spans.tolist() == [[0, 1], [0, 2], [0, 3]][:count]
 
 
 def test_a_context_without_tokens_has_none() -> None:

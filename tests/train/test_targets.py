@@ -9,7 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from leanformer.train.objectives.answers import LOSSES, is_labelled, soft_binary_cross_entropy, soft_cross_entropy
+from leanformer.spans.best import NOWHERE
+from leanformer.train.objectives.answers import (
+    LOSSES,
+    is_labelled,
+    raw_logit_distance,
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+)
 from leanformer.train.targets import labels_of, with_scale, with_thresholds
 from tests.making.tiny import tiny_kind_dataset
 
@@ -56,6 +63,12 @@ def test_the_gradient_is_that_of_finite_differences_and_the_teacher_is_the_minim
     soft(at, teacher, temperature).sum().backward()
     assert at.grad is not None and float(at.grad.abs().max()) < 1e-12
     assert bool((soft(student, teacher, temperature) > soft(teacher, teacher, temperature)).all())
+
+
+def test_raw_logits_are_not_compared_where_no_token_of_the_teacher_starts_or_ends() -> None:
+    student, teacher = torch.zeros(1, 3, 2), torch.ones(1, 3, 2)
+    teacher[0, 1, 0] = NOWHERE
+    assert raw_logit_distance(student, teacher).tolist() == [[1.0, 0.5, 1.0]]
 
 
 def test_two_classes_and_one_label_are_the_same_question() -> None:

@@ -54,7 +54,9 @@ def best_spans(values: np.ndarray, longest: int | None, count: int = 1) -> Best:
         if count == 1:
             places = [int(flat.argmax())]
         else:
-            places = np.argpartition(-flat, min(count, len(flat)) - 1)[:count].tolist()
+            least = np.partition(flat, -min(count, len(flat)))[-min(count, len(flat))]
+            high = np.flatnonzero(flat >= least)
+            places = high[np.argsort(-flat[high], kind="stable")][:count].tolist()
         width = scores.shape[1]
         found += [
             (float(flat[place]), int(own[place // width]), int(stops[span][place % width]))

@@ -113,8 +113,6 @@ class PassageTokenizer:
         if len(ids) <= self.max_tokens:
             return [PassageWindow(ids, firsts, lasts, begins, ends, slice(0, len(firsts)))]
         inside = np.flatnonzero(sequence == 1)
-        if not len(inside):
-            inside = np.array([len(ids)], dtype=np.int64)[:0]
         asked = np.flatnonzero(sequence == 0)[self._most_of_question :]
         low, high = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (len(ids), len(ids))
         head = np.delete(ids[:low], asked, axis=0)

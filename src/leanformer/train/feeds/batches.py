@@ -32,7 +32,7 @@ class Batch:
         labels: `[B]`, int64, -1 for a row without a label; for any number of labels `[B, labels]`, 0 or 1; for scores
             `[B]`, float32, NaN for a row without one; for tags `[B, S]`, `NOT_ASKED` at all tokens except words' first
             tokens, and -1 there if the tag is unknown; for spans `[B, S]`, `STARTS` and `ENDS` (see
-            `train.rows.Passages`).
+            `train.passages.Passages`).
         rows: the rows' indices in the training set, to look up cached teacher outputs.
         share: this block's share of the optimiser step's rows; the shares of a step sum to 1.
         types: token types of pairs of texts, `[B, S]`, int64; None for single texts.

@@ -56,8 +56,11 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.
 
 
 def raw_logit_distance(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """1/2 sum over outputs of (student - teacher)^2, on raw logits (Mukherjee and Awadallah 2020); no temperature."""
-    return 0.5 * (student - teacher).pow(2).sum(dim=-1)
+    """1/2 sum over outputs of (student - teacher)^2, on raw logits (Mukherjee and Awadallah 2020); no temperature.
+
+    Outputs for which the teacher has `NOWHERE` are left out: places at which none of its own tokens starts or ends.
+    """
+    return 0.5 * (student - teacher).masked_fill(teacher <= NOWHERE / 2, 0).pow(2).sum(dim=-1)
 
 
 def over_asked(each: Tensor, labels: Tensor) -> Tensor:
@@ -102,7 +105,7 @@ def _token_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def _span_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean of the cross-entropies of the start and of the end over the tokens of each row that can be one, `[B]`.
 
-    `labels` are bits, see `train.rows.Passages`; a row without an answer that is known has the loss 0.
+    `labels` are bits, see `train.passages.Passages`; a row without an answer that is known has the loss 0.
     """
     logits = logits.masked_fill((labels <= NOT_ASKED)[..., None], NOWHERE)
     each = []
