@@ -56,6 +56,12 @@ def in_fp32(teacher: Artifact, scratch: Path, threads: int) -> list[Way]:
     return ways
 
 
+def step_names(paths: Sequence[Path]) -> list[str]:
+    """The steps' names without their hash, with it where two recipes gave a step the same name: rates go by name."""
+    short = [path.name.rsplit("-", 1)[0] for path in paths]
+    return [name if short.count(name) == 1 else path.name for name, path in zip(short, paths, strict=True)]
+
+
 def ours(name: str, predictor: Predictor, before: Sequence[str]) -> Runner:
     """Ours, which before each turn forgets the words that it knows and reads the texts `before`."""
     forget = getattr(predictor, "forget_words", None)
@@ -94,7 +100,8 @@ def main() -> None:
     steps = WORK / given.dataset / "compress" / "steps"
     paths = given.ours or sorted(path for path in steps.iterdir() if "int8" in path.name or "onnx" in path.name)
     mine = [
-        ours(path.name.rsplit("-", 1)[0], open_predictor(open_artifact(path), threads=threads), trial) for path in paths
+        ours(name, open_predictor(open_artifact(path), threads=threads), trial)
+        for name, path in zip(step_names(paths), paths, strict=True)
     ]
     rows: list[dict[str, Any]] = []
     ways: list[dict[str, Any]] = []
