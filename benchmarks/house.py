@@ -29,7 +29,7 @@ FORMATS = {"encoder", "bilstm", "onnx", "transformers", "cascade"}
 OWN = {
     "layers", "shape", "hidden", "heads", "ffn", "start", "trial_texts", "freeze_embeddings", "soft_weight",
     "logit_loss", "temperature", "hard", "hidden_weight", "hidden_kind", "hidden_map", "attention_weight",
-    "attention_kind", "attention_map", "inner_layers", "projection",
+    "attention_kind", "attention_map", "inner_layers", "layer_map", "projection", "shared_projection",
 }  # fmt: skip
 # Fields that hold a group of options, which is a class of its own.
 GROUPS = {"fit", "student", "inner", "losses"}

@@ -25,6 +25,7 @@ TECHNIQUES = {
     "compress.convert_attention": "leanformer.compress.shape.convert_attention:ConvertAttention",
     "compress.distil": "leanformer.compress.distil.distil:Distil",
     "compress.layer_drop": "leanformer.compress.prune.layer_drop:LayerDrop",
+    "compress.pretrain": "leanformer.compress.pretrain.pretrain:Pretrain",
     "compress.prune": "leanformer.compress.prune.prune:Prune",
     "compress.prune_post_training": "leanformer.compress.prune.prune_post_training:PrunePostTraining",
     "compress.trim_vocabulary": "leanformer.compress.vocabulary.trim_vocabulary:TrimVocabulary",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, field, fields
 from typing import Any, ClassVar, TypeAlias
 
 from leanformer.errors import RecipeError
 
 FilePath: TypeAlias = str  # an option that names a file or folder of the user's
 ArtifactName: TypeAlias = str  # an option that names another artifact of the recipe
+
+
+def later() -> Any:
+    """An option, null by default, that earlier versions lacked. While it is null, records and keys are theirs."""
+    return field(default=None, metadata={"later": True})
 
 
 class Options:

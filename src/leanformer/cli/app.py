@@ -17,6 +17,7 @@ from leanformer.cli import (
     inspect,
     label,
     predict,
+    pretrain,
     report,
     search,
     serve,
@@ -39,6 +40,7 @@ app.command(cls=Numbered, rich_help_panel=MAKE)(compress.compress)
 app.command(cls=Numbered, rich_help_panel=MAKE)(search.search)
 app.command(cls=Numbered, rich_help_panel=MAKE)(cascade.cascade)
 app.command(cls=Numbered, rich_help_panel=MAKE)(embedder.embedder)
+app.command(cls=Numbered, rich_help_panel=MAKE)(pretrain.pretrain)
 app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(curate.curate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(label.label)

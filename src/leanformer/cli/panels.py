@@ -19,7 +19,10 @@ PANELS = {
     DATA: (
         "data", "split", "kind", "max_tokens", "on", "input", "pair", "keep", "strict", "labelled", "cost", "encoder",
     ),
-    TRAINING: ("epochs", "batch_size", "token_budget", "learning_rate", "precision", "language_temperature", "crf"),
+    TRAINING: (
+        "epochs", "batch_size", "token_budget", "learning_rate", "precision", "language_temperature", "crf",
+        "objective", "initial", "shape", "heads", "ffn", "layer", "relation_heads", "steps",
+    ),
     CHOICE: (
         "max_drop", "goal", "max_loss", "confidence", "promise", "measure", "fit_share", "otherwise", "max_flips",
         "used", "allow_weak_teacher", "allow_lost_classes", "trials", "minutes", "joules", "sampler", "max_changed",

@@ -92,6 +92,14 @@ class Layer(nn.Module):
         x = self.attention_norm(x + self.dropout(attended))
         return self.ffn_norm(x + self.dropout(self.ffn(x))), probabilities
 
+    def projections(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of all heads, `[B, S, heads * head_size]` each, for this layer's input `[B, S, H]`.
+
+        Rotary angles are not applied.
+        """
+        x = self.attention_norm(x) if self.norm_first else x
+        return self.attention.query(x), self.attention.key(x), self.attention.value(x)
+
 
 class Encoder(nn.Module):
     """Embeddings, a stack of layers and, in a pre-norm encoder, a final norm."""
@@ -104,7 +112,13 @@ class Encoder(nn.Module):
         self.final_norm = norm(config, config.hidden) if config.norm_first else None
 
     def forward(
-        self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None, *, with_attentions: bool = False
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        token_types: Tensor | None = None,
+        *,
+        with_attentions: bool = False,
+        depth: int | None = None,
     ) -> EncoderOutput:
         """Encode padded rows.
 
@@ -113,16 +127,17 @@ class Encoder(nn.Module):
             mask: `[B, S]`, true (or 1) for real tokens; rows are padded on the right.
             token_types: `[B, S]`; None means all zero. A family with fewer than two types ignores them.
             with_attentions: also return the attention probabilities (slower).
+            depth: run only this many layers, without a final norm; None runs all.
         """
         x = self.embeddings(ids, token_types)
         places = Places(self.bias, mask, x.dtype)
         hidden_states, attentions = [x], []
-        for layer in self.layers:
+        for layer in self.layers[:depth]:
             assert isinstance(layer, Layer)
             x, probabilities = layer(x, places, with_probabilities=with_attentions)
             hidden_states.append(x)
             if probabilities is not None:
                 attentions.append(probabilities)
-        if self.final_norm is not None:
+        if self.final_norm is not None and depth is None:
             hidden_states[-1] = self.final_norm(x)
         return EncoderOutput(tuple(hidden_states), tuple(attentions))

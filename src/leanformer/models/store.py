@@ -223,10 +223,9 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
         artifact = open_artifact(name)
         model = read_model(artifact)
         if artifact.task.question != task.question:
-            config = replace(model.config, labels=task.outputs)
             head = HEADS[task.answer]
-            config = config if head.fits(config.head) else head.fresh(config)
-            fresh = Classifier(config)
+            config = model.config if head.fits(model.config.head) else head.fresh(model.config)
+            fresh = Classifier(replace(config, labels=task.outputs))
             fresh.encoder.load_state_dict(model.encoder.state_dict())
             return fresh, artifact.file(TOKENIZER), ["head"], model.config.positions
         return model, artifact.file(TOKENIZER), [], model.config.positions

@@ -132,7 +132,10 @@ def resized(config: EncoderConfig, *, hidden: int, heads: int, ffn: int, layers:
         for i, kind in enumerate(kinds)
     )
     relative = None if config.relative_bias is None else replace(config.relative_bias, heads=heads)
-    return replace(config, hidden=hidden, head_size=hidden // heads, layers=shapes, relative_bias=relative)
+    labels = hidden if config.head.gives_vectors else config.labels
+    return replace(
+        config, hidden=hidden, head_size=hidden // heads, layers=shapes, relative_bias=relative, labels=labels
+    )
 
 
 def fresh_with_reduced_embeddings(config: EncoderConfig, source: Classifier) -> Classifier:

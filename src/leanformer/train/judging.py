@@ -85,12 +85,14 @@ def inner_score(
 ) -> Callable[[], float]:
     """A function for minus the distance of the inner states from the teacher's on dev, with current projections."""
     encoded = encode(tokenizer, dev.task, dev.inputs)
-    outputs = teacher_outputs(
-        context.artifacts["teacher"], dev.inputs, cache=context.cache,
-        hidden=sorted({theirs for _, theirs in objective.hidden_map}),
-        attention=sorted({theirs for _, theirs in objective.attention_map}),
-        device=context.device, say=context.say,
-    )  # fmt: skip
+    if objective.online is None:
+        outputs = teacher_outputs(
+            context.artifacts["teacher"], dev.inputs, cache=context.cache,
+            hidden=sorted({theirs for _, theirs in objective.hidden_map}),
+            attention=sorted({theirs for _, theirs in objective.attention_map}),
+            device=context.device, say=context.say,
+        )  # fmt: skip
+        objective = objective.on(outputs)
     data = TrainingSet(encoded.rows, encoded.unknown(), student.config.padding_id, counts=encoded.counts)
     device = device_of(context.device)
-    return partial(nearness, student, objective.on(outputs), data, token_budget=token_budget, device=device)
+    return partial(nearness, student, objective, data, token_budget=token_budget, device=device)

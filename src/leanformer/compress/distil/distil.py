@@ -2,7 +2,8 @@
 
 What: trains a student with fewer layers, heads or units to match the teacher's probabilities on labelled and
     unlabelled text; optionally also its hidden states and attention.
-Paper: Hinton, Vinyals and Dean 2015 (arXiv 1503.02531); Kim and Hassan 2020, FastFormers (arXiv 2010.13382).
+Paper: Hinton, Vinyals and Dean 2015 (arXiv 1503.02531); Kim and Hassan 2020, FastFormers (arXiv 2010.13382); Jiao et
+    al. 2020, TinyBERT (arXiv 1909.10351), for the scores, the even map and the shared projection.
 Helps: nearly always; most when unlabelled text of the same kind is available and a few layers are enough.
 Hurts: with two classes the teacher's probabilities say little more than its labels. Far below a third of the teacher's
     layers, quality falls quickly.
@@ -24,6 +25,7 @@ from leanformer.compress.distil.architecture import Architecture
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
+from leanformer.options import later
 from leanformer.step import Context, Make, record
 from leanformer.task import Task
 from leanformer.train.fit_options import AdamWOptions, TextOptions
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from leanformer.models.classifier import Classifier
     from leanformer.tokenizer import Tokenizer
     from leanformer.train.objectives.distillation import Distillation
+    from leanformer.train.online_teacher import OnlineTeacher
     from leanformer.train.pool import TextPool
     from leanformer.train.teacher_outputs import TeacherOutputs
 
@@ -53,8 +56,10 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     projection: bool = False  # learn a map between unequal widths, or numbers of heads, for the inner losses
     attention_weight: float = 0.0  # weight of the attention loss
     attention_map: tuple[tuple[int, int], ...] | None = None  # (student, teacher) layers from 0; None: even
-    attention_kind: str = "cosine"  # "mse" or "cosine"
+    attention_kind: str = "cosine"  # "mse" or "cosine"; or "scores", before the softmax (TinyBERT)
     inner_layers: int | None = None  # instead of both maps: this many layers from the top, one to one
+    layer_map: str | None = later()  # instead of both maps: "even", all layers and the embeddings (TinyBERT)
+    shared_projection: bool | None = later()  # with `projection`: one map of hidden states for all layers (TinyBERT)
 
     technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
@@ -68,7 +73,8 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         self.at_least(1, "inner_layers")
         self.one_of("logit_loss", ("kl", "mse"))
         self.one_of("hidden_kind", ("mse", "cosine"))
-        self.one_of("attention_kind", ("mse", "cosine"))
+        self.one_of("attention_kind", ("mse", "cosine", "scores"))
+        self.one_of("layer_map", ("even",))
         inner = self.hidden_weight > 0 or self.attention_weight > 0
         learns = self.soft_weight > 0 or self.hard > 0 or inner
         self.need(learns, "every loss has the weight 0; there is nothing to learn")
@@ -78,8 +84,9 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             "uncertainty weighs several losses against each other, and one alone has a weight here\n"
             "  remedy: hidden_weight, attention_weight or hard above 0, or leave `uncertainty` out",
         )
-        both = self.hidden_map is not None or self.attention_map is not None
-        self.need(self.inner_layers is None or not both, "give `inner_layers`, or maps, not both")
+        maps = [self.hidden_map is not None or self.attention_map is not None, self.inner_layers, self.layer_map]
+        self.need(sum(map(bool, maps)) < 2, "give `inner_layers`, `layer_map` or maps, not both")
+        self.need(self.projection or not self.shared_projection, "shared_projection needs `projection: true`")
         super().__post_init__()
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
@@ -117,18 +124,19 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         if form_of(artifact.task).windowed is not None:
             same_tokens = same_tokens and tokens == teacher.max_tokens  # otherwise windows would differ
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
+        online = self._online(teacher, context)
         outputs = teacher_outputs(
             teacher,
             texts,
             cache=context.cache,
-            hidden=sorted({theirs for _, theirs in hidden_map}),
-            attention=sorted({theirs for _, theirs in attention_map}),
+            hidden=() if online else sorted({theirs for _, theirs in hidden_map}),
+            attention=() if online else sorted({theirs for _, theirs in attention_map}),
             device=context.device,
             say=context.say,
         )
         encoded = encode(Tokenizer(tokenizer_path, tokens), artifact.task, texts)
         outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
-        objective = self._objective(student, outputs, hidden_map, attention_map, artifact.task.answer)
+        objective = self._objective(student, outputs, online, hidden_map, attention_map, artifact.task.answer)
         if self.freeze_embeddings:
             student.encoder.embeddings.word.requires_grad_(False)
         settings = self.settings(context.seed, epochs=self.epochs_of(encoded.examples))
@@ -195,6 +203,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             check_maps,
             default_hidden_map,
             even_attention_map,
+            even_maps,
             last_maps,
         )
 
@@ -205,8 +214,11 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
                 "vocabulary was trimmed, move compress.trim_vocabulary behind compress.distil"
             )
         ours, theirs = student.config, read_model(teacher).config
-        if self.inner_layers is not None:
-            pairs = last_maps(ours, theirs, self.inner_layers)
+        if self.inner_layers is not None or self.layer_map is not None:
+            if self.inner_layers is None:
+                pairs = even_maps(ours, theirs)
+            else:
+                pairs = last_maps(ours, theirs, self.inner_layers)
             hidden, attention = (
                 pair if weight else ()
                 for pair, weight in zip(pairs, (self.hidden_weight, self.attention_weight), strict=True)
@@ -218,10 +230,20 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         check_maps(ours, theirs, hidden, attention, projection=self.projection)
         return hidden, attention
 
+    def _online(self, teacher: Artifact, context: Context) -> OnlineTeacher | None:
+        """The teacher to run inside the steps, for scores before the softmax; None if its outputs are stored."""
+        if not self.attention_weight or self.attention_kind != "scores":
+            return None
+        from leanformer.models.store import device_of, read_model
+        from leanformer.train.online_teacher import OnlineTeacher
+
+        return OnlineTeacher(read_model(teacher), device_of(context.device))
+
     def _objective(
         self,
         student: Classifier,
         outputs: TeacherOutputs,
+        online: OnlineTeacher | None,
         hidden_map: tuple[tuple[int, int], ...],
         attention_map: tuple[tuple[int, int], ...],
         answer: str,
@@ -230,20 +252,26 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
 
         from leanformer.train.objectives.distillation import Distillation, LossWeights
 
-        projections = None
+        projections: nn.ModuleList | nn.Linear | None = None
         if hidden_map and self.projection:
-            width = next(iter(outputs.hidden.values())).shape[1]
-            projections = nn.ModuleList(nn.Linear(student.config.hidden, width) for _ in hidden_map)
+            width = online.model.config.hidden if online else next(iter(outputs.hidden.values())).shape[1]
+            if self.shared_projection:
+                projections = nn.Linear(student.config.hidden, width)
+            else:
+                projections = nn.ModuleList(nn.Linear(student.config.hidden, width) for _ in hidden_map)
+        numbers = outputs.heads
+        if online:
+            numbers = {theirs: online.model.config.layers[theirs].heads for _, theirs in attention_map}
         heads = None
-        if any(student.config.layers[ours].heads != outputs.heads[theirs] for ours, theirs in attention_map):
+        if any(student.config.layers[ours].heads != numbers[theirs] for ours, theirs in attention_map):
             heads = nn.ModuleList(
-                nn.Linear(student.config.layers[ours].heads, outputs.heads[theirs]) for ours, theirs in attention_map
+                nn.Linear(student.config.layers[ours].heads, numbers[theirs]) for ours, theirs in attention_map
             )
         weights = LossWeights(
             self.temperature, self.hard, self.hidden_weight, self.attention_weight, self.hidden_kind, self.logit_loss,
             self.attention_kind, self.soft_weight,
         )  # fmt: skip
         return Distillation(
-            outputs, weights, answer=answer, hidden_map=hidden_map, attention_map=attention_map,
+            outputs, weights, online=online, answer=answer, hidden_map=hidden_map, attention_map=attention_map,
             projections=projections, head_projections=heads,
         )  # fmt: skip

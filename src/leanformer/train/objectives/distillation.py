@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from leanformer.errors import RecipeError
-from leanformer.models.classifier import Classifier
+from leanformer.models.classifier import Classifier, ClassifierOutput
 from leanformer.shapes.encoder import EncoderConfig
 from leanformer.spans.best import NOWHERE
 from leanformer.tagging.ragged import flat, is_ragged
@@ -23,6 +23,7 @@ from leanformer.train.feeds.batches import NOT_ASKED, Batch
 from leanformer.train.objectives.answers import LOSSES, is_labelled, over_asked, raw_logit_distance
 from leanformer.train.objectives.answers import soft_cross_entropy as soft_cross_entropy
 from leanformer.train.objectives.objective import Sum
+from leanformer.train.online_teacher import OnlineTeacher, scores_at
 from leanformer.train.teacher_outputs import TeacherOutputs
 
 
@@ -70,7 +71,8 @@ class LossWeights:
         hard: share of the loss against hard labels, 0 to 1; the soft part gets the rest. Rows without a label have only
             the soft part.
         hidden, attention: weights of those losses; 0 turns them off.
-        hidden_kind, attention_kind: "mse" or "cosine".
+        hidden_kind, attention_kind: "mse" or "cosine"; attention also "scores", the squared difference of the scores
+            before the softmax (TinyBERT), which needs a teacher that runs inside the step.
         soft: weight of the soft part; with 0, and without hard labels, only inner states are followed.
     """
 
@@ -88,27 +90,32 @@ class Distillation(Sum):
     """The weighted sum of soft, hard, hidden-state and attention losses.
 
     Args:
-        outputs: the teacher's outputs on the training rows; logits of words as `Encoded.of_rows` returns them.
+        outputs: the teacher's outputs on the training rows; logits of words as `Encoded.of_rows` returns them. None:
+            all are those of the `online` teacher.
+        online: a teacher that runs inside the step and reads the student's rows; hidden states and attention are its
+            own, and logits where there are no `outputs`.
         answer: the task's answer form, which determines the losses (see `objectives.answers`).
         hidden_map: pairs (student hidden-state index, teacher hidden-state index), 0 being the embedding output.
         attention_map: pairs (student layer, teacher layer), from 0.
-        projections: per pair of `hidden_map`, a map from the student's width to the teacher's; None if they are equal.
+        projections: per pair of `hidden_map`, a map from the student's width to the teacher's, or one map for all
+            pairs; None if the widths are equal.
         head_projections: per pair of `attention_map`, a map from the student's heads to the teacher's, likewise.
     """
 
     def __init__(
         self,
-        outputs: TeacherOutputs,
+        outputs: TeacherOutputs | None,
         weights: LossWeights,
         *,
+        online: OnlineTeacher | None = None,
         answer: str = "label",
         hidden_map: tuple[tuple[int, int], ...] = (),
         attention_map: tuple[tuple[int, int], ...] = (),
-        projections: nn.ModuleList | None = None,
+        projections: nn.ModuleList | nn.Linear | None = None,
         head_projections: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
-        self._outputs, self.weights, self._losses = outputs, weights, LOSSES[answer]
+        self._outputs, self.online, self.weights, self._losses = outputs, online, weights, LOSSES[answer]
         self._soft = raw_logit_distance if weights.soft_kind == "mse" else self._losses.soft
         self.hidden_map, self.attention_map = hidden_map, attention_map
         self.projections, self.head_projections = projections, head_projections
@@ -126,37 +133,58 @@ class Distillation(Sum):
         return tuple(name for name, weight in weights.items() if weight > 0)
 
     def parts(self, model: Classifier, batch: Batch) -> dict[str, Tensor]:
-        w, device = self.weights, batch.ids.device
-        output = model.outputs(batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0)
-        losses = self._of_answers(batch.of_examples(output.logits.float()), batch)
-        width = batch.ids.shape[1]
+        w, by_scores = self.weights, self.weights.attention_kind == "scores"
+        output = model.outputs(
+            batch.ids, batch.mask, batch.types, with_attentions=w.attention > 0 and not by_scores
+        )  # fmt: skip
+        taught = None if self.online is None else self.online.outputs(batch)
+        losses = self._of_answers(batch.of_examples(output.logits.float()), batch, taught)
         if w.hidden > 0:
             parts = []
             for i, (ours, theirs) in enumerate(self.hidden_map):
                 state = output.encoded.hidden_states[ours].float()
-                if self.projections is not None:
-                    state = self.projections[i](state)
-                target = self._outputs.hidden_block(theirs, batch.rows, width).to(device)
+                maps = self.projections
+                if (project := maps[i] if isinstance(maps, nn.ModuleList) else maps) is not None:
+                    state = project(state)
+                target = self._state(theirs, batch, taught)
                 parts.append(hidden_distance(state, target, batch.mask, w.hidden_kind))
             losses["hidden"] = w.hidden * torch.stack(parts).mean()
         if w.attention > 0:
-            parts = []
+            parts, kind = [], "mse" if by_scores else w.attention_kind
             for i, (ours, theirs) in enumerate(self.attention_map):
-                attention = output.encoded.attentions[ours].float()
+                if by_scores:
+                    assert self.online is not None and taught is not None
+                    attention = scores_at(model, output.encoded, ours)
+                    target = self.online.scores(taught.encoded, theirs)
+                else:
+                    assert self._outputs is not None
+                    attention = output.encoded.attentions[ours].float()
+                    target = self._outputs.attention_block(theirs, batch.rows, batch.ids.shape[1]).to(attention.device)
                 if self.head_projections is not None:
                     attention = self.head_projections[i](attention.movedim(1, -1)).movedim(-1, 1)
-                target = self._outputs.attention_block(theirs, batch.rows, width).to(device)
-                parts.append(attention_distance(attention, target, batch.mask, w.attention_kind))
+                parts.append(attention_distance(attention, target, batch.mask, kind))
             losses["attention"] = w.attention * torch.stack(parts).mean()
         return losses
 
-    def _of_answers(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def _state(self, index: int, batch: Batch, taught: ClassifierOutput | None) -> Tensor:
+        """The teacher's hidden states, `[B, S, H]`."""
+        if taught is not None:
+            return taught.encoded.hidden_states[index].float()
+        assert self._outputs is not None
+        return self._outputs.hidden_block(index, batch.rows, batch.ids.shape[1]).to(batch.ids.device)
+
+    def _of_answers(self, logits: Tensor, batch: Batch, taught: ClassifierOutput | None) -> dict[str, Tensor]:
         """The soft and the hard part of the loss."""
         w = self.weights
         if w.soft == 0 and w.hard == 0:
             return {}
         hard = w.hard * is_labelled(batch.labels).float()
-        soft = self._soft(logits, teacher_logits(self._outputs, batch, logits), w.temperature)
+        if self._outputs is not None:
+            target = teacher_logits(self._outputs, batch, logits)
+        else:
+            assert taught is not None
+            target = batch.of_examples(taught.logits.float())
+        soft = self._soft(logits, target, w.temperature)
         if soft.ndim == 2:
             soft = over_asked(soft, batch.labels)
         losses = {"soft": w.soft * ((1 - hard) * soft).mean()}
@@ -192,6 +220,17 @@ def even_attention_map(student: EncoderConfig, teacher: EncoderConfig) -> tuple[
             f"({len(student.layers)})\n  remedy: another number of layers, or attention_map by hand"
         )
     return tuple((i, i * k + k - 1) for i in range(len(student.layers)))
+
+
+def even_maps(
+    student: EncoderConfig, teacher: EncoderConfig
+) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+    """Hidden states and attentions of every student layer, as in TinyBERT (Jiao et al. 2020, arXiv 1909.10351).
+
+    The embeddings follow the embeddings, and the layers `even_attention_map`. Raises `RecipeError` as that does.
+    """
+    attention = even_attention_map(student, teacher)
+    return ((0, 0), *((ours + 1, theirs + 1) for ours, theirs in attention)), attention
 
 
 def last_maps(
