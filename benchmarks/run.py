@@ -46,6 +46,7 @@ COMMANDS = (
     (10, "data.curves"),
     (60, "ladders.layers sst2"),
     (120, "ladders.students sst2"),
+    (40, "students.starts"),
     (15, "ladders.base_size"),
     (10, "ladders.quality_cost sst2"),
     (12, "ladders.energy sst2"),

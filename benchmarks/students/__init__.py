@@ -1,0 +1,1 @@
+"""Students: what each way of making them better gives."""
