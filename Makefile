@@ -4,6 +4,7 @@
 # make test-rest the tests of test-all that are not in test
 # make test-levels  tests of runtime and export at each further instruction set of the native engine (part of test-all)
 # make check     lint, format, types, import rules, docs drift
+# make wheel     wheels in dist/: with the native engine inside for x86-64 and Arm Linux, and the pure one
 # make demo      the whole line on a small task
 # make mutants   mistakes made on purpose, one at a time: do the tests notice? (resumes where it was; not part of CI)
 # make bench     everything that README and docs show, measured again (hours; goes on where it was)
@@ -12,18 +13,31 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NATIVE := src/leanformer/runtime/native
+LIBRARY := $(NATIVE)/library/library.json
+TOOLS := build/tools
 PIP := $(BIN)/python -m pip
 # Written so that any Python, also a very old one, can say why it will not do.
 NEED_PYTHON = -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Python 3.11 or newer is needed, \
 and %s is %s\n  remedy: $(1)make install PYTHON=python3.11" % (sys.executable, sys.version.split()[0]))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-rest test-all check demo mutants bench clean
+.PHONY: help install wheel test test-rest test-all test-levels check demo mutants bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
 
-install: $(STAMP)
+install: $(STAMP) $(LIBRARY)
+
+# Without it (no compiler for this platform) the engine is compiled at its first use, as in a pure wheel.
+$(LIBRARY): $(STAMP) hatch_build.py $(foreach kind,*.cpp *.h levels.py sources.py,$(wildcard $(NATIVE)/$(kind)))
+	-$(BIN)/python hatch_build.py --checkout
+
+# Made with two packages alone, so that it takes no more than a compiler and a minute.
+wheel:
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet -c constraints.txt hatchling ziglang
+	$(TOOLS)/bin/python hatch_build.py
 
 # Half an environment (a run that was killed) is completed, not thrown away. torch comes first and alone, so that
 # the client chooses its build by our pin and by nothing else; the rest then finds it there.
@@ -31,7 +45,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PIP) --version >/dev/null 2>&1 || { $(PYTHON) $(call NEED_PYTHON) && $(PYTHON) -m venv $(VENV); }
 	@$(BIN)/python $(call NEED_PYTHON,make clean; )
 	$(PIP) install --quiet -c constraints.txt torch
-	$(PIP) install --quiet -c constraints.txt -e '.[train,search,cluster,openvino,serve,energy,peers,dev,demo]'
+	$(PIP) install --quiet -c constraints.txt -e '.[train,search,cluster,openvino,serve,energy,peers,build,dev,demo]'
 	@touch $@
 
 test: install
@@ -72,5 +86,5 @@ bench: install
 	$(BIN)/python -m benchmarks.run
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis lean-demo
+	rm -rf $(VENV) $(dir $(LIBRARY)) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis lean-demo
 	find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -18,6 +18,7 @@ OTHER_PROGRAMS = {
     "render/method_pages.py": {"--check"},
     "render/api_page.py": {"--check"},
     "cluster/connection.py": {"--head"},
+    "runtime/native/shipped.py": {"--force-reinstall"},
 }
 
 

@@ -12,13 +12,14 @@ from leanformer.errors import LeanformerError, MissingCompilerError
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build
 from leanformer.runtime.native.levels import is_fast, levels
+from leanformer.runtime.native.shipped import shipped_library
 
 try:
     build.library()
     COMPILED = True
 except MissingCompilerError:  # pragma: no cover
     COMPILED = False
-INT8_DEFAULT = "native" if COMPILED and is_fast() else "onnxruntime"
+INT8_DEFAULT = "native" if (COMPILED or shipped_library().path) and is_fast() else "onnxruntime"
 """The engine of int8 graphs where nobody asks for one."""
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="no C++ compiler")
 

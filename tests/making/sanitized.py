@@ -73,6 +73,7 @@ def _own_settings() -> dict[str, str]:
     # Where a test gives the process another home, the library is still found.
     return {
         "CXX": str(COMPILER),
+        "LEANFORMER_COMPILE": "1",
         "LEANFORMER_CACHE": str(build._folder().parent),
         "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
     }

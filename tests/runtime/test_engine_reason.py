@@ -78,7 +78,7 @@ def test_fp32(graphs: tuple[Artifact, Artifact, Artifact]):
 
 
 def test_without_a_compiler(int8: Artifact, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tuning, "can_build", lambda: False)
+    monkeypatch.setattr(tuning, "can_run", lambda: False)
     used = used_by(LightPredictor(int8, threads=1))
     assert used.engine == "onnxruntime" and "no compiler" in used.reason and NO_COMPILER in used.remedy
     assert str(used).count("\n") == 1
@@ -87,6 +87,7 @@ def test_without_a_compiler(int8: Artifact, monkeypatch: pytest.MonkeyPatch):
 @needs_compiler
 def test_a_compiler_that_fails(int8: Artifact, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("CXX", "false")
+    monkeypatch.setenv("LEANFORMER_COMPILE", "1")
     monkeypatch.setenv("LEANFORMER_CACHE", str(tmp_path))
     _forget()
     try:
@@ -213,12 +214,15 @@ def test_predict_tells_of_no_engine_where_none_ran(int8: Artifact, command: Comm
 
 
 def test_predict_and_inspect_tell_the_remedy(int8: Artifact, command: Command, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tuning, "can_build", lambda: False)
+    monkeypatch.setattr(tuning, "can_run", lambda: False)
     _, _, err = command("predict", int8.path, "rain", "--threads", 1)
     lines = err.splitlines()
     assert lines[0].startswith("engine: onnxruntime, int8 per_token: ") and lines[1].startswith("  remedy: install")
     _, out, _ = command("inspect", int8.path)
-    assert "engine      onnxruntime, int8 per_token: the native engine is compiled" in out and NO_COMPILER in out
+    assert (
+        "engine      onnxruntime, int8 per_token: no native library came with this package, and" in out
+        and NO_COMPILER in out
+    )
 
 
 def test_inspect_tells_of_a_graph_that_nothing_runs(int8: Artifact, command: Command, monkeypatch: pytest.MonkeyPatch):

@@ -337,7 +337,7 @@ def test_packed_int8_graphs_run_on_it_unless_told_otherwise(tmp_path: Path, monk
     monkeypatch.setattr("leanformer.runtime.settings.is_fast", lambda: True)
     assert LightPredictor(int8).engine == "native" and LightPredictor(fp32).engine == "onnxruntime"
     assert LightPredictor(int8, engine="onnxruntime").engine == "onnxruntime"
-    monkeypatch.setattr("leanformer.runtime.settings.can_build", lambda: False)
+    monkeypatch.setattr("leanformer.runtime.settings.can_run", lambda: False)
     assert LightPredictor(int8).engine == "onnxruntime"
 
 

@@ -8,8 +8,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from leanformer.runtime.native import build
 from leanformer.runtime.native.compiler import find_compiler
+from leanformer.runtime.native.sources import FOLDER
 from tests.making.native import needs_compiler
 
 pytestmark = needs_compiler
@@ -35,7 +35,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Two functions of the engine's headers, compiled for the least instruction set."""
     folder = tmp_path_factory.mktemp("arithmetic")
     (folder / "part.cpp").write_text(SOURCE)
-    command = [*find_compiler(), "-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", "-I", str(build._HERE)]
+    command = [*find_compiler(), "-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", "-I", str(FOLDER)]
     subprocess.run([*command, str(folder / "part.cpp"), "-o", str(folder / "part.so")], check=True, timeout=120)
     return ctypes.CDLL(str(folder / "part.so"))
 

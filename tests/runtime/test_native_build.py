@@ -44,6 +44,7 @@ def int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache, and an engine that is not loaded yet."""
     monkeypatch.setenv("LEANFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("LEANFORMER_COMPILE", "1")
     monkeypatch.setenv("LEANFORMER_LEVEL", "avx2")  # that it is the default on any CPU; nothing is run by those below
     _forget()
     yield tmp_path / "cache" / "native"

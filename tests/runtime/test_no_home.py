@@ -40,6 +40,7 @@ def homeless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     for name in ("HOME", "XDG_CACHE_HOME", "LEANFORMER_CACHE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LEANFORMER_COMPILE", "1")
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     _forget()
     yield

@@ -35,7 +35,7 @@ def test_the_image_starts_the_command():
     assert f"EXPOSE {options['port']}" in text
     assert re.findall(r"127\.0\.0\.1:(\d+)(/\w+)", text) == [(str(options["port"]), "/ready")]
     assert "/ready" in OPEN_ROUTES, "the health check carries no key"
-    assert "'.[serve]'" in text and "USER leanformer" in text
+    assert "hatch_build.py --only" in text and ".whl" in text and "[serve]" in text and "USER leanformer" in text
 
 
 def test_the_unit_starts_the_command_and_leaves_it_time_to_end():

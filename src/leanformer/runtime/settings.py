@@ -16,8 +16,9 @@ from leanformer.artifact import Artifact
 from leanformer.errors import COMPILER_REMEDY
 from leanformer.files import sha256_json
 from leanformer.machine import fingerprint
-from leanformer.runtime.native.build import can_build
+from leanformer.runtime.native.build import can_run
 from leanformer.runtime.native.levels import GENERIC, VARIABLE, forced_level, is_fast, levels
+from leanformer.runtime.native.shipped import shipped_library
 from leanformer.strict_json import read_json
 
 FOLDER, FORMAT_VERSION = "tuning", 1
@@ -72,7 +73,7 @@ def default_engine(artifact: Artifact) -> tuple[str, Why]:
     """The default engine: native for int8 graphs that we export for it, else ONNX Runtime; and why.
 
     Those are packed graphs, recurrent students, and encoders whose positions are relative, rotary or in windows. Native
-    only if it can be compiled and is fast with the CPU's vector instructions.
+    only if there is a library of it, or a compiler, and it is fast with the CPU's vector instructions.
     """
     told = artifact.properties
     if not precision_of(artifact).startswith("int8"):
@@ -81,10 +82,9 @@ def default_engine(artifact: Artifact) -> tuple[str, Why]:
         return DEFAULT_ENGINE, Why("the native engine does not run padded graphs of this family", "export it again")
     if not is_fast():
         return DEFAULT_ENGINE, _why_slow()
-    if not can_build():
-        return DEFAULT_ENGINE, Why(
-            "the native engine is compiled where it runs, and there is no compiler", COMPILER_REMEDY
-        )
+    if not can_run():
+        problem = f"{shipped_library().problem or 'one compiled here is asked for'}, and there is no compiler"
+        return DEFAULT_ENGINE, Why(problem, f"install the wheel for this platform; or {COMPILER_REMEDY}")
     return "native", Why("the default for int8 graphs")
 
 

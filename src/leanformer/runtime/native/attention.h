@@ -24,7 +24,7 @@ inline void products(const float* rows, size_t row_stride, const float* vectors,
         for (int r = 0; r < R; r++) {
             const Floats x = all(rows[r * row_stride + k]);
 #pragma GCC unroll 4
-            for (int v = 0; v < V; v++) sums[r][v] += x * column[v];
+            for (int v = 0; v < V; v++) sums[r][v] = fused(x, column[v], sums[r][v]);
         }
     }
 }

@@ -1,4 +1,7 @@
-"""Compiles the engine once with this machine's C++ compiler, into the user's cache folder, and loads it."""
+"""Loads the library of the engine: the one that came with the package, or one compiled here.
+
+Without the first, it is compiled once with this machine's C++ compiler, into the user's cache folder.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -25,25 +29,9 @@ from leanformer.runtime.native.compiler import (
     identity,
     may_compile,
 )
-from leanformer.runtime.native.levels import LEVELS, levels
+from leanformer.runtime.native.shipped import NONE_CAME, shipped_library
+from leanformer.runtime.native.sources import FIRST, FLAGS, FOLDER, sources_hash, units
 
-_HERE = Path(__file__).parent
-_SOURCES = (
-    "encoder.cpp",
-    "recurrent.cpp",
-    "levels.cpp",
-    "encoder.h",
-    "arrays.h",
-    "attention.h",
-    "calls.h",
-    "crew.h",
-    "layers.h",
-    "linear.h",
-    "memory.h",
-    "tiles.h",
-    "vectors.h",
-)
-_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-pthread", "-fno-math-errno")
 # Seconds for a small unit, which shows whether the program is a compiler at all, and for all other units together.
 _FIRST_SECONDS, _SECONDS = 60.0, 900.0
 _LOCK = "building.lock"
@@ -75,7 +63,7 @@ class _Build(NamedTuple):
 
 @cache
 def library() -> Path:
-    """The compiled library; takes seconds to a minute the first time with these sources and this compiler.
+    """The library compiled here; takes seconds to a minute the first time with these sources and this compiler.
 
     Raises `MissingCompilerError` if there is no compiler, if it fails, or if the result cannot be stored safely.
     """
@@ -84,10 +72,20 @@ def library() -> Path:
 
 
 def load_library(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
-    """Load the library into this process and test it with `uses`. If that fails, it is rebuilt once.
+    """Load the library into this process and test it with `uses`: the one that came with the package, or `library`.
+
+    One compiled here that cannot be loaded is rebuilt once.
 
     Raises as `library` does, and if a new library cannot be loaded either.
     """
+    shipped = shipped_library()
+    if shipped.path is not None:
+        try:
+            return _tried(shipped.path, uses)
+        except (OSError, AttributeError) as error:
+            warnings.warn(f"{shipped.path}: cannot be loaded, and another is compiled ({error})", stacklevel=2)
+    elif shipped.problem not in ("", NONE_CAME):
+        _say(f"{shipped.problem}; one compiled here is used")
     path = library()
     try:
         return _tried(path, uses)
@@ -106,9 +104,9 @@ def load_library(uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
             raise _remembered(build, problem) from again
 
 
-def can_build() -> bool:
-    """Whether there is a compiler, or one is named; not whether it works."""
-    return may_compile()
+def can_run() -> bool:
+    """Whether a library came with the package, or there is a compiler, or one is named; not whether it works."""
+    return shipped_library().path is not None or may_compile()
 
 
 def _tried(path: Path, uses: Callable[[ctypes.CDLL], object]) -> ctypes.CDLL:
@@ -121,11 +119,8 @@ def _build() -> _Build:
     compiler, libc = find_compiler(), ""
     with suppress(AttributeError, ValueError, OSError):
         libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    told = (compiler, identity(compiler), _FLAGS, LEVELS, platform.machine(), libc)
-    cause = hashlib.sha256(repr(told).encode())
-    for name in _SOURCES:
-        cause.update((_HERE / name).read_bytes())
-    return _Build(compiler, _folder(), cause.hexdigest()[:16])
+    told = (compiler, identity(compiler), sources_hash(), platform.machine(), libc)
+    return _Build(compiler, _folder(), hashlib.sha256(repr(told).encode()).hexdigest()[:16])
 
 
 def _digest(path: Path) -> str:
@@ -150,7 +145,7 @@ def _made(build: _Build) -> Path:
             if (path := build.found()) is not None:
                 return path
             with scratch_folder(build.folder / "building") as scratch:
-                built = _compile(build.compiler, scratch)
+                built = compile_library(build.compiler, scratch)
                 path = build.folder / f"native-{build.cause}-{_digest(built)}.so"
                 with new_file(path) as temporary:
                     os.replace(built, temporary)
@@ -208,23 +203,32 @@ def _folder() -> Path:
     return folder
 
 
-def _compile(compiler: list[str], scratch: Path) -> Path:
-    # The lowest instruction set first: if several units instantiate the same template of the standard library, the
-    # linker keeps the first instance, which must run on every CPU.
-    units = {
-        f"{kind}-{name}.o": (f"{kind}.cpp", f"-DLEVEL={name}", *LEVELS[name])
-        for name in reversed(levels())
-        for kind in ("encoder", "recurrent")
-    }
+def compile_library(
+    compiler: Sequence[str],
+    scratch: Path,
+    *,
+    machine: str | None = None,
+    link: Sequence[str] = (),
+    link_seconds: float = _FIRST_SECONDS,
+) -> Path:
+    """Compile the library in the folder `scratch`.
+
+    Args:
+        machine: architecture; None: this one.
+        link: more flags for linking, which may take `link_seconds`.
+
+    Raises what `compile_all` raises.
+    """
 
     def job(name: str, source: str, *flags: str) -> CompilerCall:
         return CompilerCall(
-            [*compiler, *_FLAGS, *flags, "-c", str(_HERE / source), "-o", str(scratch / name)], scratch / name
+            [*compiler, *FLAGS, *flags, "-c", str(FOLDER / source), "-o", str(scratch / name)], scratch / name
         )
 
-    first, built = job("levels.o", "levels.cpp"), scratch / "engine.so"
-    compile_all([first], _FIRST_SECONDS)
-    compile_all([job(name, *rest) for name, rest in units.items()], _SECONDS, compilers_at_once())
-    objects = (str(scratch / name) for name in (*units, "levels.o"))
-    compile_all([CompilerCall([*compiler, "-shared", "-pthread", *objects, "-o", str(built)], built)], _FIRST_SECONDS)
+    parts, built = units(machine), scratch / "engine.so"
+    compile_all([job("levels.o", FIRST)], _FIRST_SECONDS)
+    compile_all([job(name, *rest) for name, rest in parts.items()], _SECONDS, compilers_at_once())
+    objects = (str(scratch / name) for name in (*parts, "levels.o"))
+    linked = CompilerCall([*compiler, "-shared", "-pthread", *objects, *link, "-o", str(built)], built)
+    compile_all([linked], link_seconds)
     return built

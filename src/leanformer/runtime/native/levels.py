@@ -19,9 +19,9 @@ VARIABLE = "LEANFORMER_LEVEL"
 _X86 = ("x86_64", "AMD64")
 
 
-def levels() -> tuple[str, ...]:
-    """The instruction sets of this architecture."""
-    return tuple(LEVELS) if platform.machine() in _X86 else (GENERIC,)
+def levels(machine: str | None = None) -> tuple[str, ...]:
+    """The instruction sets of an architecture; None: of this one."""
+    return tuple(LEVELS) if (machine or platform.machine()) in _X86 else (GENERIC,)
 
 
 def forced_level() -> str | None:

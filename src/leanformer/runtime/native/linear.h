@@ -89,7 +89,7 @@ void finish(const Linear& map, int column, int width, const int32_t* sums, const
             std::memcpy(&total, map.total.get() + column + c, sizeof total);
             const Floats product = __builtin_convertvector(exact - total * zero[r], Floats);
             const Floats scale = load(map.scale.get() + column + c) * row_scale[r];
-            const Floats y = product * scale + load(map.bias.get() + column + c);
+            const Floats y = fused(product, scale, load(map.bias.get() + column + c));
             store(out + size_t(r) * map.out + column + c, activated<FUNCTION>(y));
         }
 }

@@ -5,6 +5,12 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #if defined(__AVX512F__)
 #define LEANFORMER_LANES 16
 #elif defined(__AVX__)
@@ -29,6 +35,20 @@ inline Floats load(const float* from) {
 inline void store(float* to, Floats value) { std::memcpy(to, &value, sizeof value); }
 
 inline Floats all(float value) { return Floats{} + value; }
+
+// a * b + c, rounded once where the instruction set can. It is written out, and compilers fuse nothing on their own
+// (-ffp-contract=off): they differ in what they fuse, and so in the last bits.
+inline Floats fused(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+    return Floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+#elif defined(__FMA__)
+    return Floats(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+#elif defined(__aarch64__)
+    return Floats(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
+#else
+    return a * b + c;
+#endif
+}
 
 inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
 
@@ -96,17 +116,17 @@ constexpr int32_t ROUND_BITS = 0x4b400000;
 
 // e^x for x <= 0 or little above, relative error below 3e-7; below -87 it is nearly zero.
 inline Floats exponential(Floats x) {
-    x = larger(x, all(-87.0f)) * 1.44269504f;
-    const Floats shifted = x + ROUND;
-    const Floats f = x - (shifted - ROUND);  // -0.5 to 0.5
+    x = larger(x, all(-87.0f));
+    const Floats shifted = fused(x, all(1.44269504f), all(ROUND));
+    const Floats f = fused(x, all(1.44269504f), ROUND - shifted);  // -0.5 to 0.5
     // Taylor series of 2^f.
     Floats p = all(1.5403530e-4f);
-    p = p * f + 1.3333558e-3f;
-    p = p * f + 9.6181291e-3f;
-    p = p * f + 5.5504109e-2f;
-    p = p * f + 2.4022651e-1f;
-    p = p * f + 6.9314718e-1f;
-    p = p * f + 1.0f;
+    p = fused(p, f, all(1.3333558e-3f));
+    p = fused(p, f, all(9.6181291e-3f));
+    p = fused(p, f, all(5.5504109e-2f));
+    p = fused(p, f, all(2.4022651e-1f));
+    p = fused(p, f, all(6.9314718e-1f));
+    p = fused(p, f, all(1.0f));
     return from_bits(bits(p) + (bits(shifted) << 23));
 }
 
@@ -121,15 +141,15 @@ inline Floats tanh_of(Floats x) {
 inline Floats gelu(Floats x) {
     const Floats c = larger(smaller(x, all(4.2f)), all(-4.2f)), z = c * c;
     Floats p = all(4.923684377e-11f);
-    p = p * z - 4.795563502e-09f;
-    p = p * z + 2.072446676e-07f;
-    p = p * z - 5.289516594e-06f;
-    p = p * z + 8.983549924e-05f;
-    p = p * z - 1.086456585e-03f;
-    p = p * z + 9.740932845e-03f;
-    p = p * z - 6.622206420e-02f;
-    p = p * z + 3.988345861e-01f;
-    return x * (c * p + 0.5f);
+    p = fused(p, z, all(-4.795563502e-09f));
+    p = fused(p, z, all(2.072446676e-07f));
+    p = fused(p, z, all(-5.289516594e-06f));
+    p = fused(p, z, all(8.983549924e-05f));
+    p = fused(p, z, all(-1.086456585e-03f));
+    p = fused(p, z, all(9.740932845e-03f));
+    p = fused(p, z, all(-6.622206420e-02f));
+    p = fused(p, z, all(3.988345861e-01f));
+    return x * fused(c, p, all(0.5f));
 }
 
 inline Floats gelu_tanh(Floats x) {
