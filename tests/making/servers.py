@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,10 @@ class Server:
 
     def __init__(
         self, *arguments: object, environment: dict[str, str] | None = None,
-        program: tuple[str, ...] = ("-m", "leanformer", "serve"),
+        program: tuple[str, ...] = ("-m", "leanformer", "serve"), command: Sequence[str] = (sys.executable,),
     ) -> None:  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, *program, *map(str, arguments), "--port", "0"],
+            [*command, *program, *map(str, arguments), "--port", "0"],
             stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {}),
         )  # fmt: skip
         self.log: list[dict[str, Any]] = []
