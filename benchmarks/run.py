@@ -60,6 +60,7 @@ COMMANDS = (
     (5, "runtime.workers"),
     (30, "runtime.batch_invariance"),
     (10, "runtime.memory"),
+    (8, "runtime.container"),
     (60, "runtime.other_cpu"),  # needs qemu-user-static of the system, and says so where it is missing
     (90, "searches.run sst2"),
     (90, "searches.run banking77"),

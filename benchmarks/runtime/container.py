@@ -1,6 +1,6 @@
 """The wheel's engine in a root as slim images have, beside the one compiled here: benchmarks/results/container.json.
 
-    python -m benchmarks.runtime.container ARTIFACT [--texts 1024] [--rounds 9] [--starts 15]
+    python -m benchmarks.runtime.container [ARTIFACT] [--texts 1024] [--rounds 9] [--starts 15]
 
 Both answer the same texts of SST-2's test with all cores, tokenizer included, in processes that take turns. The time
 from the start of `leanformer predict ARTIFACT TEXT` to its answer is that of the whole command.
@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.ladders.run import open_named
-from benchmarks.paths import RESULTS, ROOT
+from benchmarks.paths import RESULTS, ROOT, WORK
 from benchmarks.provenance import provenance, watch
 from benchmarks.runtime.interleaved import quartiles
 from benchmarks.runtime.slim_root import ARTIFACT, slim_root
@@ -36,7 +36,6 @@ from pathlib import Path
 from leanformer.artifact import open_artifact
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from leanformer.runtime.native.build import can_run
 texts = json.load(sys.stdin)
 predictor = open_predictor(open_artifact(Path(sys.argv[1])))
 told, rates = logits(predictor, texts), []
@@ -73,7 +72,7 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("artifact", type=Path, help="an int8 graph of texts in English")
+    parser.add_argument("artifact", nargs="?", type=Path, default=WORK / "sst2" / "lean-fastformers", help="a graph")
     parser.add_argument("--texts", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--starts", type=int, default=15)

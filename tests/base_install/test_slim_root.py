@@ -78,7 +78,7 @@ print([found, held, "HOME" in os.environ])
 
 
 def test_predict_runs_the_native_engine_with_the_same_bits(slim: list[str], int8: Artifact):
-    texts = tiny_texts(40)
+    texts = tiny_texts(40, 1)[0]
     there = run(slim, *PREDICT, ARTIFACT, *texts)
     here = run([sys.executable], *PREDICT, str(int8.path), *texts, **{shipped.VARIABLE: "1"})
     assert there.returncode == 0 and "engine: native" in there.stderr, there.stderr
@@ -89,12 +89,12 @@ def test_predict_runs_the_native_engine_with_the_same_bits(slim: list[str], int8
 def test_without_the_library_it_says_what_runs_instead(slim: list[str], int8: Artifact):
     """The variable asks for a library compiled there, where there is no compiler."""
     command = [part.replace("PYTHONUNBUFFERED=1", f"PYTHONUNBUFFERED=1 {shipped.VARIABLE}=1") for part in slim]
-    result = run(command, *PREDICT, ARTIFACT, *tiny_texts(2))
+    result = run(command, *PREDICT, ARTIFACT, *tiny_texts(2, 2)[0])
     assert result.returncode == 0 and "engine: native" not in result.stderr and "compiler" in result.stderr
 
 
 def test_serve_does_too(slim: list[str], int8: Artifact):
-    texts = tiny_texts(3)
+    texts = list(tiny_texts(3, 3)[0])
     with Server(f"tiny={ARTIFACT}", command=slim) as server:
         (model,) = server.ask("GET", "/info").json["models"]
         assert "native" in json.dumps(model), model
