@@ -18,6 +18,7 @@ from leanformer.predictor import EngineUsed, engines_together
 from leanformer.runtime import settings as tuning
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build, levels
+from leanformer.runtime.native.shipped import NONE_CAME, Shipped
 from leanformer.runtime.predictor import LightPredictor
 from tests.making.commands import Command, is_friendly, make_command
 from tests.making.graphs import make_context, make_onnx
@@ -215,6 +216,7 @@ def test_predict_tells_of_no_engine_where_none_ran(int8: Artifact, command: Comm
 
 def test_predict_and_inspect_tell_the_remedy(int8: Artifact, command: Command, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tuning, "can_run", lambda: False)
+    monkeypatch.setattr(tuning, "shipped_library", lambda: Shipped(None, NONE_CAME))
     _, _, err = command("predict", int8.path, "rain", "--threads", 1)
     lines = err.splitlines()
     assert lines[0].startswith("engine: onnxruntime, int8 per_token: ") and lines[1].startswith("  remedy: install")
