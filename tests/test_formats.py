@@ -45,7 +45,7 @@ REFUSING = Refusal("is a test's, which nothing can be done with", "give another"
 NOTHING = Format(
     opens="leanformer.formats:nothing_there", extra=None, runs="nothing", rung="nothing", light=REFUSING,
     module=REFUSING, shape=None, graph=REFUSING, standard=REFUSING, teaches=REFUSING, layers=False, foreign=False,
-    members=False,
+    members=False, tokenizer="leanformer.cascade.rows:tokenizer_of_file", whole_texts=False,
 )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def questions(artifacts: dict[str, Artifact], tmp_path: Path) -> Any:
 
 
 def test_an_unknown_format_is_refused_by_everything_that_asks(stranger: Artifact, questions: Any):
-    known = "unknown to this Leanformer, which has encoder, bilstm, onnx, transformers, cascade\n  remedy: "
+    known = "unknown to this Leanformer, which has encoder, bilstm, onnx, transformers, cascade, ngrams\n  remedy: "
     for name, ask in (questions[0] | questions[1]).items():
         if name == "a recurrent classifier":  # reads one format and says which it was given
             continue
@@ -177,7 +177,7 @@ def test_no_artifact_of_an_unknown_format_is_written_or_read(artifacts: dict[str
     (tmp_path / "leanformer.json").write_text(
         (folder / "leanformer.json").read_text(encoding="utf-8").replace('"onnx"', '"made-up"', 1), encoding="utf-8"
     )
-    with pytest.raises(ArtifactError, match="'made-up', not one of encoder, bilstm, onnx, transformers, cascade"):
+    with pytest.raises(ArtifactError, match="'made-up', not one of encoder, bilstm, onnx, transformers, cascade, ng"):
         open_artifact(tmp_path)
 
 

@@ -6,6 +6,7 @@
     bilstm.json, model.safetensors       format "bilstm": a recurrent classifier (`models/bilstm.py`)
     model.onnx                           format "onnx": a graph over packs (`export/graphs/packed_graph.py`) or padded
     (a Hugging Face folder)              format "transformers": a family that is not mapped, kept unchanged
+    ngrams.json, 0.table, head.f32, ...  format "ngrams": a model on n-grams (`tiny/store.py`)
     cascade.json, members/0/, ...        format "cascade": complete artifacts, asked one after the other (`cascade/`)
     used_texts.bin     hashes of the texts it was made with (`data/used_texts.py`); not part of the content
 

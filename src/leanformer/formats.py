@@ -45,6 +45,8 @@ class Format:
         layers: it has the layers of our encoder: heads and units to prune, states and attentions to distil from.
         foreign: it is a checkpoint of a family that is not mapped, kept unchanged.
         members: it contains complete artifacts.
+        tokenizer: makes what turns texts into rows, without the model, from `(artifact)`.
+        whole_texts: it reads whole texts, whatever the artifact's `max_tokens` (that of the model it was made from).
     """
 
     opens: str
@@ -60,6 +62,8 @@ class Format:
     layers: bool
     foreign: bool
     members: bool
+    tokenizer: str
+    whole_texts: bool
 
 
 class Stored(Protocol):
@@ -81,6 +85,11 @@ _UNMAPPED = Refusal(
     "its family is not mapped, so no graph can be written", "give a model of a mapped family (docs/families.md)"
 )
 _SEVERAL = Refusal("a cascade is no single graph", "export the models it is made of")
+_NO_GRAPH = Refusal(
+    "a model on n-grams has no ONNX graph: n-grams are no operators of ONNX",
+    "run it with leanformer.load, which needs only numpy",
+)
+_FILE = "leanformer.cascade.rows:tokenizer_of_file"
 
 FORMATS = {
     "encoder": Format(
@@ -88,14 +97,14 @@ FORMATS = {
         light=_NOT_LIGHT_YET,
         module="leanformer.models.predictor:read_encoder", shape="leanformer.shapes.of_artifact:of_encoder",
         graph="leanformer.export.onnx:graph_of_encoder", standard="leanformer.export.standard:write_encoder",
-        teaches=True, layers=True, foreign=False, members=False,
+        teaches=True, layers=True, foreign=False, members=False, tokenizer=_FILE, whole_texts=False,
     ),
     "bilstm": Format(
         opens="leanformer.loading:open_torch", extra="train", runs="PyTorch", rung="PyTorch fp32, batches",
         light=_NOT_LIGHT,
         module="leanformer.models.predictor:read_recurrent", shape="leanformer.shapes.of_artifact:of_recurrent",
         graph="leanformer.export.onnx:graph_of_recurrent", standard="leanformer.export.standard:write_recurrent",
-        teaches=True, layers=False, foreign=False, members=False,
+        teaches=True, layers=False, foreign=False, members=False, tokenizer=_FILE, whole_texts=False,
     ),
     "onnx": Format(
         opens="leanformer.loading:open_graph", extra=None, runs="ONNX Runtime",
@@ -104,14 +113,14 @@ FORMATS = {
         graph=Refusal("is an ONNX graph already", "use it as it is"),
         standard="leanformer.export.standard:write_own",
         teaches=Refusal("an ONNX graph cannot be compressed further", "give the model it was made from"),
-        layers=False, foreign=False, members=False,
+        layers=False, foreign=False, members=False, tokenizer=_FILE, whole_texts=False,
     ),
     "transformers": Format(
         opens="leanformer.loading:open_torch", extra="train", runs="PyTorch", rung="PyTorch fp32, batches",
         light=_NOT_LIGHT,
         module="leanformer.models.predictor:read_foreign", shape=None,
         graph=_UNMAPPED, standard=_UNMAPPED,
-        teaches=True, layers=False, foreign=True, members=False,
+        teaches=True, layers=False, foreign=True, members=False, tokenizer=_FILE, whole_texts=False,
     ),
     "cascade": Format(
         opens="leanformer.loading:open_members", extra=None, runs="cascade",
@@ -122,7 +131,16 @@ FORMATS = {
         teaches=Refusal(
             "a cascade cannot be compressed", "compress its models, and make a cascade of the results"
         ),
-        layers=False, foreign=False, members=True,
+        layers=False, foreign=False, members=True, tokenizer="leanformer.cascade.rows:tokenizer_of_members",
+        whole_texts=False,
+    ),
+    "ngrams": Format(
+        opens="leanformer.loading:open_ngrams", extra=None, runs="n-grams", rung="n-grams, {engine} {precision}",
+        light=Refusal("is a model on n-grams, for which there is nothing to tune", "use it as it is"),
+        module=_NOT_TORCH, shape=None, graph=_NO_GRAPH, standard=_NO_GRAPH,
+        teaches=Refusal("a model on n-grams cannot be compressed further", "give the model it was distilled from"),
+        layers=False, foreign=False, members=False, tokenizer="leanformer.tiny.rows:tokenizer_of_characters",
+        whole_texts=True,
     ),
 }  # fmt: skip
 

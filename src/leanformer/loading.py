@@ -1,4 +1,4 @@
-"""Opens an artifact as a predictor: in the light runtime for graphs, in PyTorch for models; a cascade may use both."""
+"""Opens an artifact as a predictor: graphs in the light runtime, models on n-grams, others in PyTorch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from leanformer.cascade.predictor import CascadePredictor
     from leanformer.models.predictor import TorchPredictor
     from leanformer.runtime.predictor import LightPredictor
+    from leanformer.tiny.predictor import NgramPredictor
 
-    Model: TypeAlias = LightPredictor | CascadePredictor | TorchPredictor
+    Model: TypeAlias = LightPredictor | CascadePredictor | TorchPredictor | NgramPredictor
     Open: TypeAlias = Callable[[Artifact], Model]
 
 
@@ -79,8 +80,8 @@ def load(path: Artifact | Path | str, *, threads: int | None = None, tuning: boo
     """Open a model for prediction: `leanformer.load("lean/").predict(["a text"])`.
 
     `predict` takes any number of texts and returns a list with a `Prediction` for each; pairs are tuples of two texts.
-    Graphs, and cascades of graphs, need no PyTorch; the other formats need the extra `train`. `engine` is what runs the
-    model, `engine_reason` why, and what to do if it could run faster here.
+    Graphs, models on n-grams, and cascades of these need no PyTorch; the other formats need the extra `train`. `engine`
+    is what runs the model, `engine_reason` why, and what to do if it could run faster here.
 
     Args:
         path: an artifact of any format: the folder that `compress`, `train` or another command wrote.
@@ -103,6 +104,13 @@ def open_members(artifact: Artifact, opening: Opening) -> Model:
     from leanformer.cascade.predictor import CascadePredictor
 
     return CascadePredictor(artifact, opening.open)
+
+
+def open_ngrams(artifact: Artifact, opening: Opening) -> Model:
+    """Open a model on n-grams."""
+    from leanformer.tiny.predictor import NgramPredictor
+
+    return NgramPredictor(artifact, threads=opening.threads)
 
 
 def open_torch(artifact: Artifact, opening: Opening) -> Model:

@@ -51,7 +51,7 @@ class EngineUsed:
     """What computes the logits of a model on this machine, and why this engine.
 
     Attributes:
-        engine: "native", "onnxruntime", "openvino" or "torch".
+        engine: "native", "onnxruntime", "openvino", "torch" or "numpy".
         level: instruction set of the native engine; None for the others, which do not report theirs.
         precision: of the weights: "fp32", or "int8" and the method.
         reason: why this engine, in one line.

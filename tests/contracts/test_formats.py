@@ -14,6 +14,7 @@ from leanformer.report import Report
 from leanformer.train.teacher_outputs import teacher_outputs
 from tests.making.commands import Command, is_friendly, make_command, write_lines
 from tests.making.every_format import artifacts_of_every_format
+from tests.making.native import COMPILED
 from tests.making.tiny import LABELS, tiny_dataset
 
 Place = dict[str, Artifact]
@@ -73,6 +74,7 @@ def test_bench(artifacts: Place, folder: Path, command: Command, tmp_path: Path)
     expected = {
         "onnx": ("ONNX Runtime fp32, 1 one-thread workers", "onnxruntime"),
         "cascade": ("cascade, 1 one-thread workers", "onnxruntime"),
+        "ngrams": ("n-grams, our engine int8", "native") if COMPILED else ("n-grams, numpy int8", "numpy"),
     }
     for rung in rungs:
         assert rung.engine is not None

@@ -15,10 +15,12 @@ from leanformer.data.examples import Examples
 from leanformer.errors import DataError, LeanformerError, MissingExtraError
 from leanformer.linear import fit as fitting
 from leanformer.linear.features import OVERLAP_COLUMNS
-from leanformer.linear.fit import _climbed, can_fit, fit_linear, need_sklearn
+from leanformer.linear.fit import Taught, _climbed, _soft_label, can_fit, check_task, fit_linear, need_sklearn
 from leanformer.predictor import answers, logits
 from leanformer.task import Task
 from tests.making.tiny import tiny_dataset, tiny_kind_dataset
+
+CLASSES = Task("classification", ("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -210,3 +212,32 @@ def test_without_scikit_learn_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch
         need_sklearn()
     with pytest.raises(MissingExtraError):
         fit_linear(tiny_dataset())
+
+
+# ---- a teacher's probabilities -------------------------------------------------------------------------------------
+
+
+def test_probabilities_weigh_the_labels():
+    """Each text has both labels; which is more probable decides, and the labels of train are not looked at."""
+    dev = Examples(CLASSES, ("alpha", "beta", "gamma"), (0, 1, 2))
+    inputs = ["alpha"] * 10 + ["beta"] * 10 + ["gamma"] * 10
+    shares = [[0.6, 0.4, 0.0]] * 10 + [[0.3, 0.7, 0.0]] * 10 + [[0.0, 0.0, 1.0]] * 10
+    train = Examples(CLASSES, ("alpha", "beta", "gamma"), (1, 0, 0))
+    data = Dataset(CLASSES, train=train, dev=dev)
+    fitted = fit_linear(data, taught=Taught(inputs, np.array(shares)))
+    assert fitted.dev_quality == 1.0
+    assert logits(fitted.predictor, dev.inputs).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_the_most_probable_label_is_kept_however_many_there_are():
+    flat = np.full((4, 30), 1 / 30)
+    flat[np.arange(4), np.arange(4)] += 0.001
+    weights = _soft_label(np.eye(4), flat / flat.sum(axis=1, keepdims=True), 30, 1.0, 13)
+    assert (np.eye(4) @ weights).argmax(axis=1).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["pair", "similarity"])
+def test_tasks_of_which_no_model_is_delivered(kind: str):
+    check_task(tiny_dataset().task)
+    with pytest.raises(LeanformerError, match=f"of kind '{kind}'\n  remedy: "):
+        check_task(tiny_kind_dataset(kind).task)

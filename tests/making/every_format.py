@@ -12,6 +12,7 @@ from leanformer.cascade.store import write_cascade
 from leanformer.models.store import import_checkpoint
 from tests.making.cascades import PLAN
 from tests.making.graphs import make_onnx
+from tests.making.ngrams import linear_artifact
 from tests.making.recurrent import recurrent_artifact, tiny_recurrent
 from tests.making.tiny import LABELS, VOCABULARY, roughen, tiny_tokenizer
 
@@ -43,4 +44,5 @@ def artifacts_of_every_format(folder: Path) -> dict[str, Artifact]:
             str(unmapped_checkpoint(folder / "deberta")), folder / "transformers", max_tokens=32
         ),
         "cascade": write_cascade([graph, larger], PLAN, folder / "cascade"),
+        "ngrams": linear_artifact(folder / "ngrams"),
     }

@@ -18,6 +18,7 @@ from leanformer.cli import (
     label,
     predict,
     pretrain,
+    quickstart,
     report,
     search,
     serve,
@@ -41,6 +42,7 @@ app.command(cls=Numbered, rich_help_panel=MAKE)(search.search)
 app.command(cls=Numbered, rich_help_panel=MAKE)(cascade.cascade)
 app.command(cls=Numbered, rich_help_panel=MAKE)(embedder.embedder)
 app.command(cls=Numbered, rich_help_panel=MAKE)(pretrain.pretrain)
+app.command(cls=Numbered, rich_help_panel=MAKE)(quickstart.quickstart)
 app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(curate.curate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(label.label)

@@ -40,7 +40,7 @@ def inspect(
         print(f"scale       {opened.task.scale[0]:.4g} + {opened.task.scale[1]:.4g} * output")
     if opened.task.transitions is not None:
         print("transitions learnt: tags are decoded as whole sequences (CRF)")
-    print(f"max tokens  {opened.max_tokens}")
+    print(f"max tokens  {'whole texts are read' if format_of(opened).whole_texts else opened.max_tokens}")
     if "parameters" in opened.properties:
         bare = opened.properties.get("parameters_without_embeddings")
         inner = "" if bare is None else f" ({bare:,} without embeddings)"
@@ -63,8 +63,9 @@ def inspect(
             for name, scores in entry["result"].items():
                 if name.startswith("dev_"):
                     print(f"    {name.replace('_', ' ')} by epoch: {', '.join(f'{v:.4f}' for v in scores)}")
-    if can(opened, "light"):
+    if format_of(opened).extra is None and not format_of(opened).members:
         print(f"engine      {_engine_of(opened)}")
+    if can(opened, "light"):
         _show_tuning(opened)
     if format_of(opened).members:
         _show_cascade(opened)
@@ -74,11 +75,11 @@ def inspect(
 
 
 def _engine_of(artifact: Artifact) -> str:
-    """What runs the graph here, and why; it is opened to see whether it does."""
-    from leanformer.runtime.predictor import LightPredictor
+    """What runs the model here, and why; it is opened to see whether it does."""
+    from leanformer.loading import open_predictor
 
     try:
-        told = str(LightPredictor(artifact).engine_used)
+        told = str(open_predictor(artifact).engine_used)
     except LeanformerError as error:
         told = f"none runs it here: {error}"
     return told.replace("\n", "\n          ")
@@ -87,7 +88,7 @@ def _engine_of(artifact: Artifact) -> str:
 def _show_cascade(artifact: Artifact) -> None:
     """Its members, when their answers stand, and what was promised on which evidence."""
     from leanformer.cascade.store import read_cascade
-    from leanformer.formats import can
+    from leanformer.formats import format_of
     from leanformer.render.cascade import calibration_lines, without_promise
 
     plan, members = read_cascade(artifact)
@@ -95,7 +96,7 @@ def _show_cascade(artifact: Artifact) -> None:
     for number, member in enumerate(members):
         precision = f", {member.properties['precision']}" if "precision" in member.properties else ""
         print(f"  {number}  {member.format}{precision}, {member.bytes:,} bytes, {member.content_hash}")
-        if can(member, "light"):
+        if format_of(member).extra is None:
             print(f"     engine {_engine_of(member)}")
     print("cascade")
     last = artifact.history[-1] if artifact.history else {}

@@ -14,7 +14,7 @@ from leanformer.answers.form import FormTable
 from leanformer.answers.forms import form_of, score_logits
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
-from leanformer.errors import DataError, MissingExtraError
+from leanformer.errors import DataError, LeanformerError, MissingExtraError
 from leanformer.inputs.kinds import input_of
 from leanformer.linear.features import BIAS, Features, learn_features
 from leanformer.linear.ngrams import CHARACTERS, WORDS
@@ -34,6 +34,7 @@ MOST_CHARACTERS = 10_000_000  # of train, and of dev; more would take gigabytes
 MOST_WEIGHTS = 100_000_000
 # From this number of texts on, n-grams that occur in only one text are left out.
 _MANY = 10_000
+_LEAST_SHARE = 0.05  # of a text's probability, for a label to be learnt; the most probable one always is
 NEVER = -10.0  # a margin far below that of any class with texts
 # Sparse matrix of the training texts, targets, number of outputs, C and seed -> weights `[columns, outputs]`.
 Fit = Callable[[Any, np.ndarray, int, float, int], np.ndarray]
@@ -49,38 +50,61 @@ class Fitted:
     dev_quality: float
 
 
+@dataclass(frozen=True)
+class Taught:
+    """Texts to train on, with a teacher's probabilities `[n, labels]` in place of labels."""
+
+    inputs: Sequence[Text]
+    probabilities: np.ndarray
+
+
 def can_fit(task: Task) -> bool:
     """Whether linear models support the form of the task's answer."""
     return task.answer in FITS
 
 
-def need_sklearn() -> None:
-    """Raise `MissingExtraError` if scikit-learn is not installed."""
+def check_task(task: Task) -> None:
+    """Raise `LeanformerError` for a task that no delivered model on n-grams does: pairs, tags, choices, spans."""
+    if not can_fit(task) or input_of(task).paired:
+        raise LeanformerError(
+            f"models on n-grams answer single texts with a label, any labels or a score, and this task is of kind "
+            f"{task.kind!r}\n  remedy: fine-tune an encoder (leanformer train), and compress it with the recipe distil"
+        )
+
+
+def need_sklearn(extra: str = "train") -> None:
+    """Raise `MissingExtraError`, naming an extra that has it, if scikit-learn is not installed."""
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("training a linear model on n-grams (scikit-learn)", "train") from error
+        raise MissingExtraError("training a linear model on n-grams (scikit-learn)", extra) from error
 
 
-def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
+def fit_linear(data: Dataset, *, seed: int = 13, taught: Taught | None = None) -> Fitted:
     """Train on train and choose on dev (at most `MOST_CHARACTERS` of each, drawn by seed); test is not used.
+
+    With `taught`, for tasks with one label a text, those texts are trained on in place of train.
 
     Raises `DataError` without labelled train and dev splits, `MissingExtraError` without scikit-learn, and
     `LeanformerError` for a form of answer that is not supported.
     """
-    fit = FITS[data.task.answer]
+    fit = FITS[data.task.answer] if taught is None else _soft_label
     need_sklearn()
-    train, dev = (_labelled(data, split) for split in ("train", "dev"))
+    form, task = form_of(data.task), data.task
     generator = np.random.default_rng(seed)
-    train, dev = _bounded(train, generator), _bounded(dev, generator)
-    form = form_of(data.task)
-    task = form.before_training(data.task, train.targets)
-    pairs, least = input_of(task).paired, 2 if len(train) >= _MANY else 1
+    if taught is None:
+        train = _bounded(_labelled(data, "train"), generator)
+        task = form.before_training(task, train.targets)
+        inputs, targets = train.inputs, form.learnt(train.targets, task)
+    else:
+        drawn = _drawn([len(text) for text in taught.inputs], generator)
+        inputs, targets = tuple(taught.inputs[i] for i in drawn), taught.probabilities[drawn]
+    dev = _bounded(_labelled(data, "dev"), generator)
+    pairs, least = input_of(task).paired, 2 if len(inputs) >= _MANY else 1
     most = MOST_WEIGHTS // task.outputs // (2 if pairs else 1)
-    features = learn_features(train.inputs, pairs, least=least, most=max(1, most))
-    targets = form.learnt(train.targets, task)
-    train_rows, dev_rows = (sparse_rows(features, examples.inputs) for examples in (train, dev))
-    order = generator.permutation(len(train))
+    features = learn_features(inputs, pairs, least=least, most=max(1, most))
+    train_rows, dev_rows = (sparse_rows(features, texts) for texts in (inputs, dev.inputs))
+    order = generator.permutation(len(inputs))
 
     def trained(kinds: tuple[str, ...], strength: float, texts: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights trained on `texts` of the texts, and their logits for dev."""
@@ -92,12 +116,12 @@ def fit_linear(data: Dataset, *, seed: int = 13) -> Fitted:
     # Weights are large, so those of candidates are not kept.
     @cache
     def quality(kinds: tuple[str, ...], strength: float) -> float:
-        logits = trained(kinds, strength, min(CHOSEN_WITH, len(train)))[1]
+        logits = trained(kinds, strength, min(CHOSEN_WITH, len(inputs)))[1]
         return score_logits(logits, dev.targets, form.after_training(task, logits, dev.targets))
 
     kinds = max(CHOICES, key=lambda kinds: quality(kinds, _FIRST))
     strength = _climbed(lambda strength: quality(kinds, strength))
-    weights, logits = trained(kinds, strength, len(train))
+    weights, logits = trained(kinds, strength, len(inputs))
     if form.exclusive:  # scale margins so that probabilities are calibrated
         temperature = np.float32(fit_temperature(logits, dev.targets))
         weights, logits = weights / temperature, logits / temperature
@@ -135,14 +159,19 @@ def _labelled(data: Dataset, split: str) -> Examples:
 
 def _bounded(examples: Examples, generator: np.random.Generator) -> Examples:
     """As many texts, drawn at random, as have at most `MOST_CHARACTERS` together; at least one."""
-    sizes = np.array([len(text) for text in examples.texts])
-    if examples.pairs is not None:
-        sizes += [len(text) for text in examples.pairs]
-    if sizes.sum() <= MOST_CHARACTERS:
-        return examples
-    order = generator.permutation(len(examples))
-    drawn = int(np.count_nonzero(np.cumsum(sizes[order]) <= MOST_CHARACTERS))
-    return examples.select(np.sort(order[: max(1, drawn)]).tolist())
+    seconds = examples.pairs or ("",) * len(examples)
+    sizes = [len(text) + len(second) for text, second in zip(examples.texts, seconds, strict=True)]
+    drawn = _drawn(sizes, generator)
+    return examples if len(drawn) == len(examples) else examples.select(drawn)
+
+
+def _drawn(sizes: Sequence[int], generator: np.random.Generator) -> list[int]:
+    """Indices of as many texts of these sizes, in order, as have at most `MOST_CHARACTERS` together; at least one."""
+    if sum(sizes) <= MOST_CHARACTERS:
+        return list(range(len(sizes)))
+    order = generator.permutation(len(sizes))
+    drawn = int(np.count_nonzero(np.cumsum(np.array(sizes)[order]) <= MOST_CHARACTERS))
+    return [int(i) for i in np.sort(order[: max(1, drawn)])]
 
 
 def sparse_rows(features: Features, inputs: Sequence[Text]) -> Any:
@@ -160,10 +189,12 @@ def sparse_rows(features: Features, inputs: Sequence[Text]) -> Any:
     return vstack(parts, format="csr")
 
 
-def _separated(matrix: Any, targets: np.ndarray, strength: float, seed: int) -> np.ndarray:
+def _separated(
+    matrix: Any, targets: np.ndarray, strength: float, seed: int, shares: np.ndarray | None = None
+) -> np.ndarray:
     """Weights `[columns, distinct targets]` of linear support vector machines, one against the rest.
 
-    Two classes share one margin, with opposite signs; a single class has only the bias.
+    Two classes share one margin, with opposite signs; a single class has only the bias. `shares` weigh the rows.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
@@ -177,7 +208,7 @@ def _separated(matrix: Any, targets: np.ndarray, strength: float, seed: int) -> 
     with warnings.catch_warnings():
         # A solution that has not fully converged loses no quality that is visible on dev.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        machine.fit(matrix, targets)
+        machine.fit(matrix, targets, sample_weight=shares)
     weights = machine.coef_.T
     return np.asarray(np.concatenate([-weights, weights], axis=1) if weights.shape[1] == 1 else weights)
 
@@ -187,6 +218,20 @@ def _one_label(matrix: Any, targets: np.ndarray, outputs: int, strength: float, 
     weights = np.zeros((matrix.shape[1], outputs))
     weights[BIAS] = NEVER
     weights[:, np.unique(targets)] = _separated(matrix, targets, strength, seed)
+    return weights
+
+
+def _soft_label(matrix: Any, targets: np.ndarray, outputs: int, strength: float, seed: int) -> np.ndarray:
+    """Weights for one label per text, learnt from probabilities `[n, outputs]`.
+
+    A text stands once for each label that has at least `_LEAST_SHARE` of its probability, with that weight.
+    """
+    kept = np.where(targets >= np.minimum(_LEAST_SHARE, targets.max(axis=1, keepdims=True)), targets, 0)
+    rows, labels = np.nonzero(kept)
+    shares = (kept / kept.sum(axis=1, keepdims=True))[rows, labels]
+    weights = np.zeros((matrix.shape[1], outputs))
+    weights[BIAS] = NEVER
+    weights[:, np.unique(labels)] = _separated(matrix[rows], labels, strength, seed, shares)
     return weights
 
 

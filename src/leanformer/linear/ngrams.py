@@ -34,11 +34,16 @@ class Grams:
 
 def ngrams(texts: Sequence[str]) -> dict[str, Grams]:
     """The n-grams of each kind: words with one and two, characters with two to six."""
-    lines = _Lines([" ".join(["", *_WORD.findall(text.lower()), ""]) for text in texts])
-    return {
-        WORDS: _gathered([_word_grams(lines, length) for length in WORD_LENGTHS]),
-        CHARACTERS: _gathered([_character_grams(lines, length) for length in CHARACTER_LENGTHS]),
-    }
+    lengths = {WORDS: WORD_LENGTHS, CHARACTERS: CHARACTER_LENGTHS}
+    found = ngrams_of_lengths([text.lower() for text in texts], list(lengths.items()))
+    return dict(zip(lengths, found, strict=True))
+
+
+def ngrams_of_lengths(lowered: Sequence[str], asked: Sequence[tuple[str, Sequence[int]]]) -> list[Grams]:
+    """The n-grams of texts in lower case: for each kind and lengths that are asked for, those of all these lengths."""
+    lines = _Lines([" ".join(["", *_WORD.findall(text), ""]) for text in lowered])
+    grams_of = {WORDS: _word_grams, CHARACTERS: _character_grams}
+    return [_gathered([grams_of[kind](lines, length) for length in lengths]) for kind, lengths in asked]
 
 
 class _Lines:

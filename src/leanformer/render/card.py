@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact
-from leanformer.formats import can
+from leanformer.formats import format_of
 from leanformer.inputs.kinds import input_of
 from leanformer.render.cascade import promise_notes
 from leanformer.render.leaks import clean_words
@@ -26,6 +26,7 @@ def model_card(artifact: Artifact, report: Report) -> str:
         for i, entry in enumerate(artifact.history)
     )
     form = form_of(artifact.task)
+    whole = format_of(artifact).whole_texts
     long = "read in windows" if form.windowed else "cut"
     peak = "not measured" if rung.peak_memory_bytes is None else f"{rung.peak_memory_bytes / 1e6:.0f} MB"
     parameters = "" if rung.parameters is None else f", {rung.parameters / 1e6:.1f} M parameters"
@@ -34,7 +35,7 @@ def model_card(artifact: Artifact, report: Report) -> str:
 A {artifact.task.kind} model made by Leanformer, format `{artifact.format}`.
 
 - {form.card}{labels}{f" and {more} more" if more > 0 else ""}.{_scale(artifact)}
-- Longest input: {artifact.max_tokens} tokens; longer texts are {long}.
+- Longest input: {f"{artifact.max_tokens} tokens; longer texts are {long}" if not whole else "whole texts are read"}.
 - Size: {artifact.bytes / 1e6:.1f} MB{parameters}; peak memory of a process that uses it: {peak}.
 - Speed: {number(rung.throughput_per_second)} texts per second, {number(rung.latency_ms_p50)} ms for one text\
 {", on a busy machine: too low" if busy_mark(report) else ""}.
@@ -62,9 +63,9 @@ predictions again on a CPU with other instruction sets.
 
 
 def _usage(artifact: Artifact) -> str:
-    if not can(artifact, "light"):  # `leanformer.load` needs PyTorch for it
+    if (extra := format_of(artifact).extra) is not None:  # `leanformer.load` needs PyTorch for it
         given = input_of(artifact.task).arguments
-        return f'```sh\npip install "leanformer[train]"\nleanformer predict this-folder {given}\n```'
+        return f'```sh\npip install "leanformer[{extra}]"\nleanformer predict this-folder {given}\n```'
     text = input_of(artifact.task).example
     return (
         f'```python\nimport leanformer\n\nmodel = leanformer.load("this-folder")\nprint(model.predict([{text}]))\n```'

@@ -12,7 +12,7 @@ import numpy as np
 
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.cascade.rows import CascadeTokenizer, tokenizer_of
+from leanformer.cascade.rows import RowMaker, tokenizer_of
 from leanformer.errors import ArtifactError
 from leanformer.inputs.kinds import input_of
 from leanformer.measure.certificate import check_certificate
@@ -24,7 +24,6 @@ from leanformer.spans.windows import PassageTokenizer, to_characters
 from leanformer.tagging.windows import SentenceTokenizer, to_words
 from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Question, Task
-from leanformer.tokenizer import Tokenizer
 
 TOKENIZER = "tokenizer.json"
 # About two milliseconds of work; more at once would make other requests wait for the event loop. Finding words and
@@ -63,9 +62,9 @@ class Model:
     version: str
     task: Task
     max_tokens: int
-    tokenizer: Tokenizer | CascadeTokenizer | SentenceTokenizer | PassageTokenizer
+    tokenizer: RowMaker | SentenceTokenizer | PassageTokenizer
     facts: dict[str, Any]
-    _cutting: dict[str, Tokenizer | CascadeTokenizer] = field(default_factory=dict)
+    _cutting: dict[str, RowMaker] = field(default_factory=dict)
 
     @property
     def route(self) -> str:
@@ -158,7 +157,7 @@ def open_model(name: str, index: int, folder: str, certificates: Sequence[str] |
     )
 
 
-def open_tokenizer(artifact: Artifact) -> Tokenizer | CascadeTokenizer | SentenceTokenizer | PassageTokenizer:
+def open_tokenizer(artifact: Artifact) -> RowMaker | SentenceTokenizer | PassageTokenizer:
     """The tokenizer for the artifact; the only place where the front process distinguishes kinds of artifacts."""
     windowed = form_of(artifact.task).windowed
     if windowed is not None:

@@ -1,0 +1,1 @@
+"""Small models on n-grams, beside the floor and a frozen encoder."""

@@ -1,0 +1,1 @@
+"""Students that read n-grams: linear, or with one small layer."""
