@@ -218,7 +218,14 @@ def test_without_scikit_learn_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch
 
 
 def test_probabilities_weigh_the_labels():
-    """Each text has both labels; which is more probable decides, and the labels of train are not looked at."""
+    """Each text has two labels, and the more probable one wins."""
+    texts = np.repeat(np.eye(3), 10, axis=0)
+    shares = np.repeat([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0], [0.0, 0.0, 1.0]], 10, axis=0)
+    weights = _soft_label(texts, shares, 3, 1.0, 13)
+    assert (np.eye(3) @ weights).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_the_teachers_labels_are_learnt_and_not_those_of_train():
     dev = Examples(CLASSES, ("alpha", "beta", "gamma"), (0, 1, 2))
     inputs = ["alpha"] * 10 + ["beta"] * 10 + ["gamma"] * 10
     shares = [[0.6, 0.4, 0.0]] * 10 + [[0.3, 0.7, 0.0]] * 10 + [[0.0, 0.0, 1.0]] * 10
@@ -241,3 +248,12 @@ def test_tasks_of_which_no_model_is_delivered(kind: str):
     check_task(tiny_dataset().task)
     with pytest.raises(LeanformerError, match=f"of kind '{kind}'\n  remedy: "):
         check_task(tiny_kind_dataset(kind).task)
+
+
+def test_probabilities_are_kept_where_they_are_better_on_dev(monkeypatch: pytest.MonkeyPatch):
+    """What is learnt softly answers everything with "c"; dev says whether that is better."""
+    monkeypatch.setattr(fitting, "_soft_label", lambda matrix, *_: np.tile([0.0, 0.0, 1.0], (matrix.shape[1], 1)))
+    taught = Taught(["alpha", "beta", "gamma"], np.eye(3))
+    for labels, quality in (((0, 1, 2), 1.0), ((2, 2, 2), 1.0), ((1, 0, 0), 0.0)):
+        dev = Examples(CLASSES, ("alpha", "beta", "gamma"), labels)
+        assert fit_linear(Dataset(CLASSES, dev=dev), taught=taught).dev_quality == quality

@@ -34,7 +34,8 @@ MOST_CHARACTERS = 10_000_000  # of train, and of dev; more would take gigabytes
 MOST_WEIGHTS = 100_000_000
 # From this number of texts on, n-grams that occur in only one text are left out.
 _MANY = 10_000
-_LEAST_SHARE = 0.05  # of a text's probability, for a label to be learnt; the most probable one always is
+_LEAST_SHARE = 0.1  # of a text's probability, for a label to be learnt; the most probable one always is
+_SOFT_STEPS = 20  # passes over the texts
 NEVER = -10.0  # a margin far below that of any class with texts
 # Sparse matrix of the training texts, targets, number of outputs, C and seed -> weights `[columns, outputs]`.
 Fit = Callable[[Any, np.ndarray, int, float, int], np.ndarray]
@@ -83,12 +84,13 @@ def need_sklearn(extra: str = "train") -> None:
 def fit_linear(data: Dataset, *, seed: int = 13, taught: Taught | None = None) -> Fitted:
     """Train on train and choose on dev (at most `MOST_CHARACTERS` of each, drawn by seed); test is not used.
 
-    With `taught`, for tasks with one label a text, those texts are trained on in place of train.
+    With `taught`, for tasks with one label a text, those texts are trained on in place of train. All choices are made
+    with the most probable label of each; the final model learns these labels or the probabilities, whichever is better.
 
     Raises `DataError` without labelled train and dev splits, `MissingExtraError` without scikit-learn, and
     `LeanformerError` for a form of answer that is not supported.
     """
-    fit = FITS[data.task.answer] if taught is None else _soft_label
+    fit = FITS[data.task.answer]
     need_sklearn()
     form, task = form_of(data.task), data.task
     generator = np.random.default_rng(seed)
@@ -98,7 +100,8 @@ def fit_linear(data: Dataset, *, seed: int = 13, taught: Taught | None = None) -
         inputs, targets = train.inputs, form.learnt(train.targets, task)
     else:
         drawn = _drawn([len(text) for text in taught.inputs], generator)
-        inputs, targets = tuple(taught.inputs[i] for i in drawn), taught.probabilities[drawn]
+        inputs, shares = tuple(taught.inputs[i] for i in drawn), taught.probabilities[drawn]
+        targets = shares.argmax(axis=1)
     dev = _bounded(_labelled(data, "dev"), generator)
     pairs, least = input_of(task).paired, 2 if len(inputs) >= _MANY else 1
     most = MOST_WEIGHTS // task.outputs // (2 if pairs else 1)
@@ -122,6 +125,12 @@ def fit_linear(data: Dataset, *, seed: int = 13, taught: Taught | None = None) -
     kinds = max(CHOICES, key=lambda kinds: quality(kinds, _FIRST))
     strength = _climbed(lambda strength: quality(kinds, strength))
     weights, logits = trained(kinds, strength, len(inputs))
+    if taught is not None:
+        columns = features.columns(kinds)
+        softer = _soft_label(train_rows[:, columns], shares, task.outputs, strength, seed).astype(np.float32)
+        values = dev_rows[:, columns] @ softer
+        if score_logits(values, dev.targets, task) > score_logits(logits, dev.targets, task):
+            weights, logits = softer, values
     if form.exclusive:  # scale margins so that probabilities are calibrated
         temperature = np.float32(fit_temperature(logits, dev.targets))
         weights, logits = weights / temperature, logits / temperature
@@ -204,7 +213,9 @@ def _separated(
         weights[BIAS] = 1.0
         return weights
     # The bias is an ordinary column.
-    machine = LinearSVC(C=strength, fit_intercept=False, dual=True, tol=1e-2, random_state=seed)
+    # Texts with several labels cannot be separated, and the last steps towards the optimum take most of the time.
+    steps = 1000 if shares is None else _SOFT_STEPS
+    machine = LinearSVC(C=strength, fit_intercept=False, dual=True, tol=1e-2, max_iter=steps, random_state=seed)
     with warnings.catch_warnings():
         # A solution that has not fully converged loses no quality that is visible on dev.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -22,7 +22,7 @@ from tests.making.tiny import tiny_artifact, tiny_dataset, tiny_kind_dataset
 
 QUICK = {"learn_from": "labels", "rows": 64, "width": 4, "units": 8, "epochs": 1}
 BAD = ({"learn_from": "books"}, {"rows": 0}, {"dropout": 1.0}, {"width": "wide"})
-DEFAULTS = "1 08fbf55f2007"
+DEFAULTS = "1 3dd153e48fd3"
 SMALL: dict[str, Any] = {"rows": 512, "width": 8, "units": 16, "epochs": 12, "batch_size": 16}
 
 

@@ -23,7 +23,7 @@ from tests.making.tiny import LABELS, tiny_artifact, tiny_dataset, tiny_kind_dat
 
 QUICK = {"learn_from": "labels"}
 BAD = ({"learn_from": "books"}, {"temperature": 0}, {"use_unlabelled": "maybe"})
-DEFAULTS = "1 77b20f661456"
+DEFAULTS = "1 f851a3dd59c2"
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ class HashedStudent(FitOptions, Make):
 
     learn_from: str = EITHER  # "labels", "teacher", or "either": the one with the higher quality on dev
     use_unlabelled: bool = True  # also learn the teacher's answers on unlabelled texts
-    temperature: float = 1.0  # by which the teacher's logits are divided
+    temperature: float = 2.0  # by which the teacher's logits are divided
     rows: int = 16384  # of each table
     width: int = 16  # of an embedding
     units: int = 128  # of the hidden layer

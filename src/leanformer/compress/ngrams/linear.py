@@ -36,7 +36,7 @@ class LinearStudent(Make):
 
     learn_from: str = EITHER  # "labels", "teacher", or "either": the one with the higher quality on dev
     use_unlabelled: bool = True  # also learn the teacher's answers on unlabelled texts
-    temperature: float = 1.0  # by which the teacher's logits are divided
+    temperature: float = 2.0  # by which the teacher's logits are divided
 
     technique: ClassVar[str] = "compress.linear"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "bilstm", "transformers")
