@@ -140,7 +140,7 @@ def test_it_works_in_copies_and_in_other_processes(tmp_path: Path):
         assert np.array_equal(again.infer(again.tokenize(TEXTS)), expected)
     code = (
         "import sys, os, numpy, leanformer; model = leanformer.load(sys.argv[1], threads=2); model.predict(['a']); "
-        "child = os.fork(); print(model.predict(['a quiet song'] * 400)[399].label); child and os.wait()"
+        "child = os.fork(); child and os.wait(); print(model.predict(['a quiet song'] * 400)[399].label)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "model")]
     run = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=60)
