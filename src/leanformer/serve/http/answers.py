@@ -53,9 +53,11 @@ def of_context(logits: np.ndarray, query: Query, task: Task) -> list[Spans]:
     return [[answer_fields(answer) for answer in (each.answers or ())[: query.top_k]] for each in predictions]
 
 
-def vectors(values: np.ndarray, query: Query) -> list[list[float]]:
-    """For each text its vector, with length 1 unless the query asks for raw vectors."""
+def vectors(values: np.ndarray, query: Query) -> list[Any]:
+    """For each text its vector, with length 1 unless the query asks for raw vectors; as numbers, or as an array."""
     rows = unit_vectors(values) if query.normalize else values
+    if query.arrays:
+        return list(rows)
     # This many digits represent every float32 exactly, in half the length of the float64 digits of the same value.
     return [[float(f"{value:.9g}") for value in row] for row in rows.tolist()]
 

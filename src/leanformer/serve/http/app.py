@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanformer import __version__
 from leanformer.serve.http.body import TIMEOUT_HEADER, Watch, need_type, read_body, read_lines, timeout_of
+from leanformer.serve.http.foreign import FOREIGN, asks_similarity
 from leanformer.serve.http.guard import Guard
-from leanformer.serve.http.inputs import OPTIONS, read_json, read_query
+from leanformer.serve.http.inputs import OPTIONS, Query, read_json, read_query
 from leanformer.serve.http.openapi import describe, page
 from leanformer.serve.http.pages import playground
 from leanformer.serve.http.refused import KINDS, Refused
@@ -46,6 +47,9 @@ def make_app(service: Service) -> ASGIApp:
         routes=[
             *(Route(f"/{option}", partial(routes.ask, route=option), methods=["POST"]) for option in OPTIONS),
             *(Route(f"/{option}/stream", partial(routes.stream, route=option), methods=["POST"]) for option in OPTIONS),
+            *(Route(f"/{path}", partial(routes.ask_foreign, path=path), methods=["POST"]) for path in FOREIGN),
+            Route("/embed_sparse", routes.embed_sparse, methods=["POST"]),
+            Route("/v1/models", routes.models),
             Route("/info", routes.info),
             Route("/health", routes.health),
             Route("/ready", routes.ready),
@@ -74,12 +78,33 @@ class Routes:
         self.trace = make_trace() if service.settings.tracing else None
 
     async def ask(self, request: Request, route: str) -> Response:
-        answered = await self._answer(request, lambda value: route)
+        value = read_json(await self._body(request))
+        answered = await self._answer(request, read_query(value, self.limits, route))
         return _json(answered.value, headers=_told(answered))
+
+    async def ask_foreign(self, request: Request, path: str) -> Response:
+        """A route of another server (`foreign.FOREIGN`)."""
+        return await self._ask_foreign(request, read_json(await self._body(request)), path)
+
+    async def _ask_foreign(self, request: Request, value: Any, path: str) -> Response:
+        foreign = FOREIGN[path]
+        query, fields = foreign.read(value, self.limits)
+        query = foreign.suited(query, self.service)
+        try:
+            answered = await self._answer(request, query)
+        except Refused as refused:
+            raise foreign.renamed(refused, fields) from refused
+        return _json(foreign.answer(answered, fields), headers=_told(answered))
+
+    async def embed_sparse(self, request: Request) -> Response:
+        raise Refused(404, "no model here gives sparse vectors; /embed gives dense ones")
 
     async def ask_any(self, request: Request) -> Response:
         """`ask` on the model's own route, as in text-embeddings-inference and Hugging Face's endpoints."""
-        answered = await self._answer(request, self.service.route_of)
+        value = read_json(await self._body(request))
+        if asks_similarity(value):
+            return await self._ask_foreign(request, value, "similarity")
+        answered = await self._answer(request, read_query(value, self.limits, self.service.route_of(value)))
         value = answered.value
         # Hugging Face's own client takes the first item of the response as the answer to its single text.
         if (
@@ -90,11 +115,13 @@ class Routes:
             value = [value]
         return _json(value, headers=_told(answered))
 
-    async def _answer(self, request: Request, route_of: Callable[[Any], str]) -> Answered:
+    async def _body(self, request: Request) -> bytes:
         need_type(request, "application/json")
+        timeout_of(request, self.limits)  # what is wrong with it is told before the body is read
+        return await read_body(request, self.limits)
+
+    async def _answer(self, request: Request, query: Query) -> Answered:
         timeout = timeout_of(request, self.limits)
-        value = read_json(await read_body(request, self.limits))
-        query = read_query(value, self.limits, route_of(value))
         start = time.time_ns()
         watch = Watch(request)
         try:
@@ -132,6 +159,14 @@ class Routes:
         settings = self.service.settings
         limits = dict(vars(self.limits))
         return _json({"version": __version__, "models": models, "workers": settings.workers, "limits": limits})
+
+    async def models(self, request: Request) -> Response:
+        """As OpenAI's clients ask for them."""
+        models = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "leanformer"}
+            for name in self.service.generation.models
+        ]
+        return _json({"object": "list", "data": models})
 
     async def health(self, request: Request) -> Response:
         return _json({"status": "alive"})
@@ -197,7 +232,10 @@ def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 
 async def _refused(request: Request, error: Refused) -> Response:
-    return _json(error.to_json(), error.status, error.headers)
+    told: dict[str, Any] = error.to_json()
+    if request.url.path.startswith("/v1/"):  # where OpenAI's clients look for the message
+        told = {"error": {"message": error.message, "type": told["error_type"], "param": None, "code": None}}
+    return _json(told, error.status, error.headers)
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

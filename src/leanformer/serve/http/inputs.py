@@ -38,6 +38,7 @@ class Query:
         truncate: truncate texts that are too long; otherwise they are refused.
         exact: score each text alone, so that its answer is bit-identical whatever else is being computed.
         normalize: return vectors of length 1.
+        arrays: return vectors as float32 arrays, for an answer that is not written as numbers.
         truncation_direction: "right" or "left", the end at which a text is truncated; None for the tokenizer's default.
         function_to_apply: function from logits to scores, if the request names one: "softmax" or "sigmoid".
     """
@@ -51,6 +52,7 @@ class Query:
     truncate: bool = False
     exact: bool = False
     normalize: bool = True
+    arrays: bool = False
     truncation_direction: str | None = None
     function_to_apply: str | None = None
 

@@ -7,11 +7,13 @@ from html import escape
 from typing import Any
 
 from leanformer import __version__
+from leanformer.answers.forms import form_of
 from leanformer.serve.http.answers import NAMES
 from leanformer.serve.http.body import TIMEOUT_HEADER
+from leanformer.serve.http.foreign import FOREIGN
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS
-from leanformer.serve.http.schemas import NAMED, QUERIES, answer_schema, routes_of, schemas
+from leanformer.serve.http.schemas import NAMED, QUERIES, answer_schema, foreign_schemas, routes_of, schemas
 from leanformer.serve.settings import RequestLimits, ServerSettings
 from leanformer.task import Task
 
@@ -46,6 +48,8 @@ def describe(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, A
             "/": {"get": _page(), "post": _ask_any(tasks, limits)},
             **{f"/{option}": {"post": _ask(option, limits)} for option in OPTIONS},
             **{f"/{option}/stream": {"post": _stream(option, limits)} for option in OPTIONS},
+            **_foreign(tasks, limits),
+            "/v1/models": {"get": _get("Names of the models, for OpenAI's clients", "models")},
             "/info": {"get": _get("Models, their labels and versions, and all limits", "info")},
             "/health": {"get": _get("Whether the process answers", "health", key=False)},
             "/ready": {"get": _get("Whether a request would be answered now", "ready", 503, key=False)},
@@ -85,6 +89,32 @@ def _ask(route: str, limits: RequestLimits) -> dict[str, Any]:
             **{str(status): _error(status) for status in (400, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)},
         },
     }
+
+
+_FOREIGN = {
+    "v1/embeddings": "Vectors of length 1, in the shape of OpenAI's API",
+    "similarity": "The cosine of a text and each of several, in the shape of text-embeddings-inference",
+    "rerank": "Texts by their score with a query, the best first, in the shape of text-embeddings-inference",
+}
+
+
+def _foreign(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]:
+    """The routes of other servers."""
+    models = {
+        path: [name for name, task in tasks.items() if form_of(task).route == foreign.route and not foreign.suits(task)]
+        for path, foreign in FOREIGN.items()
+    }
+    paths = {}
+    for path, (asked, told) in foreign_schemas(limits, models).items():
+        operation = _ask(FOREIGN[path].route, limits) | {"operationId": path, "summary": _FOREIGN[path]}
+        operation["requestBody"]["content"]["application/json"]["schema"] = asked
+        operation["responses"]["200"] = {"description": "So it is", "content": {"application/json": {"schema": told}}}
+        if path.startswith("v1/"):
+            operation["responses"] |= {
+                status: _error(int(status), "OpenAIError") for status in operation["responses"] if status != "200"
+            }
+        paths[f"/{path}"] = {"post": operation}
+    return paths
 
 
 def _ask_any(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]:
@@ -159,10 +189,10 @@ def _metrics() -> dict[str, Any]:
     return operation
 
 
-def _error(status: int) -> dict[str, Any]:
+def _error(status: int, name: str = "Error") -> dict[str, Any]:
     return {
         "description": KINDS[status].replace("_", " "),
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
     }
 
 

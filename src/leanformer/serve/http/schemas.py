@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from leanformer.answers.forms import form_of
@@ -11,7 +11,7 @@ from leanformer.questions import VISIBLE
 from leanformer.serve.http.dialects import FIELDS, SWITCHES
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS
-from leanformer.serve.settings import ServerSettings
+from leanformer.serve.settings import RequestLimits, ServerSettings
 from leanformer.task import Task
 
 # The schema of the body for each route, and of one that must name its model.
@@ -26,6 +26,57 @@ def answer_schema(route: str) -> dict[str, Any]:
     name = {"predict": "Score", "tag": "Span", "answer": "Answer"}[route]
     answer = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
     return {"anyOf": [answer, {"type": "array", "items": answer}]}
+
+
+def foreign_schemas(limits: RequestLimits, models: Mapping[str, Sequence[str]]) -> dict[str, tuple[Any, Any]]:
+    """For each route of another server the schemas of its request and its response.
+
+    Args:
+        models: path -> names of the models that answer it.
+    """
+    boolean, numbers = {"type": ["boolean", "null"]}, {"type": "array", "items": {"type": "number"}}
+    side, nothing = _DIALECTS["truncation_direction"], {"type": "null"}
+
+    def body(path: str, needed: list[str], **fields: Any) -> dict[str, Any]:
+        model = {"type": ["string", "null"], "enum": [*models[path], None]}
+        properties = fields | {"model": model}
+        return {"type": "object", "required": needed, "additionalProperties": False, "properties": properties}
+
+    embedding = {"type": "object", "properties": {"embedding": {"anyOf": [numbers, {"type": "string"}]}}}
+    ranked = {
+        "type": "object",
+        "required": ["index", "score"],
+        "properties": {"index": {"type": "integer"}, "score": {"type": "number"}, "text": {"type": "string"}},
+    }
+    compared = {
+        "type": "object",
+        "required": ["source_sentence", "sentences"],
+        "additionalProperties": False,
+        "properties": {"source_sentence": _TEXT, "sentences": _several(_TEXT, 1, limits.texts - 1)},
+    }
+    parameters = {
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": {"truncate": boolean, "truncation_direction": side, "prompt_name": nothing},
+    }
+    return {
+        "v1/embeddings": (
+            body(
+                "v1/embeddings", ["input"], input={"anyOf": [_TEXT, _several(_TEXT, 1, limits.texts)]},
+                encoding_format={"type": ["string", "null"], "enum": ["float", "base64", None]},
+                dimensions=nothing, user={"type": ["string", "null"]},
+            ),
+            {"type": "object", "required": ["data"], "properties": {"data": {"type": "array", "items": embedding}}},
+        ),
+        "similarity": (body("similarity", ["inputs"], inputs=compared, parameters=parameters), numbers),
+        "rerank": (
+            body(
+                "rerank", ["query", "texts"], query=_TEXT, texts=_several(_TEXT, 1, limits.texts), raw_scores=boolean,
+                return_text=boolean, truncate=boolean, truncation_direction=side,
+            ),
+            {"type": "array", "items": ranked},
+        ),
+    }  # fmt: skip
 
 
 def routes_of(tasks: Mapping[str, Task]) -> list[str]:
@@ -100,6 +151,13 @@ def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, An
         "required": ["error", "error_type"],
         "properties": {"error": {"type": "string"}, "error_type": {"enum": sorted(set(KINDS.values()))}},
     }
+    # Of OpenAI's routes; what is refused before its route is looked at has the form of the others.
+    nested = {
+        "type": "object",
+        "required": ["message", "type"],
+        "properties": {"message": {"type": "string"}, "type": error["properties"]["error_type"]},
+    }
+    openai = {"anyOf": [error, {"type": "object", "required": ["error"], "properties": {"error": nested}}]}
     score = {
         "type": "object",
         "required": ["label", "score"],
@@ -130,7 +188,15 @@ def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, An
     # The root uses the first model, unless another one is named.
     for route in routes_of(tasks)[1:]:
         queries[NAMED[route]] = _named(queries[QUERIES[route]])
-    return {"Text": text, **queries, "Score": score, "Span": span, "Answer": answer, "Error": error}
+    return {
+        "Text": text,
+        **queries,
+        "Score": score,
+        "Span": span,
+        "Answer": answer,
+        "Error": error,
+        "OpenAIError": openai,
+    }
 
 
 def _named(query: dict[str, Any]) -> dict[str, Any]:
