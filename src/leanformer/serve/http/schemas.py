@@ -146,16 +146,17 @@ def schemas(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, An
         # As a pure character class, schema-based text generators would repeat it up to the maximum length.
         "pattern": r"[\s\S]*" + VISIBLE,
     }
+    kind = {"enum": sorted(set(KINDS.values()))}
     error = {
         "type": "object",
         "required": ["error", "error_type"],
-        "properties": {"error": {"type": "string"}, "error_type": {"enum": sorted(set(KINDS.values()))}},
+        "properties": {"error": {"type": "string"}, "error_type": kind},
     }
     # Of OpenAI's routes; what is refused before its route is looked at has the form of the others.
     nested = {
         "type": "object",
         "required": ["message", "type"],
-        "properties": {"message": {"type": "string"}, "type": error["properties"]["error_type"]},
+        "properties": {"message": {"type": "string"}, "type": kind},
     }
     openai = {"anyOf": [error, {"type": "object", "required": ["error"], "properties": {"error": nested}}]}
     score = {
