@@ -76,6 +76,10 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     "train": lambda parts, place: (
         "train", parts.data, "--encoder", parts.encoder, "--output", place, "--epochs", 1, "--device", "cpu",
     ),
+    "pretrain": lambda parts, place: (
+        "pretrain", "--like", parts.encoder, "--shape", "1x32", "--texts", parts.texts, "--output", place, "--steps", 1,
+    ),
+    "quickstart": lambda parts, place: ("quickstart", parts.data, "--output", place),
     "compress": lambda parts, place: (
         "compress", parts.encoder, "--data", parts.data, "--output", place, "--rounds", 1, "--no-memory",
         "--threads", 1, "--max-drop", 100, "--allow-weak-teacher",
@@ -113,9 +117,11 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     "report": lambda parts, place: ("report", parts.report, "--output", place),
     "demo": lambda parts, place: ("demo", "--output", place),
 }  # fmt: skip
-FOLDERS = ("train", "compress", "search", "curate", "cascade", "embedder", "export to transformers")
+FOLDERS = (
+    "train", "pretrain", "quickstart", "compress", "search", "curate", "cascade", "embedder", "export to transformers",
+)  # fmt: skip
 FILES = ("export", "predict", "bench", "gate", "report", "label", "label with a status", "curve")
-OVER_OURS = ("train", "compress", "search", "curate", "cascade", "embedder")
+OVER_OURS = ("train", "pretrain", "quickstart", "compress", "search", "curate", "cascade", "embedder")
 SAID = {
     # `tune` writes into the artifact that it is given, `serve`, `inspect` and `techniques` write nothing.
     "tune", "serve", "inspect", "techniques",
