@@ -10,6 +10,7 @@ import pytest
 
 from leanformer.data import near_repeats as module
 from leanformer.data.near_repeats import near_pairs, near_partners, near_repeats
+from leanformer.data.overlap import SEPARATOR
 
 
 def grams(text: str) -> set[str]:
@@ -186,3 +187,17 @@ def test_pairs_are_the_same_whatever_is_compared_at_a_time(
 def test_no_pairs_of_no_texts_and_of_short_ones() -> None:
     for texts in ([], ["abcd", "abc", ""], ["abcdefgh", "stuvwxyz"]):
         assert all_pairs(texts, 0.8) == []
+
+
+def test_every_text_of_an_input_has_to_be_near() -> None:
+    """A long context does not make one row of its questions, nor does a question make one of its contexts."""
+    context, other = (" ".join([*(f"day{number}" for number in range(90)), end]) for end in ("goal", "team"))
+    asked, again, else_ = (
+        "who founded the band that year?",
+        "who founded the band that year",
+        "where was it in hamburg?",
+    )
+    keys = [SEPARATOR.join(parts) for parts in ((asked, context), (else_, context), (again, other), (asked, "goal"))]
+    assert sorted(all_pairs(keys, 0.8)) == [(0, 2)]
+    assert near_partners(keys[1:], keys[:1]).tolist() == [-1, 0, -1]
+    assert near_repeats([SEPARATOR.join(("who", context))], [SEPARATOR.join(("what", other))]).tolist() == [False]

@@ -72,3 +72,35 @@ def test_a_thousand_random_answers_score_as_another_implementation_says() -> Non
     for _ in range(1000):
         answer, *right = (" ".join(draw.choices(words, k=draw.randrange(5))) for _ in range(draw.randrange(1, 5)))
         assert (exact_match(answer, right), answer_f1(answer, right)) == pytest.approx(another(answer, right))
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "exact", "f1"),
+    [
+        # Both are "cat sat on mat": articles go, wherever they stand.
+        ("the cat sat on the mat", ["A cat sat on a mat!"], 1, 1),
+        # One "cat" of three is shared: precision 1/3, recall 1/2, and 2 * (1/3 * 1/2) / (1/3 + 1/2) = 2/5.
+        ("cat cat cat", ["cat dog"], 0, 2 / 5),
+        # Two of three words given, both of the first gold's: 2 * (2/3 * 1) / (2/3 + 1) = 4/5; of the second's none.
+        ("New York City", ["New York", "NYC"], 0, 4 / 5),
+        # The best over the golds: 2 * (1/2 * 1/4) / (3/4) = 1/3 with the first, 2 * (1/2 * 1) / (3/2) = 2/3.
+        ("Ada Byron", ["Countess of Lovelace Ada", "Byron"], 0, 2 / 3),
+        ("$1,000.50", ["100050"], 1, 1),  # punctuation goes without a space
+        ("10 000", ["10,000"], 0, 0),
+        ("state-of-the-art", ["state of the art"], 0, 0),  # "stateoftheart" has no article, "state of art" lost one
+        ("A.B.", ["a b"], 0, 0),  # "ab", and "b"
+        # A gold of which nothing is left does not count while another has words ...
+        ("", ["the", "Ada"], 0, 0),
+        ("Ada", ["the", "Ada"], 1, 1),
+        # ... and if none has, there is no answer.
+        ("an", [], 1, 1),
+        ("Ada", ["...", "a"], 0, 0),
+        ("THE END", ["end"], 1, 1),
+        ("_Ada_", ["Ada"], 1, 1),  # the underscore is punctuation
+    ],
+)
+def test_scores_computed_by_hand_from_the_official_rules(
+    answer: str, right: list[str], exact: float, f1: float
+) -> None:
+    assert exact_match(answer, right) == exact
+    assert answer_f1(answer, right) == pytest.approx(f1)

@@ -44,6 +44,7 @@ class Duplicates(Curate):
     )  # least Jaccard similarity, e.g. 0.8; null: equal
 
     technique: ClassVar[str] = "curate.duplicates"
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         self.one_of("conflicting", ("first", "none"))

@@ -24,9 +24,9 @@ def strata(examples: Examples) -> tuple[int, ...]:
 def carve_dev(keys: Sequence[str], labels: Sequence[int], seed: int) -> tuple[int, ...]:
     """Choose about a tenth of the rows as dev, stratified by label.
 
-    `keys` are the normalised texts of the rows (`overlap.normalise_text`). Rows with the same key go to the same side,
-    so that dev holds no text of train. No class is ever removed from train completely. The choice depends on the seed
-    and on the texts, not on the order of the rows.
+    `keys` are the normalised texts of the rows (`overlap.normalise_text`), or what several of them share
+    (`Input.shared`). Rows with the same key go to the same side, so that dev holds no text of train. No class is ever
+    removed from train completely. The choice depends on the seed and on the texts, not on the order of the rows.
 
     Returns the chosen row indices, ascending; empty if no row can be spared.
     """

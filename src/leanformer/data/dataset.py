@@ -186,7 +186,9 @@ def _assemble(
         if len(set(train.labels)) == 1:
             notes.append(f"every train example has the same label, {_shown(train.labels[0], task)!r}")
         if "dev" not in parts and seed is not None:
-            dev_rows = carve_dev(keys["train"], strata(train), seed) or None
+            # Questions about one context would tell of each other.
+            shared = [str(text) for text in train.pairs or ()] if input_of(task).shared else []
+            dev_rows = carve_dev(normalise_all(shared) or keys["train"], strata(train), seed) or None
             notes += _describe_carving(train, dev_rows, seed)
             if dev_rows:
                 taken = set(dev_rows)

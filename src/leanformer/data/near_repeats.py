@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 
 from leanformer.data.grams import LETTERS, ROUNDING, GramSets, counted, hashed_grams, ranked_sets
+from leanformer.data.overlap import SEPARATOR
 
 _Value = TypeVar("_Value")
 JACCARD = 0.8
@@ -29,7 +31,9 @@ _MANY_SHARES, _FEW_SHARES = 1000, 4
 def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = JACCARD) -> np.ndarray:
     """Whether each of `texts` nearly equals one of `others`, booleans `[n]`: Jaccard similarity of character 5-grams.
 
-    Texts are compared as given (see `overlap.normalise_all`). A text of fewer than five characters has to be equal.
+    Texts are compared as given (see `overlap.normalise_all`). A text of fewer than five characters has to be equal. Of
+    inputs with several texts, such as a question with its context, each text has to be similar: a long one does not
+    outweigh the others.
     `jaccard` is the minimum similarity, above 0.
     """
     return np.asarray(near_partners(texts, others, jaccard) >= 0)
@@ -49,7 +53,8 @@ def near_partners(texts: Sequence[str], others: Sequence[str], jaccard: float = 
     for rows in _blocks(left, [len(texts[row]) for row in left]):
         row, hashes = hashed_grams([texts[row] for row in rows])
         for block in _blocks(long, [len(text) for text in long]):
-            partners = _partners(_join(row, hashes, len(rows), block, jaccard))
+            ours = [texts[row] for row in rows]
+            partners = _partners(_join(row, hashes, ours, block, jaccard))
             for near in np.flatnonzero(partners >= 0):
                 found[rows[near]] = there[block[partners[near]]]
     return found
@@ -72,7 +77,8 @@ def near_pairs(
     for number, rows in enumerate(blocks):
         row, hashes = hashed_grams([texts[row] for row in rows])
         for others in blocks[number:]:
-            join = _join(row, hashes, len(rows), [texts[row] for row in others], jaccard)
+            ours, theirs = ([texts[row] for row in each] for each in (rows, others))
+            join = _join(row, hashes, ours, theirs, jaccard)
             for parts in _pairs(join, rows, others, clusters):
                 yield np.sort(np.stack(parts, axis=1), axis=1)
 
@@ -95,6 +101,7 @@ class _Join:
         members: the members of `theirs` as row * grams + gram, ascending.
         rare: the rare members of `ours`. there: those of `theirs`, by gram.
         first, shares: for each of `rare`, where the members of `there` with the same gram begin, and their number.
+        texts: of both sides.
     """
 
     ours: GramSets
@@ -106,6 +113,7 @@ class _Join:
     there: np.ndarray
     first: np.ndarray
     shares: np.ndarray
+    texts: tuple[Sequence[str], Sequence[str]]
 
     def similar(
         self, at: np.ndarray, shares: np.ndarray, wanted: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -127,17 +135,48 @@ class _Join:
                 chosen = wanted(self.ours.row[mine], self.theirs.row[other])
                 mine, other = mine[chosen], other[chosen]
             if len(mine):
-                yield _similar(self.ours, self.theirs, mine, other, self.members, self.grams, self.jaccard)
+                row, there = _similar(self.ours, self.theirs, mine, other, self.members, self.grams, self.jaccard)
+                if self.several:
+                    pairs = zip(row.tolist(), there.tolist(), strict=True)
+                    alike = [
+                        _all_alike(self.texts[0][first], self.texts[1][second], self.jaccard) for first, second in pairs
+                    ]
+                    row, there = row[np.array(alike, dtype=bool)], there[np.array(alike, dtype=bool)]
+                yield row, there
+
+    @cached_property
+    def several(self) -> bool:
+        """Whether inputs have several texts."""
+        return any(SEPARATOR in text for text in self.texts[0])
 
 
-def _join(row: np.ndarray, hashes: np.ndarray, count: int, others: Sequence[str], jaccard: float) -> _Join:
-    """The sets of `count` texts, given by their grams, and those of `others`."""
-    ours, theirs, grams = ranked_sets(row, hashes, count, others)
+def _all_alike(text: str, other: str, jaccard: float) -> bool:
+    """Whether each text of an input is similar to that of another, whose joined texts are."""
+    parts, others = text.split(SEPARATOR), other.split(SEPARATOR)
+    return len(parts) == len(others) and all(
+        part == its or _similarity(_grams(part), _grams(its)) >= jaccard - ROUNDING
+        for part, its in zip(parts, others, strict=True)
+    )
+
+
+def _similarity(grams: frozenset[str], others: frozenset[str]) -> float:
+    return len(grams & others) / max(1, len(grams | others))
+
+
+@lru_cache(maxsize=4096)
+def _grams(text: str) -> frozenset[str]:
+    return frozenset(text[start : start + LETTERS] for start in range(len(text) - LETTERS + 1))
+
+
+def _join(row: np.ndarray, hashes: np.ndarray, texts: Sequence[str], others: Sequence[str], jaccard: float) -> _Join:
+    """The sets of `texts`, whose grams are given, and those of `others`."""
+    ours, theirs, grams = ranked_sets(row, hashes, len(texts), others)
     rare, there = ours.rare(jaccard), theirs.rare(jaccard)
     there = there[np.argsort(theirs.gram[there], kind="stable")]
     first = np.searchsorted(theirs.gram[there], ours.gram[rare], "left")
     shares = np.searchsorted(theirs.gram[there], ours.gram[rare], "right") - first
-    return _Join(ours, theirs, grams, jaccard, theirs.row * grams + theirs.gram, rare, there, first, shares)
+    members = theirs.row * grams + theirs.gram
+    return _Join(ours, theirs, grams, jaccard, members, rare, there, first, shares, (texts, others))
 
 
 def _partners(join: _Join) -> np.ndarray:

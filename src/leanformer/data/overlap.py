@@ -10,7 +10,7 @@ from leanformer.inputs.input import parts_of
 from leanformer.task import Text
 
 # `str.split` treats this as white space, so it cannot occur inside a normalised text.
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 
 
 def normalise_text(text: Text) -> str:
@@ -19,7 +19,7 @@ def normalise_text(text: Text) -> str:
     If an input holds several texts, such as a pair, all are normalised and joined.
     """
     if not isinstance(text, str):
-        return _SEPARATOR.join(normalise_text(part) for part in parts_of(text))
+        return SEPARATOR.join(normalise_text(part) for part in parts_of(text))
     # Case folding can undo normalisation (NFKC_Casefold in the Unicode standard), hence the second pass.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(folded.split())

@@ -58,3 +58,17 @@ def test_an_answer_at_another_place_is_refused_with_the_place(tmp_path: Path) ->
 def test_a_context_beside_a_label_is_an_ordinary_column(tmp_path: Path) -> None:
     rows = [{"text": text, "label": text, "context": "c"} for text in ("a", "b")]
     assert read(tmp_path, *rows, carve=False).task.kind == "classification"
+
+
+def test_a_dev_taken_out_of_train_shares_no_context_with_it(tmp_path: Path) -> None:
+    rows = [
+        {
+            "question": f"who {number}?",
+            "context": f"Ada came on day {number // 5}.",
+            "answers": [{"text": "Ada", "start": 0}],
+        }
+        for number in range(100)
+    ]
+    data = read(tmp_path, *rows)
+    assert data.train is not None and data.dev is not None
+    assert len(data.dev) == 10 and not set(data.train.pairs or ()) & set(data.dev.pairs or ())
