@@ -53,6 +53,7 @@ TASK = fields(
         "scheme": nullable(text(100, among=("IOB1",))),
         "no_answer": nullable(number()),
         "longest": nullable(whole(1, 1 << 31)),
+        "overlap": nullable(whole(0, 1 << 24)),
     },
 )
 

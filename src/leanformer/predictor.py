@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from leanformer.answers.form import Windowed
 from leanformer.answers.forms import form_of
+from leanformer.answers.long_texts import windowed_of
 from leanformer.answers.prediction import Prediction
 from leanformer.inputs.kinds import gathered, rows_of
 from leanformer.questions import as_questions, check_texts
-from leanformer.tagging.ragged import ragged
+from leanformer.tagging.ragged import parted, ragged
 from leanformer.task import Question, Task, Text
 
 # Texts per chunk. Packs filled from a chunk are a few thousandths longer than packs filled from all texts.
@@ -33,8 +33,8 @@ class Predictor(Protocol):
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
         """Token ids of each text `[tokens]`; for a pair, token ids and token types `[tokens, 2]`.
 
-        If models give logits for every token (`Form.windowed`), one row per window, so a long text has several; for a
-        question with candidates, one row per candidate.
+        If long texts are read in windows (`answers.long_texts`), one row per window; for a question with candidates, at
+        least one per candidate.
         """
         ...
 
@@ -97,7 +97,7 @@ def engines_together(members: Mapping[int, EngineUsed]) -> EngineUsed:
 
 @runtime_checkable
 class Tagger(Predictor, Protocol):
-    """A predictor of a model that gives logits for every token: it tags words, or finds answers in a context."""
+    """A predictor of a model that reads long texts in windows: it may tag words, or find answers in a context."""
 
     def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
         """The windows of each text (see `answers.form.Windowed`): the rows of `tokenize`, and what is where in them."""
@@ -110,21 +110,40 @@ def logits(predictor: Predictor, texts: Sequence[Text]) -> np.ndarray:
     For questions with candidates, a ragged array `[texts]` of `[candidates]`; for spans of a context, of
     `[1 + characters, 2]` (see `spans.windows.to_characters`).
     """
-    windowed = form_of(predictor.task).windowed
-    if windowed is not None:
-        return _of_windows(predictor, texts, windowed)
+    if not texts and form_of(predictor.task).windowed is not None:
+        return ragged([])
     if not texts:
         return np.zeros((0, predictor.task.outputs), dtype=np.float32)
-    return gathered(predictor.infer(predictor.tokenize(texts)), rows_of(predictor.task, texts)[1])
+    rows, together = rows_read(predictor, texts)
+    return together(predictor.infer(rows))
 
 
-def _of_windows(predictor: Predictor, texts: Sequence[Text], windowed: Windowed) -> np.ndarray:
-    if not texts:
-        return ragged([])
-    assert isinstance(predictor, Tagger), "logits of tokens need a predictor that knows what is where in its rows"
+def rows_read(
+    predictor: Predictor, texts: Sequence[Text]
+) -> tuple[list[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """The rows of `texts`, and a function from the result of `infer` on them to the `logits` of the texts."""
+    task, windowed = predictor.task, windowed_of(predictor.task)
+    if windowed is None or not isinstance(predictor, Tagger):
+        assert form_of(task).windowed is None, "windows need a predictor that knows what is where in its rows"
+        counts = rows_of(task, texts)[1]
+        return predictor.tokenize(texts), lambda values: gathered(values, counts)
     windows = predictor.sentence_windows(texts)
-    values = predictor.infer([window.ids for each in windows for window in each])
-    return windowed.join(values, windows, texts, predictor.task)
+    rows = [window.ids for each in windows for window in each]
+    return rows, lambda values: windowed.join(values, windows, texts, task)
+
+
+def token_counts(predictor: Predictor, texts: Sequence[Text]) -> tuple[list[int], list[int]]:
+    """The tokens of each row that a model reads, and those of each text, all its rows together."""
+    if windowed_of(predictor.task) is not None and isinstance(predictor, Tagger):
+        windows = predictor.sentence_windows(texts)
+        parts = [[len(window.ids) for window in each] for each in windows]
+    else:
+        lengths = [len(row) for row in predictor.tokenize(texts)]
+        counts = rows_of(predictor.task, texts)[1]
+        parts = [[length] for length in lengths] if counts is None else [
+            each.tolist() for each in parted(np.array(lengths), counts)
+        ]  # fmt: skip
+    return [length for each in parts for length in each], [sum(each) for each in parts]
 
 
 def logits_by_chunk(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -94,6 +94,8 @@ class Task:
         no_answer: for a model that finds answers in a context, the score (see `spans.best`) that the best one needs, or
             there is no answer; None: there always is one.
         longest: for the same, the most characters of an answer; None: as many as the context has.
+        overlap: tokens that a window of a long text repeats of the one before, for a model that reads long texts whole,
+            in windows. None: a quarter of a window if it gives logits for every token; any other model then cuts them.
 
     Raises `ValueError` for an unknown kind, duplicate label names, and thresholds, a scale, transitions or a scheme
     that do not match.
@@ -108,6 +110,7 @@ class Task:
     scheme: str | None = None
     no_answer: float | None = None
     longest: int | None = None
+    overlap: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in BUILT:
@@ -139,6 +142,8 @@ class Task:
             raise ValueError(f"the score of an answer is a finite number, not {self.no_answer}")
         if self.longest is not None and self.longest < 1:
             raise ValueError(f"an answer has at least one character, not {self.longest}")
+        if self.overlap is not None and self.overlap < 0:
+            raise ValueError(f"windows overlap by 0 tokens or more, not {self.overlap}")
         if self.scheme not in (None, "IOB1"):
             raise ValueError(f"scheme {self.scheme!r} does not fit a task of kind {self.kind!r}")
 
@@ -170,10 +175,8 @@ class Task:
 
     @property
     def question(self) -> Task:
-        """The task without what one model has learnt about it: thresholds, scale and the like."""
-        return replace(
-            self, thresholds=None, scale=None, transitions=None, scheme=None, no_answer=None, longest=None
-        )  # fmt: skip
+        """The task without what one model has learnt about it (thresholds, scale and the like), and how it reads."""
+        return Task(self.kind, self.labels, width=self.width)
 
     def to_json(self) -> dict[str, Any]:
         value: dict[str, Any] = {"kind": self.kind, "labels": list(self.labels)}
@@ -192,6 +195,8 @@ class Task:
             value["no_answer"] = self.no_answer
         if self.longest is not None:
             value["longest"] = self.longest
+        if self.overlap is not None:
+            value["overlap"] = self.overlap
         return value
 
     @classmethod
@@ -209,4 +214,5 @@ class Task:
             scheme=value.get("scheme"),
             no_answer=None if value.get("no_answer") is None else float(value["no_answer"]),
             longest=None if value.get("longest") is None else int(value["longest"]),
+            overlap=None if value.get("overlap") is None else int(value["overlap"]),
         )

@@ -12,8 +12,9 @@ import numpy as np
 from tokenizers import Encoding
 from tokenizers import Tokenizer as RustTokenizer
 
-from leanformer.errors import DataError, TokenizerFileError
+from leanformer.errors import TokenizerFileError
 from leanformer.task import Text
+from leanformer.tokenizer_file.halves import check_whole
 from leanformer.tokenizer_file.read import read_tokenizer
 from leanformer.words.cache import WordCache
 
@@ -118,11 +119,7 @@ class Tokenizer:
                 parts = (text,) if isinstance(text, str) else text
                 if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
                     raise TypeError(f"text {number} is neither a string nor two of them, but {text!r:.60}") from None
-                if any("\ud800" <= letter <= "\udfff" for part in parts for letter in part):
-                    raise DataError(
-                        f"text {number} has half of a surrogate pair, which is no character",
-                        remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
-                    ) from None
+                check_whole(f"text {number}", *parts)
             raise
 
     def _asked(self, texts: Sequence[Any]) -> list[Encoding]:

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import leanformer
 from leanformer.answers.forms import decide, score_logits, to_predictions
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.store import check_members
 from leanformer.compress.distil.distil import Distil
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError
-from leanformer.finetune.fine_tune import fine_tune
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import logits
@@ -27,11 +25,11 @@ from leanformer.runtime.predictor import LightPredictor
 from leanformer.search.run import search
 from leanformer.search.study.budget import SearchBudget
 from leanformer.serve.model import open_model
-from leanformer.train.settings import FitSettings
 from tests.e2e.test_compress import distil, run
 from tests.making.commands import Command, make_command
 from tests.making.graphs import make_context
 from tests.making.searches import space_of
+from tests.making.taught import taught_by, write_splits
 from tests.making.tiny import FILLERS, LABELS, TOPICS, tiny_artifact, tiny_kind_dataset
 
 
@@ -46,31 +44,17 @@ def question(generator: np.random.Generator) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("choices")
-    for seed, (split, count) in enumerate({"train": 160, "dev": 40, "test": 40, "unlabelled": 30}.items()):
-        generator = np.random.default_rng(seed)
-        rows = [question(generator) for _ in range(count)]
-        for row in rows if split == "unlabelled" else ():
-            del row["label"]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
-    return folder
+    return tmp_path_factory.mktemp("choices")
 
 
 @pytest.fixture(scope="module")
 def data(source: Path) -> Dataset:
-    return leanformer.open_dataset(str(source))
+    return write_splits(source, question, {"train": 160, "dev": 40, "test": 40, "unlabelled": 30})
 
 
 @pytest.fixture(scope="module")
 def taught(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("choices-teacher")
-    tiny_artifact(folder / "start")
-    settings = FitSettings(epochs=4, batch_size=12, learning_rate=3e-3, precision="fp32")
-    return fine_tune(
-        str(folder / "start"), data, folder / "teacher", settings,
-        max_tokens=32, work=folder / "work", device="cpu", say=lambda line: None,
-    )  # fmt: skip
+    return taught_by(data, tmp_path_factory.mktemp("choices-teacher"), epochs=4)
 
 
 @pytest.fixture(scope="module")

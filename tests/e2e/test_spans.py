@@ -9,23 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-import leanformer
 from leanformer.answers.forms import decide, score_logits
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.store import check_members
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError
-from leanformer.finetune.fine_tune import fine_tune
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
 from leanformer.recipe.compress import Compressed
 from leanformer.recipe.library import find_recipe
 from leanformer.runtime.predictor import LightPredictor
-from leanformer.train.settings import FitSettings
 from tests.e2e.test_compress import distil, run
 from tests.making.commands import Command, make_command
 from tests.making.servers import Server
-from tests.making.tiny import FILLERS, LABELS, TOPICS, tiny_artifact
+from tests.making.taught import taught_by, write_splits
+from tests.making.tiny import FILLERS, LABELS, TOPICS
 
 
 def question(generator: np.random.Generator) -> dict[str, Any]:
@@ -45,29 +43,17 @@ def question(generator: np.random.Generator) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("spans")
-    for seed, (split, count) in enumerate({"train": 240, "dev": 40, "test": 60}.items()):
-        generator = np.random.default_rng(seed)
-        rows = [question(generator) | {"id": f"{split}-{number}"} for number in range(count)]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
-    return folder
+    return tmp_path_factory.mktemp("spans")
 
 
 @pytest.fixture(scope="module")
 def data(source: Path) -> Dataset:
-    return leanformer.open_dataset(str(source))
+    return write_splits(source, question, {"train": 240, "dev": 40, "test": 60})
 
 
 @pytest.fixture(scope="module")
 def taught(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("spans-teacher")
-    tiny_artifact(folder / "start")
-    settings = FitSettings(epochs=6, batch_size=12, learning_rate=3e-3, precision="fp32")
-    return fine_tune(
-        str(folder / "start"), data, folder / "teacher", settings,
-        max_tokens=14, work=folder / "work", device="cpu", say=lambda line: None,
-    )  # fmt: skip
+    return taught_by(data, tmp_path_factory.mktemp("spans-teacher"), max_tokens=14)
 
 
 @pytest.fixture(scope="module")

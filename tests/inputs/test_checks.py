@@ -7,7 +7,6 @@ import pytest
 from leanformer.errors import DataError
 from leanformer.inputs.checks import (
     check_visible,
-    check_whole,
     has_candidates,
     is_empty,
     is_texts,
@@ -45,12 +44,6 @@ def test_what_to_give_instead_is_said(value: object, instead: str) -> None:
     with pytest.raises(TypeError, match=f"it is no text, but .*{instead}"):
         raise TypeError(no_text(value, "it", "no text"))
     assert value_of({1: 2}) == "row['text']"
-
-
-def test_half_of_a_surrogate_pair_is_no_character() -> None:
-    check_whole("a \U0001f600", "the text")
-    with pytest.raises(DataError, match=r"the text has half of a surrogate pair.*\n.*remedy: decode"):
-        check_whole("a \ud83d", "the text")
 
 
 def test_a_question_with_candidates_is_no_other_kind_of_question() -> None:

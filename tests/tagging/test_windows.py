@@ -154,5 +154,5 @@ def test_what_cannot_be(path: Path) -> None:
         SentenceTokenizer(path, 16).windows(["the", ["goal"]])  # type: ignore[list-item]
     with pytest.raises(DataError, match="sentence 1 has half of a surrogate pair"):
         SentenceTokenizer(path, 16).windows(["\ud800"])
-    with pytest.raises(CheckpointError, match="no word has room"):
+    with pytest.raises(CheckpointError, match="2 tokens leave no room for a word"):
         SentenceTokenizer(path, 2)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from leanformer.compress.vocabulary.learnt_pieces import learn_pieces
+from leanformer.errors import LeanformerError
 from leanformer.tagging.words import join_words, words_of
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.rows import encode, paired
+from leanformer.train.rows import encode, paired, training_set, unlabelled_set
 from tests.making.tagged import TASK, tagged_examples
 from tests.making.tiny import TASK as TEXT_TASK
 from tests.making.tiny import tiny_tokenizer
@@ -61,3 +63,20 @@ def test_the_candidates_of_a_question_are_one_example(tmp_path: Path) -> None:
     tokenizer = Tokenizer(tiny_tokenizer(tmp_path), 16)
     assert encode(tokenizer, Task("choice", ()), [("rain", ("wet", "dry")), ("goal", ("a", "b", "c"))]).examples == 2
     assert encode(tokenizer, Task("classification", ("a", "b")), ["rain", "goal", "team"]).examples == 3
+
+
+def test_long_texts_are_one_example_of_several_windows(tmp_path: Path) -> None:
+    tokenizer, texts = Tokenizer(tiny_tokenizer(tmp_path), 6), ["rain", "goal team ball rain and snow", "song of it"]
+    encoded = encode(tokenizer, replace(TEXT_TASK, overlap=1), texts)
+    assert encoded.counts is not None and encoded.counts.tolist() == [1, 2, 1] and encoded.averaged
+    assert encoded.examples == 3 and len(encoded.rows) == 4
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    texts_ = [[0, 1, 2], [4.5, 5.5, 6.5], [9, 10, 11]]
+    assert encoded.logits(lambda given: rows).tolist() == texts_
+    # A teacher's logits are stored for each window; a student's windows are all taught with the mean.
+    assert encoded.per_text(rows).tolist() == texts_
+    assert encoded.of_rows(np.array(texts_))[:, 0].tolist() == [0, 4.5, 4.5, 9]
+    data = training_set(encoded, np.array([0, 1, 2]), 0)
+    assert len(data) == 3 and data.averaged and unlabelled_set(encoded, 0).labels.tolist() == [-1, -1, -1]
+    with pytest.raises(LeanformerError, match="not built for questions with candidates\n  remedy: --long truncate"):
+        encode(tokenizer, Task("choice", (), overlap=0), [("rain", ("wet", "dry"))])

@@ -58,6 +58,11 @@ def check_members(members: Sequence[Artifact]) -> None:
                 "whether an answer stands only if that is one label of several\n  remedy: give classifiers of texts or "
                 "pairs"
             )
+        if member.task.overlap is not None:
+            raise LeanformerError(
+                f"{member.path}: it reads long texts in windows, and models of a cascade cut them\n"
+                "  remedy: give models that were trained without --long windows"
+            )
         if member.task.question != first.task.question:
             raise LeanformerError(
                 f"{member.path}: its task is not that of {first.path}\n  theirs: {member.task}\n  ours: {first.task}\n"

@@ -37,7 +37,7 @@ KindOption = Annotated[
     typer.Option(
         "--kind",
         "--task",
-        help="classification, pair, multilabel, similarity, regression, tokens or choice; default: detected.",
+        help="classification, pair, multilabel, similarity, regression, tokens, choice or span; default: detected.",
     ),
 ]
 EncoderOption = Annotated[
@@ -50,7 +50,20 @@ TuningOption = Annotated[
     bool, typer.Option(help="Use the settings that `leanformer tune` stored for this machine, if any.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-TokensOption = Annotated[int, typer.Option(min=2, help="Longest input in tokens; longer texts are truncated.")]
+TokensOption = Annotated[
+    int, typer.Option(min=2, help="Longest input in tokens; longer texts are truncated, unless --long says otherwise.")
+]
+LongOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Texts beyond the longest input: windows reads them whole and averages, truncate cuts them; "
+        "default: as the model was trained, or truncate."
+    ),
+]
+OverlapOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Tokens that a window of a long text repeats of the one before; implies --long windows."),
+]
 PriceOption = Annotated[float | None, typer.Option(min=0, help="Price of the machine in USD per hour.")]
 
 EnergyOption = Annotated[

@@ -13,7 +13,9 @@ from leanformer.cli.arguments import (
     DeviceOption,
     EnergyOption,
     KindOption,
+    LongOption,
     LostClassesOption,
+    OverlapOption,
     OverwriteOption,
     PriceOption,
     SeedOption,
@@ -49,6 +51,8 @@ def compress(
     kind: KindOption = None,
     work: Annotated[Path | None, typer.Option(help="Folder for intermediate results; default: OUTPUT.work.")] = None,
     max_tokens: TokensOption = 128,
+    long: LongOption = None,
+    overlap: OverlapOption = None,
     usd_per_hour: PriceOption = None,
     rounds: Annotated[int, typer.Option(min=1, help="Timing rounds of every model.")] = 5,
     memory: Annotated[bool, typer.Option(help="Measure the peak memory of each rung in a fresh process.")] = True,
@@ -80,7 +84,8 @@ def compress(
     options = values(changes, "--set")
     result = run(
         model, data, output, recipe=recipe, options=options, max_drop=max_drop, goal=goal,
-        splits=pairs(split, "--split"), kind=kind, work=work, max_tokens=max_tokens, seed=seed, threads=threads,
+        splits=pairs(split, "--split"), kind=kind, work=work, max_tokens=max_tokens, long=long, overlap=overlap,
+        seed=seed, threads=threads,
         device=device, usd_per_hour=usd_per_hour, speed=SpeedSettings(rounds=rounds), memory=memory,
         energy=energy_settings(energy, country), further=further, floor=floor, allow_weak_teacher=allow_weak_teacher,
         allow_lost_classes=allow_lost_classes, command=command_line(), overwrite=overwrite, say=say,

@@ -40,7 +40,10 @@ def inspect(
         print(f"scale       {opened.task.scale[0]:.4g} + {opened.task.scale[1]:.4g} * output")
     if opened.task.transitions is not None:
         print("transitions learnt: tags are decoded as whole sequences (CRF)")
-    print(f"max tokens  {'whole texts are read' if format_of(opened).whole_texts else opened.max_tokens}")
+    overlap = opened.task.overlap
+    windows = "" if overlap is None else f", longer texts in windows that overlap by {overlap}"
+    whole = format_of(opened).whole_texts
+    print(f"max tokens  {'whole texts are read' if whole else f'{opened.max_tokens}{windows}'}")
     if "parameters" in opened.properties:
         bare = opened.properties.get("parameters_without_embeddings")
         inner = "" if bare is None else f" ({bare:,} without embeddings)"

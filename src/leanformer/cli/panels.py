@@ -17,7 +17,8 @@ OUTPUT = "Output"
 # The names of the parameters in each group; whatever is in none stays under "Options".
 PANELS = {
     DATA: (
-        "data", "split", "kind", "max_tokens", "on", "input", "pair", "keep", "strict", "labelled", "cost", "encoder",
+        "data", "split", "kind", "max_tokens", "long", "overlap", "on", "input", "pair", "keep", "strict", "labelled",
+        "cost", "encoder",
     ),
     TRAINING: (
         "epochs", "batch_size", "token_budget", "learning_rate", "precision", "language_temperature", "crf",

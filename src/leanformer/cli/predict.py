@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import ThreadsOption, TuningOption, as_text, say
+from leanformer.cli.arguments import LongOption, OverlapOption, ThreadsOption, TuningOption, as_text, say
 from leanformer.errors import LeanformerError
 from leanformer.task import Task
 
@@ -48,6 +48,8 @@ def predict(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first row without an answer, and write nothing.")
     ] = False,
+    long: LongOption = None,
+    overlap: OverlapOption = None,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
     ray: Annotated[
@@ -84,9 +86,17 @@ def predict(
             raise LeanformerError(
                 "--ray scores files\n  remedy: --input FILE --output FILE, on storage all machines share"
             )
+        if long is not None or overlap is not None:
+            raise LeanformerError(
+                "--long, --overlap: with --ray, models read as they were trained\n  remedy: leave them out"
+            )
         _score_on_ray(artifact, input, output, _columns(keep), strict, ray, threads or 1, part_rows, tuning)
         return
     predictor = open_predictor(artifact, threads=threads, tuning=tuning)
+    if long is not None or overlap is not None:
+        if (read_long := getattr(predictor, "read_long", None)) is None:
+            raise LeanformerError(f"{artifact}: there is one way that it reads texts\n  remedy: leave --long, --overlap out")
+        read_long(long, overlap)
     if texts and keep:
         raise LeanformerError("--keep is for columns of a file\n  remedy: give --input FILE")
     if texts and len(pair or ()) not in (0, len(texts)):

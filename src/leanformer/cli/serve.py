@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from leanformer.cli.arguments import TuningOption
+from leanformer.cli.arguments import LongOption, TuningOption
 from leanformer.errors import LeanformerError, MissingExtraError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -60,6 +60,7 @@ def serve(
         typer.Option(metavar="FILE", help="With --require-gate: a certificate, if not gate.json beside the model."),
     ] = None,
     access_log: Annotated[bool, typer.Option(help="Log one line per request, without its texts.")] = True,
+    long: LongOption = None,
     tuning: TuningOption = True,
     tracing: Annotated[bool, typer.Option(help="Send spans to OpenTelemetry, which must be installed.")] = False,
 ) -> None:
@@ -78,6 +79,8 @@ def serve(
         pack_tokens=min(pack_tokens, queue_tokens), timeout_seconds=timeout, receive_seconds=receive_seconds,
         send_seconds=send_seconds, connections=connections,
     )  # fmt: skip
+    if require_gate and long is not None:
+        raise LeanformerError("--long: the gate judged the model as it was trained to read\n  remedy: leave --long out")
     if certificate and not require_gate:
         raise LeanformerError("--certificate: no certificate is asked for\n  remedy: add --require-gate")
     folders = named(artifacts)
@@ -86,7 +89,7 @@ def serve(
         artifacts=folders, host=host, port=port, workers=count, limits=limits,
         key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
         access_log=access_log, tracing=tracing, tuning=tuning,
-        certificates=tuple(certificate or ()) if require_gate else None,
+        certificates=tuple(certificate or ()) if require_gate else None, long=long,
     )  # fmt: skip
     run(settings)
 

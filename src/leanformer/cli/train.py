@@ -12,6 +12,8 @@ from leanformer.cli.arguments import (
     DataArgument,
     DeviceOption,
     KindOption,
+    LongOption,
+    OverlapOption,
     OverwriteOption,
     SeedOption,
     SplitOption,
@@ -55,6 +57,8 @@ def train(
         ),
     ] = None,
     max_tokens: TokensOption = 128,
+    long: LongOption = None,
+    overlap: OverlapOption = None,
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     device: DeviceOption = "auto",
@@ -73,7 +77,8 @@ def train(
     artifact = run(
         encoder, data, output, splits=pairs(split, "--split"), kind=kind, epochs=epochs, batch_size=batch_size,
         fit=values(fit, "--fit"), token_budget=token_budget, learning_rate=learning_rate, precision=precision,
-        language_temperature=language_temperature, crf=crf, max_tokens=max_tokens, seed=seed, threads=threads,
+        language_temperature=language_temperature, crf=crf, max_tokens=max_tokens, long=long, overlap=overlap,
+        seed=seed, threads=threads,
         device=device, energy=energy_settings(energy, country), overwrite=overwrite, say=say,
     )  # fmt: skip
     result = artifact.history[-1]["result"]

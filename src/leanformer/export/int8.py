@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
@@ -123,7 +124,11 @@ class Int8(Make):
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,
             )  # fmt: skip
-            ours = logits(LightPredictor(draft, threads=context.threads, engine=DEFAULT_ENGINE), texts)
+            quantised = LightPredictor(draft, threads=context.threads, engine=DEFAULT_ENGINE)
+            ours, task = logits(quantised, texts), artifact.task
+            if task.no_answer is not None and context.data.dev is not None and context.data.dev.is_labelled:
+                dev = context.data.dev.for_task(task)
+                task = form_of(task).after_training(task, logits(quantised, dev.inputs), dev.targets)
             parity = compare(ours, logits(fp32, texts), artifact.task)
             context.say(
                 f"int8 against fp32 on {parity.n} dev texts: mean logit difference {parity.mean_difference:.3f} "
@@ -137,7 +142,7 @@ class Int8(Make):
                 flips=self.max_flips,
             )
             write_manifest(
-                temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
+                temporary, format="onnx", task=task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry | {"parity": parity.to_json()}), properties=properties,
             )  # fmt: skip
         return open_artifact(output)

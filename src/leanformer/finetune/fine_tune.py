@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +25,6 @@ from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError, RecipeError
 from leanformer.files import remove_folder, sha256_json, write_json
 from leanformer.formats import format_of
-from leanformer.inputs.kinds import rows_of
 from leanformer.options import FilePath
 from leanformer.outputs.folders import new_output
 from leanformer.progress import to_stdout
@@ -34,6 +33,7 @@ from leanformer.step import Context, Make, record
 from leanformer.train.fit_options import AdamWOptions
 
 if TYPE_CHECKING:
+    from leanformer.task import Task
     from leanformer.train.settings import FitSettings
 
 
@@ -44,6 +44,12 @@ class FineTune(AdamWOptions, Make):
     encoder: FilePath | None = None  # checkpoint or artifact to start from; None: the input of the step
     max_tokens: int | None = None  # longest input in tokens; None: as in the input of the step
     crf: bool = False  # for taggers: also learn transitions between tags
+    long: str | None = field(
+        default=None, metadata={"later": True}
+    )  # longer texts: "windows" reads them whole, "truncate" cuts them; null: as the input of the step does
+    overlap: int | None = field(
+        default=None, metadata={"later": True}
+    )  # tokens that a window of a long text repeats of the one before
     learning_rate: float = 5e-5
 
     technique: ClassVar[str] = "train.fine_tune"
@@ -54,6 +60,7 @@ class FineTune(AdamWOptions, Make):
 
     def __post_init__(self) -> None:
         self.at_least(2, "max_tokens")
+        self.at_least(0, "overlap")
         self.need(
             not self.uncertainty,
             "uncertainty weighs several losses against each other, and fine-tuning has one\n"
@@ -72,24 +79,27 @@ class FineTune(AdamWOptions, Make):
             )
         encoder = self.encoder or str(artifact.path)
         entry = record(self, artifact) | {"seed": context.seed}
-        return self._fit(encoder, context, output, artifact.max_tokens, artifact.history, entry)
+        task = replace(context.data.task, overlap=artifact.task.overlap)
+        return self._fit(encoder, context, output, artifact.max_tokens, task, artifact.history, entry)
 
     def teacher_of(self, encoder: str, context: Context, output: Path, max_tokens: int) -> Artifact:
         """Train a teacher from an encoder that is not an artifact yet, or from an artifact for another task."""
-        return self._fit(self.encoder or encoder, context, output, max_tokens)
+        return self._fit(self.encoder or encoder, context, output, max_tokens, context.data.task)
 
     def _fit(
-        self, encoder: str, context: Context, output: Path, max_tokens: int, history: Sequence[Mapping[str, Any]] = (),
-        entry: Mapping[str, Any] | None = None,
+        self, encoder: str, context: Context, output: Path, max_tokens: int, task: Task,
+        history: Sequence[Mapping[str, Any]] = (), entry: Mapping[str, Any] | None = None,
     ) -> Artifact:  # fmt: skip
         import torch
+
+        from leanformer.answers.long_texts import reading
 
         torch.set_num_threads(context.threads)
         rows = 1 if context.data.train is None else len(context.data.train)  # a missing train split is reported below
         return _fine_tune(
             encoder, context.data, output, self.settings(context.seed, epochs=self.epochs_of(rows)),
             max_tokens=self.max_tokens or max_tokens, crf=self.crf, work=context.work, device=context.device,
-            say=context.say, history=history, entry=entry,
+            say=context.say, overlap=reading(task, self.long, self.overlap).overlap, history=history, entry=entry,
         )  # fmt: skip
 
 
@@ -101,6 +111,8 @@ def fine_tune(
     *,
     max_tokens: int = 128,
     crf: bool = False,
+    long: str | None = None,
+    overlap: int | None = None,
     work: Path,
     device: str = "auto",
     say: Callable[[str], None] = to_stdout,
@@ -117,26 +129,30 @@ def fine_tune(
         encoder: a Hugging Face folder or hub name of a mapped family, or one of our encoder artifacts.
         output: new folder of the artifact; not the encoder's, nor one above it.
         crf: for taggers: also learn tag transitions (see `objectives.chain`).
+        long, overlap: how texts longer than `max_tokens` are read, see `answers.long_texts.reading`.
         work: folder of checkpoints; they are removed once the artifact is written, and so is the folder if it is empty.
 
     Raises `DataError` without labelled train and dev splits or with only one label, `CheckpointError` for an unmapped
     encoder, and `LeanformerError` if `output` would replace the encoder, the device does not exist, or the task has no
     tags for `crf`.
     """
+    from leanformer.answers.long_texts import reading
+
     return _fine_tune(
-        encoder, data, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say
-    )
+        encoder, data, output, settings, max_tokens=max_tokens, crf=crf, work=work, device=device, say=say,
+        overlap=reading(data.task, long, overlap).overlap,
+    )  # fmt: skip
 
 
 def _fine_tune(
     encoder: str, data: Dataset, output: Path, settings: FitSettings, *, max_tokens: int, crf: bool, work: Path,
-    device: str, say: Callable[[str], None], history: Sequence[Mapping[str, Any]] = (),
+    device: str, say: Callable[[str], None], overlap: int | None, history: Sequence[Mapping[str, Any]] = (),
     entry: Mapping[str, Any] | None = None,
 ) -> Artifact:  # fmt: skip
     """Implementation of `fine_tune`. A recipe step passes the history and its own record; no extra files then."""
     import torch
 
-    from leanformer.answers.forms import form_of
+    from leanformer.answers.long_texts import cut_note
     from leanformer.models.store import device_of, start_classifier, write_classifier
     from leanformer.tokenizer import Tokenizer
     from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
@@ -171,28 +187,25 @@ def _fine_tune(
     tokens = min(max_tokens, positions)
     tokenizer = Tokenizer(tokenizer_path, tokens)
     # Learnt tag transitions belong to the logits that they were learnt with.
-    train = replace(data.train, task=with_scale(replace(data.task, transitions=None), data.train))
+    task = replace(data.task, transitions=None, overlap=overlap)
+    train = replace(data.train, task=with_scale(task, data.train))
     say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
-    cut = {
-        "train": tokenizer.count_longer(*rows_of(data.task, train.inputs)),
-        "dev": tokenizer.count_longer(*rows_of(data.task, data.dev.inputs)),
-    }
-    if form_of(data.task).windowed is not None:
-        cut = {}  # texts are read in windows
-    if any(cut.values()):
-        shares = (f"{count} of {len(getattr(data, split))} {split} texts" for split, count in cut.items())
-        say(f"note: {' and '.join(shares)} are longer than {tokens} tokens and get cut")
+    for split, examples in (("train", train), ("dev", data.dev)):
+        if note := cut_note(task, tokenizer, examples.inputs, split):
+            say(f"note: {note}")
+    asked = [] if overlap is None else [{"overlap": overlap}]
     result = fit_classifier(
         model, Supervised(loss), train.inputs, labels_of(train), replace(data.dev, task=train.task),
         tokenizer, settings,
-        work=work, identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else [])]),
-        device=device, say=say, languages=train.languages,
+        work=work, device=device, say=say, languages=train.languages,
+        identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else []), *asked]),
     )  # fmt: skip
     as_step = entry is not None
     if entry is None:
         options = {"encoder": Path(encoder).name, "max_tokens": tokens, **settings.to_json()}
         entry = {
-            "step": FineTune.technique, "options": options | ({"crf": True} if crf else {}), "parent": None,
+            "step": FineTune.technique, "parent": None,
+            "options": options | ({"crf": True} if crf else {}) | (asked[0] if asked else {}),
         }  # fmt: skip
     scores = dev_result(result, train.task)
     entry = {**entry, "result": scores, "data": {"name": data.name, "training_hash": data.training_hash}}

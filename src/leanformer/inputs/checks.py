@@ -18,7 +18,6 @@ BLANK = (
 VISIBLE = f"[^{BLANK}]"
 """A regular expression for what a text must have, or it is empty and no question to any model."""
 _VISIBLE = re.compile(VISIBLE)
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
 EMPTY_REMEDY = "leave it out, or give it at least one word"
 
 
@@ -31,15 +30,6 @@ def check_visible(text: str, name: str) -> None:
     """Raise `DataError` for an empty text; `name` identifies it in the message."""
     if is_empty(text):
         raise DataError(f"{name} is empty" + (f" ({text!a:.40})" if text else ""), remedy=EMPTY_REMEDY)
-
-
-def check_whole(text: str, name: str) -> None:
-    """Raise `DataError` for a text with half of a surrogate pair; `name` identifies it in the message."""
-    if _HALF_PAIR.search(text):
-        raise DataError(
-            f"{name} has half of a surrogate pair, which is no character",
-            remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
-        )
 
 
 def is_texts(value: Any) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import check_visible, check_whole, has_candidates, is_texts, no_text
+from leanformer.inputs.checks import check_visible, has_candidates, is_texts, no_text
 from leanformer.inputs.input import Input
 from leanformer.task import Text
+from leanformer.tokenizer_file.halves import check_whole
 
 FEWEST = 2
 """Candidates of a question: of fewer there is nothing to choose."""
@@ -30,12 +31,12 @@ class Choices(Input):
             raise TypeError(no_text(question, name, "not a text with a list of candidates"))
         text, choices = question
         check_visible(text, f"{name}: its text")
-        check_whole(text, f"{name}: its text")
+        check_whole(f"{name}: its text", text)
         if len(choices) < FEWEST:
             raise DataError(f"{name} has {len(choices)} candidate, and at least {FEWEST} are needed", remedy=_REMEDY)
         for number, choice in enumerate(choices, start=1):
             check_visible(choice, f"{name}: its candidate {number}")
-            check_whole(choice, f"{name}: its candidate {number}")  # while its number is known; later it is only a row
+            check_whole(f"{name}: its candidate {number}", choice)  # while its number is known; later it is only a row
 
     def rows(self, text: Text) -> Sequence[Text]:
         stem, choices = text[0], text[1]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from leanformer.errors import DataError
-from leanformer.inputs.checks import check_visible, check_whole, has_candidates, is_texts, no_text
+from leanformer.inputs.checks import check_visible, has_candidates, is_texts, no_text
 from leanformer.inputs.input import Input
 from leanformer.task import Text
+from leanformer.tokenizer_file.halves import check_whole
 
 _REMEDY = 'give a question and its context: ("Who came?", "It was Ada who came.")'
 
@@ -31,7 +32,7 @@ class Context(Input):
             raise TypeError(no_text(question, name, "no question with a context"))
         for part, which in zip(question, ("question", "context"), strict=True):
             check_visible(part, f"{name}: its {which}")
-            check_whole(part, f"{name}: its {which}")
+            check_whole(f"{name}: its {which}", part)
 
     def rows(self, text: Text) -> Sequence[Text]:
         return [text]
@@ -40,5 +41,5 @@ class Context(Input):
 CONTEXT = Context(
     name="context", plural="questions with a context", paired=True, seconds=True, several=False,
     example='("some question", "the text with the answer")',
-    arguments='"some question" --context "the text with the answer"',
+    arguments='"some question" --context "the text with the answer"', shared=True,
 )  # fmt: skip

@@ -43,6 +43,7 @@ class Input(ABC):
         several: whether an input consists of several rows, whose logits belong together.
         example: a question as Python source, for a model card.
         arguments: the same for the command line.
+        shared: whether several inputs are about the same second part, so that a split has all of them or none.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Input(ABC):
     several: bool
     example: str
     arguments: str
+    shared: bool = False
 
     @property
     @abstractmethod

@@ -15,7 +15,6 @@ from leanformer.data.examples import Examples
 from leanformer.data.leaks import Leaks, find_leaks
 from leanformer.data.used_texts import recorded
 from leanformer.errors import ArtifactError, DataError
-from leanformer.inputs.kinds import input_of
 from leanformer.ladder.entries import OPENER, UNTUNED, Entry
 from leanformer.ladder.floor import over_floor
 from leanformer.ladder.on_request import NOTHING, Further, Subject
@@ -33,7 +32,7 @@ from leanformer.measure.machine_peak import measure_peak
 from leanformer.measure.memory import measure_memory
 from leanformer.measure.quality import measure_quality
 from leanformer.measure.speed import SpeedSettings
-from leanformer.predictor import Predictor, chunked, logits
+from leanformer.predictor import Predictor, chunked, logits, token_counts
 from leanformer.report import Report, Rung
 from leanformer.task import Task, Text
 
@@ -106,14 +105,14 @@ def measure_ladder(
         dev_pair = None if dev is None else (dev_scores[scorer], dev.targets)
         # The rows of a foreign predictor may be anything, for instance whole batches.
         ours_opened = entry.opener == OPENER
-        lengths = [len(row) for row in (entry.predictor if ours_opened else entries[0].predictor).tokenize(test.inputs)]
+        rows, lengths = token_counts(entry.predictor if ours_opened else entries[0].predictor, test.inputs)
         loss = _loss(scores[i], scores[0], test, data.task, lengths, dev_pair)
         ours, theirs = (None, None) if loss is None else (scores[i].argmax(axis=1), scores[0].argmax(axis=1))
         subject = Subject(entry.artifact, entry.scorer or entry.predictor, test, ours, theirs, prepared)
         if loss is not None:
             loss |= further.measured(subject, in_loss=True)
-        per_text = len(lengths) / len(test) if input_of(data.task).several else 1
-        done = work_of(entry.artifact, entry.predictor, lengths, per_text) if ours_opened else dict(UNKNOWN_WORK)
+        per_text = len(rows) / len(test)
+        done = work_of(entry.artifact, entry.predictor, rows, per_text) if ours_opened else dict(UNKNOWN_WORK)
         inner = entry.artifact.properties.get("parameters_without_embeddings")
         rungs.append(
             Rung(

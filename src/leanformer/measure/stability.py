@@ -9,8 +9,7 @@ import numpy as np
 
 from leanformer.answers.forms import form_of
 from leanformer.errors import LeanformerError
-from leanformer.inputs.kinds import gathered, rows_of
-from leanformer.predictor import Predictor
+from leanformer.predictor import Predictor, rows_read
 from leanformer.task import Task, Text
 
 
@@ -54,22 +53,22 @@ def stability(
     of answers (None for scores), "largest": largest difference of a logit, "identical": bit for bit}, or
     {"unavailable": reason} if it cannot be run here.
     """
-    rows, counts = predictor.tokenize(texts), rows_of(predictor.task, texts)[1]
-    reference = predictor.infer(rows)
+    rows, together = rows_read(predictor, texts)
+    reference = together(predictor.infer(rows))
     found: dict[str, Any] = {}
     for name, open_way in ways.items():
         try:
-            values = open_way().infer(rows)
+            values = together(open_way().infer(rows))
         except (LeanformerError, ImportError) as error:
             found[name] = {"unavailable": str(error).splitlines()[0]}
             continue
-        found[name] = _moved(values, reference, predictor.task, counts)
+        found[name] = _moved(values, reference, predictor.task)
     return {"n": len(texts), "spread": float(reference.std()), "ways": found}
 
 
-def _moved(values: np.ndarray, reference: np.ndarray, task: Task, counts: np.ndarray | None) -> dict[str, Any]:
+def _moved(values: np.ndarray, reference: np.ndarray, task: Task) -> dict[str, Any]:
     form = form_of(task)
-    ours, theirs = (form.decide(gathered(each, counts), task) for each in (values, reference))
+    ours, theirs = (form.decide(each, task) for each in (values, reference))
     return {
         "changed": form.flipped(ours, theirs),
         "largest": float(np.abs(values - reference).max()),

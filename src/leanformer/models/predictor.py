@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leanformer.answers.forms import form_of
+from leanformer.answers.long_texts import reading, windowed_of
 from leanformer.answers.prediction import Prediction
 from leanformer.artifact import AGAIN, Artifact, open_same
 from leanformer.batching import check_rows
@@ -23,6 +23,7 @@ from leanformer.models.bilstm import BiLstm
 from leanformer.models.bilstm_store import read_bilstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.finite import check_answers, check_finite
+from leanformer.models.hf.stock import stock_class, stock_logits
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
@@ -55,6 +56,7 @@ class TorchPredictor:
         device: str = "cpu",
     ) -> None:
         self.artifact, self.pad_to, self.batch_tokens = artifact, pad_to, batch_tokens
+        self._task = artifact.task
         self.device = device_of(device)
         self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
         self._model, self._padding_id, self.positions = function_of(artifact, "module")(artifact)
@@ -83,7 +85,12 @@ class TorchPredictor:
 
     @property
     def task(self) -> Task:
-        return self.artifact.task
+        return self._task
+
+    def read_long(self, long: str | None, overlap: int | None = None) -> None:
+        """Read long texts in this way, not as the model was trained; see `answers.long_texts.reading`."""
+        self._task = reading(self._task, long, overlap)
+        self.__dict__.pop("_windower", None)
 
     @property
     def engine(self) -> str:
@@ -105,19 +112,20 @@ class TorchPredictor:
         return answers(self, texts)
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        if form_of(self.task).windowed is not None:
+        if windowed_of(self.task) is not None:
             return [window.ids for each in self.sentence_windows(texts) for window in each]
         return self._tokenizer.encode(rows_of(self.task, texts)[0])
 
     def forget_words(self) -> None:
         """Empty the tokenizer's word cache (`Tokenizer.forget_words`)."""
         self._tokenizer.forget_words()
+        self.__dict__.pop("_windower", None)
 
     @cached_property
     def _windower(self) -> Any:
-        windowed = form_of(self.task).windowed
+        windowed = windowed_of(self.task)
         assert windowed is not None, "only then are there windows"
-        return windowed.tokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens)
+        return windowed.tokenizer(self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.task.overlap)
 
     def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
         return list(self._windower.windows(texts))
@@ -166,8 +174,7 @@ class _Foreign(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor, token_types: Tensor | None = None) -> Tensor:
         types = {"token_type_ids": token_types} if self.takes_types and token_types is not None else {}
-        logits: Tensor = self.model(input_ids=ids, attention_mask=mask, **types).logits
-        return logits
+        return stock_logits(self.model(input_ids=ids, attention_mask=mask, **types))
 
 
 def read_encoder(artifact: Artifact) -> tuple[nn.Module, int, int]:
@@ -184,12 +191,9 @@ def read_recurrent(artifact: Artifact) -> tuple[nn.Module, int, int]:
 
 def read_foreign(artifact: Artifact) -> tuple[nn.Module, int, int]:
     """The same for a checkpoint in its original form, read by `transformers`."""
-    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
-
-    stock = AutoModelForTokenClassification if form_of(artifact.task).windowed else AutoModelForSequenceClassification
     _check_foreign_files(artifact)
     try:
-        foreign, loading = stock.from_pretrained(
+        foreign, loading = stock_class(artifact.task).from_pretrained(
             artifact.path, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
             output_loading_info=True,
         )  # fmt: skip

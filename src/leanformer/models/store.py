@@ -28,12 +28,11 @@ from leanformer.models.hf.checkpoint import (
     logits_of,
     read_classifier,
     read_config_file,
-    tags_words,
     usable_positions,
 )
 from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
-from leanformer.models.hf.problem_types import kind_of
+from leanformer.models.hf.problem_types import form_named, is_stock_of, kind_of
 from leanformer.models.hf.stock import compare_from_text, stock_model
 from leanformer.models.hf.tokenizer import AWKWARD, longest_input, stock_tokenizer, tokenizer_file
 from leanformer.models.reading import check_agreement, read_config, read_weights
@@ -127,8 +126,9 @@ def _understood(source: Path, pairs: bool) -> tuple[dict[str, Any], tuple[str, .
             f"{source}: not a fine-tuned sequence classifier (architectures: {given.get('architectures')})\n"
             f"  remedy: fine-tune it first: leanformer train DATA --encoder {source} --output teacher"
         )
-    own = label_names(config, source, logits_of(source, config))
-    return config, own, kind_of(config, len(own), tags=tags_words(config), pairs=pairs, source=source)
+    nameless = {kind.answer for kind in BUILT.values() if not kind.named}
+    own = () if form_named(config) in nameless else label_names(config, source, logits_of(source, config))
+    return config, own, kind_of(config, len(own), pairs=pairs, source=source)
 
 
 def max_tokens_of(config: dict[str, Any], limit: int, said: int | None = None) -> int:
@@ -176,7 +176,8 @@ def import_checkpoint(
     origin = {"step": "import", "options": options, "parent": None}
     tokens = max_tokens_of(config, max_tokens, longest_input(source))
     if config["model_type"] in FAMILIES:
-        model, missing = read_classifier(source, task.outputs, tokens=form_of(task).per_word, config=config)
+        each = form_of(task).windowed is not None
+        model, missing = read_classifier(source, task.outputs, tokens=each, answers=each, config=config)
         if missing:
             raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
         tokenizer = tokenizer_file(source, model.config.vocabulary, texts=texts)
@@ -200,7 +201,7 @@ def _compare(
 ) -> None:
     """Compare logits with those of the checkpoint's own library, if that can read the complete folder."""
     theirs = stock_tokenizer(source)
-    stock = None if theirs is None else stock_model(source, tags=form_of(task).per_word)
+    stock = None if theirs is None else stock_model(source, task)
     if stock is None:
         return
     ours = Tokenizer(tokenizer, max_tokens)
@@ -231,8 +232,10 @@ def start_classifier(name: str, task: Task) -> tuple[Classifier, Path, list[str]
         return model, artifact.file(TOKENIZER), [], model.config.positions
     source = find_checkpoint(name)
     check_folder(source, classifier=False)
-    check_config(source, read_config_file(source), classifier=False)
-    model, missing = read_classifier(source, task.outputs, tokens=form_of(task).windowed is not None)
+    theirs = read_config_file(source)
+    check_config(source, theirs, classifier=False)
+    answers = is_stock_of(task.answer, theirs)
+    model, missing = read_classifier(source, task.outputs, tokens=form_of(task).windowed is not None, answers=answers)
     return model, tokenizer_file(source, model.config.vocabulary), missing, model.config.positions
 
 

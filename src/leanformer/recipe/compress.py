@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.answers.forms import metric_name
+from leanformer.answers.long_texts import cut_note
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError, need_torch
 from leanformer.files import sha256_json, write_json
 from leanformer.formats import require
-from leanformer.inputs.kinds import rows_of
 from leanformer.kept import keep, kept
 from leanformer.ladder.choose import GOALS, Choice, choose
 from leanformer.ladder.entries import Entry, baseline_entries, open_entry
@@ -39,7 +39,7 @@ from leanformer.recipe.library import find_recipe
 from leanformer.recipe.opening import make_teacher
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
-from leanformer.recipe.teacher import check_teacher, matching_notes, take_in
+from leanformer.recipe.teacher import check_teacher, matching_notes, reread, take_in
 from leanformer.recipe.used import record_delivered
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
@@ -73,6 +73,8 @@ def compress(
     kind: str | None = None,
     work: str | Path | None = None,
     max_tokens: int = DEFAULT_MAX_TOKENS,
+    long: str | None = None,
+    overlap: int | None = None,
     seed: int = 13,
     threads: int | None = None,
     device: str = "auto",
@@ -101,7 +103,9 @@ def compress(
         splits: split -> another file, as in `open_dataset`.
         kind: kind of task; None takes the model's, or else the one that the data show.
         work: folder for intermediate results, from which a killed run resumes; default: `output` plus `.work`.
-        max_tokens: longest input in tokens; longer texts are truncated. An artifact keeps its own.
+        max_tokens: longest input in tokens. An artifact keeps its own.
+        long: how longer texts are read: whole, in "windows" whose logits are averaged, or "truncate"; None: as `model`.
+        overlap: tokens that a window repeats of the one before.
         seed: seed of everything random.
         threads: number of cores to use; None takes those that this process may use.
         device: "auto", "cpu" or "cuda".
@@ -153,10 +157,17 @@ def compress(
     work = output.with_name(output.name + ".work") if work is None else Path(work)
     check_work(work, output)
     if (opening := recipe.opening) is not None:
-        given = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
-        model = str(make_teacher(recipe, opening, model, max_tokens, given, energy).path)
+        given = {"long": long, "overlap": overlap}
+        recipe = recipe.with_options(
+            {f"{opening.name}.{key}": value for key, value in given.items() if value is not None}
+        )
+        opening = next(step for step in recipe.steps if step.name == opening.name)
+        at_first = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
+        model = str(make_teacher(recipe, opening, model, max_tokens, at_first, energy).path)
     teacher = take_in(model, work, max_tokens, data, say)
     require(teacher, "teaches", model)
+    if opening is None:
+        teacher = reread(teacher, long, overlap, work, say)
     say(
         f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
         f"{teacher.bytes / 1e6:.1f} MB"
@@ -227,11 +238,8 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
     tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
     for split in ("dev", "test"):
         examples = getattr(data, split)
-        if examples is not None and (longer := tokenizer.count_longer(*rows_of(teacher.task, examples.inputs))):
-            notes.append(
-                f"{longer} of {len(examples)} {split} texts are longer than {teacher.max_tokens} tokens and are cut, "
-                "in every rung alike (--max-tokens)"
-            )
+        if examples is not None and (cut := cut_note(teacher.task, tokenizer, examples.inputs, split)):
+            notes.append(f"{cut}, in every rung alike")
     if is_artifact(model) and max_tokens != DEFAULT_MAX_TOKENS and max_tokens != teacher.max_tokens:
         notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is ignored")
     trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history and elsewhere else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from leanformer.answers.forms import FORMS, beaten_by, decide, form_of, metric_of
+from leanformer.answers.long_texts import reading
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples, sampled
@@ -62,8 +64,11 @@ def take_in(
     by_dev = tags or (bool(labels) and known is None)
     by_dev = by_dev and not (tags and nameless and not labels)
     key = [_IMPORT, str(source.resolve()), stamps, max_tokens, data.task.question.to_json()]
-    if by_dev and data.dev is not None:
+    learns = "no_answer" in BUILT[kind].learns
+    if (by_dev or learns) and data.dev is not None:
         key.append(data.dev.content_hash)
+    if learns and data.train is not None:
+        key.append(data.train.content_hash)
     folder = work / f"teacher-{sha256_json(key)[:16]}"
     if (kept := find_made(folder, say)) is not None:
         return kept
@@ -71,6 +76,13 @@ def take_in(
     # A checkpoint reads texts or pairs; `prepare` reports data that are neither.
     readable = None if input_of(data.task).several else examples
     texts = [] if readable is None else sampled(readable, _TRIED, seed=0)
+    if learns:
+        work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=work, prefix="teacher-") as scratch:
+            bare = import_checkpoint(model, Path(scratch) / "a", max_tokens=max_tokens, pairs=True, texts=texts)
+            made = copied(bare, folder, _with_learnt(bare, data))
+        note_made(folder)
+        return made
     if not by_dev:
         made = import_checkpoint(
             model, folder, max_tokens=max_tokens, labels=labels, pairs=input_of(data.task).paired, texts=texts
@@ -99,6 +111,48 @@ def take_in(
     return made
 
 
+def reread(
+    teacher: Artifact, long: str | None, overlap: int | None, work: Path, say: Callable[[str], None]
+) -> Artifact:
+    """The teacher, reading long texts in this way (see `answers.long_texts.reading`): itself, or a copy in `work`."""
+    if (task := reading(teacher.task, long, overlap)) == teacher.task:
+        return teacher
+    folder = work / f"teacher-{sha256_json([teacher.content_hash, task.to_json()])[:16]}"
+    if (found := find_made(folder, say)) is None:
+        found = copied(teacher, folder, task)
+        note_made(folder)
+    return found
+
+
+def copied(
+    artifact: Artifact, folder: Path, task: Task, history: Sequence[Mapping[str, Any]] | None = None
+) -> Artifact:
+    """A copy of the artifact with another task in the new folder `folder`."""
+    with new_folder(folder) as temporary:
+        for name in artifact.names_to_copy:
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(artifact.path / name, temporary / name)
+        write_manifest(
+            temporary, format=artifact.format, task=task, max_tokens=artifact.max_tokens,
+            history=artifact.history if history is None else tuple(history), properties=artifact.properties,
+        )  # fmt: skip
+    return open_artifact(folder)
+
+
+def _with_learnt(teacher: Artifact, data: Dataset) -> Task:
+    """The task of an imported model with what a checkpoint does not say: the longest answer, and whether there is one.
+
+    They come from train, and from the model's answers on dev.
+    """
+    task, form = teacher.task, form_of(teacher.task)
+    if data.train is not None and data.train.task.kind == task.kind:
+        task = form.before_training(task, data.train.targets)
+    if data.dev is not None and data.dev.task.kind == task.kind:
+        values = logits(open_predictor(teacher), data.dev.inputs)
+        task = form.after_training(task, values, data.dev.targets)
+    return task
+
+
 def _named(bare: Artifact, folder: Path, own: Sequence[str], found: Naming) -> Artifact:
     """The artifact with the names that were found, and a note in its history on how."""
     (origin,) = bare.history
@@ -106,15 +160,7 @@ def _named(bare: Artifact, folder: Path, own: Sequence[str], found: Naming) -> A
     if tuple(own) != found.names:
         options |= {"labels_matched": dict(zip(own, found.names, strict=True)), "labels_matched_how": found.how}
     task = replace(bare.task, labels=found.names, scheme=found.scheme)
-    with new_folder(folder) as temporary:
-        for name in bare.files:
-            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(bare.path / name, temporary / name)
-        write_manifest(
-            temporary, format=bare.format, task=task, max_tokens=bare.max_tokens,
-            history=({**origin, "options": options},), properties=bare.properties,
-        )  # fmt: skip
-    return open_artifact(folder)
+    return copied(bare, folder, task, ({**origin, "options": options},))
 
 
 def _by_dev(source: Path, bare: Artifact, own: Sequence[str], data: Dataset) -> Naming:

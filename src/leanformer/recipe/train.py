@@ -35,6 +35,8 @@ def train(
     crf: bool = False,
     fit: Mapping[str, Any] | None = None,
     max_tokens: int = 128,
+    long: str | None = None,
+    overlap: int | None = None,
     seed: int = 13,
     threads: int | None = None,
     device: str = "auto",
@@ -61,7 +63,10 @@ def train(
         crf: for taggers, also learn which tag follows which, and decode with it.
         fit: parts to add to the training, by name, such as {"averaging": 0.999} or {"adapter": "bitfit"}; see
             docs/how-to/training-options.md.
-        max_tokens: longest input in tokens; longer texts are truncated.
+        max_tokens: longest input in tokens.
+        long: how longer texts are read: whole, in "windows" whose logits are averaged, or "truncate", the default.
+        overlap: tokens that a window repeats of the one before; 0 by default, and a quarter of a window for tags and
+            answers in a context, which are always read in windows.
         seed: seed of everything random.
         threads: number of cores to use; None takes those that this process may use.
         device: "auto", "cpu" or "cuda".
@@ -87,7 +92,7 @@ def train(
     made_parts(fit.items())
     step = FineTune(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, language_temperature=language_temperature, crf=crf, **fit,
+        precision=precision, language_temperature=language_temperature, crf=crf, long=long, overlap=overlap, **fit,
     )  # fmt: skip
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leanformer.answers.forms import form_of
+from leanformer.answers.long_texts import windowed_of
 from leanformer.artifact import Artifact
 from leanformer.formats import format_of
 from leanformer.inputs.kinds import input_of
@@ -27,7 +28,7 @@ def model_card(artifact: Artifact, report: Report) -> str:
     )
     form = form_of(artifact.task)
     whole = format_of(artifact).whole_texts
-    long = "read in windows" if form.windowed else "cut"
+    long = "read in windows" if windowed_of(artifact.task) else "cut"
     peak = "not measured" if rung.peak_memory_bytes is None else f"{rung.peak_memory_bytes / 1e6:.0f} MB"
     parameters = "" if rung.parameters is None else f", {rung.parameters / 1e6:.1f} M parameters"
     return f"""# {plain(report.title)}

@@ -13,9 +13,10 @@ import numpy as np
 
 from leanformer.answers.form import Windowed
 from leanformer.answers.forms import form_of, to_predictions
+from leanformer.answers.long_texts import reading, windowed_of
 from leanformer.answers.prediction import Prediction
-from leanformer.artifact import AGAIN, Artifact, open_artifact, open_same
-from leanformer.errors import ArtifactError, DataError
+from leanformer.artifact import Artifact, open_artifact, open_same
+from leanformer.errors import DataError
 from leanformer.formats import require
 from leanformer.inputs.kinds import gathered, input_of, rows_of
 from leanformer.machine import instruction_sets
@@ -58,9 +59,9 @@ class LightPredictor(GraphRunner):
         workers: packs that are run at the same time; None: one per core.
         tuning: use what `leanformer tune` stored for this machine and number of cores.
         settings: all of these at once, used as they are; the arguments above are then ignored.
-        windows: how to treat texts longer than the model's `max_tokens`. None: `predict` truncates them, and warns how
-            many. A number: `predict` reads them in windows with that overlap, in tokens, and averages their logits.
-            Tags, and answers in a context, are always those of the whole text; the number is then the overlap.
+        windows: how to read texts longer than the model's `max_tokens`. None: as the model was trained; if that is
+            truncated, `predict` warns how many are. A number: in windows with that overlap, in tokens, whose logits are
+            averaged. Tags, and answers in a context, are always those of the whole text.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class LightPredictor(GraphRunner):
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
+        self._task = reading(artifact.task, None, windows)
         missing = sorted(set(artifact.properties.get("checked_on", ())) - set(instruction_sets()))
         # The native engine's integer sums are always exact.
         if missing and self.engine != "native":
@@ -105,7 +107,7 @@ class LightPredictor(GraphRunner):
                 "one has not; measure its quality here (leanformer bench)",
                 stacklevel=2,
             )
-        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=windows or 0, one_core=True)
+        self._tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, one_core=True)
         self.limits = check_graph(artifact, artifact.file(GRAPH), self._tokenizer)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -117,7 +119,12 @@ class LightPredictor(GraphRunner):
 
     @property
     def task(self) -> Task:
-        return self.artifact.task
+        return self._task
+
+    def read_long(self, long: str | None, overlap: int | None = None) -> None:
+        """Read long texts in this way, not as the model was trained; see `answers.long_texts.reading`."""
+        self._task = reading(self._task, long, overlap)
+        self.__dict__.pop("_windower", None)
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
         """Predictions for texts, or for pairs `(first, second)` if the model takes pairs, in order.
@@ -133,7 +140,7 @@ class LightPredictor(GraphRunner):
         """
         texts = as_questions(texts)
         check_texts(texts, self.task)
-        if form_of(self.task).windowed is not None:
+        if self._windowed is not None:
             return self._predict_in_windows(texts)
         single: Sequence[Text] = texts  # validated by `check_texts`
         chunks = list(chunked(single, CHUNK))
@@ -150,7 +157,7 @@ class LightPredictor(GraphRunner):
         except (TypeError, DataError):
             self._tokenizer.windows(rows_of(self.task, single)[0])  # errors then give the index among all texts
             raise
-        if longer and self.windows is None:
+        if longer:
             warnings.warn(
                 f"{longer} of {len(texts)} texts are longer than {self.artifact.max_tokens} tokens and were cut",
                 stacklevel=2,
@@ -172,18 +179,8 @@ class LightPredictor(GraphRunner):
         return input_of(self.task).several
 
     def _by_windows(self, parts: list[list[np.ndarray]]) -> tuple[int, np.ndarray]:
-        """Number of texts with several windows, and the logits of each text."""
-        longer = sum(len(part) > 1 for part in parts)
-        if self.windows is None:
-            return longer, self.infer([part[0] for part in parts])
-        values = self.infer([window for part in parts for window in part])
-        if longer:
-            starts = np.cumsum([0] + [len(part) for part in parts[:-1]])
-            counts = np.array([[len(part)] for part in parts], np.float32)
-            values = np.add.reduceat(values, starts) / counts
-            if not np.isfinite(values).all():
-                raise ArtifactError(f"{self.artifact.path}: the mean of its answers is not finite{AGAIN}")
-        return longer, values
+        """Number of texts with several windows, and the logits of the first of each text."""
+        return sum(len(part) > 1 for part in parts), self.infer([part[0] for part in parts])
 
     def _windows_of_candidates(self, texts: Sequence[Text]) -> list[list[list[np.ndarray]]]:
         """The windows of each question's rows, one row per candidate."""
@@ -199,7 +196,7 @@ class LightPredictor(GraphRunner):
         return longer, gathered(values, np.array([len(rows) for rows in parts], dtype=np.int64))
 
     def tokenize(self, texts: Sequence[Text]) -> list[np.ndarray]:
-        if form_of(self.task).windowed is not None:
+        if self._windowed is not None:
             return [window.ids for _, each in self._begin(texts, self._windows_of_each)() for window in each]
         if self._several:
             return [row for rows in self._begin(texts, self._rows_of_each)() for row in rows]
@@ -208,6 +205,8 @@ class LightPredictor(GraphRunner):
     def forget_words(self) -> None:
         """Empty the tokenizer's word cache (`Tokenizer.forget_words`), as timing does before each pass."""
         self._tokenizer.forget_words()
+        if self._windowed is not None and (forget := getattr(self._windower, "forget_words", None)) is not None:
+            forget()
 
     def stream(self, chunks: Iterable[Sequence[Text]]) -> Iterator[tuple[Sequence[Text], np.ndarray]]:
         """Each chunk and its logits, in order; the next chunk is tokenized during inference (`runtime.stream`).
@@ -215,7 +214,7 @@ class LightPredictor(GraphRunner):
         At most three chunks are in memory. Chunks of a few thousand texts fill packs as well as all texts together
         would. Raises as `tokenize` does, after the logits of all earlier chunks.
         """
-        if form_of(self.task).windowed is not None:
+        if self._windowed is not None:
             return self._beside(chunks, self._windows_of_each, self._of_windows)
         if self._several:
             return self._beside(chunks, self._rows_of_each, self._by_question)
@@ -237,9 +236,10 @@ class LightPredictor(GraphRunner):
         return list(zip(texts, self._windower.windows(texts), strict=True))
 
     def _of_windows(self, parts: list[tuple[Text, list[Any]]]) -> np.ndarray:
-        """Logits of each text from those of the tokens of its windows (see `answers.form.Windowed`)."""
+        """Logits of each text from those of its windows (see `answers.form.Windowed`)."""
         windows = [each for _, each in parts]
         values = self.infer([window.ids for each in windows for window in each])
+        assert self._windowed is not None
         return self._windowed.join(values, windows, [text for text, _ in parts], self.task)
 
     def _beside(
@@ -264,23 +264,23 @@ class LightPredictor(GraphRunner):
         if self.threads == 1 or isinstance(texts, str) or len(texts) < _FEW:
             return lambda: tokenize(texts)
         # Word lookup holds the GIL, so additional workers would only wait for each other.
-        remembers = form_of(self.task).windowed is None and self._tokenizer.remembers_words
+        reader = self._tokenizer if self._windowed is None else self._windower
+        remembers = getattr(reader, "remembers_words", False)
         return spread(tokenize, texts, self._workers, 1 if remembers else self.threads)
 
     @cached_property
     def _windower(self) -> Any:
+        assert self._windowed is not None
         return self._windowed.tokenizer(
-            self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.windows, one_core=True
+            self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.task.overlap, one_core=True
         )
 
     @property
-    def _windowed(self) -> Windowed:
-        windowed = form_of(self.task).windowed
-        assert windowed is not None
-        return windowed
+    def _windowed(self) -> Windowed | None:
+        return windowed_of(self.task)
 
     def sentence_windows(self, texts: Sequence[Text]) -> list[list[Any]]:
-        """The windows of each text, if the model gives logits for every token (see `answers.form.Windowed`)."""
+        """The windows of each text, if long ones are read in windows (see `answers.form.Windowed`)."""
         return [each for _, each in self._begin(texts, self._windows_of_each)()]
 
 

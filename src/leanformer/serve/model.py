@@ -6,14 +6,16 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from leanformer.answers.forms import form_of
+from leanformer.answers.long_texts import TextTokenizer, mean_logits, reading, windowed_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.cascade.rows import RowMaker, tokenizer_of
 from leanformer.errors import ArtifactError
+from leanformer.formats import format_of
 from leanformer.inputs.kinds import input_of
 from leanformer.measure.certificate import check_certificate
 from leanformer.serve.figures import read_figures
@@ -26,6 +28,7 @@ from leanformer.tagging.words import Sentence, as_sentence
 from leanformer.task import Question, Task
 
 TOKENIZER = "tokenizer.json"
+AnyTokenizer: TypeAlias = RowMaker | SentenceTokenizer | PassageTokenizer | TextTokenizer
 # About two milliseconds of work; more at once would make other requests wait for the event loop. Finding words and
 # their offsets is done in Python and takes about five times as long as pieces alone.
 _INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192, "answer": 1024}
@@ -38,8 +41,9 @@ class Reading:
     """The texts of a query as a model reads them.
 
     Attributes:
-        rows: token ids, one row per text; if words are tagged, one row per window, so a long text has several.
-        sentences, windows: for each text if words are tagged; windows also for a question with a context.
+        rows: token ids, one row per text; if long texts are read in windows, one row per window.
+        sentences: for each text if words are tagged.
+        windows: for each text if long ones are read in windows.
     """
 
     rows: list[np.ndarray]
@@ -54,7 +58,8 @@ class Model:
     Attributes:
         index: its place among the workers' models.
         version: content hash of the artifact.
-        tokenizer: a `SentenceTokenizer` if words are tagged, a `PassageTokenizer` if answers are in a context.
+        tokenizer: a `SentenceTokenizer` if words are tagged, a `PassageTokenizer` if answers are in a context, a
+            `TextTokenizer` if other long texts are read in windows.
     """
 
     name: str
@@ -62,7 +67,7 @@ class Model:
     version: str
     task: Task
     max_tokens: int
-    tokenizer: RowMaker | SentenceTokenizer | PassageTokenizer
+    tokenizer: AnyTokenizer
     facts: dict[str, Any]
     _cutting: dict[str, RowMaker] = field(default_factory=dict)
 
@@ -84,9 +89,9 @@ class Model:
             windows = self.tokenizer.windows([sentence.joined for sentence in sentences])
             return Reading([window.ids for each in windows for window in each], sentences, windows)
         texts: list[Any] = query.texts
-        if isinstance(self.tokenizer, PassageTokenizer):
-            passages = self.tokenizer.windows(texts)
-            return Reading([window.ids for each in passages for window in each], windows=passages)
+        if isinstance(self.tokenizer, PassageTokenizer | TextTokenizer):
+            parts: Sequence[list[Any]] = self.tokenizer.windows(texts)
+            return Reading([window.ids for each in parts for window in each], windows=parts)
         tokenizer, side = self.tokenizer, query.truncation_direction
         if side is not None:
             # Created on first use, because few clients need it.
@@ -119,17 +124,25 @@ class Model:
             return answers.spans(words, reading.sentences, self.task)
         if self.route == "answer":
             return answers.of_context(to_characters(logits, reading.windows, query.texts), query, self.task)  # type: ignore[arg-type]
+        if isinstance(self.tokenizer, TextTokenizer):
+            logits = mean_logits(logits, reading.windows, query.texts, self.task)
         if self.route == "embed":
             return answers.vectors(logits, query)
         return answers.scores(logits, query, self.task)
 
 
-def open_model(name: str, index: int, folder: str, certificates: Sequence[str] | None = None) -> Model:
+def open_model(
+    name: str, index: int, folder: str, certificates: Sequence[str] | None = None, long: str | None = None
+) -> Model:
     """Open the artifact in `folder` and verify its hashes, and its certificate unless `certificates` is None.
+
+    `long`: see `answers.long_texts.reading`.
 
     Raises `ArtifactError` or `CheckpointError`, and `LeanformerError` without a certificate.
     """
     artifact = open_artifact(folder)
+    if long is not None and (format_of(artifact).members or format_of(artifact).whole_texts):
+        raise ArtifactError(f"{folder}: there is one way that it reads texts\n  remedy: leave --long out")
     if certificates is not None:
         check_certificate(artifact, certificates)
     if not form_of(artifact.task).route:
@@ -137,13 +150,14 @@ def open_model(name: str, index: int, folder: str, certificates: Sequence[str] |
             f"{folder}: tasks of kind {artifact.task.kind!r} are not served\n"
             "  remedy: leanformer predict, or leanformer.load in Python, answers them"
         )
+    task = reading(artifact.task, long)
     return Model(
         name=name,
         index=index,
         version=artifact.content_hash,
-        task=artifact.task,
+        task=task,
         max_tokens=artifact.max_tokens,
-        tokenizer=open_tokenizer(artifact),
+        tokenizer=open_tokenizer(artifact, task),
         facts={
             "route": form_of(artifact.task).route,
             "format": artifact.format,
@@ -157,13 +171,12 @@ def open_model(name: str, index: int, folder: str, certificates: Sequence[str] |
     )
 
 
-def open_tokenizer(artifact: Artifact) -> RowMaker | SentenceTokenizer | PassageTokenizer:
+def open_tokenizer(artifact: Artifact, task: Task) -> AnyTokenizer:
     """The tokenizer for the artifact; the only place where the front process distinguishes kinds of artifacts."""
-    windowed = form_of(artifact.task).windowed
-    if windowed is not None:
-        made: SentenceTokenizer | PassageTokenizer = windowed.tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
-        return made
-    return tokenizer_of(artifact)
+    if (windowed := windowed_of(task)) is None:
+        return tokenizer_of(artifact)
+    made: AnyTokenizer = windowed.tokenizer(artifact.file(TOKENIZER), artifact.max_tokens, overlap=task.overlap)
+    return made
 
 
 def _characters(text: Question) -> int:

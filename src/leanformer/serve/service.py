@@ -224,9 +224,9 @@ class Service:
         self.metrics.workers.set(len(scheduler.workers))
 
     async def _open(self, number: int) -> Generation:
-        named = self.settings.artifacts
+        named, asked = self.settings.artifacts, (self.settings.certificates, self.settings.long)
         models = {
-            name: await asyncio.to_thread(open_model, name, index, folder, self.settings.certificates)
+            name: await asyncio.to_thread(open_model, name, index, folder, *asked)
             for index, (name, folder) in enumerate(named.items())
         }
         names, limits = list(models), self.settings.limits

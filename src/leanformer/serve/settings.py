@@ -68,6 +68,7 @@ class ServerSettings:
         tracing: send spans to OpenTelemetry.
         certificates: files among which each model must have its certificate of the ship gate, unless its folder has it;
             None: no model needs one.
+        long: how models read long texts; None: as they were trained to (`answers.long_texts.reading`).
         tuning: let workers run each artifact with the settings that `leanformer tune` stored for this machine.
     """
 
@@ -83,6 +84,7 @@ class ServerSettings:
     tracing: bool = False
     tuning: bool = True
     certificates: tuple[str, ...] | None = None
+    long: str | None = None
 
     @property
     def loopback(self) -> bool:

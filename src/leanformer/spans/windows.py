@@ -10,16 +10,15 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from tokenizers import Encoding
 
-from leanformer.errors import DataError, TokenizerFileError
 from leanformer.spans.best import NOWHERE
 from leanformer.tagging.ragged import ragged
-from leanformer.tagging.windows import owners, window_starts
-from leanformer.tokenizer_file.read import read_tokenizer
+from leanformer.tagging.windows import WindowTokenizer, owners
+from leanformer.tokenizer_file.halves import check_whole
 
 # Zero-width joiner and variation selectors: they belong to the character before them, as combining marks do.
 _JOINED = frozenset("\u200d\ufe0e\ufe0f")
@@ -56,32 +55,12 @@ class PassageWindow:
         return (int(self.firsts[first]), int(self.lasts[last])) if inside else None
 
 
-class PassageTokenizer:
-    """A `tokenizer.json` for questions with contexts.
+class PassageTokenizer(WindowTokenizer):
+    """A `tokenizer.json` for questions with contexts. A window holds the question, and as much of the context as fits;
+    half of it at least is for the context."""
 
-    Args:
-        path: the file.
-        max_tokens: of a window, special tokens included.
-        overlap: tokens that a window repeats of the one before (the published stride is the rest); None: a quarter of
-            what a window holds of the context.
-        one_core: never take more than the core that calls (see `tokenizer.Tokenizer`).
-
-    Raises `TokenizerFileError` if the file cannot be read as a tokenizer, or leaves no room for a context.
-    """
-
-    def __init__(
-        self, path: Path | str, max_tokens: int, *, overlap: int | None = None, one_core: bool = False
-    ) -> None:
-        self._file = read_tokenizer(path)
-        self._tokenizer = self._file.library
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self.max_tokens, self._overlap, self._one_core = max_tokens, overlap, one_core
-        free = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=True)
-        if free < 2:
-            raise TokenizerFileError(path, f"{max_tokens} tokens leave no room for a question and a context")
-        # Half of the window at least is for the context.
-        self._most_of_question = free // 2
+    pairs: ClassVar[bool] = True
+    fewest: ClassVar[tuple[int, str]] = 2, "a question and a context"
 
     def windows(self, pairs: Sequence[tuple[str, str]]) -> list[list[PassageWindow]]:
         """The windows of each question with its context: one, or several if they are longer than `max_tokens`.
@@ -91,19 +70,10 @@ class PassageTokenizer:
         for number, pair in enumerate(pairs, start=1):
             if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
                 raise TypeError(f"text {number} is no question with a context, but {pair!r:.60}")
-            if any("\ud800" <= letter <= "\udfff" for part in pair for letter in part):
-                raise DataError(
-                    f"text {number} has half of a surrogate pair, which is no character",
-                    remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
-                )
+            check_whole(f"text {number}", *pair)
         self._file.check_lengths(pairs)
-        encodings = self._file.run(lambda: self._encodings([(first, second) for first, second in pairs]), pairs)
+        encodings = self._encodings([tuple(pair) for pair in pairs])
         return [self._cut(pair[1], encoding) for pair, encoding in zip(pairs, encodings, strict=True)]
-
-    def _encodings(self, pairs: list[tuple[str, str]]) -> list[Encoding]:
-        if self._one_core:
-            return [self._tokenizer.encode_batch([pair])[0] for pair in pairs]
-        return list(self._tokenizer.encode_batch(pairs))
 
     def _cut(self, context: str, encoding: Encoding) -> list[PassageWindow]:
         ids = np.stack([encoding.ids, encoding.type_ids], axis=1).astype(np.int32)
@@ -113,17 +83,13 @@ class PassageTokenizer:
         if len(ids) <= self.max_tokens:
             return [PassageWindow(ids, firsts, lasts, begins, ends, slice(0, len(firsts)))]
         inside = np.flatnonzero(sequence == 1)
-        asked = np.flatnonzero(sequence == 0)[self._most_of_question :]
+        asked = np.flatnonzero(sequence == 0)[self._free // 2 :]
         low, high = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (len(ids), len(ids))
         head = np.delete(ids[:low], asked, axis=0)
         tail = ids[high:]
         room = self.max_tokens - len(head) - len(tail)
         length = high - low
-        if length <= room:
-            starts = [0]
-        else:
-            overlap = min(room // 4 if self._overlap is None else self._overlap, room - 1)
-            starts = window_starts(length, room, overlap)
+        starts = [0] if length <= room else self._starts(length, room)
         owner = owners(firsts - low, starts, room) if len(starts) > 1 else np.zeros(len(firsts), dtype=np.int64)
         windows = []
         for number, start in enumerate(starts):

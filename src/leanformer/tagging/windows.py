@@ -10,14 +10,16 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 from tokenizers import Encoding
 
-from leanformer.errors import DataError, TokenizerFileError
+from leanformer.errors import TokenizerFileError
 from leanformer.tagging.ragged import ragged
 from leanformer.tagging.schemes import OUTSIDE
 from leanformer.tagging.words import SEPARATOR, words_of
+from leanformer.tokenizer_file.halves import check_whole
 from leanformer.tokenizer_file.read import read_tokenizer
 
 # The logits of a word that the tokenizer leaves nothing of: O, and nothing else.
@@ -42,17 +44,22 @@ class Window:
     words: np.ndarray
 
 
-class SentenceTokenizer:
-    """A `tokenizer.json` for sentences of words.
+class WindowTokenizer:
+    """A `tokenizer.json` for texts that are read whole: what the classes for sentences and for passages share.
 
     Args:
         path: the file.
         max_tokens: of a window, special tokens included.
-        overlap: tokens that a window repeats of the one before; None: a quarter of what a window holds.
+        overlap: tokens that a window repeats of the one before (the published stride is the rest); None: a quarter of
+            what a window holds.
         one_core: never take more than the core that calls (see `tokenizer.Tokenizer`).
 
-    Raises `TokenizerFileError` when the file cannot be read as a tokenizer, or leaves no room for a token.
+    Raises `TokenizerFileError` if the file cannot be read as a tokenizer, or leaves no room for a text.
     """
+
+    pairs: ClassVar[bool] = False
+    fewest: ClassVar[tuple[int, str]] = 1, "a word"
+    """Tokens that have to be free for the texts, and what needs them."""
 
     def __init__(
         self, path: Path | str, max_tokens: int, *, overlap: int | None = None, one_core: bool = False
@@ -61,11 +68,26 @@ class SentenceTokenizer:
         self._tokenizer = self._file.library
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self.max_tokens, self._one_core = max_tokens, one_core
-        room = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
-        if room < 1:
-            raise TokenizerFileError(path, f"{max_tokens} tokens are all special ones; no word has room")
-        self._overlap = min(room // 4 if overlap is None else overlap, room - 1)
+        self.max_tokens, self._overlap, self._one_core = max_tokens, overlap, one_core
+        self._free = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=self.pairs)
+        if self._free < self.fewest[0]:
+            raise TokenizerFileError(path, f"{max_tokens} tokens leave no room for {self.fewest[1]}")
+
+    def _encodings(self, texts: Sequence[Any]) -> list[Encoding]:
+        def work() -> list[Encoding]:
+            if self._one_core:
+                return [self._tokenizer.encode_batch([text])[0] for text in texts]
+            return list(self._tokenizer.encode_batch(list(texts)))
+
+        return self._file.run(work, texts)
+
+    def _starts(self, length: int, room: int) -> list[int]:
+        """Where windows of `room` tokens begin in `length` tokens."""
+        return window_starts(length, room, min(room // 4 if self._overlap is None else self._overlap, room - 1))
+
+
+class SentenceTokenizer(WindowTokenizer):
+    """A `tokenizer.json` for sentences of words."""
 
     def windows(self, sentences: Sequence[str]) -> list[list[Window]]:
         """The windows of each sentence (see `words.join_words`): one, or several where it is longer than `max_tokens`.
@@ -79,24 +101,15 @@ class SentenceTokenizer:
                 raise TypeError(f"sentence {number} is no string, but {sentence!r:.60}")
         self._file.check_lengths(sentences, "sentence")
         try:
-            encodings = self._file.run(lambda: self._encodings(sentences), sentences)
+            encodings = self._encodings(sentences)
         except TypeError:
             for number, sentence in enumerate(sentences, start=1):
-                if any("\ud800" <= letter <= "\udfff" for letter in sentence):
-                    raise DataError(
-                        f"sentence {number} has half of a surrogate pair, which is no character",
-                        remedy="decode the bytes as what they are, or text.encode('utf-8', 'replace').decode()",
-                    ) from None
+                check_whole(f"sentence {number}", sentence)
             raise
         return [
             self._cut(encoding, *first_pieces(text, encoding))
             for text, encoding in zip(sentences, encodings, strict=True)
         ]
-
-    def _encodings(self, sentences: Sequence[str]) -> list[Encoding]:
-        if self._one_core:
-            return [self._tokenizer.encode_batch([sentence])[0] for sentence in sentences]
-        return list(self._tokenizer.encode_batch(list(sentences)))
 
     def _cut(self, encoding: Encoding, places: np.ndarray, ends: np.ndarray, words: np.ndarray) -> list[Window]:
         ids = np.asarray(encoding.ids, dtype=np.int32)
@@ -106,7 +119,7 @@ class SentenceTokenizer:
         content = np.flatnonzero(~special)
         head, tail = ids[: content[0]], ids[content[-1] + 1 :]
         room = self.max_tokens - len(head) - len(tail)
-        starts = window_starts(len(ids) - len(head) - len(tail), room, self._overlap)
+        starts = self._starts(len(ids) - len(head) - len(tail), room)
         inside = places - len(head)
         # Places rise, and so do their windows: those of each are a slice.
         bounds = np.searchsorted(owners(inside, starts, room), np.arange(len(starts) + 1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from leanformer.answers.long_texts import averaged
 from leanformer.inputs.kinds import gathered
 from leanformer.tagging.ragged import flat, ragged
 from leanformer.tagging.windows import Window, nothing_left, to_words
@@ -70,7 +71,8 @@ class Encoded:
         texts: the original texts.
         rows: token ids, one array per text, or per window of each sentence.
         windows: of each sentence, if words are tagged; else None.
-        counts: number of rows per text, if the rows are a question's candidates; else None.
+        counts: number of rows per text, if the rows are a question's candidates, or windows; else None.
+        averaged: whether they are windows, and the logits of a text are the mean of theirs.
     """
 
     task: Task
@@ -78,6 +80,7 @@ class Encoded:
     rows: list[np.ndarray]
     windows: list[list[Window]] | None
     counts: np.ndarray | None = None
+    averaged: bool = False
 
     @property
     def examples(self) -> int:
@@ -137,14 +140,16 @@ class Encoded:
     def per_text(self, logits: np.ndarray) -> np.ndarray:
         """Logits of all answers, `[answers, outputs]`, by text: a ragged array if a text can have several."""
         if self.windows is None:
-            return gathered(logits, self.counts)
+            return self._together(logits)
         ends = np.cumsum([len(words_of(str(text))) for text in self.texts])
         return ragged(np.split(logits, ends[:-1]))
 
     def of_rows(self, logits: np.ndarray) -> np.ndarray:
         """Logits of texts as logits of rows; for words, a ragged array `[rows]` of `[words with a target, labels]`."""
         if self.windows is None:
-            return logits if self.counts is None else flat(logits)[:, None]
+            if self.counts is None:
+                return logits
+            return np.repeat(logits, self.counts, axis=0) if self.averaged else flat(logits)[:, None]
         pairs = zip(logits, self.windows, strict=True)
         return ragged([values[window.words] for values, each in pairs for window in each])
 
@@ -152,5 +157,9 @@ class Encoded:
         """A model's logits for the texts, in the format of `predictor.logits`."""
         values = score(self.rows)
         if self.windows is None:
-            return gathered(values, self.counts)
+            return self._together(values)
         return to_words(values, self.windows, [str(text) for text in self.texts], self.task.labels)
+
+    def _together(self, values: np.ndarray) -> np.ndarray:
+        """Logits of rows as those of texts, if these have one answer each."""
+        return averaged(values, self.counts) if self.averaged else gathered(values, self.counts)  # type: ignore[arg-type]

@@ -65,6 +65,18 @@ def fit_classifier(
             say(f"note: {lost} of {len(texts)} answers are longer than any window's share of the context; not learnt")
         if cut := sum(window.cut for each in train.windows for window in each[:1]):
             say(f"note: {cut} of {len(texts)} questions are longer than half of {tokenizer.max_tokens} tokens and cut")
+    if train.averaged and train.counts is not None:
+        most = max(1, settings.token_budget // tokenizer.max_tokens)
+        long, cut = (int((train.counts > count).sum()) for count in (1, most))
+        say(
+            f"{long} of {len(texts)} texts are longer than {tokenizer.max_tokens} tokens: {len(train.rows)} windows "
+            "in all"
+        )
+        if cut:
+            say(
+                f"note: {cut} of {len(texts)} texts have more than {most} windows, the most that a step holds of one "
+                "text (--token-budget); training takes evenly spaced ones, and all else reads every one"
+            )
     data = training_set(train, labels, model.config.padding_id, languages)
     judge = Judge(model, dev, tokenizer, where, objective.learnt)
     plan = Plan(settings, score or judge.figure, work / "checkpoint", identity, where, say=say)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
 from leanformer.answers.forms import score_logits
+from leanformer.artifact import Artifact
 from leanformer.data.examples import Examples
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
+from leanformer.models.writing import TOKENIZER
 from leanformer.step import Context
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import TrainingSet, to_batches
 from leanformer.train.objectives.distillation import Distillation
 from leanformer.train.objectives.objective import Objective
-from leanformer.train.rows import encode
+from leanformer.train.rows import encode, unlabelled_set
 from leanformer.train.targets import with_thresholds
 from leanformer.train.teacher_outputs import teacher_outputs
 
@@ -64,6 +67,19 @@ class Judge:
         return self._rows.logits(lambda rows: score_rows(self._model, rows, padding_id=padding, device=self._device))
 
 
+def task_again(model: Classifier, artifact: Artifact, context: Context, tokenizer: Path | None = None) -> Task:
+    """The artifact's task for a `model` with other logits: the score that an answer needs, if any, is chosen on dev.
+
+    `tokenizer` is the model's file, if it is not the artifact's.
+    """
+    dev = context.data.dev
+    if artifact.task.no_answer is None or dev is None or not dev.is_labelled:
+        return artifact.task
+    reader = Tokenizer(tokenizer or artifact.file(TOKENIZER), artifact.max_tokens)
+    where = device_of(context.device)
+    return Judge(model.to(where).eval(), dev.for_task(artifact.task), reader, where).task()
+
+
 def nearness(
     model: nn.Module, objective: Objective, dev: TrainingSet, *, token_budget: int, device: torch.device
 ) -> float:
@@ -93,6 +109,6 @@ def inner_score(
             device=context.device, say=context.say,
         )  # fmt: skip
         objective = objective.on(outputs)
-    data = TrainingSet(encoded.rows, encoded.unknown(), student.config.padding_id, counts=encoded.counts)
+    data = unlabelled_set(encoded, student.config.padding_id)
     device = device_of(context.device)
     return partial(nearness, student, objective, data, token_budget=token_budget, device=device)

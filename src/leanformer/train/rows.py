@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from leanformer.answers.forms import form_of
-from leanformer.inputs.kinds import rows_of
+from leanformer.answers.long_texts import windowed_of
+from leanformer.errors import LeanformerError
+from leanformer.inputs.kinds import input_of, rows_of
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.encoded import Encoded
@@ -53,18 +55,31 @@ def paired(student: Encoded, teacher: Encoded) -> Pairs:
 
 
 def encode(tokenizer: Tokenizer, task: Task, texts: Sequence[Text]) -> Encoded:
-    """The rows of `texts`: truncated at `max_tokens`, or whole, in windows, if models give logits for every token."""
-    form = form_of(task)
-    if form.windowed is None:
+    """The rows of `texts`: truncated at `max_tokens`, or whole, in windows (see `answers.long_texts.windowed_of`)."""
+    form, windowed = form_of(task), windowed_of(task)
+    if windowed is None:
         rows, counts = rows_of(task, texts)
         return Encoded(task, texts, tokenizer.encode(rows), None, counts)
-    windows = form.windowed.tokenizer(tokenizer.path, tokenizer.max_tokens).windows(texts)
-    kind = Encoded if form.per_word else Passages
-    return kind(task, texts, [window.ids for each in windows for window in each], windows)
+    if input_of(task).several:
+        raise LeanformerError(
+            f"training on windows is not built for {input_of(task).plural}\n  remedy: --long truncate, or leave it out"
+        )
+    windows = windowed.tokenizer(tokenizer.path, tokenizer.max_tokens, overlap=task.overlap).windows(texts)
+    ids = [window.ids for each in windows for window in each]
+    if form.windowed is None:
+        return Encoded(task, texts, ids, None, np.array([len(each) for each in windows], dtype=np.int64), averaged=True)
+    return (Encoded if form.per_word else Passages)(task, texts, ids, windows)
 
 
 def training_set(
     encoded: Encoded, labels: np.ndarray, padding_id: int, languages: Sequence[str] | None = None
 ) -> TrainingSet:
     """The rows with the `labels` of the texts (see `targets.labels_of`)."""
-    return TrainingSet(encoded.rows, encoded.labels(labels), padding_id, encoded.columns(languages), encoded.counts)
+    return TrainingSet(
+        encoded.rows, encoded.labels(labels), padding_id, encoded.columns(languages), encoded.counts, encoded.averaged
+    )
+
+
+def unlabelled_set(encoded: Encoded, padding_id: int) -> TrainingSet:
+    """The rows without labels, for a loss on a teacher's outputs alone."""
+    return TrainingSet(encoded.rows, encoded.unknown(), padding_id, counts=encoded.counts, averaged=encoded.averaged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -195,3 +196,46 @@ def test_the_loss_of_a_question_is_over_its_own_candidates() -> None:
     first = together.rows.tolist().index(0)
     expected = torch.nn.functional.cross_entropy(logits[first : first + 2][None], torch.tensor([1]))
     assert alone[0] == pytest.approx(float(expected), abs=1e-5)
+
+
+def documents() -> TrainingSet:
+    """Texts of one, three and five windows."""
+    return replace(questions((1, 3, 5)), labels=np.array([1, 2, 0]), averaged=True)
+
+
+def test_the_windows_of_a_text_have_one_loss_of_their_mean_logits() -> None:
+    model, data = tiny_classifier(tiny_config()).eval(), documents()
+    objective, gradients = Supervised(LabelLoss("label")), []
+    for budget in (10_000, 5 * int(data.lengths.max())):
+        model.zero_grad()
+        batches = list(to_batches(data, np.arange(3), token_budget=budget, device=CPU))
+        for batch in batches:
+            (objective(model, batch) * batch.share).backward()
+        gradients.append([parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None])
+    assert len(batches) > 1
+    model.zero_grad()
+    losses = []
+    for number in range(3):
+        rows = [torch.from_numpy(data.rows[row].astype(np.int64))[None] for row in data.rows_of([number])]
+        mean = torch.cat([model(row, torch.ones_like(row)) for row in rows]).mean(dim=0, keepdim=True)
+        losses.append(torch.nn.functional.cross_entropy(mean, torch.tensor([int(data.labels[number])])))
+    torch.stack(losses).mean().backward()
+    by_hand = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    assert max(float(value.abs().max()) for value in by_hand) > 1e-3
+    for found in gradients:
+        assert all(torch.allclose(ours, theirs, atol=1e-6) for ours, theirs in zip(found, by_hand, strict=True))
+
+
+def test_of_a_text_with_too_many_windows_evenly_spaced_ones_are_taken() -> None:
+    data = documents()
+    data, longest = replace(data, rows=[row[:2] for row in data.rows]), int(data.lengths.max())
+    taken = {}
+    for batch in to_batches(data, np.arange(3), token_budget=3 * 2, device=CPU):
+        assert batch.counts is not None and batch.averaged and batch.ids.numel() <= 3 * 2
+        for run in np.split(batch.rows, np.cumsum(batch.counts.numpy())[:-1]):
+            taken[int(np.searchsorted([1, 4, 9], run[0], side="right"))] = run.tolist()
+    assert taken == {0: [0], 1: [1, 2, 3], 2: [4, 6, 8]}
+    assert data.select([2]).averaged
+    for batch in to_batches(questions((1, 3, 5)), np.arange(3), token_budget=longest, device=CPU):
+        assert batch.counts is not None and int(batch.counts.sum()) == len(batch.rows)
+        assert len(batch.rows) in (1, 3, 5), "candidates are never left out"

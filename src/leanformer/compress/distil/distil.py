@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from leanformer.answers.forms import form_of
+from leanformer.answers.long_texts import windowed_of
 from leanformer.artifact import Artifact
 from leanformer.compress.distil.architecture import Architecture
 from leanformer.errors import DataError, RecipeError
@@ -121,7 +121,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         student, tokenizer_path, tokens = cut_student(shape, artifact, trial, context)
         torch.manual_seed(context.seed)  # so that layer trials affect only the choice of layers
         same_tokens = sha256_file(tokenizer_path) == sha256_file(teacher.file(TOKENIZER))
-        if form_of(artifact.task).windowed is not None:
+        if windowed_of(artifact.task) is not None:
             same_tokens = same_tokens and tokens == teacher.max_tokens  # otherwise windows would differ
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         online = self._online(teacher, context)

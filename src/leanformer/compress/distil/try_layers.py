@@ -27,13 +27,13 @@ from leanformer.step import Context
 from leanformer.tagging.ragged import flat
 from leanformer.task import Text
 from leanformer.tokenizer import Tokenizer
-from leanformer.train.feeds.batches import TrainingSet, folded
+from leanformer.train.feeds.batches import folded
 from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.fit import encoder_hash
 from leanformer.train.loop import Plan, fit
 from leanformer.train.objectives.answers import LOSSES
 from leanformer.train.objectives.distillation import Distillation, LossWeights
-from leanformer.train.rows import encode
+from leanformer.train.rows import encode, unlabelled_set
 from leanformer.train.settings import FitSettings
 from leanformer.train.teacher_outputs import teacher_outputs
 
@@ -116,7 +116,9 @@ def trial_distances(
         return {options[0]: 0.0}
     dev_texts = sampled(dev, _DEV_TEXTS, context.seed)
     on_dev = encode(tokenizer, dev.task, dev_texts)
-    nearest = choose_layers(source, keep, on_dev.rows, answer=dev.task.answer, counts=on_dev.counts, say=context.say)
+    # Windows are compared one by one; candidates of a question only together.
+    counts = None if on_dev.averaged else on_dev.counts
+    nearest = choose_layers(source, keep, on_dev.rows, answer=dev.task.answer, counts=counts, say=context.say)
     options = list(dict.fromkeys([*options, nearest]))
     if len(options) == 1:
         return {options[0]: 0.0}
@@ -132,12 +134,12 @@ def trial_distances(
         if losses.positions:
             return losses.table(list(logits))
         values = torch.from_numpy(flat(logits).copy())
-        return values if on_dev.counts is None else folded(values[:, None], torch.from_numpy(on_dev.counts))
+        return values if counts is None else folded(values[:, None], torch.from_numpy(counts))
 
     target = table(answers.logits)
     padding = source.config.padding_id
     on_train = encode(tokenizer, dev.task, texts)
-    data = TrainingSet(on_train.rows, on_train.unknown(), padding, counts=on_train.counts)  # soft loss only
+    data = unlabelled_set(on_train, padding)  # soft loss only
     outputs = replace(outputs, logits=on_train.of_rows(outputs.logits))
     settings = FitSettings(
         epochs=1, batch_size=32, learning_rate=learning_rate, warmup=0.2, seed=context.seed, checkpoint_seconds=1e9

@@ -64,6 +64,7 @@ class LayerDrop(Make):
         from leanformer.models.store import device_of, write_classifier
         from leanformer.models.surgery import keep_layers
         from leanformer.models.writing import TOKENIZER
+        from leanformer.train.judging import task_again
 
         torch.set_num_threads(context.threads)
         model = open_for_pruning(self.technique, artifact)
@@ -85,8 +86,8 @@ class LayerDrop(Make):
             "shape": smaller.config.to_json()["layers"],
         }
         return write_classifier(
-            smaller, output, task=artifact.task, tokenizer=artifact.file(TOKENIZER), max_tokens=artifact.max_tokens,
-            history=[*artifact.history, entry],
+            smaller, output, task=task_again(smaller, artifact, context), tokenizer=artifact.file(TOKENIZER),
+            max_tokens=artifact.max_tokens, history=[*artifact.history, entry],
         )  # fmt: skip
 
 

@@ -77,6 +77,7 @@ class Prune(Make):
         from leanformer.models.store import device_of, write_classifier
         from leanformer.models.surgery import narrow
         from leanformer.models.writing import TOKENIZER
+        from leanformer.train.judging import task_again
 
         torch.set_num_threads(context.threads)
         model = open_for_pruning(_NAME, artifact).to(device_of(context.device))
@@ -99,7 +100,7 @@ class Prune(Make):
         return write_classifier(
             pruned,
             output,
-            task=artifact.task,
+            task=task_again(pruned, artifact, context),
             tokenizer=artifact.file(TOKENIZER),
             max_tokens=artifact.max_tokens,
             history=[*artifact.history, entry],

@@ -74,6 +74,7 @@ class PrunePostTraining(Make):
         from leanformer.models.store import device_of, write_classifier
         from leanformer.models.surgery import narrow
         from leanformer.models.writing import TOKENIZER
+        from leanformer.train.judging import task_again
 
         torch.set_num_threads(context.threads)
         device = device_of(context.device)
@@ -100,7 +101,7 @@ class PrunePostTraining(Make):
         return write_classifier(
             pruned,
             output,
-            task=artifact.task,
+            task=task_again(pruned, artifact, context),
             tokenizer=artifact.file(TOKENIZER),
             max_tokens=artifact.max_tokens,
             history=[*artifact.history, entry],

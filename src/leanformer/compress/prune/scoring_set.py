@@ -19,7 +19,7 @@ from leanformer.step import Context
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.batches import Batch, TrainingSet
 from leanformer.train.feeds.by_length import ByLength
-from leanformer.train.rows import encode
+from leanformer.train.rows import encode, training_set
 from leanformer.train.targets import labels_of
 from leanformer.train.teacher_outputs import teacher_outputs
 
@@ -46,8 +46,7 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     if data.train is not None:
         chosen = _drawn(data.train, texts, context.seed)
         rows = encode(tokenizer, artifact.task, chosen.inputs)
-        labels = rows.labels(labels_of(chosen.for_task(artifact.task)))
-        return TrainingSet(rows.rows, labels, padding, counts=rows.counts)
+        return training_set(rows, labels_of(chosen.for_task(artifact.task)), padding)
     if data.unlabelled is None:
         raise DataError(
             "pruning scores heads and units on training texts; there is neither a train nor an unlabelled split",
@@ -63,7 +62,7 @@ def scoring_set(artifact: Artifact, context: Context, texts: int) -> TrainingSet
     # For
     # score outputs, the deviation of the samples is only a constant factor shared by all gradients.
     labels = form_of(artifact.task).draw(answers.logits, generator)
-    return TrainingSet(rows.rows, rows.labels(labels), padding, counts=rows.counts)
+    return training_set(rows, labels, padding)
 
 
 def _drawn(examples: Examples, count: int, seed: int) -> Examples:

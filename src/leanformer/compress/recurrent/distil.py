@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from leanformer.answers.forms import form_of
+from leanformer.answers.long_texts import windowed_of
 from leanformer.artifact import Artifact
 from leanformer.compress.recurrent.strategies import LEARNT
 from leanformer.data.dataset import Dataset
@@ -113,11 +114,10 @@ class BiLstmStudent(TextOptions, FitOptions, Make):
         from leanformer.train.objectives.chain import tag_chain
 
         form = form_of(artifact.task)
-        if input_of(artifact.task).several or (form.windowed is not None and not form.per_word):
-            raise RecipeError(
-                f"compress.bilstm: a recurrent student reads no {input_of(artifact.task).plural}\n"
-                "  remedy: compress.distil"
-            )
+        if input_of(artifact.task).several or (windowed_of(artifact.task) is not None and not form.per_word):
+            of_input = input_of(artifact.task).several or form.windowed is not None
+            what = input_of(artifact.task).plural if of_input else "long texts in windows"
+            raise RecipeError(f"compress.bilstm: a recurrent student reads no {what}\n  remedy: compress.distil")
         # Learnt tag transitions belong to the logits that they were learnt with.
         task, device = replace(artifact.task, transitions=None), device_of(context.device)
         chain = tag_chain(task, "compress.bilstm", artifact.task.transitions) if self.crf else None

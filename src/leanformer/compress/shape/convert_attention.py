@@ -55,6 +55,7 @@ class ConvertAttention(Make):
 
         from leanformer.models.store import read_model, write_classifier
         from leanformer.models.writing import TOKENIZER
+        from leanformer.train.judging import task_again
 
         torch.set_num_threads(context.threads)
         model = read_model(artifact)
@@ -67,8 +68,8 @@ class ConvertAttention(Make):
             context.say(f"{self.kind} attention in {len(chosen)} layers: {before:.4f} on dev before, {after:.4f} after")
         entry = record(self, artifact) | {"result": result, "shape": converted.config.to_json()["layers"]}
         return write_classifier(
-            converted, output, task=artifact.task, tokenizer=artifact.file(TOKENIZER), max_tokens=artifact.max_tokens,
-            history=[*artifact.history, entry],
+            converted, output, task=task_again(converted, artifact, context), tokenizer=artifact.file(TOKENIZER),
+            max_tokens=artifact.max_tokens, history=[*artifact.history, entry],
         )  # fmt: skip
 
     def _chosen(self, depth: int) -> list[int]:

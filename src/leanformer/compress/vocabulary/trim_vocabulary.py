@@ -54,6 +54,7 @@ class TrimVocabulary(Make):
         from leanformer.models.store import read_model, write_classifier
         from leanformer.models.surgery import keep_words
         from leanformer.models.writing import TOKENIZER
+        from leanformer.train.judging import task_again
 
         source = artifact.file(TOKENIZER).read_text(encoding="utf-8")
         model = read_model(artifact)
@@ -80,7 +81,7 @@ class TrimVocabulary(Make):
         return write_classifier(
             trimmed,
             output,
-            task=artifact.task,
+            task=task_again(trimmed, artifact, context, context.work / TOKENIZER),
             tokenizer=context.work / TOKENIZER,
             max_tokens=artifact.max_tokens,
             history=[*artifact.history, record(self, artifact) | {"result": result}],

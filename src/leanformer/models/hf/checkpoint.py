@@ -17,7 +17,7 @@ from leanformer.files import write_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.heads import token_head
 from leanformer.models.hf import bert, distilbert, electra, modernbert, mpnet, roberta
-from leanformer.models.hf.problem_types import PROBLEMS
+from leanformer.models.hf.problem_types import PROBLEMS, form_named
 from leanformer.models.hf.weights import read_weights, unwrapped, weight_shapes
 from leanformer.models.tensors import save_tensors
 from leanformer.tagging.schemes import types_of
@@ -29,9 +29,13 @@ FAMILIES: dict[str, ModuleType] = {kind: module for module in _MAPPINGS for kind
 _HEAD = "head."
 _LAST = "head.classifier."
 # Suffixes of the stock classes for text and token classification.
-_SEQUENCES, _TOKENS = "ForSequenceClassification", "ForTokenClassification"
+_SEQUENCES, _TOKENS = PROBLEMS["label"].stock, PROBLEMS["tags"].stock
+# The last weight of a stock model that finds answers in a context.
+_ANSWERS = "qa_outputs."
 # The last weight in classifiers of other families.
-_FOREIGN_LAST = ("classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight")
+_FOREIGN_LAST = (
+    "classifier.weight", "classifier.out_proj.weight", "score.weight", "logits_proj.weight", "qa_outputs.weight",
+)  # fmt: skip
 
 
 def read_config_file(folder: Path) -> dict[str, Any]:
@@ -46,11 +50,6 @@ def read_config_file(folder: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("model_type"), str):
         raise CheckpointError(f"{path}: no model_type\n  remedy: give a folder saved by `save_pretrained`")
     return value
-
-
-def tags_words(config: Mapping[str, Any]) -> bool:
-    """Whether a `config.json` is that of a fine-tuned token classifier."""
-    return any(architecture.endswith(_TOKENS) for architecture in config.get("architectures") or ())
 
 
 def check_tags(labels: Sequence[str], source: object) -> None:
@@ -72,7 +71,8 @@ def classifier_config(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]
     """
     given = config.get("architectures")
     if given:
-        return dict(config) if any(name.endswith((_SEQUENCES, _TOKENS)) for name in given) else None
+        stock = tuple(problem.stock for problem in PROBLEMS.values())
+        return dict(config) if any(name.endswith(stock) for name in given) else None
     family = FAMILIES.get(config["model_type"])
     if family is None:
         raise CheckpointError(
@@ -105,20 +105,28 @@ def logits_of(folder: Path, config: Mapping[str, Any]) -> int | None:
     if family is None:
         known = {shape[0] for name, shape in shapes.items() if name.endswith(_FOREIGN_LAST) and len(shape) == 2}
         return known.pop() if len(known) == 1 else None
-    names = family.names(family.read_config(config, 2)) if not tags_words(config) else _token_names({})
+    names = _token_names({}) if form_named(config) else family.names(family.read_config(config, 2))
     last = {name for name, ours in names.items() if _as_tuple(ours)[0] == f"{_LAST}weight"}
     return next((shapes[raw][0] for raw, name in _spelled(family, config, shapes).items() if name in last), None)
 
 
 def _spelled(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]) -> dict[str, str | None]:
     """Each weight's name -> its name in the family's mapping file, None for a weight to ignore."""
-    return {name: family.normalise(short) for name, short in _unwrapped(family, config, raw)[0].items()}
+    short = _unwrapped(family, config, raw)[0]
+    return {name: _normalised(family, each, bool(form_named(config))) for name, each in short.items()}
+
+
+def _normalised(family: ModuleType, name: str, answers: bool) -> str | None:
+    """The weight's name in the family's mapping file. A head that finds `answers` is named as one that tags tokens."""
+    if not name.startswith(_ANSWERS):
+        return family.normalise(name)
+    return f"classifier.{name.removeprefix(_ANSWERS)}" if answers else None
 
 
 def _unwrapped(family: ModuleType, config: Mapping[str, Any], raw: Iterable[str]) -> tuple[dict[str, str], str]:
     theirs = family.names(family.read_config(config, 2))
     known = {None, *theirs, *_token_names(theirs)}
-    return unwrapped(raw, lambda name: family.normalise(name) in known)
+    return unwrapped(raw, lambda name: _normalised(family, name, True) in known)
 
 
 def usable_positions(config: dict[str, Any], default: int) -> int:
@@ -133,10 +141,11 @@ def usable_positions(config: dict[str, Any], default: int) -> int:
 
 
 def read_classifier(
-    folder: Path, labels: int, *, tokens: bool = False, config: dict[str, Any] | None = None
+    folder: Path, labels: int, *, tokens: bool = False, answers: bool = False, config: dict[str, Any] | None = None
 ) -> tuple[Classifier, list[str]]:
     """Read a checkpoint of a mapped family as a `Classifier` with `labels` logits per text, or per token with `tokens`.
 
+    With `answers`, the head of a model that finds answers in a context is taken; otherwise it is ignored.
     `config` is the content of its `config.json`, if already read.
 
     Returns the model and the names of the parts that the checkpoint lacks and that are therefore initialised at random
@@ -152,7 +161,7 @@ def read_classifier(
     ours_config = family.read_config(theirs, labels)
     names = family.names(ours_config)
     if tokens:
-        if tags_words(theirs):
+        if form_named(theirs):
             _check_token_head(family)
         # Weights found only in a sequence classifier's head are ignored; a token classifier's head has one map.
         passed_over = {name for name, ours in names.items() if _as_tuple(ours)[0].startswith(_HEAD)}
@@ -171,7 +180,7 @@ def read_classifier(
             f"{folder}: the weights are named without the prefix {prefix!r} of a wrapper around the model", stacklevel=2
         )
     for raw, tensor in weights.items():
-        theirs_name = family.normalise(short[raw])
+        theirs_name = _normalised(family, short[raw], answers)
         if theirs_name is None or theirs_name in passed_over:
             continue
         ours = _as_tuple(ours_by_theirs.get(theirs_name, ()))
@@ -224,7 +233,8 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     A score's scale is folded into the last layer, so that stock `transformers` returns scores on the original scale.
     `transformers` has no place for thresholds: they are written to `config.json` as `label_thresholds`, which it
     preserves
-    and ignores. The same holds for learnt tag transitions, as `label_transitions` (see `Task.transitions`).
+    and ignores. The same holds for learnt tag transitions, as `label_transitions` (see `Task.transitions`), and for the
+    score that an answer needs, as `null_score_diff_threshold`, which it has with the sign of the score of no answer.
 
     Raises `CheckpointError` if the shape has no stock equivalent. The caller adds the tokenizer.
     """
@@ -232,22 +242,28 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     family = FAMILIES[config.family]
     theirs, weights = family.write_config(config), family.names(config)
     as_stock = family.read_config(theirs, config.labels)
-    if form_of(task).per_word:
+    problem = PROBLEMS[task.answer]
+    if form_of(task).windowed is not None:
         _check_token_head(family)
         as_stock, weights = token_head(as_stock), _token_names(weights)
         theirs["architectures"] = [
-            architecture.replace(_SEQUENCES, _TOKENS) for architecture in theirs["architectures"]
+            architecture.replace(_SEQUENCES, problem.stock) for architecture in theirs["architectures"]
         ]
     if as_stock != config:
         raise CheckpointError(
             f"a stock {config.family} has no option for what this model computes\n"
             "  remedy: keep it as a Leanformer artifact, or write it as ONNX"
         )
-    names = task.labels or ("score",)
-    theirs["id2label"] = {str(index): name for index, name in enumerate(names)}
-    theirs["label2id"] = {name: index for index, name in enumerate(names)}
-    if not form_of(task).per_word:
-        theirs["problem_type"] = PROBLEMS[task.answer].name
+    if problem.stock in (_SEQUENCES, _TOKENS):
+        names = task.labels or ("score",)
+        theirs["id2label"] = {str(index): name for index, name in enumerate(names)}
+        theirs["label2id"] = {name: index for index, name in enumerate(names)}
+    else:
+        weights = {name.replace("classifier.", _ANSWERS): ours for name, ours in weights.items()}
+    if problem.name:
+        theirs["problem_type"] = problem.name
+    if task.no_answer is not None:
+        theirs["null_score_diff_threshold"] = -task.no_answer
     if task.thresholds is not None:
         theirs["label_thresholds"] = dict(zip(task.labels, task.thresholds, strict=True))
     if task.transitions is not None:

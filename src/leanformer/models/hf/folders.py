@@ -33,7 +33,7 @@ _OTHER_WEIGHTS = {
 _NO_CLASSIFIERS = {
     "ForCausalLM": "a causal language model", "LMHeadModel": "a causal language model",
     "ForConditionalGeneration": "a model that generates text", "ForSeq2SeqLM": "a model that generates text",
-    "ForQuestionAnswering": "a model that finds answers in a text", "ForMultipleChoice": "a model of multiple choice",
+    "ForMultipleChoice": "a model of multiple choice",
 }  # fmt: skip
 
 
@@ -98,8 +98,9 @@ def check_config(folder: Path, config: Mapping[str, Any], *, classifier: bool) -
             if name.endswith(ending):
                 raise CheckpointError(
                     f"{folder}: {what} ({name}), not a fine-tuned classifier\n"
-                    "  remedy: give a model of the class ...ForSequenceClassification or ...ForTokenClassification, "
-                    "or fine-tune an encoder here: leanformer train DATA --encoder NAME --output teacher"
+                    "  remedy: give a model of the class ...ForSequenceClassification, ...ForTokenClassification or "
+                    "...ForQuestionAnswering, or fine-tune an encoder here: leanformer train DATA --encoder NAME "
+                    "--output teacher"
                 )
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from leanformer.errors import CheckpointError
-from leanformer.task import Text
+from leanformer.models.hf.problem_types import PROBLEMS
+from leanformer.task import Task, Text
 
 # Relative to the largest logit, or to 1 if that is less. fp32 sums in another order differ by less than a tenth of it.
 _SHARE = 2e-3
@@ -33,7 +34,7 @@ def compare_from_text(
     """Raise `CheckpointError` if an imported model gives other logits for a text than its own library.
 
     Args:
-        score: texts to our logits `[texts, outputs]`; for a tagger `[all tokens, outputs]`, concatenated.
+        score: texts to our logits `[texts, outputs]`; if there are logits for every token `[all tokens, outputs]`.
         model, tokenizer: of `transformers`.
         texts: at most 24 of them are compared; `transformers` runs them one at a time.
     """
@@ -44,7 +45,7 @@ def compare_from_text(
         inputs = tokenizer(first, second, truncation=True, max_length=max_tokens, return_tensors="pt")
         taken = {name: value for name, value in inputs.items() if name in signature(model.forward).parameters}
         with torch.inference_mode():
-            theirs = model(**taken).logits[0].float().numpy()
+            theirs = stock_logits(model(**taken))[0].float().numpy()
         theirs = theirs.reshape(-1, ours.shape[1])
         found, at = ours[at : at + len(theirs)], at + len(theirs)
         bound = _SHARE * max(1.0, float(np.abs(theirs).max()))
@@ -57,13 +58,22 @@ def compare_from_text(
             )
 
 
-def stock_model(folder: Any, *, tags: bool) -> Any | None:
-    """The classifier in the folder, as read by `transformers`; None if that fails or leaves weights uninitialised."""
-    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+def stock_class(task: Task) -> Any:
+    """The class of `transformers` that reads models of the task."""
+    import transformers
 
-    stock = AutoModelForTokenClassification if tags else AutoModelForSequenceClassification
+    return getattr(transformers, f"AutoModel{PROBLEMS[task.answer].stock}")
+
+
+def stock_logits(output: Any) -> torch.Tensor:
+    """The logits of a model of `transformers`; of the start and of the end if it finds answers in a context."""
+    return torch.stack([output.start_logits, output.end_logits], dim=-1) if "start_logits" in output else output.logits
+
+
+def stock_model(folder: Any, task: Task) -> Any | None:
+    """The model in the folder, as read by `transformers`; None if that fails or leaves weights uninitialised."""
     try:
-        model, loading = stock.from_pretrained(
+        model, loading = stock_class(task).from_pretrained(
             folder, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, local_files_only=True,
             output_loading_info=True,
         )  # fmt: skip

@@ -15,7 +15,6 @@ from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError, MissingExtraError
 from leanformer.files import sha256_json
-from leanformer.inputs.kinds import input_of
 from leanformer.kept import keep, kept
 from leanformer.ladder.operations import work_of
 from leanformer.loading import open_predictor
@@ -23,7 +22,7 @@ from leanformer.machine import fingerprint
 from leanformer.measure.energy import EnergySettings, meter
 from leanformer.measure.lost import lost_labels
 from leanformer.measure.speed import SpeedSettings, measure_speed
-from leanformer.predictor import Predictor, logits
+from leanformer.predictor import Predictor, logits, token_counts
 from leanformer.progress import prefixed
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
@@ -169,8 +168,8 @@ class JobRunner:
 
     def counts(self, artifact: Artifact, predictor: Predictor) -> dict[str, Any]:
         """Bytes, parameters, and operations per dev text."""
-        lengths = [len(row) for row in predictor.tokenize(self.dev.inputs)]
-        per_text = len(lengths) / len(self.dev) if input_of(self.dev.task).several else 1
+        lengths = token_counts(predictor, self.dev.inputs)[0]
+        per_text = len(lengths) / len(self.dev)
         return {
             "bytes": artifact.bytes,
             "parameters": artifact.properties.get("parameters"),

@@ -93,7 +93,8 @@ _OPTIONS: dict[str, Any] = {
     },
     "truncate": {
         "type": ["boolean", "null"],
-        "description": "Cut texts that are longer than the model's max_tokens; without it they are refused (422).",
+        "description": "Cut texts that are longer than the model's max_tokens; without it they are refused (422). "
+        "No effect on a model that reads long texts in windows.",
     },
     "normalize": {"type": ["boolean", "null"], "description": "Vectors of length 1; the default, unless false."},
     "exact": {

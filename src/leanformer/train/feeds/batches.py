@@ -37,6 +37,7 @@ class Batch:
         share: this block's share of the optimiser step's rows; the shares of a step sum to 1.
         types: token types of pairs of texts, `[B, S]`, int64; None for single texts.
         counts: number of rows per example, `[B]`, int64, if examples consist of several rows; else None.
+        averaged: whether these rows are windows of a text, whose logits are averaged; otherwise they are candidates.
         extra: the rows' part of each column of `TrainingSet.extra`.
     """
 
@@ -48,10 +49,20 @@ class Batch:
     types: Tensor | None = None
     counts: Tensor | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict)
+    averaged: bool = False
 
     def of_examples(self, logits: Tensor) -> Tensor:
-        """Row logits as example logits: `[B, most rows]` if examples have several rows, otherwise unchanged."""
-        return logits if self.counts is None else folded(logits, self.counts)
+        """Row logits as example logits: means `[B, outputs]` over windows, or `[B, most rows]` of candidates."""
+        if self.counts is None:
+            return logits
+        return averages(logits, self.counts) if self.averaged else folded(logits, self.counts)
+
+
+def averages(logits: Tensor, counts: Tensor) -> Tensor:
+    """Means over runs of `counts` rows: `[rows, outputs]` to `[len(counts), outputs]`."""
+    counts = counts.to(logits.device)
+    example = torch.repeat_interleave(torch.arange(len(counts), device=logits.device), counts)
+    return logits.new_zeros(len(counts), logits.shape[1]).index_add(0, example, logits) / counts[:, None]
 
 
 def folded(logits: Tensor, counts: Tensor) -> Tensor:
@@ -72,6 +83,7 @@ class TrainingSet:
         labels: as returned by `train.targets.labels_of`, one per example.
         padding_id: the id that short rows are padded with.
         counts: number of rows per example, int64, if examples consist of several rows; else None.
+        averaged: see `Batch`.
         extra: further columns, one value per example, for feeds or objectives that look them up by name.
     """
 
@@ -80,6 +92,7 @@ class TrainingSet:
     padding_id: int
     extra: Mapping[str, np.ndarray] = field(default_factory=dict)
     counts: np.ndarray | None = None
+    averaged: bool = False
 
     def __len__(self) -> int:
         return len(self.rows) if self.counts is None else len(self.counts)
@@ -88,11 +101,17 @@ class TrainingSet:
     def _starts(self) -> np.ndarray:
         return np.cumsum([0, *(() if self.counts is None else self.counts)])
 
-    def rows_of(self, examples: Iterable[int]) -> list[int]:
-        """The row indices of these examples."""
+    def rows_of(self, examples: Iterable[int], most: int | None = None) -> list[int]:
+        """The row indices of these examples; if they are windows, at most so many of each, spread over the text."""
         if self.counts is None:
             return list(examples)
-        return [row for example in examples for row in range(self._starts[example], self._starts[example + 1])]
+        return [row for example in examples for row in self._rows_of(example, most)]
+
+    def _rows_of(self, example: int, most: int | None) -> list[int]:
+        first, end = int(self._starts[example]), int(self._starts[example + 1])
+        if most is None or end - first <= most or not self.averaged:
+            return list(range(first, end))
+        return np.linspace(first, end - 1, most).round().astype(int).tolist()
 
     @property
     def joined(self) -> Sequence[np.ndarray]:
@@ -112,7 +131,7 @@ class TrainingSet:
         extra = {name: column[list(rows)] for name, column in self.extra.items()}
         chosen = [self.rows[row] for row in self.rows_of(rows)]
         counts = None if self.counts is None else self.counts[list(rows)]
-        return TrainingSet(chosen, self.labels[list(rows)], self.padding_id, extra, counts)
+        return TrainingSet(chosen, self.labels[list(rows)], self.padding_id, extra, counts, self.averaged)
 
 
 def _labels(labels: np.ndarray, width: int) -> np.ndarray:
@@ -129,16 +148,22 @@ def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, dev
     """The blocks of one optimiser step: one, or several if the padded rows would exceed `token_budget` tokens.
 
     The loop accumulates the blocks' gradients weighted by their shares, so the split affects memory, not the result.
+    The windows of a text cannot be split, as they have one loss: of a text with more than fit, evenly spaced ones are
+    taken.
     """
     by_length = indices[np.argsort(data.lengths[indices], kind="stable")]
     counts = np.ones(len(by_length), dtype=np.int64) if data.counts is None else data.counts[by_length]
+    most = np.maximum(1, token_budget // np.maximum(1, data.lengths[by_length]))
+    counts = np.minimum(counts, most) if data.averaged else counts
     start = 0
     while start < len(by_length):
         end = start + 1
         while end < len(by_length) and counts[start : end + 1].sum() * data.lengths[by_length[end]] <= token_budget:
             end += 1
         block = by_length[start:end]
-        rows = data.rows_of(block)
+        rows = [
+            row for example, few in zip(block, most[start:end], strict=True) for row in data.rows_of([example], few)
+        ]
         ids, mask, types = to_tensors(pad_block([data.rows[row] for row in rows], padding_id=data.padding_id), device)
         yield Batch(
             ids=ids,
@@ -146,7 +171,8 @@ def to_batches(data: TrainingSet, indices: np.ndarray, *, token_budget: int, dev
             types=types,
             labels=torch.from_numpy(_labels(data.labels[block], ids.shape[1])).to(device),
             rows=block if data.counts is None else np.array(rows),
-            counts=None if data.counts is None else torch.from_numpy(data.counts[block]).to(device),
+            counts=None if data.counts is None else torch.from_numpy(counts[start:end]).to(device),
+            averaged=data.averaged,
             share=len(block) / len(indices),
             extra={name: torch.from_numpy(column[block]).to(device) for name, column in data.extra.items()},
         )
