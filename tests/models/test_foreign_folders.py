@@ -193,7 +193,7 @@ def _half_the_shards(source: Path) -> Path:
         (_config(architectures=["GPT2LMHeadModel"]), r"a causal language model \(GPT2LMHeadModel\).*remedy"),
         (_config(architectures=["Qwen2ForCausalLM"]), r"a causal language model \(Qwen2ForCausalLM\)"),
         (_config(architectures=["T5ForConditionalGeneration"]), r"a model that generates text"),
-        (_config(architectures=["BertForQuestionAnswering"]), r"a model that finds answers"),
+        (_config(architectures=["BertForQuestionAnswering"]), r"it lacks the weight head.classifier"),
         (_config(architectures=["BertForMaskedLM"]), r"not a fine-tuned sequence classifier.*remedy: fine-tune it"),
         (_config(architectures="BertForSequenceClassification"), r"architectures is 'Bert.*not a list"),
         (_config(architectures=[None]), r"architectures is \[None\], and not a list of names"),

@@ -179,7 +179,10 @@ def import_checkpoint(
         each = form_of(task).windowed is not None
         model, missing = read_classifier(source, task.outputs, tokens=each, answers=each, config=config)
         if missing:
-            raise CheckpointError(f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}")
+            raise CheckpointError(
+                f"{source}: said to be fine-tuned, but it lacks the weight {missing[0]}\n"
+                "  remedy: save the whole model with `save_pretrained`"
+            )
         tokenizer = tokenizer_file(source, model.config.vocabulary, texts=texts)
         _compare(model.eval(), tokenizer, texts, task, tokens, source)
         return write_classifier(model, folder, task=task, tokenizer=tokenizer, max_tokens=tokens, history=[origin])

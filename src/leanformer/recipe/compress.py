@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.answers.forms import metric_name
-from leanformer.answers.long_texts import cut_note
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.variety import require_variety
@@ -36,17 +35,16 @@ from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
 from leanformer.progress import to_stdout
 from leanformer.recipe.library import find_recipe
-from leanformer.recipe.opening import make_teacher
+from leanformer.recipe.opening import make_teacher, opened_with
 from leanformer.recipe.run import Outcome, run_recipe
 from leanformer.recipe.spec import Recipe
-from leanformer.recipe.teacher import check_teacher, matching_notes, reread, take_in
+from leanformer.recipe.teacher import check_teacher, cut_notes, matching_notes, reread, take_in
 from leanformer.recipe.used import record_delivered
 from leanformer.render.card import model_card
 from leanformer.render.markdown import report_markdown
 from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
 from leanformer.step import Context, Make
-from leanformer.tokenizer import Tokenizer
 
 DEFAULT_MAX_TOKENS = 128
 
@@ -157,13 +155,9 @@ def compress(
     work = output.with_name(output.name + ".work") if work is None else Path(work)
     check_work(work, output)
     if (opening := recipe.opening) is not None:
-        given = {"long": long, "overlap": overlap}
-        recipe = recipe.with_options(
-            {f"{opening.name}.{key}": value for key, value in given.items() if value is not None}
-        )
-        opening = next(step for step in recipe.steps if step.name == opening.name)
-        at_first = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
-        model = str(make_teacher(recipe, opening, model, max_tokens, at_first, energy).path)
+        recipe, opening = opened_with(recipe, opening, {"long": long, "overlap": overlap})
+        given = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
+        model = str(make_teacher(recipe, opening, model, max_tokens, given, energy).path)
     teacher = take_in(model, work, max_tokens, data, say)
     require(teacher, "teaches", model)
     if opening is None:
@@ -234,12 +228,7 @@ def _asked(energy: EnergySettings | None, further: Further, prepared: Mapping[st
 
 def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, elsewhere: bool) -> list[str]:
     """Notes on teacher and data that a reader of the report needs before any figure."""
-    notes = []
-    tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
-    for split in ("dev", "test"):
-        examples = getattr(data, split)
-        if examples is not None and (cut := cut_note(teacher.task, tokenizer, examples.inputs, split)):
-            notes.append(f"{cut}, in every rung alike")
+    notes = cut_notes(teacher, data)
     if is_artifact(model) and max_tokens != DEFAULT_MAX_TOKENS and max_tokens != teacher.max_tokens:
         notes.append(f"the model was trained for {teacher.max_tokens} tokens; --max-tokens {max_tokens} is ignored")
     trained_on = teacher.history[0].get("data", {}).get("training_hash") if teacher.history and elsewhere else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leanformer.artifact import Artifact
 from leanformer.files import remove_folder
@@ -17,6 +18,13 @@ from leanformer.step import Context, Curate
 
 if TYPE_CHECKING:
     from leanformer.finetune.fine_tune import FineTune
+
+
+def opened_with(recipe: Recipe, opening: RecipeStep, given: Mapping[str, Any]) -> tuple[Recipe, RecipeStep]:
+    """The recipe and its opening step with the options of it that are given, those that are not None."""
+    told = {f"{opening.name}.{name}": value for name, value in given.items() if value is not None}
+    recipe = recipe.with_options(told)
+    return recipe, recipe.opening or opening
 
 
 def make_teacher(

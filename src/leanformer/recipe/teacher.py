@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from leanformer.answers.forms import FORMS, beaten_by, decide, form_of, metric_of
-from leanformer.answers.long_texts import reading
+from leanformer.answers.long_texts import cut_note, reading
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples, sampled
@@ -27,6 +27,7 @@ from leanformer.recipe.made import find_made, note_made
 from leanformer.recipe.naming import Naming, name_by_rows, name_tags
 from leanformer.tagging.schemes import IOB1, OUTSIDE, split_tag, types_of
 from leanformer.task import BUILT, Task, by_number
+from leanformer.tokenizer import Tokenizer
 
 # Number of unlabelled texts on which a tagger's predictions show whether it begins entities with I-.
 _ENOUGH = 1000
@@ -239,6 +240,14 @@ def matching_notes(teacher: Artifact, data: Dataset) -> list[str]:
     if teacher.task.scheme is not None:
         notes.append(f"the model's tags are read as {teacher.task.scheme}: most of its entities begin with I-")
     return notes
+
+
+def cut_notes(teacher: Artifact, data: Dataset) -> list[str]:
+    """How many dev and test texts the teacher cuts."""
+    tokenizer = Tokenizer(teacher.file("tokenizer.json"), teacher.max_tokens)
+    parts = {split: part.inputs for split in ("dev", "test") if (part := getattr(data, split)) is not None}
+    notes = (cut_note(teacher.task, tokenizer, texts, split) for split, texts in parts.items())
+    return [f"{note}, in every rung alike" for note in notes if note]
 
 
 def check_teacher(
