@@ -38,6 +38,7 @@ def test_the_gain_is_text_by_text_over_the_seeds_that_both_have() -> None:
 
 def test_a_small_run_is_made_and_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RATE", 3e-3)
+    monkeypatch.setattr(module, "allowed_cores", lambda: 1)
     monkeypatch.setattr(module, "ARMS", {
         name: replace(arm, max_tokens=arm.max_tokens and TOKENS, layers=arm.layers and 1) for name, arm in ARMS.items()
     })  # fmt: skip
@@ -53,7 +54,7 @@ def test_a_small_run_is_made_and_taken_up(tmp_path: Path, monkeypatch: pytest.Mo
     found = json.loads(result.read_text(encoding="utf-8"))
     assert [row["arm"] for row in found["summary"]] == [name for name in ARMS if name in names]
     rows = {row["arm"]: row for row in found["summary"]}
-    assert rows[BEST]["test"] > 85 and rows["student, windows of 128"]["test"] > 60
+    assert rows[BEST]["test"] > 60 and rows["student, windows of 128"]["test"] > 40
     assert rows["cut at 128"]["apart"] == pytest.approx(rows[BEST]["test"] - rows["cut at 128"]["test"], abs=0.02)
     assert rows["cut at 128"]["apart"] > 20 and "cut, read whole" in rows["cut at 128"]
     assert all(len(each["right"]) == 40 for each in found["cells"])
