@@ -95,7 +95,7 @@ def predict(
     predictor = open_predictor(artifact, threads=threads, tuning=tuning)
     if long is not None or overlap is not None:
         if (read_long := getattr(predictor, "read_long", None)) is None:
-            raise LeanformerError(f"{artifact}: there is one way that it reads texts\n  remedy: leave --long, --overlap out")
+            raise LeanformerError(f"{artifact}: reads texts in one way\n  remedy: leave --long and --overlap out")
         read_long(long, overlap)
     if texts and keep:
         raise LeanformerError("--keep is for columns of a file\n  remedy: give --input FILE")

@@ -142,7 +142,7 @@ def open_model(
     """
     artifact = open_artifact(folder)
     if long is not None and (format_of(artifact).members or format_of(artifact).whole_texts):
-        raise ArtifactError(f"{folder}: there is one way that it reads texts\n  remedy: leave --long out")
+        raise ArtifactError(f"{folder}: reads texts in one way\n  remedy: leave --long out")
     if certificates is not None:
         check_certificate(artifact, certificates)
     if not form_of(artifact.task).route:
