@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,10 @@ def frozen_answers(data: Dataset) -> np.ndarray:
     return np.asarray(best.predict(vectors["test"]))
 
 
-def cell(name: str, labels: str | int, seed: int, whole: Dataset, threads: int) -> list[dict[str, Any]]:
-    """The rows of one set, number of labels and seed."""
+def cell(
+    name: str, labels: str | int, seed: int, whole: Dataset, threads: int, students: Iterable[str] = tuple(STUDENTS)
+) -> list[dict[str, Any]]:
+    """The rows of one set, number of labels and seed, with these students."""
     data = divided(whole, labels, seed)
     test, task = data.test, data.task
     assert test is not None
@@ -114,7 +116,7 @@ def cell(name: str, labels: str | int, seed: int, whole: Dataset, threads: int) 
     place = FOLDER / name / f"{labels}-{seed}"
     context = Context(known, {"teacher": teacher}, place / "work", place / "cache", seed, "cpu", threads, print)
     made = {"teacher": teacher} | {
-        system: _made(student(), teacher, context, place / system) for system, student in STUDENTS.items()
+        system: _made(STUDENTS[system](), teacher, context, place / system) for system in students
     }
     for system, artifact in made.items():
         given = decide(logits(open_predictor(artifact, threads=threads), test.inputs), task)
@@ -182,6 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; default: all")
     parser.add_argument("--labels", action="append", choices=[ALL, str(FEW)], help="default: both")
+    parser.add_argument("--students", nargs="+", choices=STUDENTS, default=list(STUDENTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--timed", action="store_true", help="time the models of an earlier run, and nothing else")
@@ -200,7 +203,7 @@ def main() -> None:
         data = open_dataset(data_folder(name), splits=SETS[name])
         for labels in [label if label == ALL else int(label) for label in given.labels or (ALL, str(FEW))]:
             for seed in given.seeds:
-                made = cell(name, labels, seed, data, threads)
+                made = cell(name, labels, seed, data, threads, given.students)
                 key = name, labels, seed
                 rows = [row for row in rows if (row["set"], row["labels"], row["seed"]) != key] + made
                 details[f"{name}, {labels} labels, seed {seed}"] = provenance(threads)
