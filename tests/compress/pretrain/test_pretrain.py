@@ -145,3 +145,8 @@ def test_the_shape_is_known_before(teacher: Artifact) -> None:
     assert Pretrain(shape="2x16").planned(whole) == PlannedShape(16, 4, ((4, 64),) * 2)
     assert Pretrain(shape="3x32").planned(whole) == PlannedShape(32, 8, ((4, 48),) * 3)
     assert Pretrain().planned(whole) == whole
+
+
+def test_a_start_never_gets_worse(tmp_path: Path, teacher: Artifact) -> None:
+    result = made(tmp_path, teacher, shape="2x32", learning_rate=1.0, steps=5).history[-1]["result"]
+    assert result["loss"] == result["loss_before"]

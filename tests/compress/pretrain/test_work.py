@@ -7,7 +7,7 @@ from pathlib import Path
 from leanformer.compress.pretrain.pretrain import Pretrain
 from leanformer.compress.pretrain.work import Work
 from tests.making.graphs import make_context
-from tests.making.tiny import tiny_artifact, tiny_texts
+from tests.making.tiny import tiny_artifact, tiny_config, tiny_texts
 
 
 def work(folder: Path, **options: object) -> Work:
@@ -36,3 +36,12 @@ def test_held_out_texts_are_not_trained_on(tmp_path: Path) -> None:
 def test_a_step_takes_time(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("\n".join(tiny_texts(100, seed=3)[0]), encoding="utf-8")
     assert work(tmp_path, texts=str(tmp_path / "a.txt"), batch_size=8).seconds_per_step(tmp_path / "timing") > 0
+
+
+def test_there_is_no_dropout_while_pre_training(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n".join(tiny_texts(100, seed=3)[0]), encoding="utf-8")
+    teacher = tiny_artifact(tmp_path / "teacher", config=tiny_config(dropout=0.3, attention_dropout=0.2))
+    step = Pretrain(shape="1x16", texts=str(tmp_path / "a.txt"))
+    made = Work(step, teacher, make_context(tmp_path, teacher))
+    assert (made.trained.config.dropout, made.trained.config.attention_dropout) == (0, 0)
+    assert (made.student.config.dropout, made.student.config.attention_dropout) == (0.3, 0.2)

@@ -30,14 +30,15 @@ from leanformer.train.feeds.in_steps import InSteps
 from leanformer.train.judging import nearness
 from leanformer.train.loop import Plan, fit
 from leanformer.train.online_teacher import OnlineTeacher
+from leanformer.train.precision import autocast, resolve
 from leanformer.train.rows import encode
 from leanformer.train.settings import FitSettings
 
 if TYPE_CHECKING:
     from leanformer.compress.pretrain.pretrain import Pretrain
 
-# Texts that are held out: one of 20, at most 1,000. With fewer than 20 texts nothing is learnt, or known about it.
-_HELD_OUT, _ONE_OF = 1000, 20
+# Texts that are held out: one of 20, at most 500. With fewer than 20 texts nothing is learnt, or known about it.
+_HELD_OUT, _ONE_OF = 500, 20
 # How often the held-out loss is computed.
 _PARTS = 5
 # Steps before the clock is started, and steps that are timed.
@@ -104,9 +105,11 @@ class Work:
 
     def score(self) -> float:
         """Minus the loss on the held-out texts."""
-        return nearness(
-            self.trained, self.objective, self.held_out, token_budget=self._options.token_budget, device=self.device
-        )
+        options = self._options
+        with autocast(resolve(options.precision, self.device), self.device):
+            return nearness(
+                self.trained, self.objective, self.held_out, token_budget=options.token_budget, device=self.device
+            )
 
     def fit(self, folder: Path, identity: str, before: float, say: Callable[[str], None]) -> float:
         """Train, and give the student the weights with the least held-out loss, which is returned; `before` at first.
