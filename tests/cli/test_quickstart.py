@@ -33,6 +33,29 @@ def test_it_says_what_it_made_and_what_comes_next(tmp_path: Path, command: Comma
     assert status == 0 and "small one" in out, err
 
 
+def test_what_comes_next_reads_the_data_as_it_was_read(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+):
+    """The same files, also where the current folder has another one with the name of the data folder."""
+    folder = tmp_path / "there" / "data"
+    for name in ("train", "held out"):
+        write_csv(folder / f"{name}.csv")
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    status, out, err = command(
+        "quickstart", folder, "--split", "test=held out", "--kind", "classification", "--threads", 1
+    )  # fmt: skip
+    assert status == 0, err
+    again = f"{folder} --split 'test=held out'"
+    assert f"leanformer train {again} --kind classification --encoder" in out
+    assert f"leanformer bench tiny-teacher tiny --data {again}\n" in out
+    assert f"leanformer compress tiny-teacher --data {again} --kind classification --recipe tiny" in out
+    status, _, err = command(
+        "bench", "tiny", "--data", folder, "--split", "test=held out", "--rounds", 1, "--no-memory"
+    )
+    assert status == 0, err
+
+
 def test_it_needs_no_torch(tmp_path: Path):
     file = write_csv(tmp_path / "data.csv")
     code = (

@@ -27,6 +27,7 @@ def write_csv(path: Path, count: int = 200) -> Path:
     texts, labels = tiny_texts(count, seed=30)
     rows = enumerate(zip(texts, labels, strict=True))
     lines = [f'"{text} {number}",{LABELS[label]}' for number, (text, label) in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(["text,label", *lines, ""]), encoding="utf-8")
     return path
 
@@ -35,8 +36,9 @@ def test_one_file_is_divided_and_the_rows_are_written(tmp_path: Path):
     said: list[str] = []
     data = open_dataset(write_csv(tmp_path / "data.csv"))
     made = quickstart(data, tmp_path / "tiny", threads=1, say=said.append)
+    assert made.data == tmp_path / "tiny.data"
     again = open_dataset(made.data)
-    assert made.data == tmp_path / "tiny.data" and again.test is not None and again.train is not None
+    assert again.test is not None and again.train is not None
     assert len(again.test) == made.n == 18 and len(again.train) == 162 and len(again.dev or ()) == 20
     assert not set(again.test.texts) & set(again.train.texts)
     assert any("18 rows of train are held out" in line for line in said)
@@ -53,6 +55,7 @@ def test_a_second_run_replaces_the_first(tmp_path: Path):
     for count in (200, 230):
         data = open_dataset(write_csv(tmp_path / "data.csv", count))
         made = quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
+    assert made.data is not None
     again = open_dataset(made.data)
     assert sum(len(part or ()) for part in (again.train, again.dev, again.test)) == 230
     (made.data / "notes.txt").write_text("mine")
@@ -60,10 +63,25 @@ def test_a_second_run_replaces_the_first(tmp_path: Path):
         quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
 
 
+def test_a_data_folder_of_somebody_else_is_left_alone(tmp_path: Path):
+    """Its files have the names that are written, too; and rows that were corrected by hand are somebody's."""
+    data, theirs = open_dataset(write_csv(tmp_path / "data.csv")), tmp_path / "tiny.data" / "train.jsonl"
+    theirs.parent.mkdir()
+    theirs.write_text("years of labelling")
+    with pytest.raises(LeanformerError, match="will not be overwritten\n  remedy: another --output"):
+        quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
+    assert theirs.read_text() == "years of labelling" and not (tmp_path / "tiny").exists()
+    theirs.unlink()
+    quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
+    theirs.write_text(theirs.read_text() + "\n")
+    with pytest.raises(LeanformerError, match="not as an earlier quickstart wrote it"):
+        quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
+
+
 def test_with_a_test_split_nothing_is_written_beside_the_model(tmp_path: Path):
     data = tiny_dataset()
     made = quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
-    assert made.n == 60 and not (tmp_path / "tiny.data").exists()
+    assert made.n == 60 and made.data is None and not (tmp_path / "tiny.data").exists()
     assert data.test is not None and made.constant == np.bincount(data.test.targets)[0] / 60
 
 

@@ -44,7 +44,10 @@ def quickstart(
     made = run(opened, output, seed=seed, threads=threads, say=say)
     artifact, folder = made.artifact, shlex.quote(str(output))
     teacher = shlex.quote(str(output.with_name(f"{output.name}-teacher")))
-    source = shlex.quote(str(made.data if made.data.exists() else data))
+    source = shlex.quote(str(made.data or data))
+    if made.data is None:
+        source += "".join(f" --split {shlex.quote(given)}" for given in split or ())
+    asked = source if kind is None else f"{source} --kind {shlex.quote(kind)}"
     constant = "" if made.constant is None else f"; the most frequent label alone: {100 * made.constant:.1f} %"
     lines = [
         f"{output}: a linear model on n-grams, {artifact.properties['precision']}, {artifact.bytes / 1e6:.2f} MB",
@@ -56,9 +59,9 @@ def quickstart(
         f'  leanformer predict {folder} "a text"',
         "To see what a Transformer would add, fine-tune one on the same rows, and measure both on the held-out ones:",
         "  pip install 'leanformer[train,demo]'",
-        f"  leanformer train {source} --encoder {_ENCODER} --output {teacher}",
+        f"  leanformer train {asked} --encoder {_ENCODER} --output {teacher}",
         f"  leanformer bench {teacher} {folder} --data {source}",
         "and, if it is better, teach its answers to a small model like this one:",
-        f"  leanformer compress {teacher} --data {source} --recipe tiny --output {folder}-distilled",
+        f"  leanformer compress {teacher} --data {asked} --recipe tiny --output {folder}-distilled",
     ]
     print("\n".join(lines))

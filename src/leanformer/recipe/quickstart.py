@@ -17,12 +17,12 @@ from leanformer.data.overlap import normalise_all
 from leanformer.data.used_texts import UsedTexts, attach
 from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError
-from leanformer.files import new_folder
 from leanformer.linear.fit import check_task, fit_linear
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings, measure_speed
 from leanformer.metrics.bootstrap import interval
 from leanformer.outputs.folders import new_output
+from leanformer.outputs.ours import theirs
 from leanformer.predictor import EngineUsed, logits
 from leanformer.tiny.store import write_linear
 
@@ -40,7 +40,7 @@ class Quickstart:
         metric: name of the figure. quality: its value; low, high: a 95 % bootstrap interval. n: held-out rows.
         constant: the figure of the answer that is most frequent in train; None unless each text has one label.
         texts_per_second: with all threads, tokenizing included. engine: what runs the model here.
-        data: the folder or file with the held-out rows.
+        data: the folder that the splits were written to; None if there was a test split.
     """
 
     artifact: Artifact
@@ -52,7 +52,7 @@ class Quickstart:
     constant: float | None
     texts_per_second: float
     engine: EngineUsed
-    data: Path
+    data: Path | None
 
 
 def quickstart(
@@ -67,10 +67,10 @@ def quickstart(
     """
     check_task(data.task)
     require_variety(data)
-    place = Path(data.name)
+    place = None
     if data.test is None:
         data, place = _with_test(data, seed), output.with_name(output.name + ".data")
-        _write_data(data, place)
+        _write_data(data, place, say)
         say(f"there is no test split: {len(data.test or ())} rows of train are held out; all splits are in {place}")
     fitted = fit_linear(replace(data, test=None), seed=seed)
     say(f"n-grams of {' and '.join(fitted.kinds)}, C {fitted.strength:g}: {fitted.dev_quality:.4f} on dev")
@@ -106,16 +106,15 @@ def _with_test(data: Dataset, seed: int) -> Dataset:
     return replace(data, train=train.select(left), test=train.select(rows))
 
 
-def _write_data(data: Dataset, folder: Path) -> None:
-    names = {f"{split}.jsonl" for split in _SPLITS}
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - names):
+def _write_data(data: Dataset, folder: Path, say: Callable[[str], None]) -> None:
+    if folder.exists() and (not folder.is_dir() or theirs(folder)):
         raise LeanformerError(
-            f"{folder}: exists, and is not a data folder of an earlier quickstart; it will not be overwritten\n"
+            f"{folder}: exists, and is not as an earlier quickstart wrote it; it will not be overwritten\n"
             "  remedy: another --output"
         )
     # As JSON Lines, whatever they were: a file that was divided is no source of one split.
     parts = {split: replace(part, lines=None) for split in _SPLITS if (part := getattr(data, split)) is not None}
-    with new_folder(folder) as temporary:
+    with new_output(folder, say) as temporary:
         write_splits(temporary, replace(data, unlabelled=None, **parts), {}, kind=data.task.kind)
 
 
