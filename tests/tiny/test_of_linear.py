@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from leanformer.linear.features import Features, Vocabulary
 from leanformer.linear.predictor import LinearPredictor
 from leanformer.tiny.of_linear import in_whole_numbers
 from leanformer.tiny.rows import CharacterTokenizer
+from leanformer.tiny.store import read_ngrams, write_ngrams
 from tests.making.ngrams import tiny_fitted
 from tests.making.tiny import TASK, tiny_texts
 
@@ -45,3 +47,15 @@ def test_a_kind_without_n_grams_and_an_output_without_weights():
     model = in_whole_numbers(replace(fitted, features=features, weights=weights), 8)
     assert [group.kind for group in model.groups] == ["words"]
     assert np.isfinite(model.logits(CharacterTokenizer().encode(["rain", ""]))).all()
+
+
+def test_without_any_n_gram_the_bias_answers(tmp_path: Path):
+    """As for thousands of texts no two of which have a word in common, such as codes."""
+    empty = Vocabulary(np.zeros(0, np.uint64), np.zeros(0, np.float32))
+    features = Features({"words": empty}, False, ("words",))
+    predictor = LinearPredictor(TASK, features, np.array([[0.5, -1, 2]], np.float32))
+    model = in_whole_numbers(predictor, 8)
+    rows = CharacterTokenizer().encode(["rain", ""])
+    assert model.logits(rows).tolist() == [[0.5, -1, 2]] * 2
+    again = read_ngrams(write_ngrams(model, tmp_path, task=TASK, max_tokens=8, history=[]))
+    assert again.logits(rows).tolist() == [[0.5, -1, 2]] * 2

@@ -34,4 +34,7 @@ def in_whole_numbers(predictor: LinearPredictor, bits: int) -> NgramModel:
         table = np.rint(own[first] / steps).astype(_TYPES[bits])
         lengths = _LENGTHS[kind]
         groups.append(Group(kind, min(lengths), max(lengths), table, hashes, idf))
+    if not groups:  # no n-gram is in two texts, and the bias answers alone; a model has a group nevertheless
+        table = np.zeros((1, len(steps)), _TYPES[bits])
+        groups = [Group(WORDS, 1, 1, table, np.zeros(1, np.uint32), np.ones(1, np.uint16))]
     return NgramModel(tuple(groups), LinearHead(steps.astype(np.float32), weights[0].astype(np.float32)))
