@@ -97,6 +97,18 @@ def test_any_labels_and_scores_are_learnt_from_the_data(kind: str, tmp_path: Pat
     assert len(answers) == 3 and (made.task.scale is not None) == (kind == "regression")
 
 
+def test_without_anything_to_learn_from_the_remedy_works(teacher: Artifact, tmp_path: Path):
+    bare = replace(tiny_dataset(), train=None, unlabelled=None)
+    for source in ("either", "teacher"):
+        with pytest.raises(DataError, match=r"no texts to train on\n  remedy: add train\.jsonl"):
+            make(tmp_path / source, teacher, bare, learn_from=source)
+    data = tiny_kind_dataset("multilabel")
+    several = replace(teacher, task=data.task)
+    with pytest.raises(RecipeError, match=r"of kind 'multilabel'\n  remedy: learn_from: labels"):
+        make(tmp_path / "several", several, data, learn_from="teacher")
+    assert make(tmp_path / "labels", several, data, learn_from="labels").task.kind == "multilabel"
+
+
 @pytest.mark.parametrize("task", [Task("pair", LABELS), Task("tokens", ("O", "B-X", "I-X"))])
 def test_other_tasks_are_refused(task: Task, teacher: Artifact, tmp_path: Path):
     with pytest.raises(LeanformerError, match=f"of kind '{task.kind}'\n  remedy: fine-tune an encoder"):

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.compress.ngrams.teaching import taught_by
-from leanformer.errors import DataError
+from leanformer.errors import DataError, RecipeError
 from leanformer.linear.fit import Fitted, check_task, fit_linear
 from leanformer.outputs.folders import new_artifact
 from leanformer.step import Context, Make, record
@@ -50,6 +51,11 @@ class LinearStudent(Make):
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         check_task(artifact.task)
+        if self.learn_from == TEACHER and not form_of(artifact.task).exclusive:
+            raise RecipeError(
+                f"{self.technique}: a teacher's answers are learnt where they are one label, and this task is of kind "
+                f"{artifact.task.kind!r}\n  remedy: learn_from: labels"
+            )
         data = replace(context.data, test=None)
         if data.train is None and self.learn_from == LABELS:
             raise DataError(
@@ -62,6 +68,8 @@ class LinearStudent(Make):
             taught = taught_by(context, use_unlabelled=self.use_unlabelled, temperature=self.temperature)
             if taught is not None:
                 made[TEACHER] = fit_linear(data, seed=context.seed, taught=taught)
+        if not made:
+            raise DataError("there are no texts to train on", path=data.name, remedy="add train.jsonl to the folder")
         for source, fitted in made.items():
             kinds = " and ".join(fitted.kinds)
             context.say(f"from {source}: {fitted.dev_quality:.4f} on dev, {kinds}, C {fitted.strength:g}")
