@@ -105,7 +105,7 @@ def _copied(fields: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _openai_body(fields: dict[str, Any]) -> dict[str, Any]:
     texts = fields["input"]
-    if isinstance(texts, list) and texts and all(isinstance(part, int | list) for part in texts):
+    if isinstance(texts, list) and texts and all(map(_is_token, texts[0] if isinstance(texts[0], list) else texts)):
         raise Refused(422, "inputs: token ids are not taken, because they are those of another model; send texts")
     if isinstance(texts, list) and any(isinstance(part, list) for part in texts):
         raise Refused(422, "inputs: must be a text or a list of texts")
@@ -114,6 +114,10 @@ def _openai_body(fields: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(fields.get("user"), str | None):
         raise Refused(422, "user: must be a text")
     return {"inputs": texts} | _copied(fields, "model", "dimensions")
+
+
+def _is_token(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _openai_place(fields: dict[str, Any], first: int | None, second: int | None) -> str:
@@ -154,7 +158,8 @@ def _similarity_body(fields: dict[str, Any]) -> dict[str, Any]:
     inputs = checked(fields["inputs"], _SIDES, 2, "inputs")
     if not isinstance(inputs["sentences"], list) or not inputs["sentences"]:
         raise Refused(422, "inputs.sentences: must be a list of texts, and not empty")
-    parameters = checked(fields.get("parameters") or {}, _CUTTING, 0, "parameters")
+    given = fields.get("parameters")
+    parameters = {} if given is None else checked(given, _CUTTING, 0, "parameters")
     if any(isinstance(text, list) for text in (*inputs["sentences"], inputs["source_sentence"])):
         raise Refused(422, "inputs: must be texts, not lists")
     return {"inputs": [*inputs["sentences"], inputs["source_sentence"]]} | parameters | _copied(fields, "model")
