@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tokenizers import Tokenizer as RustTokenizer
 
 from leanformer.errors import CheckpointError
 from leanformer.tokenizer import Tokenizer
-from tests.making.tiny import tiny_texts, tiny_tokenizer
+from tests.making.tiny import TOPICS, tiny_texts, tiny_tokenizer
 
 TEXTS = (*tiny_texts(60, seed=3)[0], "", "rain")
 
@@ -49,6 +50,52 @@ def test_pairs_have_token_types_and_the_longer_text_is_cut_first(tmp_path: Path)
     assert [(row[:, 1] == 0).sum() for row in (first, second)] == [3, 6]
     assert len(first) == len(second) == 8 and len(third) == 5
     assert third.tolist() == whole.encode([["a", "b"]])[0].tolist()  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("max_tokens", [5, 8, 13])
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("overlap", [0, 2])
+def test_windows_of_pairs_are_those_of_the_library(overlap: int, side: str, max_tokens: int, tmp_path: Path) -> None:
+    """Its exact call knows the token types of all of them."""
+    path = tiny_tokenizer(tmp_path)
+    if overlap >= (max_tokens - 3) // 2:
+        pytest.skip("no window would hold anything new")
+    lengths = (0, 1, 3, 5, 9, 20)
+    pairs = [
+        (" ".join(TOPICS["weather"] * 2)[: 6 * first], " ".join(TOPICS["music"] * 2)[: 6 * second])
+        for first in lengths
+        for second in lengths
+    ]
+    tokenizer = Tokenizer(path, max_tokens, overlap=overlap)
+    tokenizer = tokenizer.cutting(side)
+    library = RustTokenizer.from_file(str(path))
+    library.enable_truncation(max_tokens, stride=overlap, direction=side)
+    whole = library.encode_batch(pairs)
+    expected = [
+        [np.stack([part.ids, part.type_ids], axis=1).tolist() for part in (each, *each.overflowing)] for each in whole
+    ]
+    assert max(map(len, expected)) > 3
+    found = [[row.tolist() for row in rows] for rows in tokenizer.windows(pairs)]
+    assert [sorted(rows) for rows in found] == [sorted(rows) for rows in expected]
+    assert [row.tolist() for row in tokenizer.encode(pairs)] == [rows[0] for rows in expected]
+    assert tokenizer.count_longer(pairs) == sum(len(rows) > 1 for rows in expected)
+
+
+def test_a_long_pair_is_cut_without_all_its_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library, told to cut, makes a window of each two parts: here, of a thousand words, 2,500."""
+    tokenizer = Tokenizer(tiny_tokenizer(tmp_path), 43, cache=False)
+    pair, made = ("rain " * 1000, "goal " * 1000), list[int]()
+    cut = Tokenizer._encodings
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        found = cut(*arguments, **options)
+        made.extend(len(each.overflowing) for each in found)
+        return found
+
+    monkeypatch.setattr(Tokenizer, "_encodings", watched)
+    (row,) = tokenizer.encode([pair])
+    assert len(row) == 43 and tokenizer.count_longer([pair]) == 1 and made == [0, 0]
+    assert len(tokenizer.windows([pair])[0]) == 50 * 50
 
 
 def test_either_side_can_be_cut(tmp_path: Path):
