@@ -129,6 +129,11 @@ def test_what_it_was_made_with_goes_along(artifacts: dict[str, Artifact]) -> Non
     model = LightPredictor(artifacts["onnxruntime"], threads=1, exact=True, windows=3, tuning=False)
     other = pickle.loads(pickle.dumps(model))
     assert (other.threads, other.exact, other.windows, other.settings) == (1, True, 3, model.settings)
+    model.read_long("truncate")
+    assert model.task.overlap is None and pickle.loads(pickle.dumps(model)).task == model.task
+    torch_model: Any = open_predictor(artifacts["torch"])
+    torch_model.read_long("windows", 2)
+    assert pickle.loads(pickle.dumps(torch_model)).task.overlap == 2
     own = model.with_settings(RuntimeSettings(workers=1, pack_tokens=77))
     assert pickle.loads(pickle.dumps(own)).settings == own.settings
     cascade = open_predictor(artifacts["cascade"], threads=1)

@@ -81,7 +81,8 @@ class TorchPredictor:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the folder and the arguments; unpickling opens the artifact again."""
         given = {"pad_to": self.pad_to, "batch_tokens": self.batch_tokens, "device": str(self.device)}
-        return _opened_again, (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, given)
+        source = (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, given)
+        return _opened_again, source, {"_task": self._task}  # as `read_long` left it
 
     @property
     def task(self) -> Task:

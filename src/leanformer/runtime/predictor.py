@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,7 +115,8 @@ class LightPredictor(GraphRunner):
 
         If the number of threads was not given, the process that opens it chooses its own.
         """
-        return _opened_again, (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, self._given)
+        source = (type(self), str(self.artifact.path.resolve()), self.artifact.content_hash, self._given)
+        return _opened_again, source, {"_task": self._task}  # as `read_long` left it
 
     @property
     def task(self) -> Task:
@@ -150,12 +151,12 @@ class LightPredictor(GraphRunner):
             for _, (cut, values) in (
                 self._beside(chunks, self._windows_of_candidates, self._by_windows_of_candidates)
                 if self._several
-                else self._beside(chunks, self._tokenizer.windows, self._by_windows)
+                else self._beside(chunks, partial(self._tokenizer.windows, most=2), self._by_windows)
             ):
                 longer += cut
                 predictions += to_predictions(values, self.task)
         except (TypeError, DataError):
-            self._tokenizer.windows(rows_of(self.task, single)[0])  # errors then give the index among all texts
+            self._tokenizer.encode(rows_of(self.task, single)[0])  # errors then give the index among all texts
             raise
         if longer:
             warnings.warn(
@@ -183,10 +184,10 @@ class LightPredictor(GraphRunner):
         return sum(len(part) > 1 for part in parts), self.infer([part[0] for part in parts])
 
     def _windows_of_candidates(self, texts: Sequence[Text]) -> list[list[list[np.ndarray]]]:
-        """The windows of each question's rows, one row per candidate."""
+        """The first window of each question's rows, one row per candidate, and whether there are more."""
         rows, counts = rows_of(self.task, texts)
         assert counts is not None
-        windows = iter(self._tokenizer.windows(rows))
+        windows = iter(self._tokenizer.windows(rows, most=2))
         return [[next(windows) for _ in range(count)] for count in counts]
 
     def _by_windows_of_candidates(self, parts: list[list[list[np.ndarray]]]) -> tuple[int, np.ndarray]:
