@@ -63,6 +63,16 @@ def test_a_second_run_replaces_the_first(tmp_path: Path):
         quickstart(data, tmp_path / "tiny", threads=1, say=lambda line: None)
 
 
+def test_unlabelled_texts_are_written_with_the_splits(tmp_path: Path):
+    """They are what a teacher's answers are learnt from."""
+    write_csv(tmp_path / "data" / "train.csv")
+    (tmp_path / "data" / "unlabelled.txt").write_text("snow again\nmore rain\n")
+    made = quickstart(open_dataset(tmp_path / "data"), tmp_path / "tiny", threads=1, say=lambda line: None)
+    assert made.data is not None
+    again = open_dataset(made.data)
+    assert again.unlabelled is not None and again.unlabelled.texts == ("snow again", "more rain")
+
+
 def test_a_data_folder_of_somebody_else_is_left_alone(tmp_path: Path):
     """Its files have the names that are written, too; and rows that were corrected by hand are somebody's."""
     data, theirs = open_dataset(write_csv(tmp_path / "data.csv")), tmp_path / "tiny.data" / "train.jsonl"

@@ -12,7 +12,7 @@ from leanformer.answers.forms import decide, form_of, metric_name, metric_of
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.curate.written import write_splits
 from leanformer.data.carving import carve_dev, strata
-from leanformer.data.dataset import Dataset
+from leanformer.data.dataset import SPLITS, Dataset
 from leanformer.data.overlap import normalise_all
 from leanformer.data.used_texts import UsedTexts, attach
 from leanformer.data.variety import require_variety
@@ -28,7 +28,6 @@ from leanformer.tiny.store import write_linear
 
 STEP = "quickstart"
 _MAX_TOKENS = 128  # that of a Transformer which it may be combined with; n-grams are those of whole texts
-_SPLITS = ("train", "dev", "test")
 _SPEED = SpeedSettings(rounds=3, latency_texts=30, seconds=1.0)
 
 
@@ -113,9 +112,9 @@ def _write_data(data: Dataset, folder: Path, say: Callable[[str], None]) -> None
             "  remedy: another --output"
         )
     # As JSON Lines, whatever they were: a file that was divided is no source of one split.
-    parts = {split: replace(part, lines=None) for split in _SPLITS if (part := getattr(data, split)) is not None}
+    parts = {split: replace(part, lines=None) for split in SPLITS if (part := getattr(data, split)) is not None}
     with new_output(folder, say) as temporary:
-        write_splits(temporary, replace(data, unlabelled=None, **parts), {}, kind=data.task.kind)
+        write_splits(temporary, replace(data, **parts), {}, kind=data.task.kind)
 
 
 def _constant(data: Dataset) -> float | None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 class HashedStudent(FitOptions, Make):
     """Train a small network on hashed n-grams, on labels or on the answers of the artifact `teacher`."""
 
-    learn_from: str = EITHER  # "labels", "teacher", or "either": the one with the higher quality on dev
+    learn_from: str = "either"  # "labels", "teacher", or "either": the one with the higher quality on dev
     use_unlabelled: bool = True  # also learn the teacher's answers on unlabelled texts
     temperature: float = 2.0  # by which the teacher's logits are divided
     rows: int = 16384  # of each table
