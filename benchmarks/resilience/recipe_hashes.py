@@ -128,6 +128,7 @@ def bilstm(**options: Any) -> dict[str, Any]:
 
 RUNS = (
     Run("quick", "sample", "quick", lax("int8")),
+    Run("tiny", "sample", "tiny"),
     Run("quick-pruned", "sample", "quick-pruned", lax("int8", "pruned-int8", "halved-int8")),
     Run("distil", "sample", "distil", short("student", layers=2, trial_texts=64) | lax("teacher-int8", "student-int8")),
     Run(

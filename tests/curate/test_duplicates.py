@@ -18,7 +18,7 @@ from tests.making.tiny import TASK
 
 QUICK = {"conflicting": "none", "near": 0.8}
 BAD = ({"conflicting": "all"}, {"leaked": 1}, {"near": 0}, {"near": 1.5})
-DEFAULTS = "1 0f32461765ca"
+DEFAULTS = "2 0f32461765ca"
 
 TRAIN = [("good", 0), ("bad", 1), ("Good ", 0), ("odd", 0), ("ODD", 1), ("in dev", 1), ("fine", 0)]
 UNLABELLED = ("new", "New", "bad", "in  dev")

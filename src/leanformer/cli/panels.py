@@ -12,7 +12,7 @@ MAKE, MEASURE, USE = "Make a model", "Measure and decide", "Use a model"
 
 DATA, TRAINING, CHOICE = "Data", "Training", "Choosing a model"
 MEASURING, RUNNING, LIMITS = "Measuring", "Machine", "Limits"
-OUTPUT = "Output"
+OUTPUT, ACCESS = "Output", "Access"
 
 # The names of the parameters in each group; whatever is in none stays under "Options".
 PANELS = {
@@ -35,6 +35,7 @@ PANELS = {
         "queue_tokens", "pack_tokens", "timeout", "body_bytes", "texts", "text_characters", "receive_seconds",
         "send_seconds", "connections", "require_gate", "certificate",
     ),
+    ACCESS: ("host", "port", "key_file", "allow_host", "cors_origin"),
     RUNNING: ("seed", "threads", "device", "tuning", "ray", "cores", "part_rows", "workers"),
     OUTPUT: ("output", "status", "overwrite", "work", "as_json", "forecast", "forecast_only"),
 }  # fmt: skip

@@ -32,8 +32,8 @@ def near_repeats(texts: Sequence[str], others: Sequence[str], jaccard: float = J
     """Whether each of `texts` nearly equals one of `others`, booleans `[n]`: Jaccard similarity of character 5-grams.
 
     Texts are compared as given (see `overlap.normalise_all`). A text of fewer than five characters has to be equal. Of
-    inputs with several texts, such as a question with its context, each text has to be similar: a long one does not
-    outweigh the others.
+    inputs with several texts of unequal lengths, such as a question with its context, each text has to be similar: a
+    long one does not outweigh the others.
     `jaccard` is the minimum similarity, above 0.
     """
     return np.asarray(near_partners(texts, others, jaccard) >= 0)
@@ -153,6 +153,9 @@ class _Join:
 def _all_alike(text: str, other: str, jaccard: float) -> bool:
     """Whether each text of an input is similar to that of another, whose joined texts are."""
     parts, others = text.split(SEPARATOR), other.split(SEPARATOR)
+    # Where none is so short that the others alone can make the whole similar, the whole tells enough.
+    if min(map(len, (*parts, *others))) > (1 - jaccard) * max(len(text), len(other)):
+        return True
     return len(parts) == len(others) and all(
         part == its or _similarity(_grams(part), _grams(its)) >= jaccard - ROUNDING
         for part, its in zip(parts, others, strict=True)
