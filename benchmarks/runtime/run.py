@@ -242,6 +242,32 @@ def long_texts(name: str, count: int, split: str, seed: int = 13) -> list[str]:
     return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))[:count]]
 
 
+class Stored:
+    """The result files, which have each work as soon as it is measured; what is not measured now stays as it was."""
+
+    def __init__(self, arguments: argparse.Namespace, side: Side, about: dict[str, Any]) -> None:
+        self.arguments, self.side, self.about, self.began = arguments, side, about, time.monotonic()
+        self.path = arguments.output
+        self.details = self.path.with_stem(f"{self.path.stem}_details")
+        self.rows: list[dict[str, Any]] = json.loads(self.path.read_text("utf-8")) if self.path.is_file() else []
+        self.kept: dict[str, Any] = json.loads(self.details.read_text("utf-8")) if self.details.is_file() else {}
+        self.works: list[str] = []
+
+    def add(self, work: str, rows: list[dict[str, Any]], quality: dict[str, Any] | None = None) -> None:
+        self.works.append(work)
+        self.rows = merged(self.rows, rows)
+        if not self.arguments.encoder:  # the floors are promised of the teacher
+            self.rows = judged(self.rows, self.side.threads)
+        write_json(self.path, self.rows)
+        self.kept |= {
+            "quality": quality or self.kept.get("quality", {}), "left_out": self.side.left_out, "works": self.works,
+            "ways": [way for way in self.kept.get("ways", []) if way["work"] not in self.works] + self.side.ways,
+            "seconds": time.monotonic() - self.began, "long_texts": self.arguments.long_texts,
+            "rounds": self.arguments.rounds, **self.about, **provenance(self.side.threads),
+        }  # fmt: skip
+        write_json(self.details, self.kept)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=1024, help="how many of SST-2's test texts, drawn by seed")
@@ -254,7 +280,6 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, help="a checkpoint of another encoder, which gets a random head")
     parser.add_argument("--output", type=Path, default=RESULTS / "runtime.json")
     arguments = parser.parse_args()
-    began = time.monotonic()
     works = arguments.only or [work for work in WORKS if not arguments.encoder or work != QUALITY]
     threads = allowed_cores()
     torch.set_num_threads(threads)
@@ -263,14 +288,13 @@ def main() -> None:
     generator = np.random.default_rng(13)
     texts = [data.test.texts[i] for i in generator.permutation(len(data.test))[: arguments.texts]]
     trial = [data.train.texts[i] for i in generator.permutation(len(data.train))[: arguments.trial_texts]]
-    rows: list[dict[str, Any]] = []
-    everyone: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         loose: dict[str, Any] = {}
         if arguments.encoder:
             # Logits of a random head lie near each other, so that some labels change in 8 bits; they mean nothing.
-            teacher, loose = untrained(arguments.encoder, data, scratch / "encoder"), {"max_flips": 1.0}
+            teacher = untrained(arguments.encoder, data, scratch / "encoder")
+            loose = {"max_flips": 1.0, "max_mean_share": 1.0}
         else:
             teacher = open_artifact(arguments.teacher) if arguments.teacher else teacher_of("sst2", data)
         graphs = graphs_of(teacher, data, scratch, METHODS, threads=threads, **loose)
@@ -280,40 +304,25 @@ def main() -> None:
             trial, dict(peers.left_out),
         )  # fmt: skip
         tuned, tuned_single = fastest(side, trial), fastest(side, trial[:TRIAL_SINGLE], one_at_a_time=True)
+        stored = Stored(arguments, side, {"texts": len(texts), "peer_versions": peers.versions()})
         if AS_THEY_COME in works:
-            rows += side.timed(AS_THEY_COME, peers.as_they_come(), trial, texts, tuned)
+            stored.add(AS_THEY_COME, side.timed(AS_THEY_COME, peers.as_they_come(), trial, texts, tuned))
         if SORTED in works:
-            rows += side.timed(SORTED, peers.by_length(), trial, texts, tuned)
+            stored.add(SORTED, side.timed(SORTED, peers.by_length(), trial, texts, tuned))
         if SINGLE in works:
             few = trial[: min(len(trial), TRIAL_SINGLE)]
-            rows += side.timed(SINGLE, peers.one_at_a_time(), few, texts[:SINGLE_TEXTS], tuned_single)
+            found = side.timed(SINGLE, peers.one_at_a_time(), few, texts[:SINGLE_TEXTS], tuned_single)
+            stored.add(SINGLE, found)
         for dataset, work in LONG.items():
             if work in works:
                 before, some = (long_texts(dataset, arguments.long_texts, split) for split in ("train", "test"))
-                rows += side.timed(
-                    work, peers.long(LONG_TOKENS), before[: max(1, len(before) // 2)], some, tuned, limit=LONG_TOKENS
-                )
+                few = before[: max(1, len(before) // 2)]
+                stored.add(work, side.timed(work, peers.long(LONG_TOKENS), few, some, tuned, limit=LONG_TOKENS))
         if WORKERS in works:
-            rows += workers(side, texts, tuned)
+            stored.add(WORKERS, workers(side, texts, tuned))
         if QUALITY in works:
-            found, everyone = quality(side, graphs["fp32"], data, tuned)
-            rows += found
-    details = arguments.output.with_stem(f"{arguments.output.stem}_details")
-    old = json.loads(arguments.output.read_text(encoding="utf-8")) if arguments.output.is_file() else []
-    rows = merged(old, rows)
-    if not arguments.encoder:  # the floors are promised of the teacher
-        rows = judged(rows, threads)
-    write_json(arguments.output, rows)
-    kept = json.loads(details.read_text(encoding="utf-8")) if arguments.only and details.is_file() else {}
-    write_json(
-        details,
-        {
-            "quality": everyone or kept.get("quality", {}), "left_out": side.left_out, "works": works,
-            "ways": [way for way in kept.get("ways", []) if way["work"] not in works] + side.ways,
-            "seconds": time.monotonic() - began, "texts": len(texts), "long_texts": arguments.long_texts,
-            "rounds": arguments.rounds, "peer_versions": peers.versions(), **provenance(threads),
-        },
-    )  # fmt: skip
+            stored.add(QUALITY, *quality(side, graphs["fp32"], data, tuned))
+    rows = stored.rows
     for one in rows:
         if one["ours_name"] == TUNED:
             promised = f" (floor {one['floor']:g}: {'met' if one['met'] else 'MISSED'})" if "floor" in one else ""
