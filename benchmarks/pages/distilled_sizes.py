@@ -132,6 +132,8 @@ def in_short(results: Path) -> str:
     size, precision = name.split(" ")
     settings, rates = speed["settings"], speed["rates"]
     ms = median(rates["one"][name]["ms"])
+    seeds = settings.get("seeds", [settings["seed"]])
+    lost = f"; points lost: {points}" if (points := _lost(graph)) else ""
     languages, teacher, test = result["cells"][0]["settings"]["languages"], speed["teacher"], graph["test"]
     about = (
         f"Names in {len(languages)} languages: a recurrent student ({size}, {precision}, "
@@ -140,7 +142,8 @@ def in_short(results: Path) -> str:
         f"{settings['strategy']}{_with(settings)} from {settings['transfer']:,} {_labelled(settings)}sentences "
         f"of WikiANN that its MiniLM-L6 teacher was not trained on, keeps {100 * graph['share']['test']:.1f} % of the "
         f"teacher's mean entity F1 "
-        f"({test['mean_f1']:.1f} of {teacher['test']['mean_f1']:.1f} on test, n = {test['n']:,}) at "
+        f"({test['mean_f1']:.1f} of {teacher['test']['mean_f1']:.1f} on test, n = {test['n']:,}, "
+        f"{seeds_in_words(seeds)}{lost}) at "
         f"{graph['times_all_at_once']:.0f} times its throughput in transformers (padded batches of 32; "
         f"{graph['times_batches_of_32']:.0f} times in the same batches) and {graph['times_one']:.0f} times as fast for "
         f"one sentence ({ms:.2f} ms), tokenizer included ({commands([speed])}, {where([speed])}; "

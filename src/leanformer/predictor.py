@@ -81,6 +81,24 @@ class EngineUsed:
         return asdict(self)
 
 
+class TellsEngine:
+    """A predictor that tells what runs it: everything follows from `engine_used`."""
+
+    @property
+    def engine_used(self) -> EngineUsed:
+        raise NotImplementedError
+
+    @property
+    def engine(self) -> str:
+        """The engine's name; of several members' engines, each with its number if they differ."""
+        return self.engine_used.engine
+
+    @property
+    def engine_reason(self) -> str:
+        """Why this engine; if this artifact could run faster here, with a remedy on a second line."""
+        return self.engine_used.why
+
+
 def engines_together(members: Mapping[int, EngineUsed]) -> EngineUsed:
     """The engines of several members as one: each member's own words if they differ, with its number."""
     found = list(members.values())

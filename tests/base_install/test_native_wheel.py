@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leanformer.artifact import open_artifact
-from leanformer.export.int8 import Int8
 from leanformer.files import sha256_file
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native import build, shipped
 from leanformer.strict_json import read_json
-from tests.making.graphs import make_context, make_onnx
+from tests.making.graphs import make_int8
 from tests.making.native import needs_compiler, usable_levels
 
 pytestmark = [pytest.mark.base_install, pytest.mark.slow]
@@ -96,9 +94,7 @@ def test_the_same_sources_give_the_same_bytes(wheels: dict[str, Path], tmp_path:
 def test_the_bits_are_those_of_the_library_compiled_here(
     wheels: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    encoder, onnx = make_onnx(tmp_path)
-    step = Int8(method="per_token", max_flips=1.0, max_mean_share=1.0)
-    int8 = open_artifact(step(onnx, make_context(tmp_path, encoder), tmp_path / "int8").path)
+    int8 = make_int8(tmp_path)
     random = np.random.default_rng(3)
     rows = [random.integers(5, 40, random.integers(1, 31)).astype(np.int32) for _ in range(500)]
     levels = usable_levels()

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.runtime.slim_root import ARTIFACT, can_isolate, slim_root
-from leanformer.artifact import Artifact, open_artifact
-from leanformer.export.int8 import Int8
+from leanformer.artifact import Artifact
 from leanformer.runtime.native import shipped
-from tests.making.graphs import make_context, make_onnx
+from tests.making.graphs import make_int8
 from tests.making.native import needs_compiler
 from tests.making.servers import Server
 from tests.making.tiny import tiny_texts
@@ -35,10 +34,7 @@ PREDICT = ("-m", "leanformer", "predict")
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("int8")
-    encoder, onnx = make_onnx(folder)
-    step = Int8(method="per_token", max_flips=1.0, max_mean_share=1.0)
-    return open_artifact(step(onnx, make_context(folder, encoder), folder / "int8").path)
+    return make_int8(tmp_path_factory.mktemp("int8"))
 
 
 @pytest.fixture(scope="module")

@@ -201,3 +201,13 @@ def test_every_text_of_an_input_has_to_be_near() -> None:
     assert sorted(all_pairs(keys, 0.8)) == [(0, 2)]
     assert near_partners(keys[1:], keys[:1]).tolist() == [-1, 0, -1]
     assert near_repeats([SEPARATOR.join(("who", context))], [SEPARATOR.join(("what", other))]).tolist() == [False]
+
+
+def test_of_a_pair_of_sentences_the_whole_tells_enough() -> None:
+    """Neither outweighs the other, so that one of them may be less alike than the whole has to be."""
+    first = "the council said on monday that it would close the old bridge over the river for two years"
+    second = "the old bridge over the river will be closed for two years, the council announced on monday"
+    told = second.replace("announced", "told us")
+    keys = [SEPARATOR.join((first, second)), SEPARATOR.join((first, told))]
+    assert not near_repeats([second], [told])[0]
+    assert near_repeats(keys[:1], keys[1:])[0] and sorted(all_pairs(keys, 0.8)) == [(0, 1)]

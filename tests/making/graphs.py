@@ -48,6 +48,13 @@ def make_onnx(folder: Path, **changes: Any) -> tuple[Artifact, Artifact]:
     return encoder, Onnx()(encoder, make_context(folder, encoder), folder / "onnx")
 
 
+def make_int8(folder: Path) -> Artifact:
+    """The int8 graph of an encoder artifact in `folder`/int8, for the native engine."""
+    encoder, onnx = make_onnx(folder)
+    step = Int8(method="per_token", max_flips=1.0, max_mean_share=1.0)
+    return step(onnx, make_context(folder, encoder), folder / "int8")
+
+
 def make_tagger(folder: Path) -> tuple[Artifact, Artifact, Artifact]:
     """A tagger, its graph, and its int8 graph."""
     tagger = tagger_artifact(folder / "encoder", max_tokens=16)

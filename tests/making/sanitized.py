@@ -74,6 +74,6 @@ def _own_settings() -> dict[str, str]:
     return {
         "CXX": str(COMPILER),
         "LEANFORMER_COMPILE": "1",
-        "LEANFORMER_CACHE": str(build._folder().parent),
+        "LEANFORMER_CACHE": str(build.cache_folder().parent),
         "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
     }

@@ -11,12 +11,11 @@ import pytest
 from leanformer import machine
 from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
-from leanformer.export.int8 import Int8
 from leanformer.runtime.engines.native_engine import NativeEngine
 from leanformer.runtime.native import levels
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.tune.candidates import candidates
-from tests.making.graphs import make_context, make_onnx
+from tests.making.graphs import make_int8
 from tests.making.native import needs_compiler, usable_levels
 
 TEXTS = ["goal match", "rain", "a song about the rain"]
@@ -24,10 +23,7 @@ TEXTS = ["goal match", "rain", "a song about the rain"]
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("int8")
-    encoder, onnx = make_onnx(folder)
-    step = Int8(method="per_token", max_flips=1.0, max_mean_share=1.0)
-    return step(onnx, make_context(folder, encoder), folder / "int8")
+    return make_int8(tmp_path_factory.mktemp("int8"))
 
 
 @needs_compiler

@@ -69,7 +69,7 @@ def test_the_remedy_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     with pytest.raises(MissingCompilerError, match="LEANFORMER_CACHE"):
         build.library()
     monkeypatch.setenv("LEANFORMER_CACHE", str(tmp_path / "cache"))
-    assert build._folder() == tmp_path / "cache" / "native"
+    assert build.cache_folder() == tmp_path / "cache" / "native"
 
 
 @needs_compiler
@@ -98,7 +98,7 @@ def test_a_user_id_that_nobody_has_is_told_the_same() -> None:
         "import os; os.setgroups([]); os.setgid(54321); os.setuid(54321)\n"
         "from leanformer.errors import MissingCompilerError\n"
         "from leanformer.runtime.native import build\n"
-        "try: build._folder()\n"
+        "try: build.cache_folder()\n"
         "except MissingCompilerError as error: print(error)"
     )
     names = ("HOME", "XDG_CACHE_HOME", "LEANFORMER_CACHE")

@@ -50,7 +50,9 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     home.mkdir()
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
     # The compiled engine is the one thing that we keep; the tests' own is compiled already.
-    return kept | {"HOME": str(home), "LEANFORMER_CACHE": str(build._folder().parent), "OMP_NUM_THREADS": "1"} | more
+    return (
+        kept | {"HOME": str(home), "LEANFORMER_CACHE": str(build.cache_folder().parent), "OMP_NUM_THREADS": "1"} | more
+    )
 
 
 def watched(home: Path, *command: str, **more: str) -> tuple[set[str], list[str]]:

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 
 from leanformer.artifact import Artifact
-from leanformer.export.int8 import Int8
 from leanformer.files import sha256_file, write_json
 from leanformer.runtime import settings
 from leanformer.runtime.engines import native_engine
 from leanformer.runtime.native import build, compiler, levels, shipped
 from leanformer.runtime.native.sources import sources_hash
 from leanformer.runtime.predictor import LightPredictor
-from tests.making.graphs import make_context, make_onnx
+from tests.making.graphs import make_int8
 from tests.making.native import COMPILED, needs_compiler
 
 pytestmark = needs_compiler
@@ -29,10 +28,7 @@ TEXTS = ["goal match", "rain", "a song about the rain"]
 
 @pytest.fixture(scope="module")
 def int8(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = tmp_path_factory.mktemp("int8")
-    encoder, onnx = make_onnx(folder)
-    step = Int8(method="per_token", max_flips=1.0, max_mean_share=1.0)
-    return step(onnx, make_context(folder, encoder), folder / "int8")
+    return make_int8(tmp_path_factory.mktemp("int8"))
 
 
 def record(path: Path, **changes: str) -> None:

@@ -15,7 +15,7 @@ from leanformer.artifact import Artifact, open_same
 from leanformer.cascade.rows import groups_of, join, split
 from leanformer.cascade.store import read_cascade
 from leanformer.forking import tell_of_forks
-from leanformer.predictor import EngineUsed, Predictor, answers, engines_together, logits_by_chunk
+from leanformer.predictor import EngineUsed, Predictor, TellsEngine, answers, engines_together, logits_by_chunk
 from leanformer.task import Question, Task, Text
 
 
@@ -32,7 +32,7 @@ class _Batch:
     result: np.ndarray
 
 
-class CascadePredictor:
+class CascadePredictor(TellsEngine):
     """Scores texts with a cascade; the logits of a text are those of the member whose answer is final.
 
     Args:
@@ -66,16 +66,6 @@ class CascadePredictor:
     @property
     def task(self) -> Task:
         return self.artifact.task
-
-    @property
-    def engine(self) -> str:
-        """The engines of the members; see `engine_used`."""
-        return self.engine_used.engine
-
-    @property
-    def engine_reason(self) -> str:
-        """Why these engines; if a member could run faster here, with a remedy on a second line."""
-        return self.engine_used.why
 
     @property
     def engine_used(self) -> EngineUsed:

@@ -27,13 +27,13 @@ from leanformer.models.hf.stock import stock_class, stock_logits
 from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of, read_model
 from leanformer.models.writing import TOKENIZER
-from leanformer.predictor import EngineUsed, answers
+from leanformer.predictor import EngineUsed, TellsEngine, answers
 from leanformer.strict_json import read_json
 from leanformer.task import Question, Task, Text
 from leanformer.tokenizer import Tokenizer
 
 
-class TorchPredictor:
+class TorchPredictor(TellsEngine):
     """Scores texts with PyTorch.
 
     Args:
@@ -94,19 +94,10 @@ class TorchPredictor:
         self.__dict__.pop("_windower", None)
 
     @property
-    def engine(self) -> str:
-        return "torch"
-
-    @property
-    def engine_reason(self) -> str:
-        """Why PyTorch; if this model could run faster, with a remedy on a second line."""
-        return self.engine_used.why
-
-    @property
     def engine_used(self) -> EngineUsed:
         reason = f"format {self.artifact.format!r} runs in PyTorch"
         graph = "make a graph of it (leanformer compress; the recipe quick does not train)"
-        return EngineUsed(self.engine, None, "fp32", reason, graph if can(self.artifact, "graph") else "")
+        return EngineUsed("torch", None, "fp32", reason, graph if can(self.artifact, "graph") else "")
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
         """The answer for each text or pair of texts, in order. Raises the errors of `predictor.answers`."""

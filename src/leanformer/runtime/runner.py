@@ -15,7 +15,7 @@ from leanformer.artifact import AGAIN, Artifact
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
 from leanformer.forking import never_free, tell_of_forks
-from leanformer.predictor import EngineUsed
+from leanformer.predictor import EngineUsed, TellsEngine
 from leanformer.runtime.cores import places
 from leanformer.runtime.engines.engine import Engine, OnnxEngine
 from leanformer.runtime.finite import first_not_finite
@@ -40,7 +40,7 @@ PINNABLE = ("onnxruntime", "native")
 GIVEN = Why("the program asked for it")
 
 
-class GraphRunner:
+class GraphRunner(TellsEngine):
     """Rows of token ids to logits, with the graph of an artifact.
 
     Args:
@@ -84,11 +84,6 @@ class GraphRunner:
     def engine(self) -> str:
         """The engine in use; before the first prediction, or `engine_reason`, the one that will be tried."""
         return self.settings.engine
-
-    @property
-    def engine_reason(self) -> str:
-        """Why this engine; if this artifact could run faster here, with a remedy on a second line."""
-        return self.engine_used.why
 
     @property
     def engine_used(self) -> EngineUsed:

@@ -16,7 +16,7 @@ import numpy as np
 
 from leanformer.errors import LeanformerError, MissingCompilerError
 from leanformer.files import alone, new_file, scratch_folder, sha256_file
-from leanformer.runtime.native.build import _folder as cache_folder
+from leanformer.runtime.native.build import cache_folder
 from leanformer.runtime.native.compiler import CompilerCall, compile_all, find_compiler, identity
 from leanformer.runtime.native.levels import GENERIC, VARIABLE, forced_level
 from leanformer.tiny.model import COUNT_FACTORS, Group

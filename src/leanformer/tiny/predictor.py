@@ -11,7 +11,7 @@ from leanformer.answers.prediction import Prediction
 from leanformer.artifact import Artifact, open_same
 from leanformer.batching import check_rows
 from leanformer.errors import LeanformerError
-from leanformer.predictor import EngineUsed, answers
+from leanformer.predictor import EngineUsed, TellsEngine, answers
 from leanformer.runtime.cores import default_threads
 from leanformer.task import Question, Task, Text
 from leanformer.tiny.native import NativeSums
@@ -21,7 +21,7 @@ from leanformer.tiny.store import read_ngrams
 _CODE_POINTS = 0x110000
 
 
-class NgramPredictor:
+class NgramPredictor(TellsEngine):
     """Scores texts with a model on n-grams.
 
     Args:
@@ -41,7 +41,7 @@ class NgramPredictor:
                 why = str(error)
         reason, _, remedy = why.partition("\n  remedy: ")
         precision = str(artifact.properties.get("precision", "int8"))
-        self.engine_used = (
+        self._used = (
             EngineUsed("numpy", None, precision, f"numpy, and no compiled code: {reason}", remedy)
             if self._native is None
             else EngineUsed("native", self._native.level, precision, "models on n-grams run in the native engine")
@@ -56,13 +56,8 @@ class NgramPredictor:
         return self.artifact.task
 
     @property
-    def engine(self) -> str:
-        return self.engine_used.engine
-
-    @property
-    def engine_reason(self) -> str:
-        """Why this engine; if compiled code would be faster here, with a remedy on a second line."""
-        return self.engine_used.why
+    def engine_used(self) -> EngineUsed:
+        return self._used
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
         """Predictions for texts, in order. Raises what `predictor.answers` raises."""

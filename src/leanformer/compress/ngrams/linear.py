@@ -6,7 +6,7 @@ What: trains a linear model on the n-grams of words and characters, from the lab
 Paper: Hinton, Vinyals and Dean 2015, Distilling the Knowledge in a Neural Network (arXiv 1503.02531); the model is that
     of Wang and Manning 2012, Baselines and Bigrams (ACL 2012).
 Helps: when single words or phrases decide (intents, topics, languages). It is made in seconds, is run without PyTorch
-    and without ONNX Runtime, and reads whole texts. Unlabelled texts of the task help most when there are few labels.
+    and without ONNX Runtime, and reads whole texts. Unlabelled texts of the task may help when there are few labels.
 Hurts: where the order of words or their meaning in context decides (negation, paraphrases); pairs of texts and tags of
     words are not supported.
 Needs: scikit-learn; a labelled dev split; a teacher that gives each text one label, any labels or a score.
@@ -21,33 +21,19 @@ from typing import ClassVar
 
 from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact
-from leanformer.compress.ngrams.teaching import taught_by
+from leanformer.compress.ngrams.teaching import LABELS, TEACHER, NgramStudent, taught_by
 from leanformer.errors import DataError, RecipeError
 from leanformer.linear.fit import Fitted, check_task, fit_linear
 from leanformer.outputs.folders import new_artifact
-from leanformer.step import Context, Make, record
+from leanformer.step import Context, record
 from leanformer.tiny.store import write_linear
-
-LABELS, TEACHER, EITHER = "labels", "teacher", "either"
 
 
 @dataclass(frozen=True)
-class LinearStudent(Make):
+class LinearStudent(NgramStudent):
     """Train a linear model on n-grams, on labels or on the answers of the artifact `teacher`."""
 
-    learn_from: str = "either"  # "labels", "teacher", or "either": the one with the higher quality on dev
-    use_unlabelled: bool = True  # also learn the teacher's answers on unlabelled texts
-    temperature: float = 2.0  # by which the teacher's logits are divided
-
     technique: ClassVar[str] = "compress.linear"
-    consumes: ClassVar[tuple[str, ...]] = ("encoder", "bilstm", "transformers")
-    produces: ClassVar[str] = "ngrams"
-    trains: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        self.one_of("learn_from", (LABELS, TEACHER, EITHER))
-        self.above(0, "temperature")
-        super().__post_init__()
 
     def __call__(self, artifact: Artifact, context: Context, output: Path) -> Artifact:
         check_task(artifact.task)

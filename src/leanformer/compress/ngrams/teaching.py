@@ -1,6 +1,9 @@
-"""A teacher's answers as targets of students on n-grams."""
+"""What students on n-grams learn from: labels, or a teacher's answers."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -8,7 +11,27 @@ from leanformer.answers.forms import form_of
 from leanformer.data.examples import Examples
 from leanformer.linear.fit import Taught
 from leanformer.metrics.probabilities import softmax
-from leanformer.step import Context
+from leanformer.step import Context, Make
+
+LABELS, TEACHER, EITHER = "labels", "teacher", "either"
+
+
+@dataclass(frozen=True)
+class NgramStudent(Make):
+    """A step that trains a model on n-grams, on labels or on the answers of the artifact `teacher`."""
+
+    learn_from: str = "either"  # "labels", "teacher", or "either": the one with the higher quality on dev
+    use_unlabelled: bool = True  # also learn the teacher's answers on unlabelled texts
+    temperature: float = 2.0  # by which the teacher's logits are divided
+
+    consumes: ClassVar[tuple[str, ...]] = ("encoder", "bilstm", "transformers")
+    produces: ClassVar[str] = "ngrams"
+    trains: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        self.one_of("learn_from", (LABELS, TEACHER, EITHER))
+        self.above(0, "temperature")
+        super().__post_init__()
 
 
 def with_labels(train: Examples) -> Taught:

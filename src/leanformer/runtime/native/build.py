@@ -120,7 +120,7 @@ def _build() -> _Build:
     with suppress(AttributeError, ValueError, OSError):
         libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
     told = (compiler, identity(compiler), sources_hash(), platform.machine(), libc)
-    return _Build(compiler, _folder(), hashlib.sha256(repr(told).encode()).hexdigest()[:16])
+    return _Build(compiler, cache_folder(), hashlib.sha256(repr(told).encode()).hexdigest()[:16])
 
 
 def _digest(path: Path) -> str:
@@ -175,7 +175,7 @@ def _say(line: str) -> None:
         logging.getLogger(__name__).info(line)
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
     """Folder of compiled libraries, which only this user can write to.
 
     Raises `MissingCompilerError` if somebody else could put a library there.

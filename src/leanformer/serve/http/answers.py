@@ -58,8 +58,13 @@ def vectors(values: np.ndarray, query: Query) -> list[Any]:
     rows = unit_vectors(values) if query.normalize else values
     if query.arrays:
         return list(rows)
+    return [numbers(row) for row in rows]
+
+
+def numbers(vector: np.ndarray) -> list[float]:
+    """The numbers of a vector, as JSON has them."""
     # This many digits represent every float32 exactly, in half the length of the float64 digits of the same value.
-    return [[float(f"{value:.9g}") for value in row] for row in rows.tolist()]
+    return [float(f"{value:.9g}") for value in vector.tolist()]
 
 
 def _span(span: Span) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from leanformer.inputs.kinds import input_of
 from leanformer.metrics.probabilities import unit_vectors
+from leanformer.serve.http.answers import numbers
 from leanformer.serve.http.inputs import Query, read_query
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.service import Answered, Service
@@ -128,18 +129,13 @@ def _openai_answer(answered: Answered, fields: dict[str, Any]) -> Any:
     if fields.get("encoding_format") == "base64":
         told: list[Any] = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in answered.answers]
     else:
-        told = [_numbers(vector) for vector in answered.answers]
+        told = [numbers(vector) for vector in answered.answers]
     return {
         "object": "list",
         "data": [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(told)],
         "model": answered.model.name,
         "usage": {"prompt_tokens": answered.tokens, "total_tokens": answered.tokens},
     }
-
-
-def _numbers(vector: np.ndarray) -> list[float]:
-    # This many digits represent every float32 exactly.
-    return [float(f"{value:.9g}") for value in vector.tolist()]
 
 
 # ---- text-embeddings-inference: similarity, rerank -------------------------------------------------------------------
@@ -173,7 +169,7 @@ def _similarity_place(fields: dict[str, Any], first: int | None, second: int | N
 
 def _similarity_answer(answered: Answered, fields: dict[str, Any]) -> Any:
     *others, source = unit_vectors(np.stack(answered.answers))
-    return [float(f"{float(source @ other):.9g}") for other in others]
+    return numbers(np.stack(others) @ source)
 
 
 def _rerank_body(fields: dict[str, Any]) -> dict[str, Any]:
