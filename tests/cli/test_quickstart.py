@@ -21,7 +21,8 @@ def test_it_says_what_it_made_and_what_comes_next(tmp_path: Path, command: Comma
     file, output = write_csv(tmp_path / "data.csv"), tmp_path / "small one"
     status, out, err = command("quickstart", file, "--output", output, "--threads", 1)
     assert status == 0, err
-    assert "a linear model on n-grams, int8, " in out and "accuracy on 18 held-out rows: " in out
+    assert "a linear model on n-grams, int8, " in out and " kB\n" in out
+    assert "accuracy on 18 held-out rows: 100.0 % (no interval: all rows fare alike)" in out
     assert "texts per second here, with " in out and "the most frequent label alone: " in out
     assert f"  leanformer predict '{output}' \"a text\"" in out
     assert f"leanformer bench '{output}-teacher' '{output}' --data '{output}.data'" in out

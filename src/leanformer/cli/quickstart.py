@@ -49,10 +49,12 @@ def quickstart(
         source += "".join(f" --split {shlex.quote(given)}" for given in split or ())
     asked = source if kind is None else f"{source} --kind {shlex.quote(kind)}"
     constant = "" if made.constant is None else f"; the most frequent label alone: {100 * made.constant:.1f} %"
+    # Resampled rows that are all right, or all wrong, would seem to be certain.
+    apart = made.low < made.high
+    interval = f"{100 * made.low:.1f} to {100 * made.high:.1f}" if apart else "no interval: all rows fare alike"
     lines = [
-        f"{output}: a linear model on n-grams, {artifact.properties['precision']}, {artifact.bytes / 1e6:.2f} MB",
-        f"{made.metric} on {made.n} held-out rows: {100 * made.quality:.1f} % "
-        f"({100 * made.low:.1f} to {100 * made.high:.1f}){constant}",
+        f"{output}: a linear model on n-grams, {artifact.properties['precision']}, {artifact.bytes / 1e3:,.0f} kB",
+        f"{made.metric} on {made.n} held-out rows: {100 * made.quality:.1f} % ({interval}){constant}",
         f"{made.texts_per_second:,.0f} texts per second here, with {made.engine}",
         "",
         "Try it:",
