@@ -13,7 +13,7 @@ import yaml
 
 from leanformer.cli.app import app
 from leanformer.cli.serve import KEY_VARIABLE
-from leanformer.serve.http.guard import OPEN_ROUTES
+from leanformer.serve.http.access import OPEN_ROUTES
 from leanformer.serve.settings import RequestLimits
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,8 @@ import pytest
 
 from leanformer.cli.serve import KEY_VARIABLE, named, read_key
 from leanformer.errors import LeanformerError
-from leanformer.serve.http.guard import OPEN_ROUTES, ROUTES
+from leanformer.serve.http.access import OPEN_ROUTES
+from leanformer.serve.http.guard import ROUTES
 from leanformer.serve.settings import RequestLimits, ServerSettings
 from tests.making.servers import Server
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from leanformer.errors import MissingExtraError
+from leanformer.serve.generation import Answered
 from leanformer.serve.model import open_model
-from leanformer.serve.service import Answered
 from leanformer.serve.tracing import make_trace
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import threading
@@ -11,6 +12,8 @@ import warnings
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
+
+_SOON_SECONDS = 0.05
 
 
 class Log:
@@ -22,16 +25,32 @@ class Log:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
+        self._waiting: list[dict[str, Any]] = []
 
     def __call__(self, event: str, *, level: str = "info", **fields: Any) -> None:
-        now = datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
-        # ASCII only: a reader may treat other characters as line breaks, and the stream's encoding may lack them.
-        line = json.dumps({"time": now, "level": level, "event": event, **fields}, default=str)
+        self._waiting.append({"time": time.time(), "level": level, "event": event, **fields})
+        self.flush()
+
+    def soon(self, event: str, **fields: Any) -> None:
+        """As a call, but written together with the events of the next moments; in an event loop only."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(_SOON_SECONDS, self.flush)
+        self._waiting.append({"time": time.time(), "level": "info", "event": event, **fields})
+
+    def flush(self) -> None:
+        """Write the events that wait."""
+        events, self._waiting = self._waiting, []
         try:
-            self._stream.write(line + "\n")
+            self._stream.write("".join(map(_line, events)))
             self._stream.flush()
         except (OSError, ValueError):
             return
+
+
+def _line(event: dict[str, Any]) -> str:
+    event["time"] = datetime.fromtimestamp(event["time"], UTC).isoformat(timespec="milliseconds")
+    # ASCII only: a reader may treat other characters as line breaks, and the stream's encoding may lack them.
+    return json.dumps(event, default=str) + "\n"
 
 
 def log_instead(log: Log) -> None:

@@ -34,6 +34,8 @@ AnyTokenizer: TypeAlias = RowMaker | SentenceTokenizer | PassageTokenizer | Text
 _INLINE_CHARACTERS = {"predict": 8192, "tag": 1024, "embed": 8192, "answer": 1024}
 # The same for logits: number of tagged tokens, or of numbers written out.
 _INLINE_LOGITS = {"predict": math.inf, "tag": 512, "embed": 8, "answer": 512}
+# Up to so many characters a query has no more tokens than that.
+_QUICK_CHARACTERS = _INLINE_CHARACTERS | {"tag": 384, "answer": 384}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +77,11 @@ class Model:
     def route(self) -> str:
         """The route that it answers: a key of `inputs.OPTIONS`."""
         return form_of(self.task).route
+
+    def quick(self, query: Query) -> bool:
+        """Whether reading and answering take so little time that the event loop can do both."""
+        texts, route = query.texts, self.route
+        return len(texts) <= _INLINE_LOGITS[route] and sum(map(_characters, texts)) <= _QUICK_CHARACTERS[route]
 
     async def read(self, query: Query) -> Reading:
         """The texts as rows. Raises `Refused` (422) for a text that is too long and may not be truncated."""

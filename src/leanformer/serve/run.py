@@ -14,10 +14,12 @@ from dataclasses import replace
 import uvicorn
 
 from leanformer.errors import LeanformerError
+from leanformer.serve.generation import WorkerGroup
 from leanformer.serve.http.app import make_app
-from leanformer.serve.http.connection import with_deadline
+from leanformer.serve.http.connection import connections_of
+from leanformer.serve.http.direct import Direct
 from leanformer.serve.logs import Log, log_instead
-from leanformer.serve.service import Service, WorkerGroup
+from leanformer.serve.service import Service
 from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.open_files import room_for
 from leanformer.serve.workers.pool import WorkerPool
@@ -51,8 +53,8 @@ async def _serve(
     limits = settings.limits
     service = Service(settings, log, make_pool)
     config = uvicorn.Config(
-        make_app(service), http=with_deadline(limits.receive_seconds), lifespan="off", access_log=False,
-        log_config=None, server_header=False, timeout_keep_alive=int(max(1, limits.idle_seconds)),
+        make_app(service), http=connections_of(limits.receive_seconds, Direct(service)), lifespan="off",
+        access_log=False, log_config=None, server_header=False, timeout_keep_alive=int(max(1, limits.idle_seconds)),
         timeout_graceful_shutdown=int(limits.timeout_seconds + _GRACE_SECONDS), ws="none",
     )  # fmt: skip
     server = _Server(config, log)

@@ -5,60 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from leanformer.errors import LeanformerError
+from leanformer.serve.generation import Answered, Begun, Generation, WorkerGroup
 from leanformer.serve.http.inputs import Query, fit
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
-from leanformer.serve.model import Model, open_model
+from leanformer.serve.model import Model, Reading, open_model
 from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.jobs import RequestJob, WorkerBatch
 from leanformer.serve.workers.pool import WorkerPool
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.task import Task
-
-
-class WorkerGroup(Protocol):
-    """The workers of one generation; `pool.Pool` is the implementation with processes on this machine."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Generation:
-    """The models as of one start or reload, with the workers that hold exactly them."""
-
-    number: int
-    models: dict[str, Model]
-    scheduler: Scheduler
-    pool: WorkerGroup
-
-    def engine_of(self, model: Model) -> dict[str, Any]:
-        """What runs a model in the workers (`predictor.EngineUsed` as JSON)."""
-        return self.scheduler.engines[model.index]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The result of a request: an answer per text, whether it asked for only one, and seconds by stage."""
-
-    answers: list[Any]
-    single: bool
-    model: Model
-    tokens: int
-    seconds: dict[str, float]
-
-    @property
-    def value(self) -> Any:
-        """The response: the single answer or the list; for vectors always a list, as in text-embeddings-inference."""
-        return self.answers[0] if self.single and self.model.route != "embed" else self.answers
 
 
 class Service:
@@ -142,34 +104,54 @@ class Service:
         """
         start = time.perf_counter()
         while True:
-            generation = self.generation
-            model, scheduler = self.model(query, generation), generation.scheduler
-            query = fit(query, model.task)
-            if scheduler.outstanding >= scheduler.queue_tokens:
-                raise scheduler.overloaded()  # before any work is done for it
+            generation, model, query = self._ready(query)
             reading = await model.read(query)
             # A generation that was replaced meanwhile takes no more work: its workers may have ended.
             if generation is self._generation:
                 break
-        tokenized = time.perf_counter()
-        by_token = query.route in ("tag", "answer")
-        job = scheduler.submit(model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token)
+        begun = self._submit(generation, model, query, reading, start, timeout)
         if accepted is not None:
-            accepted(scheduler, job)
+            accepted(begun.scheduler, begun.job)
         try:
-            logits: np.ndarray = await job.answer
+            logits: np.ndarray = await begun.job.answer
         except asyncio.CancelledError:
-            scheduler.drop(job, Refused(499, "the client no longer waits for the answer"))
+            begun.drop()
             raise
-        answers = await model.answer(logits, reading, query)
-        seconds = {"tokenize": tokenized - start, "queue": job.queue_seconds, "infer": job.infer_seconds}
-        seconds["total"] = time.perf_counter() - start
-        answered = Answered(answers, query.single, model, job.tokens, seconds)
+        answered = begun.answered(await model.answer(logits, reading, begun.query))
         # Counted after the answer has been handed over.
-        asyncio.get_running_loop().call_soon(self._count, answered)
+        asyncio.get_running_loop().call_soon(self.count, answered)
         return answered
 
-    def _count(self, answered: Answered) -> None:
+    def begin(self, query: Query, *, timeout: float) -> Begun | None:
+        """The first half of `answer`, without waiting; None where that would hold up other requests for too long.
+
+        The caller drops the job if nobody waits for it any more, and counts the answer. Raises `Refused`.
+        """
+        start = time.perf_counter()
+        generation, model, query = self._ready(query)
+        if not model.quick(query):
+            return None
+        return self._submit(generation, model, query, model.read_now(query), start, timeout)
+
+    def _ready(self, query: Query) -> tuple[Generation, Model, Query]:
+        """What answers a query, and the query as its task reads it; no work has been done for it. Raises `Refused`."""
+        generation = self.generation
+        model, scheduler = self.model(query, generation), generation.scheduler
+        query = fit(query, model.task)
+        if scheduler.outstanding >= scheduler.queue_tokens:
+            raise scheduler.overloaded()
+        return generation, model, query
+
+    def _submit(
+        self, generation: Generation, model: Model, query: Query, reading: Reading, start: float, timeout: float
+    ) -> Begun:
+        tokenized = time.perf_counter()
+        scheduler, by_token = generation.scheduler, query.route in ("tag", "answer")
+        job = scheduler.submit(model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token)
+        return Begun(model, query, reading, scheduler, job, start, tokenized - start)
+
+    def count(self, answered: Answered) -> None:
+        """Add an answer to the metrics."""
         name = answered.model.name
         for stage, value in answered.seconds.items():
             self.metrics.stage_seconds(name, stage).observe(value)

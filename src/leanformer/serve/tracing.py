@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from leanformer.errors import MissingExtraError
-from leanformer.serve.service import Answered
+from leanformer.serve.generation import Answered
 
 _STAGES = ("tokenize", "queue", "infer")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import AsyncIterator
@@ -18,16 +17,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanformer import __version__
+from leanformer.serve.generation import Answered
 from leanformer.serve.http.body import TIMEOUT_HEADER, Watch, need_type, read_body, read_lines, timeout_of
+from leanformer.serve.http.direct import noted, told, write_json
 from leanformer.serve.http.foreign import FOREIGN, asks_similarity
 from leanformer.serve.http.guard import Guard
-from leanformer.serve.http.inputs import OPTIONS, Query, read_json, read_query
+from leanformer.serve.http.inputs import OPTIONS, Query, read_asked, read_json, read_query
 from leanformer.serve.http.openapi import describe, page
 from leanformer.serve.http.pages import playground
 from leanformer.serve.http.refused import KINDS, Refused
 from leanformer.serve.http.stream import answer_lines
 from leanformer.serve.metrics import CONTENT_TYPE
-from leanformer.serve.service import Answered, Service
+from leanformer.serve.service import Service
 from leanformer.serve.tracing import make_trace
 
 _HUB_CLIENT = "hf_hub/"
@@ -78,9 +79,8 @@ class Routes:
         self.trace = make_trace() if service.settings.tracing else None
 
     async def ask(self, request: Request, route: str) -> Response:
-        value = read_json(await self._body(request))
-        answered = await self._answer(request, read_query(value, self.limits, route))
-        return _json(answered.value, headers=_told(answered))
+        answered = await self._answer(request, read_asked(await self._body(request), self.limits, route))
+        return _json(answered.value, headers=told(answered))
 
     async def ask_foreign(self, request: Request, path: str) -> Response:
         """A route of another server (`foreign.FOREIGN`)."""
@@ -94,7 +94,7 @@ class Routes:
             answered = await self._answer(request, query)
         except Refused as refused:
             raise foreign.renamed(refused, fields) from refused
-        return _json(foreign.answer(answered, fields), headers=_told(answered))
+        return _json(foreign.answer(answered, fields), headers=told(answered))
 
     async def embed_sparse(self, request: Request) -> Response:
         raise Refused(404, "no model here gives sparse vectors; /embed gives dense ones")
@@ -113,7 +113,7 @@ class Routes:
             and _HUB_CLIENT in request.headers.get("user-agent", "")
         ):
             value = [value]
-        return _json(value, headers=_told(answered))
+        return _json(value, headers=told(answered))
 
     async def _body(self, request: Request) -> bytes:
         need_type(request, "application/json")
@@ -128,10 +128,7 @@ class Routes:
             answered = await self.service.answer(query, timeout=timeout, accepted=watch.over)
         finally:
             watch.end()
-        request.scope["leanformer"].update(
-            model=answered.model.name, texts=len(answered.answers), tokens=answered.tokens,
-            **{f"{stage}_ms": round(value * 1000, 3) for stage, value in answered.seconds.items()},
-        )  # fmt: skip
+        request.scope["leanformer"].update(noted(answered))
         if self.trace is not None:
             self.trace(request.headers, start, answered)
         return answered
@@ -217,25 +214,15 @@ class Lines(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
-def _told(answered: Answered) -> dict[str, str]:
-    timing = ", ".join(f"{stage};dur={value * 1000:.3f}" for stage, value in answered.seconds.items())
-    return {
-        "server-timing": timing,
-        "leanformer-model": answered.model.name,
-        "leanformer-version": answered.model.version,
-    }
-
-
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(body, status, headers, "application/json")
+    return Response(write_json(value), status, headers, "application/json")
 
 
 async def _refused(request: Request, error: Refused) -> Response:
-    told: dict[str, Any] = error.to_json()
+    value: dict[str, Any] = error.to_json()
     if request.url.path.startswith("/v1/"):  # where OpenAI's clients look for the message
-        told = {"error": {"message": error.message, "type": told["error_type"], "param": None, "code": None}}
-    return _json(told, error.status, error.headers)
+        value = {"error": {"message": error.message, "type": value["error_type"], "param": None, "code": None}}
+    return _json(value, error.status, error.headers)
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

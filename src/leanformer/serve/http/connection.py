@@ -14,7 +14,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from leanformer.serve.http.guard import ABORT, BEHIND, CONNECTIONS, TARGET, WHOLE
+from leanformer.serve.http.access import TARGET
+from leanformer.serve.http.direct import Direct, Flight
+from leanformer.serve.http.guard import ABORT, BEHIND, CONNECTIONS, WHOLE
 
 _GRACE_SECONDS = 0.5
 # Headers of an offer to change the protocol (RFC 9110, 7.8; RFC 7540, 3.2.1).
@@ -22,10 +24,16 @@ _OFFER = (b"connection", b"upgrade", b"http2-settings")
 
 
 class Connection(HttpToolsProtocol):
-    """One connection; `receive_seconds` is set on the subclass that `with_deadline` makes."""
+    """One connection; `receive_seconds` and `direct` are set on the subclass that `connections_of` makes."""
 
     receive_seconds = 10.0
+    direct: Direct | None = None
     _deadline: asyncio.TimerHandle | None = None
+    _in_head = False
+    # The headers of a request that may take the short way (`direct.py`), from the end of its head to that of its body.
+    _ordinary: dict[bytes, bytes] | None = None
+    _body = b""
+    _flight: Flight | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -33,6 +41,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        if self._flight is not None and not self._flight.response_complete:
+            self._flight.lost()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -43,6 +53,11 @@ class Connection(HttpToolsProtocol):
             self._decline(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._refuse()
+        else:
+            if self._ordinary is not None:  # its body has still to come
+                self._go_on()
+            if self._in_head and self._deadline is None:
+                self._arm()
 
     def _decline(self, rest: bytes) -> None:
         """Parse the request again without the offer, and then the data after its head."""
@@ -61,13 +76,23 @@ class Connection(HttpToolsProtocol):
         self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
-        self._arm()
+        # The timer is set only if the head is not complete with the data at hand.
+        self._disarm()
+        self._in_head, self._ordinary = True, None
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._disarm()
+        self._in_head = False
         if self.parser.should_upgrade():
             return  # see `_decline`
+        if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
+            self._ordinary, self._body = self.direct.headers(self), b""
+        if self._ordinary is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Start the request's task, which takes the long way."""
         super().on_headers_complete()
         # The task of the request has been created but has not run yet.
         self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required]
@@ -77,9 +102,29 @@ class Connection(HttpToolsProtocol):
         self.scope[TARGET] = self.url  # type: ignore[literal-required]
         self.scope[CONNECTIONS] = len(self.connections)  # type: ignore[literal-required]
 
+    def _go_on(self) -> None:
+        """Let a request take the long way, with what has arrived of its body."""
+        body, self._ordinary = self._body, None
+        self._begin()
+        if body:
+            super().on_body(body)
+
+    def on_body(self, body: bytes) -> None:
+        if self._ordinary is None:
+            super().on_body(body)
+        else:
+            self._body += body
+
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():
             return
+        if self._ordinary is not None:
+            assert self.direct is not None
+            flight = self.direct.take(self, self._ordinary, self._body)
+            if flight is not None:
+                self._ordinary, self._flight = None, flight
+                return
+            self._go_on()
         self._disarm()
         super().on_message_complete()
 
@@ -102,6 +147,11 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
 
-def with_deadline(receive_seconds: float) -> type[Connection]:
-    """The class of connections whose heads, and unread rests of bodies, must arrive within `receive_seconds`."""
-    return type("Connection", (Connection,), {"receive_seconds": receive_seconds})
+def connections_of(receive_seconds: float, direct: Direct | None = None) -> type[Connection]:
+    """The class of a server's connections.
+
+    Args:
+        receive_seconds: their heads, and unread rests of bodies, must arrive within this time.
+        direct: takes ordinary requests; None if all take the long way.
+    """
+    return type("Connection", (Connection,), {"receive_seconds": receive_seconds, "direct": direct})

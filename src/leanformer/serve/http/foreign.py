@@ -8,17 +8,19 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from leanformer.inputs.kinds import input_of
 from leanformer.metrics.probabilities import unit_vectors
+from leanformer.serve.generation import Answered
 from leanformer.serve.http.answers import numbers
 from leanformer.serve.http.inputs import Query, read_query
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.service import Answered, Service
+from leanformer.serve.service import Service
 from leanformer.serve.settings import RequestLimits
 from leanformer.task import Task
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from leanformer.answers.forms import form_of
 from leanformer.inputs.checks import is_empty
@@ -24,8 +25,7 @@ OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """One request for answers.
 
     Attributes:
@@ -55,6 +55,36 @@ class Query:
     arrays: bool = False
     truncation_direction: str | None = None
     function_to_apply: str | None = None
+
+
+# The bodies that most clients send; `read_query` reads those with other fields, and says what is wrong with a body.
+_BODIES = {
+    route: msgspec.json.Decoder(
+        msgspec.defstruct(
+            route,
+            [
+                ("inputs", str | list[str | list[str]]),
+                ("model", str | None, None),
+                *((name, (int if name == "top_k" else bool) | None, None) for name in options),
+            ],
+            forbid_unknown_fields=True,
+        )
+    )
+    for route, options in OPTIONS.items()
+}
+
+
+def read_asked(body: bytes, limits: RequestLimits, route: str) -> Query:
+    """`read_query` of a body's JSON value, in a tenth of the time for most. Raises `Refused` (400, 422)."""
+    try:
+        given = msgspec.structs.asdict(_BODIES[route].decode(body))
+    except (msgspec.MsgspecError, RecursionError):
+        return read_query(read_json(body), limits, route)
+    options = {name: value for name, value in given.items() if value is not None}
+    if "top_k" in options:
+        _count("top_k", options["top_k"])
+    texts, single = _texts(options.pop("inputs"), limits, _words if route == "tag" else _pair)
+    return Query(texts, single, route, **options)
 
 
 def read_json(body: bytes) -> Any:
@@ -117,7 +147,7 @@ def fit(query: Query, task: Task) -> Query:
         for index, text in enumerate(texts):
             if not isinstance(text, str):
                 raise Refused(422, f"inputs[{index}]: a pair, but the model reads single texts")
-    return Query(**(vars(query) | {"texts": texts, "single": single}))
+    return query if texts is query.texts else msgspec.structs.replace(query, texts=texts, single=single)
 
 
 def _texts(

@@ -11,10 +11,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from leanformer.serve.generation import Answered
 from leanformer.serve.http.answers import NAMES
 from leanformer.serve.http.inputs import Query, read_json, read_query
 from leanformer.serve.http.refused import Refused
-from leanformer.serve.service import Answered, Service
+from leanformer.serve.service import Service
 
 # Lines of one stream in flight: enough to fill the packs of several workers, but small compared with the queue.
 WINDOW = 64

@@ -71,9 +71,7 @@ class Scheduler:
         job.missing = len(rows)
         if by_token:
             job.starts = np.cumsum([0, *(len(row) for row in rows)])
-        job.timer = loop.call_later(
-            timeout, self.drop, job, Refused(504, f"no answer within {timeout:g} s; the work was dropped")
-        )
+        job.timer = loop.call_later(timeout, self._late, job, timeout)
         self.jobs += 1
         self.outstanding += tokens
         self.waiting += tokens
@@ -89,6 +87,9 @@ class Scheduler:
             f"the queue is full; the limit queue_tokens is {self.queue_tokens}",
             {"retry-after": str(min(max(seconds, 1), 60))},
         )
+
+    def _late(self, job: RequestJob, timeout: float) -> None:
+        self.drop(job, Refused(504, f"no answer within {timeout:g} s; the work was dropped"))
 
     def drop(self, job: RequestJob, reason: Refused) -> None:
         """Give up a job: waiting rows are not computed, and results of rows being computed are not delivered."""
