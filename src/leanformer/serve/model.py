@@ -22,6 +22,7 @@ from leanformer.serve.figures import read_figures
 from leanformer.serve.http import answers
 from leanformer.serve.http.inputs import Query
 from leanformer.serve.http.refused import Refused
+from leanformer.serve.http.tokens import Tokens
 from leanformer.spans.windows import PassageTokenizer, to_characters
 from leanformer.tagging.windows import SentenceTokenizer, to_words
 from leanformer.tagging.words import Sentence, as_sentence
@@ -62,6 +63,7 @@ class Model:
         version: content hash of the artifact.
         tokenizer: a `SentenceTokenizer` if words are tagged, a `PassageTokenizer` if answers are in a context, a
             `TextTokenizer` if other long texts are read in windows.
+        tokens: the tokenizer on whole texts; None for a model that reads characters, or as several others do.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Model:
     max_tokens: int
     tokenizer: AnyTokenizer
     facts: dict[str, Any]
+    tokens: Tokens | None = None
     _cutting: dict[str, RowMaker] = field(default_factory=dict)
 
     @property
@@ -165,6 +168,7 @@ def open_model(
         task=task,
         max_tokens=artifact.max_tokens,
         tokenizer=open_tokenizer(artifact, task),
+        tokens=Tokens(artifact.file(TOKENIZER)) if TOKENIZER in artifact.files else None,
         facts={
             "route": form_of(artifact.task).route,
             "format": artifact.format,

@@ -13,6 +13,7 @@ from leanformer.errors import LeanformerError
 from leanformer.serve.generation import Answered, Begun, Generation, WorkerGroup
 from leanformer.serve.http.inputs import Query, fit
 from leanformer.serve.http.refused import Refused
+from leanformer.serve.http.tokens import Tokens
 from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.model import Model, Reading, open_model
@@ -189,6 +190,28 @@ class Service:
         if named.route != query.route:
             raise Refused(422, f"model: {named.name} does not answer /{query.route}; ask /{named.route}")
         return named
+
+    def tokens_of(self, value: Any) -> Tokens:
+        """The tokens of the model that a body names, given as a JSON value, or of the first that has some.
+
+        Raises `Refused` (404, 422).
+        """
+        models = self.generation.models
+        name = value.get("model") if isinstance(value, dict) else None
+        if not isinstance(name, str | None):
+            raise Refused(422, "model: must be a name")
+        for model in models.values() if name is None else [_named(name, models)]:
+            if model.tokens is not None:
+                return model.tokens
+        if name is not None:
+            raise Refused(422, f"model: {name} has no tokens: it reads characters, or in the ways of several models")
+        raise Refused(404, "no model here has tokens: they read characters, or in the ways of several models")
+
+    @property
+    def largest_id(self) -> int:
+        """The largest token id that every model with tokens knows."""
+        models = () if self._generation is None else self._generation.models.values()
+        return min((model.tokens.largest_id for model in models if model.tokens is not None), default=0)
 
     @property
     def tasks(self) -> dict[str, Task]:

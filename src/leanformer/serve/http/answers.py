@@ -20,11 +20,15 @@ Spans = list[dict[str, Any]]
 NAMES = {"predict": "scores", "tag": "spans", "embed": "embeddings", "answer": "answers"}
 
 
-def scores(logits: np.ndarray, query: Query, task: Task) -> list[Scores]:
+def scores(logits: np.ndarray, query: Query, task: Task) -> list[Any]:
     """For each text its labels with their scores, the highest first: `[{"label": ..., "score": ...}, ...]`.
+
+    As arrays, the scores are in the order of the labels.
 
     A task whose answer is a number has a single "label", `score`.
     """
+    if query.arrays:
+        return list(logits if query.raw_scores else map(_row, to_predictions(logits, task)))
     if query.raw_scores:
         names = task.labels or ("score",)
         return [_ranked(dict(zip(names, map(float, row), strict=True)), query.top_k) for row in logits]
@@ -76,6 +80,10 @@ def _span(span: Span) -> dict[str, Any]:
 def _shares(prediction: Prediction) -> dict[str, float]:
     score = getattr(prediction, "score", None)
     return prediction.probabilities if score is None else {"score": float(score)}
+
+
+def _row(prediction: Prediction) -> np.ndarray:
+    return np.array(list(_shares(prediction).values()), dtype=np.float32)
 
 
 def _ranked(values: dict[str, float], top_k: int | None) -> Scores:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from leanformer import __version__
 from leanformer.serve.generation import Answered
 from leanformer.serve.http.body import TIMEOUT_HEADER, Watch, need_type, read_body, read_lines, timeout_of
-from leanformer.serve.http.direct import noted, told, write_json
+from leanformer.serve.http.direct import noted
 from leanformer.serve.http.foreign import FOREIGN, asks_similarity
 from leanformer.serve.http.guard import Guard
 from leanformer.serve.http.inputs import OPTIONS, Query, read_asked, read_json, read_query
@@ -27,8 +27,11 @@ from leanformer.serve.http.openapi import describe, page
 from leanformer.serve.http.pages import playground
 from leanformer.serve.http.refused import KINDS, Refused
 from leanformer.serve.http.stream import answer_lines
+from leanformer.serve.http.tokens import Tokens, decode, tokenize
+from leanformer.serve.http.written import JSON, RAW, SHAPE_HEADER, asked, told, wanted, write, written
 from leanformer.serve.metrics import CONTENT_TYPE
 from leanformer.serve.service import Service
+from leanformer.serve.settings import RequestLimits
 from leanformer.serve.tracing import make_trace
 
 _HUB_CLIENT = "hf_hub/"
@@ -49,6 +52,8 @@ def make_app(service: Service) -> ASGIApp:
             *(Route(f"/{option}", partial(routes.ask, route=option), methods=["POST"]) for option in OPTIONS),
             *(Route(f"/{option}/stream", partial(routes.stream, route=option), methods=["POST"]) for option in OPTIONS),
             *(Route(f"/{path}", partial(routes.ask_foreign, path=path), methods=["POST"]) for path in FOREIGN),
+            Route("/tokenize", routes.tokenize, methods=["POST"]),
+            Route("/decode", routes.decode, methods=["POST"]),
             Route("/embed_sparse", routes.embed_sparse, methods=["POST"]),
             Route("/v1/models", routes.models),
             Route("/info", routes.info),
@@ -66,7 +71,7 @@ def make_app(service: Service) -> ASGIApp:
         app = CORSMiddleware(
             app, allow_origins=service.settings.origins, allow_methods=("GET", "POST"),
             allow_headers=("authorization", "content-type", "x-request-id", TIMEOUT_HEADER),
-            expose_headers=("server-timing", "x-request-id", "leanformer-model", "leanformer-version"),
+            expose_headers=("server-timing", "x-request-id", "leanformer-model", "leanformer-version", SHAPE_HEADER),
         )  # fmt: skip
     return app
 
@@ -79,8 +84,9 @@ class Routes:
         self.trace = make_trace() if service.settings.tracing else None
 
     async def ask(self, request: Request, route: str) -> Response:
-        answered = await self._answer(request, read_asked(await self._body(request), self.limits, route))
-        return _json(answered.value, headers=told(answered))
+        query, media = read_asked(await self._body(request), self.limits, route), _media(request)
+        body, headers = written(await self._answer(request, asked(query, media)), media)
+        return Response(body, 200, headers, media)
 
     async def ask_foreign(self, request: Request, path: str) -> Response:
         """A route of another server (`foreign.FOREIGN`)."""
@@ -88,13 +94,28 @@ class Routes:
 
     async def _ask_foreign(self, request: Request, value: Any, path: str) -> Response:
         foreign = FOREIGN[path]
+        media = _values_only(request, path)
         query, fields = foreign.read(value, self.limits)
         query = foreign.suited(query, self.service)
         try:
             answered = await self._answer(request, query)
         except Refused as refused:
             raise foreign.renamed(refused, fields) from refused
-        return _json(foreign.answer(answered, fields), headers=told(answered))
+        return Response(write(foreign.answer(answered, fields), media), 200, told(answered), media)
+
+    async def tokenize(self, request: Request) -> Response:
+        return await self._with_tokens(request, "tokenize", tokenize)
+
+    async def decode(self, request: Request) -> Response:
+        return await self._with_tokens(request, "decode", decode)
+
+    async def _with_tokens(
+        self, request: Request, path: str, answer: Callable[[Any, RequestLimits, Tokens], Awaitable[Any]]
+    ) -> Response:
+        media = _values_only(request, path)
+        value = read_json(await self._body(request))
+        answered = await answer(value, self.limits, self.service.tokens_of(value))
+        return Response(write(answered, media), media_type=media)
 
     async def embed_sparse(self, request: Request) -> Response:
         raise Refused(404, "no model here gives sparse vectors; /embed gives dense ones")
@@ -104,16 +125,18 @@ class Routes:
         value = read_json(await self._body(request))
         if asks_similarity(value):
             return await self._ask_foreign(request, value, "similarity")
-        answered = await self._answer(request, read_query(value, self.limits, self.service.route_of(value)))
-        value = answered.value
+        query, media = read_query(value, self.limits, self.service.route_of(value)), _media(request)
+        answered = await self._answer(request, asked(query, media))
         # Hugging Face's own client takes the first item of the response as the answer to its single text.
         if (
             answered.single
+            and media != RAW
             and answered.model.route == "predict"
             and _HUB_CLIENT in request.headers.get("user-agent", "")
         ):
-            value = [value]
-        return _json(value, headers=told(answered))
+            return Response(write([answered.value], media), 200, told(answered), media)
+        body, headers = written(answered, media)
+        return Response(body, 200, headers, media)
 
     async def _body(self, request: Request) -> bytes:
         need_type(request, "application/json")
@@ -184,7 +207,7 @@ class Routes:
         return HTMLResponse(page(self._described()))
 
     def _described(self) -> dict[str, Any]:
-        return describe(self.service.settings, self.service.tasks)
+        return describe(self.service.settings, self.service.tasks, self.service.largest_id)
 
     async def root(self, request: Request) -> Response:
         return await self.ask_any(request) if request.method == "POST" else playground()
@@ -214,8 +237,20 @@ class Lines(Response):
         await send({"type": "http.response.body", "body": b""})
 
 
+def _media(request: Request) -> str:
+    return wanted(request.headers.get("accept", ""))
+
+
+def _values_only(request: Request, path: str) -> str:
+    """The media type that the client wants. Raises `Refused` (406) if that is raw numbers."""
+    media = _media(request)
+    if media == RAW:
+        raise Refused(406, f"/{path} does not answer in raw numbers; ask for {JSON}")
+    return media
+
+
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(write_json(value), status, headers, "application/json")
+    return Response(write(value, JSON), status, headers, JSON)
 
 
 async def _refused(request: Request, error: Refused) -> Response:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from leanformer.serve.generation import Answered, Begun
@@ -21,29 +20,17 @@ from leanformer.serve.http.body import TIMEOUT_HEADER
 from leanformer.serve.http.guard import HEADERS, Records, log_failure, request_id_of
 from leanformer.serve.http.inputs import OPTIONS, read_asked
 from leanformer.serve.http.refused import Refused
+from leanformer.serve.http.written import JSON, asked, wanted, write_json, written
 from leanformer.serve.service import Service
 
 if TYPE_CHECKING:
     from leanformer.serve.http.connection import Connection
 
 _ROUTES = {f"/{route}".encode(): route for route in OPTIONS}
-_JSON = b"application/json"
 _UNUSUAL = frozenset(
     (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"origin", TIMEOUT_HEADER.encode())
 )
 _ALWAYS = b"".join(name + b": " + value + b"\r\n" for name, value in HEADERS) + b"\r\n"
-write_json = msgspec.json.Encoder().encode
-
-
-def told(answered: Answered) -> dict[str, str]:
-    """The headers of an answer: how long its stages took, and which model gave it."""
-    seconds = answered.seconds
-    return {
-        "server-timing": f"tokenize;dur={1000 * seconds['tokenize']:.3f}, queue;dur={1000 * seconds['queue']:.3f}, "
-        f"infer;dur={1000 * seconds['infer']:.3f}, total;dur={1000 * seconds['total']:.3f}",
-        "leanformer-model": answered.model.name,
-        "leanformer-version": answered.model.version,
-    }
 
 
 def noted(answered: Answered) -> dict[str, Any]:
@@ -72,7 +59,7 @@ class Direct:
         if (
             len(headers) != len(given)
             or not _UNUSUAL.isdisjoint(headers)
-            or headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != _JSON
+            or headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON.encode()
             or not 0 < len(length := headers.get(b"content-length", b"")) < 16
             or int(length) > self.limits.body_bytes
             or parser.get_http_version() != "1.1"
@@ -87,10 +74,10 @@ class Direct:
 
     def take(self, connection: Connection, headers: Mapping[bytes, bytes], body: bytes) -> Flight | None:
         """Begin to answer a request; None if it needs more work than may be done at once."""
-        flight = Flight(self, connection, request_id_of(headers.get(b"x-request-id", b"")))
+        flight = Flight(self, connection, headers)
         refusal = None
         try:
-            query = read_asked(body, self.limits, _ROUTES[connection.url])
+            query = asked(read_asked(body, self.limits, _ROUTES[connection.url]), flight.media)
             flight.begun = self.service.begin(query, timeout=self.limits.timeout_seconds)
         except Refused as refused:
             refusal = refused
@@ -110,15 +97,17 @@ class Flight:
     """One request on the short way; to uvicorn's connection it is the request's cycle."""
 
     __slots__ = (
-        "begun", "connection", "direct", "disconnected", "keep_alive", "path", "request_id", "response_complete",
-        "start",
+        "begun", "connection", "direct", "disconnected", "keep_alive", "media", "path", "request_id",
+        "response_complete", "start",
     )  # fmt: skip
     more_body = False
     # Set by uvicorn when the connection is lost, for which this waits in another way.
     message_event = asyncio.Event()
 
-    def __init__(self, direct: Direct, connection: Connection, request_id: str) -> None:
-        self.direct, self.connection, self.request_id = direct, connection, request_id
+    def __init__(self, direct: Direct, connection: Connection, headers: Mapping[bytes, bytes]) -> None:
+        self.direct, self.connection = direct, connection
+        self.request_id = request_id_of(headers.get(b"x-request-id", b""))
+        self.media = wanted(headers[b"accept"].decode("latin-1")) if b"accept" in headers else JSON
         self.path, self.start = connection.url, time.perf_counter()
         self.begun: Begun | None = None
         self.keep_alive, self.response_complete, self.disconnected = True, False, False
@@ -135,13 +124,13 @@ class Flight:
         assert begun is not None
         try:
             answered = begun.answered(begun.model.answer_now(answer.result(), begun.reading, begun.query))
-            body, headers = write_json(answered.value), told(answered)
+            body, headers = written(answered, self.media)
         except Refused as refused:
             self.end(refused)
         except Exception as error:
             self.end(log_failure(self.direct.log, error, self.request_id))
         else:
-            self._write(200, headers, body)
+            self._write(200, headers, body, self.media)
             self.direct.service.count(answered)
             self._record(200, noted(answered))
 
@@ -151,12 +140,12 @@ class Flight:
         self._write(refused.status, refused.headers, write_json(refused.to_json()))
         self._record(refused.status, {})
 
-    def _write(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def _write(self, status: int, headers: Mapping[str, str], body: bytes, media: str = JSON) -> None:
         connection, self.begun, self.response_complete = self.connection, None, True
         if self.disconnected:
             return
         told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        told += f"content-length: {len(body)}\r\ncontent-type: application/json\r\nx-request-id: {self.request_id}\r\n"
+        told += f"content-length: {len(body)}\r\ncontent-type: {media}\r\nx-request-id: {self.request_id}\r\n"
         if not self.keep_alive and "connection" not in headers:
             told += "connection: close\r\n"
         parts = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from leanformer.inputs.kinds import input_of
 from leanformer.metrics.probabilities import unit_vectors
 from leanformer.serve.generation import Answered
 from leanformer.serve.http.answers import numbers
-from leanformer.serve.http.inputs import Query, read_query
+from leanformer.serve.http.inputs import Query, checked, read_query
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.service import Service
 from leanformer.serve.settings import RequestLimits
@@ -84,19 +84,6 @@ class Foreign:
             return self.place(fields, first, second)
 
         return Refused(refused.status, _INPUT.sub(name, refused.message), refused.headers)
-
-
-def checked(value: Any, fields: Sequence[str], needed: int, where: str = "") -> dict[str, Any]:
-    """The object with these fields, the first of which it must have. Raises `Refused` (422)."""
-    if not isinstance(value, dict):
-        raise Refused(422, f"{where or 'the body'}{': ' if where else ' '}must be an object")
-    if unknown := sorted(set(value) - set(fields)):
-        names = ", ".join(sorted(fields))
-        raise Refused(422, f"{where}{': ' if where else ''}unknown field {unknown[0][:40]!a}; the fields are {names}")
-    for name in fields[:needed]:
-        if value.get(name) is None:
-            raise Refused(422, f"{where}{'.' if where else ''}{name}: missing")
-    return value
 
 
 def _copied(fields: dict[str, Any], *names: str) -> dict[str, Any]:

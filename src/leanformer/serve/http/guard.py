@@ -20,7 +20,14 @@ from leanformer.serve.logs import Log
 from leanformer.serve.metrics import Metrics
 from leanformer.serve.settings import ServerSettings
 
-ROUTES = (*OPEN_ROUTES, "/info", "/metrics", *(f"/{option}{way}" for option in OPTIONS for way in ("", "/stream")))
+ROUTES = (
+    *OPEN_ROUTES,
+    "/info",
+    "/metrics",
+    "/tokenize",
+    "/decode",
+    *(f"/{option}{way}" for option in OPTIONS for way in ("", "/stream")),
+)
 # In a request's scope: a function that aborts its connection. See `connection.py`.
 ABORT = "leanformer.abort"
 # In a request's scope: functions that tell whether its whole body has arrived, and whether its client reads the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -38,7 +38,8 @@ class Query(msgspec.Struct, frozen=True):
         truncate: truncate texts that are too long; otherwise they are refused.
         exact: score each text alone, so that its answer is bit-identical whatever else is being computed.
         normalize: return vectors of length 1.
-        arrays: return vectors as float32 arrays, for an answer that is not written as numbers.
+        arrays: return vectors, or the scores of all labels in their order, as float32 arrays, for an answer that is
+            not written as numbers.
         truncation_direction: "right" or "left", the end at which a text is truncated; None for the tokenizer's default.
         function_to_apply: function from logits to scores, if the request names one: "softmax" or "sigmoid".
     """
@@ -83,7 +84,7 @@ def read_asked(body: bytes, limits: RequestLimits, route: str) -> Query:
     options = {name: value for name, value in given.items() if value is not None}
     if "top_k" in options:
         _count("top_k", options["top_k"])
-    texts, single = _texts(options.pop("inputs"), limits, _words if route == "tag" else _pair)
+    texts, single = read_texts(options.pop("inputs"), limits, _words if route == "tag" else _pair)
     return Query(texts, single, route, **options)
 
 
@@ -120,8 +121,21 @@ def read_query(value: Any, limits: RequestLimits, route: str = "predict") -> Que
         options |= read_fields(route, given) | _options(given)
     if "inputs" not in value:
         raise Refused(422, "inputs: missing")
-    texts, single = _texts(value["inputs"], limits, _words if route == "tag" else _pair)
+    texts, single = read_texts(value["inputs"], limits, _words if route == "tag" else _pair)
     return Query(texts=texts, single=single, route=route, model=_name(value.get("model")), **options)
+
+
+def checked(value: Any, fields: Sequence[str], needed: int, where: str = "") -> dict[str, Any]:
+    """The object with these fields, the first of which it must have. Raises `Refused` (422)."""
+    if not isinstance(value, dict):
+        raise Refused(422, f"{where or 'the body'}{': ' if where else ' '}must be an object")
+    if unknown := sorted(set(value) - set(fields)):
+        names = ", ".join(sorted(fields))
+        raise Refused(422, f"{where}{': ' if where else ''}unknown field {unknown[0][:40]!a}; the fields are {names}")
+    for name in fields[:needed]:
+        if value.get(name) is None:
+            raise Refused(422, f"{where}{'.' if where else ''}{name}: missing")
+    return value
 
 
 def fit(query: Query, task: Task) -> Query:
@@ -150,9 +164,13 @@ def fit(query: Query, task: Task) -> Query:
     return query if texts is query.texts else msgspec.structs.replace(query, texts=texts, single=single)
 
 
-def _texts(
+def read_texts(
     value: Any, limits: RequestLimits, read_list: Callable[[list[Any], str, RequestLimits], Question]
 ) -> tuple[list[Question], bool]:
+    """The texts of `inputs`, and whether it was a single one. Raises `Refused` (422).
+
+    `read_list` reads an item that is a list itself: its value, its place and the limits.
+    """
     if isinstance(value, str):
         return [_text(value, "inputs", limits)], True
     if not isinstance(value, list) or not value:

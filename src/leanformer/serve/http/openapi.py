@@ -13,7 +13,16 @@ from leanformer.serve.http.body import TIMEOUT_HEADER
 from leanformer.serve.http.foreign import FOREIGN
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS
-from leanformer.serve.http.schemas import NAMED, QUERIES, answer_schema, foreign_schemas, routes_of, schemas
+from leanformer.serve.http.schemas import (
+    NAMED,
+    QUERIES,
+    answer_schema,
+    foreign_schemas,
+    routes_of,
+    schemas,
+    token_schemas,
+)
+from leanformer.serve.http.written import JSON, MSGPACK, RAW, RAW_ROUTES
 from leanformer.serve.settings import RequestLimits, ServerSettings
 from leanformer.task import Task
 
@@ -34,8 +43,11 @@ _SUMMARIES = {
 }
 
 
-def describe(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """The OpenAPI document of a server with these settings and models (name -> task), including its limits."""
+def describe(settings: ServerSettings, tasks: Mapping[str, Task], largest_id: int = 0) -> dict[str, Any]:
+    """The OpenAPI document of a server with these settings and models (name -> task), including its limits.
+
+    `largest_id`: the largest token id that all of the models know.
+    """
     limits = settings.limits
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -49,6 +61,7 @@ def describe(settings: ServerSettings, tasks: Mapping[str, Task]) -> dict[str, A
             **{f"/{option}": {"post": _ask(option, limits)} for option in OPTIONS},
             **{f"/{option}/stream": {"post": _stream(option, limits)} for option in OPTIONS},
             **_foreign(tasks, limits),
+            **_tokens(tasks, limits, largest_id),
             "/v1/models": {"get": _get("Names of the models, for OpenAI's clients", "models")},
             "/info": {"get": _get("Models, their labels and versions, and all limits", "info")},
             "/health": {"get": _get("Whether the process answers", "health", key=False)},
@@ -84,9 +97,10 @@ def _ask(route: str, limits: RequestLimits) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": _SUMMARIES[route][1],
-                "content": {"application/json": {"schema": answer_schema(route)}},
+                "content": {JSON: {"schema": answer_schema(route)}, MSGPACK: {}}
+                | ({RAW: {}} if route in RAW_ROUTES else {}),
             },
-            **{str(status): _error(status) for status in (400, 404, 408, 413, 415, 421, 422, 429, 500, 503, 504)},
+            **{str(status): _error(status) for status in (400, 404, 406, 408, 413, 415, 421, 422, 429, 500, 503, 504)},
         },
     }
 
@@ -108,11 +122,22 @@ def _foreign(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]
     for path, (asked, told) in foreign_schemas(limits, models).items():
         operation = _ask(FOREIGN[path].route, limits) | {"operationId": path, "summary": _FOREIGN[path]}
         operation["requestBody"]["content"]["application/json"]["schema"] = asked
-        operation["responses"]["200"] = {"description": "So it is", "content": {"application/json": {"schema": told}}}
+        operation["responses"]["200"] = {"description": "So it is", "content": {JSON: {"schema": told}, MSGPACK: {}}}
         if path.startswith("v1/"):
             operation["responses"] |= {
                 status: _error(int(status), "OpenAIError") for status in operation["responses"] if status != "200"
             }
+        paths[f"/{path}"] = {"post": operation}
+    return paths
+
+
+def _tokens(tasks: Mapping[str, Task], limits: RequestLimits, largest_id: int) -> dict[str, Any]:
+    """The routes from texts to tokens and back."""
+    paths = {}
+    for path, (asked, told, summary) in token_schemas(limits, list(tasks), largest_id).items():
+        operation = _ask("predict", limits) | {"operationId": path, "summary": summary}
+        operation["requestBody"]["content"][JSON]["schema"] = asked
+        operation["responses"]["200"] = {"description": "So it is", "content": {JSON: {"schema": told}, MSGPACK: {}}}
         paths[f"/{path}"] = {"post": operation}
     return paths
 
@@ -126,7 +151,7 @@ def _ask_any(tasks: Mapping[str, Task], limits: RequestLimits) -> dict[str, Any]
     operation["requestBody"]["content"]["application/json"]["schema"] = {"anyOf": queries}
     operation["responses"]["200"] = {
         "description": "Same answer as the route of the requested model",
-        "content": {"application/json": {"schema": {"anyOf": [answer_schema(route) for route in routes]}}},
+        "content": {JSON: {"schema": {"anyOf": [answer_schema(route) for route in routes]}}, MSGPACK: {}, RAW: {}},
     }
     return operation | {
         "operationId": "ask",

@@ -9,6 +9,7 @@ KINDS = {
     401: "unauthorized",
     404: "not_found",
     405: "method",
+    406: "not_acceptable",
     408: "slow",
     413: "too_large",
     415: "media_type",

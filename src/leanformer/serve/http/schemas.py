@@ -79,6 +79,35 @@ def foreign_schemas(limits: RequestLimits, models: Mapping[str, Sequence[str]]) 
     }  # fmt: skip
 
 
+def token_schemas(limits: RequestLimits, models: Sequence[str], largest_id: int) -> dict[str, tuple[Any, Any, str]]:
+    """For `/tokenize` and `/decode` the schemas of their requests and responses, and a summary."""
+    flag, model = {"type": ["boolean", "null"]}, {"type": ["string", "null"], "enum": [*models, None]}
+    ids = _several({"type": "integer", "minimum": 0, "maximum": largest_id}, 1, None)
+    place = {"type": ["integer", "null"], "minimum": 0}
+    fields = {"id": {"type": "integer"}, "text": {"type": "string"}, "special": {"type": "boolean"}}
+    token = {"type": "object", "required": ["id", "text"], "properties": fields | {"start": place, "stop": place}}
+
+    def body(needed: str, schema: Any, **others: Any) -> dict[str, Any]:
+        properties = {needed: schema, "model": model} | others
+        return {"type": "object", "required": [needed], "additionalProperties": False, "properties": properties}
+
+    return {
+        "tokenize": (
+            body(
+                "inputs", {"anyOf": [_TEXT, _several(_TEXT, 1, limits.texts)]}, add_special_tokens=flag,
+                prompt_name={"type": "null"},
+            ),
+            {"type": "array", "items": {"type": "array", "items": token}},
+            "The tokens of a text, or of each of several, in the shape of text-embeddings-inference",
+        ),
+        "decode": (
+            body("ids", {"anyOf": [ids, _several(ids, 1, limits.texts)]}, skip_special_tokens=flag),
+            {"type": "array", "items": {"type": "string"}},
+            "The text of token ids, or of each of several lists, in the shape of text-embeddings-inference",
+        ),
+    }  # fmt: skip
+
+
 def routes_of(tasks: Mapping[str, Task]) -> list[str]:
     """The routes of these models, that of the first model first."""
     return list(dict.fromkeys(form_of(task).route for task in tasks.values())) or ["predict"]
