@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -224,3 +225,16 @@ def test_starting_from_an_artifact(tmp_path: Path) -> None:
     assert missing == ["head"] and other.config == tiny_config(labels=2)
     for name, value in read_model(artifact).encoder.state_dict().items():
         assert torch.equal(value, other.encoder.state_dict()[name])
+
+
+def test_names_and_shapes_are_compared_without_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Drawing on the meta device draws nothing, and takes over a second: torch imports its compiler for it."""
+    artifact, drawn, normal = tiny_artifact(tmp_path / "model"), [], torch.Tensor.normal_
+
+    def noted(weights: torch.Tensor, *arguments: float, **options: Any) -> torch.Tensor:
+        drawn.append(weights.is_meta)
+        return normal(weights, *arguments, **options)
+
+    monkeypatch.setattr(torch.Tensor, "normal_", noted)
+    read_model(artifact)
+    assert drawn and not any(drawn)

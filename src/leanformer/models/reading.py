@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.errors import ArtifactError, CheckpointError
@@ -60,6 +61,17 @@ def check_agreement(
         raise ArtifactError(f"{artifact.file(name)}: it has {problem}{AGAIN}")
 
 
+class _Undrawn(TorchFunctionMode):
+    """Leaves out the drawing of first weights: on the meta device it draws nothing, and imports torch's compiler."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def read_weights(artifact: Artifact, make: Callable[[], Module]) -> Module:
     """The module that `make` creates, with the artifact's weights.
 
@@ -67,7 +79,7 @@ def read_weights(artifact: Artifact, make: Callable[[], Module]) -> Module:
     weights file has. Raises `ArtifactError` if they differ, and for weights that are not finite.
     """
     path = artifact.file(WEIGHTS)
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         expected = {name: list(value.shape) for name, value in make().state_dict().items()}
     try:
         with safe_open(path, framework="pt") as tensors:

@@ -11,6 +11,7 @@ from torch import nn
 
 from leanformer.train.hooks import hook as hooks
 from leanformer.train.hooks.hook import Hook, HookState
+from leanformer.train.loop import FitResult
 from tests.making.trainings import KilledError, Run, equal
 
 EVENTS = ("begin", "before_step", "after_step", "before_score", "after_score", "after_epoch", "end")
@@ -70,14 +71,23 @@ def test_events_come_in_the_order_of_the_loop(tmp_path: Path) -> None:
     assert noted.events == [*expected, ("end", 3, 0, True)]
 
 
-@pytest.mark.parametrize("line", [0, 7, 8, 12])
-def test_what_a_hook_keeps_outlives_a_kill(line: int, tmp_path: Path) -> None:
-    whole = Run(tmp_path / "whole")
-    whole.hooks = [Noise()]
-    expected = whole.fit()
-    plain = Run(tmp_path / "plain")
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, FitResult]:
+    """A run with `Noise` that nobody interrupted."""
+    run = Run(tmp_path_factory.mktemp("noisy"))
+    run.hooks = [Noise()]
+    return run, run.fit()
+
+
+def test_a_hook_may_change_the_weights(noisy: tuple[Run, FitResult], tmp_path: Path) -> None:
+    plain = Run(tmp_path)
     plain.fit()
-    assert not equal(plain.weights(), whole.weights())
+    assert not equal(plain.weights(), noisy[0].weights())
+
+
+@pytest.mark.parametrize("line", [0, 7, 12])
+def test_what_a_hook_keeps_outlives_a_kill(line: int, noisy: tuple[Run, FitResult], tmp_path: Path) -> None:
+    whole, expected = noisy
     killed = Run(tmp_path)
     killed.hooks = [Noise()]
 
