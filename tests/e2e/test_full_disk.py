@@ -88,7 +88,11 @@ def is_told(found: dict[str, Any]) -> bool:
 # A run costs seconds, and the commands write through the same functions: each size is tried with one or two of them.
 @pytest.mark.parametrize(
     ("command", "size"),
-    [("train", 500), ("train", 20_000), ("compress", 500), ("compress", 120_000), ("search", 20_000), ("search", 60_000)],
+    [
+        *(("train", size) for size in (500, 20_000)),
+        *(("compress", size) for size in (500, 120_000)),
+        *(("search", size) for size in (20_000, 60_000)),
+    ],
 )
 def test_no_file_may_be_larger(command: str, size: int, expected: dict[str, Any], tmp_path: Path):
     found = filled(tmp_path, "file", size, command)
