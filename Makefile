@@ -59,9 +59,10 @@ test-all: install test-levels
 
 # What an instruction set can change: the arithmetic, and the paths that lead to it. The first level is the one that
 # the other tests have; that all levels give the same bits for every family is tested there.
-LEVEL_TESTS := $(addprefix tests/,runtime/test_native.py runtime/test_native_arithmetic.py runtime/test_native_recurrent.py \
-	runtime/test_native_tagger.py runtime/test_company.py runtime/test_overflow.py runtime/test_tagging.py \
-	runtime/test_workers.py export/test_int8.py tune/test_tune.py)
+LEVEL_TESTS := tests/runtime/test_native.py tests/runtime/test_native_arithmetic.py \
+	tests/runtime/test_native_recurrent.py tests/runtime/test_native_tagger.py tests/runtime/test_company.py \
+	tests/runtime/test_overflow.py tests/runtime/test_tagging.py tests/runtime/test_workers.py \
+	tests/export/test_int8.py tests/tune/test_tune.py
 
 test-levels: install
 	@for level in $$($(BIN)/python -m tests.making.native | cut -s -d ' ' -f 2-); do \
