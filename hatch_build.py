@@ -42,8 +42,8 @@ LARGEST_BYTES = 3_000_000
 _SECONDS = 900.0
 # Hatch runs the hook in a process of its own; this tells it what to put into the wheel.
 _VARIABLE = "LEANFORMER_WHEEL_LIBRARY"
-# Nothing but the one function is seen from outside, and nothing in the file says where or when it was made.
-_SYMBOLS = "{ global: leanformer_level; local: *; };\n"
+# Nothing but these functions is seen from outside, and nothing in the file says where or when it was made.
+_SYMBOLS = "{ global: leanformer_level; leanformer_ngrams_*; local: *; };\n"
 
 
 class NativeLibraryHook(BuildHookInterface):  # type: ignore[type-arg]

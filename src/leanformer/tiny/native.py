@@ -1,29 +1,19 @@
-"""Compiles `ngrams.cpp` at first use, in a few seconds, into the user's cache folder, and computes sums with it."""
+"""Computes sums with the compiled code of `runtime/native/ngrams.cpp`."""
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import platform
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from leanformer.errors import LeanformerError, MissingCompilerError
-from leanformer.files import alone, new_file, scratch_folder, sha256_file
-from leanformer.runtime.native.build import cache_folder
-from leanformer.runtime.native.compiler import CompilerCall, compile_all, find_compiler, identity
+from leanformer.errors import LeanformerError
+from leanformer.runtime.native.build import load_library
 from leanformer.runtime.native.levels import GENERIC, VARIABLE, forced_level
 from leanformer.tiny.model import COUNT_FACTORS, Group
 
-_SOURCE = Path(__file__).with_name("ngrams.cpp")
-_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-pthread", "-shared")
-_SECONDS = 120.0
 _POINTER = ctypes.c_void_p
 
 
@@ -105,37 +95,13 @@ def _level(library: ctypes.CDLL) -> str:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """The compiled library: one found in the cache folder with the bytes that its name says, or a new one."""
-    compiler = find_compiler()
-    told = (compiler, identity(compiler), _FLAGS, platform.machine())
-    cause = hashlib.sha256(repr(told).encode() + _SOURCE.read_bytes()).hexdigest()[:16]
-    folder = cache_folder()
-    try:
-        with alone(folder / "ngrams.lock"):
-            for path in sorted(folder.glob(f"ngrams-{cause}-*.so")):
-                if sha256_file(path).startswith(path.stem.rpartition("-")[2]):
-                    with suppress(OSError, AttributeError):
-                        return _declared(ctypes.CDLL(str(path)))
-                path.unlink()
-            with scratch_folder(folder / "ngrams.building") as scratch:
-                built = scratch / "ngrams.so"
-                compile_all([CompilerCall([*compiler, *_FLAGS, str(_SOURCE), "-o", str(built)], built)], _SECONDS)
-                path = folder / f"ngrams-{cause}-{sha256_file(built)[:16]}.so"
-                with new_file(path) as temporary:
-                    os.replace(built, temporary)
-            return _declared(ctypes.CDLL(str(path)))
-    except (OSError, AttributeError) as error:
-        raise MissingCompilerError(
-            f"{folder}: what {compiler[0]} compiles cannot be kept there, or cannot be loaded ({error})",
-            "make room there, set LEANFORMER_CACHE to a folder that you can write to, or another compiler (CXX=g++)",
-        ) from error
+    return load_library(_declared)
 
 
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+def _declared(library: ctypes.CDLL) -> None:
     library.leanformer_ngrams_make.restype = _POINTER
     library.leanformer_ngrams_make.argtypes = [_POINTER, ctypes.c_int, ctypes.c_int, _POINTER, ctypes.c_int]
     library.leanformer_ngrams_discard.argtypes = [_POINTER]
     library.leanformer_ngrams_discard.restype = None
     library.leanformer_ngrams_sums.argtypes = [*[_POINTER] * 3, *[ctypes.c_int] * 3, *[_POINTER] * 2]
     library.leanformer_ngrams_avx2.argtypes = []
-    return library

@@ -17,10 +17,12 @@ FIRST = "levels.cpp"
 def units(machine: str | None = None) -> dict[str, tuple[str, ...]]:
     """The other units of an architecture (None: this one): object file -> source and flags.
 
+    Sums over n-grams are one unit, which has its two instruction sets inside: they are whole numbers.
+
     The lowest instruction set first: if several units instantiate the same template of the standard library, the linker
     keeps the first instance, which must run on every CPU.
     """
-    return {
+    return {"ngrams.o": ("ngrams.cpp",)} | {
         f"{kind}-{level}.o": (f"{kind}.cpp", f"-DLEVEL={level}", *LEVELS[level])
         for level in reversed(levels(machine))
         for kind in ("encoder", "recurrent")

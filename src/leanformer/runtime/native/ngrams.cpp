@@ -14,7 +14,7 @@
 #endif
 
 extern "C" {
-// As in tiny/native.py. Without `hashes`, a row is the hash modulo `rows`.
+// As in leanformer/tiny/native.py. Without `hashes`, a row is the hash modulo `rows`.
 struct NgramGroup {
     const void* table;
     const uint32_t* hashes;
