@@ -31,6 +31,11 @@ LIST = 32
 
 # A service beside ours, run as a program of its own.
 PLAIN = ("-m", "benchmarks.serve.plain_services")
+PLAIN_SERVICES = {
+    "pipeline": "FastAPI, transformers pipeline",
+    "onnx": "FastAPI, ONNX Runtime int8",
+    "batched": "FastAPI, ONNX Runtime int8, dynamic batches, one process a core",
+}
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,12 @@ def saturation(setting: Setting) -> list[Row]:
                 before = [cpu_seconds(pid) for pid in pids]
                 single = load(service.port, setting.texts, *_for(setting), "--connections", "64", *_TRUNCATE)
                 spent = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
-                singles.append(single["requests_per_second"])
+                singles.append(single)
                 front.append(1000 * spent[0] / max(single["n"], 1))
                 behind.append(1000 * spent[1] / max(single["n"], 1))
         per_text = [LIST * list_["requests_per_second"] for list_ in lists]
-        cores, typical = allowed_cores(), sorted(lists, key=lambda one: one["requests_per_second"])[len(lists) // 2]
+        rates = [single["requests_per_second"] for single in singles]
+        cores, typical = allowed_cores(), _typical(lists)
         rows.append({
             "work": f"lists of {LIST}", "connections": 8, **typical, "system": system(name),
             "texts_per_second": round(median(per_text), 1),
@@ -106,16 +112,25 @@ def saturation(setting: Setting) -> list[Row]:
             # Each round's own ratio, so that drift of the machine falls on both.
             "share_of_bench": round(median(a / b for a, b in zip(per_text, alone, strict=True)), 4),
             "shares_by_round": [round(a / b, 4) for a, b in zip(per_text, alone, strict=True)],
-            "single_texts_per_second": round(median(singles), 1),
+            "single_texts_per_second": round(median(rates), 1),
             # What a core is busy with for one text that comes alone, beyond what it costs in a list.
             "http_core_ms_per_single_text": round(
-                median(1000 * cores / s - 1000 * cores / t for s, t in zip(singles, per_text, strict=True)), 4
+                median(1000 * cores / s - 1000 * cores / t for s, t in zip(rates, per_text, strict=True)), 4
             ),
             "front_cpu_ms_per_single_text": round(median(front), 4),
             "workers_cpu_ms_per_single_text": round(median(behind), 4),
         })  # fmt: skip
         told(rows[-1])
         print({key: rows[-1][key] for key in ("share_of_bench", "shares_by_round", "http_core_ms_per_single_text")})
+        shares = [a / b for a, b in zip(rates, alone, strict=True)]
+        rows.append({
+            "work": "one text a request", "connections": 64, **_typical(singles), "system": system(name),
+            "bench_texts_per_second": round(median(alone), 1),
+            "share_of_bench": round(median(shares), 4), "shares_by_round": [round(share, 4) for share in shares],
+            "front_cpu_ms": round(median(front), 4), "workers_cpu_ms": round(median(behind), 4),
+        })  # fmt: skip
+        told(rows[-1])
+        print({key: rows[-1][key] for key in ("share_of_bench", "shares_by_round", "front_cpu_ms", "workers_cpu_ms")})
     return rows
 
 
@@ -166,13 +181,13 @@ def overhead(setting: Setting) -> list[Row]:
 
 
 def plain(setting: Setting) -> list[Row]:
-    """FastAPI around a `transformers` pipeline, and around ONNX Runtime on int8: the same texts on the same cores."""
+    """FastAPI around a `transformers` pipeline and around ONNX Runtime on int8: the same texts on the same cores."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         # In a process of its own: torch is loaded first there, and its memory is gone before anything is timed.
         write = [sys.executable, *PLAIN, "write", str(setting.teacher), scratch]
         subprocess.run(write, check=True, cwd=ROOT)
-        for kind, name in (("pipeline", "FastAPI, transformers pipeline"), ("onnx", "FastAPI, ONNX Runtime int8")):
+        for kind, name in PLAIN_SERVICES.items():
             command = [*PLAIN, kind, scratch, "PORT"]
             with started(command, setting.texts) as service:
                 rows += _closed(setting, service, name, ())
@@ -181,6 +196,11 @@ def plain(setting: Setting) -> list[Row]:
                 rows[-1]["texts_per_second"] = round(LIST * found["requests_per_second"], 1)
                 told(rows[-1])
     return rows
+
+
+def _typical(loads: list[Row]) -> Row:
+    """The load in the middle, by throughput."""
+    return sorted(loads, key=lambda load: load["requests_per_second"])[len(loads) // 2]
 
 
 def _for(setting: Setting) -> tuple[str, str]:

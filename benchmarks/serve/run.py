@@ -7,9 +7,11 @@ it: MiniLM-L6 in int8 and the lean student. Load comes from another process over
 of which is stored as soon as it is finished, over what was there of it:
 
     connections   single texts at 1, 8, 64 and 256 connections
-    saturation    lists of 32 against `leanformer bench` in one process (in turn), and what HTTP costs a single text
+    saturation    lists of 32, and one text a request at 64 connections, against `leanformer bench` in one process (in
+                  turn); the CPU that a request costs the server's front and its workers
     overhead      one connection against inference alone, of the same texts
-    plain         FastAPI with a transformers pipeline, and with ONNX Runtime int8 in padded batches
+    plain         FastAPI with a transformers pipeline, and with ONNX Runtime int8: a padded batch for each request, or
+                  dynamic batches with one process a core
     overload      twice the capacity from an open loop, --minutes long: answers, waiting times, memory
     killed        the same with a worker killed every 20 s
     reload        half of the capacity with a reload every 10 s

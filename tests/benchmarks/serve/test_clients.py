@@ -1,0 +1,28 @@
+"""The table of clients, on tiny models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.making.graphs import make_embedder
+from tests.making.servers import Server
+
+
+def test_calls_are_made_and_compared(tiny_onnx_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("openai")
+    constants = pytest.importorskip("huggingface_hub.constants")
+    from benchmarks.serve.clients import CALLS, Clients, rows_of
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("NO_PROXY", "")
+    vectors = make_embedder(tmp_path)[1].path
+    with Server(f"tiny={tiny_onnx_artifact}", f"vectors={vectors}", "--workers", 1) as server:
+        rows = rows_of(server.port, "predict")
+        assert [row["call"] for row in rows] == [
+            call for client, call, route, _ in CALLS if route == "predict" or client == "openai" or "similarity" in call
+        ]
+        assert all(row["ok"] and row["version"] for row in rows), rows
+        monkeypatch.setattr(Clients, "ours", lambda *_: {"models": [{"name": "else", "route": "embed"}]})
+        assert not any(row["ok"] for row in rows_of(server.port, "predict"))
