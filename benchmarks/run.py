@@ -47,6 +47,7 @@ COMMANDS = (
     (60, "ladders.layers sst2"),
     (120, "ladders.students sst2"),
     (40, "students.starts"),
+    (45, "students.copies"),
     (15, "ladders.base_size"),
     (200, "students.long"),
     (240, "tiny.run trec banking77 snips ag_news afrisenti/hau sst2"),

@@ -3,7 +3,7 @@
 What: trains a student with fewer layers, heads or units to match the teacher's probabilities on labelled and
     unlabelled text; optionally also its hidden states and attention.
 Paper: Hinton, Vinyals and Dean 2015 (arXiv 1503.02531); Kim and Hassan 2020, FastFormers (arXiv 2010.13382); Jiao et
-    al. 2020, TinyBERT (arXiv 1909.10351), for the scores, the even map and the shared projection.
+    al. 2020, TinyBERT (arXiv 1909.10351), for the scores, the even map, the shared projection and copies of texts.
 Helps: nearly always; most when unlabelled text of the same kind is available and a few layers are enough.
 Hurts: with two classes the teacher's probabilities say little more than its labels. Far below a third of the teacher's
     layers, quality falls quickly.
@@ -27,7 +27,6 @@ from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
 from leanformer.options import later
 from leanformer.step import Context, Make, record
-from leanformer.task import Task
 from leanformer.train.fit_options import AdamWOptions, TextOptions
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from leanformer.train.online_teacher import OnlineTeacher
     from leanformer.train.pool import TextPool
     from leanformer.train.teacher_outputs import TeacherOutputs
+
+_COPIED_SHARE = 0.4  # as TinyBERT
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     inner_layers: int | None = None  # instead of both maps: this many layers from the top, one to one
     layer_map: str | None = later()  # instead of both maps: "even", all layers and the embeddings (TinyBERT)
     shared_projection: bool | None = later()  # with `projection`: one map of hidden states for all layers (TinyBERT)
+    copies: int | None = later()  # of each training text, with words replaced by similar ones (TinyBERT)
+    copied_share: float | None = later()  # of the words that are replaced in a copy; 0.4 by default
 
     technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
@@ -70,7 +73,9 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         self.share("hard")
         self.above(0, "temperature")
         self.at_least(0, "soft_weight", "hidden_weight", "attention_weight")
-        self.at_least(1, "inner_layers")
+        self.at_least(1, "inner_layers", "copies")
+        self.share("copied_share")
+        self.need(bool(self.copies) or self.copied_share is None, "copied_share is for `copies`, which is not given")
         self.one_of("logit_loss", ("kl", "mse"))
         self.one_of("hidden_kind", ("mse", "cosine"))
         self.one_of("attention_kind", ("mse", "cosine", "scores"))
@@ -109,7 +114,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
                 "learnt which tag follows which (a CRF), which its students keep\n"
                 "  remedy: hard: 0, so that they follow its logits; or compress.bilstm with crf: true"
             )
-        pool = self._texts(context, artifact.task)
+        pool = self._texts(context, artifact)
         texts, labels, languages = pool.inputs, pool.labels, pool.languages
         dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
@@ -160,8 +165,9 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             history=[*artifact.history, entry],
         )
 
-    def _texts(self, context: Context, task: Task) -> TextPool:
-        """The training texts: train, then unlabelled."""
+    def _texts(self, context: Context, artifact: Artifact) -> TextPool:
+        """The training texts: train, then unlabelled, then copies."""
+        from leanformer.compress.distil.substitution import copies_of
         from leanformer.train.pool import pooled
 
         data = context.data
@@ -172,7 +178,10 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             raise DataError("nothing to distil on: neither a train nor an unlabelled split", path=data.name)
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
-        return pooled(parts, task)
+        if self.copies and self.hard < 1:
+            share = _COPIED_SHARE if self.copied_share is None else self.copied_share
+            parts.append(copies_of(parts[0], artifact, context, self.copies, share))
+        return pooled(parts, artifact.task)
 
     def _result(self, scores: dict[str, Any]) -> dict[str, Any]:
         """The scores for the history: the dev figure per epoch, or the dev loss if the figure was not computed."""
