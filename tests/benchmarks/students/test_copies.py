@@ -1,4 +1,4 @@
-"""The table of copies on tiny data: every way at equal steps, nothing made twice, test read for chosen students alone."""
+"""The table of copies on tiny data: every way at equal steps, nothing made twice, test read for the chosen alone."""
 
 from __future__ import annotations
 
