@@ -49,6 +49,13 @@ def train(
     crf: Annotated[
         bool, typer.Option("--crf", help="For taggers: also learn which tag follows which, and decode with it (a CRF).")
     ] = False,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="full; for few labels frozen, contrastive or adapter; auto takes the best of these in "
+            "cross-validation (docs/how-to/few-labels.md)."
+        ),
+    ] = "full",
     fit: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,13 +84,16 @@ def train(
     artifact = run(
         encoder, data, output, splits=pairs(split, "--split"), kind=kind, epochs=epochs, batch_size=batch_size,
         fit=values(fit, "--fit"), token_budget=token_budget, learning_rate=learning_rate, precision=precision,
-        language_temperature=language_temperature, crf=crf, max_tokens=max_tokens, long=long, overlap=overlap,
+        language_temperature=language_temperature, crf=crf, method=method, max_tokens=max_tokens, long=long,
+        overlap=overlap,
         seed=seed, threads=threads,
         device=device, energy=energy_settings(energy, country), overwrite=overwrite, say=say,
     )  # fmt: skip
     result = artifact.history[-1]["result"]
-    print(
-        f"{output}: {artifact.task.kind}, {len(artifact.task.labels)} labels, dev {metric_name(artifact.task)} "
-        f"{max(next(scores for name, scores in result.items() if name.startswith('dev_'))):.4f} "
-        f"(epoch {result['best_epoch']}), {artifact.bytes / 1e6:.1f} MB"
-    )
+    scores = next((scores for name, scores in result.items() if name.startswith("dev_")), None)
+    figure = "" if scores is None else f"dev {metric_name(artifact.task)} {max(scores):.4f}"
+    epoch = f" (epoch {result['best_epoch']})" if "best_epoch" in result else ""
+    print(", ".join(filter(None, [
+        f"{output}: {artifact.task.kind}", f"{len(artifact.task.labels)} labels", figure + epoch,
+        f"{artifact.bytes / 1e6:.1f} MB",
+    ])))  # fmt: skip

@@ -2,7 +2,8 @@
 
 What: the whole model is trained on the labelled texts, and the weights with the best dev score are kept. As the first
     step of a recipe, with `name: teacher`, it fine-tunes the encoder that the recipe is run on. Anywhere else it trains
-    its input artifact, or the model named by `encoder`.
+    its input artifact, or the model named by `encoder`. For few labels, `method` has further ways
+    (docs/how-to/few-labels.md).
 Paper: Devlin, Chang, Lee and Toutanova 2019, BERT (arXiv 1810.04805).
 Helps: for a recipe that starts from a pre-trained encoder; after layers, heads or word pieces were removed.
 Hurts: without the predictions of a teacher, a small model learns less from the same texts (see compress.distil).
@@ -12,9 +13,10 @@ Example: {step: train.fine_tune, epochs: 3}
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +25,8 @@ from leanformer.data.dataset import Dataset
 from leanformer.data.used_texts import attach, inherited
 from leanformer.data.variety import require_variety
 from leanformer.errors import DataError, LeanformerError, RecipeError
-from leanformer.files import remove_folder, sha256_json, write_json
+from leanformer.files import remove_folder, write_json
+from leanformer.finetune.names import FULL, METHODS
 from leanformer.formats import format_of
 from leanformer.options import FilePath
 from leanformer.outputs.folders import new_output
@@ -35,6 +38,9 @@ from leanformer.train.fit_options import AdamWOptions
 if TYPE_CHECKING:
     from leanformer.task import Task
     from leanformer.train.settings import FitSettings
+
+
+_OF_ALL_METHODS = ("encoder", "max_tokens", "method", "token_budget", "precision")
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,9 @@ class FineTune(AdamWOptions, Make):
     overlap: int | None = field(
         default=None, metadata={"later": True}
     )  # tokens that a window of a long text repeats of the one before
+    method: str | None = field(
+        default=None, metadata={"later": True}
+    )  # "full"; for few labels "frozen", "contrastive" or "adapter"; "auto" chooses; null: "full"
     learning_rate: float = 5e-5
 
     technique: ClassVar[str] = "train.fine_tune"
@@ -66,6 +75,17 @@ class FineTune(AdamWOptions, Make):
             "uncertainty weighs several losses against each other, and fine-tuning has one\n"
             "  remedy: leave `uncertainty` out",
         )
+        self.one_of("method", METHODS)
+        if self.method not in (None, FULL):
+            changed = [
+                option.name for option in fields(self)
+                if option.name not in _OF_ALL_METHODS and getattr(self, option.name) != option.default
+            ]  # fmt: skip
+            self.need(
+                not changed,
+                f"{', '.join(changed)}: the method {self.method} has settings of its own\n"
+                f"  remedy: leave {changed[0] if changed else ''} out, or choose the method full",
+            )
         super().__post_init__()
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
@@ -100,6 +120,7 @@ class FineTune(AdamWOptions, Make):
             encoder, context.data, output, self.settings(context.seed, epochs=self.epochs_of(rows)),
             max_tokens=self.max_tokens or max_tokens, crf=self.crf, work=context.work, device=context.device,
             say=context.say, overlap=reading(task, self.long, self.overlap).overlap, history=history, entry=entry,
+            method=self.method or FULL,
         )  # fmt: skip
 
 
@@ -147,30 +168,20 @@ def fine_tune(
 def _fine_tune(
     encoder: str, data: Dataset, output: Path, settings: FitSettings, *, max_tokens: int, crf: bool, work: Path,
     device: str, say: Callable[[str], None], overlap: int | None, history: Sequence[Mapping[str, Any]] = (),
-    entry: Mapping[str, Any] | None = None,
+    entry: Mapping[str, Any] | None = None, method: str = FULL,
 ) -> Artifact:  # fmt: skip
     """Implementation of `fine_tune`. A recipe step passes the history and its own record; no extra files then."""
-    import torch
-
-    from leanformer.answers.long_texts import cut_note
-    from leanformer.models.store import device_of, start_classifier, write_classifier
-    from leanformer.tokenizer import Tokenizer
-    from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
-    from leanformer.train.objectives.chain import tag_chain
-    from leanformer.train.objectives.objective import LabelLoss, Supervised
-    from leanformer.train.targets import labels_of, with_scale
+    from leanformer.finetune.choose import CHOICE
+    from leanformer.finetune.frozen import VECTORS
+    from leanformer.finetune.methods import tuned
+    from leanformer.finetune.tuned import Place
+    from leanformer.models.store import write_classifier
 
     if data.train is None:
         raise DataError(
             "training needs a labelled train split", path=data.name, remedy="give a train file whose rows have labels"
         )
     require_variety(data)
-    if data.dev is None:
-        raise DataError(
-            "there is no dev split to choose the best epoch by, and none could be taken out of train",
-            path=data.name,
-            remedy="give a dev file, or more train rows: at least two texts of a label",
-        )
     if Path(encoder).exists() and Path(encoder).resolve().is_relative_to(output.resolve()):
         raise LeanformerError(
             f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
@@ -178,49 +189,33 @@ def _fine_tune(
     used = data.used_texts
     if is_artifact(encoder):
         used |= inherited(open_artifact(encoder, verify=False))
-    loss = tag_chain(data.task, "train") if crf else LabelLoss(data.task.answer)
-    device_of(device)  # report a missing device now, not after the texts were tokenized
-    torch.manual_seed(settings.seed)
-    model, tokenizer_path, missing, positions = start_classifier(encoder, data.task)
-    if missing:
-        say(f"starting at random: {', '.join(missing)}")
-    tokens = min(max_tokens, positions)
-    tokenizer = Tokenizer(tokenizer_path, tokens)
-    # Learnt tag transitions belong to the logits that they were learnt with.
-    task = replace(data.task, transitions=None, overlap=overlap)
-    train = replace(data.train, task=with_scale(task, data.train))
-    say(f"{len(train)} training texts, {len(data.dev)} dev texts, {data.task.kind}, {len(data.task.labels)} labels")
-    for split, examples in (("train", train), ("dev", data.dev)):
-        if note := cut_note(task, tokenizer, examples.inputs, split):
-            say(f"note: {note}")
-    asked = [] if overlap is None else [{"overlap": overlap}]
-    result = fit_classifier(
-        model, Supervised(loss), train.inputs, labels_of(train), replace(data.dev, task=train.task),
-        tokenizer, settings,
-        work=work, device=device, say=say, languages=train.languages,
-        identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else []), *asked]),
-    )  # fmt: skip
+    place = Place(settings, max_tokens, work, device, say)
+    started = time.monotonic()
+    made = tuned(method, encoder, data, place, crf=crf, overlap=overlap)
+    # Full training counts the seconds of all its runs, if it was killed and resumed.
+    seconds = made.seconds if method == FULL else time.monotonic() - started
     as_step = entry is not None
     if entry is None:
-        options = {"encoder": Path(encoder).name, "max_tokens": tokens, **settings.to_json()}
-        entry = {
-            "step": FineTune.technique, "parent": None,
-            "options": options | ({"crf": True} if crf else {}) | (asked[0] if asked else {}),
-        }  # fmt: skip
-    scores = dev_result(result, train.task)
-    entry = {**entry, "result": scores, "data": {"name": data.name, "training_hash": data.training_hash}}
+        chosen = {} if method == FULL else {"method": method}
+        options = {"encoder": Path(encoder).name, "max_tokens": made.tokens, **made.options, **chosen}
+        entry = {"step": FineTune.technique, "parent": None, "options": options}
+    entry = {**entry, "result": dict(made.result), "data": {"name": data.name, "training_hash": data.training_hash}}
     with new_output(output, say) as temporary:
         write_classifier(
-            model, temporary, task=result.task, tokenizer=tokenizer_path, max_tokens=tokens, history=[*history, entry]
-        )
+            made.model, temporary, task=made.task, tokenizer=made.tokenizer, max_tokens=made.tokens,
+            history=[*history, entry],
+        )  # fmt: skip
         attach(open_artifact(temporary, verify=False), used)
         # Time depends on this machine, so it is stored next to the artifact and not in its content.
         if not as_step:
-            write_json(temporary / "training.json", {"seconds": round(result.seconds, 1), **scores})
+            write_json(temporary / "training.json", {"seconds": round(seconds, 1), **made.result})
         if data.dev_rows is not None and not as_step:
             write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
     # Remove only our own files: the folder may contain others.
     remove_folder(work / "checkpoint")
+    if method != FULL:
+        remove_folder(work / VECTORS)
+        (work / CHOICE).unlink(missing_ok=True)
     with suppress(OSError):
         work.rmdir()
     return open_artifact(output)

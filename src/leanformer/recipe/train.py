@@ -33,6 +33,7 @@ def train(
     precision: str = "auto",
     language_temperature: float = 1.0,
     crf: bool = False,
+    method: str = "full",
     fit: Mapping[str, Any] | None = None,
     max_tokens: int = 128,
     long: str | None = None,
@@ -61,6 +62,10 @@ def train(
         precision: "auto", "fp32" or "bf16".
         language_temperature: 1 uses every text once per epoch; above 1, languages are sampled more evenly.
         crf: for taggers, also learn which tag follows which, and decode with it.
+        method: "full" trains the whole model. For few labels, one for each text: "frozen" fits a linear head on the
+            vectors of the encoder, "contrastive" tunes the encoder on pairs of texts first, "adapter" trains a few
+            parameters, and "auto" takes the best of these in cross-validation; see docs/how-to/few-labels.md. They
+            have settings of their own for epochs, batch_size and learning_rate.
         fit: parts to add to the training, by name, such as {"averaging": 0.999} or {"adapter": "bitfit"}; see
             docs/how-to/training-options.md.
         max_tokens: longest input in tokens.
@@ -80,6 +85,7 @@ def train(
     """
     need_torch("training")
     from leanformer.finetune.fine_tune import FineTune
+    from leanformer.finetune.names import FULL
     from leanformer.train.fit_options import made_parts
 
     output = Path(os.path.abspath(output))
@@ -92,7 +98,8 @@ def train(
     made_parts(fit.items())
     step = FineTune(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
-        precision=precision, language_temperature=language_temperature, crf=crf, long=long, overlap=overlap, **fit,
+        precision=precision, language_temperature=language_temperature, crf=crf, long=long, overlap=overlap,
+        method=None if method == FULL else method, **fit,
     )  # fmt: skip
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)

@@ -19,6 +19,8 @@ from leanformer.models.store import device_of
 from leanformer.task import Task, Text
 from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.by_group import feed_of
+from leanformer.train.feeds.feed import Feed
+from leanformer.train.feeds.in_steps import InSteps
 from leanformer.train.judging import Judge
 from leanformer.train.loop import FitResult, Plan
 from leanformer.train.objectives.objective import Objective
@@ -44,17 +46,20 @@ def fit_classifier(
     tokenizer: Tokenizer,
     settings: FitSettings,
     *,
-    work: Path,
+    work: Path | None,
     identity: str,
     device: str,
     say: Callable[[str], None],
     languages: Sequence[str] | None = None,
     score: Callable[[], float] | None = None,
+    steps: int | None = None,
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by its task's figure.
 
     `languages` are those of the texts, for sampling by language (`FitSettings.language_temperature`).
     `score` replaces that figure if it would be uninformative.
+    `steps` is the number of optimiser steps, of which the epochs are parts then; None: each epoch is a pass.
+    Without `work` there are no checkpoints.
     If the task has thresholds, they are chosen again for each score, and the returned task has those of the weights
     that
     are kept. Whatever the objective learns for decoding is added to the task too.
@@ -79,15 +84,23 @@ def fit_classifier(
             )
     data = training_set(train, labels, model.config.padding_id, languages)
     judge = Judge(model, dev, tokenizer, where, objective.learnt)
-    plan = Plan(settings, score or judge.figure, work / "checkpoint", identity, where, say=say)
-    result = fit_with_parts(model, objective, feed_of(data, settings), plan)
+    folder = None if work is None else work / "checkpoint"
+    plan = Plan(settings, score or judge.figure, folder, identity, where, say=say)
+    feed: Feed = feed_of(data, settings)
+    if steps is not None:
+        feed = InSteps(feed, steps, settings.epochs)
+    result = fit_with_parts(model, objective, feed, plan)
     return Fitted(result.scores, result.best_epoch, result.seconds, judge.task())
 
 
 def dev_result(result: FitResult, task: Task) -> dict[str, Any]:
     """The history entry of a fit: the task's dev figure after each epoch, and the best epoch, counted from 1."""
-    name = "dev_" + metric_name(task).lower().replace(" ", "_").replace("-", "_")
-    return {name: list(result.scores), "best_epoch": result.best_epoch + 1}
+    return {dev_name(task): list(result.scores), "best_epoch": result.best_epoch + 1}
+
+
+def dev_name(task: Task) -> str:
+    """The key of the task's figure on dev in a history."""
+    return "dev_" + metric_name(task).lower().replace(" ", "_").replace("-", "_")
 
 
 def encoder_hash(model: Classifier | BiLstm) -> str:

@@ -61,7 +61,7 @@ class Plan:
     Attributes:
         settings: see `FitSettings`.
         score: the dev score of the current model; higher is better. Called in eval mode after each epoch.
-        folder: folder for checkpoints.
+        folder: folder for checkpoints; None: the run is short, and none are written.
         identity: hash of the inputs (data, starting weights, objective). A checkpoint of a run with another identity or
             other settings is ignored.
         device: the device to train on.
@@ -72,7 +72,7 @@ class Plan:
 
     settings: FitSettings
     score: Callable[[], float]
-    folder: Path
+    folder: Path | None
     identity: str
     device: torch.device
     adapter: Adapter | None = None
@@ -112,9 +112,8 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     run.optimizer = optimizer = adamw([*trained, *objective.groups()], settings)
     torch.manual_seed(settings.seed)
     kept: dict[str, Any] = {"model": together, "optimizer": optimizer, "hooks": hooks}
-    if restored := checkpoint.load_checkpoint(
-        plan.folder, fingerprint, **kept, say=plan.say if plan.warn is None else plan.warn
-    ):
+    warn = plan.say if plan.warn is None else plan.warn
+    if plan.folder and (restored := checkpoint.load_checkpoint(plan.folder, fingerprint, **kept, say=warn)):
         progress, best = restored
         run.progress = progress
         plan.say(f"taken up at epoch {progress.epoch + 1}, step {progress.step}")
@@ -151,7 +150,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
             rows_done += len(rows)
             for hook in hooks:
                 hook.after_step(run)
-            if time.monotonic() - saved > settings.checkpoint_seconds:
+            if plan.folder and time.monotonic() - saved > settings.checkpoint_seconds:
                 progress.seconds = time.monotonic() - started
                 checkpoint.save(plan.folder, progress=progress, **kept, best=best)
                 saved = time.monotonic()
@@ -175,7 +174,8 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
         for hook in hooks:
             hook.after_epoch(run)
         progress.seconds = time.monotonic() - started
-        checkpoint.save(plan.folder, progress=progress, **kept, best=best)
+        if plan.folder:
+            checkpoint.save(plan.folder, progress=progress, **kept, best=best)
         saved = time.monotonic()
     if best is not None:
         together.load_state_dict(best)
