@@ -43,7 +43,7 @@ class Knowing:
 
 @pytest.fixture
 def no_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leanformer.finetune.choose._floor", lambda known, asked, seed: np.zeros(len(asked)))
+    monkeypatch.setattr("leanformer.finetune.choose.floor_answers", lambda known, asked, seed: np.zeros(len(asked)))
 
 
 def hash_of(text: str) -> int:

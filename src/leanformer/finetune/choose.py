@@ -138,14 +138,14 @@ def _right(
         if len(np.unique(known.targets)) == 1:
             answers = np.full(len(asked), known.targets[0])
         elif tune is None:
-            answers = _floor(known, asked, seed)
+            answers = floor_answers(known, asked, seed)
         else:
             answers = tune(replace(data, train=known)).answers(asked, device)
         right[held] = answers == asked.targets
     return right
 
 
-def _floor(known: Examples, asked: Examples, seed: int) -> np.ndarray:
+def floor_answers(known: Examples, asked: Examples, seed: int) -> np.ndarray:
     """The answers of a linear model on n-grams, with both kinds and C = 1."""
     task = known.task
     features = learn_features(known.inputs, False, least=1, most=max(1, MOST_WEIGHTS // task.outputs))
