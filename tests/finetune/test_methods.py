@@ -19,6 +19,7 @@ from leanformer.predictor import logits
 from leanformer.recipe.train import train
 from tests.making.graphs import make_context
 from tests.making.tiny import tiny_artifact, tiny_dataset
+from tests.making.trainings import KilledError
 
 WHOLE = tiny_dataset()
 DATA = replace(WHOLE, train=WHOLE.train and WHOLE.train.select(range(24)))
@@ -67,6 +68,19 @@ def test_auto_takes_the_best_and_says_why(encoder: Artifact, tmp_path: Path):
     assert f"method {chosen}: {result['why']}" in said and [path.name for path in tmp_path.iterdir()] == ["auto"]
     if chosen != "full":  # with few texts it has settings of its own
         assert made(encoder, tmp_path / "same", chosen).content_hash == artifact.content_hash
+
+
+def test_a_killed_choice_goes_on(encoder: Artifact, tmp_path: Path):
+    def killed(line: str) -> None:
+        if line.startswith("frozen: "):
+            raise KilledError
+
+    said: list[str] = []
+    with pytest.raises(KilledError):
+        train(encoder, DATA, tmp_path / "out", method="auto", threads=1, device="cpu", max_tokens=32, say=killed)
+    assert [path.name for path in (tmp_path / "out.work").iterdir()] == ["choice.json"]
+    assert made(encoder, tmp_path / "out", "auto", said=said).history[0]["result"]["chosen"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_no_dev_split_is_needed_for_few_labels(encoder: Artifact, tmp_path: Path):

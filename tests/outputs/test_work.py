@@ -21,7 +21,7 @@ HASH = "0123456789abcdef"
         ("checkpoint/state.json", "checkpoint/hook-averaging.safetensors"),
         (f"steps/student-{HASH}/model.onnx", f"running/int8-{HASH}/checkpoint/state.json", f"cache/outputs-{HASH}/a"),
         (f"teacher-{HASH}/leanformer.json", f"measured-{HASH}.json", f"locks/student-{HASH}"),
-        (f"floor/{HASH}/linear.json",),
+        (f"floor/{HASH}/linear.json", "vectors/encoder/leanformer.json"),
         (f"figures/speed-{HASH}.json", "timing-ab_12/model.onnx", f"front-{HASH}.json"),
         ("checkpoint/state.json", "trials.jsonl", "trials-damaged.jsonl"),  # of a damaged journal a copy is kept
         ("checkpoint/state.json", "notes.txt", "photos/me.jpg", ".git/config"),  # theirs are not touched
@@ -57,7 +57,7 @@ def test_what_a_kill_left_alone_in_it(tmp_path: Path):
         ("thesis.txt",), (".hidden",), ("sub/photo.jpg",), ("checkpoint",), ("checkpoint/me.jpg",), ("cache/me.jpg",),
         ("checkpoint/state.json", "steps/thesis.txt"), ("trials.jsonl",), (f"latency-{HASH}.jsonl",), ("figures",),
         ("floor/plan.jpg",), ("checkpoint/state.json", "floor"), (f"running/{HASH}/thesis.txt",), ("model.onnx",),
-        (f"measured-{HASH}.json/thesis.txt",),
+        (f"measured-{HASH}.json/thesis.txt",), ("vectors/me.jpg",), ("choice.json",),
     ],
 )  # fmt: skip
 def test_theirs_is_refused(names: tuple[str, ...], tmp_path: Path):

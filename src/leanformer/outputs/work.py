@@ -77,6 +77,8 @@ def _begins(*beginnings: bytes) -> Callable[[Path], bool]:
 _JOURNAL = ".jsonl"
 _NAMES: tuple[tuple[str, Callable[[Path], bool]], ...] = (
     ("checkpoint", _is_checkpoint),
+    ("vectors", _holds(r"encoder|tokenizer.*")),
+    (r"choice\.json", _begins(b'{\n  "identity": ')),
     (r"steps|running|locks|cache", _holds(rf".+-{_HASHED}")),
     ("floor", _holds(_HASHED)),
     ("figures", _holds(rf".+-{_HASHED}\.json")),
