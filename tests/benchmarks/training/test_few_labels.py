@@ -46,3 +46,6 @@ def test_a_cell_of_the_floor(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(few_labels, "opened", lambda name: replace(tiny_dataset(), dev=None))
     found = few_labels.measured({"set": "trec", "size": 4, "draw": 0, "method": "floor"})
     assert found["rows"] == 12 and len(found["right"]) == 60 and found["right"].count("1") > 30
+    nothing = few_labels.measured({"set": "trec", "size": 4, "draw": 0, "method": NOTHING})
+    most = np.bincount(tiny_dataset().train.targets).argmax()  # type: ignore[union-attr]
+    assert [hit == "1" for hit in nothing["right"]] == (tiny_dataset().test.targets == most).tolist()  # type: ignore[union-attr]
