@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -76,7 +77,7 @@ class Model:
     tokens: Tokens | None = None
     _cutting: dict[str, RowMaker] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def route(self) -> str:
         """The route that it answers: a key of `inputs.OPTIONS`."""
         return form_of(self.task).route

@@ -141,8 +141,9 @@ def test_an_ordinary_request_needs_no_application(tiny_onnx_artifact: Path):
             head, _, body = (await one.ask(request(x_request_id="mine"))).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200 OK\r\n") and b"x-request-id: mine" in head
             assert [score["label"] for score in json.loads(body)] == list(one.service.tasks["tiny"].labels[::-1])
+        assert (await one.ask(request(first="POST / HTTP/1.1"))).startswith(b"HTTP/1.1 200")
         assert one.long == [] and not one.transport.closed
-        assert sum(one.service.metrics.stage_seconds("tiny", "total").counts) == 2
+        assert sum(one.service.metrics.stage_seconds("tiny", "total").counts) == 3
         assert b'leanformer_requests_total{route="/predict",status="200"} 2.0' in one.service.metrics.render()
 
     using(tiny_onnx_artifact, test)
@@ -154,11 +155,15 @@ def test_an_ordinary_request_needs_no_application(tiny_onnx_artifact: Path):
         (request(first="POST /predict?x=1 HTTP/1.1"),),
         (request(first="POST /predict HTTP/1.0"),),
         (request(first="PUT /predict HTTP/1.1"),),
+        (request(first="POST /predict HTTP/1.0", connection="keep-alive"),),
+        (request().replace(b"\r\n\r\n", b"\r\naccept: a\r\naccept: b\r\n\r\n"),),
         (request(connection="close"),),
         (request(origin="https://other.example"),),
         (request(leanformer_timeout_ms="5000"),),
         (request(content_type="text/plain"),),
         (request(host="evil.example"),),
+        (request(first="POST / HTTP/1.1", user_agent="unknown/None; hf_hub/2.4.0"),),
+        (request(b'{"inputs": {"source_sentence": "a", "sentences": ["b"]}}', first="POST / HTTP/1.1"),),
         (request(b'{"inputs": "' + b"rain " * 2000 + b'"}'),),
         (request()[:-5], request()[-5:]),
         (request()[:-18], request()[-18:]),
@@ -170,6 +175,29 @@ def test_others_take_the_long_way_whole(tiny_onnx_artifact: Path, parts: tuple[b
         assert one.long == [b"".join(parts).partition(b"\r\n\r\n")[2]]
 
     using(tiny_onnx_artifact, test)
+
+
+def test_what_has_to_wait_or_exceeds_a_limit_takes_the_long_way(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        await one.ask(request(b'{"inputs": "rain in the town"}'))
+        one.connection.connections.update((asyncio.Protocol(), asyncio.Protocol()))  # type: ignore[arg-type]
+        await one.ask(request())
+        one.connection.connections.clear()
+        one.connection.pause_writing()
+        await one.ask(request())
+        one.connection.resume_writing()
+        await one.ask()
+        assert len(one.long) == 3
+        assert (await one.ask(request()))[9:12] == b"200"
+
+    using(tiny_onnx_artifact, test, limits=RequestLimits(body_bytes=20, connections=2))
+
+
+def test_with_spans_all_take_the_long_way(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        assert (await one.ask(request()))[9:12] == b"204"
+
+    using(tiny_onnx_artifact, test, tracing=True)
 
 
 def test_without_the_key_a_request_is_not_ordinary(tiny_onnx_artifact: Path):
@@ -241,7 +269,7 @@ def test_a_fault_is_logged_and_told(tiny_onnx_artifact: Path, monkeypatch: pytes
     using(tiny_onnx_artifact, test)
 
 
-@pytest.mark.parametrize("route", ["predict", "tag", "embed", "answer"])
+@pytest.mark.parametrize("route", ["predict", "tag", "embed", "answer", ""])
 @pytest.mark.parametrize(
     "body",
     [

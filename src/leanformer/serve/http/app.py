@@ -20,7 +20,7 @@ from leanformer import __version__
 from leanformer.serve.generation import Answered
 from leanformer.serve.http.body import TIMEOUT_HEADER, Watch, need_type, read_body, read_lines, timeout_of
 from leanformer.serve.http.direct import noted
-from leanformer.serve.http.foreign import FOREIGN, asks_similarity
+from leanformer.serve.http.foreign import FOREIGN, HUB_CLIENT, asks_similarity
 from leanformer.serve.http.guard import Guard
 from leanformer.serve.http.inputs import OPTIONS, Query, read_asked, read_json, read_query
 from leanformer.serve.http.openapi import describe, page
@@ -34,7 +34,6 @@ from leanformer.serve.service import Service
 from leanformer.serve.settings import RequestLimits
 from leanformer.serve.tracing import make_trace
 
-_HUB_CLIENT = "hf_hub/"
 _FOLDERS = re.compile(r"(?<![\w.])~?/(?:[^\s/:,]+/)*")
 _LINES_TYPES = ("application/x-ndjson", "application/jsonlines", "application/x-jsonlines")
 
@@ -132,7 +131,7 @@ class Routes:
             answered.single
             and media != RAW
             and answered.model.route == "predict"
-            and _HUB_CLIENT in request.headers.get("user-agent", "")
+            and HUB_CLIENT in request.headers.get("user-agent", "")
         ):
             return Response(write([answered.value], media), 200, told(answered), media)
         body, headers = written(answered, media)

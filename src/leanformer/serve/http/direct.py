@@ -17,8 +17,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from leanformer.serve.generation import Answered, Begun
 from leanformer.serve.http.access import Access
 from leanformer.serve.http.body import TIMEOUT_HEADER
+from leanformer.serve.http.foreign import HUB_CLIENT, asks_similarity
 from leanformer.serve.http.guard import HEADERS, Records, log_failure, request_id_of
-from leanformer.serve.http.inputs import OPTIONS, read_asked
+from leanformer.serve.http.inputs import OPTIONS, Query, read_asked, read_json, read_query
 from leanformer.serve.http.refused import Refused
 from leanformer.serve.http.written import JSON, asked, wanted, write_json, written
 from leanformer.serve.service import Service
@@ -26,7 +27,8 @@ from leanformer.serve.service import Service
 if TYPE_CHECKING:
     from leanformer.serve.http.connection import Connection
 
-_ROUTES = {f"/{route}".encode(): route for route in OPTIONS}
+# The root answers as the route of the model.
+_ROUTES = {b"/": None, **{f"/{route}".encode(): route for route in OPTIONS}}
 _UNUSUAL = frozenset(
     (b"transfer-encoding", b"expect", b"upgrade", b"http2-settings", b"origin", TIMEOUT_HEADER.encode())
 )
@@ -66,6 +68,7 @@ class Direct:
             or not parser.should_keep_alive()
             or len(connection.connections) > self.limits.connections
             or connection.flow.write_paused
+            or (connection.url == b"/" and HUB_CLIENT.encode() in headers.get(b"user-agent", b""))
             or not self.access.knows(headers.get(b"host", b""))
             or not self.access.allows(headers.get(b"authorization", b""))
         ):
@@ -77,8 +80,9 @@ class Direct:
         flight = Flight(self, connection, headers)
         refusal = None
         try:
-            query = asked(read_asked(body, self.limits, _ROUTES[connection.url]), flight.media)
-            flight.begun = self.service.begin(query, timeout=self.limits.timeout_seconds)
+            if (query := self._query(connection.url, body)) is not None:
+                query = asked(query, flight.media)
+                flight.begun = self.service.begin(query, timeout=self.limits.timeout_seconds)
         except Refused as refused:
             refusal = refused
         except Exception as error:
@@ -91,6 +95,13 @@ class Direct:
         elif flight.begun is not None:
             flight.begun.job.answer.add_done_callback(flight.done)
         return flight
+
+    def _query(self, url: bytes, body: bytes) -> Query | None:
+        """What a body asks; None if another server's route answers it. Raises `Refused`."""
+        if (route := _ROUTES[url]) is not None:
+            return read_asked(body, self.limits, route)
+        value = read_json(body)
+        return None if asks_similarity(value) else read_query(value, self.limits, self.service.route_of(value))
 
 
 class Flight:
@@ -132,11 +143,10 @@ class Flight:
         else:
             self._write(200, headers, body, self.media)
             self.direct.service.count(answered)
-            self._record(200, noted(answered))
+            self._record(200, noted(answered) if self.direct.records.logged else {})
 
     def end(self, refused: Refused) -> None:
         """Answer with a refusal."""
-        self.keep_alive = self.keep_alive and "connection" not in refused.headers
         self._write(refused.status, refused.headers, write_json(refused.to_json()))
         self._record(refused.status, {})
 
@@ -146,7 +156,7 @@ class Flight:
             return
         told = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         told += f"content-length: {len(body)}\r\ncontent-type: {media}\r\nx-request-id: {self.request_id}\r\n"
-        if not self.keep_alive and "connection" not in headers:
+        if not self.keep_alive:
             told += "connection: close\r\n"
         parts = [
             STATUS_LINE[status],

@@ -24,6 +24,8 @@ from leanformer.serve.service import Service
 from leanformer.serve.settings import RequestLimits
 from leanformer.task import Task
 
+# In the user-agent of Hugging Face's own client.
+HUB_CLIENT = "hf_hub/"
 _INPUT = re.compile(r"^inputs(?:\[(\d+)\](?:\[(\d)\])?)?(?=:)")
 
 

@@ -48,7 +48,7 @@ class Records:
     """What is kept of a request at its end: a metric and, if wanted, a line of the log."""
 
     def __init__(self, settings: ServerSettings, metrics: Metrics, log: Log) -> None:
-        self._logged, self._metrics, self._log = settings.access_log, metrics, log
+        self.logged, self._metrics, self._log = settings.access_log, metrics, log
 
     def add(
         self, method: str, path: str, status: int, seconds: float, request_id: str, fields: Mapping[str, Any]
@@ -58,7 +58,7 @@ class Records:
         self._metrics.requests(route, str(status)).inc()
         if status >= 400:
             self._metrics.refused(KINDS.get(status, "other")).inc()
-        if self._logged and not (route in _QUIET and status == 200):
+        if self.logged and not (route in _QUIET and status == 200):
             self._log.soon(
                 "request", request_id=request_id, method=method, route=route, status=status,
                 ms=round(seconds * 1000, 3), **fields,
