@@ -29,7 +29,7 @@ _NAMES = {
     "open_artifact": "leanformer.artifact",
     "find_recipe": "leanformer.recipe.library",
     "Artifact": "leanformer.artifact",
-    "Compressed": "leanformer.recipe.compress",
+    "Compressed": "leanformer.recipe.delivery",
     "Dataset": "leanformer.data.dataset",
     "Examples": "leanformer.data.examples",
     "FitSettings": "leanformer.train.settings",
@@ -87,7 +87,8 @@ if TYPE_CHECKING:
     from leanformer.finetune.fine_tune import fine_tune
     from leanformer.loading import load
     from leanformer.measure.speed import SpeedSettings
-    from leanformer.recipe.compress import Compressed, compress
+    from leanformer.recipe.compress import compress
+    from leanformer.recipe.delivery import Compressed
     from leanformer.recipe.library import find_recipe
     from leanformer.recipe.spec import Recipe
     from leanformer.recipe.train import train

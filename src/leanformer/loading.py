@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from leanformer.artifact import Artifact, open_artifact
+from leanformer.cosines import PairCosines
 from leanformer.errors import MissingExtraError
 from leanformer.formats import format_of, function_of
 from leanformer.predictor import Predictor
@@ -74,6 +75,12 @@ def open_predictor(
 def open_untuned(artifact: Artifact | Path | str, *, threads: int | None = None) -> Predictor:
     """`open_predictor` without the settings stored for this machine."""
     return open_predictor(artifact, threads=threads, tuning=False)
+
+
+def open_pairs(artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> PairCosines:
+    """The embedder of an artifact as a predictor of pairs; of `cosines.OfPairs` too."""
+    path = artifact.path if isinstance(artifact, Artifact) else artifact
+    return PairCosines(open_predictor(path, threads=threads, tuning=tuning))
 
 
 def load(path: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True) -> Model:

@@ -89,7 +89,7 @@ def test_a_form_that_leaves_something_out_cannot_be_made() -> None:
 def test_hardly_anything_outside_the_room_compares_the_form_with_a_name() -> None:
     """What matters about a form is a field of it; the lines left compare two forms, or look one up in a list."""
     compares = re.compile(
-        r"(?<!for )answer (==|!=|in|not in) |(==|!=) [a-z_.]*\banswer\b"
+        r"(?<!for )(?<!not )answer (==|!=|in|not in) |(==|!=) [a-z_.]*\banswer\b"
         rf"|\bkind (==|!=|in|not in) ?\(?(None, )?[\"']({'|'.join(BUILT)})[\"']"
     )
     lines = [

@@ -225,13 +225,13 @@ def test_repeated_rows_are_judged_once(command: Command, known: Path, tmp_path: 
     assert "400 of 800 texts repeat an earlier one; they are left out of the test" in err
 
 
-def test_vectors_have_nothing_to_be_judged_by(command: Command, place: Path, tmp_path: Path):
+def test_vectors_are_judged_on_pairs_alone(command: Command, place: Path, tmp_path: Path):
     folder = tmp_path / "embedder"
     shutil.copytree(place / "first", folder)
     edit(folder / "leanformer.json", task=Task("embedding", (), width=3).to_json())
     status, out, err = command("gate", folder, "--against", folder, "--data", place / "fresh.jsonl")
     is_friendly(status, out, err)
-    assert "the gate needs labelled texts" in err
+    assert "text_pair" in err
 
 
 def test_a_verdict_certifies_the_bytes_that_were_judged(command: Command, place: Path, tmp_path: Path):

@@ -19,7 +19,7 @@ from leanformer.errors import LeanformerError
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings
 from leanformer.predictor import logits
-from leanformer.recipe.compress import Compressed
+from leanformer.recipe.delivery import Compressed
 from leanformer.recipe.library import find_recipe
 from leanformer.runtime.predictor import LightPredictor
 from leanformer.search.run import search

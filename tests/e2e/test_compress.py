@@ -20,7 +20,8 @@ from leanformer.measure.speed import SpeedSettings
 from leanformer.measurements import rung_keys
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
-from leanformer.recipe.compress import Compressed, compress
+from leanformer.recipe.compress import compress
+from leanformer.recipe.delivery import Compressed
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.report import Report, Rung

@@ -19,7 +19,7 @@ from leanformer.finetune.fine_tune import fine_tune
 from leanformer.inputs.kinds import input_of
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from leanformer.recipe.compress import Compressed
+from leanformer.recipe.delivery import Compressed
 from leanformer.train.settings import FitSettings
 from tests.e2e.test_compress import distil, run
 from tests.making.commands import make_command

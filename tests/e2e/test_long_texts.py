@@ -18,7 +18,7 @@ from leanformer.export.onnx import Onnx
 from leanformer.loading import open_predictor
 from leanformer.models.predictor import TorchPredictor
 from leanformer.predictor import logits
-from leanformer.recipe.compress import Compressed
+from leanformer.recipe.delivery import Compressed
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.teacher import reread
 from leanformer.runtime.predictor import LightPredictor

@@ -16,7 +16,7 @@ from leanformer.data.dataset import Dataset
 from leanformer.errors import LeanformerError
 from leanformer.loading import open_predictor
 from leanformer.predictor import logits
-from leanformer.recipe.compress import Compressed
+from leanformer.recipe.delivery import Compressed
 from leanformer.recipe.library import find_recipe
 from leanformer.runtime.predictor import LightPredictor
 from tests.e2e.test_compress import distil, run

@@ -12,10 +12,11 @@ from leanformer.export.onnx import Onnx
 from leanformer.kept import keep
 from leanformer.models.hf.checkpoint import write_checkpoint
 from leanformer.models.store import read_model
-from leanformer.recipe.compress import read_measured, take_in
+from leanformer.recipe.delivery import read_measured
 from leanformer.recipe.made import find_made
 from leanformer.recipe.run import run_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep
+from leanformer.recipe.teacher import take_in
 from tests.making.damage import DAMAGES
 from tests.making.graphs import make_context
 from tests.making.reports import make_report, make_rung
@@ -74,7 +75,7 @@ def test_a_recipe_goes_on_to_the_same(name: str, file: str, made: tuple[Path, st
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damaged_measurements(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("leanformer.recipe.compress.fingerprint", lambda threads: REPORT.machine)
+    monkeypatch.setattr("leanformer.recipe.delivery.fingerprint", lambda threads: REPORT.machine)
     path, said = tmp_path / "measured.json", list[str]()
     keep(path, REPORT.to_json())
     assert read_measured(path, 1, said.append) == REPORT and said == []

@@ -17,8 +17,8 @@ from leanformer.task import Task
 
 def _refuse(*anything: Any) -> NoReturn:
     raise LeanformerError(
-        "a model that gives vectors has no labels to be measured or compressed by\n"
-        "  remedy: leanformer predict and serve run it; its parity gate says how far it is from PyTorch (inspect)"
+        "a model that gives vectors has no labels to learn or to choose by\n"
+        "  remedy: leanformer compress --recipe embedder makes it smaller, leanformer bench measures it on pairs"
     )
 
 

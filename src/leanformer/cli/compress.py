@@ -37,7 +37,10 @@ from leanformer.cli.measurements import with_measurements
 @with_measurements
 def compress(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Fine-tuned model: an artifact, a Hugging Face folder or name.")
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Fine-tuned model or embedder: an artifact, a Hugging Face folder or name."
+        ),
     ],
     data: DataOption,
     output: Annotated[Path, typer.Option(help="New folder for the compressed model, its report and its card.")],
@@ -70,6 +73,8 @@ def compress(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Compress MODEL for the task in DATA and measure every rung of the ladder.
+
+    For an embedder (--recipe embedder), DATA are texts, and rungs are measured on pairs of them.
 
     Exit status 3: no compressed model was within --max-drop on dev, so the teacher's export was written.
     """

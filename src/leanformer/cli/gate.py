@@ -92,11 +92,14 @@ def gate(
 ) -> None:
     """Test whether ARTIFACT loses at most --max-drop points against TEACHER, and so may ship.
 
+    An embedder is judged by the correlation of its cosines with the scores of pairs of texts.
+
     Exit status 0: shown, it may ship. 4: not shown; the output says which bound failed and how many more texts would
     decide it.
     """
-    from leanformer.answers.forms import form_of
     from leanformer.artifact import is_artifact, open_artifact
+    from leanformer.cli.vectors import check_pairs
+    from leanformer.cosines import of_pairs
     from leanformer.measure.bounds import Bounds
     from leanformer.measure.certificate import certified
     from leanformer.measure.data_reuse import earlier_use
@@ -113,11 +116,9 @@ def gate(
         max_drop, confidence, max_flips, _slice_bounds(slices, max_drop), max_recall_drop, _figure_bounds(figures)
     )
     lean = open_artifact(artifact)
-    if not form_of(lean.task).taught:
-        raise LeanformerError(
-            f"{artifact}: the gate needs labelled texts, and tasks of kind {lean.task.kind!r} have none\n"
-            "  remedy: give a model of another kind; leanformer inspect shows how far this one is from PyTorch"
-        )
+    if lean.task.width is not None:
+        check_pairs(data)
+        lean = of_pairs(lean)
     dataset = open_data(data, split, seed, task=lean.task, single="test")
     examples = getattr(dataset, on, None) if on in ("train", "dev", "test") else None
     if examples is None or not examples.is_labelled:

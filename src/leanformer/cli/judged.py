@@ -68,12 +68,18 @@ def answers_of(lean: Any, against: str, examples: Any, threads: int | None) -> t
     from leanformer.answers.forms import decide
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.cli.arguments import need_torch
+    from leanformer.cli.vectors import open_embedder
+    from leanformer.cosines import OfPairs, of_pairs
     from leanformer.inputs.kinds import input_of
-    from leanformer.loading import open_predictor
+    from leanformer.loading import open_pairs, open_predictor
     from leanformer.predictor import logits
 
+    opened: Any = open_pairs if isinstance(lean, OfPairs) else open_predictor
     with tempfile.TemporaryDirectory() as folder:
-        if is_artifact(against):
+        if isinstance(lean, OfPairs):
+            texts = [text for pair in examples.inputs for text in pair]
+            teacher: Any = of_pairs(open_embedder(against, texts, Path(folder)))
+        elif is_artifact(against):
             teacher = open_artifact(against)
         else:
             need_torch(f"reading {against}")
@@ -90,7 +96,6 @@ def answers_of(lean: Any, against: str, examples: Any, threads: int | None) -> t
             )
         say(f"scoring {len(examples)} texts with both")
         ours, theirs = (
-            decide(logits(open_predictor(model, threads=threads), examples.inputs), model.task)
-            for model in (lean, teacher)
+            decide(logits(opened(model, threads=threads), examples.inputs), model.task) for model in (lean, teacher)
         )
     return ours, theirs, teacher.content_hash

@@ -13,13 +13,14 @@ from leanformer.errors import LeanformerError
 
 def pretrain(
     like: Annotated[str, typer.Option(help="Encoder to learn from: a Hugging Face folder or name, or an artifact.")],
-    shape: Annotated[str, typer.Option(help="Layers and width of the new encoder, such as 3x384.")],
+    shape: Annotated[str, typer.Option(help="Layers and width of the new encoder, such as 3x384, or layers.")],
     texts: Annotated[
         Path, typer.Option(help="File of raw texts (.txt with one per line, .jsonl), or a folder of them.")
     ],
     output: Annotated[Path, typer.Option(help="New folder for the encoder.")],
     objective: Annotated[
-        str, typer.Option(help="What is learnt of the encoder: relations, tinybert, or logits of a classifier.")
+        str,
+        typer.Option(help="What is learnt of the encoder: relations, tinybert, logits of a classifier, or vectors."),
     ] = "relations",
     initial: Annotated[
         str, typer.Option(help="First weights: layers of the encoder where widths are equal; or random.")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from leanformer.artifact import Artifact
 from leanformer.first_rungs import BATCHED, PADDED_TO, UNPADDED, padded
 from leanformer.formats import format_of
 from leanformer.loading import open_predictor
-from leanformer.predictor import Predictor
-
-if TYPE_CHECKING:
-    from leanformer.loading import Model
+from leanformer.predictor import Predictor, TellsEngine
 
 _ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "native": "our engine"}
 OPENER, UNTUNED = "leanformer.loading:open_predictor", "leanformer.loading:open_untuned"
@@ -65,7 +61,7 @@ def open_entry(name: str, after: str | None, artifact: Artifact, threads: int, *
     return Entry(name, after, artifact, predictor, runtime_of(artifact, predictor, threads), True, lossless)
 
 
-def runtime_of(artifact: Artifact, predictor: Model, threads: int) -> str:
+def runtime_of(artifact: Artifact, predictor: TellsEngine, threads: int) -> str:
     """What runs an artifact, and how, in words."""
     used = predictor.engine_used
     return format_of(artifact).rung.format(

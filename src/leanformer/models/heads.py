@@ -112,6 +112,7 @@ HEADS: FormTable[HeadOf] = FormTable(
         "choice": HeadOf(_is_pooled, pooled_head),
         "tags": HeadOf(lambda head: head.pooling == "none", token_head),
         "span": HeadOf(lambda head: head.pooling == "none", token_head),
-        "vector": HeadOf(lambda head: head.gives_vectors, lambda config: vector_head(config, "mean")),
+        # A pooled head maps a student's vectors to the width of its teacher's.
+        "vector": HeadOf(lambda head: head.pooling != "none", lambda config: vector_head(config, "mean")),
     },
 )

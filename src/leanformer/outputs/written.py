@@ -44,6 +44,11 @@ def is_bench(path: Path) -> bool:
     return is_report(path) and str(read_json(path)["title"]).startswith("bench on ")
 
 
+def is_retrieval(path: Path) -> bool:
+    value = read_json(path)
+    return isinstance(value, dict) and {"title", "documents", "queries", "index", "models"} <= {*value}
+
+
 def is_verdict(path: Path) -> bool:
     value = read_json(path)
     return isinstance(value, dict) and {"artifact", "against", "ships", "checks"} <= {*value}

@@ -4,58 +4,44 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from leanformer.answers.forms import metric_name
-from leanformer.artifact import Artifact, is_artifact, open_artifact
+from leanformer.artifact import Artifact, is_artifact
 from leanformer.data.dataset import Dataset, open_dataset
 from leanformer.data.variety import require_variety
 from leanformer.errors import LeanformerError, RecipeError, need_torch
-from leanformer.files import sha256_json, write_json
+from leanformer.files import sha256_json
 from leanformer.formats import require
-from leanformer.kept import keep, kept
-from leanformer.ladder.choose import GOALS, Choice, choose
-from leanformer.ladder.entries import Entry, baseline_entries, open_entry
+from leanformer.kept import keep
+from leanformer.ladder.choose import GOALS, choose
 from leanformer.ladder.floor import Floor, make_floor
 from leanformer.ladder.ladder import measure_ladder
 from leanformer.ladder.on_request import NOTHING, Further
 from leanformer.ladder.ratios import slow_int8
 from leanformer.ladder.splits import known_task, prepare
 from leanformer.ladder.timing import Choosing
-from leanformer.machine import fingerprint
 from leanformer.measure.effort import read_effort
 from leanformer.measure.energy import EnergySettings
 from leanformer.measure.speed import SpeedSettings
-from leanformer.outputs.folders import check_folder, new_output
+from leanformer.outputs.folders import check_folder
 from leanformer.outputs.place import check_apart
 from leanformer.outputs.work import check_work
 from leanformer.progress import to_stdout
+from leanformer.recipe.delivery import Compressed, choice_json, deliver, entries_of, read_measured
+from leanformer.recipe.embedder import is_embedder, pair_entries, prepare_embedder
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.opening import make_teacher, opened_with
-from leanformer.recipe.run import Outcome, run_recipe
+from leanformer.recipe.run import run_recipe
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.teacher import check_teacher, cut_notes, matching_notes, reread, take_in
-from leanformer.recipe.used import record_delivered
-from leanformer.render.card import model_card
-from leanformer.render.markdown import report_markdown
-from leanformer.report import Report
 from leanformer.runtime.cores import default_threads
-from leanformer.step import Context, Make
+from leanformer.step import Context
 
 DEFAULT_MAX_TOKENS = 128
-
-
-@dataclass(frozen=True)
-class Compressed:
-    """The result: the artifact, its report, and whether a compressed model within the bound was found."""
-
-    artifact: Artifact
-    report: Report
-    within: bool
 
 
 def compress(
@@ -91,7 +77,8 @@ def compress(
     """Compress `model` with a recipe, measure every rung, and write the best one to `output` with its report and card.
 
     Args:
-        model: a fine-tuned model: an artifact, a Hugging Face folder, or a hub name.
+        model: a fine-tuned model, or an embedder: an artifact, a folder of Hugging Face or sentence-transformers, or a
+            hub name.
         data: a folder with train, dev and test files, one such file, "hub:NAME", or an open data set.
         output: folder to create. An artifact that is already there is replaced when the run has finished.
         recipe: name of a shipped recipe, path of a YAML file, or a recipe.
@@ -145,45 +132,55 @@ def compress(
     if Path(model).exists() and output.exists() and Path(model).samefile(output):
         raise LeanformerError(f"{output}: is the model itself; it will not be overwritten\n  remedy: another --output")
     check_apart(output, [model])
-    if not isinstance(data, Dataset):
-        if (task := known_task(model) if recipe.opening is None else None) is not None:
-            metric_name(task)  # a task without a metric is refused now
-        data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
-    if any(step.step.trains for step in recipe.steps):
-        require_variety(data)
     threads = default_threads() if threads is None else threads
     work = output.with_name(output.name + ".work") if work is None else Path(work)
-    check_work(work, output)
-    if (opening := recipe.opening) is not None:
-        recipe, opening = opened_with(recipe, opening, {"long": long, "overlap": overlap})
-        given = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
-        model = str(make_teacher(recipe, opening, model, max_tokens, given, energy).path)
-    teacher = take_in(model, work, max_tokens, data, say)
-    require(teacher, "teaches", model)
-    if opening is None:
-        teacher = reread(teacher, long, overlap, work, say)
-    say(
-        f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
-        f"{teacher.bytes / 1e6:.1f} MB"
-    )
-    matching = matching_notes(teacher, data)
-    prepared = prepare(data, teacher, seed=seed, threads=threads)
-    for note in matching:  # before the check, whose result they may explain
-        say(f"note: {note}")
-    weak = check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher)
-    notes = [*weak, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens, opening is None)]
-    for note in notes:
-        say(f"note: {note}")
-    data = replace(prepared.data, notes=(*matching, *notes))
+    if vectors := recipe.opening is None and is_embedder(model):
+        check_work(work, output)
+        embedding = prepare_embedder(model, data, work, splits=splits, seed=seed, threads=threads, say=say)
+        teacher, learnt, data, metric = embedding.teacher, embedding.texts, embedding.pairs, embedding.metric
+        for note in data.notes:
+            say(f"note: {note}")
+    else:
+        if not isinstance(data, Dataset):
+            if (task := known_task(model) if recipe.opening is None else None) is not None:
+                metric_name(task)  # a task without a metric is refused now
+            data = open_dataset(data, splits=splits, seed=seed, task=task, kind=kind)
+        if any(step.step.trains for step in recipe.steps):
+            require_variety(data)
+        check_work(work, output)
+        if (opening := recipe.opening) is not None:
+            recipe, opening = opened_with(recipe, opening, {"long": long, "overlap": overlap})
+            given = Context(replace(data, test=None), {}, work, work / "cache", seed, device, threads, say)
+            model = str(make_teacher(recipe, opening, model, max_tokens, given, energy).path)
+        teacher = take_in(model, work, max_tokens, data, say)
+        require(teacher, "teaches", model)
+        if opening is None:
+            teacher = reread(teacher, long, overlap, work, say)
+        say(
+            f"teacher: {model}: {teacher.format}, {teacher.task.kind}, {len(teacher.task.labels)} labels, "
+            f"{teacher.bytes / 1e6:.1f} MB"
+        )
+        matching = matching_notes(teacher, data)
+        prepared = prepare(data, teacher, seed=seed, threads=threads)
+        for note in matching:  # before the check, whose result they may explain
+            say(f"note: {note}")
+        weak = check_teacher(teacher, prepared.labelled_dev, model, threads=threads, allowed=allow_weak_teacher)
+        notes = [*weak, *prepared.data.notes, *_warnings(model, teacher, prepared.data, max_tokens, opening is None)]
+        for note in notes:
+            say(f"note: {note}")
+        data, metric = replace(prepared.data, notes=(*matching, *notes)), prepared.metric
+        learnt = replace(data, test=None)
     # A missing column is reported now, not after an hour of work.
     asked = [] if data.test is None else _asked(energy, further, further.prepare(data.test, threads))
     context = Context(
-        data=replace(data, test=None), artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
+        data=learnt, artifacts={"teacher": teacher}, work=work, cache=work / "cache", seed=seed,
         device=device, threads=threads, say=say,
     )  # fmt: skip
     outcome = run_recipe(recipe, teacher, context, work, energy)
-    ground = make_floor(context.data, work, seed=seed, energy=energy, say=say) if floor else Floor()
-    entries = _entries(recipe, outcome, teacher, threads, ground.entries)
+    ground = make_floor(context.data, work, seed=seed, energy=energy, say=say) if floor and not vectors else Floor()
+    entries = entries_of(recipe, outcome, teacher, threads, ground.entries)
+    if vectors:
+        entries = pair_entries(entries)
     notes = [
         *ground.notes,
         *outcome.notes,
@@ -192,7 +189,7 @@ def compress(
     settings = SpeedSettings() if speed is None else speed
     key = sha256_json(
         [[[e.name, e.after, e.runtime, e.artifact.content_hash] for e in entries], data.content_hash, threads,
-         usd_per_hour, prepared.metric, memory, settings.__dict__, "lost labels", "clean test", *asked]
+         usd_per_hour, metric, memory, settings.__dict__, "lost labels", "clean test", *asked]
     )  # fmt: skip
     measured = work / f"measured-{key[:16]}.json"
     title, report = f"{recipe.name} on {data.name}", read_measured(measured, threads, say)
@@ -201,7 +198,7 @@ def compress(
         report = replace(report, title=title, notes=(*data.notes, *notes))
     else:
         report = measure_ladder(
-            entries, data, title=title, metric=prepared.metric, threads=threads,
+            entries, data, title=title, metric=metric, threads=threads,
             speed=settings, usd_per_hour=usd_per_hour, memory=memory, energy=energy, further=further,
             seed=seed, notes=notes, choosing=Choosing(goal, max_drop, allow_lost_classes), say=say,
         )  # fmt: skip
@@ -213,10 +210,10 @@ def compress(
     report = replace(report, notes=(*report.notes, *slow_int8(report.rungs)))
     efforts = (read_effort(teacher.path, "teacher", "train.fine_tune", say), *outcome.efforts, *ground.efforts)
     report = replace(
-        report, recipe=recipe.to_json() | {"seed": seed}, choice=_choice_json(choice, goal, max_drop), command=command,
+        report, recipe=recipe.to_json() | {"seed": seed}, choice=choice_json(choice, goal, max_drop), command=command,
         training=tuple(asdict(effort) for effort in efforts),
     )  # fmt: skip
-    artifact = _deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data, say)
+    artifact = deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data, say)
     return Compressed(artifact, report, choice.within)
 
 
@@ -238,60 +235,3 @@ def _warnings(model: str, teacher: Artifact, data: Dataset, max_tokens: int, els
             "may be too good (use the same --seed and files as for `leanformer train`)"
         )
     return notes
-
-
-def read_measured(path: Path, threads: int, say: Callable[[str], None]) -> Report | None:
-    """Figures measured earlier on this machine, so that a resumed run makes the same choice; otherwise None."""
-    if kept(path, say, again="measured again") is None:
-        return None
-    try:
-        report = Report.read(path)
-    except LeanformerError:
-        return None  # written by another version: measure again
-    return report if report.machine == fingerprint(threads) else None
-
-
-def _entries(recipe: Recipe, outcome: Outcome, teacher: Artifact, threads: int, floor: Sequence[Entry]) -> list[Entry]:
-    """The rungs: the PyTorch baselines, the floor, then one per recipe step that has a rung and was not left out."""
-    entries = baseline_entries(teacher, threads)
-    first = len(entries)
-    names = {step.name: step.rung for step in recipe.steps if step.rung is not None and step.name in outcome.artifacts}
-    names["teacher"] = entries[-1].name
-    exact = {step.technique for step in recipe.steps if isinstance(step.step, Make) and step.step.lossless}
-    for step in recipe.steps:
-        if step.rung is None or step.name not in outcome.artifacts:
-            continue
-        artifact = outcome.artifacts[step.name]
-        after = names.get(step.after or "", entries[-1].name)
-        made_by = {entry["step"] for entry in artifact.history[len(teacher.history) :]}
-        lossless = artifact.properties.get("precision") == "fp32" and made_by <= exact
-        entries.append(open_entry(step.rung, after, artifact, threads, lossless=lossless))
-    return [*entries[:first], *floor, *entries[first:]]
-
-
-def _choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
-    return {
-        "rung": choice.rung.name,
-        "goal": goal,
-        "max_drop": max_drop,
-        "status": "chosen, not proven" if choice.within else "nothing within the bound",
-        "reason": choice.reason,
-        "sure": choice.sure,
-        "rivals": [asdict(rival) for rival in choice.rivals],
-    }
-
-
-def _deliver(chosen: Artifact, output: Path, report: Report, data: Dataset, say: Callable[[str], None]) -> Artifact:
-    """Copy the chosen artifact to `output`, with report (JSON, Markdown), card and the rows of a dev made here."""
-    with new_output(output, say) as temporary:
-        for name in chosen.names_to_copy:
-            target = temporary / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(chosen.path / name, target)
-        record_delivered(temporary, data)
-        report.write(temporary / "report.json")
-        if data.dev_rows is not None:
-            write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
-        (temporary / "report.md").write_text(report_markdown(report), encoding="utf-8")
-        (temporary / "README.md").write_text(model_card(chosen, report), encoding="utf-8")
-    return open_artifact(output)

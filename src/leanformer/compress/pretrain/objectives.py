@@ -15,6 +15,7 @@ from leanformer.task import Task
 from leanformer.train.objectives.distillation import Distillation, LossWeights, even_maps
 from leanformer.train.objectives.objective import Objective
 from leanformer.train.objectives.relations import Relations, usual_heads, usual_layer
+from leanformer.train.objectives.vectors import Vectors
 from leanformer.train.online_teacher import OnlineTeacher
 
 if TYPE_CHECKING:
@@ -76,8 +77,19 @@ def logits(options: Pretrain, teacher: OnlineTeacher, student: EncoderConfig, ta
     return Distillation(None, LossWeights(), online=teacher, answer=task.answer), {}
 
 
+def vectors(options: Pretrain, teacher: OnlineTeacher, student: EncoderConfig, task: Task) -> Made:
+    """The vectors of an embedder, and their cosines within a block."""
+    if task.width is None:
+        raise RecipeError(
+            f"compress.pretrain: a model of kind {task.kind} gives no vectors that could be learnt\n"
+            "  remedy: objective: logits, or relations; or give an embedder"
+        )
+    return Vectors(teacher, options.in_batch), {}
+
+
 OBJECTIVES: dict[str, Callable[[Pretrain, OnlineTeacher, EncoderConfig, Task], Made]] = {
     "relations": relations,
     "tinybert": tinybert,
     "logits": logits,
+    "vectors": vectors,
 }

@@ -1,10 +1,11 @@
 """Pre-training of a small encoder by distillation on raw text.
 
 What: a student of any depth and width learns, on text without labels, how a layer of the input model relates tokens to
-    each other; or its hidden states and attention scores; or its answers. The teacher runs inside the training step.
-    The result is a start for students of any task.
+    each other; or its hidden states and attention scores; or its answers, or an embedder's vectors. The teacher runs
+    inside the training step. The result is a start for students of any task, and of an embedder a smaller one.
 Paper: Wang, Bao, Huang, Dong and Wei 2021, MiniLMv2 (arXiv 2012.15828); Jiao et al. 2020, the general stage of TinyBERT
-    (arXiv 1909.10351); Turc, Chang, Lee and Toutanova 2019, pre-trained distillation (arXiv 1908.08962).
+    (arXiv 1909.10351); Turc, Chang, Lee and Toutanova 2019, pre-trained distillation (arXiv 1908.08962); Vujanic and
+    Rueckstiess 2025, LEAF, whose students' queries fit the teacher's index (arXiv 2509.12539).
 Helps: when students of a shape that no checkpoint has are to be made, for several tasks: it is done once. FastFormers
     calls the start from a general distilled model critical.
 Hurts: it takes hours rather than minutes to pay for itself; of a teacher with the wanted width, its own layers
@@ -27,7 +28,7 @@ from leanformer.shapes.planned import PlannedShape
 from leanformer.step import Context, Make, record
 from leanformer.train.fit_options import PRECISIONS
 
-OBJECTIVES = ("relations", "tinybert", "logits")
+OBJECTIVES = ("relations", "tinybert", "logits", "vectors")
 INITIAL = ("layers", "random")
 
 
@@ -35,11 +36,14 @@ INITIAL = ("layers", "random")
 class Pretrain(Make):
     """Pre-train a student of the input artifact on raw text; what it reads is the input, its shape is smaller."""
 
-    shape: str | None = None  # layers and width of the student, such as "3x384"; null keeps the input's
+    shape: str | None = (
+        None  # layers and width of the student, such as "3x384", or layers alone; null keeps the input's
+    )
     heads: int | None = None  # attention heads per layer; null: as many as the input has
     ffn: int | None = None  # feed-forward units per layer; null: as the input, or four times another width
     initial: str = "layers"  # "layers" of the input where widths are equal, otherwise random; or "random"
-    objective: str = "relations"  # "relations" of tokens (MiniLMv2), "tinybert" (its general stage), or "logits" (Turc)
+    objective: str = "relations"  # "relations" of tokens (MiniLMv2), "tinybert", "logits" (Turc), or "vectors" (LEAF)
+    in_batch: float = 1.0  # weight of the cosines between texts of a block, with the objective "vectors"
     layer: int | None = None  # layer of the input, from 1, whose relations are followed; null: the last, of 24 the 21st
     relation_heads: int | None = None  # null: as many as divide both widths, of at least 16 entries of the input's
     texts: FilePath | None = None  # file or folder of raw texts; null: train and unlabelled texts of the data
@@ -58,23 +62,23 @@ class Pretrain(Make):
 
     def __post_init__(self) -> None:
         self.at_least(1, "heads", "ffn", "layer", "relation_heads", "batch_size", "token_budget")
-        self.at_least(0, "steps", "weight_decay")
+        self.at_least(0, "steps", "weight_decay", "in_batch")
         self.at_least(2, "max_tokens")
         self.above(0, "learning_rate")
         self.share_below_one("warmup")
         self.one_of("objective", OBJECTIVES)
         self.one_of("initial", INITIAL)
         self.one_of("precision", PRECISIONS)
-        well_formed = self.shape is None or re.fullmatch(r"[1-9]\d*x[1-9]\d*", self.shape)
-        self.need(bool(well_formed), f"shape is LAYERSxWIDTH, not {self.shape!r}")
+        well_formed = self.shape is None or re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", str(self.shape))
+        self.need(bool(well_formed), f"shape is LAYERSxWIDTH or LAYERS, not {self.shape!r}")
         super().__post_init__()
 
     def sizes(self, layers: int, hidden: int) -> tuple[int, int]:
         """Layers and width of the student, given those of the input."""
         if self.shape is None:
             return layers, hidden
-        depth, _, width = self.shape.partition("x")
-        return int(depth), int(width)
+        depth, _, width = str(self.shape).partition("x")
+        return int(depth), int(width or hidden)
 
     def planned(self, shape: PlannedShape) -> PlannedShape | None:
         layers, hidden = self.sizes(len(shape.layers), shape.hidden)

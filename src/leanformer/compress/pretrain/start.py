@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leanformer.errors import RecipeError
 from leanformer.models import surgery
 from leanformer.models.classifier import Classifier
+from leanformer.shapes.head import HeadShape
 
 
 def first_student(
-    teacher: Classifier, layers: int, hidden: int, *, heads: int | None, ffn: int | None, afresh: bool
+    teacher: Classifier,
+    layers: int,
+    hidden: int,
+    *,
+    heads: int | None,
+    ffn: int | None,
+    afresh: bool,
+    vectors: int | None = None,
 ) -> tuple[Classifier, str]:
     """The untrained student, and where its weights come from, in words.
 
     With the teacher's widths it gets evenly spaced layers of the teacher, the last one among them. With other widths,
     more layers, or if `afresh`, it is random (the caller seeds torch), except for its word table: the teacher's,
-    reduced by SVD.
+    reduced by SVD. `vectors` is the width of its vectors if they are to be the teacher's; None: the student's own.
 
     Raises `RecipeError` if the width is not a multiple of the number of heads.
     """
@@ -32,4 +42,7 @@ def first_student(
         )
     wide = ffn or (first.ffn if hidden == config.hidden else 4 * hidden)
     shape = surgery.resized(config, hidden=hidden, heads=heads, ffn=wide, layers=layers)
+    if vectors is not None and vectors != hidden:
+        # A dense layer and a linear map bring the pooled vector to the teacher's width.
+        shape = replace(shape, labels=vectors, head=HeadShape(pooling=config.head.pooling))
     return surgery.fresh_with_reduced_embeddings(shape, teacher), "random weights, word table by SVD"

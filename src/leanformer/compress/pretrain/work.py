@@ -65,13 +65,19 @@ class Work:
         self._read(artifact, context, teacher.config.padding_id)
         layers, hidden = options.sizes(len(teacher.config.layers), teacher.config.hidden)
         self.student, origin = first_student(
-            teacher, layers, hidden, heads=options.heads, ffn=options.ffn, afresh=options.initial == "random"
+            teacher,
+            layers,
+            hidden,
+            heads=options.heads,
+            ffn=options.ffn,
+            afresh=options.initial == "random",
+            vectors=artifact.task.width if options.objective == "vectors" else None,
         )
         config = self.student.config
         self.trained = Classifier(replace(config, dropout=0.0, attention_dropout=0.0))
         self.trained.load_state_dict(self.student.state_dict())
         self.trained.to(self.device).eval()
-        self.task = artifact.task if artifact.task.width is None else replace(artifact.task, width=config.hidden)
+        self.task = artifact.task if artifact.task.width is None else replace(artifact.task, width=config.labels)
         taught = OnlineTeacher(teacher, self.device)
         objective, chosen = OBJECTIVES[options.objective](options, taught, config, artifact.task)
         self.objective = objective.to(self.device)

@@ -20,7 +20,7 @@ from leanformer.ladder.ladder import measure_ladder
 from leanformer.measure.speed import SpeedSettings
 from leanformer.outputs.folders import new_output
 from leanformer.outputs.ours import SEARCH
-from leanformer.recipe.compress import read_measured
+from leanformer.recipe.delivery import read_measured
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.used import record_delivered
 from leanformer.render.card import model_card

@@ -1,0 +1,1 @@
+"""Embedders and their students: correlation with scores of pairs, and what they find."""
