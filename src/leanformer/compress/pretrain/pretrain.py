@@ -36,9 +36,7 @@ INITIAL = ("layers", "random")
 class Pretrain(Make):
     """Pre-train a student of the input artifact on raw text; what it reads is the input, its shape is smaller."""
 
-    shape: str | None = (
-        None  # layers and width of the student, such as "3x384", or layers alone; null keeps the input's
-    )
+    shape: str | None = None  # layers and width, such as "3x384", or layers alone; null keeps the input's
     heads: int | None = None  # attention heads per layer; null: as many as the input has
     ffn: int | None = None  # feed-forward units per layer; null: as the input, or four times another width
     initial: str = "layers"  # "layers" of the input where widths are equal, otherwise random; or "random"
