@@ -148,9 +148,7 @@ class Service:
     ) -> Begun:
         tokenized = time.perf_counter()
         scheduler, by_token = generation.scheduler, query.route in ("tag", "answer")
-        job = scheduler.submit(
-            model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token, together=True
-        )
+        job = scheduler.submit(model.index, reading.rows, exact=query.exact, timeout=timeout, by_token=by_token)
         return Begun(model, query, reading, scheduler, job, start, tokenized - start)
 
     def count(self, answered: Answered) -> None:

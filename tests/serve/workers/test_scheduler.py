@@ -285,19 +285,3 @@ def test_whatever_happens_every_job_is_answered_and_nothing_is_counted_twice(dat
         assert (scheduler.outstanding, scheduler.waiting, scheduler.jobs) == (0, 0, 0)
 
     asyncio.run(play())
-
-
-@in_a_loop
-async def test_requests_of_the_same_moment_share_a_pack():
-    scheduler = Scheduler(1000, 100)
-    worker = Hand(scheduler)
-    scheduler.add(worker)
-    for first in (1, 2, 3):
-        scheduler.submit(0, rows(4, first=first), exact=False, timeout=60, together=True)
-    assert worker.seen == [] and scheduler.waiting == 12
-    await asyncio.sleep(0)
-    assert worker.seen == [[1, 2, 3]]
-    worker.answer()
-    scheduler.submit(0, rows(4, first=4), exact=False, timeout=60, together=True)
-    await asyncio.sleep(0)
-    assert worker.seen == [[1, 2, 3], [4]]

@@ -50,18 +50,14 @@ class Scheduler:
     tokens_per_second: float = 0.0
     _lanes: dict[tuple[int, bool], Lane] = field(default_factory=dict)
     _last: int = 0
-    _gathering: bool = False
     _emptied: asyncio.Event = field(default_factory=asyncio.Event)
 
     def submit(
-        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False,
-        together: bool = False,
-    ) -> RequestJob:  # fmt: skip
+        self, model: int, rows: Sequence[np.ndarray], *, exact: bool, timeout: float, by_token: bool = False
+    ) -> RequestJob:
         """Accept rows, or raise `Refused` if the queue has no room for their tokens (429: at present, 413: ever).
 
         `by_token` is for models that give logits for every token: the job's logits are then `[tokens, outputs]`.
-        `together`: rows go to workers when the event loop has seen to everything that has arrived by now, so that
-        requests that arrive at the same moment share packs. No clock is involved.
         """
         tokens = sum(len(row) for row in rows)
         if tokens > self.queue_tokens:
@@ -80,16 +76,8 @@ class Scheduler:
         self.outstanding += tokens
         self.waiting += tokens
         self._enqueue(job)
-        if not together:
-            self.dispatch()
-        elif not self._gathering:
-            self._gathering = True
-            loop.call_soon(self._gathered)
-        return job
-
-    def _gathered(self) -> None:
-        self._gathering = False
         self.dispatch()
+        return job
 
     def overloaded(self) -> Refused:
         """The refusal for a full queue, with the seconds after which there should be room."""
