@@ -75,6 +75,7 @@ PROMPTS = {"query": "query: ", "document": "", "other": "in the last song "}
              "prompts": {"prompts": {"q": "The Query: "}, "default_prompt_name": "q"}}, "the prompt 'The Query: '",
         ),
         ({"max_seq_length": 9}, None),
+        ({"pooling": {"pooling_mode_max_tokens": True, "pooling_mode_mean_tokens": False}}, None),
         ({"max_seq_length": None, "tokenizer": {"model_max_length": 11}}, None),
         ({"max_seq_length": None}, None),
         ({"max_seq_length": 12, "prompts": {"prompts": PROMPTS, "default_prompt_name": "query"}}, "the prompt"),
@@ -117,7 +118,7 @@ def test_an_encoder_in_a_folder_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": {"pooling_mode_max_tokens": True}}, "pooling_mode_max_tokens"),
+        ({"pooling": {"pooling_mode_weightedmean_tokens": True}}, "pooling_mode_weightedmean_tokens"),
         ({"pooling": {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}}, "pooling .* is not built"),
         ({"pooling": {"pooling_mode": "lasttoken"}}, "pooling .*lasttoken.* is not built"),
         ({"pooling": {"pooling_mode": ["mean", "cls"]}}, r"pooling \['mean', 'cls'\] is not built"),

@@ -16,7 +16,7 @@ def embedder(
     texts: Annotated[Path, typer.Option(help="File of typical texts, on which the exported graph is checked.")],
     output: Annotated[Path, typer.Option(help="New folder for the artifact.")],
     pooling: Annotated[
-        str | None, typer.Option(help="mean or first; default: as the sentence-transformers folder says.")
+        str | None, typer.Option(help="mean, first or max; default: as the sentence-transformers folder says.")
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option(min=3, help="Longest input in tokens; default: as the folder says.")

@@ -15,7 +15,7 @@ from leanformer.export.onnx import Onnx
 from leanformer.outputs.folders import new_output
 from leanformer.step import Context
 
-POOLINGS = ("mean", "first")
+POOLINGS = ("mean", "first", "max")
 PRECISIONS = ("int8", "fp32")
 
 
@@ -37,7 +37,8 @@ def make_embedder(
         checkpoint: a Hugging Face or sentence-transformers folder of a mapped family, or a hub name.
         texts: typical inputs, used by the parity gates. Nothing is calibrated: int8 uses one scale per token, which has
             the smallest error.
-        pooling: "mean" of the tokens or the "first" one; None uses the setting of a sentence-transformers folder.
+        pooling: "mean" of the tokens, the "first" one, or the "max" of each column; None uses the setting of a
+            sentence-transformers folder.
         max_tokens: None uses the folder's setting, or else 512.
 
     Vectors are those of sentence-transformers' `encode`: texts are lowercased and get their prompt if the folder says

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from leanformer.answers.form import FormTable
@@ -60,11 +61,13 @@ class VectorHead(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """`[B, S, H]` with mask `[B, S]` to `[B, H]`."""
+        if self.shape.pooling == "max":
+            return hidden.masked_fill(~mask.bool()[..., None], -torch.inf).amax(dim=1)
         return hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
 
 
 def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
-    """The same encoder with a head that returns vectors; `pooling` is "first" or "mean"."""
+    """The same encoder with a head that returns vectors; `pooling` is "first", "mean" or "max"."""
     return replace(config, labels=config.hidden, head=HeadShape(pooling=pooling, activation="none"))
 
 

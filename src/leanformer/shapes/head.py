@@ -9,7 +9,7 @@ from leanformer.schema import fields, nullable, number, text, truth
 from leanformer.shapes.feedforward import ACTIVATIONS
 
 HEAD_ACTIVATIONS = ("tanh", *ACTIVATIONS, "none")
-POOLINGS = ("first", "mean", "none")
+POOLINGS = ("first", "mean", "max", "none")
 HEAD = fields(
     {},
     {
@@ -26,8 +26,8 @@ class HeadShape:
     """How hidden states become logits: pooling, a dense layer, an activation, an optional norm, the logits.
 
     Attributes:
-        pooling: "first" reads only the first token, "mean" averages the real tokens; "none" gives logits for every
-            token, without a dense layer, activation or norm.
+        pooling: "first" reads only the first token, "mean" averages the real tokens, "max" takes the largest entry of
+            each column (vectors only); "none" gives logits for every token, without a dense layer, activation or norm.
         activation: after the dense layer, one of `HEAD_ACTIVATIONS`; "none" is a head without any layer, whose output
             is the pooled vector itself.
         bias: whether the dense layer has a bias (the logits always have one).

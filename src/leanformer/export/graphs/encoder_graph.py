@@ -7,6 +7,7 @@ last layer computes queries, attention output and feed-forward only for it.
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from leanformer.export.graphs.attention_kinds import attention_graph
@@ -99,6 +100,17 @@ def head_nodes(g: Graph, model: Classifier, x: str, *, axis: int = 1) -> None:
         return
     if shape.pooling == "first":
         x = g.node("Squeeze", [x, g.integers(axis)], "first_token")
+    elif shape.pooling == "max":
+        padding = g.node("Sub", ["mask.float", g.constant("real.one", np.ones(1, np.float32))], "mask.padding")
+        lowered = g.node(
+            "Mul",
+            [
+                g.node("Unsqueeze", [padding, g.integers(2)], "mask.by_token"),
+                g.constant("real.far", np.full(1, 1e9, np.float32)),
+            ],
+            "far",
+        )
+        x = g.node("ReduceMax", [g.node("Add", [x, lowered], "real"), g.integers(1)], "max", keepdims=0)
     else:
         by_token = g.node("Unsqueeze", ["mask.float", g.integers(2)], "mask.by_token")
         summed = g.node("ReduceSum", [g.node("Mul", [x, by_token], "real"), g.integers(1)], "real.sum", keepdims=0)
@@ -137,7 +149,9 @@ def expected_operators(config: EncoderConfig, *, token_types: bool = False) -> d
     if head.pooling == "none":
         parts.append({"MatMul": 1, "Add": 1})
     else:
-        parts.append({"Squeeze": 1} if first else {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1})
+        maximum = {"Sub": 1, "Unsqueeze": 1, "Mul": 1, "Add": 1, "ReduceMax": 1}
+        mean = {"Unsqueeze": 1, "Mul": 1, "ReduceSum": 2, "Div": 1}
+        parts.append({"Squeeze": 1} if first else maximum if head.pooling == "max" else mean)
     if head.pooling != "none" and not head.gives_vectors:
         parts.append({"MatMul": 2, "Add": 1 + head.bias, ACTIVATION_OPERATORS[head.activation]: 1})
         parts.append({"LayerNormalization": 1} if head.norm else {})

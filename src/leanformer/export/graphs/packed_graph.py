@@ -49,7 +49,7 @@ def can_pack(config: EncoderConfig) -> bool:
     """Whether such a model has a graph over packs: positions are looked up by number, norms follow the residual sums,
     and the head reads the first token or every token, or returns the mean of all.
     """
-    head = config.head.pooling != "mean" or config.head.gives_vectors
+    head = config.head.pooling not in ("mean", "max") or (config.head.pooling == "mean" and config.head.gives_vectors)
     return config.places_by_table_alone and not config.norm_first and head
 
 

@@ -13,7 +13,7 @@ from leanformer.errors import CheckpointError
 # The modules after the encoder: one pooling, optionally a normalisation.
 _POOLING, _NORMALIZE, _TRANSFORMER = "Pooling", "Normalize", "Transformer"
 _ORDERS = ([_TRANSFORMER, _POOLING], [_TRANSFORMER, _POOLING, _NORMALIZE])
-_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
+_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first", "pooling_mode_max_tokens": "max"}
 # Names of the options file; older ones contain the family's name.
 _OPTIONS = [
     f"sentence_{family}_config.json"
@@ -32,7 +32,7 @@ class SentenceEncoder:
 
     Attributes:
         folder: the encoder's folder, either the folder itself or one inside it.
-        pooling: "mean" or "first".
+        pooling: "mean", "first" or "max".
         longest: the maximum input length in tokens.
         prompt: text that `encode` puts before every text.
         prompts: names of prompts that are used only on request.
@@ -116,7 +116,7 @@ def _pooling(folder: Path, pooling: Mapping[str, Any]) -> str:
     # Older files have a flag for each mode, newer ones the name of the mode.
     chosen = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on is True]
     if isinstance(pooling.get("pooling_mode"), str):
-        chosen = [f"pooling_mode_{pooling['pooling_mode']}_token" + "s" * (pooling["pooling_mode"] == "mean")]
+        chosen = [f"pooling_mode_{pooling['pooling_mode']}_token" + "s" * (pooling["pooling_mode"] in ("mean", "max"))]
     if len(chosen) != 1 or chosen[0] not in _MODES:
         raise CheckpointError(
             f"{folder}: pooling {chosen or pooling.get('pooling_mode', 'unknown')} is not built; one of "
