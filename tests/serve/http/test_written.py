@@ -66,8 +66,8 @@ def test_messagepack_says_what_json_says(all_server: Server, path: str, body: ob
 @pytest.mark.parametrize(
     ("path", "body", "status", "told"),
     [
-        ("/tag", {"inputs": "rain"}, 406, "/tag does not answer in raw numbers"),
-        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["b"]}}, 406, "/similarity does not"),
+        ("/tag", {"inputs": "rain"}, 406, "/tag answers with no raw numbers"),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["b"]}}, 406, "/similarity answers with no raw"),
         ("/predict", {"inputs": "rain", "top_k": 1}, 422, "top_k: raw numbers are those of all labels"),
     ],
 )

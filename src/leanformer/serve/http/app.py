@@ -244,7 +244,7 @@ def _values_only(request: Request, path: str) -> str:
     """The media type that the client wants. Raises `Refused` (406) if that is raw numbers."""
     media = _media(request)
     if media == RAW:
-        raise Refused(406, f"/{path} does not answer in raw numbers; ask for {JSON}")
+        raise Refused(406, f"/{path} answers with no raw numbers; ask for {JSON}")
     return media
 
 

@@ -30,7 +30,7 @@ def asked(query: Query, media: str) -> Query:
     if media != RAW:
         return query
     if query.route not in RAW_ROUTES:
-        raise Refused(406, f"/{query.route} does not answer in raw numbers; ask for {JSON} or {MSGPACK}")
+        raise Refused(406, f"/{query.route} answers with no raw numbers; ask for {JSON} or {MSGPACK}")
     if query.top_k is not None:
         raise Refused(422, "top_k: raw numbers are those of all labels, in the order that /info tells; leave it out")
     return msgspec.structs.replace(query, arrays=True)
