@@ -67,7 +67,7 @@ def test_messagepack_says_what_json_says(all_server: Server, path: str, body: ob
     ("path", "body", "status", "told"),
     [
         ("/tag", {"inputs": "rain"}, 406, "/tag answers with no raw numbers"),
-        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["b"]}}, 406, "/similarity answers with no raw"),
+        ("/similarity", {"inputs": {"source_sentence": "a", "sentences": ["b"]}}, 406, "/similarity answers with no"),
         ("/predict", {"inputs": "rain", "top_k": 1}, 422, "top_k: raw numbers are those of all labels"),
     ],
 )
