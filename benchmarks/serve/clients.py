@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import RESULTS
+from benchmarks.provenance import provenance
 from benchmarks.serve.services import started
 from leanformer.files import write_json
 
@@ -150,7 +151,8 @@ def main() -> None:
             rows += [row for row in found if not index or row["call"] not in {known["call"] for known in rows}]
     for row in rows:
         print(row)
-    write_json(arguments.output, rows)
+    about = {key: value for key, value in provenance().items() if key != "load"}
+    write_json(arguments.output, [row | about for row in rows])
 
 
 if __name__ == "__main__":
