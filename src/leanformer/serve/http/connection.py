@@ -1,9 +1,10 @@
-"""uvicorn's HTTP protocol with deadlines, and without upgrades to other protocols.
+"""uvicorn's HTTP protocol with deadlines and a limit on heads, and without upgrades to other protocols.
 
 uvicorn closes connections that are idle between requests. But it waits forever for the head of the first request, and
-for the rest of a body that no handler reads any more; here both have a deadline. And if a client offers to upgrade to
-another protocol (a WebSocket, HTTP/2), uvicorn's parser drops the body and ignores all following requests; here the
-offer is declined, as HTTP allows, by answering in HTTP/1.1.
+for the rest of a body that no handler reads any more; here both have a deadline. It keeps a head of any length, and
+takes headers after a body in chunks for those of the head; here a head has limits, and such headers are dropped. And if
+a client offers to upgrade to another protocol (a WebSocket, HTTP/2), uvicorn's parser drops the body and ignores all
+following requests; here the offer is declined, as HTTP allows, by answering in HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from leanformer.serve.http.direct import Direct, Flight
 from leanformer.serve.http.guard import ABORT, BEHIND, CONNECTIONS, WHOLE
 
 _GRACE_SECONDS = 0.5
+# Most bytes that may arrive without completing a head or adding to a body, besides those that arrive together with its
+# beginning; and most headers.
+_HEAD_BYTES, _HEADERS = 1 << 16, 256
 # Headers of an offer to change the protocol (RFC 9110, 7.8; RFC 7540, 3.2.1).
 _OFFER = (b"connection", b"upgrade", b"http2-settings")
 
@@ -30,6 +34,7 @@ class Connection(HttpToolsProtocol):
     direct: Direct | None = None
     _deadline: asyncio.TimerHandle | None = None
     _in_head = False
+    _head_bytes = 0
     # The headers of a request that may take the short way (`direct.py`), from the end of its head to that of its body.
     _ordinary: dict[bytes, bytes] | None = None
     _body = b""
@@ -47,6 +52,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -54,6 +60,8 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse()
         else:
+            if self._head_bytes > _HEAD_BYTES:
+                return self._refuse()
             if self._ordinary is not None:  # its body has still to come
                 self._go_on()
             if self._in_head and self._deadline is None:
@@ -78,12 +86,21 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         # The timer is set only if the head is not complete with the data at hand.
         self._disarm()
-        self._in_head, self._ordinary = True, None
+        # Set if the request before, in the same data, has been answered already.
+        self._unset_keepalive_if_required()
+        self._in_head, self._head_bytes, self._ordinary = True, 0, None
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # after a body in chunks
+        if len(self.headers) >= _HEADERS:
+            raise ValueError("too many headers")  # refused in `data_received`: the parser makes it an error of its own
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._disarm()
-        self._in_head = False
+        self._in_head, self._head_bytes = False, 0
         if self.parser.should_upgrade():
             return  # see `_decline`
         if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
@@ -110,6 +127,7 @@ class Connection(HttpToolsProtocol):
             super().on_body(body)
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self._ordinary is None:
             super().on_body(body)
         else:

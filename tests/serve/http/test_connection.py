@@ -1,0 +1,65 @@
+"""What a connection takes in before a request is looked at, and how long it stays open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.serve.http.test_direct import Fixture, request, using
+
+HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (HEAD + b"x-long: ", b"x" * 10_000),
+        (HEAD, b"x: y\r\n"),
+        (b"GET /", b"x" * 10_000),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n", b"x-late: y\r\n" * 1000),
+        (HEAD + b"transfer-encoding: chunked\r\n\r\n1;", b"x" * 10_000),
+    ],
+    ids=["a header", "many headers", "an address", "headers after the body", "what is told of a chunk"],
+)
+def test_a_head_without_end_is_refused(tiny_onnx_artifact: Path, start: bytes, more: bytes):
+    async def test(one: Fixture) -> None:
+        sent = await one.ask(start)
+        for _ in range(300):
+            if one.transport.closed:
+                break
+            sent = await one.ask(more)
+        assert one.transport.closed and sent.startswith(b"HTTP/1.1 400")
+
+    using(tiny_onnx_artifact, test)
+
+
+def test_long_heads_and_bodies_in_pieces_are_taken(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        body = b'{"inputs": "' + b"rain " * 40_000 + b'"}'
+        whole = request(body, **{f"x_{number}": "y" * 200 for number in range(200)})
+        for _ in range(2):
+            sent = await one.ask(*(whole[start : start + 1000] for start in range(0, len(whole), 1000)))
+            assert sent.startswith(b"HTTP/1.1 204") and one.long.pop() == body
+
+    using(tiny_onnx_artifact, test)
+
+
+def test_headers_after_a_body_are_dropped(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        late = b"authorization: Bearer key\r\ncontent-type: application/json\r\n"
+        sent = await one.ask(HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n" + late + b"\r\n")
+        assert sent.startswith(b"HTTP/1.1 204") and one.long == [b"{"]
+        assert [name for name, _ in one.connection.scope["headers"]] == [b"host", b"transfer-encoding"]
+
+    using(tiny_onnx_artifact, test)
+
+
+def test_a_connection_with_a_request_is_not_idle(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        one.pool.wait = True
+        assert (await one.ask(request(b"{") + request())).startswith(b"HTTP/1.1 400")
+        assert one.service.generation.scheduler.jobs == 1
+        assert one.connection.timeout_keep_alive_task is None
+
+    using(tiny_onnx_artifact, test)
