@@ -53,7 +53,8 @@ async def _serve(
     limits = settings.limits
     service = Service(settings, log, make_pool)
     config = uvicorn.Config(
-        make_app(service), http=connections_of(limits.receive_seconds, Direct(service)), lifespan="off",
+        make_app(service), http=connections_of(limits.receive_seconds, limits.send_seconds, Direct(service)),
+        lifespan="off",
         access_log=False, log_config=None, server_header=False, timeout_keep_alive=int(max(1, limits.idle_seconds)),
         timeout_graceful_shutdown=int(limits.timeout_seconds + _GRACE_SECONDS), ws="none",
     )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -61,5 +63,37 @@ def test_a_connection_with_a_request_is_not_idle(tiny_onnx_artifact: Path):
         assert (await one.ask(request(b"{") + request())).startswith(b"HTTP/1.1 400")
         assert one.service.generation.scheduler.jobs == 1
         assert one.connection.timeout_keep_alive_task is None
+
+    using(tiny_onnx_artifact, test)
+
+
+def test_a_client_that_never_reads_the_end_is_cut(tiny_onnx_artifact: Path):
+    async def test(one: Fixture) -> None:
+        await one.ask(request())
+        start = time.monotonic()
+        one.transport.unread = 9
+        one.connection.pause_writing()
+        one.transport.unread = 8  # it reads a little
+        while not one.transport.closed:
+            await asyncio.sleep(0.01)
+        assert time.monotonic() - start >= 0.09
+
+    using(tiny_onnx_artifact, test)
+
+
+@pytest.mark.parametrize("read", [True, False])
+def test_closing_waits_only_for_a_client_that_reads(tiny_onnx_artifact: Path, read: bool):
+    async def test(one: Fixture) -> None:
+        aborted = asyncio.Event()
+        one.transport.abort = aborted.set  # type: ignore[method-assign]
+        one.transport.unread = 9
+        await one.ask(request(connection="close"))
+        assert one.transport.closed
+        if read:
+            one.transport.unread = 0
+            await asyncio.sleep(0.1)
+            assert not aborted.is_set()
+        else:
+            await aborted.wait()
 
     using(tiny_onnx_artifact, test)

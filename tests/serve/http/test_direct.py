@@ -53,7 +53,7 @@ class Transport:
     """The network end of a connection: what was written to it, and whether it was closed."""
 
     def __init__(self) -> None:
-        self.sent, self.closed = b"", False
+        self.sent, self.closed, self.unread = b"", False, 0
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -65,6 +65,9 @@ class Transport:
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def get_extra_info(self, name: str) -> None: ...
     def pause_reading(self) -> None: ...
@@ -81,7 +84,7 @@ class Fixture:
     async def __aenter__(self) -> Fixture:
         await self.service.start()
         config = Config(self._app, interface="asgi3", lifespan="off", log_config=None)
-        self.connection: Connection = connections_of(10.0, Direct(self.service))(config, ServerState(), {})
+        self.connection: Connection = connections_of(10.0, 0.05, Direct(self.service))(config, ServerState(), {})
         self.transport = Transport()
         self.connection.connection_made(self.transport)
         return self

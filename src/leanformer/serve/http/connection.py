@@ -1,10 +1,11 @@
 """uvicorn's HTTP protocol with deadlines and a limit on heads, and without upgrades to other protocols.
 
-uvicorn closes connections that are idle between requests. But it waits forever for the head of the first request, and
-for the rest of a body that no handler reads any more; here both have a deadline. It keeps a head of any length, and
-takes headers after a body in chunks for those of the head; here a head has limits, and such headers are dropped. And if
-a client offers to upgrade to another protocol (a WebSocket, HTTP/2), uvicorn's parser drops the body and ignores all
-following requests; here the offer is declined, as HTTP allows, by answering in HTTP/1.1.
+uvicorn closes connections that are idle between requests. But it waits forever for the head of the first request, for
+the rest of a body that no handler reads any more, and for a client to read the end of an answer, even after closing;
+here these have deadlines. It keeps a head of any length, and takes headers after a body in chunks for those of the
+head; here a head has limits, and such headers are dropped. And if a client offers to upgrade to another protocol (a
+WebSocket, HTTP/2), uvicorn's parser drops the body and ignores all following requests; here the offer is declined, as
+HTTP allows, by answering in HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ _OFFER = (b"connection", b"upgrade", b"http2-settings")
 
 
 class Connection(HttpToolsProtocol):
-    """One connection; `receive_seconds` and `direct` are set on the subclass that `connections_of` makes."""
+    """One connection; the class attributes are set on the subclass that `connections_of` makes."""
 
-    receive_seconds = 10.0
+    receive_seconds = send_seconds = 10.0
     direct: Direct | None = None
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _in_head = False
     _head_bytes = 0
     # The headers of a request that may take the short way (`direct.py`), from the end of its head to that of its body.
@@ -46,6 +48,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self._forget()
         if self._flight is not None and not self._flight.response_complete:
             self._flight.lost()
         super().connection_lost(exc)
@@ -82,12 +85,14 @@ class Connection(HttpToolsProtocol):
     def _refuse(self) -> None:
         self.logger.warning("Invalid HTTP request received.")
         self.send_400_response("Invalid HTTP request received.")
+        self._watch()
 
     def on_message_begin(self) -> None:
         # The timer is set only if the head is not complete with the data at hand.
         self._disarm()
         # Set if the request before, in the same data, has been answered already.
         self._unset_keepalive_if_required()
+        self._forget()
         self._in_head, self._head_bytes, self._ordinary = True, 0, None
         super().on_message_begin()
 
@@ -150,6 +155,35 @@ class Connection(HttpToolsProtocol):
         if self.cycle.more_body and not self.pipeline:
             self._arm()
         super().on_response_complete()
+        if self.transport.is_closing() or self.flow.write_paused:
+            self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch()
+
+    def _watch(self) -> None:
+        """Break off the connection if its client reads nothing of the answers that are complete for `send_seconds`."""
+        self._forget()
+        # While an answer is being written, `Guard` sees to it.
+        over = self.transport.is_closing() or (self.cycle is not None and self.cycle.response_complete)
+        if over and (unread := self.transport.get_write_buffer_size()):
+            self._unread = self.loop.call_later(self.send_seconds, self._look, unread)
+
+    def _look(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _forget(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _arm(self) -> None:
         self._disarm()
@@ -165,11 +199,15 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
 
-def connections_of(receive_seconds: float, direct: Direct | None = None) -> type[Connection]:
+def connections_of(
+    receive_seconds: float, send_seconds: float = 10.0, direct: Direct | None = None
+) -> type[Connection]:
     """The class of a server's connections.
 
     Args:
         receive_seconds: their heads, and unread rests of bodies, must arrive within this time.
+        send_seconds: longest time that a client may leave the end of an answer unread.
         direct: takes ordinary requests; None if all take the long way.
     """
-    return type("Connection", (Connection,), {"receive_seconds": receive_seconds, "direct": direct})
+    limits = {"receive_seconds": receive_seconds, "send_seconds": send_seconds, "direct": direct}
+    return type("Connection", (Connection,), limits)

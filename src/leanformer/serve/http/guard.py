@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanformer.serve.http.access import OPEN_ROUTES, Access
+from leanformer.serve.http.foreign import FOREIGN
 from leanformer.serve.http.inputs import OPTIONS
 from leanformer.serve.http.refused import KINDS, Refused
 from leanformer.serve.logs import Log
@@ -26,6 +27,8 @@ ROUTES = (
     "/metrics",
     "/tokenize",
     "/decode",
+    "/v1/models",
+    *(f"/{path}" for path in FOREIGN),
     *(f"/{option}{way}" for option in OPTIONS for way in ("", "/stream")),
 )
 # In a request's scope: a function that aborts its connection. See `connection.py`.
