@@ -43,8 +43,8 @@ def test_options_arrive_and_the_loss_is_told(command: Command, given: tuple[obje
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--shape", "3"), "shape is LAYERSxWIDTH, not '3'"),
-        (("--shape", "1x16", "--objective", "magic"), "objective is one of relations, tinybert, logits, not 'magic'"),
+        (("--shape", "x384"), "shape is LAYERSxWIDTH or LAYERS, not 'x384'"),
+        (("--shape", "1x16", "--objective", "magic"), "one of relations, tinybert, logits, vectors, not 'magic'"),
         (("--shape", "1x16", "--steps", 1, "--minutes", 1), "give --steps or --minutes, not both"),
         (("--shape", "1x16", "--texts", "nowhere"), "nowhere: "),
     ],

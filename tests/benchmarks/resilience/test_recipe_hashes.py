@@ -28,6 +28,7 @@ def test_tasks_are_of_each_kind_and_the_same_every_time(name: str, tmp_path: Pat
 
 def test_every_shipped_recipe_is_run() -> None:
     shipped = {path.stem for path in (ROOT / "recipes").glob("*.yaml")}
+    shipped -= {"embedder"}  # its teacher is a sentence encoder, and the teachers here are trained on tasks
     assert shipped and shipped <= {run.recipe for run in RUNS if isinstance(run.recipe, str)}
     assert {run.task for run in RUNS} == set(TASKS)
 
