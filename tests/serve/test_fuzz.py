@@ -59,10 +59,12 @@ def is_as_described(server: Server, path: str, method: str, reply: Reply) -> Non
     answers = document["paths"][path][method]["responses"]
     assert str(reply.status) in answers, (reply.status, reply.body)
     assert reply.status < 500, reply.body
-    [(kind, described)] = answers[str(reply.status)]["content"].items()
+    # What is not JSON comes to those alone who ask for it, and nobody does here; but some routes have no JSON at all.
+    kinds = answers[str(reply.status)]["content"]
+    kind = next(iter(kinds), None) if len(kinds) == 1 else "application/json"
     assert reply.headers["content-type"].partition(";")[0] == kind
     if kind == "application/json":
-        assert conforms(reply.json, described["schema"], document), reply.body
+        assert conforms(reply.json, kinds[kind]["schema"], document), reply.body
 
 
 @fuzz(2500)
