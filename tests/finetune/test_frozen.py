@@ -36,7 +36,7 @@ def scores(model, rows):
 
 
 @pytest.mark.parametrize("classes", [3, 2])
-@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("pooling", ["mean", "first", "max"])
 def test_the_head_gives_what_the_regression_gives(pooling: str, classes: int, encoder: Artifact):
     assert DATA.train is not None and DATA.dev is not None
     train = DATA.train.select([i for i in range(60) if DATA.train.targets[i] < classes])

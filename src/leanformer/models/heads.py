@@ -32,7 +32,7 @@ class PooledHead(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """`[B, S, H]` with mask `[B, S]` to `[B, labels]`."""
-        pooled = hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
+        pooled = pool(hidden, mask, self.shape.pooling)
         if self.shape.drops_input:
             pooled = self.dropout(pooled)
         pooled = activate(self.pooler(pooled), self.shape.activation)
@@ -61,9 +61,7 @@ class VectorHead(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """`[B, S, H]` with mask `[B, S]` to `[B, H]`."""
-        if self.shape.pooling == "max":
-            return hidden.masked_fill(~mask.bool()[..., None], -torch.inf).amax(dim=1)
-        return hidden[:, 0] if self.shape.pooling == "first" else masked_mean(hidden, mask)
+        return pool(hidden, mask, self.shape.pooling)
 
 
 def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
@@ -74,6 +72,13 @@ def vector_head(config: EncoderConfig, pooling: str) -> EncoderConfig:
 def token_head(config: EncoderConfig) -> EncoderConfig:
     """The same encoder with a token head."""
     return replace(config, head=HeadShape(pooling="none", dropout=config.head.dropout))
+
+
+def pool(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """One vector per text `[B, H]`: the first token of `[B, S, H]`, or the mean or largest entries of the real ones."""
+    if pooling == "max":
+        return hidden.masked_fill(~mask.bool()[..., None], -torch.inf).amax(dim=1)
+    return hidden[:, 0] if pooling == "first" else masked_mean(hidden, mask)
 
 
 def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:

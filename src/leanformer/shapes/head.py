@@ -27,7 +27,7 @@ class HeadShape:
 
     Attributes:
         pooling: "first" reads only the first token, "mean" averages the real tokens, "max" takes the largest entry of
-            each column (vectors only); "none" gives logits for every token, without a dense layer, activation or norm.
+            each column; "none" gives logits for every token, without a dense layer, activation or norm.
         activation: after the dense layer, one of `HEAD_ACTIVATIONS`; "none" is a head without any layer, whose output
             is the pooled vector itself.
         bias: whether the dense layer has a bias (the logits always have one).
