@@ -106,12 +106,23 @@ def test_what_was_tried_before_a_kill_is_not_tried_again(tmp_path: Path, no_floo
     assert len(first) == 2 * FOLDS
 
 
-def test_expensive_ones_have_fewer_folds_and_many_rows_no_trial(tmp_path: Path, no_floor: None):
+def test_all_have_the_folds_of_the_most_expensive_one(tmp_path: Path, no_floor: None):
+    made: dict[str, list[int]] = {"a": [], "b": []}
+    chosen(
+        tmp_path, a=Candidate(guesser(5, made["a"])), b=Candidate(guesser(5, made["b"]), MOST_TOKENS // 3),
+    )  # fmt: skip
+    assert made["a"] == made["b"] == [80] * 3, "each learns from as many rows as its rivals"
+
+
+def test_long_texts_are_no_reason_to_leave_out_the_comparison(
+    tmp_path: Path, no_floor: None, monkeypatch: pytest.MonkeyPatch
+):
     made: list[int] = []
-    chosen(tmp_path, a=Candidate(guesser(5, made), MOST_TOKENS // 3))
-    assert len(made) == 3
-    choice = chosen(tmp_path, a=Candidate(guesser(5, made)), b=Candidate(guesser(5, made), MOST_TOKENS))
-    assert choice.method == "b" and choice.scores == {} and len(made) == 3
+    candidates = {"a": Candidate(guesser(8, made)), "b": Candidate(guesser(5, made), MOST_TOKENS)}
+    assert chosen(tmp_path, **candidates).method == "a" and made == [60] * 4
+    monkeypatch.setattr("leanformer.finetune.choose.ENOUGH", 119)
+    choice = chosen(tmp_path, **candidates)
+    assert choice.method == "b" and choice.scores == {} and len(made) == 4
     assert choice.why == "120 texts are enough for it, and too many to try all methods"
 
 
@@ -125,3 +136,5 @@ def test_few_texts_of_a_class(tmp_path: Path, no_floor: None):
     assert chosen(tmp_path, one, a=Candidate(guesser(1)), b=Candidate(guesser(9))).method == "a"
     choice = chosen(tmp_path, two, a=Candidate(guesser(1)), b=Candidate(guesser(10), least=3))
     assert choice.method == "a" and "b" not in choice.scores
+    same = replace(two.train, texts=tuple(two.train.texts[row // 2 * 2] for row in range(len(two.train))))
+    assert chosen(tmp_path, replace(DATA, train=same), a=Candidate(guesser(1)), b=Candidate(guesser(10))).scores == {}

@@ -20,7 +20,7 @@ def test_the_mean_is_of_real_tokens():
     torch.testing.assert_close(found, torch.stack([HIDDEN[0].mean(dim=0), HIDDEN[1, :2].mean(dim=0)]))
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("pooling", ["first", "mean", "max"])
 def test_padding_changes_no_answer_of_a_text(pooling: str):
     config = tiny_config()
     for shaped in (replace(config, head=HeadShape(pooling=pooling)), vector_head(config, pooling)):

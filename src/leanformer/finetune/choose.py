@@ -14,6 +14,7 @@ from leanformer.answers.forms import form_of
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
 from leanformer.data.overlap import group_rows, normalise_all
+from leanformer.files import sha256_json
 from leanformer.finetune.tuned import Tuned
 from leanformer.kept import keep, kept
 from leanformer.linear.features import learn_features
@@ -24,6 +25,7 @@ FLOOR = "linear n-grams"
 CHOICE = "choice.json"  # in the work folder, while it is made
 FOLDS = 5
 MOST_TOKENS = 200_000  # trained in the folds of a method; minutes on two cores, with an encoder of MiniLM's size
+ENOUGH = 500  # texts that a whole model may learn from without a comparison, if there is no time for one
 NOISE = 0.5  # standard errors of a difference that are no reason to take the less simple method
 
 
@@ -33,7 +35,7 @@ class Candidate:
 
     Attributes:
         tune: makes one of a data set. tokens: that it trains for that.
-        least: it is tried if a class has so many texts.
+        least: it is tried if a class has so many different texts.
     """
 
     tune: Callable[[Dataset], Tuned]
@@ -42,7 +44,7 @@ class Candidate:
 
     @property
     def folds(self) -> int:
-        """How many folds there is time for; below 2 there is none for any."""
+        """How many folds there is time for; below 2 there is none for a comparison."""
         return int(min(FOLDS, MOST_TOKENS // max(1, self.tokens)))
 
 
@@ -70,36 +72,36 @@ def choose(
 ) -> Choice:
     """The candidate with the most right answers for rows of `data.train` that it was not trained on.
 
-    A simpler one, which is an earlier one, is preferred if it is not worse by more than `NOISE` standard errors. If
-    there is no time to try the last, there are rows enough for it, and it is taken. Without two texts of a class there
-    is nothing to try, and it is the first.
+    A simpler one, which is an earlier one, is preferred if it is not worse by more than `NOISE` standard errors. All
+    are tried in the same folds, as many as there is time for with each: more folds would leave a method more rows to
+    learn from than its rivals. If there is no time to try the last on more than `ENOUGH` texts, it is taken. Without
+    two different texts of a class there is nothing to try, and it is the first.
 
     Args:
         identity: hash of all that the scores depend on; scores kept in `work` under another are not used.
     """
     assert data.train is not None
     train, last = data.train, list(candidates)[-1]
-    most = int(np.bincount(train.targets).max())
+    groups = _groups(train)
+    most = max(len(np.unique(groups[train.targets == label])) for label in np.unique(train.targets))
     if most < 2:
         first = next(iter(candidates))
-        return Choice(first, "no class has two texts, so there is nothing to compare it by", {})
-    if candidates[last].folds < 2:
+        return Choice(first, "no class has two different texts, so there is nothing to compare it by", {})
+    if candidates[last].folds < 2 and len(train) > ENOUGH:
         return Choice(last, f"{len(train):,} texts are enough for it, and too many to try all methods", {})
+    tried = [name for name, candidate in candidates.items() if most >= candidate.least]
+    count = min(most, max(2, min(candidates[name].folds for name in tried)))
+    folds, identity = _folds(train, groups, count, seed), sha256_json([identity, count])
     path, right = work / CHOICE, dict[str, np.ndarray]()
     known = kept(path, say, again="tried again") or {}
     done: dict[str, list[int]] = known.get("right", {}) if known.get("identity") == identity else {}
-    for name in (FLOOR, *candidates):
-        candidate = candidates.get(name)
-        if candidate is not None and most < candidate.least:
-            continue
+    for name in (FLOOR, *tried):
         if name not in done:
-            folds = _folds(train, min(FOLDS if candidate is None else candidate.folds, most), seed)
-            tune = None if candidate is None else candidate.tune
+            tune = None if name == FLOOR else candidates[name].tune
             done[name] = _right(data, folds, tune, seed, device).astype(int).tolist()
             keep(path, {"identity": identity, "right": done})
         right[name] = np.array(done[name], dtype=float)
         say(f"{name}: {100 * right[name].mean():.1f} % right of {len(train):,} texts held out in turn")
-    tried = [name for name in candidates if name in right]
     best = max(tried, key=lambda name: right[name].mean())
     for name in tried:
         behind = right[best] - right[name]
@@ -109,13 +111,18 @@ def choose(
     return Choice(name, why, {each: round(float(values.mean()), 4) for each, values in right.items()})
 
 
-def _folds(train: Examples, folds: int, seed: int) -> np.ndarray:
-    """The fold of each row `[n]`; classes are spread evenly, and the same text is in one fold."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
+def _groups(train: Examples) -> np.ndarray:
+    """A number for each row `[n]`, equal for the same text."""
     groups = np.empty(len(train), dtype=np.int64)
     for number, rows in enumerate(group_rows(normalise_all(train.inputs)).values()):
         groups[rows] = number
+    return groups
+
+
+def _folds(train: Examples, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each row `[n]`; classes are spread evenly, and a group is in one fold."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
     fold = np.zeros(len(train), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer texts than folds
