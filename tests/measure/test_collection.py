@@ -14,6 +14,7 @@ from leanformer.measure.collection import is_collection, read_collection
 DOCUMENTS = [{"_id": "a", "title": "Rain", "text": "falls"}, {"_id": "b", "text": "songs"}]
 QUERIES = [{"_id": "1", "text": "water"}, {"_id": "2", "text": "music"}, {"_id": "3", "text": "nothing"}]
 JUDGED = "query-id\tcorpus-id\tscore\n2\tb\t2\n1\ta\t1\n1\tb\t0\n3\ta\t0\n"
+REPEATED = "1\ta\t1\n\n"
 
 
 def collection(
@@ -32,6 +33,7 @@ def test_what_is_read(tmp_path: Path):
     assert found.documents == ("Rain falls", "songs")
     assert (found.queries, found.gains) == (("music", "water"), ({1: 2.0}, {0: 1.0})), "3 has nothing relevant"
     assert is_collection(tmp_path / "small") and not is_collection(tmp_path)
+    assert read_collection(collection(tmp_path / "small", judged=JUDGED + REPEATED)) == found
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,8 @@ def test_what_is_read(tmp_path: Path):
         ({"judged": JUDGED + "9\ta\t1\n"}, r"test.tsv, line 6: '9' is no _id in queries.jsonl", "add it there"),
         ({"judged": "1 0 a 1\n"}, r"test.tsv, line 1: not a query, a document and a number", "<tab>"),
         ({"judged": JUDGED + "1\ta\tmuch\n"}, r"line 6: not a query, a document and a number", "<tab>"),
+        ({"judged": JUDGED + "1\ta\tinf\n"}, r"line 6: not a query, a document and a number", "<tab>"),
+        ({"judged": JUDGED + "1\ta\t0\n"}, r"line 6: document 'a' has two scores for query '1'", "remove one"),
         ({"judged": "1\ta\t0\n"}, r"no document is relevant", "above 0"),
     ],
 )

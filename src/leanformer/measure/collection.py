@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,7 @@ def read_collection(folder: Path, split: str = "test") -> Collection:
     queries = _texts(folder / _QUERIES)
     numbers = {name: number for number, name in enumerate(documents)}
     gains: dict[str, dict[int, float]] = {}
+    judged: dict[tuple[str, str], float] = {}
     path = folder / "qrels" / f"{split}.tsv"
     if not path.is_file():
         there = ", ".join(sorted(found.stem for found in path.parent.glob("*.tsv"))) or "none"
@@ -59,6 +61,11 @@ def read_collection(folder: Path, split: str = "test") -> Collection:
                 raise DataError(
                     f"{name!r:.60} is no _id in {kind}", path=path, line=line, remedy="correct it, or add it there"
                 )
+        if judged.setdefault((query, document), gain) != gain:
+            raise DataError(
+                f"document {document!r:.60} has two scores for query {query!r:.60}", path=path, line=line,
+                remedy="remove one of them",
+            )  # fmt: skip
         if gain > 0:
             gains.setdefault(query, {})[numbers[document]] = gain
     if not gains:
@@ -69,11 +76,14 @@ def read_collection(folder: Path, split: str = "test") -> Collection:
 
 
 def _judgement(path: Path, line: int, text: str) -> tuple[str, str, float | None]:
-    """Query, document and score of a line; the score of the header is None."""
+    """Query, document and score of a line; the score of the header, and of an empty line, is None."""
+    if not text.strip():
+        return "", "", None
     fields = text.rstrip("\r\n").split("\t")
     if len(fields) == 3:
         try:
-            return fields[0], fields[1], float(fields[2])
+            if math.isfinite(score := float(fields[2])):
+                return fields[0], fields[1], score
         except ValueError:
             if line == 1:
                 return "", "", None

@@ -19,3 +19,4 @@ def test_a_score_by_hand():
     np.testing.assert_allclose(floor.scores("wings"), [wanted, 0, 0])
     assert floor.scores("wing flow")[0] > floor.scores("flow")[1] > 0
     assert not floor.scores("sea").any()
+    np.testing.assert_allclose(floor.scores("wing wings"), 2 * floor.scores("wing"))
