@@ -14,6 +14,7 @@ from leanformer.compress.pretrain.pretrain import Pretrain
 from leanformer.data.used_texts import recorded
 from leanformer.errors import DataError, RecipeError
 from leanformer.models.store import read_model
+from leanformer.options import options
 from leanformer.shapes.encoder import LayerShape
 from leanformer.shapes.planned import PlannedShape
 from tests.making.graphs import make_context, make_embedder
@@ -138,6 +139,13 @@ def test_too_few_texts_are_refused(tmp_path: Path, teacher: Artifact) -> None:
     few = corpus(tmp_path, 19)
     with pytest.raises(DataError, match=r"texts\.txt: 19 different texts; pre-training needs 20"):
         Pretrain(shape="2x16", texts=few)(teacher, make_context(tmp_path, teacher), tmp_path / "start")
+
+
+def test_an_option_of_one_objective_changes_nothing_for_others() -> None:
+    assert "in_batch" not in options(Pretrain(shape="2x16")), "records and keys are those of earlier versions"
+    assert options(Pretrain(objective="vectors", in_batch=0.5))["in_batch"] == 0.5
+    with pytest.raises(RecipeError, match=r"in_batch is for the objective vectors, not relations\n  remedy: leave it"):
+        Pretrain(in_batch=0.5)
 
 
 def test_the_shape_is_known_before(teacher: Artifact) -> None:

@@ -84,7 +84,7 @@ def vectors(options: Pretrain, teacher: OnlineTeacher, student: EncoderConfig, t
             f"compress.pretrain: a model of kind {task.kind} gives no vectors that could be learnt\n"
             "  remedy: objective: logits, or relations; or give an embedder"
         )
-    return Vectors(teacher, options.in_batch), {}
+    return Vectors(teacher, 1.0 if options.in_batch is None else options.in_batch), {}
 
 
 OBJECTIVES: dict[str, Callable[[Pretrain, OnlineTeacher, EncoderConfig, Task], Made]] = {

@@ -23,7 +23,7 @@ from typing import ClassVar
 
 from leanformer.artifact import Artifact
 from leanformer.files import sha256_json
-from leanformer.options import FilePath
+from leanformer.options import FilePath, later
 from leanformer.shapes.planned import PlannedShape
 from leanformer.step import Context, Make, record
 from leanformer.train.fit_options import PRECISIONS
@@ -41,7 +41,7 @@ class Pretrain(Make):
     ffn: int | None = None  # feed-forward units per layer; null: as the input, or four times another width
     initial: str = "layers"  # "layers" of the input where widths are equal, otherwise random; or "random"
     objective: str = "relations"  # "relations" of tokens (MiniLMv2), "tinybert", "logits" (Turc), or "vectors" (LEAF)
-    in_batch: float = 1.0  # weight of the cosines between texts of a block, with the objective "vectors"
+    in_batch: float | None = later()  # weight of the cosines between texts of a block, with "vectors"; 1 by default
     layer: int | None = None  # layer of the input, from 1, whose relations are followed; null: the last, of 24 the 21st
     relation_heads: int | None = None  # null: as many as divide both widths, of at least 16 entries of the input's
     texts: FilePath | None = None  # file or folder of raw texts; null: train and unlabelled texts of the data
@@ -67,6 +67,10 @@ class Pretrain(Make):
         self.one_of("objective", OBJECTIVES)
         self.one_of("initial", INITIAL)
         self.one_of("precision", PRECISIONS)
+        self.need(
+            self.in_batch is None or self.objective == "vectors",
+            f"in_batch is for the objective vectors, not {self.objective}\n  remedy: leave it out",
+        )
         well_formed = self.shape is None or re.fullmatch(r"[1-9]\d*(x[1-9]\d*)?", str(self.shape))
         self.need(bool(well_formed), f"shape is LAYERSxWIDTH or LAYERS, not {self.shape!r}")
         super().__post_init__()
