@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 
 from leanformer.artifact import open_artifact
 from leanformer.cli.app import app
+from leanformer.data.examples import Examples
+from leanformer.data.used_texts import UsedTexts, attach
 from leanformer.files import write_json
 from leanformer.measure import speed
 from tests.making.graphs import make_embedder
@@ -87,6 +90,14 @@ def test_the_gate_judges_by_pairs(place: Path):
     status, _, err = run("gate", place / "int8", "--against", place / "onnx", "--data", place / "found")
     assert status != 0 and "judges an embedder on pairs" in err
     assert "gives no vectors" in run(*(place / "found" if part == place / "onnx" else part for part in asked))[2]
+
+
+def test_the_gate_knows_texts_again_that_an_embedder_learnt_from(place: Path, tmp_path: Path):
+    shutil.copytree(place / "int8", tmp_path / "int8")
+    learnt = open_artifact(tmp_path / "int8")
+    attach(learnt, UsedTexts.of(unlabelled=Examples(learnt.task, TEXTS[:9], None)))
+    said = run("gate", learnt.path, "--against", place / "onnx", "--data", place / "test.jsonl", "--threads", 1)[2]
+    assert "9 of 30 texts were used before: 9 without labels" in said
 
 
 def test_what_bench_refuses(place: Path, tmp_path: Path):

@@ -44,6 +44,13 @@ def test_a_pair_counts_as_used_in_either_order():
     assert used.roles_of(asked) == ["dev", "dev", None, None]
 
 
+def test_a_text_used_on_its_own_makes_its_pairs_used_if_they_are_taken_apart():
+    pairs = Examples(Task("similarity", ()), ("One", "two", "three"), None, ("four", "five", "six"))
+    record = UsedTexts.of(unlabelled=examples("one", "five"))
+    assert record.roles_of(pairs) == [None] * 3
+    assert record.roles_of(pairs, apart=True) == ["unlabelled", "unlabelled", None]
+
+
 def test_two_records_make_one_with_every_text_once():
     one, other = UsedTexts.of(train=examples("a", "b")), UsedTexts({}, ("x",)) | UsedTexts.of(train=examples("b", "c"))
     both = one | other

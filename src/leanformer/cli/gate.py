@@ -99,7 +99,7 @@ def gate(
     """
     from leanformer.artifact import is_artifact, open_artifact
     from leanformer.cli.vectors import check_pairs
-    from leanformer.cosines import of_pairs
+    from leanformer.cosines import OfPairs, of_pairs
     from leanformer.measure.bounds import Bounds
     from leanformer.measure.certificate import certified
     from leanformer.measure.data_reuse import earlier_use
@@ -123,7 +123,9 @@ def gate(
     examples = getattr(dataset, on, None) if on in ("train", "dev", "test") else None
     if examples is None or not examples.is_labelled:
         raise DataError(f"there is no labelled split {on!r} to judge on", path=data, remedy="--on dev, or another file")
-    use = earlier_use(lean, dataset, on, *([open_artifact(against)] if is_artifact(against) else []))
+    # An embedder learns from single texts, and is judged on pairs of them.
+    others = [open_artifact(against)] if is_artifact(against) else []
+    use = earlier_use(lean, dataset, on, *others, apart=isinstance(lean, OfPairs))
     if not used:
         _check_fresh(use, data, max_used)
     warnings = [*use.warnings, *([use.forbids] if use.forbids else []), *_left_out(use, all_rows=used)]

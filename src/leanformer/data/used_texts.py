@@ -76,16 +76,18 @@ class UsedTexts:
         }
         return UsedTexts(roles, tuple(dict.fromkeys((*self.unknown, *other.unknown)))[:_MOST_UNKNOWN])
 
-    def roles_of(self, examples: Examples) -> list[str | None]:
+    def roles_of(self, examples: Examples, *, apart: bool = False) -> list[str | None]:
         """The earlier use of each text, the most serious one if there are several; None: no use is known.
 
-        A pair of texts counts as used in either order.
+        A pair of texts counts as used in either order; with `apart` also if one of the two was used on its own.
         """
         found = np.full(len(examples), len(ROLES))
         orders = [text_hashes(examples)]
         if examples.pairs is not None:
             turned: list[Any] = [text[::-1] for text in examples.inputs]
             orders.append(_hashed(normalise_all(turned)))
+            if apart:
+                orders += [_hashed(normalise_all([text[side] for text in turned])) for side in (0, 1)]
         for place, role in reversed(list(enumerate(ROLES))):
             for hashes in orders:
                 found[np.isin(hashes, self.roles.get(role, np.empty(0, _HASH)))] = place

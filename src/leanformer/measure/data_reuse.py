@@ -87,8 +87,11 @@ def texts_hash(texts: Sequence[Text]) -> str:
     return sha256_json(list(texts))
 
 
-def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact) -> Use:
-    """What `artifact` or any of the `others` used the texts of the split for, by everything they record."""
+def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact, apart: bool = False) -> Use:
+    """What `artifact` or any of the `others` used the texts of the split for, by everything they record.
+
+    `apart`: see `UsedTexts.roles_of`.
+    """
     examples: Examples = getattr(data, split)
     known, warnings, forbids, unreadable = UsedTexts(), list[str](), list[str](), list[str]()
     for model in (artifact, *others):
@@ -106,7 +109,7 @@ def earlier_use(artifact: Artifact, data: Dataset, split: str, *others: Artifact
         against, told = _by_whole_splits(model, data, split)
         forbids += [against] if against else []
         warnings += told
-    roles = known.roles_of(examples)
+    roles = known.roles_of(examples, apart=apart)
     used = {row: role for row, role in enumerate(roles) if role in MADE_WITH}
     if reported := roles.count("test"):
         warnings.append(

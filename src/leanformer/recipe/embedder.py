@@ -15,6 +15,7 @@ from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.cosines import OPENER, PAIRS, PairCosines, of_pairs
 from leanformer.data.dataset import SPLITS, Dataset, open_dataset
 from leanformer.data.examples import Examples
+from leanformer.data.overlap import normalise_all
 from leanformer.errors import CheckpointError, DataError
 from leanformer.files import sha256_json
 from leanformer.formats import require
@@ -73,8 +74,8 @@ def prepare_embedder(
     read = _read(data, splits, seed)
     scored = read.task.kind == PAIRS.kind and read.dev is not None and read.test is not None
     kept = [read.dev, read.test] if scored else [read.test]
-    held = set(_texts(kept))
-    texts = tuple(text for text in _texts([read.train, read.unlabelled, read.dev]) if text not in held)
+    held, asked = set(normalise_all(_texts(kept))), _texts([read.train, read.unlabelled, read.dev])
+    texts = tuple(text for text, key in zip(asked, normalise_all(asked), strict=True) if key not in held)
     if len(texts) < _LEAST:
         raise DataError(
             f"{len(texts)} different texts to learn from; at least {_LEAST} are needed", path=read.name,
