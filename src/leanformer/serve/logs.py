@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import sys
 import threading
 import time
@@ -14,6 +15,10 @@ from types import TracebackType
 from typing import Any, TextIO
 
 _SOON_SECONDS = 0.05
+# How long a reader that has kept up so far is waited for.
+_READER_SECONDS = 0.1
+# A pipe that can be written to takes so many bytes (characters, as lines are ASCII) without waiting.
+_PIECE = select.PIPE_BUF
 
 
 class Log:
@@ -26,6 +31,7 @@ class Log:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._waiting: list[dict[str, Any]] = []
+        self._behind = self._torn = False
 
     def __call__(self, event: str, *, level: str = "info", **fields: Any) -> None:
         self._waiting.append({"time": time.time(), "level": level, "event": event, **fields})
@@ -40,11 +46,24 @@ class Log:
     def flush(self) -> None:
         """Write the events that wait."""
         events, self._waiting = self._waiting, []
+        text, start = "\n" * self._torn + "".join(map(_line, events)), 0
         try:
-            self._stream.write("".join(map(_line, events)))
-            self._stream.flush()
+            while start < len(text) and self._taken():
+                end = text.rfind("\n", start, start + _PIECE) + 1 or start + _PIECE
+                self._stream.write(text[start:end])
+                self._stream.flush()
+                start, self._torn = end, text[start:end][-1] != "\n"
         except (OSError, ValueError):
             return
+
+    def _taken(self) -> bool:
+        """Whether a piece can be written now. A reader that is behind is not waited for until it has caught up."""
+        try:
+            number = self._stream.fileno()
+        except (AttributeError, OSError, ValueError):  # not a file
+            return True
+        self._behind = not select.select((), (number,), (), 0 if self._behind else _READER_SECONDS)[1]
+        return not self._behind
 
 
 def _line(event: dict[str, Any]) -> str:
