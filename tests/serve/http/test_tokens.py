@@ -101,3 +101,15 @@ def test_a_server_has_the_routes(all_server: Server):
     assert told.status == 200 and [token["text"] for token in row if not token["special"]] == ["rain"]
     answer = all_server.ask("POST", "/decode", {"ids": [token["id"] for token in row], "model": "tags"})
     assert (answer.status, answer.json) == (200, ["rain"])
+
+
+def test_only_a_few_long_requests_are_read_at_once(tokens: Tokens):
+    async def ask(count: int) -> list[Any]:
+        each = (tokenize({"inputs": TEXTS[2]}, LIMITS, tokens) for _ in range(count))
+        return await asyncio.gather(*each, tokenize({"inputs": "rain"}, LIMITS, tokens), return_exceptions=True)
+
+    *long, short = asyncio.run(ask(9))
+    refused = [one for one in long if isinstance(one, Refused)]
+    assert isinstance(short, list) and len(refused) == 5
+    assert {(one.status, one.headers["retry-after"]) for one in refused} == {(429, "1")}
+    assert all(isinstance(one, list) for one in asyncio.run(ask(4)))

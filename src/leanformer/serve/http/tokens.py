@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from leanformer.serve.http.inputs import checked, read_texts
 from leanformer.serve.http.refused import Refused
@@ -14,6 +15,9 @@ from leanformer.tokenizer_file.read import read_tokenizer
 
 # About two milliseconds of work.
 _INLINE_CHARACTERS = _INLINE_IDS = 1024
+# Most requests with more work that are done at once; they share the interpreter with the event loop.
+_LONG = 4
+T = TypeVar("T")
 
 
 class Tokens:
@@ -23,21 +27,24 @@ class Tokens:
         self._file = read_tokenizer(path)
         self._file.library.no_truncation()
         self._file.library.no_padding()
+        self.long = 0
 
     @property
     def largest_id(self) -> int:
         """The largest id in the vocabulary."""
         return max(self._file.library.get_vocab().values())
 
-    def tokenize(self, texts: list[str], special: bool) -> list[list[dict[str, Any]]]:
+    def tokenize(self, texts: list[str], special: bool, most: int) -> list[list[dict[str, Any]]]:
         """The tokens of each text, with the special ones around it or without.
 
         `start` and `stop` (exclusive) are places of characters (Unicode code points) in the text, and `text` is that
-        piece of it; a special token has its name instead, and no place.
+        piece of it; a special token has its name instead, and no place. Raises `Refused` (413) for more than `most`
+        tokens.
         """
         self._file.check_lengths(texts)
         library = self._file.library
         encodings = self._file.run(lambda: library.encode_batch(texts, add_special_tokens=special), texts)
+        _check_count(sum(map(len, encodings)), most)
         return [
             [
                 {"id": id_, "text": name, "special": True, "start": None, "stop": None}
@@ -61,22 +68,18 @@ class Tokens:
 
 
 async def tokenize(value: Any, limits: RequestLimits, tokens: Tokens) -> list[list[dict[str, Any]]]:
-    """The response of `/tokenize` to a body, given as a JSON value. Raises `Refused` (413, 422)."""
+    """The response of `/tokenize` to a body, given as a JSON value. Raises `Refused` (413, 422, 429)."""
     fields = checked(value, ("inputs", "add_special_tokens", "prompt_name", "model"), 1)
     if fields.get("prompt_name") is not None:
         raise Refused(422, "prompt_name: this model has no prompts; put the prompt into the text")
     texts: list[Any] = read_texts(fields["inputs"], limits, _no_list)[0]
     special = _flag(fields, "add_special_tokens")
-    if sum(map(len, texts)) <= _INLINE_CHARACTERS:
-        answer = tokens.tokenize(texts, special)
-    else:
-        answer = await asyncio.to_thread(tokens.tokenize, texts, special)
-    _check_count(sum(map(len, answer)), limits)
-    return answer
+    short = sum(map(len, texts)) <= _INLINE_CHARACTERS
+    return await _done(tokens, short, lambda: tokens.tokenize(texts, special, limits.queue_tokens))
 
 
 async def decode(value: Any, limits: RequestLimits, tokens: Tokens) -> list[str]:
-    """The response of `/decode` to a body, given as a JSON value. Raises `Refused` (413, 422)."""
+    """The response of `/decode` to a body, given as a JSON value. Raises `Refused` (413, 422, 429)."""
     fields = checked(value, ("ids", "skip_special_tokens", "model"), 1)
     given = fields["ids"]
     rows = given if isinstance(given, list) and given and isinstance(given[0], list) else [given]
@@ -85,16 +88,27 @@ async def decode(value: Any, limits: RequestLimits, tokens: Tokens) -> list[str]
     if len(rows) > limits.texts:
         raise Refused(422, f"ids: {len(rows)} texts; the limit texts is {limits.texts}")
     count = sum(map(len, rows))
-    _check_count(count, limits)
+    _check_count(count, limits.queue_tokens)
     skip = _flag(fields, "skip_special_tokens")
-    if count <= _INLINE_IDS:
-        return tokens.decode(rows, skip)
-    return await asyncio.to_thread(tokens.decode, rows, skip)
+    return await _done(tokens, count <= _INLINE_IDS, lambda: tokens.decode(rows, skip))
 
 
-def _check_count(count: int, limits: RequestLimits) -> None:
-    if count > limits.queue_tokens:
-        raise Refused(413, f"the request has {count} tokens; the limit queue_tokens is {limits.queue_tokens}")
+async def _done(tokens: Tokens, short: bool, work: Callable[[], T]) -> T:
+    """What `work` returns, done in a thread unless it is short. Raises `Refused` (429) if too much is being done."""
+    if short:
+        return work()
+    if tokens.long >= _LONG:
+        raise Refused(429, f"{_LONG} long requests are being read; no more are at once", {"retry-after": "1"})
+    tokens.long += 1
+    try:
+        return await asyncio.to_thread(work)
+    finally:
+        tokens.long -= 1
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise Refused(413, f"the request has {count} tokens; the limit queue_tokens is {most}")
 
 
 def _no_list(value: list[Any], where: str, limits: RequestLimits) -> Question:
