@@ -54,7 +54,8 @@ def test_ids_become_the_text_of_the_library(tokens: Tokens, library: Any, skip: 
     rows = [library.encode(text).ids for text in TEXTS]
     answer = asyncio.run(decode({"ids": rows, "skip_special_tokens": skip}, LIMITS, tokens))
     assert answer == [library.decode(row, skip_special_tokens=skip) for row in rows]
-    assert asyncio.run(decode({"ids": rows[0]}, LIMITS, tokens)) == [library.decode(rows[0])]
+    for row in (rows[0], list(map(float, rows[0]))):
+        assert asyncio.run(decode({"ids": row}, LIMITS, tokens)) == [library.decode(rows[0])]
     assert tokens.largest_id == max(library.get_vocab().values())
 
 
@@ -71,6 +72,7 @@ def test_ids_become_the_text_of_the_library(tokens: Tokens, library: Any, skip: 
         (decode, {"ids": [[1], []]}, "ids: must be a list of token ids"),
         (decode, {"ids": [[1], [10**9]]}, r"ids\[1\]: 1000000000 is no id of this model's vocabulary"),
         (decode, {"ids": [-1]}, "-1 is no id"),
+        (decode, {"ids": [1.5]}, "ids: must be a list of token ids"),
         (decode, {"ids": [[1]] * 4}, "the limit texts is 3"),
         (decode, {"ids": [1] * 2001}, "the limit queue_tokens is 2000"),
     ],

@@ -90,7 +90,8 @@ async def decode(value: Any, limits: RequestLimits, tokens: Tokens) -> list[str]
     count = sum(map(len, rows))
     _check_count(count, limits.queue_tokens)
     skip = _flag(fields, "skip_special_tokens")
-    return await _done(tokens, count <= _INLINE_IDS, lambda: tokens.decode(rows, skip))
+    ids = [list(map(int, row)) for row in rows]
+    return await _done(tokens, count <= _INLINE_IDS, lambda: tokens.decode(ids, skip))
 
 
 async def _done(tokens: Tokens, short: bool, work: Callable[[], T]) -> T:
@@ -123,4 +124,5 @@ def _flag(fields: dict[str, Any], name: str) -> bool:
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """To JSON, 7.0 is an integer as well."""
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer())
