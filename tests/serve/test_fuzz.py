@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from typing import Any
@@ -146,8 +147,9 @@ def spoken(server: Server, sent: bytes) -> bytes:
             one.shutdown(socket.SHUT_WR)
             while part := one.recv(4096):
                 answer += part
-        except (ConnectionResetError, BrokenPipeError):
-            pass
+        except OSError as error:
+            if error.errno not in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+                raise
     return answer.partition(b"\r\n")[0]
 
 
