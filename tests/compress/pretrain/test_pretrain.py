@@ -23,7 +23,7 @@ from tests.making.tiny import tiny_artifact, tiny_config, tiny_dataset, tiny_tex
 # For the contract tests: options that run in a second, options that are refused, version and hash of the defaults.
 QUICK = {"shape": "1x16", "steps": 4, "batch_size": 16}
 BAD = ({"shape": "16x"}, {"steps": "many"})
-DEFAULTS = "1 c3b43ff10d4f"
+DEFAULTS = "1 7f2b6b10ee8f"
 
 CONFIG = tiny_config(layers=(LayerShape(4, 48),) * 4, dropout=0.1)
 
