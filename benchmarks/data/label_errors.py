@@ -62,9 +62,8 @@ STRENGTH = 1.0  # inverse regularisation of the model whose test accuracy is rep
 
 
 def average_precision(scores: np.ndarray, wrong: np.ndarray) -> float:
-    """The mean of the precision at each wrong row, of rows ranked by score, the lowest first."""
-    ranked = wrong[np.argsort(scores, kind="stable")]
-    return float((np.cumsum(ranked) / np.arange(1, len(ranked) + 1))[ranked].mean())
+    """That of wrong rows, of rows ranked by score, the lowest first."""
+    return retrieval.average_precision(-scores, wrong)
 
 
 def drawn(examples: Examples, most: int) -> Examples:

@@ -95,10 +95,10 @@ def test_both_texts_of_a_pair_are_copied(teacher: Artifact, tmp_path: Path):
 
 
 def test_a_student_learns_from_copies_what_its_teacher_says_of_them(teacher: Artifact, tmp_path: Path):
-    """More texts are read, and the student is another one; labels alone have no use for copies."""
+    """More texts are read, and the student is another one."""
     said: dict[str, list[str]] = {}
     made = {}
-    for name, options in {"none": {}, "copies": {"copies": 2}, "hard": {"copies": 2, "hard": 1.0}}.items():
+    for name, options in {"none": {}, "copies": {"copies": 2}}.items():
         said[name] = []
         step = Distil(layers=1, epochs=1, batch_size=16, learning_rate=1e-3, trial_texts=0, **options)
         asked = replace(context(teacher, tmp_path / name), say=said[name].append, device="cpu")
@@ -108,9 +108,9 @@ def test_a_student_learns_from_copies_what_its_teacher_says_of_them(teacher: Art
     assert made["copies"].history[-1]["options"]["copies"] == 2
     (told,) = [line for line in said["copies"] if "copies of" in line]
     assert told.endswith("copies of 120 texts, 40 % of the words that can be replaced")
-    assert not any("copies of" in line for line in said["none"] + said["hard"])
+    assert not any("copies of" in line for line in said["none"])
     read = {name: [int(line.split()[-2]) for line in said[name] if "teacher outputs" in line][-1] for name in said}
-    assert read["copies"] == read["none"] + int(told.split()[0]) > read["none"] > read["hard"]
+    assert read["copies"] == read["none"] + int(told.split()[0]) > read["none"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,7 @@ def test_a_student_learns_from_copies_what_its_teacher_says_of_them(teacher: Art
         ({"copies": 0}, "copies"),
         ({"copied_share": 0.4}, "copied_share is for `copies`, which is not given"),
         ({"copies": 2, "copied_share": 1.5}, "copied_share"),
+        ({"copies": 2, "hard": 1.0}, "copies have no labels, and hard: 1 learns from nothing else"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options: dict[str, float], problem: str):

@@ -76,6 +76,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         self.at_least(1, "inner_layers", "copies")
         self.share("copied_share")
         self.need(bool(self.copies) or self.copied_share is None, "copied_share is for `copies`, which is not given")
+        self.need(not self.copies or self.hard < 1, "copies have no labels, and hard: 1 learns from nothing else")
         self.one_of("logit_loss", ("kl", "mse"))
         self.one_of("hidden_kind", ("mse", "cosine"))
         self.one_of("attention_kind", ("mse", "cosine", "scores"))
@@ -178,7 +179,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             raise DataError("nothing to distil on: neither a train nor an unlabelled split", path=data.name)
         if self.hard > 0 and not any(part.is_labelled for part in parts):
             raise RecipeError("compress.distil: hard is above 0, but no training text has a label")
-        if self.copies and self.hard < 1:
+        if self.copies:
             share = _COPIED_SHARE if self.copied_share is None else self.copied_share
             parts.append(copies_of(parts[0], artifact, context, self.copies, share))
         return pooled(parts, artifact.task)
