@@ -46,6 +46,7 @@ from leanformer.files import write_json
 from leanformer.linear.features import learn_features
 from leanformer.linear.fit import FITS, sparse_rows
 from leanformer.linear.ngrams import WORDS
+from leanformer.metrics import retrieval
 from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.calibration import fit_temperature, scaled_probabilities
 from leanformer.strict_json import read_json
