@@ -2,7 +2,7 @@
 # make test      the fast tests, offline
 # make test-all  all tests: also slow ones, the executed docs and the base install (which needs a package index)
 # make test-rest the tests of test-all that are not in test
-# make test-levels  tests of the native engine at each further instruction set (part of test-all)
+# make test-levels  tests of runtime and export at each further instruction set of the native engine (part of test-all)
 # make check     lint, format, types, import rules, docs drift
 # make wheel     wheels in dist/: with the native engine inside for x86-64 and Arm Linux, and the pure one
 # make demo      the whole line on a small task
@@ -57,18 +57,12 @@ test-rest: install test-levels
 test-all: install test-levels
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# What an instruction set can change: the arithmetic, and the paths that lead to it. The first level is the one that
-# the other tests have; that all levels give the same bits for every family is tested there.
-LEVEL_TESTS := tests/runtime/test_native.py tests/runtime/test_native_arithmetic.py \
-	tests/runtime/test_native_recurrent.py tests/runtime/test_native_tagger.py tests/runtime/test_company.py \
-	tests/runtime/test_overflow.py tests/runtime/test_tagging.py tests/runtime/test_workers.py \
-	tests/export/test_int8.py tests/tune/test_tune.py
-
+# The first level is the one that the other tests have.
 test-levels: install
 	@for level in $$($(BIN)/python -m tests.making.native | cut -s -d ' ' -f 2-); do \
 		echo "at level $$level of the native engine"; \
 		HF_HUB_OFFLINE=1 LEANFORMER_LEVEL=$$level $(BIN)/python -m pytest -n 2 --dist loadfile \
-			-m "not slow and not base_install and not docs" $(LEVEL_TESTS) || exit 1; \
+			-m "not slow and not base_install and not docs" tests/runtime tests/export tests/tune || exit 1; \
 	done
 
 check: install

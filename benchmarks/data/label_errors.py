@@ -46,7 +46,6 @@ from leanformer.files import write_json
 from leanformer.linear.features import learn_features
 from leanformer.linear.fit import FITS, sparse_rows
 from leanformer.linear.ngrams import WORDS
-from leanformer.metrics import retrieval
 from leanformer.metrics.bootstrap import interval
 from leanformer.metrics.calibration import fit_temperature, scaled_probabilities
 from leanformer.strict_json import read_json
@@ -63,8 +62,9 @@ STRENGTH = 1.0  # inverse regularisation of the model whose test accuracy is rep
 
 
 def average_precision(scores: np.ndarray, wrong: np.ndarray) -> float:
-    """That of wrong rows, of rows ranked by score, the lowest first."""
-    return retrieval.average_precision(-scores, wrong)
+    """The mean of the precision at each wrong row, of rows ranked by score, the lowest first."""
+    ranked = wrong[np.argsort(scores, kind="stable")]
+    return float((np.cumsum(ranked) / np.arange(1, len(ranked) + 1))[ranked].mean())
 
 
 def drawn(examples: Examples, most: int) -> Examples:

@@ -67,5 +67,5 @@ def test_a_newer_python_is_taken(version: tuple[int, int], tmp_path: Path):
 
 def test_tests_that_are_named_exist():
     named = re.findall(r"\btests/[\w/.]+", MAKEFILE.read_text(encoding="utf-8"))
-    assert "tests/runtime/test_native.py" in named
+    assert "tests/runtime" in named
     assert [name for name in named if not (MAKEFILE.parent / name).exists()] == []

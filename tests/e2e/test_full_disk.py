@@ -85,14 +85,18 @@ def is_told(found: dict[str, Any]) -> bool:
     return True
 
 
-# A run costs seconds, and the commands write through the same functions: each size is tried with one or two of them.
+def tried(sizes: dict[str, tuple[int, ...]]) -> list[tuple[str, int]]:
+    """Pairs of a command and a size: each size with one or two commands, which write through the same functions.
+
+    A run costs seconds; with $LEANFORMER_EVERY_DISK every command is tried with every size.
+    """
+    if os.environ.get("LEANFORMER_EVERY_DISK"):
+        sizes = dict.fromkeys(COMMANDS, tuple(sorted({size for each in sizes.values() for size in each})))
+    return [(command, size) for command, each in sizes.items() for size in each]
+
+
 @pytest.mark.parametrize(
-    ("command", "size"),
-    [
-        *(("train", size) for size in (500, 20_000)),
-        *(("compress", size) for size in (500, 120_000)),
-        *(("search", size) for size in (20_000, 60_000)),
-    ],
+    ("command", "size"), tried({"train": (500, 20_000), "compress": (500, 120_000), "search": (20_000, 60_000)})
 )
 def test_no_file_may_be_larger(command: str, size: int, expected: dict[str, Any], tmp_path: Path):
     found = filled(tmp_path, "file", size, command)
@@ -104,11 +108,7 @@ def test_no_file_may_be_larger(command: str, size: int, expected: dict[str, Any]
 @pytest.mark.skipif(not can_mount(), reason="needs a namespace with a file system of its own")
 @pytest.mark.parametrize(
     ("command", "size"),
-    [
-        *(("train", size) for size in (8, 250, 550)),
-        *(("compress", size) for size in (100, 250, 400, 700, 1000)),
-        *(("search", size) for size in (8, 400, 850)),
-    ],
+    tried({"train": (8, 250, 550), "compress": (100, 250, 400, 700, 1000), "search": (8, 400, 850)}),
 )
 def test_a_disk_that_is_full(command: str, size: int, expected: dict[str, Any], tmp_path: Path):
     found = filled(tmp_path, "disk", size, command)
