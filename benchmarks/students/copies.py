@@ -7,7 +7,11 @@ reads $LEANFORMER_DATA and the teachers that `benchmarks.ladders.run` left in be
 set have the same start (layers of their teacher, evenly spaced) and the same number of optimiser steps; the learning
 rate is chosen on dev for each way, and test is read for the chosen one alone. `gain` is accuracy on test minus that of
 students of the teacher's answers to the training texts themselves, in points, with a paired bootstrap interval over the
-texts, the seeds of a text together. CPU seconds include the teacher's answers.
+texts, the seeds of a text together; `gain_longer` is the same over such students with more steps, which take the CPU
+time of copies or more. CPU seconds include the teacher's answers to texts and copies.
+
+Controls beside them: copies with random words in place of neighbours, students that are not trained, a linear model on
+n-grams; and the teacher. `clean` is accuracy on the texts of test that do not stand in train.
 
 Every student is stored when it is made, so a killed run goes on.
 """
@@ -29,20 +33,28 @@ from benchmarks.students.starts import compared, mean, right
 from benchmarks.xtremedistil.cell_store import Cells
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.compress.distil.distil import Distil
+from leanformer.compress.distil.substitution import copies_of
+from leanformer.compress.prune.layer_drop import LayerDrop
 from leanformer.data.dataset import Dataset
+from leanformer.data.leaks import find_leaks
 from leanformer.errors import LeanformerError
 from leanformer.files import remove_folder, sha256_json, write_json
+from leanformer.finetune.choose import floor_answers
+from leanformer.models.store import read_model
 from leanformer.runtime.cores import allowed_cores
 from leanformer.step import Context
 
-# Options of `compress.distil` for each way. The first is what the others are compared with.
+# Options of `compress.distil` for each way. The first is what the others are compared with. `steps` is a factor.
 WAYS: dict[str, dict[str, Any]] = {
     "teacher's answers": {},
+    "teacher's answers, longer": {"steps": 1.35},
     "labels alone": {"hard": 1.0},
     "copies": {"copies": 8},
-    "copies, fewer words": {"copies": 8, "copied_share": 0.2},
+    "copies of random words": {"random copies": 8},
 }
-FIRST = next(iter(WAYS))
+FIRST, LONGER = list(WAYS)[:2]
+BESIDE = ("not trained", "linear on n-grams", "teacher")
+_COPIED_SHARE = 0.4  # of `compress.distil`, unless it is told otherwise
 
 
 @dataclass(frozen=True)
@@ -80,9 +92,13 @@ class Table:
     def _settings(self, name: str, way: str, rate: float, seed: int) -> dict[str, Any]:
         return {
             "kind": "student", "set": name, "way": way, "options": WAYS[way], "rate": rate, "seed": seed,
-            "layers": self.sizes.layers, "steps": self.sizes.steps[name], "batch_size": self.sizes.batch_size,
+            "layers": self.sizes.layers, "steps": self.steps(name, way), "batch_size": self.sizes.batch_size,
             "teacher": self.teacher(name).content_hash,
         }  # fmt: skip
+
+    def steps(self, name: str, way: str) -> int:
+        """Optimiser steps, about: whole epochs are trained."""
+        return round(self.sizes.steps[name] * WAYS[way].get("steps", 1))
 
     def student(self, name: str, way: str, rate: float, seed: int) -> dict[str, Any]:
         """Dev accuracy and cost of one student."""
@@ -105,10 +121,12 @@ class Table:
         if is_artifact(folder):
             return open_artifact(folder)
         assert data.train is not None
-        rows = len(data.train) * (1 + settings["options"].get("copies", 0))
+        options = {option: value for option, value in settings["options"].items() if option in ("copies", "hard")}
+        random_copies = settings["options"].get("random copies", 0)
+        rows = len(data.train) * (1 + options.get("copies", random_copies))
         step = Distil(
             layers=sizes.layers, trial_texts=0, batch_size=sizes.batch_size, learning_rate=settings["rate"],
-            epochs=max(1, round(settings["steps"] * sizes.batch_size / rows)), **settings["options"],
+            epochs=max(1, round(settings["steps"] * sizes.batch_size / rows)), **options,
         )  # fmt: skip
         teacher = self.teacher(settings["set"])
         # No store of the teacher's answers: each student pays for its own.
@@ -116,6 +134,11 @@ class Table:
             replace(data, test=None), {"teacher": teacher}, self.work / "running" / key,
             self.work / "running" / f"{key}-cache", seed=settings["seed"], threads=self.threads, say=_say,
         )  # fmt: skip
+        if random_copies:  # what is near in a table of random vectors is random
+            width = (read_model(teacher).config.vocabulary, 64)
+            table = np.random.default_rng(settings["seed"]).standard_normal(width, np.float32)
+            made_up = copies_of(data.train, teacher, context, random_copies, _COPIED_SHARE, table)
+            context = replace(context, data=replace(context.data, unlabelled=made_up))
         made = step(teacher, context, folder)
         for done in (context.work, context.cache):
             remove_folder(done)
@@ -133,24 +156,73 @@ class Table:
 
         return self.cells.get(settings | {"kind": "test"}, made)
 
+    def beside(self, name: str, what: str, seed: int) -> dict[str, Any]:
+        """A control that has nothing to choose, on test, text by text."""
+        settings = {"kind": "beside", "set": name, "what": what, "seed": seed, "layers": self.sizes.layers}
+
+        def made() -> dict[str, Any]:
+            data, teacher = open_named(name), self.teacher(name)
+            assert data.train is not None and data.test is not None
+            if what == "linear on n-grams":
+                hits = floor_answers(data.train, data.test, seed) == np.asarray(data.test.labels)
+            elif what == "teacher":
+                hits = right(teacher, data.test)
+            else:
+                context = Context(
+                    replace(data, test=None), {"teacher": teacher}, self.work / "running" / "untrained",
+                    self.work / "running" / "untrained-cache", seed=seed, threads=self.threads, say=_say,
+                )  # fmt: skip
+                folder = self.work / "students" / f"untrained-{name}-{self.sizes.layers}"
+                remove_folder(folder)
+                depth = len(read_model(teacher).config.layers)
+                step = LayerDrop(drop=depth - self.sizes.layers, strategy="odd_alternate")
+                hits = right(step(teacher, context, folder), data.test)
+            return {"test": round(100 * float(hits.mean()), 2), "right": "".join("1" if hit else "0" for hit in hits)}
+
+        return self.cells.get(settings | {"teacher": self.teacher(name).content_hash}, made)
+
     def rows(self, name: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
-        """Make what is missing, and compare: a row for each way."""
+        """Make what is missing, and compare: a row for each way, and for each control beside them."""
         students = {
             way: {rate: [self.student(name, way, rate, seed) for seed in seeds] for rate in self.sizes.rates}
             for way in WAYS
         }
         chosen = {way: max(by_rate, key=lambda rate: mean(by_rate[rate], "dev")) for way, by_rate in students.items()}
         tests = {way: [self.tested(name, way, rate, seed) for seed in seeds] for way, rate in chosen.items()}
-        return [
+        clean = clean_rows(name)
+        rows = [
             {
                 "set": name, "way": way, "seeds": list(seeds), "rate": chosen[way],
-                "optimiser_steps": self.sizes.steps[name],
+                "optimiser_steps": self.steps(name, way),
                 **{key: mean(students[way][chosen[way]], key) for key in ("cpu_seconds", "epochs", "dev")},
-                "test": mean(tests[way], "test"),
-                **compared(tests[way], tests[FIRST]),
+                **_on_test(tests[way], tests[FIRST], tests[LONGER], clean),
             }
             for way in WAYS
         ]  # fmt: skip
+        for what in BESIDE:
+            found = [self.beside(name, what, seed) for seed in seeds[: 1 if what == "teacher" else None]]
+            rows.append({"set": name, "way": what} | _on_test(found, tests[FIRST], tests[LONGER], clean))
+        return rows
+
+
+def _on_test(
+    found: Sequence[Mapping[str, Any]],
+    first: Sequence[Mapping[str, Any]],
+    longer: Sequence[Mapping[str, Any]],
+    clean: Sequence[int],
+) -> dict[str, Any]:
+    """Accuracy on test and on its clean texts, and the gains, in points."""
+    hits = np.mean([[int(hit) for hit in cell["right"]] for cell in found], axis=0)
+    row = {"test": mean(found, "test"), "clean": round(100 * float(hits[clean].mean()), 2), "n_clean": len(clean)}
+    over = {f"{key}_longer": value for key, value in compared(found, longer).items() if key != "n"}
+    return row | compared(found, first) | (over if found is not first else {})
+
+
+def clean_rows(name: str) -> list[int]:
+    """The rows of test that neither equal nor nearly equal one of train."""
+    leaks = find_leaks(open_named(name), "test")
+    assert leaks is not None and leaks.near is not None, "texts are few enough to compare nearly"
+    return np.flatnonzero(~(leaks.exact | leaks.near)).tolist()
 
 
 def _say(line: str) -> None:
@@ -173,7 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(result, {"summary": rows, "cells": table.cells.all()})
     for row in rows:
         gain = f"{row['gain']:+6.2f} ({row['low']:+.2f} to {row['high']:+.2f})" if "gain" in row else ""
-        print(f"{row['set']:10} {row['way']:24} dev {row['dev']:6.2f}  test {row['test']:6.2f} {gain}")
+        dev = f"dev {row['dev']:6.2f}" if "dev" in row else " " * 10
+        print(f"{row['set']:10} {row['way']:26} {dev}  test {row['test']:6.2f} {gain}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.students import copies
-from benchmarks.students.copies import FIRST, WAYS, Sizes, Table
+from benchmarks.students.copies import BESIDE, FIRST, WAYS, Sizes, Table
 from benchmarks.xtremedistil import cell_store
 from leanformer.errors import LeanformerError
 from tests.making.tiny import tiny_artifact, tiny_dataset
@@ -27,14 +27,16 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
 
 def test_every_way_has_its_row_and_nothing_is_made_twice(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table.rows("tiny", [13])
-    assert [row["way"] for row in rows] == list(WAYS) and rows[0]["way"] == FIRST
-    assert all(row["n"] == 60 for row in rows) and "gain" not in rows[0]
+    assert [row["way"] for row in rows] == [*WAYS, *BESIDE] and rows[0]["way"] == FIRST
+    assert all(row["n"] == 60 and row["n_clean"] <= 60 for row in rows) and "gain" not in rows[0]
+    assert [row["way"] for row in rows if "gain_longer" in row] == [row["way"] for row in rows[2:]]
     # 120 texts in steps of 32; of a text and its eight copies once.
-    assert {row["way"]: row["epochs"] for row in rows} == {
-        "teacher's answers": 9, "labels alone": 9, "copies": 1, "copies, fewer words": 1,
+    assert {row["way"]: row["epochs"] for row in rows if "epochs" in row} == {
+        "teacher's answers": 9, "teacher's answers, longer": 12, "labels alone": 9, "copies": 1,
+        "copies of random words": 1,
     }  # fmt: skip
     kinds = [cell["settings"]["kind"] for cell in table.cells.all()]
-    assert (kinds.count("student"), kinds.count("test")) == (8, 4)
+    assert (kinds.count("student"), kinds.count("test"), kinds.count("beside")) == (10, 5, 3)
     assert not any((table.work / "running").iterdir())
 
     def refused(*arguments: Any, **options: Any) -> None:

@@ -77,6 +77,13 @@ def test_copies_are_new_have_no_labels_and_repeat(teacher: Artifact, tmp_path: P
     assert made.texts != copies_of(TRAIN, teacher, again, 3, 0.4).texts
 
 
+def test_another_table_says_other_neighbours(teacher: Artifact, tmp_path: Path):
+    """So that random words can be a control: neighbours in a table of random vectors."""
+    usual = copies_of(TRAIN, teacher, context(teacher, tmp_path), 1, 1.0).texts
+    table = np.random.default_rng(1).standard_normal((read_model(teacher).config.vocabulary, 8), np.float32)
+    assert copies_of(TRAIN, teacher, context(teacher, tmp_path), 1, 1.0, table).texts != usual
+
+
 def test_a_copy_like_a_text_of_dev_is_left_out(teacher: Artifact, tmp_path: Path):
     made = copies_of(TRAIN, teacher, context(teacher, tmp_path), 1, 0.4).texts
     long = max(made, key=len)

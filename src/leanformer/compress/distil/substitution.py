@@ -79,19 +79,23 @@ class Substitution:
         return changed(text, partial(_WORD.sub, drawn))
 
 
-def copies_of(examples: Examples, artifact: Artifact, context: Context, count: int, share: float) -> Examples:
+def copies_of(
+    examples: Examples, artifact: Artifact, context: Context, count: int, share: float, table: np.ndarray | None = None
+) -> Examples:
     """`count` copies of each text, without labels; those that say nothing new, or are like a text of dev, are left out.
 
+    Neighbours are looked up in `table`, float32 `[vocabulary, any width]`, or in the word vectors of `artifact`.
+
     Left out are copies that equal a text of `examples`, another copy, or a text of dev, and such as nearly equal one of
-    dev; the latter in data of at most `leaks.NEAR_LETTERS` characters. Raises `RecipeError` if the artifact has no
-    table of word vectors.
+    dev; the latter in data of at most `leaks.NEAR_LETTERS` characters. Raises `RecipeError` if neither is there.
     """
-    if not format_of(artifact).layers:
+    if table is None and not format_of(artifact).layers:
         raise RecipeError(
             "compress.distil: copies replace words by their neighbours in the table of word vectors, and the family of "
             "this model is not mapped\n  remedy: leave `copies` out, or give a teacher of a mapped family"
         )
-    table = read_model(artifact).encoder.embeddings.word.weight.detach().numpy()
+    if table is None:
+        table = read_model(artifact).encoder.embeddings.word.weight.detach().numpy()
     tokenizer = Tokenizer(artifact.file(TOKENIZER), artifact.max_tokens)
     substitution, random = Substitution(table, tokenizer, examples.inputs), Random(context.seed)
     assert context.data.dev is not None
