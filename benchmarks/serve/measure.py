@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paths import ROOT
-from benchmarks.serve.services import Service, cpu_seconds, load, ours, started
+from benchmarks.serve.services import Service, load, ours, started
 from leanformer.loading import load as load_light
 from leanformer.predictor import chunked, logits_by_chunk
 from leanformer.runtime.cores import allowed_cores
@@ -46,6 +47,7 @@ class Setting:
         artifacts: what a model is called -> its folder; the first is the one that plain services run too.
         teacher: the same as format "encoder", for the plain services.
         texts: a file with a text per line.
+        isolations: what our server's workers are, in the sections saturation and overhead.
     """
 
     artifacts: dict[str, Path]
@@ -56,13 +58,14 @@ class Setting:
     minutes: float
     rounds: int
     queue_tokens: int
+    isolations: Sequence[str] = ("process",)
 
     def lines(self) -> list[str]:
         return [line for line in self.texts.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def system(name: str) -> str:
-    return f"leanformer, {name}"
+def system(name: str, isolation: str = "process") -> str:
+    return f"leanformer, {name}" + (", threads" if isolation == "thread" else "")
 
 
 def told(row: Row) -> None:
@@ -84,21 +87,20 @@ def by_connections(setting: Setting) -> list[Row]:
 def saturation(setting: Setting) -> list[Row]:
     """Lists of 32 against what `leanformer bench` measures in one process, in turn; and what HTTP costs one text."""
     rows = []
-    for name, folder in setting.artifacts.items():
+    for (name, folder), isolation in product(setting.artifacts.items(), setting.isolations):
         predictor, lines = load_light(folder), setting.lines()
         list(logits_by_chunk(predictor, chunked(lines)))
         alone, lists, front, behind, singles = [], [], [], [], []
-        with started(ours(folder), setting.texts) as service:
+        with started(ours(folder, "--isolation", isolation), setting.texts) as service:
             for _ in range(setting.rounds):
                 alone.append(_rate(predictor, lines, setting.seconds))
                 found = load(
                     service.port, setting.texts, *_for(setting), "--connections", "8", "--list", str(LIST), *_TRUNCATE
                 )
                 lists.append(found)
-                pids = [[service.process.pid], service.workers]
-                before = [cpu_seconds(pid) for pid in pids]
+                before = service.spent()
                 single = load(service.port, setting.texts, *_for(setting), "--connections", "64", *_TRUNCATE)
-                spent = [cpu_seconds(pid) - was for pid, was in zip(pids, before, strict=True)]
+                spent = [now - was for now, was in zip(service.spent(), before, strict=True)]
                 singles.append(single)
                 front.append(1000 * spent[0] / max(single["n"], 1))
                 behind.append(1000 * spent[1] / max(single["n"], 1))
@@ -106,7 +108,7 @@ def saturation(setting: Setting) -> list[Row]:
         rates = [single["requests_per_second"] for single in singles]
         cores, typical = allowed_cores(), _typical(lists)
         rows.append({
-            "work": f"lists of {LIST}", "connections": 8, **typical, "system": system(name),
+            "work": f"lists of {LIST}", "connections": 8, **typical, "system": system(name, isolation),
             "texts_per_second": round(median(per_text), 1),
             "bench_texts_per_second": round(median(alone), 1),
             # Each round's own ratio, so that drift of the machine falls on both.
@@ -124,7 +126,7 @@ def saturation(setting: Setting) -> list[Row]:
         print({key: rows[-1][key] for key in ("share_of_bench", "shares_by_round", "http_core_ms_per_single_text")})
         shares = [a / b for a, b in zip(rates, alone, strict=True)]
         rows.append({
-            "work": "one text a request", "connections": 64, **_typical(singles), "system": system(name),
+            "work": "one text a request", "connections": 64, **_typical(singles), "system": system(name, isolation),
             "bench_texts_per_second": round(median(alone), 1),
             "share_of_bench": round(median(shares), 4), "shares_by_round": [round(share, 4) for share in shares],
             "front_cpu_ms": round(median(front), 4), "workers_cpu_ms": round(median(behind), 4),
@@ -140,14 +142,14 @@ def overhead(setting: Setting) -> list[Row]:
     In turn with them an HTTP server that only answers a constant (`floor`): what no service under it can go below.
     """
     rows = []
-    for name, folder in setting.artifacts.items():
+    for (name, folder), isolation in product(setting.artifacts.items(), setting.isolations):
         predictor = load_light(folder, threads=1)
         lines = setting.lines()[:1000]
         prepared = predictor.tokenize(lines)
         over, alone, stages, floor = [], [], [], []
         constant = [*PLAIN, "constant", str(folder), "PORT"]
         with (
-            started(ours(folder), setting.texts) as service,
+            started(ours(folder, "--isolation", isolation), setting.texts) as service,
             started(constant, setting.texts) as nothing,
             socket.create_connection(("127.0.0.1", service.port), timeout=60) as connection,
             socket.create_connection(("127.0.0.1", nothing.port), timeout=60) as beside,
@@ -167,7 +169,7 @@ def overhead(setting: Setting) -> list[Row]:
         rows.append({
             "work": "overhead", "connections": 1, "requests_per_second": round(1000 * len(over) / sum(over), 2),
             "p50_ms": round(p50, 3), "p95_ms": round(p95, 3), "p99_ms": round(p99, 3), "n": len(over),
-            "system": system(name),
+            "system": system(name, isolation),
             "inference_p50_ms": round(median(alone), 3),
             # Of the same text, so that its length falls out.
             "overhead_p50_ms": round(median(a - b for a, b in zip(over, alone, strict=True)), 3),

@@ -8,7 +8,8 @@ of which is stored as soon as it is finished, over what was there of it:
 
     connections   single texts at 1, 8, 64 and 256 connections
     saturation    lists of 32, and one text a request at 64 connections, against `leanformer bench` in one process (in
-                  turn); the CPU that a request costs the server's front and its workers
+                  turn); the CPU that a request costs the server's front and its workers, which are processes, then
+                  threads
     overhead      one connection against inference alone, of the same texts
     plain         FastAPI with a transformers pipeline, and with ONNX Runtime int8: a padded batch for each request, or
                   dynamic batches with one process a core
@@ -36,6 +37,7 @@ from benchmarks.serve.overload import killed, overload, reloads
 from leanformer.data.dataset import open_dataset
 from leanformer.files import write_json
 from leanformer.runtime.cores import allowed_cores
+from leanformer.serve.settings import ISOLATIONS
 
 RESULT = RESULTS / "serve.json"
 SECTIONS: dict[str, Callable[[Setting], list[Row]]] = {
@@ -77,6 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--isolation", nargs="+", choices=ISOLATIONS, default=list(ISOLATIONS))
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 64, 256])
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run but those under too much load")
     parser.add_argument("--minutes", type=float, default=5.0, help="of each run under too much load")
@@ -95,7 +98,7 @@ def main() -> None:
             artifacts={name: newest(arguments.work, MODELS[name]) for name in arguments.models},
             teacher=arguments.work / "teacher", texts=texts, connections=arguments.connections,
             seconds=arguments.seconds, minutes=arguments.minutes, rounds=arguments.rounds,
-            queue_tokens=arguments.queue_tokens,
+            queue_tokens=arguments.queue_tokens, isolations=arguments.isolation,
         )  # fmt: skip
         for section in arguments.only:
             print(f"== {section}", flush=True)

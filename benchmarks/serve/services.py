@@ -38,6 +38,14 @@ class Service:
         pid = self.process.pid
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def spent(self) -> tuple[float, float]:
+        """CPU seconds of our server's front and of its workers, which may be processes or threads beside the first."""
+        pid = self.process.pid
+        if workers := self.workers:
+            return cpu_seconds([pid]), cpu_seconds(workers)
+        front = cpu_seconds([f"{pid}/task/{pid}"])
+        return front, cpu_seconds([pid]) - front
+
     def count(self, event: str) -> int:
         """How often its log tells of an event."""
         return self.log.read_text(encoding="utf-8").count(f'"event": "{event}"')
@@ -99,8 +107,8 @@ def load(port: int, texts: Path, *options: str) -> dict[str, Any]:
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def cpu_seconds(pids: Sequence[int]) -> float:
-    """CPU that these processes have used so far, in user and system mode."""
+def cpu_seconds(pids: Sequence[int | str]) -> float:
+    """CPU that these processes, or PID/task/TID for a thread, have used so far, in user and system mode."""
     total = 0
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

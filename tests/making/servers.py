@@ -91,8 +91,8 @@ class Server:
     @property
     def workers(self) -> list[int]:
         """Process ids of the workers that were started and not reported lost."""
-        started = [one["pid"] for one in self.log if one["event"] == "worker_started"]
-        lost = {one["pid"] for one in self.log if one["event"] == "worker_lost"}
+        started = [one["pid"] for one in self.log if one["event"] == "worker_started" and "pid" in one]
+        lost = {one["pid"] for one in self.log if one["event"] == "worker_lost" and "pid" in one}
         return [one for one in started if one not in lost]
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ import typer
 
 from leanformer.cli.arguments import LongOption, TuningOption
 from leanformer.errors import LeanformerError, MissingExtraError
+from leanformer.serve.settings import ONE_THREAD
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 KEY_VARIABLE = "LEANFORMER_API_KEY"
@@ -26,10 +27,14 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8080,
     workers: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Worker processes with one thread each; default: as tuned, else all cores it may use."
-        ),
+        typer.Option(min=1, help="Workers with one thread each; default: as tuned, else one per core that it may use."),
     ] = None,
+    isolation: Annotated[
+        str,
+        typer.Option(
+            help="process or thread: threads answer a lone text sooner, many later; a crash in one ends the server."
+        ),
+    ] = "process",
     key_file: Annotated[
         Path | None,
         typer.Option(help=f"File with the bearer key that requests must carry; default: ${KEY_VARIABLE}, if set."),
@@ -67,6 +72,8 @@ def serve(
     """Serve each ARTIFACT over HTTP, with a page to try them at / and API documentation at /docs."""
     # Texts come from many requests at once; threads of the tokenizer would only take the cores from the workers.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if isolation == "thread":  # libraries read it when they are imported
+        os.environ.update(ONE_THREAD)
     try:
         from leanformer.serve.run import run
     except ImportError as error:
@@ -89,7 +96,7 @@ def serve(
         artifacts=folders, host=host, port=port, workers=count, limits=limits,
         key=read_key(key_file), hosts=tuple(allow_host or ()), origins=tuple(cors_origin or ()),
         access_log=access_log, tracing=tracing, tuning=tuning,
-        certificates=tuple(certificate or ()) if require_gate else None, long=long,
+        certificates=tuple(certificate or ()) if require_gate else None, long=long, isolation=isolation,
     )  # fmt: skip
     run(settings)
 

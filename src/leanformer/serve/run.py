@@ -23,14 +23,18 @@ from leanformer.serve.service import Service
 from leanformer.serve.settings import ServerSettings
 from leanformer.serve.workers.open_files import room_for
 from leanformer.serve.workers.pool import WorkerPool
+from leanformer.serve.workers.threads import ThreadPool
 
 # Added to the longest wait of a request, because its answer has to be written too.
 _GRACE_SECONDS = 5.0
 _SEND_BUFFER_BYTES = 1 << 17
 
 
-def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] = WorkerPool) -> None:
-    """Serve until SIGTERM or SIGINT, with the workers that `make_pool` makes (see `Service`).
+_POOLS: dict[str, Callable[..., WorkerGroup]] = {"process": WorkerPool, "thread": ThreadPool}
+
+
+def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, with the workers of `settings.isolation`, or those of `make_pool` (see `Service`).
 
     Raises `LeanformerError` if it cannot listen or load.
     """
@@ -44,7 +48,7 @@ def run(settings: ServerSettings, make_pool: Callable[..., WorkerGroup] = Worker
     with _listen(settings) as listener:
         loop_factory = uvicorn.Config(app="", loop="auto", log_config=None).get_loop_factory()
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, listener, log, make_pool))
+            runner.run(_serve(settings, listener, log, make_pool or _POOLS[settings.isolation]))
 
 
 async def _serve(

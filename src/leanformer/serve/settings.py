@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from leanformer.errors import LeanformerError
 
+ISOLATIONS = ("process", "thread")
+# The environment of a worker, which computes on one core.
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -59,7 +62,8 @@ class ServerSettings:
 
     Attributes:
         artifacts: name -> folder, in the order given; the first answers requests that name no model.
-        workers: number of worker processes, one thread each.
+        workers: number of workers, one thread each.
+        isolation: what workers are: a "process" each, or a "thread" of the server's process.
         key: bearer token that requests must carry; None accepts every client that can connect.
         hosts: values that a request's Host header may have besides those of the loopback address; checked only when
             listening there (it protects a local server from other sites' pages by DNS rebinding).
@@ -70,6 +74,8 @@ class ServerSettings:
             None: no model needs one.
         long: how models read long texts; None: as they were trained to (`answers.long_texts.reading`).
         tuning: let workers run each artifact with the settings that `leanformer tune` stored for this machine.
+
+    Raises `LeanformerError` for another isolation.
     """
 
     artifacts: dict[str, str]
@@ -85,6 +91,11 @@ class ServerSettings:
     tuning: bool = True
     certificates: tuple[str, ...] | None = None
     long: str | None = None
+    isolation: str = "process"
+
+    def __post_init__(self) -> None:
+        if self.isolation not in ISOLATIONS:
+            raise LeanformerError(f"--isolation {self.isolation}: one of {', '.join(ISOLATIONS)}")
 
     @property
     def loopback(self) -> bool:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from leanformer.errors import LeanformerError
+from leanformer.serve.settings import ONE_THREAD
 from leanformer.serve.workers.jobs import WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import LENGTH, pack_ask, unpack_answer
 
 _START_SECONDS = 300.0
-_END_SECONDS = 5.0
-_LONGEST_PAUSE_SECONDS = 10.0
+END_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 10.0
 
 Say = Callable[..., None]
 
@@ -49,7 +50,7 @@ class WorkerProcess:
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
-            await asyncio.wait_for(self.process.wait(), _END_SECONDS)
+            await asyncio.wait_for(self.process.wait(), END_SECONDS)
         except TimeoutError:
             self.kill()
             await self.process.wait()
@@ -60,11 +61,10 @@ async def start_worker(folders: Sequence[str], contents: Sequence[str], *, tunin
 
     Raises `LeanformerError` if it cannot open them, or if their content hashes differ from `contents`.
     """
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "leanformer.serve.workers.worker",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        env=os.environ | threads, start_new_session=True,
+        env=os.environ | ONE_THREAD, start_new_session=True,
     )  # fmt: skip
     worker = WorkerProcess(process, list(contents))
     try:
@@ -190,7 +190,7 @@ class WorkerPool:
                 if isinstance(error, ChangedError):
                     self.changed()
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
         """Kill workers that are stuck; their end is then noticed like any other."""

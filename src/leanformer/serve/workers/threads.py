@@ -1,0 +1,156 @@
+"""Workers as threads of the server's own process: no pipe between a request and the engine.
+
+The engine releases Python's lock while it computes. What is saved is the way of a pack through two pipes and another
+process; what it costs is the isolation: a crash in native code ends the server, and a stuck thread can be replaced but
+not stopped. Processes (`pool.WorkerPool`) are the default.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from leanformer.errors import LeanformerError
+from leanformer.predictor import Predictor
+from leanformer.serve.workers.jobs import WorkerBatch
+from leanformer.serve.workers.pool import END_SECONDS, LONGEST_PAUSE_SECONDS, ChangedError, Say
+from leanformer.serve.workers.scheduler import Scheduler
+from leanformer.serve.workers.wire import Answer, Ask
+from leanformer.serve.workers.worker import engines_of, open_models, score
+
+
+@dataclass(eq=False)
+class WorkerThread:
+    """A thread with its own predictors; `packs` has the unanswered packs, `engines` what runs each model in it.
+
+    `answered` is called in the event loop's thread, with the worker and the answer.
+    """
+
+    number: int
+    predictors: Sequence[Predictor]
+    answered: Callable[[WorkerThread, Answer], None]
+    packs: dict[int, WorkerBatch] = field(default_factory=dict)
+    engines: list[dict[str, Any]] = field(default_factory=list)
+    _asked: SimpleQueue[WorkerBatch | None] = field(default_factory=SimpleQueue)
+
+    def start(self) -> None:
+        """Start the thread. Call it in the event loop's thread."""
+        self.engines = engines_of(self.predictors)
+        # A stuck thread must not keep the server from ending.
+        self.thread = Thread(target=self._run, args=(asyncio.get_running_loop(),), daemon=True)
+        self.thread.start()
+
+    def send(self, pack: WorkerBatch) -> None:
+        self._asked.put(pack)
+
+    def end(self) -> None:
+        """Let the thread end after what it was sent."""
+        self._asked.put(None)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (pack := self._asked.get()) is not None:
+            start = time.perf_counter()
+            try:
+                ask = Ask(pack.number, pack.model, pack.exact, pack.rows())
+                logits, failure = score(self.predictors[pack.model], ask), None
+            except Exception as error:  # any error of the engine fails this pack, not the worker
+                logits, failure = None, f"{type(error).__name__}: {error}"[:500]
+            answer = Answer(pack.number, time.perf_counter() - start, logits, failure)
+            try:
+                loop.call_soon_threadsafe(self.answered, self, answer)
+            except RuntimeError:  # the server has ended meanwhile
+                return
+
+
+@dataclass(eq=False)
+class ThreadPool:
+    """Keeps `count` worker threads running for a scheduler; arguments as those of `pool.WorkerPool`.
+
+    A thread that is longer than `stuck_seconds` with one pack gets no more, its packs are retried once by another
+    thread, and its answers are not used.
+    """
+
+    folders: Sequence[str]
+    contents: Sequence[str]
+    count: int
+    stuck_seconds: float
+    scheduler: Scheduler
+    say: Say
+    changed: Callable[[], None]
+    tuning: bool = True
+    restarts: int = 0
+    workers: list[WorkerThread] = field(default_factory=list)
+    _started: int = 0
+    _watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the models, once for each thread.
+
+        Raises `LeanformerError` if one cannot be opened, or if their content hashes differ from `contents`.
+        """
+        for predictors in [await asyncio.to_thread(self._opened) for _ in range(self.count)]:
+            self._take(predictors)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Let all threads end. Unanswered packs are lost; wait for `Scheduler.empty` first."""
+        if self._watching is not None:
+            self._watching.cancel()
+        for worker in self.workers:
+            worker.end()
+        await asyncio.gather(*(asyncio.to_thread(worker.thread.join, END_SECONDS) for worker in self.workers))
+
+    def _opened(self) -> list[Predictor]:
+        predictors, contents = open_models(self.folders, tuning=self.tuning)
+        if contents != list(self.contents):
+            raise ChangedError("an artifact was changed since the server opened it\n  remedy: reload the server")
+        return predictors
+
+    def _take(self, predictors: Sequence[Predictor]) -> None:
+        self._started += 1
+        worker = WorkerThread(self._started, predictors, self._answered)
+        worker.start()
+        self.workers.append(worker)
+        self.say("worker_started", thread=worker.number)
+        self.scheduler.add(worker)
+
+    def _answered(self, worker: WorkerThread, answer: Answer) -> None:
+        if answer.pack not in worker.packs:  # given up while it was stuck
+            return
+        if answer.failure is not None:
+            self.say("pack_failed", level="error", error=answer.failure)
+        self.scheduler.answered(worker, answer)
+
+    async def _watch(self) -> None:
+        """Put other threads in the place of those that are stuck."""
+        while True:
+            await asyncio.sleep(min(1.0, self.stuck_seconds / 4))
+            now = time.perf_counter()
+            for worker in list(self.workers):
+                oldest = min((pack.sent for pack in worker.packs.values()), default=now)
+                if now - oldest > self.stuck_seconds:
+                    self.say("worker_stuck", level="error", thread=worker.number)
+                    await self._replace(worker)
+
+    async def _replace(self, stuck: WorkerThread) -> None:
+        self.restarts += 1
+        self.say("worker_lost", level="error", thread=stuck.number, packs=len(stuck.packs))
+        self.workers.remove(stuck)
+        stuck.end()
+        self.scheduler.lost(stuck)
+        pause = 0.1
+        while True:
+            try:  # its predictors are not used again: the engine may be in the middle of something
+                self._take(await asyncio.to_thread(self._opened))
+                return
+            except LeanformerError as error:
+                self.say("worker_not_started", level="error", error=str(error), again_seconds=pause)
+                if isinstance(error, ChangedError):
+                    self.changed()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
