@@ -48,7 +48,7 @@ COMMANDS = (
     (120, "ladders.students sst2"),
     (40, "students.starts"),
     (45, "students.copies"),
-    (15, "ladders.base_size"),
+    (240, "ladders.run sst2 --encoder mpnet --recipe benchmarks/recipes/base.yaml"),
     (200, "students.long"),
     (240, "tiny.run trec banking77 snips ag_news afrisenti/hau sst2"),
     (15, "tiny.run --timed"),

@@ -140,7 +140,8 @@ def main() -> None:
     results = RESULTS / ("base" if arguments.encoder else arguments.dataset)
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(lean / "report.md", results / f"{arguments.result}.md")
-    report = json.loads((lean / "report.json").read_text(encoding="utf-8"))
+    text = (lean / "report.json").read_text(encoding="utf-8")
+    report = json.loads(text.replace(json.dumps(str(encoder_folder("minilm"))), '"minilm"'))  # not a path of here
     write_json(results / f"{arguments.result}.json", report | provenance(whole=["training"]))
     print((results / f"{arguments.result}.md").read_text(encoding="utf-8"))
 

@@ -31,7 +31,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "recipes": (("sst2/quick-pruned.json", "sst2/fastformers.json", "sst2/thorough.json"), _LADDERS),
     "importance": (("sst2/pruning.json",), _LADDERS),
     "students": (("sst2/students.json",), ("training",)),
-    "base size": (("base_size.json",), ("engine", "measuring")),
+    "base size": (("base/report.json",), _LADDERS),
     "runtime": (("runtime.json",), ("engine", "peers")),
     "tokenizing": (("tokenizing.json",), ("engine",)),
     "workers": (("workers.json",), ("engine",)),

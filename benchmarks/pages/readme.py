@@ -24,7 +24,7 @@ from benchmarks.pages.summary import percent, summary
 from benchmarks.pages.where import on, on_each
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
-from leanformer.first_rungs import BATCHED, FLOOR, present_name
+from leanformer.first_rungs import FLOOR
 from leanformer.render.leaks import clean_mark
 from leanformer.render.load import busy_mark
 from leanformer.render.markdown import ladder_markdown
@@ -225,23 +225,25 @@ def importance() -> str:
 
 
 def base_size() -> str:
-    result = json.loads((RESULTS / "base_size.json").read_text(encoding="utf-8"))
-    rungs = {present_name(rung["name"]): rung for rung in result["rungs"]}
-    first, batched = next(iter(rungs.values())), rungs[BATCHED]
+    report = Report.read(RESULTS / "base" / "report.json")
     rows = [
-        f"| {name} | {rung['throughput_median'] / batched['throughput_median']:.1f} | "
-        f"{rung['throughput_median'] / first['throughput_median']:.1f} | {number(rung['throughput_median'])} | "
-        f"{number(rung['latency_ms_p50'])} | {rung['times_latency']:.1f} | {number(rung['bytes'] / 1e6)} |"
-        for name, rung in rungs.items()
+        f"| {rung.name} | {over(rung.over_batched)}{busy_mark(report)} | {rung.speedup:.1f} | "
+        f"{number(rung.throughput_median)} | {number(rung.latency_ms_p50)} | "
+        f"{100 * rung.quality:.2f}{clean_mark(rung)} ({100 * rung.quality_low:.1f} to {100 * rung.quality_high:.1f}) | "
+        f"{100 * rung.drop:+.1f} ({100 * rung.drop_low:+.1f} to {100 * rung.drop_high:+.1f}) | "
+        f"{100 * (rung.dev_quality or 0):.2f} | {number(rung.bytes / 1e6)} | {number(rung.usd_per_100m)} |"
+        for rung in report.rungs
     ]
     return "\n".join(
         [
-            "Speed alone, of a teacher of BERT-base's size whose weights are random, so that nothing can be said of",
-            f"quality (`python -m benchmarks.ladders.base_size`, {result['texts']} texts of SST-2, medians of rounds,",
-            f"{result['machine']['cpu']}, {result['machine']['threads']} threads):",
+            "all-mpnet-base-v2 (109 million parameters) fine-tuned on SST-2, and students of three layers of MiniLM",
+            "(`python -m benchmarks.ladders.run sst2 --encoder mpnet --recipe benchmarks/recipes/base.yaml`; one seed;",
+            f"test n = {report.rungs[0].n}{beside(RESULTS, 'sst2')}; dev n = {report.data['rows']['dev']};",
+            f"{on(report.machine)}):",
             "",
-            "| rung | over batched PyTorch | x | texts/s | p50 ms | x latency | MB |",
-            "|---|---|---|---|---|---|---|",
+            "| rung | over batched PyTorch | x | texts/s | p50 ms | test, 95 % interval | lost, 95 % interval | dev "
+            "| MB | USD/100M |",
+            "|---|---|---|---|---|---|---|---|---|---|",
             *rows,
         ]
     )
