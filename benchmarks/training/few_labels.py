@@ -145,9 +145,9 @@ def summary(cells: Iterable[Mapping[str, Any]], clean: Mapping[str, Sequence[int
                 "peak_mb": max(cell["peak_mb"] for cell in own.values()),
             }  # fmt: skip
             if method not in (NOTHING, FROZEN):
-                row |= _gain("over_frozen", own, methods.get(FROZEN, {}), 1)
+                row |= gain("over_frozen", own, methods.get(FROZEN, {}), 1)
             if method == AUTO:
-                row |= {"best": best, **_gain("under_best", own, methods[best], -1)}
+                row |= {"best": best, **gain("under_best", own, methods[best], -1)}
                 row["chosen"] = [own[draw].get("chosen") for draw in sorted(own)]
             rows.append(row)
     return rows
@@ -158,7 +158,7 @@ def _score(cell: Mapping[str, Any], rows: Sequence[int] | None = None) -> float:
     return 100 * float((right if rows is None else right[list(rows)]).mean())
 
 
-def _gain(
+def gain(
     name: str, own: Mapping[int, Mapping[str, Any]], other: Mapping[int, Mapping[str, Any]], sign: int
 ) -> dict[str, Any]:
     """Mean and 95 % interval over the draws that both have; no interval for fewer than three."""

@@ -15,11 +15,12 @@ def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tm
     encoder = tiny_artifact(tmp_path / "encoder").path
     status, _, err = command(
         "train", folder, "--encoder", encoder, "--output", tmp_path / "made", "--epochs", 1, "--max-tokens", 32,
-        "--fit", "averaging=0.9", "--fit", "curriculum=length", "--fit", "adapter=bitfit",
+        "--fit", "averaging=0.9", "--fit", "curriculum=length", "--adapter", "lora",
     )  # fmt: skip
     assert status == 0, err
     options = open_artifact(tmp_path / "made").history[-1]["options"]
-    assert options["parts"] == [["averaging", 0.9], ["curriculum", "length"], ["adapter", "bitfit"]]
+    assert options["parts"] == [["averaging", 0.9], ["curriculum", "length"], ["adapter", "lora"]]
+    assert options["learning_rate"] == 5e-4, "the adapter's own"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tm
         ("averaging=2", "averaging is a decay above 0 and below 1"),
         ("averaging", "--fit averaging: write --fit NAME=VALUE"),
         ("adapter=[", "--fit adapter=[: not valid YAML"),
-        ("adapter=lora", "adapter is one of bitfit, not 'lora'"),
+        ("adapter=houlsby", "adapter is one of bitfit, lora, dora, ia3, not 'houlsby'"),
         ("warp=9", "training has no part 'warp'\n  remedy: one of averaging, curriculum, adapter, uncertainty"),
         ("uncertainty=true", "fine-tuning has one\n  remedy: leave `uncertainty` out"),
     ],

@@ -152,8 +152,8 @@ def _half_the_shards(source: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_adapter, r"an adapter \(PEFT, adapter_config.json\) of some/encoder.*merge_and_unload\(\)"),
-        (_adapter_beside_a_model, r"an adapter \(PEFT.*merge_and_unload\(\)"),
+        (_adapter, r"an adapter of some/encoder, which is not a folder on this machine\n.*remedy: name its base"),
+        (_adapter_beside_a_model, r"an adapter of a base model that it does not name"),
         (_trainer, r"a Trainer leaves, with checkpoint-90, .*remedy: give \S+outer/checkpoint-500, its best one"),
         (_last_of_trainer, r"a Trainer leaves.*remedy: give \S+outer/checkpoint-1000, its last one"),
         (_within("checkpoint-7"), r"a Trainer leaves.*remedy: give \S+outer/checkpoint-7,"),

@@ -66,3 +66,8 @@ def test_what_is_wrong_is_said_by_the_name_of_the_argument(tmp_path: Path) -> No
         trained(tmp_path, "made", learning_rate=0.0)
     with pytest.raises(LeanformerError, match=r"fit is a mapping of parts to values, .* not 'averaging'"):
         trained(tmp_path, "made", fit="averaging")
+
+
+def test_an_adapter_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(LeanformerError, match="the adapter is given twice"):
+        trained(tmp_path, "made", fit=FIT, adapter="lora")

@@ -21,7 +21,7 @@ from leanformer.train.settings import FitSettings
 from tests.making.graphs import make_context
 from tests.making.tiny import tiny_artifact, tiny_dataset
 
-VALUES = {"averaging": 0.9, "curriculum": "rarity-linear", "adapter": "bitfit", "uncertainty": True}
+VALUES = {"averaging": 0.9, "curriculum": "rarity-linear", "adapter": "lora", "uncertainty": True}
 QUICK: dict[str, Any] = {"layers": 1, "epochs": 2, "batch_size": 32, "trial_texts": 0, "hidden_weight": 1.0}
 
 
@@ -70,7 +70,7 @@ def test_a_recipe_names_them_and_leaves_no_trace_of_those_it_does_not() -> None:
     [
         ({"averaging": 1.5}, "compress.distil: averaging is a decay"),
         ({"curriculum": "size"}, "compress.distil: curriculum is one of"),
-        ({"adapter": "lora"}, "compress.distil: adapter is one of bitfit"),
+        ({"adapter": "houlsby"}, "compress.distil: adapter is one of bitfit, lora"),
         ({"uncertainty": False}, "compress.distil: uncertainty is true or left out"),
         ({"uncertainty": True}, "one alone has a weight here\n  remedy"),
     ],

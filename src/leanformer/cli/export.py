@@ -20,15 +20,34 @@ def export(
         str, typer.Option(help="onnx: one standard ONNX file; transformers: a stock Hugging Face folder.")
     ] = "onnx",
     token_types: Annotated[bool, typer.Option(help="Add the third input token_type_ids to the ONNX file.")] = False,
+    base: Annotated[
+        str | None, typer.Option(help="For an adapter of peft: its base model, if that is not where the adapter says.")
+    ] = None,
     portable: Annotated[
         bool, typer.Option(help="Store int8 weights with 7 bits, so that the file gives the same answers on every CPU.")
     ] = False,
 ) -> None:
-    """Export ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers."""
+    """Export ARTIFACT for other programs: ONNX Runtime in any language, Triton, or transformers.
+
+    A folder with an adapter of peft is merged with its base model into a transformers folder.
+    """
     from leanformer.artifact import open_artifact
     from leanformer.outputs.folders import check_empty, foreign_output
     from leanformer.outputs.place import file_place, folder_place
 
+    if (artifact / "adapter_config.json").is_file() and to == "transformers":
+        check_empty(output)
+        folder_place(output)
+        need_torch("merging an adapter")
+        from leanformer.models.hf.peft import merge_adapter
+        from leanformer.models.store import find_checkpoint
+
+        with foreign_output(output) as folder:
+            merge_adapter(artifact, folder, None if base is None else find_checkpoint(base))
+        print(output)
+        return
+    if base is not None:
+        raise LeanformerError("--base is for adapters, with --to transformers\n  remedy: leave it out")
     opened = open_artifact(artifact)
     check_empty(output)
     if to == "onnx":

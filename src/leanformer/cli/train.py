@@ -56,6 +56,25 @@ def train(
             "cross-validation (docs/how-to/few-labels.md)."
         ),
     ] = "full",
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="Train few parameters and merge them into the weights: lora, dora, ia3 or bitfit, with settings such "
+            "as lora:rank=16,on=query+key+value (docs/how-to/adapters.md). Its learning rate is its own, unless "
+            "--learning-rate is given."
+        ),
+    ] = None,
+    keep_adapter: Annotated[
+        Path | None, typer.Option(help="New folder for the adapter by itself, in the format of the library peft.")
+    ] = None,
+    teacher_answers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON Lines of any program's answers for rows of train and unlabelled, learnt instead of labels "
+            "(docs/how-to/teacher-answers.md).",
+        ),
+    ] = None,
     fit: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,9 +103,9 @@ def train(
     artifact = run(
         encoder, data, output, splits=pairs(split, "--split"), kind=kind, epochs=epochs, batch_size=batch_size,
         fit=values(fit, "--fit"), token_budget=token_budget, learning_rate=learning_rate, precision=precision,
-        language_temperature=language_temperature, crf=crf, method=method, max_tokens=max_tokens, long=long,
-        overlap=overlap,
-        seed=seed, threads=threads,
+        language_temperature=language_temperature, crf=crf, method=method, adapter=adapter,
+        keep_adapter=keep_adapter, teacher_answers=teacher_answers,
+        max_tokens=max_tokens, long=long, overlap=overlap, seed=seed, threads=threads,
         device=device, energy=energy_settings(energy, country), overwrite=overwrite, say=say,
     )  # fmt: skip
     result = artifact.history[-1]["result"]

@@ -59,6 +59,9 @@ class FineTune(AdamWOptions, Make):
     method: str | None = field(
         default=None, metadata={"later": True}
     )  # "full"; for few labels "frozen", "contrastive" or "adapter"; "auto" chooses; null: "full"
+    teacher_answers: FilePath | None = field(
+        default=None, metadata={"later": True}
+    )  # JSON Lines of any program's answers for rows of train and unlabelled, learnt instead of their labels
     learning_rate: float = 5e-5
 
     technique: ClassVar[str] = "train.fine_tune"
@@ -102,13 +105,20 @@ class FineTune(AdamWOptions, Make):
         task = replace(context.data.task, overlap=artifact.task.overlap)
         return self._fit(encoder, context, output, artifact.max_tokens, task, artifact.history, entry)
 
-    def teacher_of(self, encoder: str, context: Context, output: Path, max_tokens: int) -> Artifact:
-        """Train a teacher from an encoder that is not an artifact yet, or from an artifact for another task."""
-        return self._fit(self.encoder or encoder, context, output, max_tokens, context.data.task)
+    def teacher_of(
+        self, encoder: str, context: Context, output: Path, max_tokens: int, keep_adapter: Path | None = None
+    ) -> Artifact:
+        """Train a teacher from an encoder that is not an artifact yet, or from an artifact for another task.
+
+        `keep_adapter` is a new folder for the adapter, see `finetune.keeping`.
+        """
+        encoder, task = self.encoder or encoder, context.data.task
+        return self._fit(encoder, context, output, max_tokens, task, keep_adapter=keep_adapter)
 
     def _fit(
         self, encoder: str, context: Context, output: Path, max_tokens: int, task: Task,
         history: Sequence[Mapping[str, Any]] = (), entry: Mapping[str, Any] | None = None,
+        keep_adapter: Path | None = None,
     ) -> Artifact:  # fmt: skip
         import torch
 
@@ -120,7 +130,8 @@ class FineTune(AdamWOptions, Make):
             encoder, context.data, output, self.settings(context.seed, epochs=self.epochs_of(rows)),
             max_tokens=self.max_tokens or max_tokens, crf=self.crf, work=context.work, device=context.device,
             say=context.say, overlap=reading(task, self.long, self.overlap).overlap, history=history, entry=entry,
-            method=self.method or FULL,
+            method=self.method or FULL, keep_adapter=keep_adapter,
+            answers=None if self.teacher_answers is None else Path(self.teacher_answers),
         )  # fmt: skip
 
 
@@ -168,15 +179,22 @@ def fine_tune(
 def _fine_tune(
     encoder: str, data: Dataset, output: Path, settings: FitSettings, *, max_tokens: int, crf: bool, work: Path,
     device: str, say: Callable[[str], None], overlap: int | None, history: Sequence[Mapping[str, Any]] = (),
-    entry: Mapping[str, Any] | None = None, method: str = FULL,
+    entry: Mapping[str, Any] | None = None, method: str = FULL, keep_adapter: Path | None = None,
+    answers: Path | None = None,
 ) -> Artifact:  # fmt: skip
     """Implementation of `fine_tune`. A recipe step passes the history and its own record; no extra files then."""
     from leanformer.finetune.choose import CHOICE
     from leanformer.finetune.frozen import VECTORS
+    from leanformer.finetune.keeping import check_keeping, write_kept
     from leanformer.finetune.methods import tuned
     from leanformer.finetune.tuned import Place
     from leanformer.models.store import write_classifier
+    from leanformer.train.given_answers import read_answers
 
+    used = data.used_texts
+    given = None if answers is None else read_answers(answers, data, say)
+    if given is not None:
+        data = replace(data, train=given.examples)
     if data.train is None:
         raise DataError(
             "training needs a labelled train split", path=data.name, remedy="give a train file whose rows have labels"
@@ -186,10 +204,11 @@ def _fine_tune(
         raise LeanformerError(
             f"{output}: is or holds the encoder to start from; it will not be overwritten\n  remedy: another output"
         )
-    used = data.used_texts
     if is_artifact(encoder):
         used |= inherited(open_artifact(encoder, verify=False))
-    place = Place(settings, max_tokens, work, device, say)
+    if keep_adapter is not None:
+        check_keeping(dict(settings.parts).get("adapter"), encoder, data.task, keep_adapter)
+    place = Place(settings, max_tokens, work, device, say, given)
     started = time.monotonic()
     made = tuned(method, encoder, data, place, crf=crf, overlap=overlap)
     # Full training counts the seconds of all its runs, if it was killed and resumed.
@@ -211,6 +230,9 @@ def _fine_tune(
             write_json(temporary / "training.json", {"seconds": round(seconds, 1), **made.result})
         if data.dev_rows is not None and not as_step:
             write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
+    if keep_adapter is not None:
+        write_kept(keep_adapter, made, encoder)
+        say(f"{keep_adapter}: the adapter, {sum(p.stat().st_size for p in keep_adapter.iterdir()) / 1e6:.2f} MB")
     # Remove only our own files: the folder may contain others.
     remove_folder(work / "checkpoint")
     if method != FULL:

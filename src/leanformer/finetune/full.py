@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -13,14 +14,18 @@ from leanformer.files import sha256_json
 from leanformer.finetune.tuned import Place, Tuned
 from leanformer.models.store import device_of, start_classifier
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.adapters.spec import read_spec
 from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
 from leanformer.train.objectives.chain import tag_chain
-from leanformer.train.objectives.objective import LabelLoss, Supervised
+from leanformer.train.objectives.distillation import Distillation, LossWeights
+from leanformer.train.objectives.objective import LabelLoss, Objective, Supervised
+from leanformer.train.rows import encode
 from leanformer.train.targets import labels_of, with_scale
+from leanformer.train.teacher_outputs import by_logits
 
-# Of training on few rows: least steps, least passes, rows a step; and peak learning rates.
+# Of training on few rows: least steps, least passes, rows a step; and the peak learning rate of a whole model.
 _STEPS, _PASSES, BATCH = 100, 3, 16
-_RATE, _ADAPTER_RATE = 5e-5, 1e-3
+_RATE = 5e-5
 
 
 def few_steps(rows: int) -> int:
@@ -35,7 +40,7 @@ def on_few(encoder: str, data: Dataset, place: Place, *, adapter: str | None) ->
     """
     assert data.train is not None
     settings = replace(
-        place.settings, epochs=1, batch_size=BATCH, learning_rate=_ADAPTER_RATE if adapter else _RATE,
+        place.settings, epochs=1, batch_size=BATCH, learning_rate=read_spec(adapter).rate if adapter else _RATE,
         parts=(("adapter", adapter),) if adapter else (),
     )  # fmt: skip
     dev = data.train if data.dev is None else data.dev
@@ -62,6 +67,7 @@ def full(
             remedy="give a dev file, or more train rows: at least two texts of a label",
         )
     loss = tag_chain(data.task, "train") if crf else LabelLoss(data.task.answer)
+    objective: Objective = Supervised(loss)
     device_of(place.device)  # report a missing device now, not after the texts were tokenized
     torch.manual_seed(settings.seed)
     model, tokenizer_path, missing, positions = start_classifier(encoder, data.task)
@@ -76,10 +82,17 @@ def full(
     for split, examples in (("train", train), ("dev", data.dev)):
         if note := cut_note(task, tokenizer, examples.inputs, split):
             say(f"note: {note}")
+    given: dict[str, Any] = {}
+    if place.answers is not None:
+        logits = place.answers.logits(train.task)
+        encoded = encode(tokenizer, train.task, train.inputs)
+        objective = Distillation(by_logits(encoded.of_rows(logits)), LossWeights(), answer=data.task.answer)
+        given = {"teacher_answers": place.answers.answered, "answers_hash": sha256_json(logits.tolist())}
     asked = [] if overlap is None else [{"overlap": overlap}]
     asked += [] if steps is None else [{"steps": steps}]
+    asked += [given] if given else []
     result = fit_classifier(
-        model, Supervised(loss), train.inputs, labels_of(train), replace(data.dev, task=train.task),
+        model, objective, train.inputs, labels_of(train), replace(data.dev, task=train.task),
         tokenizer, settings,
         work=place.work, device=place.device, say=say, languages=train.languages, steps=steps,
         identity=sha256_json([encoder_hash(model), data.training_hash, tokens, *(["crf"] if crf else []), *asked]),
@@ -87,4 +100,7 @@ def full(
     options = settings.to_json() | ({"crf": True} if crf else {})
     for further in asked:
         options |= further
-    return Tuned(model, tokenizer_path, tokens, result.task, dev_result(result, train.task), result.seconds, options)
+    return Tuned(
+        model, tokenizer_path, tokens, result.task, dev_result(result, train.task), result.seconds, options,
+        result.adapter,
+    )  # fmt: skip

@@ -16,6 +16,8 @@ from leanformer.models.scoring import score_rows
 from leanformer.models.store import device_of
 from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
+from leanformer.train.adapters.adapter import Adapter
+from leanformer.train.given_answers import Given
 from leanformer.train.rows import encode
 from leanformer.train.settings import FitSettings
 
@@ -26,7 +28,7 @@ class Place:
 
     Attributes:
         settings: of the loop. max_tokens: the longest input in tokens. work: folder of checkpoints. say: is told how
-            far it is.
+            far it is. answers: of a program, for the rows of train, to learn from instead of labels.
     """
 
     settings: FitSettings
@@ -34,6 +36,7 @@ class Place:
     work: Path | None
     device: str
     say: Callable[[str], None]
+    answers: Given | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Tuned:
     Attributes:
         tokenizer: its `tokenizer.json`. tokens: the longest input in tokens.
         result: what its history tells of the fit, such as the figure on dev. seconds: that the fit took.
-        options: further settings for the history.
+        options: further settings for the history. adapter: what was trained, if not the whole model.
     """
 
     model: Classifier
@@ -53,6 +56,7 @@ class Tuned:
     result: Mapping[str, Any]
     seconds: float = 0.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    adapter: Adapter | None = None
 
     def answers(self, examples: Examples, device: str) -> np.ndarray:
         """Its answers for the examples, as `answers.forms.decide` gives them."""

@@ -32,6 +32,7 @@ from leanformer.models.hf.checkpoint import (
 )
 from leanformer.models.hf.folders import check_config, check_file, check_folder
 from leanformer.models.hf.labels import label_names
+from leanformer.models.hf.peft import is_adapter, merged_folder
 from leanformer.models.hf.problem_types import form_named, is_stock_of, kind_of
 from leanformer.models.hf.stock import compare_from_text, stock_model
 from leanformer.models.hf.tokenizer import AWKWARD, longest_input, stock_tokenizer, tokenizer_file
@@ -88,10 +89,12 @@ def read_model(artifact: Artifact) -> Classifier:
 def find_checkpoint(name: str) -> Path:
     """A local folder for `name`: the folder itself, or the hub repository of that name, downloaded.
 
+    For a folder with an adapter (see `hf.peft`) it is one with the merged model, which is removed at exit.
+
     Raises `CheckpointError` if it is neither, or a file; `MissingExtraError` if the hub library is not installed.
     """
     if Path(name).is_dir():
-        return Path(name)
+        return merged_folder(Path(name)) if is_adapter(Path(name)) else Path(name)
     check_file(Path(name))
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise CheckpointError(f"{name}: no such folder\n  remedy: give a model folder or a hub name such as org/model")

@@ -48,13 +48,20 @@ def take_in(
     Raises `CheckpointError` if neither works.
     """
     try:
+        from leanformer.models.hf.peft import is_adapter
+        from leanformer.models.hf.peft import stamps as adapter_stamps
         from leanformer.models.store import find_checkpoint, import_checkpoint, own_labels
     except ImportError as error:
         raise MissingExtraError("compressing", "train") from error
     if is_artifact(model):
         return open_artifact(model)
     source = find_checkpoint(model)
-    stamps = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(source.iterdir()) if p.is_file()]
+    if is_adapter(Path(model)):  # the merged model lies in another folder each time
+        place, stamps = str(Path(model).resolve()), adapter_stamps(Path(model))
+    else:
+        files = [path for path in sorted(source.iterdir()) if path.is_file()]
+        place = str(source.resolve())
+        stamps = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in files]
     own, kind = own_labels(source, pairs=input_of(data.task).paired)
     answer = BUILT[kind].answer
     # Nothing is matched if the data are of another kind; `prepare` reports that.
@@ -64,7 +71,7 @@ def take_in(
     tags = FORMS[answer].per_word
     by_dev = tags or (bool(labels) and known is None)
     by_dev = by_dev and not (tags and nameless and not labels)
-    key = [_IMPORT, str(source.resolve()), stamps, max_tokens, data.task.question.to_json()]
+    key = [_IMPORT, place, stamps, max_tokens, data.task.question.to_json()]
     learns = "no_answer" in BUILT[kind].learns
     if (by_dev or learns) and data.dev is not None:
         key.append(data.dev.content_hash)

@@ -34,6 +34,9 @@ def train(
     language_temperature: float = 1.0,
     crf: bool = False,
     method: str = "full",
+    adapter: str | None = None,
+    keep_adapter: str | Path | None = None,
+    teacher_answers: str | Path | None = None,
     fit: Mapping[str, Any] | None = None,
     max_tokens: int = 128,
     long: str | None = None,
@@ -66,7 +69,13 @@ def train(
             vectors of the encoder, "contrastive" tunes the encoder on pairs of texts first, "adapter" trains a few
             parameters, and "auto" takes the best of these in cross-validation; see docs/how-to/few-labels.md. They
             have settings of their own for epochs, batch_size and learning_rate.
-        fit: parts to add to the training, by name, such as {"averaging": 0.999} or {"adapter": "bitfit"}; see
+        adapter: train few parameters and merge them into the weights: "lora", "dora", "ia3" or "bitfit", with settings
+            such as "lora:rank=16,on=query+key+value"; see docs/how-to/adapters.md. It has a learning rate of its own,
+            unless `learning_rate` is changed.
+        keep_adapter: new folder for the adapter by itself, in the format of the library peft.
+        teacher_answers: JSON Lines of any program's answers for rows of train and unlabelled, which are learnt instead
+            of labels; see docs/how-to/teacher-answers.md.
+        fit: further parts to add to the training, by name, such as {"averaging": 0.999}; see
             docs/how-to/training-options.md.
         max_tokens: longest input in tokens.
         long: how longer texts are read: whole, in "windows" whose logits are averaged, or "truncate", the default.
@@ -95,11 +104,16 @@ def train(
     # Invalid arguments are refused before the data are read.
     if not isinstance(fit := fit or {}, Mapping):
         raise LeanformerError(f"fit is a mapping of parts to values, such as {{'averaging': 0.999}}, not {fit!r}")
+    if adapter is not None:
+        if "adapter" in fit:
+            raise LeanformerError("the adapter is given twice\n  remedy: leave it out of `fit`")
+        fit = {**fit, "adapter": adapter}
     made_parts(fit.items())
     step = FineTune(
         epochs=epochs, batch_size=batch_size, token_budget=token_budget, learning_rate=learning_rate,
         precision=precision, language_temperature=language_temperature, crf=crf, long=long, overlap=overlap,
-        method=None if method == FULL else method, **fit,
+        method=None if method == FULL else method,
+        teacher_answers=None if teacher_answers is None else str(teacher_answers), **fit,
     )  # fmt: skip
     if not isinstance(data, Dataset):
         data = open_dataset(data, splits=splits, seed=seed, kind=kind)
@@ -109,4 +123,6 @@ def train(
     encoder = str(encoder.path if isinstance(encoder, Artifact) else encoder)
     effort = Effort("teacher", step.technique, whole=not work.exists())
     with recorded(effort, output, EnergySettings() if energy is True else energy or None):
-        return step.teacher_of(encoder, context, output, max_tokens)
+        return step.teacher_of(
+            encoder, context, output, max_tokens, None if keep_adapter is None else Path(keep_adapter)
+        )

@@ -6,7 +6,7 @@ not loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,15 @@ def save(
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor] | None,
     hooks: Sequence[Hook] = (),
+    left_out: Collection[str] = (),
 ) -> None:
-    """Replace the checkpoint in `folder` by the current state, including random generators and hooks."""
+    """Replace the checkpoint in `folder` by the current state, including random generators and hooks.
+
+    `left_out` names weights of the model that do not change in the run.
+    """
     with new_folder(folder) as temporary:
-        save_tensors(_plain(model.state_dict()), temporary / "model.safetensors")
+        weights = {name: value for name, value in model.state_dict().items() if name not in left_out}
+        save_tensors(_plain(weights), temporary / "model.safetensors")
         flat, scalars = _flatten(optimizer.state_dict())
         save_tensors(flat, temporary / "optimizer.safetensors")
         if best is not None:
@@ -60,6 +65,7 @@ def load_checkpoint(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     hooks: Sequence[Hook] = (),
+    left_out: Collection[str] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Progress, dict[str, Tensor] | None] | None:
     """Restore the state saved in `folder`; None if there is none, or if it is from another run.
@@ -82,10 +88,11 @@ def load_checkpoint(
         damaged(wrong, say, again=_AGAIN, how="damaged" if wrong.exists() else "missing")
         return None
     weights, values = load_file(folder / "model.safetensors"), state.get("hooks", {})
-    if weights.keys() != model.state_dict().keys() or values.keys() != {h.name for h in hooks if h.state() is not None}:
+    expected = {name for name in model.state_dict() if name not in left_out}
+    if weights.keys() != expected or values.keys() != {h.name for h in hooks if h.state() is not None}:
         damaged(folder / _STATE, say, again=_AGAIN, how="of an earlier version")
         return None
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=not left_out)
     for hook in hooks:
         if hook.name in values:
             hook.load_state(HookState(load_file(folder / _hook_file(hook.name)), values[hook.name]))

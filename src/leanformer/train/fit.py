@@ -90,7 +90,7 @@ def fit_classifier(
     if steps is not None:
         feed = InSteps(feed, steps, settings.epochs)
     result = fit_with_parts(model, objective, feed, plan)
-    return Fitted(result.scores, result.best_epoch, result.seconds, judge.task())
+    return Fitted(result.scores, result.best_epoch, result.seconds, judge.task(), adapter=result.adapter)
 
 
 def dev_result(result: FitResult, task: Task) -> dict[str, Any]:

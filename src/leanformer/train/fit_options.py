@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from leanformer.errors import LeanformerError, RecipeError
 from leanformer.options import Options
+from leanformer.train.adapters.spec import read_spec
 
 if TYPE_CHECKING:
     from leanformer.train.settings import FitSettings
@@ -33,12 +34,12 @@ class FitOptions(Options):
     least_steps: int = 0  # more epochs than `epochs` where they would have fewer optimiser steps than this
     batch_size: int = 64  # texts per optimiser step
     language_temperature: float = 1.0  # above 1 languages, where they are known, are sampled more evenly
-    learning_rate: float = 1e-4  # at its peak
+    learning_rate: float = 1e-4  # at its peak; an adapter's own, unless it is changed
     warmup: float = 0.06  # share of the steps in which the rate rises
     token_budget: int = 8192  # most tokens per forward pass; larger steps are accumulated
     averaging: float | None = part("hooks.averaging:Averaging")  # score and keep a moving average of weights: its decay
     curriculum: str | None = part("feeds.curriculum:Curriculum")  # easy texts first: "length" or "rarity", "-linear"
-    adapter: str | None = part("adapters.kinds:adapter")  # train a few parameters alone: "bitfit"
+    adapter: str | None = part("adapters.kinds:adapter")  # train few parameters: "lora", "dora", "ia3" or "bitfit"
     uncertainty: bool | None = part("objectives.uncertainty:Uncertainty")  # learn the weights of several losses
 
     group: ClassVar[str] = "fit"
@@ -69,13 +70,22 @@ class FitOptions(Options):
         """The number of epochs over `rows` texts: `epochs` (by default the option), or more to reach `least_steps`."""
         return max(epochs or self.epochs, -(-self.least_steps // -(-rows // self.batch_size)))
 
+    @property
+    def peak_rate(self) -> float:
+        """The learning rate: an adapter's own if it has one, or if `learning_rate` is left at the default."""
+        if self.adapter is None:
+            return self.learning_rate
+        spec = read_spec(self.adapter)
+        usual = next(option.default for option in fields(self) if option.name == "learning_rate")
+        return spec.rate if spec.own_rate or self.learning_rate == usual else self.learning_rate
+
     def settings(self, seed: int, **others: Any) -> FitSettings:
         """The settings of the training loop for these options; `others` sets more of them by name."""
         from leanformer.train.settings import FitSettings
 
         chosen = {"epochs": self.epochs, **others}
         return FitSettings(
-            batch_size=self.batch_size, token_budget=self.token_budget, learning_rate=self.learning_rate,
+            batch_size=self.batch_size, token_budget=self.token_budget, learning_rate=self.peak_rate,
             warmup=self.warmup, seed=seed, language_temperature=self.language_temperature,
             parts=self.parts, **chosen,
         )  # fmt: skip

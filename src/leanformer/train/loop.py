@@ -1,6 +1,6 @@
 """The training loop, readable from top to bottom. The variable parts are passed in.
 
-    attach the adapter                                 # Adapter: adds parameters, freezes others
+    attach the adapter                                 # Adapter: adds parameters; what it freezes is not saved
         hooks: begin                                       # may freeze and thaw; there is no optimiser yet
     the optimiser over the groups of model or adapter, and objective
         load the checkpoint, including hooks' state
@@ -31,8 +31,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +83,13 @@ class Plan:
 @dataclass(frozen=True)
 class FitResult:
     """The result of a run: the dev score after each epoch, the best epoch (from 0; -1 if the start was best and
-    kept), the training seconds.
+    kept), the training seconds, and the adapter, which is merged into the model.
     """
 
     scores: tuple[float, ...]
     best_epoch: int
     seconds: float
+    adapter: Adapter | None = field(default=None, kw_only=True)
 
 
 def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: Sequence[Hook] = ()) -> FitResult:
@@ -100,6 +101,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     precision = resolve(settings.precision, device)
     model.to(device)
     if plan.adapter is not None:
+        torch.manual_seed(settings.seed)  # of what the adapter draws
         plan.adapter.attach(model)
     together = nn.ModuleDict({"model": model, "objective": objective.to(device)})
     fingerprint = sha256_json([plan.identity, precision, {**settings.to_json(), "checkpoint_seconds": None}])
@@ -111,15 +113,22 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     trained = [Group(list(model.parameters()))] if plan.adapter is None else plan.adapter.groups(model)
     run.optimizer = optimizer = adamw([*trained, *objective.groups()], settings)
     torch.manual_seed(settings.seed)
-    kept: dict[str, Any] = {"model": together, "optimizer": optimizer, "hooks": hooks}
+    # What an adapter freezes is known by the identity of the run.
+    frozen = set[str]() if plan.adapter is None else {n for n, p in together.named_parameters() if not p.requires_grad}
+    kept: dict[str, Any] = {"model": together, "optimizer": optimizer, "hooks": hooks, "left_out": frozen}
     warn = plan.say if plan.warn is None else plan.warn
     if plan.folder and (restored := checkpoint.load_checkpoint(plan.folder, fingerprint, **kept, say=warn)):
         progress, best = restored
         run.progress = progress
         plan.say(f"taken up at epoch {progress.epoch + 1}, step {progress.step}")
+    if plan.adapter is not None:
+        some, every = (
+            sum(p.numel() for p in model.parameters() if p.requires_grad or alike) for alike in (False, True)
+        )
+        plan.say(f"adapter: trains {some:,} of {every:,} parameters")
 
     if settings.keep_start and progress.best is None:
-        progress.best, best = _scored(run, plan, hooks), _copied(together)
+        progress.best, best = _scored(run, plan, hooks), _copied(together, frozen)
         for hook in reversed(hooks):
             hook.after_score(run)
     started, saved, rows_done = time.monotonic() - progress.seconds, time.monotonic(), 0
@@ -166,7 +175,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
         progress.scores += (value,)
         if progress.best is None or value > progress.best:
             progress.best, progress.best_epoch = value, progress.epoch
-            best = _copied(together)
+            best = _copied(together, frozen)
         for hook in reversed(hooks):
             hook.after_score(run)
         plan.say(f"epoch {progress.epoch + 1}/{settings.epochs}  dev {value:.4f}  best {progress.best:.4f}")
@@ -178,13 +187,13 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
             checkpoint.save(plan.folder, progress=progress, **kept, best=best)
         saved = time.monotonic()
     if best is not None:
-        together.load_state_dict(best)
+        together.load_state_dict(best, strict=not frozen)
     together.eval()
     for hook in hooks:
         hook.end(run)
     if plan.adapter is not None:
         plan.adapter.merge(model)
-    return FitResult(progress.scores, progress.best_epoch, progress.seconds)
+    return FitResult(progress.scores, progress.best_epoch, progress.seconds, adapter=plan.adapter)
 
 
 def _scored(run: Run, plan: Plan, hooks: Sequence[Hook]) -> float:
@@ -195,8 +204,8 @@ def _scored(run: Run, plan: Plan, hooks: Sequence[Hook]) -> float:
     return plan.score()
 
 
-def _copied(module: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+def _copied(module: nn.Module, left_out: Collection[str]) -> dict[str, Tensor]:
+    return {n: tensor.detach().cpu().clone() for n, tensor in module.state_dict().items() if n not in left_out}
 
 
 def _shown(value: float | None) -> str:

@@ -11,7 +11,6 @@ from torch import nn
 
 from leanformer.errors import LeanformerError
 from leanformer.train.adapters.bitfit import BitFit
-from leanformer.train.adapters.kinds import ADAPTERS, adapter
 from leanformer.train.hooks.averaging import Averaging
 from tests.making.tiny import tiny_classifier
 from tests.making.trainings import KilledError, Run, equal
@@ -83,10 +82,3 @@ def test_a_model_without_biases_is_refused() -> None:
     model.encoder, model.head = nn.Linear(3, 3, bias=False), nn.Linear(3, 2)
     with pytest.raises(LeanformerError, match=r"this model has none\n  remedy"):
         BitFit().attach(model)
-
-
-def test_adapters_are_found_by_name() -> None:
-    assert all(isinstance(adapter(name), kind) for name, kind in ADAPTERS.items() if isinstance(kind, type))
-    for name in ("lora", None, 3):
-        with pytest.raises(LeanformerError, match=f"adapter is one of bitfit, not {name!r}"):
-            adapter(name)  # type: ignore[arg-type]

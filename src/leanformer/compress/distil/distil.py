@@ -25,7 +25,7 @@ from leanformer.compress.distil.architecture import Architecture
 from leanformer.errors import DataError, RecipeError
 from leanformer.files import sha256_file, sha256_json
 from leanformer.formats import format_of
-from leanformer.options import later
+from leanformer.options import FilePath, later
 from leanformer.step import Context, Make, record
 from leanformer.train.fit_options import AdamWOptions, TextOptions
 
@@ -63,6 +63,7 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     shared_projection: bool | None = later()  # with `projection`: one map of hidden states for all layers (TinyBERT)
     copies: int | None = later()  # of each training text, with words replaced by similar ones (TinyBERT)
     copied_share: float | None = later()  # of the words that are replaced in a copy; 0.4 by default
+    teacher_answers: FilePath | None = later()  # noqa: RUF009  # JSON Lines of any program's answers, instead of the teacher's
 
     technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
@@ -77,6 +78,12 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         self.share("copied_share")
         self.need(bool(self.copies) or self.copied_share is None, "copied_share is for `copies`, which is not given")
         self.need(not self.copies or self.hard < 1, "copies have no labels, and hard: 1 learns from nothing else")
+        others = self.copies or self.hidden_weight or self.attention_weight
+        self.need(
+            self.teacher_answers is None or not others,
+            "teacher_answers are answers alone, to the rows that they name; copies and inner states need a model\n"
+            "  remedy: leave copies, hidden_weight and attention_weight out, or teacher_answers",
+        )
         self.one_of("logit_loss", ("kl", "mse"))
         self.one_of("hidden_kind", ("mse", "cosine"))
         self.one_of("attention_kind", ("mse", "cosine", "scores"))
@@ -103,8 +110,10 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
         from leanformer.models.writing import TOKENIZER
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.fit import dev_result, encoder_hash, fit_classifier
+        from leanformer.train.given_answers import read_answers
+        from leanformer.train.pool import pooled
         from leanformer.train.rows import encode
-        from leanformer.train.teacher_outputs import teacher_outputs
+        from leanformer.train.teacher_outputs import by_logits, teacher_outputs
 
         teacher = context.artifacts["teacher"]
         if context.data.dev is None or not context.data.dev.is_labelled:
@@ -115,7 +124,10 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
                 "learnt which tag follows which (a CRF), which its students keep\n"
                 "  remedy: hard: 0, so that they follow its logits; or compress.bilstm with crf: true"
             )
-        pool = self._texts(context, artifact)
+        given = None
+        if self.teacher_answers is not None:
+            given = read_answers(Path(self.teacher_answers), context.data, context.say)
+        pool = pooled([given.examples], artifact.task) if given else self._texts(context, artifact)
         texts, labels, languages = pool.inputs, pool.labels, pool.languages
         dev = context.data.dev.for_task(artifact.task)
         torch.manual_seed(context.seed)
@@ -131,22 +143,19 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
             same_tokens = same_tokens and tokens == teacher.max_tokens  # otherwise windows would differ
         hidden_map, attention_map = self._maps(student, teacher, same_tokens)
         online = self._online(teacher, context)
-        outputs = teacher_outputs(
-            teacher,
-            texts,
-            cache=context.cache,
+        outputs = by_logits(given.logits(artifact.task)) if given else teacher_outputs(
+            teacher, texts, cache=context.cache, device=context.device, say=context.say,
             hidden=() if online else sorted({theirs for _, theirs in hidden_map}),
             attention=() if online else sorted({theirs for _, theirs in attention_map}),
-            device=context.device,
-            say=context.say,
-        )
+        )  # fmt: skip
         encoded = encode(Tokenizer(tokenizer_path, tokens), artifact.task, texts)
         outputs = replace(outputs, logits=encoded.of_rows(outputs.logits))
         objective = self._objective(student, outputs, online, hidden_map, attention_map, artifact.task.answer)
         if self.freeze_embeddings:
             student.encoder.embeddings.word.requires_grad_(False)
         settings = self.settings(context.seed, epochs=self.epochs_of(encoded.examples))
-        identity = sha256_json([record(self, artifact), encoder_hash(student), context.data.training_hash])
+        known = [outputs.logits.tolist()] if given else []
+        identity = sha256_json([record(self, artifact), encoder_hash(student), context.data.training_hash, *known])
         result = fit_classifier(
             student, objective, texts, labels, dev, Tokenizer(tokenizer_path, tokens), settings,
             work=context.work, identity=identity, device=context.device, say=context.say, languages=languages,

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from leanformer.answers.forms import form_of
 from leanformer.errors import CheckpointError
@@ -227,8 +228,11 @@ def _as_tuple(ours: str | tuple[str, ...]) -> tuple[str, ...]:
     return (ours,) if isinstance(ours, str) else ours
 
 
-def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
-    """Write `model` into `folder` as a stock sequence or token classifier of its family.
+def stock_form(model: Classifier, task: Task) -> tuple[dict[str, Any], dict[str, tuple[str, ...]], dict[str, Tensor]]:
+    """`model` as a stock sequence or token classifier of its family.
+
+    Returns its `config.json`, the stock name of each weight with our names of what is stacked in it, and the weights by
+    our names.
 
     A score's scale is folded into the last layer, so that stock `transformers` returns scores on the original scale.
     `transformers` has no place for thresholds: they are written to `config.json` as `label_thresholds`, which it
@@ -236,7 +240,7 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
     and ignores. The same holds for learnt tag transitions, as `label_transitions` (see `Task.transitions`), and for the
     score that an answer needs, as `null_score_diff_threshold`, which it has with the sign of the score of no answer.
 
-    Raises `CheckpointError` if the shape has no stock equivalent. The caller adds the tokenizer.
+    Raises `CheckpointError` if the shape has no stock equivalent.
     """
     config = model.config
     family = FAMILIES[config.family]
@@ -273,14 +277,14 @@ def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
         offset, unit = task.scale
         state["head.classifier.weight"] = state["head.classifier.weight"] * unit
         state["head.classifier.bias"] = state["head.classifier.bias"] * unit + offset
+    return theirs, {name: _as_tuple(ours) for name, ours in weights.items()}, state
+
+
+def write_checkpoint(model: Classifier, task: Task, folder: Path) -> None:
+    """Write `model` into `folder` as `stock_form` gives it, which it raises as. The caller adds the tokenizer."""
+    theirs, weights, state = stock_form(model, task)
     folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(
-        {
-            # A copy, since safetensors does not accept weights that share memory.
-            name: torch.cat([state[key] for key in _as_tuple(ours)])
-            for name, ours in weights.items()
-        },
-        folder / "model.safetensors",
-        metadata={"format": "pt"},
-    )
+    # Copies, since safetensors does not accept weights that share memory.
+    copied = {name: torch.cat([state[key] for key in ours]) for name, ours in weights.items()}
+    save_tensors(copied, folder / "model.safetensors", metadata={"format": "pt"})
     write_json(folder / "config.json", theirs)

@@ -58,14 +58,6 @@ def check_folder(folder: Path, *, classifier: bool) -> None:
     """
     if not any(folder.iterdir()):
         raise CheckpointError(f"{folder}: an empty folder\n  remedy: give a folder saved by `save_pretrained`")
-    if (folder / "adapter_config.json").is_file():
-        base = _object(folder / "adapter_config.json").get("base_model_name_or_path") or "its base model"
-        raise CheckpointError(
-            f"{folder}: an adapter (PEFT, adapter_config.json) of {base}, not a whole model\n"
-            "  remedy: merge the two where peft is installed, and give the result: "
-            f"AutoPeftModelForSequenceClassification.from_pretrained({str(folder)!r}).merge_and_unload()"
-            ".save_pretrained('merged') (AutoPeftModelForTokenClassification for tags); its tokenizer goes beside it"
-        )
     if classifier and any((folder / name).is_file() for name in ("config_setfit.json", "model_head.pkl")):
         raise CheckpointError(
             f"{folder}: a SetFit model; its head, model_head.pkl, is a pickle, which is never opened\n"
