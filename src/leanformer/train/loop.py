@@ -101,7 +101,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
     precision = resolve(settings.precision, device)
     model.to(device)
     if plan.adapter is not None:
-        torch.manual_seed(settings.seed)  # of what the adapter draws
+        torch.manual_seed(plan.settings.seed)  # of what the adapter draws
         plan.adapter.attach(model)
     together = nn.ModuleDict({"model": model, "objective": objective.to(device)})
     fingerprint = sha256_json([plan.identity, precision, {**settings.to_json(), "checkpoint_seconds": None}])
