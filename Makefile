@@ -7,6 +7,8 @@
 # make wheel     wheels in dist/: with the native engine inside for x86-64 and Arm Linux, and the pure one
 # make demo      the whole line on a small task
 # make mutants   mistakes made on purpose, one at a time: do the tests notice? (resumes where it was; not part of CI)
+# make atlas     every row of the atlas measured (hours; goes on where it was), and its pages
+# make atlas-quick  every row at toy size, in seconds
 # make bench     everything that README and docs show, measured again (hours; goes on where it was)
 
 PYTHON ?= python3
@@ -22,7 +24,7 @@ NEED_PYTHON = -c 'import sys; sys.version_info >= (3, 11) or sys.exit("error: Py
 and %s is %s\n  remedy: $(1)make install PYTHON=python3.11" % (sys.executable, sys.version.split()[0]))'
 
 .DEFAULT_GOAL := help
-.PHONY: help install wheel test test-rest test-all test-levels check demo mutants bench clean
+.PHONY: help install wheel test test-rest test-all test-levels check demo mutants atlas atlas-quick bench clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -54,7 +56,7 @@ test: install
 test-rest: install test-levels
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or base_install or docs"
 
-test-all: install test-levels
+test-all: install test-levels atlas-quick
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The first level is the one that the other tests have.
@@ -75,12 +77,20 @@ check: install
 	$(BIN)/python -m benchmarks.pages.readme --check
 	$(BIN)/python -m benchmarks.pages.cost_page --check
 	$(BIN)/python -m benchmarks.pages.ladder_picture sst2 --result thorough --check
+	$(BIN)/python -m benchmarks.pages.atlas --check
 
 demo: install
 	$(BIN)/leanformer demo
 
 mutants: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.mutants.run
+
+atlas: install
+	$(BIN)/python -m benchmarks.atlas.sequences
+	$(BIN)/python -m benchmarks.pages.atlas
+
+atlas-quick: install
+	$(BIN)/python -m benchmarks.atlas.sequences --quick
 
 bench: install
 	$(BIN)/python -m benchmarks.run

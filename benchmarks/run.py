@@ -70,6 +70,7 @@ COMMANDS = (
     (90, "searches.run banking77"),
     (30, "searches.on_ray"),
     (60, "serve.run"),  # needs fastapi for the services beside it
+    (240, "atlas.sequences"),
     (5, "resilience.demo"),
     (15, "resilience.killed"),
     (15, "resilience.documented"),
@@ -100,7 +101,13 @@ COMMANDS = (
     (32, "xtremedistil.text_students trec banking77 --seeds 13 --epochs 5"),
 )  # fmt: skip
 # They take seconds, and are always run.
-PAGES = ("pages.runtime_picture", "pages.readme", "pages.cost_page", "pages.ladder_picture sst2 --result thorough")
+PAGES = (
+    "pages.runtime_picture",
+    "pages.readme",
+    "pages.cost_page",
+    "pages.ladder_picture sst2 --result thorough",
+    "pages.atlas",
+)
 
 
 def finished(path: Path) -> dict[str, float]:

@@ -46,6 +46,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "label errors": (("data/label_errors.json",), ("curation",)),
     "active": (("data/active.json",), ("curation",)),
     "curves": (("data/curves.json",), ("curation",)),
+    "atlas sequences": (("atlas/sequences.json",), ("training",)),
 }  # fmt: skip
 _NAMES = {
     "engine": "the engine", "training": "training and compression", "curation": "curation",

@@ -15,7 +15,20 @@ from benchmarks.provenance import provenance, watch
 from leanformer.files import sha256_json, write_json
 
 # What tells most cells apart.
-_TOLD = ("vocabulary", "strategy", "embedding", "units", "start", "representation", "layer", "crf", "transfer", "seed")
+_TOLD = (
+    "kind",
+    "set",
+    "vocabulary",
+    "strategy",
+    "embedding",
+    "units",
+    "start",
+    "representation",
+    "layer",
+    "crf",
+    "transfer",
+    "seed",
+)
 
 
 class Cells:

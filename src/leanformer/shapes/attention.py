@@ -1,8 +1,8 @@
 """Kinds of attention as plain data: the name of each, and the operations of its products.
 
-A new kind is a dataclass here, with its options if it has any, an entry in `KINDS`, and a module in
-`models/attention/`. That is enough for PyTorch; for export it also needs graph nodes (`export/graphs/`), which
-`has_graph` declares.
+A new kind is a dataclass here, with its options if it has any, an entry in `MAIN`, and a module in `models/attention/`.
+That is enough for PyTorch; for export it also needs graph nodes (`export/graphs/`), which `has_graph` declares. Kinds
+of the reference tier are in `mixers.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 from leanformer.errors import CheckpointError
+from leanformer.shapes.mixers import REFERENCE
 
 
 class AttentionShape(Protocol):
@@ -21,11 +22,13 @@ class AttentionShape(Protocol):
         scores: whether it computes a score for each pair of tokens, to which windows, relative biases and rotary angles
             can be applied.
         has_graph: whether it has graph nodes, so that it can be exported.
+        maps: number of linear maps between the hidden width and the heads: queries, keys, values and the output.
     """
 
     kind: ClassVar[str]
     scores: ClassVar[bool]
     has_graph: ClassVar[bool]
+    maps: ClassVar[int]
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         """Operations of one head's products over `tokens` keys, for `asked` queries; linear maps are not included."""
@@ -46,6 +49,7 @@ class Softmax:
     kind: ClassVar[str] = "softmax"
     scores: ClassVar[bool] = True
     has_graph: ClassVar[bool] = True
+    maps: ClassVar[int] = 4
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         return 4 * asked * tokens * head_size
@@ -61,6 +65,7 @@ class Linear:
     kind: ClassVar[str] = "linear"
     scores: ClassVar[bool] = False
     has_graph: ClassVar[bool] = False
+    maps: ClassVar[int] = 4
 
     def flops(self, tokens: int, asked: int, head_size: int) -> int:
         return 2 * (tokens + asked) * head_size**2
@@ -70,7 +75,8 @@ class Linear:
 
 
 SOFTMAX = Softmax()
-KINDS: dict[str, type[AttentionShape]] = {shape.kind: shape for shape in (Softmax, Linear)}
+MAIN: dict[str, type[AttentionShape]] = {shape.kind: shape for shape in (Softmax, Linear)}
+KINDS: dict[str, type[AttentionShape]] = MAIN | REFERENCE
 
 
 def attention_to_json(shape: AttentionShape) -> dict[str, Any]:

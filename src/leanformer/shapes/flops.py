@@ -66,7 +66,7 @@ class EncoderShape:
     def head_flops(self, layer: int, tokens: int) -> int:
         """One attention head of a layer: its query, key, value and output maps and its own products."""
         asked = self.asked(layer, tokens)
-        maps = 4 * (tokens + asked) * self.hidden * self.head_size
+        maps = self.attention[layer].maps * (tokens + asked) * self.hidden * self.head_size
         return maps + self.attention[layer].flops(tokens, asked, self.head_size)
 
     def unit_flops(self, layer: int, tokens: int) -> int:

@@ -12,11 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from leanformer.errors import CheckpointError
 from leanformer.models.attention.bias import Places
-from leanformer.models.attention.kinds import MODULES
+from leanformer.models.attention.kinds import MODULES, attention
 from leanformer.models.attention.linear import LinearAttention
+from leanformer.models.attention.mixer import Mixer
 from leanformer.models.classifier import Classifier
-from leanformer.shapes.attention import KINDS, Linear
+from leanformer.shapes.attention import KINDS, MAIN, Linear
 from leanformer.shapes.encoder import EncoderConfig, LayerShape, RelativeBias
+from leanformer.shapes.mixers import REFERENCE
 from tests.making.tiny import tiny_classifier, tiny_config
 
 LINEAR = LayerShape(4, 48, attention=Linear())
@@ -122,5 +124,8 @@ def test_what_changes_scores_is_refused(placed: str) -> None:
 
 
 def test_every_kind_has_a_module() -> None:
-    assert set(MODULES) == set(KINDS.values())
+    assert set(MODULES) == set(MAIN.values())
     assert all(name == shape.kind for name, shape in KINDS.items())
+    layers = {name: LayerShape(4, 48, attention=kind()) for name, kind in KINDS.items()}
+    made = {name: attention(replace(CONFIG, layers=(layer,)), layer) for name, layer in layers.items()}
+    assert all(isinstance(made[name], Mixer) == (name in REFERENCE) for name in KINDS)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from leanformer.artifact import Artifact
 from leanformer.errors import CheckpointError, RecipeError
-from leanformer.shapes.attention import KINDS
+from leanformer.shapes.attention import MAIN
 from leanformer.step import Context, Make, record
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ class ConvertAttention(Make):
     produces: ClassVar[str] = "encoder"
 
     def __post_init__(self) -> None:
-        self.one_of("kind", KINDS)
+        self.one_of("kind", MAIN)
         self.need(self.layers is None or len(self.layers) > 0, "layers names at least one layer")
         super().__post_init__()
 
     def without_graph(self, before: str | None) -> str | None:
-        if KINDS[self.kind].has_graph:
+        if MAIN[self.kind].has_graph:
             return None
         # If only some layers are converted, a later step may or may not keep them.
         return before if self.layers is not None else f"{self.kind} attention"
@@ -88,7 +88,7 @@ def convert(model: Classifier, layers: list[int], kind: str) -> Classifier:
     from leanformer.models.classifier import Classifier
 
     shapes = tuple(
-        replace(shape, attention=KINDS[kind]()) if index in layers else shape
+        replace(shape, attention=MAIN[kind]()) if index in layers else shape
         for index, shape in enumerate(model.config.layers)
     )
     try:
