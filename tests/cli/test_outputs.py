@@ -94,6 +94,7 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
         "label", parts.pool, "--data", parts.data, "--count", 2, "--status", place,
     ),
     "curve": lambda parts, place: ("curve", parts.data, "--sizes", "20,30,40", "--draws", 2, "--output", place),
+    "plan": lambda parts, place: ("plan", "--gpus", 1, "--gpu-tflops", 312, "--output", place),
     "cascade": lambda parts, place: (
         "cascade", *(member.path for member in parts.members), "--data", parts.data, "--output", place,
         "--otherwise", "large",
@@ -120,7 +121,7 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
 FOLDERS = (
     "train", "pretrain", "quickstart", "compress", "search", "curate", "cascade", "embedder", "export to transformers",
 )  # fmt: skip
-FILES = ("export", "predict", "bench", "gate", "report", "label", "label with a status", "curve")
+FILES = ("export", "predict", "bench", "gate", "report", "label", "label with a status", "curve", "plan")
 OVER_OURS = ("train", "pretrain", "quickstart", "compress", "search", "curate", "cascade", "embedder")
 SAID = {
     # `tune` writes into the artifact that it is given, `serve`, `inspect` and `techniques` write nothing.

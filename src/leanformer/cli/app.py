@@ -16,6 +16,7 @@ from leanformer.cli import (
     gate,
     inspect,
     label,
+    plan,
     predict,
     pretrain,
     quickstart,
@@ -47,6 +48,7 @@ app.command(cls=Numbered, rich_help_panel=MAKE)(demo.demo)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(curate.curate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(label.label)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(curve.curve)
+app.command(cls=Numbered, rich_help_panel=MEASURE)(plan.plan)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(bench.bench)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(gate.gate)
 app.command(cls=Numbered, rich_help_panel=MEASURE)(report.report)

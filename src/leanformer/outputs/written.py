@@ -64,6 +64,11 @@ def is_curve(path: Path) -> bool:
     return isinstance(value, dict) and {"sizes", "scores", "law", "advice"} <= {*value}
 
 
+def is_plan(path: Path) -> bool:
+    value = read_json(path)
+    return isinstance(value, dict) and {"hours", "machine", "flops", "sizes"} <= {*value}
+
+
 def is_unanswered(path: Path) -> bool:
     """Whether every line is a row of `leanformer label` that has no label yet, so that no work would be lost."""
     try:
