@@ -5,11 +5,11 @@
     python -m benchmarks.atlas.sequences --parts times
     python -m benchmarks.atlas.sequences --quick
 
-reads $LEANFORMER_DATA, but for `--quick`. Quality is accuracy on test of a model of two layers and a width of 128 from
-random weights, with the same number of parameters, steps and batches for every kind of attention: nested lists (made by
-`tasks.py`), 20newsgroups at 256 words, movie_reviews at 512. Its interval is a paired bootstrap of the difference to
-softmax attention. The learning rate is fixed beforehand, and no dev split chooses anything. Times and memory are those
-of one layer's attention (`timing.py`), one thread.
+reads $LEANFORMER_DATA, but for `--quick`. Quality is accuracy on test of a model of two layers and a width of 128
+from random weights, with the same number of parameters, steps and batches for every kind of attention: nested lists
+(made by `tasks.py`, up to 128 tokens), 20newsgroups at 256 words, movie_reviews at 512. Its interval is a paired
+bootstrap of the difference to softmax attention. The learning rate is fixed beforehand, and no dev split chooses
+anything. Times and memory are those of one layer's attention (`timing.py`), one thread.
 
 Each cell is stored when it is made, so a killed run goes on. `--quick` runs every kind at toy size, which says nothing
 of quality or time, in seconds, and writes below benchmarks/work/.
@@ -39,7 +39,7 @@ from leanformer.files import sha256_json, write_json
 from leanformer.shapes.attention import KINDS
 
 BENCH, CONTROL, SEEDS, SETS = "sequences", "softmax", (13, 14, 15), (LISTS, *TEXTS)
-SIZES = Sizes(steps={LISTS: 500, "20newsgroups": 150, "movie_reviews": 60})
+SIZES = Sizes(steps={LISTS: 400, "20newsgroups": 150, "movie_reviews": 60})
 QUICK = Sizes(steps={LISTS: 3}, hidden=32, ffn=64, batch=4)
 
 
@@ -70,7 +70,7 @@ class Sequences:
         if name not in self._tasks:
             rows = self.sizes.steps[name] * self.sizes.batch
             lists = name == LISTS
-            sizes = (12, 12, 24) if self.quick else (rows, 2000)
+            sizes = (12, 12, 24) if self.quick else (rows, 1000)
             self._tasks[name] = nested_lists(*sizes) if lists else texts(name)
         return self._tasks[name]
 

@@ -31,12 +31,15 @@ class Task:
 
 
 def nested_lists(train: int, test: int, length: int = 128, seed: int = 0) -> Task:
-    """Lists of digits and lists under MIN, MAX, MED(ian) or SM (sum modulo 10), at most `length` tokens; 10 classes."""
+    """Lists of digits and lists under MIN, MAX, MED(ian) or SM (sum modulo 10); the label is the value, 0 to 9.
+
+    They have at most `length` tokens, and at least a third of it, so that windows do not hold all of a list.
+    """
     generator = np.random.default_rng(seed)
     rows: Rows = []
     while len(rows) < train + test:
-        ids, value = _list(generator, 4)
-        if 8 <= len(ids) <= length:
+        ids, value = _list(generator, 5)
+        if length // 3 <= len(ids) <= length:
             rows.append((ids, value))
     return Task(LISTS, length, 10, _END + 1, rows[:train], rows[train:])
 
@@ -45,7 +48,7 @@ def _list(generator: np.random.Generator, depth: int) -> tuple[list[int], int]:
     operator = int(generator.integers(len(_OPERATORS)))
     ids, values = [12 + operator], list[int]()
     for _ in range(generator.integers(2, 6)):
-        if depth > 1 and generator.random() < 0.3:
+        if depth > 1 and generator.random() < 0.4:
             part, value = _list(generator, depth - 1)
         else:
             value = int(generator.integers(10))

@@ -48,10 +48,11 @@ recipe, and export refuses it. The verdict is computed from the 95 % interval of
 difference to the control: better, worse, or no difference shown. Published figures are those of the
 papers, under other conditions.
 
-`make atlas` measures all of it again, and `python -m benchmarks.atlas.sequences --only performer`
-one row. To add a kind of attention: its dataclass in `shapes/mixers.py`, a file of its name with a
-function of that name in `models/attention/`, a test file, and an entry in `atlas.yaml`; the
-contracts in `tests/contracts/test_atlas.py` and the bench then take it up."""
+`leanformer techniques --all` lists them. `make atlas` measures all of it again, and `python -m
+benchmarks.atlas.sequences --only performer` one row. To add a kind of attention: its dataclass in
+`shapes/mixers.py`, a file of its name with a function of that name in `models/attention/`, a test
+file, and an entry in `atlas.yaml`; the contracts in `tests/contracts/test_atlas.py` and the bench
+then take it up."""
 
 
 def _bench(

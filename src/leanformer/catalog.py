@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.errors import RecipeError
+from leanformer.shapes.mixers import REFERENCE as MIXERS
 
 TECHNIQUES = {
     "compress.bilstm": "leanformer.compress.recurrent.distil:BiLstmStudent",
@@ -37,6 +38,9 @@ TECHNIQUES = {
     "export.int8": "leanformer.export.int8:Int8",
     "train.fine_tune": "leanformer.finetune.fine_tune:FineTune",
 }
+
+# Techniques that are here for comparison: kind of attention -> file and function. No recipe has them as a step.
+REFERENCE = {f"attention.{kind}": f"leanformer.models.attention.{kind}:{kind}" for kind in MIXERS}
 
 ENTRY_POINTS = "leanformer.techniques"
 _NO_OPTIONS = ("abc", "leanformer.step", "leanformer.options")
@@ -90,6 +94,17 @@ def card(name: str) -> Card:
     """
     with _blaming(name):
         return _card(name, _entry(name))
+
+
+def title(name: str) -> str:
+    """What a technique is in one line; of a reference technique, the first line of its file.
+
+    Raises as `card` does.
+    """
+    if name not in REFERENCE:
+        return card(name).title
+    first = (ast.get_docstring(_Module(REFERENCE[name].partition(":")[0]).tree) or "").partition("\n")[0]
+    return first.rstrip(".")
 
 
 @cache

@@ -33,6 +33,9 @@ def test_techniques_are_listed(command: Command):
 
 
 def test_a_technique_shows_its_card(command: Command):
+    status, everything, _ = command("techniques", "--all")
+    assert status == 0 and "attention.performer" in everything
+    assert "Choromanski" in command("techniques", "attention.performer")[1]
     status, out, _ = command("techniques", "export.int8")
     assert status == 0 and "Paper: Jacob et al. 2018" in out and "max_flips: float = 0.05" in out
     is_friendly(*command("techniques", "export.int4"))

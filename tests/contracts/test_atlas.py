@@ -252,7 +252,9 @@ def test_it_is_a_small_file_and_no_step(technique: Technique):
     assert technique.code not in catalog.TECHNIQUES.values() and not technique.missing
 
 
-def test_every_reference_kind_is_in_the_atlas():
+def test_every_reference_kind_is_in_the_atlas_and_in_the_catalogue():
+    assert {f"attention.{technique.kind}": technique.code for technique in MIXERS} == catalog.REFERENCE
+    assert all(10 < len(catalog.title(name)) < 120 for name in catalog.REFERENCE)
     assert {technique.kind for technique in MIXERS} == set(REFERENCE)
 
 

@@ -34,7 +34,7 @@ def test_labels_are_the_values_of_the_lists():
     rows = [*task.train, *task.test]
     assert (task.name, len(task.train), len(task.test), task.labels) == (LISTS, 40, 20, 10)
     assert [label for _, label in rows] == [value([NAMES[token] for token in ids]) for ids, _ in rows]
-    assert max(len(ids) for ids, _ in rows) <= 64 and any(ids.count(16) > 2 for ids, _ in rows), "some are nested"
+    assert all(21 <= len(ids) <= 64 for ids, _ in rows) and any(ids.count(16) > 2 for ids, _ in rows), "some are nested"
     assert nested_lists(40, 20, 64, seed=3) == task != nested_lists(40, 20, 64, seed=4)
 
 
