@@ -82,8 +82,8 @@ def measured(told: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(made.adapter, MapAdapter):
             write_kept(Path(folder) / "kept", made, encoder)
             found["delta_bytes"] = sum(path.stat().st_size for path in (Path(folder) / "kept").iterdir())
+        right = made.answers(data.test, "cpu") == data.test.targets
     found["trained"] = trained(method, encoder, data, made)
-    right = made.answers(data.test, "cpu") == data.test.targets
     return {**found, "right": "".join("1" if hit else "0" for hit in right)}
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from leanformer.models.attention.bias import AttentionBias, Places
 from leanformer.models.attention.kinds import attention
@@ -110,6 +112,7 @@ class Encoder(nn.Module):
         self.bias = AttentionBias(config)
         self.layers = nn.ModuleList(Layer(config, shape) for shape in config.layers)
         self.final_norm = norm(config, config.hidden) if config.norm_first else None
+        self.recomputes = False  # whether activations inside layers are computed again in the backward pass
 
     def forward(
         self,
@@ -134,7 +137,13 @@ class Encoder(nn.Module):
         hidden_states, attentions = [x], []
         for layer in self.layers[:depth]:
             assert isinstance(layer, Layer)
-            x, probabilities = layer(x, places, with_probabilities=with_attentions)
+            if self.recomputes and torch.is_grad_enabled():
+                places.bias(layer.shape)  # made once, outside of what is computed again
+                x, probabilities = checkpoint(
+                    layer, x, places, use_reentrant=False, with_probabilities=with_attentions
+                )  # fmt: skip
+            else:
+                x, probabilities = layer(x, places, with_probabilities=with_attentions)
             hidden_states.append(x)
             if probabilities is not None:
                 attentions.append(probabilities)

@@ -41,6 +41,7 @@ class FitOptions(Options):
     curriculum: str | None = part("feeds.curriculum:Curriculum")  # easy texts first: "length" or "rarity", "-linear"
     adapter: str | None = part("adapters.kinds:adapter")  # train few parameters: "lora", "dora", "ia3" or "bitfit"
     uncertainty: bool | None = part("objectives.uncertainty:Uncertainty")  # learn the weights of several losses
+    checkpointing: bool | None = part("hooks.checkpointing:Checkpointing")  # less memory for more time, same weights
 
     group: ClassVar[str] = "fit"
 
