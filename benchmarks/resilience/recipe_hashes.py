@@ -126,6 +126,9 @@ def bilstm(**options: Any) -> dict[str, Any]:
     return {"step": "compress.bilstm", "uses": "teacher", **sizes, **options}
 
 
+# Depths and widths of the recipe `family`.
+MEMBERS = ((100, 75), (100, 50), (67, 75), (67, 50), (50, 50), (50, 25), (33, 50), (33, 25))
+
 RUNS = (
     Run("quick", "sample", "quick", lax("int8")),
     Run("tiny", "sample", "tiny"),
@@ -149,6 +152,11 @@ RUNS = (
         "xtremedistil-transformers", "sample", "xtremedistil-transformers",
         {"states.shape": "2x24", "states.heads": 4, "states.inner_layers": 2} | short("states", epochs=1)
         | short("answers", epochs=1) | short("student", epochs=1) | lax("student-int8"),
+    ),
+    Run(
+        "family", "sample", "family",
+        short("supernet", epochs=1, least_steps=0)
+        | lax("teacher-int8", *(f"d{depth}-w{width}-int8" for depth, width in MEMBERS)),
     ),
     Run("options", "one_label", [
         distil(

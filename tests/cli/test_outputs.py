@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from tests.making.commands import Command, is_friendly, write_lines
 from tests.making.reports import make_report
 from tests.making.searches import write_space
 from tests.making.tiny import LABELS, tiny_classifier, tiny_texts, tiny_tokenizer
+from tests.tune.test_family import MEMBER, written
 
 SPACE = """\
 name: small
@@ -45,6 +46,10 @@ class Parts:
     report: Path
 
     @property
+    def family(self) -> Path:
+        return self.texts.with_name("family")
+
+    @property
     def pool(self) -> Path:
         return self.texts.with_name("pool.jsonl")
 
@@ -64,9 +69,12 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     tiny_tokenizer(folder / "checkpoint")
     make_report().write(folder / "measured" / "report.json")
     lines = write_lines(folder / "texts.jsonl", [{"text": text} for text in texts])
+    members = make_members(folder / "members")
+    shutil.copytree(members[0].path, folder / "family" / "members" / "0")
+    written(folder / "family", replace(MEMBER, content_hash=members[0].content_hash, bytes=members[0].bytes))
     write_lines(folder / "pool.jsonl", [{"text": f"{text} again and again"} for text in texts])
     return Parts(
-        make_members(folder / "members"), folder / "checkpoint", folder / "data", write_space(folder / "space", SPACE),
+        members, folder / "checkpoint", folder / "data", write_space(folder / "space", SPACE),
         lines, folder / "measured",
     )  # fmt: skip
 
@@ -79,6 +87,7 @@ COMMANDS: dict[str, Callable[[Parts, Path], Given]] = {
     "pretrain": lambda parts, place: (
         "pretrain", "--like", parts.encoder, "--shape", "1x32", "--texts", parts.texts, "--output", place, "--steps", 1,
     ),
+    "pick": lambda parts, place: ("pick", parts.family, "--bytes", 1e9, "--threads", 1, "--output", place),
     "quickstart": lambda parts, place: ("quickstart", parts.data, "--output", place),
     "compress": lambda parts, place: (
         "compress", parts.encoder, "--data", parts.data, "--output", place, "--rounds", 1, "--no-memory",
@@ -127,6 +136,7 @@ SAID = {
     # `tune` writes into the artifact that it is given, `serve`, `inspect` and `techniques` write nothing.
     "tune", "serve", "inspect", "techniques",
 }  # fmt: skip
+FOLDERS, OVER_OURS = (*FOLDERS, "pick"), (*OVER_OURS, "pick")
 
 
 def options_that_are_written() -> dict[str, set[str]]:

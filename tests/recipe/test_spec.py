@@ -81,7 +81,7 @@ def test_a_shipped_recipe_parses(name: str):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("about: two steps", "abuot: two steps", "unknown key 'abuot'; a recipe has name, about and steps"),
+        ("about: two steps", "abuot: two steps", "unknown key 'abuot'; a recipe has name, about, steps and family"),
         ("about: two steps", "1: two\nx: y", "unknown key 1"),
         ("layers: [1, 3]", "layer: 3", "line 8: compress.distil has no option 'layer'"),
         (

@@ -29,6 +29,7 @@ VALUES = {
     "checkpointing": True,
 }
 QUICK: dict[str, Any] = {"layers": 1, "epochs": 2, "batch_size": 32, "trial_texts": 0, "hidden_weight": 1.0}
+VALUES["layer_drop"] = 0.5
 
 
 @pytest.fixture(scope="module")

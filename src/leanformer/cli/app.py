@@ -29,6 +29,7 @@ from leanformer.cli import (
 )
 from leanformer.cli.numbers import Numbered
 from leanformer.cli.panels import MAKE, MEASURE, USE
+from leanformer.cli.pick import pick
 
 app = typer.Typer(
     help="Compress a fine-tuned Transformer, and measure what every step gains and costs.",
@@ -57,4 +58,5 @@ app.command(cls=Numbered, rich_help_panel=MEASURE)(techniques.techniques)
 app.command(cls=Numbered, rich_help_panel=USE)(predict.predict)
 app.command(cls=Numbered, rich_help_panel=USE)(serve.serve)
 app.command(cls=Numbered, rich_help_panel=USE)(tune.tune)
+app.command(cls=Numbered, rich_help_panel=USE)(pick)
 app.command(cls=Numbered, rich_help_panel=USE)(export.export)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -18,6 +20,17 @@ def pearson(predicted: np.ndarray, scores: np.ndarray) -> float:
 def spearman(predicted: np.ndarray, scores: np.ndarray) -> float:
     """Spearman's rank correlation of two vectors `[n]`: Pearson's of the ranks; ties share their mean rank."""
     return pearson(_ranks(predicted), _ranks(scores))
+
+
+def kendall_tau(predicted: Sequence[float], measured: Sequence[float]) -> float | None:
+    """Share of pairs in the same order, minus that in opposite order; None if no pair differs in both."""
+    signs = [
+        np.sign(predicted[i] - predicted[j]) * np.sign(measured[i] - measured[j])
+        for i in range(len(predicted))
+        for j in range(i)
+    ]
+    counted = [sign for sign in signs if sign]
+    return float(np.mean(counted)) if counted else None
 
 
 def mean_absolute_error(predicted: np.ndarray, scores: np.ndarray) -> float:

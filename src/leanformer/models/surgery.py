@@ -47,18 +47,18 @@ def narrow(model: Classifier, heads: Sequence[Tensor], units: Sequence[Tensor]) 
     config, state = model.config, model.state_dict()
     shapes = []
     for index, (kept_heads, kept_units) in enumerate(zip(heads, units, strict=True)):
-        layer, prefix = _layer(model, index), f"encoder.layers.{index}."
+        layer, prefix = layer_at(model, index), f"encoder.layers.{index}."
         shapes.append(config.narrowed_layer(index, kept_heads.tolist(), len(kept_units)))
         rows = (kept_heads[:, None] * config.head_size + torch.arange(config.head_size)).reshape(-1)
         attention, ffn = layer.attention, layer.ffn
-        _cut(state, f"{prefix}attention", attention.HEAD_ROWS, attention.HEAD_COLUMNS, rows)
-        _cut(state, f"{prefix}ffn", ffn.UNIT_ROWS, ffn.UNIT_COLUMNS, kept_units)
+        cut(state, f"{prefix}attention", attention.HEAD_ROWS, attention.HEAD_COLUMNS, rows)
+        cut(state, f"{prefix}ffn", ffn.UNIT_ROWS, ffn.UNIT_COLUMNS, kept_units)
     result = Classifier(replace(config, layers=tuple(shapes)))
     result.load_state_dict(state)
     return result.train(model.training)
 
 
-def _cut(state: dict[str, Tensor], part: str, rows: Sequence[str], columns: Sequence[str], kept: Tensor) -> None:
+def cut(state: dict[str, Tensor], part: str, rows: Sequence[str], columns: Sequence[str], kept: Tensor | slice) -> None:
     """Keep only these rows and columns of a part's maps, in place."""
     for name in rows:
         for key in (f"{part}.{name}.weight", f"{part}.{name}.bias"):
@@ -85,7 +85,7 @@ def keep_words(model: Classifier, ids: Sequence[int]) -> Classifier:
 
 def head_norms(model: Classifier, layer: int) -> Tensor:
     """The product of the norms of each head's value and output weights in a layer, `[heads]`."""
-    attention, size = _layer(model, layer).attention, model.config.head_size
+    attention, size = layer_at(model, layer).attention, model.config.head_size
     value = attention.value.weight.unflatten(0, (-1, size)).flatten(1).norm(dim=1)
     output = attention.output.weight.unflatten(1, (-1, size)).transpose(0, 1).flatten(1).norm(dim=1)
     return value * output
@@ -96,7 +96,7 @@ def unit_norms(model: Classifier, layer: int) -> Tensor:
 
     In a gated block a unit has two incoming rows, whose outputs are multiplied; so are their norms.
     """
-    ffn = _layer(model, layer).ffn
+    ffn = layer_at(model, layer).ffn
     size = ffn.down.weight.norm(dim=0)
     for module in ffn.incoming:
         size = module.weight.norm(dim=1) * size
@@ -113,7 +113,8 @@ def largest_units(model: Classifier, layer: int, count: int) -> Tensor:
     return unit_norms(model, layer).topk(count).indices.sort().values
 
 
-def _layer(model: Classifier, index: int) -> Layer:
+def layer_at(model: Classifier, index: int) -> Layer:
+    """A layer of a model, from 0."""
     layer = model.encoder.layers[index]
     assert isinstance(layer, Layer)
     return layer

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
 from leanformer.files import new_folder, write_json
 from leanformer.outputs.ours import (
@@ -88,6 +89,14 @@ def new_output(path: Path, say: Callable[[str], None] = lambda line: None) -> It
     with new_folder(path, keep) as temporary:
         yield temporary
         write_json(temporary / BESIDE, {"format_version": RECORD_VERSION, "files": record(temporary)})
+
+
+def copy_artifact(artifact: Artifact, folder: Path) -> None:
+    """Copy all files of an artifact, with its manifest and record of texts, into an existing folder."""
+    for name in artifact.names_to_copy:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(artifact.path / name, target)
 
 
 @contextmanager

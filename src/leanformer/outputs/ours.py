@@ -17,7 +17,7 @@ from leanformer.artifact import MANIFEST, USED_TEXTS, Artifact, open_artifact
 from leanformer.errors import ArtifactError
 from leanformer.files import sha256_file
 
-BESIDE, SEARCH = "beside.json", "search.json"
+BESIDE, SEARCH, FAMILY = "beside.json", "search.json", "family.json"
 _LARGEST_JSON = 1 << 28
 
 
@@ -31,6 +31,11 @@ def artifact_of(folder: Path) -> Artifact | None:
 
 def is_search(folder: Path) -> bool:
     return _search(folder / SEARCH)
+
+
+def is_family(path: Path) -> bool:
+    """Whether a file describes the members of a family."""
+    return _has(path, "format_version", "members", "teacher_quality") and isinstance(read_json(path)["members"], list)
 
 
 def is_curation(folder: Path) -> bool:
@@ -96,7 +101,9 @@ def _bases(folder: Path) -> dict[str, Artifact | None]:
     whole = artifact_of(folder)
     bases = {"": whole}
     inside: set[str] = set()
-    if whole is not None:
+    if is_family(folder / FAMILY):
+        inside = {f"members/{number}/" for number in range(len(read_json(folder / FAMILY)["members"]))}
+    elif whole is not None:
         inside = {found[0] for name in whole.files if (found := re.match(r"members/\d+/", name))}
     elif is_search(folder):
         numbers = json.loads((folder / SEARCH).read_text(encoding="utf-8"))["front"]
@@ -136,6 +143,8 @@ def _is_ours(path: Path, name: str, bases: Mapping[str, Artifact | None], hashes
     inner = name.removeprefix(base)
     if inner == MANIFEST:
         return bases[base] is not None
+    if re.fullmatch(r"tuning/(family|time)-[0-9a-f]{16}\.json", inner):
+        return _has(path, "format_version", "machine", "sha256")
     if re.fullmatch(r"tuning/[0-9a-f]{16}\.json", inner):
         return _has(path, "format_version", "content", "machine", "choice")
     return inner in _KNOWN and _KNOWN[inner](path)
@@ -210,6 +219,7 @@ _KNOWN: dict[str, Callable[[Path], bool]] = {
     "recipe.yaml": lambda path: " of the search " in _beginning(path),
     "trials.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
     "expected.svg": lambda path: _beginning(path).startswith("<svg") and is_search(path.parent),
+    FAMILY: is_family,
     "gate.json": lambda path: _has(path, "artifact", "against", "ships", "checks"),
     SEARCH: _search,
     BESIDE: lambda path: _has(path, "format_version", "files"),

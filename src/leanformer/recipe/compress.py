@@ -33,6 +33,7 @@ from leanformer.outputs.work import check_work
 from leanformer.progress import to_stdout
 from leanformer.recipe.delivery import Compressed, choice_json, deliver, entries_of, read_measured
 from leanformer.recipe.embedder import is_embedder, pair_entries, prepare_embedder
+from leanformer.recipe.family import make_family
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.opening import make_teacher, opened_with
 from leanformer.recipe.run import run_recipe
@@ -213,7 +214,10 @@ def compress(
         report, recipe=recipe.to_json() | {"seed": seed}, choice=choice_json(choice, goal, max_drop), command=command,
         training=tuple(asdict(effort) for effort in efforts),
     )  # fmt: skip
-    artifact = deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data, say)
+    family = None
+    if recipe.family:
+        family = make_family(recipe, report, entries, teacher, data, work, threads=threads, say=say)
+    artifact = deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data, say, family)
     return Compressed(artifact, report, choice.within)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from leanformer.kept import kept
 from leanformer.ladder.choose import Choice
 from leanformer.ladder.entries import Entry, baseline_entries, open_entry
 from leanformer.machine import fingerprint
-from leanformer.outputs.folders import new_output
+from leanformer.outputs.folders import copy_artifact, new_output
+from leanformer.recipe.family import MadeFamily
 from leanformer.recipe.run import Outcome
 from leanformer.recipe.spec import Recipe
 from leanformer.recipe.used import record_delivered
@@ -78,15 +78,20 @@ def choice_json(choice: Choice, goal: str, max_drop: float) -> dict[str, Any]:
     }
 
 
-def deliver(chosen: Artifact, output: Path, report: Report, data: Dataset, say: Callable[[str], None]) -> Artifact:
-    """Copy the chosen artifact to `output`, with report (JSON, Markdown), card and the rows of a dev made here."""
+def deliver(
+    chosen: Artifact, output: Path, report: Report, data: Dataset, say: Callable[[str], None],
+    family: MadeFamily | None = None,
+) -> Artifact:  # fmt: skip
+    """Copy the chosen artifact to `output`, with report (JSON, Markdown), card and the rows of a dev made here.
+
+    The members of a family come with it.
+    """
     with new_output(output, say) as temporary:
-        for name in chosen.names_to_copy:
-            target = temporary / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(chosen.path / name, target)
+        copy_artifact(chosen, temporary)
         record_delivered(temporary, data)
         report.write(temporary / "report.json")
+        if family is not None:
+            family.write(temporary, data)
         if data.dev_rows is not None:
             write_json(temporary / "dev_rows.json", {"taken_from": "train", "rows": list(data.dev_rows)})
         (temporary / "report.md").write_text(report_markdown(report), encoding="utf-8")

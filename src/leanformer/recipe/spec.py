@@ -51,12 +51,16 @@ class RecipeStep:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Steps in the order they run. Raises `RecipeError` if names repeat or refer to nothing."""
+    """Steps in the order they run. Raises `RecipeError` if names repeat or refer to nothing.
+
+    With `family`, all rungs on the front of dev quality and latency are delivered, not the chosen one alone.
+    """
 
     name: str
     steps: tuple[RecipeStep, ...]
     about: str = ""
     source: str = field(default="", compare=False)
+    family: bool = False
 
     def __post_init__(self) -> None:
         known, curated, rungs = {"teacher"}, {ORIGINAL}, {"teacher": "teacher"}
@@ -117,7 +121,7 @@ class Recipe:
             | options(s.step)
             for s in self.steps
         ]
-        return {"name": self.name, "steps": steps}
+        return {"name": self.name, "steps": steps} | ({"family": True} if self.family else {})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
@@ -129,7 +133,7 @@ class Recipe:
             made = build(step["step"], options, f"{where}, step {step['name']!r}")
             roles = (step["uses"], step["rung"], step["after"], step.get("data"))
             steps.append(RecipeStep(step["step"], made, step["name"], *roles))
-        return cls(str(value["name"]), tuple(steps))
+        return cls(str(value["name"]), tuple(steps), family=bool(value.get("family", False)))
 
     def with_options(self, changes: Mapping[str, Any]) -> Recipe:
         """A copy with options changed: "step.option" or "step.group.option" -> value.
@@ -189,8 +193,10 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: a recipe is a mapping with a list `steps:`")
     if "goals" in document:
         raise RecipeError(f"{path}: a search, for it has goals\n  remedy: leanformer search {path.stem}")
-    if unknown := [key for key in document if key not in ("name", "about", "steps")]:
-        raise RecipeError(f"{path}: unknown key {unknown[0]!r}; a recipe has name, about and steps")
+    if unknown := [key for key in document if key not in ("name", "about", "steps", "family")]:
+        raise RecipeError(f"{path}: unknown key {unknown[0]!r}; a recipe has name, about, steps and family")
+    if not isinstance(family := document.get("family", False), bool):
+        raise RecipeError(f"{path}: `family:` is true or false, not {family!r}")
     steps = []
     for entry, line in zip(document["steps"], lines, strict=True):
         where = f"{path}, line {line}"
@@ -205,19 +211,11 @@ def read_recipe(path: Path) -> Recipe:
         except RecipeError as error:
             message = str(error)
             raise RecipeError(message if message.startswith(where) else f"{where}: {message}") from error
-        steps.append(
-            RecipeStep(
-                entry["step"],
-                step,
-                str(entry.get("name", entry["step"])),
-                entry.get("uses"),
-                entry.get("rung"),
-                entry.get("after"),
-                entry.get("data"),
-            )
-        )
+        roles = (entry.get("uses"), entry.get("rung"), entry.get("after"), entry.get("data"))
+        steps.append(RecipeStep(entry["step"], step, str(entry.get("name", entry["step"])), *roles))
     try:
-        return Recipe(str(document.get("name", path.stem)), tuple(steps), str(document.get("about", "")), str(path))
+        name, about = str(document.get("name", path.stem)), str(document.get("about", ""))
+        return Recipe(name, tuple(steps), about, str(path), family)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
 

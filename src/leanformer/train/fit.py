@@ -21,6 +21,7 @@ from leanformer.tokenizer import Tokenizer
 from leanformer.train.feeds.by_group import feed_of
 from leanformer.train.feeds.feed import Feed
 from leanformer.train.feeds.in_steps import InSteps
+from leanformer.train.hooks.hook import Hook
 from leanformer.train.judging import Judge
 from leanformer.train.loop import FitResult, Plan
 from leanformer.train.objectives.objective import Objective
@@ -53,13 +54,14 @@ def fit_classifier(
     languages: Sequence[str] | None = None,
     score: Callable[[], float] | None = None,
     steps: int | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> Fitted:
     """Fit a classifier on `texts` and `labels` (see `labels_of`), scored on `dev` by its task's figure.
 
     `languages` are those of the texts, for sampling by language (`FitSettings.language_temperature`).
     `score` replaces that figure if it would be uninformative.
     `steps` is the number of optimiser steps, of which the epochs are parts then; None: each epoch is a pass.
-    Without `work` there are no checkpoints.
+    Without `work` there are no checkpoints. `hooks` come before those of the settings' parts.
     If the task has thresholds, they are chosen again for each score, and the returned task has those of the weights
     that
     are kept. Whatever the objective learns for decoding is added to the task too.
@@ -89,7 +91,7 @@ def fit_classifier(
     feed: Feed = feed_of(data, settings)
     if steps is not None:
         feed = InSteps(feed, steps, settings.epochs)
-    result = fit_with_parts(model, objective, feed, plan)
+    result = fit_with_parts(model, objective, feed, plan, hooks)
     return Fitted(result.scores, result.best_epoch, result.seconds, judge.task(), adapter=result.adapter)
 
 

@@ -40,6 +40,7 @@ class FitOptions(Options):
     averaging: float | None = part("hooks.averaging:Averaging")  # score and keep a moving average of weights: its decay
     curriculum: str | None = part("feeds.curriculum:Curriculum")  # easy texts first: "length" or "rarity", "-linear"
     adapter: str | None = part("adapters.kinds:adapter")  # train few parameters: "lora", "dora", "ia3" or "bitfit"
+    layer_drop: float | None = part("hooks.layer_drop:LayerDrop")  # leave each layer out of a step: its probability
     uncertainty: bool | None = part("objectives.uncertainty:Uncertainty")  # learn the weights of several losses
     checkpointing: bool | None = part("hooks.checkpointing:Checkpointing")  # less memory for more time, same weights
 

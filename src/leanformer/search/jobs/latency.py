@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from leanformer.artifact import Artifact
+from leanformer.metrics.correlation import kendall_tau as kendall_tau
 from leanformer.search.jobs.shapes import planned_shape
 from leanformer.search.space.goals import Goals
 from leanformer.search.space.space import Filled
@@ -87,17 +88,6 @@ def _solve(rows: np.ndarray, times: np.ndarray) -> np.ndarray:
     ridge[0, 0] = 0.0  # the constant cost per text is not shrunk
     found: np.ndarray = np.linalg.solve(gram + ridge + 1e-12 * np.eye(len(gram)), weighted.T @ np.ones(len(times)))
     return found
-
-
-def kendall_tau(predicted: Sequence[float], measured: Sequence[float]) -> float | None:
-    """Share of pairs in the same order, minus that in opposite order; None if no pair differs in both."""
-    signs = [
-        np.sign(predicted[i] - predicted[j]) * np.sign(measured[i] - measured[j])
-        for i in range(len(predicted))
-        for j in range(i)
-    ]
-    counted = [sign for sign in signs if sign]
-    return float(np.mean(counted)) if counted else None
 
 
 @dataclass

@@ -1,0 +1,45 @@
+"""`leanformer pick`: the member of a family that keeps a bound on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from leanformer.cli.arguments import OverwriteOption, ThreadsOption, output_folder, say
+
+
+def pick(
+    family: Annotated[Path, typer.Argument(metavar="FAMILY", help="Folder that --recipe family has written.")],
+    latency_ms: Annotated[float | None, typer.Option(help="Most milliseconds for one text, here.")] = None,
+    bytes_: Annotated[float | None, typer.Option("--bytes", help="Most bytes of the model.")] = None,
+    throughput: Annotated[float | None, typer.Option(help="Least texts per second, all at once, here.")] = None,
+    max_drop: Annotated[float | None, typer.Option(help="Most points of dev quality lost against the teacher.")] = None,
+    output: Annotated[Path | None, typer.Option(help="New folder for the picked model.")] = None,
+    threads: ThreadsOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Pick the best member of FAMILY within the bounds, timed on this machine.
+
+    The members are timed once and the times kept in FAMILY/tuning. With --max-drop alone, the fastest member is picked.
+    """
+    from leanformer.outputs.place import check_apart
+    from leanformer.render.family import pick_lines
+    from leanformer.runtime.cores import default_threads
+    from leanformer.tune.family import read_family
+    from leanformer.tune.pick import Bounds, deliver
+    from leanformer.tune.pick import pick as run
+
+    if output is not None:
+        output = output_folder(output, overwrite=overwrite)
+        check_apart(output, [family])
+    opened = read_family(family)
+    bounds = Bounds(latency_ms, bytes_, throughput, max_drop)
+    picked = run(opened, bounds, cores=threads or default_threads(), say=say)
+    for line in pick_lines(opened, picked):
+        print(line)
+    if output is not None:
+        print(f"{output}: {deliver(opened, picked.chosen.member, output, say).bytes / 1e6:.1f} MB")
+    else:
+        print(f"in {family / picked.chosen.member.folder}")

@@ -1,0 +1,1 @@
+"""One model that contains smaller ones, trained together."""
