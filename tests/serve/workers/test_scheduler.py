@@ -235,6 +235,20 @@ async def test_after_a_loss_each_job_is_tried_alone():
 
 
 @in_a_loop
+async def test_a_worker_that_held_two_packs_of_a_job_has_died_once():
+    scheduler, [hand] = make(1, pack=20)
+    job = submit(scheduler, rows(20, 20))
+    assert len(hand.packs) == 2
+    scheduler.lost(hand)
+    second = Hand(scheduler)
+    scheduler.add(second)
+    assert len(second.packs) == 2, "one worker was lost, so the job is tried again"
+    scheduler.lost(second)
+    assert isinstance(job.answer.exception(), Refused) and job.answer.exception().status == 503
+    assert (scheduler.outstanding, scheduler.waiting, scheduler.jobs) == (0, 0, 0)
+
+
+@in_a_loop
 async def test_empty_waits_for_the_last():
     scheduler, [hand] = make(1)
     submit(scheduler, rows(10))

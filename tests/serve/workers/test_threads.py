@@ -146,16 +146,68 @@ def test_another_artifact_in_the_folder_is_refused_and_told_on_replacing(
 
     async def scene() -> None:
         playing.pool.contents = ["another hash"]
-        replacing = asyncio.ensure_future(playing.pool._replace(playing.pool.workers[0]))
+        playing.pool._lose(playing.pool.workers[0])
         while not playing.changes:
             await asyncio.sleep(0.01)
         playing.pool.contents = contents
-        await replacing
         assert (await playing.scheduler.submit(0, ROWS, exact=False, timeout=60).answer).shape == (4, 3)
 
     playing.play(scene)
     assert playing.events[:3] == ["worker_started", "worker_lost", "worker_not_started"]
     assert playing.events[-1] == "worker_started"
+
+
+def test_others_are_watched_while_one_cannot_be_replaced(tiny_onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch):
+    late = threading.Event()
+
+    def stuck(predictor: Predictor, ask: Ask) -> np.ndarray:
+        assert late.wait(60)
+        return score(predictor, ask)
+
+    monkeypatch.setattr(threads, "score", stuck)
+    playing = Playing(tiny_onnx_artifact, 2, stuck_seconds=0.1)
+
+    async def scene() -> None:
+        playing.pool.contents = ["another hash"]
+        job = playing.scheduler.submit(0, ROWS[:1], exact=False, timeout=60)
+        with pytest.raises(Refused, match="two workers in turn were lost"):
+            await job.answer
+        late.set()
+
+    playing.play(scene)
+    assert playing.events.count("worker_stuck") == 2 and playing.pool.workers == []
+
+
+def test_what_goes_wrong_on_replacing_is_tried_again(tiny_onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch):
+    playing, opened = Playing(tiny_onnx_artifact, 1), threads.open_models
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(threads, "open_models", opened)
+        raise RuntimeError("no memory")
+
+    async def scene() -> None:
+        monkeypatch.setattr(threads, "open_models", failing)
+        playing.pool._lose(playing.pool.workers[0])
+        assert (await playing.scheduler.submit(0, ROWS, exact=False, timeout=60).answer).shape == (4, 3)
+
+    playing.play(scene)
+    assert playing.events == ["worker_started", "worker_lost", "worker_not_started", "worker_started"]
+    assert playing.said[2][1]["error"] == "a worker could not open the models: RuntimeError: no memory"
+
+
+def test_a_thread_whose_answer_cannot_be_used_is_replaced(tiny_onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch):
+    playing, answered = Playing(tiny_onnx_artifact, 1), Scheduler.answered
+
+    def failing(scheduler: Scheduler, worker: Any, answer: Any) -> None:
+        monkeypatch.setattr(Scheduler, "answered", answered)
+        raise ValueError("of another shape")
+
+    async def scene() -> None:
+        monkeypatch.setattr(Scheduler, "answered", failing)
+        assert (await playing.scheduler.submit(0, ROWS, exact=False, timeout=60).answer).shape == (4, 3)
+
+    playing.play(scene)
+    assert playing.events == ["worker_started", "worker_garbled", "worker_lost", "worker_started"]
 
 
 def test_a_server_with_threads_answers_reloads_and_ends(tiny_onnx_artifact: Path, predictor: LightPredictor):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,7 +126,7 @@ class Scheduler:
         """Process a worker's answer to one of its packs."""
         pack = worker.packs.pop(answer.pack)
         if answer.logits is None:
-            self._again(pack, Refused(500, "the model failed on this input"))
+            self._again([pack], Refused(500, "the model failed on this input"))
         else:
             self._deliver(pack, answer.logits)
             self._measure(pack, answer.seconds)
@@ -138,8 +138,7 @@ class Scheduler:
         if worker in self.workers:
             self.workers.remove(worker)
         packs, worker.packs = worker.packs, {}
-        for pack in packs.values():
-            self._again(pack, Refused(503, "two workers in turn were lost on this request", {"retry-after": "1"}))
+        self._again(packs.values(), Refused(503, "two workers in turn were lost on this request", {"retry-after": "1"}))
         self.dispatch()
 
     def add(self, worker: Worker) -> None:
@@ -195,12 +194,14 @@ class Scheduler:
                 if not job.answer.done():
                     job.answer.set_result(job.logits)
 
-    def _again(self, pack: WorkerBatch, reason: Refused) -> None:
-        """Retry a failed pack's jobs separately: one of them may have caused the worker's death."""
-        for job, indices in pack.parts:
+    def _again(self, packs: Iterable[WorkerBatch], reason: Refused) -> None:
+        """Retry the jobs of packs that failed together separately: one of them may have caused the worker's death."""
+        counted = set[RequestJob]()  # a worker that held two packs of a job has died once
+        for job, indices in (part for pack in packs for part in pack.parts):
             if not job.open:
                 continue
-            job.deaths += 1
+            job.deaths += job not in counted
+            counted.add(job)
             if job.deaths > 1:
                 self.drop(job, reason)
                 continue

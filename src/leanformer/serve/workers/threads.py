@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -86,7 +86,8 @@ class ThreadPool:
     restarts: int = 0
     workers: list[WorkerThread] = field(default_factory=list)
     _started: int = 0
-    _watching: asyncio.Task[None] | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _ending: bool = False
 
     async def start(self) -> None:
         """Open the models, once for each thread.
@@ -95,18 +96,30 @@ class ThreadPool:
         """
         for predictors in [await asyncio.to_thread(self._opened) for _ in range(self.count)]:
             self._take(predictors)
-        self._watching = asyncio.create_task(self._watch())
+        self._spawn(self._watch())
 
     async def stop(self) -> None:
         """Let all threads end. Unanswered packs are lost; wait for `Scheduler.empty` first."""
-        if self._watching is not None:
-            self._watching.cancel()
+        self._ending = True
+        for task in self._tasks:
+            task.cancel()
         for worker in self.workers:
             worker.end()
-        await asyncio.gather(*(asyncio.to_thread(worker.thread.join, END_SECONDS) for worker in self.workers))
+        joins = (asyncio.to_thread(worker.thread.join, END_SECONDS) for worker in self.workers)
+        await asyncio.gather(*joins, *self._tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _opened(self) -> list[Predictor]:
-        predictors, contents = open_models(self.folders, tuning=self.tuning)
+        try:
+            predictors, contents = open_models(self.folders, tuning=self.tuning)
+        except LeanformerError:
+            raise
+        except Exception as error:  # whatever it is, a later attempt may succeed, as with a process that ended
+            raise LeanformerError(f"a worker could not open the models: {type(error).__name__}: {error}") from error
         if contents != list(self.contents):
             raise ChangedError("an artifact was changed since the server opened it\n  remedy: reload the server")
         return predictors
@@ -124,7 +137,11 @@ class ThreadPool:
             return
         if answer.failure is not None:
             self.say("pack_failed", level="error", error=answer.failure)
-        self.scheduler.answered(worker, answer)
+        try:
+            self.scheduler.answered(worker, answer)
+        except Exception as error:  # an answer of another shape: this worker cannot be used any further
+            self.say("worker_garbled", level="error", error=f"{type(error).__name__}: {error}"[:500])
+            self._lose(worker)
 
     async def _watch(self) -> None:
         """Put other threads in the place of those that are stuck."""
@@ -135,17 +152,24 @@ class ThreadPool:
                 oldest = min((pack.sent for pack in worker.packs.values()), default=now)
                 if now - oldest > self.stuck_seconds:
                     self.say("worker_stuck", level="error", thread=worker.number)
-                    await self._replace(worker)
+                    self._lose(worker)
 
-    async def _replace(self, stuck: WorkerThread) -> None:
+    def _lose(self, worker: WorkerThread) -> None:
+        """Give up a thread; another one takes its place as soon as the models can be opened."""
+        if self._ending:
+            return
         self.restarts += 1
-        self.say("worker_lost", level="error", thread=stuck.number, packs=len(stuck.packs))
-        self.workers.remove(stuck)
-        stuck.end()
-        self.scheduler.lost(stuck)
+        self.say("worker_lost", level="error", thread=worker.number, packs=len(worker.packs))
+        self.workers.remove(worker)
+        worker.end()
+        self.scheduler.lost(worker)
+        # Beside the watch: while one cannot be replaced, the others are watched all the same.
+        self._spawn(self._replace())
+
+    async def _replace(self) -> None:
         pause = 0.1
         while True:
-            try:  # its predictors are not used again: the engine may be in the middle of something
+            try:  # predictors of a lost thread are not used again: the engine may be in the middle of something
                 self._take(await asyncio.to_thread(self._opened))
                 return
             except LeanformerError as error:
