@@ -112,6 +112,12 @@ def path_options(step: Any) -> dict[str, str]:
     return {option: path for option in options_of_type(step, "FilePath") if (path := getattr(step, option))}
 
 
+def in_effect(step: Step) -> dict[str, Any]:
+    """`options`, with the learning rate that is used, which may be an adapter's."""
+    return options(step) | ({"learning_rate": rate} if (rate := getattr(step, "peak_rate", None)) is not None else {})
+
+
 def record(step: Make, parent: Artifact | None) -> dict[str, Any]:
     """The history entry of a step that made something new from `parent`."""
-    return {"step": step.technique, "options": options(step), "parent": None if parent is None else parent.content_hash}
+    above = None if parent is None else parent.content_hash
+    return {"step": step.technique, "options": in_effect(step), "parent": above}

@@ -13,9 +13,10 @@ import pytest
 from leanformer.artifact import Artifact
 from leanformer.catalog import TECHNIQUES, load
 from leanformer.options import options_of_type
-from leanformer.recipe.keys import curation_key, step_key
+from leanformer.recipe.keys import curation_key, step_key, teacher_key
 from leanformer.recipe.spec import build
-from leanformer.step import Context, Curate, Make
+from leanformer.step import Context, Curate, Make, record
+from leanformer.train.adapters import spec
 from tests.making.graphs import make_context
 from tests.making.tiny import tiny_artifact
 
@@ -71,7 +72,7 @@ def test_what_lies_in_the_folder_that_we_are_in_changes_no_key(
     technique: str, option: str, teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """`method: static` beside a folder static/, a file, an artifact: it is still the method."""
-    step, value = load(technique)(), "static"
+    step, value = load(technique)(), "lora" if option == "adapter" else "static"
     object.__setattr__(step, option, value)  # whether or not it is one that the option takes
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -87,6 +88,36 @@ def test_what_lies_in_the_folder_that_we_are_in_changes_no_key(
     tiny_artifact(Path(value), seed=4)
     keys.append(key(step, teacher, tmp_path))
     assert len(set(keys)) == 1
+
+
+@pytest.mark.parametrize("technique", ["train.fine_tune", "compress.distil"])
+def test_an_adapters_rate_is_in_the_key_and_in_the_history(
+    technique: str, teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """BitFit once took the step's rate: what was made with that is not what is made now."""
+    made = load(technique)
+    chosen, same = made(adapter="bitfit"), made(adapter="bitfit", learning_rate=1e-3)
+    now = key(chosen, teacher, tmp_path)
+    assert now == key(same, teacher, tmp_path)
+    assert record(chosen, None)["options"]["learning_rate"] == 1e-3
+    monkeypatch.setitem(spec._KINDS["bitfit"], "rate", made().learning_rate)
+    assert key(chosen, teacher, tmp_path) != now
+
+
+def test_an_adapter_of_peft_is_known_with_its_base(teacher: Artifact, tmp_path: Path):
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    base.mkdir()
+    adapter.mkdir()
+    (base / "config.json").write_text("{}")
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    context = make_context(tmp_path, teacher)
+
+    def found() -> str:
+        return teacher_key(load("train.fine_tune")(), str(adapter), 32, context)
+
+    before = found()
+    (base / "config.json").write_text('{"model_type": "bert"}')
+    assert found() != before
 
 
 PATHS = [(technique, one) for technique in sorted(TECHNIQUES) for one in options_of_type(load(technique), "FilePath")]

@@ -7,8 +7,8 @@ from typing import Any
 
 from leanformer.artifact import Artifact, is_artifact, open_artifact
 from leanformer.files import sha256_file, sha256_json
-from leanformer.options import defaults, options
-from leanformer.step import Context, Curate, Make, Step, named_artifacts, path_options
+from leanformer.options import defaults
+from leanformer.step import Context, Curate, Make, Step, in_effect, named_artifacts, path_options
 
 
 def step_key(step: Make, source: Artifact, teacher: Artifact, context: Context) -> str:
@@ -38,13 +38,13 @@ def _causes(step: Step, context: Context) -> dict[str, Any]:
 
     Names are left out, because they change nothing. So are options at their default, so that finished results stay
     valid when a technique gets one more option. An option that names an artifact of the context is replaced by that
-    artifact's content hash.
+    artifact's content hash. A learning rate is the one that is used, so that an adapter's may change.
     """
     usual = defaults(step)
     named = {name: context.artifacts[value].content_hash for name, value in named_artifacts(step).items()}
     chosen = {
         name: value
-        for name, value in options(step).items()
+        for name, value in in_effect(step).items()
         if name not in named and (name not in usual or value != usual[name])
     }
     # The path of a folder (another model to start from) or of a file (a table) is replaced by a hash of its content.
@@ -61,4 +61,9 @@ def _causes(step: Step, context: Context) -> dict[str, Any]:
 def _folder_hash(folder: Path) -> str:
     if is_artifact(folder):
         return open_artifact(folder, verify=False).content_hash
-    return sha256_json({file.name: sha256_file(file) for file in sorted(folder.iterdir()) if file.is_file()})
+    files = {file.name: file for file in sorted(folder.iterdir()) if file.is_file()}
+    if "adapter_config.json" in files:  # of peft: the model is it and its base
+        from leanformer.models.hf.peft import base_of
+
+        files |= {f"base/{file.name}": file for file in base_of(folder).iterdir() if file.is_file()}
+    return sha256_json({name: sha256_file(file) for name, file in files.items()})

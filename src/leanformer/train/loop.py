@@ -125,7 +125,7 @@ def fit(model: nn.Module, objective: Objective, feed: Feed, plan: Plan, hooks: S
         some, every = (
             sum(p.numel() for p in model.parameters() if p.requires_grad or alike) for alike in (False, True)
         )
-        plan.say(f"adapter: trains {some:,} of {every:,} parameters")
+        plan.say(f"adapter: trains {some:,} of {every:,} parameters, at a learning rate of {settings.learning_rate:g}")
 
     if settings.keep_start and progress.best is None:
         progress.best, best = _scored(run, plan, hooks), _copied(together, frozen)
