@@ -94,6 +94,11 @@ def _short(folder: Path) -> None:
         ({}, _pickled, r"adapter_model.bin is a pickle, which can run code and is never opened\n  remedy"),
         ({}, _short, r"not a whole safetensors file"),
         ({"lora_alpha": "much"}, None, r"its update of \S+query does not fit"),
+        ({"base_model_name_or_path": "x" * 5000}, None, r"an adapter of x{200}, which is not a folder"),
+        ({"use_dora": True}, None, r"\(it has lora_A, lora_B and not lora_A, lora_B, lora_magnitude_vector\)"),
+        ({"peft_type": "IA3"}, None, r"it has lora_A, lora_B and not ia3_l"),
+        ({"alpha_pattern": {"layer.[01].*query": 2}}, None, r"alpha_pattern is .*, which is not built\n  remedy"),
+        ({"alpha_pattern": ["query"]}, None, "alpha_pattern is"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_merged_is_refused(
@@ -119,6 +124,26 @@ def test_another_base_is_refused(base: Path, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", "base_sha256": "0"}))
     with pytest.raises(CheckpointError, match=r"an adapter of other weights than those in .*\n  remedy: its own base"):
         merge_adapter(folder, tmp_path / "made")
+
+
+@pytest.mark.parametrize(
+    ("rows", "rank", "columns", "lengths"), [(1, 2, 32, 0), (32, 2, 1, 0), (32, 0, 32, 0), (32, 2, 32, 1)]
+)
+def test_nothing_is_repeated_to_fit(
+    rows: int, rank: int, columns: int, lengths: int, base: Path, tmp_path: Path
+) -> None:
+    """One row, one column or one length would fit any weight by broadcasting, and would be another model."""
+    parts = {f"{QUERY}.lora_A.weight": torch.ones(rank, columns), f"{QUERY}.lora_B.weight": torch.ones(rows, rank)}
+    if lengths:
+        parts[f"{QUERY}.lora_magnitude_vector"] = torch.ones(lengths)
+    folder = write(tmp_path / "lora", base, parts, use_dora=bool(lengths))
+    with pytest.raises(CheckpointError, match=r"its update of \S+query does not fit"):
+        find_checkpoint(str(folder))
+
+
+def test_an_adapter_that_holds_nothing_is_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"it holds nothing\n  remedy"):
+        find_checkpoint(str(write(tmp_path / "lora", base, {})))
 
 
 @pytest.mark.parametrize("name", ["bert.embeddings.word_embeddings.lora_embedding_A", f"{QUERY}.lora_magnitude"])

@@ -8,6 +8,7 @@ such as the head. What is merged is W + s B A, m (W + s B A) / |W + s B A| by ro
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections import defaultdict
@@ -33,6 +34,7 @@ from leanformer.strict_json import read_json
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX, _BASE_HASH = "base_model.model.", "base_sha256"
 _OWN = re.compile(r"\.(lora_A|lora_B|lora_magnitude_vector|ia3_l)(?:\.default)?(?:\.weight)?$")
+_MODULE = re.compile(r"\^?[\w.-]+")
 _KINDS = ("LORA", "IA3")
 # Options of LoRA for what is not a low-rank update of a linear map, or not one of the base model as it is.
 _REFUSED = ("fan_in_fan_out", "layer_replication", "trainable_token_indices", "target_parameters", "lora_bias",
@@ -58,12 +60,12 @@ def base_of(folder: Path, base: Path | None = None) -> Path:
     if base is not None:
         return base
     for path in (Path(named), folder / named) if isinstance(named, str) and named else ():
-        if (path / "config.json").is_file():
+        if os.path.isfile(path / "config.json"):  # no error for names that no file can have
             return path
     raise CheckpointError(
-        f"{folder}: an adapter of {named or 'a base model that it does not name'}, which is not a folder on this "
-        f"machine\n  remedy: name its base: leanformer export {folder} --to transformers --base BASE --output merged, "
-        "and give merged"
+        f"{folder}: an adapter of {named or 'a base model that it does not name'!s:.200}, which is not a folder on "
+        f"this machine\n  remedy: name its base: leanformer export {folder} --to transformers --base BASE "
+        "--output merged, and give merged"
     )
 
 
@@ -91,8 +93,8 @@ def merge_adapter(folder: Path, output: Path, base: Path | None = None) -> Path:
                 f"{folder}: it changes {module}, which {base} does not have\n  remedy: the model that it was trained on"
             )
         try:
-            weights[name], factors = _merged(weights[name].float(), parts, _scaling(config, module, parts))
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            weights[name], factors = _merged(weights[name].float(), parts, config, module)
+        except (RuntimeError, ArithmeticError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{folder}: its update of {module} does not fit {name} of {base}, {list(weights[name].shape)} "
                 f"({error})\n  remedy: the model that it was trained on"
@@ -180,6 +182,9 @@ def _check(folder: Path, config: Mapping[str, Any]) -> None:
     changed = [name for name in _REFUSED if config.get(name)]
     if config.get("init_lora_weights") not in _PLAIN_STARTS:
         changed.append("init_lora_weights")
+    patterns = config.get("alpha_pattern")  # of peft's, regular expressions; read are those that name modules
+    if not (patterns is None or (isinstance(patterns, dict) and all(map(_MODULE.fullmatch, patterns)))):
+        changed.append("alpha_pattern")
     if changed:
         raise CheckpointError(
             f"{folder}: {changed[0]} is {config[changed[0]]!r:.60} in {CONFIG}, which is not built\n{elsewhere}"
@@ -199,6 +204,8 @@ def _read(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]
         found = load_file(path)
     except Exception as error:  # the library raises its own error type without a stable base
         raise CheckpointError(f"{path}: not a whole safetensors file ({error})\n  remedy: save it again") from error
+    if not found:
+        raise CheckpointError(f"{path}: it holds nothing\n  remedy: save the adapter again, after its training")
     check_finite(found, path, CheckpointError)
     own: dict[str, dict[str, Tensor]] = defaultdict(dict)
     whole: dict[str, Tensor] = {}
@@ -224,23 +231,30 @@ def _name(name: str, weights: Mapping[str, Tensor]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _merged(weight: Tensor, parts: Mapping[str, Tensor], scaling: float) -> tuple[Tensor, Tensor | None]:
-    """The merged weight `[out, in]`, and what a bias is multiplied by."""
+def _merged(
+    weight: Tensor, parts: Mapping[str, Tensor], config: Mapping[str, Any], module: str
+) -> tuple[Tensor, Tensor | None]:
+    """The merged weight `[out, in]`, and what a bias is multiplied by; another error for parts that do not fit."""
+    expected = {"ia3_l"} if config["peft_type"] == "IA3" else {"lora_A", "lora_B"}
+    expected |= {"lora_magnitude_vector"} if config.get("use_dora") else set()
+    if parts.keys() != expected:
+        raise RuntimeError(f"it has {', '.join(sorted(parts))} and not {', '.join(sorted(expected))}")
     if "ia3_l" in parts:
         factors = parts["ia3_l"]
         if factors.numel() != weight.shape[0 if factors.shape[-1] == 1 else 1]:
             raise RuntimeError(f"{factors.numel()} factors")
         return weight * factors, factors.flatten() if factors.shape[-1] == 1 else None
-    update = weight + scaling * (parts["lora_B"] @ parts["lora_A"])
+    update = _scaling(config, module, parts) * (parts["lora_B"] @ parts["lora_A"])
+    lengths = parts.get("lora_magnitude_vector", weight.new_empty(len(weight)))
+    if update.shape != weight.shape or lengths.numel() != len(weight):  # nothing is repeated to fit
+        raise RuntimeError(f"an update of {list(update.shape)} and {lengths.numel()} rows")
+    update += weight
     if "lora_magnitude_vector" in parts:
-        norms = update.norm(dim=1).clamp_min(1e-12)
-        update = (parts["lora_magnitude_vector"].flatten() / norms)[:, None] * update
+        update *= (lengths.flatten() / update.norm(dim=1).clamp_min(1e-12))[:, None]
     return update, None
 
 
 def _scaling(config: Mapping[str, Any], module: str, parts: Mapping[str, Tensor]) -> float:
-    if "lora_A" not in parts:
-        return 1.0
     patterns = dict(config.get("alpha_pattern") or {})
     fitting = (value for key, value in patterns.items() if module == key.lstrip("^") or module.endswith(f".{key}"))
     alpha = next(fitting, config.get("lora_alpha", 8))
