@@ -99,6 +99,11 @@ def test_rows_are_numbered_as_in_the_file_and_dev_rows_are_not_learnt(tmp_path: 
         ({"text": "b", "probabilities": [1]}, "an object from label to number, or a list of 3 numbers"),
         ({"text": "b", "probabilities": [1, 1, 0]}, "the probabilities add up to 2"),
         ({"text": "b", "probabilities": [2, -1, 0]}, "numbers from 0 to 1"),
+        ({"text": "b", "probabilities": [10**400, 0, 0]}, "numbers from 0 to 1"),
+        (
+            {"text": "b", "answer": SPORT},
+            r"line 2: it has no answer\n  remedy: one of probabilities, label, labels, sc",
+        ),
         ({"text": "a", "label": SPORT}, r"the text is answered in line 1 already\n  remedy: leave one of the lines"),
     ],
 )
@@ -115,6 +120,11 @@ def test_other_answers_and_none_are_refused(tmp_path: Path) -> None:
     for task, line, message in (
         (Task("multilabel", TASK.labels), {"text": "a", "labels": SPORT}, "and no list"),
         (Task("regression", ()), {"text": "a", "score": "high"}, "the score is 'high'"),
+        (
+            Task("regression", ()),
+            {"text": "a", "score": 10**400},
+            r"the score is 1000.*\n  remedy: a number of at most",
+        ),
     ):
         with pytest.raises(DataError, match=message):
             read_answers(written(tmp_path, line), data_of(task, None, ("a",)))

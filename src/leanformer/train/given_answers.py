@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from leanformer.strict_json import parse_json
 from leanformer.task import Task, by_number
 from leanformer.train.targets import labels_of
 
-_LEAST, _NEAR_ONE = 1e-6, 0.02
+_LEAST, _NEAR_ONE, _LARGEST = 1e-6, 0.02, 1e30  # the last is far within float32
 _ANSWERS = ("probabilities", "label", "labels", "score")
 _Answer = tuple[Label, np.ndarray]
 
@@ -82,6 +81,8 @@ def read_answers(path: Path, data: Dataset, say: Callable[[str], None] = lambda 
             continue
         try:
             record = _record(written)
+            if record.keys().isdisjoint(_ANSWERS):
+                raise _WrongError("it has no answer", f"one of {', '.join(_ANSWERS)}, which may be null")
             if (value := next((record[key] for key in _ANSWERS if record.get(key) is not None), None)) is None:
                 continue
             key, asked = _asked(record, data, numbers, taken, places, held_out)
@@ -175,7 +176,7 @@ def _probabilities(value: Any, task: Task) -> np.ndarray:
             f"probabilities are {value!r:.40}", f"an object from label to number, or a list of {task.outputs} numbers"
         )
     numbers = [given.get(index, 0.0) for index in range(task.outputs)]
-    if not all(type(number) in (int, float) and isfinite(number) and 0 <= number <= 1 for number in numbers):
+    if not all(type(number) in (int, float) and 0 <= number <= 1 for number in numbers):
         raise _WrongError(f"probabilities are {value!r:.60}", "numbers from 0 to 1")
     return np.array(numbers, dtype=np.float64)
 
@@ -211,8 +212,8 @@ def _of_set(label: Label, task: Task) -> _Answer:
 
 
 def _score(record: Mapping[str, Any], value: Any, task: Task) -> _Answer:
-    if type(value) not in (int, float):
-        raise _WrongError(f"the score is {value!r:.60}", "a number")
+    if type(value) not in (int, float) or abs(value) > _LARGEST:
+        raise _WrongError(f"the score is {value!r:.60}", f"a number of at most {_LARGEST:g}")
     return float(value), np.zeros(1)
 
 

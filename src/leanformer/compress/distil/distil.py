@@ -13,7 +13,7 @@ Example: {step: compress.distil, layers: 3, epochs: 3}
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -63,7 +63,9 @@ class Distil(AdamWOptions, TextOptions, Architecture, Make):
     shared_projection: bool | None = later()  # with `projection`: one map of hidden states for all layers (TinyBERT)
     copies: int | None = later()  # of each training text, with words replaced by similar ones (TinyBERT)
     copied_share: float | None = later()  # of the words that are replaced in a copy; 0.4 by default
-    teacher_answers: FilePath | None = later()  # noqa: RUF009  # JSON Lines of any program's answers, instead of the teacher's
+    teacher_answers: FilePath | None = field(
+        default=None, metadata={"later": True}
+    )  # JSON Lines of any program's answers, instead of the teacher's
 
     technique: ClassVar[str] = "compress.distil"
     consumes: ClassVar[tuple[str, ...]] = ("encoder", "transformers")
