@@ -17,7 +17,6 @@ from leanformer.models.hf.checkpoint import read_classifier
 from leanformer.models.store import find_checkpoint, import_checkpoint, read_model
 from leanformer.recipe.train import train
 from leanformer.train.adapters.kinds import adapter
-from leanformer.train.adapters.maps import MapAdapter
 from tests.making.checkpoints import save_bert
 from tests.making.family_models import CASES
 from tests.making.tiny import TASK, tiny_artifact, tiny_dataset
@@ -122,16 +121,19 @@ def test_training_keeps_it_beside_the_merged_model(tmp_path: Path) -> None:
 )
 def test_what_peft_has_no_format_for_is_refused(value: str | None, message: str, tmp_path: Path) -> None:
     with pytest.raises(LeanformerError, match=message):
-        check_keeping(value, "encoder", TASK, tmp_path / "kept")
+        check_keeping(value, "encoder", TASK, tmp_path / "kept", tmp_path / "made")
 
 
 def test_an_artifact_and_a_folder_that_is_taken_are_refused(bases: dict[str, Path], tmp_path: Path) -> None:
     start = tiny_artifact(tmp_path / "start")
     with pytest.raises(LeanformerError, match=r"no checkpoint of transformers.*\n  remedy: leanformer export"):
-        check_keeping("lora", str(start.path), TASK, tmp_path / "kept")
-    with pytest.raises(LeanformerError, match="exists; it will not be overwritten"):
-        check_keeping("lora", str(bases["bert"]), TASK, start.path)
-    assert (
-        isinstance(adapter("lora"), MapAdapter)
-        and check_keeping("lora", str(bases["bert"]), TASK, tmp_path / "x") is None
-    )
+        check_keeping("lora", str(start.path), TASK, tmp_path / "kept", tmp_path / "made")
+    with pytest.raises(LeanformerError, match=r"exists; it will not be overwritten\n  remedy: another --keep-adapter"):
+        check_keeping("lora", str(bases["bert"]), TASK, start.path, tmp_path / "made")
+    check_keeping("lora", str(bases["bert"]), TASK, tmp_path / "x", tmp_path / "made")
+
+
+@pytest.mark.parametrize(("kept", "made"), [("a", "a"), ("a/adapter", "a"), ("a", "a/teacher")])
+def test_a_folder_that_is_the_models_is_refused_before_the_training(kept: str, made: str, tmp_path: Path) -> None:
+    with pytest.raises(LeanformerError, match=r"the folder of the model, .*\n  remedy: one beside it"):
+        check_keeping("lora", "encoder", TASK, tmp_path / kept, tmp_path / made)

@@ -61,7 +61,7 @@ def train(
         typer.Option(
             help="Train few parameters and merge them into the weights: lora, dora, ia3 or bitfit, with settings such "
             "as lora:rank=16,on=query+key+value (docs/how-to/adapters.md). Its learning rate is its own, unless "
-            "--learning-rate is given."
+            "--learning-rate differs from its default or a setting rate is given."
         ),
     ] = None,
     keep_adapter: Annotated[

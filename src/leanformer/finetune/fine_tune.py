@@ -207,7 +207,7 @@ def _fine_tune(
     if is_artifact(encoder):
         used |= inherited(open_artifact(encoder, verify=False))
     if keep_adapter is not None:
-        check_keeping(dict(settings.parts).get("adapter"), encoder, data.task, keep_adapter)
+        check_keeping(dict(settings.parts).get("adapter"), encoder, data.task, keep_adapter, output)
     place = Place(settings, max_tokens, work, device, say, given)
     started = time.monotonic()
     made = tuned(method, encoder, data, place, crf=crf, overlap=overlap)

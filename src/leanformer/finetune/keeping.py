@@ -28,8 +28,8 @@ from leanformer.train.adapters.maps import HEAD, MapAdapter
 _TASKS = {"ForSequenceClassification": "SEQ_CLS", "ForTokenClassification": "TOKEN_CLS"}
 
 
-def check_keeping(value: str | None, encoder: str, task: Task, folder: Path) -> None:
-    """Raise `LeanformerError` unless the adapter `value` of `encoder` can be written to `folder`."""
+def check_keeping(value: str | None, encoder: str, task: Task, folder: Path, output: Path) -> None:
+    """Raise `LeanformerError` unless the adapter `value` of `encoder` can be written to `folder`, beside `output`."""
     if value is None or not isinstance(adapter(value), MapAdapter):
         raise LeanformerError(
             f"--keep-adapter: {'no adapter is trained' if value is None else f'peft has no {value}'}\n"
@@ -40,8 +40,16 @@ def check_keeping(value: str | None, encoder: str, task: Task, folder: Path) -> 
             f"--keep-adapter: {encoder} is no checkpoint of transformers, which the adapter would belong to\n"
             "  remedy: leanformer export FOLDER --to transformers --output BASE first, and train BASE"
         )
-    check_empty(folder)
-    folder_place(folder)
+    kept, made = folder.resolve(), output.resolve()
+    if kept.is_relative_to(made) or made.is_relative_to(kept):
+        raise LeanformerError(
+            f"--keep-adapter: {folder} is, holds or is in the folder of the model, {output}\n  remedy: one beside it"
+        )
+    try:
+        check_empty(folder)
+        folder_place(folder)
+    except LeanformerError as error:
+        raise LeanformerError(str(error).replace("--output", "--keep-adapter")) from error
     stock_form(start_classifier(encoder, task)[0], task)
 
 

@@ -71,7 +71,7 @@ def train(
             have settings of their own for epochs, batch_size and learning_rate.
         adapter: train few parameters and merge them into the weights: "lora", "dora", "ia3" or "bitfit", with settings
             such as "lora:rank=16,on=query+key+value"; see docs/how-to/adapters.md. It has a learning rate of its own,
-            unless `learning_rate` is changed.
+            unless `learning_rate` differs from its default, or a setting `rate` is given.
         keep_adapter: new folder for the adapter by itself, in the format of the library peft.
         teacher_answers: JSON Lines of any program's answers for rows of train and unlabelled, which are learnt instead
             of labels; see docs/how-to/teacher-answers.md.

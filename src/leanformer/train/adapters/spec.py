@@ -14,9 +14,9 @@ MAPS = ("query", "key", "value", "output", "gate", "up", "down")
 """The linear maps of a layer: of attention, and of the feed-forward block (`gate` in some families only)."""
 
 _RATE = 5e-4
-# Settings of each kind. Rates are peaks of the learning rate: BitFit 1e-4 to 1e-3 (Ben Zaken et al. 2022, section 4),
-# LoRA 5e-4 with rank 8 and alpha 16 on query and value (RoBERTa-base in the paper's code, Hu et al. 2022), DoRA as LoRA
-# (Liu et al. 2024, section 5), (IA)3 3e-3 (Liu et al. 2022, section 3.3).
+# Settings of each kind. Rates are peaks of the learning rate: the upper end of BitFit's 1e-4 to 1e-3 (Ben Zaken et al.
+# 2022); for LoRA 5e-4, with rank 8 and alpha 16 on query and value, as in the paper's code for RoBERTa-base on MNLI (Hu
+# et al. 2022); for DoRA that of LoRA; for (IA)3 the paper's 3e-3, there of T5 with Adafactor (Liu et al. 2022).
 _KINDS: dict[str, dict[str, float | int | tuple[str, ...]]] = {
     "bitfit": {"rate": 1e-3},
     "lora": {"rank": 8, "alpha": 16.0, "on": ("query", "value"), "rate": _RATE},
