@@ -37,6 +37,8 @@ def test_gpus_are_taken_at_their_word(command: Command, tmp_path: Path):
     assert all(f"{law.name:16}best for this budget" in out for law in LAWS)
     assert command(*given, "--output", output)[0] == 0, "a plan may be replaced"
     assert "USD" not in command("plan", *A100)[1], "nobody told the price of a GPU"
+    row = next(line for line in command("plan", *A100, "--parameters", "1")[1].splitlines() if "as given" in line)
+    assert len(row.split("as given")[1].split()) == 6, "columns stay apart, whatever the figures"
 
 
 def test_this_machine_is_measured(command: Command, monkeypatch: pytest.MonkeyPatch):

@@ -130,14 +130,14 @@ def _lines(planned: dict[str, Any]) -> Iterator[str]:
     yield ""
     life = planned["answered_tokens"]
     last = "" if life is None else f"  training and {_short(life)} answered"
-    yield f"{'law':16}{'':31}{'parameters':>12}{'tokens':>9}{'a parameter':>13}{'loss':>7}{'memory':>10}{last}"
+    yield f"{'law':16}{'':31}{'parameters':>12} {'tokens':>9} {'a parameter':>12} {'loss':>6} {'memory':>9}{last}"
     for size in sizes:
         both = "" if life is None else f"  {size['training_flops'] + size['answering_flops']:.3g} operations"
         loss = f"{size['loss']:.2f}" if math.isfinite(size["loss"]) else "-"
         yield (
             f"{size['law']:16}{size['what']:31}{_short(size['parameters']) + ('*' if size['extrapolated'] else ''):>12}"
-            f"{_short(size['tokens']):>9}{number(size['tokens'] / size['parameters']):>13}{loss:>7}"
-            f"{number(size['training_bytes'] / 1e9) + ' GB':>10}{both}"
+            f" {_short(size['tokens']):>9} {_short(size['tokens'] / size['parameters']):>12} {loss:>6}"
+            f" {number(size['training_bytes'] / 1e9) + ' GB':>9}{both}"
         )
     yield ""
     if any(size["extrapolated"] for size in sizes):
