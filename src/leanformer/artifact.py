@@ -80,8 +80,9 @@ class Artifact:
     @property
     def names_to_copy(self) -> list[str]:
         """All files of the artifact: listed files, its manifest and record of texts, and those of its members."""
-        unlisted = (path for name in _UNLISTED for path in sorted(self.path.rglob(name)))
-        return [*self.files, *(str(path.relative_to(self.path)) for path in unlisted)]
+        folders = sorted({Path(), *(Path(name).parent for name in self.files)})  # not those of a family's models
+        unlisted = (folder / name for name in _UNLISTED for folder in folders)
+        return [*self.files, *(str(path) for path in unlisted if (self.path / path).is_file())]
 
     def file(self, name: str) -> Path:
         """Path of a listed file. Raises `ArtifactError` if the manifest does not list it."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import leanformer
 from leanformer.artifact import open_artifact
+from leanformer.combine.cascade import Cascade
 from leanformer.errors import RecipeError
 from leanformer.outputs.ours import theirs
+from leanformer.recipe.family import make_family
 from leanformer.recipe.library import find_recipe
-from leanformer.recipe.spec import Recipe, read_recipe
+from leanformer.recipe.spec import Recipe, RecipeStep, read_recipe
 from leanformer.report import Report
 from leanformer.tune import time_model
 from leanformer.tune.family import read_family
@@ -88,6 +92,30 @@ def test_the_folder_is_that_of_the_chosen_model(made: Path):
     [chosen] = [rung.content_hash for rung in report.rungs if rung.name == report.choice["rung"]]
     assert open_artifact(made / "family").content_hash == chosen
     assert theirs(made / "family") == []
+
+
+def test_a_rung_that_lost_labels_is_no_member(made: Path, tmp_path: Path):
+    report = Report.read(made / "family" / "report.json")
+    artifact = open_artifact(made / "family")
+    lost = replace(report, rungs=[replace(rung, lost=("fog",)) for rung in report.rungs])
+    entries, said = [SimpleNamespace(artifact=artifact)] * len(report.rungs), []
+    recipe, given = read_recipe(made / "recipe.yaml"), {"threads": 1, "say": said.append}
+    assert make_family(recipe, lost, entries, artifact, tiny_dataset(), tmp_path, **given) is None
+    assert said == [
+        "note: no family is delivered: of the recipe's rungs none is a Transformer that may be chosen on dev"
+    ]
+
+
+def test_a_cascade_beside_a_family_is_refused():
+    cascade = RecipeStep("export.cascade", Cascade(), "cascade", rung="both")
+    with pytest.raises(RecipeError, match=r"both keep models in the folder `members`\n  remedy: leave `family: true`"):
+        Recipe("mine", (cascade,), family=True)
+    assert not Recipe("mine", (cascade,)).family
+
+
+def test_a_copy_of_the_chosen_model_has_nothing_of_the_members(made: Path):
+    names = open_artifact(made / "family").names_to_copy
+    assert "leanformer.json" in names and not any(name.startswith("members/") for name in names)
 
 
 def test_a_recipe_says_whether_it_makes_one(tmp_path: Path):

@@ -216,7 +216,9 @@ def compress(
     )  # fmt: skip
     family = None
     if recipe.family:
-        family = make_family(recipe, report, entries, teacher, data, work, threads=threads, say=say)
+        family = make_family(
+            recipe, report, entries, teacher, data, work, threads=threads, say=say, allow_lost=allow_lost_classes
+        )
     artifact = deliver(entries[report.rungs.index(choice.rung)].artifact, output, report, data, say, family)
     return Compressed(artifact, report, choice.within)
 

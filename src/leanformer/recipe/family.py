@@ -50,20 +50,23 @@ class MadeFamily:
 
 def make_family(
     recipe: Recipe, report: Report, entries: Sequence[Entry], teacher: Artifact, data: Dataset, work: Path, *,
-    threads: int, say: Callable[[str], None],
+    threads: int, say: Callable[[str], None], allow_lost: bool = False,
 ) -> MadeFamily | None:  # fmt: skip
-    """The family among the rungs of the recipe's steps, chosen on dev; None without a dev split.
+    """The family among the rungs of the recipe's steps, chosen on dev; None, with a note, if there are none for it.
+
+    A rung that misses labels which the teacher finds is no member, unless `allow_lost`.
 
     Latencies are predicted by the model of time as well, if the members are of one precision for which it can be made.
     """
     own = {step.rung for step in recipe.steps}
     places = [
         place for place, rung in enumerate(report.rungs)
-        if rung.name in own and rung.chooseable and rung.dev_quality is not None
+        if rung.name in own and rung.chooseable and rung.dev_quality is not None and (allow_lost or not rung.lost)
         and entries[place].artifact.properties.get("layers")
     ]  # fmt: skip
     whole = report.rungs[0].dev_quality
     if not places or whole is None or data.dev is None:
+        say("note: no family is delivered: of the recipe's rungs none is a Transformer that may be chosen on dev")
         return None
     rungs, artifacts = [report.rungs[place] for place in places], [entries[place].artifact for place in places]
     quality = [float(rung.dev_quality or 0.0) for rung in rungs]

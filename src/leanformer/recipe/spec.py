@@ -97,6 +97,9 @@ class Recipe:
                         f"recipe {self.name}: step {step.name!r}: the rung {step.rung!r} is blank or taken"
                     )
                 rungs[step.name] = step.rung
+        if self.family and any(getattr(step.step, "produces", "") == "cascade" for step in self.steps):
+            both = "a family and a cascade both keep models in the folder `members`"
+            raise RecipeError(f"recipe {self.name}: {both}\n  remedy: leave `family: true` out, or the cascade")
         if not any(step.rung for step in self.steps):
             raise RecipeError(f"recipe {self.name}: no step has a `rung:`, so there would be nothing to choose from")
         check_exportable(self.name, ((step.name, step.uses, step.step) for step in self.steps))
