@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
+from leanformer.kept import keep
 from leanformer.measure.speed import SpeedSettings
 from leanformer.tokenizer import Tokenizer
 from leanformer.tune import pick as module
@@ -39,7 +41,7 @@ MEMBERS = [
         (Bounds(latency_ms=0.3), "m"), (Bounds(latency_ms=0.1), "s"), (Bounds(latency_ms=9), "l"),
         (Bounds(bytes=39), "m"), (Bounds(throughput=2400), "l"), (Bounds(throughput=2600), "m"),
         (Bounds(max_drop=2.1), "m"), (Bounds(max_drop=99), "s"), (Bounds(max_drop=1, latency_ms=0.45), "l"),
-        (Bounds(bytes=25, throughput=6000), "s"),
+        (Bounds(bytes=25, throughput=6000), "s"), (Bounds(max_drop=100 * (0.9 - 0.88) - 1e-12, bytes=30), "m"),
     ],
     ids=str,
 )  # fmt: skip
@@ -92,6 +94,13 @@ def test_times_are_taken_once_on_a_machine_and_the_model_is_delivered(
     assert pick(family, Bounds(latency_ms=1000), cores=1) == first
     with pytest.raises(InterruptedError):
         pick(family, Bounds(latency_ms=1000), cores=2)
+    # What is kept beside a family may come from anywhere, like the family.
+    for path in (family.path / "tuning").glob("family-*.json"):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        for wrong in ({"times": [[0, 0]]}, {"times": [[1.0]]}, {"times": "1"}, {"format_version": 1}):
+            keep(path, {key: part for key, part in value.items() if key not in ("times", "sha256")} | wrong)
+            with pytest.raises(InterruptedError):
+                pick(family, Bounds(latency_ms=1000), cores=1)
     made = deliver(family, first.chosen.member, tmp_path / "picked", lambda line: None)
     assert made.content_hash == first.chosen.member.content_hash and (tmp_path / "picked" / "beside.json").is_file()
 
@@ -101,6 +110,7 @@ def test_texts_are_as_long_as_those_of_dev(tmp_path: Path):
     texts = typical_texts(artifact, (3, 12, 30), 12, seed=1)
     tokenizer = Tokenizer(artifact.file("tokenizer.json"), 32)
     assert [len(row) for row in tokenizer.encode(texts)] == [3, 12, 30] * 4
+    assert len(typical_texts(artifact, (1 << 53,), 1, seed=1)[0]) < 1 << 20, "no more than memory holds"
     assert texts == typical_texts(artifact, (3, 12, 30), 12, seed=1) != typical_texts(artifact, (3, 12, 30), 12, seed=2)
     assert {"rain", "the"} <= set(whole_words(artifact.file("tokenizer.json")))
 

@@ -11,11 +11,19 @@ from leanformer.cli.arguments import OverwriteOption, ThreadsOption, output_fold
 
 
 def pick(
-    family: Annotated[Path, typer.Argument(metavar="FAMILY", help="Folder that --recipe family has written.")],
-    latency_ms: Annotated[float | None, typer.Option(help="Most milliseconds for one text, here.")] = None,
-    bytes_: Annotated[float | None, typer.Option("--bytes", help="Most bytes of the model.")] = None,
-    throughput: Annotated[float | None, typer.Option(help="Least texts per second, all at once, here.")] = None,
-    max_drop: Annotated[float | None, typer.Option(help="Most points of dev quality lost against the teacher.")] = None,
+    family: Annotated[
+        Path, typer.Argument(metavar="FAMILY", help="Folder that `leanformer compress --recipe family` wrote.")
+    ],
+    latency_ms: Annotated[
+        float | None, typer.Option(help="At most so many milliseconds for one text, on this machine.")
+    ] = None,
+    bytes_: Annotated[float | None, typer.Option("--bytes", help="At most so many bytes.")] = None,
+    throughput: Annotated[
+        float | None, typer.Option(help="At least so many texts per second, on this machine.")
+    ] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(help="At most so many points lost against the teacher on dev.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="New folder for the picked model.")] = None,
     threads: ThreadsOption = None,
     overwrite: OverwriteOption = False,

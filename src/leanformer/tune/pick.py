@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from leanformer import schema
 from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import LeanformerError
 from leanformer.files import sha256_json
@@ -25,6 +27,7 @@ from leanformer.tune.family import Family, FamilyMember
 
 SPEED = SpeedSettings(rounds=3, latency_texts=150, seconds=0.3, patience=0.0)
 TEXTS, VERSION = 128, 1
+_MOST_TOKENS = 1 << 15  # of a text that is timed, whatever a file of a family says
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Bounds:
         if self.throughput is not None:
             parts.append(self.throughput / timed.throughput_per_second - 1)
         if self.max_drop is not None:
-            parts.append(member.drop - self.max_drop)
+            parts.append(member.drop - self.max_drop - 1e-9)  # the rounding of 100 * (a - b)
         return max(parts, default=0.0)
 
     @property
@@ -90,8 +93,8 @@ def pick(family: Family, bounds: Bounds, *, cores: int, say: Callable[[str], Non
     The best is the one with the highest quality on dev, of equal ones the fastest. If quality is the only bound, it is
     the fastest.
 
-    Raises `LeanformerError` without a bound, for a bound that is not a number above 0 (0 for the drop), and if no
-    member keeps them; the message then names the nearest.
+    Raises `LeanformerError` without a bound, for a bound that is not a number above 0 (for the drop, any number), and
+    if no member keeps them; the message then names the nearest.
     """
     _check(bounds)
     members = timed_members(family, cores=cores, say=say)
@@ -129,7 +132,7 @@ def timed_members(
     about = {"version": VERSION, "machine": machine(cores), "content": [a.content_hash for a in opened]}
     path = family.path / FOLDER / f"family-{sha256_json([about, list(family.tokens)])[:16]}.json"
     found = kept(path, say, again="timed again")
-    if found is None:
+    if found is None or not _are_times(found.get("times"), len(opened)):
         say(f"timing {len(opened)} members on this machine")
         predictors = [open_predictor(artifact, threads=cores) for artifact in opened]
         texts, others = (typical_texts(opened[0], family.tokens, TEXTS, seed) for seed in (1, 2))
@@ -159,7 +162,7 @@ def typical_texts(artifact: Artifact, tokens: Sequence[int], count: int, seed: i
     for number in range(count):
         sample = samples[number % len(samples)]
         # Two or three of the tokens are special.
-        length = max(1, round((tokens[number % len(tokens)] - 2) / len(parts_of(sample))))
+        length = max(1, round((min(tokens[number % len(tokens)], _MOST_TOKENS) - 2) / len(parts_of(sample))))
         texts.append(changed(sample, lambda _, length=length: " ".join(random.choice(words, length))))  # type: ignore[misc]
     return texts
 
@@ -174,6 +177,15 @@ def whole_words(tokenizer: Path) -> list[str]:
     return sorted(word for word in bare if word.isascii() and word.isalpha() and len(word) > 1) or ["a"]
 
 
+def _are_times(value: Any, count: int) -> bool:
+    """Whether these are two times of each member: the family, and what is kept in it, may come from anywhere."""
+    try:
+        schema.listed(schema.listed(schema.number(1e-9), 2, 2), count, count)(value, "times")
+    except ValueError:
+        return False
+    return True
+
+
 def _check(bounds: Bounds) -> None:
     given = {
         "--latency-ms": bounds.latency_ms, "--bytes": bounds.bytes, "--throughput": bounds.throughput,
@@ -184,4 +196,5 @@ def _check(bounds: Bounds) -> None:
     for name, value in given.items():
         # A drop may be negative: a member may be better than the teacher on dev.
         if value is not None and not (np.isfinite(value) and (value > 0 or name == "--max-drop")):
-            raise LeanformerError(f"{name} {value:g}: not a bound that could be kept\n  remedy: a number above 0")
+            kind = "a number" if name == "--max-drop" else "a number above 0"
+            raise LeanformerError(f"{name} {value:g}: not a bound that could be kept\n  remedy: {kind}")
