@@ -41,7 +41,13 @@ def test_it_is_the_member_and_has_the_planned_shape(depth: float, width: float, 
 
 
 def test_a_member_of_a_supernet_needs_no_note(tmp_path: Path):
-    source = tiny_artifact(tmp_path / "source", history=[{"step": "compress.supernet", "options": {}, "parent": None}])
+    shares = {"depths": [1.0, 0.5], "widths": [1.0, 0.5]}
+    source = tiny_artifact(
+        tmp_path / "source", history=[{"step": "compress.supernet", "options": shares, "parent": None}]
+    )
     said: list[str] = []
-    made = Extract()(source, make_context(tmp_path, source, say=said.append), tmp_path / "made")
+    context = make_context(tmp_path, source, say=said.append)
+    made = Extract()(source, context, tmp_path / "made")
     assert len(said) == 1 and made.history[-1]["step"] == "compress.extract"
+    Extract(width=0.75)(source, context, tmp_path / "untrained")
+    assert said[1] == "note: no member of width 0.75 was trained, only 1.0, 0.5"

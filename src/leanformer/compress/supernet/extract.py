@@ -51,8 +51,13 @@ class Extract(Make):
         from leanformer.tokenizer import Tokenizer
         from leanformer.train.judging import Judge
 
-        if not any(entry["step"] == "compress.supernet" for entry in artifact.history):
+        trained = [entry.get("options", {}) for entry in artifact.history if entry["step"] == "compress.supernet"]
+        if not trained:
             context.say("note: the model was not trained by compress.supernet; its first heads and units are no better")
+        for name in ("depth", "width"):
+            share, shares = getattr(self, name), [] if not trained else trained[-1].get(f"{name}s", [])
+            if shares and share not in shares:
+                context.say(f"note: no member of {name} {share:g} was trained, only {', '.join(map(str, shares))}")
         whole = read_model(artifact)
         model = extracted(whole, member_of(whole.config, self.depth, self.width))
         before, after = whole.config.layers, model.config.layers

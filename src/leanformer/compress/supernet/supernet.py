@@ -203,5 +203,5 @@ def _teacher_depth(teacher: Artifact, artifact: Artifact) -> int:
             return len(theirs.layers)
     raise RecipeError(
         "compress.supernet: hidden states are compared token by token, for which the teacher must be of a mapped "
-        "family, with the tokenizer and the width of the model\n  remedy: hidden_weight: 0"
+        "family, with the tokenizer, the longest input and the width of the model\n  remedy: hidden_weight: 0"
     )
