@@ -12,8 +12,9 @@ import pytest
 import leanformer
 from leanformer.artifact import open_artifact
 from leanformer.combine.cascade import Cascade
-from leanformer.errors import RecipeError
+from leanformer.errors import LeanformerError, RecipeError
 from leanformer.outputs.ours import theirs
+from leanformer.recipe import family as module
 from leanformer.recipe.family import make_family
 from leanformer.recipe.library import find_recipe
 from leanformer.recipe.spec import Recipe, RecipeStep, read_recipe
@@ -126,3 +127,17 @@ def test_a_recipe_says_whether_it_makes_one(tmp_path: Path):
     (tmp_path / "recipe.yaml").write_text(STEPS.replace("family: true", "family: perhaps"), encoding="utf-8")
     with pytest.raises(RecipeError, match="`family:` is true or false, not 'perhaps'"):
         read_recipe(tmp_path / "recipe.yaml")
+
+
+def test_a_family_is_delivered_without_a_model_of_time_where_none_can_be_made(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(*arguments: Any, **options: Any) -> None:
+        raise LeanformerError("no engine")
+
+    monkeypatch.setattr(module, "time_model", failing)
+    said: list[str] = []
+    teacher = open_artifact(made / "teacher")
+    graph = open_artifact(made / "family" / read_family(made / "family").members[0].folder)
+    assert module._model_of_time([graph], teacher, tmp_path, 1, said.append) == (None, ())
+    assert said == ["note: latencies are not predicted: no engine"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from leanformer.artifact import Artifact
 from leanformer.data.dataset import Dataset
+from leanformer.errors import LeanformerError
 from leanformer.files import write_json
 from leanformer.formats import format_of
 from leanformer.ladder.entries import Entry
@@ -115,5 +116,9 @@ def _model_of_time(
     precision, _ = Counter(str(artifact.properties.get("precision")) for artifact in artifacts).most_common(1)[0]
     if not format_of(teacher).layers or not (precision == "fp32" or precision.startswith("int8 ")):
         return None, ()
-    model = time_model(teacher, work, precision=precision, cores=threads, say=say)
+    try:
+        model = time_model(teacher, work, precision=precision, cores=threads, say=say)
+    except LeanformerError as error:  # the family is worth delivering without
+        say(f"note: latencies are not predicted: {error}")
+        return None, ()
     return model, (model.path,)
