@@ -13,6 +13,7 @@ from leanformer.artifact import Artifact
 from leanformer.errors import LeanformerError
 from leanformer.kept import keep
 from leanformer.measure.speed import SpeedSettings
+from leanformer.task import Task
 from leanformer.tokenizer import Tokenizer
 from leanformer.tune import pick as module
 from leanformer.tune.family import Family, read_family
@@ -121,3 +122,6 @@ def test_texts_are_of_the_kind_that_the_model_reads(tmp_path: Path):
     texts = typical_texts(pair, (12,), 4, seed=1)
     assert all(isinstance(text, tuple) and [len(part.split()) for part in text] == [5, 5] for text in texts)
     assert np.unique([text[0] for text in texts]).size == 4
+    choice = replace(pair, task=Task("choice", ()))
+    ((text, candidates),) = typical_texts(choice, (12,), 1, seed=1)
+    assert [len(part.split()) for part in (text, *candidates)] == [5, 5, 5], "a row is the text with one candidate"

@@ -15,7 +15,7 @@ from leanformer.artifact import Artifact, open_artifact
 from leanformer.errors import LeanformerError
 from leanformer.files import sha256_json
 from leanformer.inputs.input import changed, parts_of
-from leanformer.inputs.kinds import input_of
+from leanformer.inputs.kinds import input_of, rows_of
 from leanformer.kept import keep, kept
 from leanformer.loading import open_predictor
 from leanformer.measure.speed import SpeedSettings, measure_speed
@@ -154,7 +154,7 @@ def deliver(family: Family, member: FamilyMember, output: Path, say: Callable[[s
 
 
 def typical_texts(artifact: Artifact, tokens: Sequence[int], count: int, seed: int) -> list[Text]:
-    """Inputs of the artifact's kind, of about these lengths: words of its vocabulary, drawn at random."""
+    """Inputs of the artifact's kind, whose rows have about these lengths: words of its vocabulary, drawn at random."""
     words = whole_words(artifact.file(TOKENIZER))
     random = np.random.default_rng(seed)
     samples = input_of(artifact.task).samples
@@ -162,7 +162,8 @@ def typical_texts(artifact: Artifact, tokens: Sequence[int], count: int, seed: i
     for number in range(count):
         sample = samples[number % len(samples)]
         # Two or three of the tokens are special.
-        length = max(1, round((min(tokens[number % len(tokens)], _MOST_TOKENS) - 2) / len(parts_of(sample))))
+        (row, *_), _ = rows_of(artifact.task, [sample])
+        length = max(1, round((min(tokens[number % len(tokens)], _MOST_TOKENS) - 2) / len(parts_of(row))))
         texts.append(changed(sample, lambda _, length=length: " ".join(random.choice(words, length))))  # type: ignore[misc]
     return texts
 
