@@ -209,7 +209,7 @@ def timed(
 
 
 def _repeats(predictor: LightPredictor, text: str) -> int:
-    """How often to answer in a turn, so that the turn is long enough for the clock; warms up."""
+    """How many answers make a turn long enough for the clock; warms up."""
     rows = predictor.tokenize([text])
     predictor.infer(rows)
     start = time.perf_counter()
