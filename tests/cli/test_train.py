@@ -30,7 +30,7 @@ def test_parts_are_given_by_name_and_recorded(command: Command, folder: Path, tm
         ("averaging", "--fit averaging: write --fit NAME=VALUE"),
         ("adapter=[", "--fit adapter=[: not valid YAML"),
         ("adapter=houlsby", "adapter is one of bitfit, lora, dora, ia3, not 'houlsby'"),
-        ("warp=9", "training has no part 'warp'\n  remedy: one of averaging, curriculum, adapter, uncertainty"),
+        ("warp=9", "no part 'warp'\n  remedy: one of averaging, curriculum, adapter, layer_drop, uncertainty"),
         ("uncertainty=true", "fine-tuning has one\n  remedy: leave `uncertainty` out"),
     ],
 )
