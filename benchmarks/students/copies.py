@@ -96,6 +96,10 @@ class Table:
             "teacher": self.teacher(name).content_hash,
         }  # fmt: skip
 
+    def distilled(self, name: str, way: str, rate: float, seed: int) -> Artifact:
+        """The student, made now or found."""
+        return self._distilled(open_named(name), self._settings(name, way, rate, seed))
+
     def steps(self, name: str, way: str) -> int:
         """Optimiser steps, about: whole epochs are trained."""
         return round(self.sizes.steps[name] * WAYS[way].get("steps", 1))
