@@ -141,9 +141,9 @@ def coverage_page(atlas: Atlas, results: Path = RESULTS) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_COVERAGE = """What four surveys of efficient language models name, {rows} techniques and systems in their order,
-and how much of it is here. A row works and is measured if a technique of the catalogue or a module
-has a stored result."""
+_COVERAGE = """What FastFormers, XtremeDistil, a tutorial and a survey of efficient NLP name, {rows} techniques
+and systems in their order, and how much of it is here. A row works and is measured if a technique of
+the catalogue or a module has a stored result."""
 
 
 def _where(row: Row, atlas: Atlas) -> str:

@@ -25,7 +25,7 @@ def test_the_way_that_is_best_on_dev_is_shipped_and_measured(tmp_path: Path, mon
         monkeypatch.setattr(module, "provenance", lambda threads, since: {})  # it looks at the whole machine
     monkeypatch.setattr(summary, "COPIES", tmp_path / "copies.json")
     tiny_artifact(tmp_path / "tiny" / "teacher")
-    with pytest.raises(LeanformerError, match="no students of tiny\n.*remedy: python -m benchmarks.students.copies"):
+    with pytest.raises(LeanformerError, match=r"no students of tiny\n.*remedy: python -m benchmarks\.students\.copies"):
         summary.chosen("tiny")
     ways = {"teacher's answers": 90.0, "copies": 91.0, "linear on n-grams": 99.0}
     rows = [{"set": "tiny", "way": way, "dev": dev, "rate": 1e-3, "seeds": [13, 14]} for way, dev in ways.items()]
