@@ -7,8 +7,8 @@ reads $LEANFORMER_DATA and the teachers that `benchmarks.ladders.run` left in be
 set have the same start (layers of their teacher, evenly spaced) and the same number of optimiser steps; the learning
 rate is chosen on dev for each way, and test is read for the chosen one alone. `gain` is accuracy on test minus that of
 students of the teacher's answers to the training texts themselves, in points, with a paired bootstrap interval over the
-texts, the seeds of a text together; `gain_longer` is the same over such students with more steps, which take the CPU
-time of copies or more. CPU seconds include the teacher's answers to texts and copies.
+texts, the seeds of a text together; `gain_longer` is the same over such students with a third more steps. CPU
+seconds include the teacher's answers to texts and copies; look at them before you call the two alike in time.
 
 Controls beside them: copies with random words in place of neighbours, students that are not trained, a linear model on
 n-grams; and the teacher. `clean` is accuracy on the texts of test that do not stand in train.

@@ -58,6 +58,7 @@ def test_what_cannot_be_planned_is_refused(command: Command):
     for arguments, said in (
         (("--gpus", 1), "--gpus: the peak of a GPU is not known"),
         (("--gpu-tflops", 312), "--gpu-tflops: there is no GPU"),
+        (("--utilisation", 0.5), "--utilisation: there is no GPU"),
         ((*A100, "--parameters", "many"), "--parameters many: not a number such as 85M or 1.5B"),
         ((*A100, "--answered", "0"), "--answered 0: not a number"),
     ):

@@ -16,6 +16,7 @@ from leanformer.errors import LeanformerError, need_torch
 from leanformer.render.table import number
 from leanformer.scaling import INFERENCE_FLOPS, LAWS, TRAINING_BYTES, ScalingLaw, Size, cheapest
 
+UTILISATION = 0.4
 _UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
 _COUNT = re.compile(r"(\d+(?:\.\d+)?(?:e\d+)?)([kmbgt]?)", re.IGNORECASE)
 _PREFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
@@ -42,8 +43,9 @@ def plan(
         float | None, typer.Option(min=0.001, help="Peak of one GPU in TFLOP/s, dense, in the precision of training.")
     ] = None,
     utilisation: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="Share of a GPU's peak that training reaches: an assumption.")
-    ] = 0.4,
+        float | None,
+        typer.Option(min=0.001, max=1.0, help="Share of a GPU's peak that training reaches, assumed; default: 0.4."),
+    ] = None,
     threads: ThreadsOption = None,
     usd_per_hour: Annotated[
         float | None, typer.Option(min=0, help="Price of the machine; default: cores at the price FastFormers used.")
@@ -85,10 +87,11 @@ def _count(option: str, text: str | None) -> float | None:
     return value
 
 
-def _machine(gpus: int, tflops: float | None, utilisation: float, cores: int) -> Machine:
+def _machine(gpus: int, tflops: float | None, utilisation: float | None, cores: int) -> Machine:
     if gpus == 0:
-        if tflops is not None:
-            raise LeanformerError("--gpu-tflops: there is no GPU\n  remedy: add --gpus 1, or leave --gpu-tflops out")
+        for option, value in (("--gpu-tflops", tflops), ("--utilisation", utilisation)):
+            if value is not None:
+                raise LeanformerError(f"{option}: there is no GPU\n  remedy: add --gpus 1, or leave {option} out")
         need_torch("measuring how fast this machine trains")
         from leanformer.train.training_rate import measure_training
 
@@ -96,9 +99,8 @@ def _machine(gpus: int, tflops: float | None, utilisation: float, cores: int) ->
         return Machine(rate.flops_per_second, rate.method)
     if tflops is None:
         raise LeanformerError("--gpus: the peak of a GPU is not known\n  remedy: add --gpu-tflops 312 (an A100, bf16)")
-    return Machine(
-        gpus * tflops * 1e12 * utilisation, f"{gpus} x {number(tflops)} TFLOP/s x {utilisation:g}, not measured"
-    )
+    share = UTILISATION if utilisation is None else utilisation
+    return Machine(gpus * tflops * 1e12 * share, f"{gpus} x {number(tflops)} TFLOP/s x {share:g}, not measured")
 
 
 def _sizes(flops: float, parameters: float | None, answered: float | None) -> Iterator[dict[str, Any]]:
