@@ -8,19 +8,20 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from leanformer.errors import LeanformerError
 from leanformer.serve.settings import ONE_THREAD
-from leanformer.serve.workers.jobs import WorkerBatch
+from leanformer.serve.workers.jobs import Worker, WorkerBatch
 from leanformer.serve.workers.scheduler import Scheduler
 from leanformer.serve.workers.wire import LENGTH, pack_ask, unpack_answer
 
 _START_SECONDS = 300.0
 END_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 10.0
 
 Say = Callable[..., None]
 
@@ -99,8 +100,12 @@ async def _frame(worker: WorkerProcess) -> bytes:
     return await stream.readexactly(LENGTH.unpack(head)[0])
 
 
+Member = TypeVar("Member", bound="Worker")
+Opened = TypeVar("Opened")
+
+
 @dataclass(eq=False)
-class WorkerPool:
+class Workers(ABC, Generic[Member, Opened]):
     """Keeps `count` workers running for a scheduler.
 
     Attributes:
@@ -120,14 +125,45 @@ class WorkerPool:
     changed: Callable[[], None]
     tuning: bool = True
     restarts: int = 0
-    workers: list[WorkerProcess] = field(default_factory=list)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    workers: list[Member] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _ending: bool = False
+
+    @abstractmethod
+    async def _open(self) -> Opened:
+        """What another worker needs. Raises `LeanformerError`."""
+
+    @abstractmethod
+    def _take(self, opened: Opened) -> None:
+        """Let it work."""
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _replace(self) -> None:
+        pause = 0.1
+        while True:
+            try:
+                self._take(await self._open())
+                return
+            except LeanformerError as error:
+                self.say("worker_not_started", level="error", error=str(error), again_seconds=pause)
+                if isinstance(error, ChangedError):
+                    self.changed()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(eq=False)
+class WorkerPool(Workers[WorkerProcess, WorkerProcess]):
+    """Workers that are processes."""
 
     async def start(self) -> None:
         """Start all workers; returns when all are ready. Raises the exception of the first that failed."""
         started = await asyncio.gather(
-            *(start_worker(self.folders, self.contents, tuning=self.tuning) for _ in range(self.count)),
+            *(self._open() for _ in range(self.count)),
             return_exceptions=True,
         )
         for result in started:
@@ -152,10 +188,8 @@ class WorkerPool:
         self.scheduler.add(worker)
         self._spawn(self._listen(worker))
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _open(self) -> WorkerProcess:
+        return await start_worker(self.folders, self.contents, tuning=self.tuning)
 
     async def _listen(self, worker: WorkerProcess) -> None:
         try:
@@ -178,19 +212,6 @@ class WorkerPool:
         self.say("worker_lost", level="error", pid=worker.process.pid, status=status, packs=len(worker.packs))
         self.scheduler.lost(worker)
         await self._replace()
-
-    async def _replace(self) -> None:
-        pause = 0.1
-        while True:
-            try:
-                self._take(await start_worker(self.folders, self.contents, tuning=self.tuning))
-                return
-            except LeanformerError as error:
-                self.say("worker_not_started", level="error", error=str(error), again_seconds=pause)
-                if isinstance(error, ChangedError):
-                    self.changed()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
         """Kill workers that are stuck; their end is then noticed like any other."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -18,8 +18,7 @@ from typing import Any
 from leanformer.errors import LeanformerError
 from leanformer.predictor import Predictor
 from leanformer.serve.workers.jobs import WorkerBatch
-from leanformer.serve.workers.pool import END_SECONDS, LONGEST_PAUSE_SECONDS, ChangedError, Say
-from leanformer.serve.workers.scheduler import Scheduler
+from leanformer.serve.workers.pool import END_SECONDS, ChangedError, Workers
 from leanformer.serve.workers.wire import Answer, Ask
 from leanformer.serve.workers.worker import engines_of, open_models, score
 
@@ -68,33 +67,21 @@ class WorkerThread:
 
 
 @dataclass(eq=False)
-class ThreadPool:
-    """Keeps `count` worker threads running for a scheduler; arguments as those of `pool.WorkerPool`.
+class ThreadPool(Workers[WorkerThread, list[Predictor]]):
+    """Workers that are threads.
 
     A thread that is longer than `stuck_seconds` with one pack gets no more, its packs are retried once by another
     thread, and its answers are not used.
     """
 
-    folders: Sequence[str]
-    contents: Sequence[str]
-    count: int
-    stuck_seconds: float
-    scheduler: Scheduler
-    say: Say
-    changed: Callable[[], None]
-    tuning: bool = True
-    restarts: int = 0
-    workers: list[WorkerThread] = field(default_factory=list)
     _started: int = 0
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    _ending: bool = False
 
     async def start(self) -> None:
         """Open the models, once for each thread.
 
         Raises `LeanformerError` if one cannot be opened, or if their content hashes differ from `contents`.
         """
-        for predictors in [await asyncio.to_thread(self._opened) for _ in range(self.count)]:
+        for predictors in [await self._open() for _ in range(self.count)]:
             self._take(predictors)
         self._spawn(self._watch())
 
@@ -108,10 +95,9 @@ class ThreadPool:
         joins = (asyncio.to_thread(worker.thread.join, END_SECONDS) for worker in self.workers)
         await asyncio.gather(*joins, *self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _open(self) -> list[Predictor]:
+        # Predictors of a lost thread are not used again: the engine may be in the middle of something.
+        return await asyncio.to_thread(self._opened)
 
     def _opened(self) -> list[Predictor]:
         try:
@@ -124,9 +110,9 @@ class ThreadPool:
             raise ChangedError("an artifact was changed since the server opened it\n  remedy: reload the server")
         return predictors
 
-    def _take(self, predictors: Sequence[Predictor]) -> None:
+    def _take(self, opened: list[Predictor]) -> None:
         self._started += 1
-        worker = WorkerThread(self._started, predictors, self._answered)
+        worker = WorkerThread(self._started, opened, self._answered)
         worker.start()
         self.workers.append(worker)
         self.say("worker_started", thread=worker.number)
@@ -165,16 +151,3 @@ class ThreadPool:
         self.scheduler.lost(worker)
         # Beside the watch: while one cannot be replaced, the others are watched all the same.
         self._spawn(self._replace())
-
-    async def _replace(self) -> None:
-        pause = 0.1
-        while True:
-            try:  # predictors of a lost thread are not used again: the engine may be in the middle of something
-                self._take(await asyncio.to_thread(self._opened))
-                return
-            except LeanformerError as error:
-                self.say("worker_not_started", level="error", error=str(error), again_seconds=pause)
-                if isinstance(error, ChangedError):
-                    self.changed()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
