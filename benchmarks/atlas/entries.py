@@ -27,13 +27,16 @@ class Technique:
     limit: str = ""
     limited: Mapping[str, Any] = field(default_factory=dict)
     toy: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    rates: tuple[float, ...] = ()
+    called: str = ""
     published: str = ""
     missing: str = ""
 
     @property
     def kind(self) -> str:
-        """The name of its file."""
-        return self.code.partition(":")[0].rpartition(".")[2]
+        """Its name in the bench: that of its file, or what it is called where a file has two."""
+        return self.called or self.code.partition(":")[0].rpartition(".")[2]
 
     @property
     def file(self) -> Path:
@@ -75,7 +78,10 @@ class Atlas:
 def read_atlas(path: Path = ROOT / "atlas.yaml") -> Atlas:
     """Read it; raises `TypeError` for a field that there is not."""
     value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    techniques = tuple(Technique(**{**entry, "rows": tuple(entry["rows"])}) for entry in value["techniques"])
+    techniques = tuple(
+        Technique(**{**entry, "rows": tuple(entry["rows"]), "rates": tuple(entry.get("rates", ()))})
+        for entry in value["techniques"]
+    )
     lists = ("by", "results")
     rows = tuple(
         Row(**{key: tuple(part) if key in lists else part for key, part in entry.items()}) for entry in value["rows"]

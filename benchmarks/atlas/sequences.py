@@ -21,13 +21,14 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.atlas.cells import Unrecorded
 from benchmarks.atlas.entries import Technique, read_atlas
 from benchmarks.atlas.table import about, compared, overtakes, slope, verdict
 from benchmarks.atlas.tasks import LISTS, TEXTS, Task, nested_lists, texts
@@ -41,15 +42,6 @@ from leanformer.shapes.attention import KINDS
 BENCH, CONTROL, SEEDS, SETS = "sequences", "softmax", (13, 14, 15), (LISTS, *TEXTS)
 SIZES = Sizes(steps={LISTS: 400, "20newsgroups": 150, "movie_reviews": 60})
 QUICK = Sizes(steps={LISTS: 3}, hidden=32, ffn=64, batch=4)
-
-
-class Unrecorded(Cells):
-    """Cells of toy runs, which no page shows: they are kept without a record of their sources."""
-
-    def get(self, settings: Mapping[str, Any], make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        if not (path := self._path(settings)).is_file():
-            write_json(path, {"settings": dict(settings), **make()})
-        return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 class Sequences:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.atlas.entries import STATES, Atlas, Row, Technique, problems, read_atlas, states, stored
+from benchmarks.pages import tuning_table
+from benchmarks.pages.markdown import NOT_YET, table
 from benchmarks.pages.outdated import mark
 from benchmarks.paths import RESULTS, ROOT
 from leanformer.files import write_text
@@ -24,7 +26,6 @@ _COLUMNS = (
 )  # fmt: skip
 _TIMES = ("technique", "slope", "faster from", "tokens", "ms", "peak MB", "engine")
 _ENTRIES = ("technique", "paper", "file, lines", "exact limit", "published")
-NOT_YET = "not measured"
 
 
 def atlas_page(atlas: Atlas, results: Path = RESULTS) -> str:
@@ -34,12 +35,6 @@ def atlas_page(atlas: Atlas, results: Path = RESULTS) -> str:
     for name, bench in atlas.benches.items():
         parts += [f"## {bench['title']}", *_bench(name, bench, atlas.bench(name), measured[name], results)]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 _INTRODUCTION = """Techniques of the field, each beside its control under equal conditions, whether it helps or not. A
@@ -52,7 +47,9 @@ papers, under other conditions.
 benchmarks.atlas.sequences --only performer` one row. To add a kind of attention: its dataclass in
 `shapes/mixers.py`, a file of its name with a function of that name in `models/attention/`, a test
 file, and an entry in `atlas.yaml`; the contracts in `tests/contracts/test_atlas.py` and the bench
-then take it up."""
+then take it up. To add a way of fine-tuning: a file with an `Adapter` in `train/adapters/`, its test
+file, its line in `catalog.py` and its entry; the contracts are in
+`tests/contracts/test_atlas_tuning.py`."""
 
 
 def _bench(
@@ -66,14 +63,25 @@ def _bench(
     missing = [technique for technique in techniques if technique.missing]
     parts = [f"The control is {bench['control'][0].lower()}{bench['control'][1:]}."]
     if written:
-        parts += ["### Quality", table(_COLUMNS, _quality(written, rows))]
-        parts += ["### Time and memory", _TIMES_ARE, table(_TIMES, _times(written, rows))]
+        parts += LAYOUTS[name](written, rows)
         parts += [mark(results, f"atlas {name}"), "### What each is"]
         parts.append(table(_ENTRIES, [_entry(technique) for technique in written]))
     if missing:
         parts += ["### Not here", table(("technique", "paper", "state"), [_absent(each) for each in missing])]
     return parts
 
+
+def sequence_tables(techniques: Sequence[Technique], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Quality, then time and memory."""
+    quality = ["### Quality", table(_COLUMNS, _quality(techniques, rows))]
+    return [*quality, "### Time and memory", _TIMES_ARE, table(_TIMES, _times(techniques, rows))]
+
+
+# Bench -> what its tables are made by, of its techniques with code and its stored rows.
+LAYOUTS: dict[str, Callable[[Sequence[Technique], Sequence[Mapping[str, Any]]], list[str]]] = {
+    "sequences": sequence_tables,
+    "tuning": tuning_table.tables,
+}
 
 _TIMES_ARE = """One layer's attention, width 384, 12 heads, one text, one thread. The slope is that of log time in
 log length from 1,024 to 8,192 tokens; "faster from" is the shortest measured length from which on

@@ -47,6 +47,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "active": (("data/active.json",), ("curation",)),
     "curves": (("data/curves.json",), ("curation",)),
     "atlas sequences": (("atlas/sequences.json",), ("training",)),
+    "atlas tuning": (("atlas/tuning.json",), ("training",)),
 }  # fmt: skip
 _NAMES = {
     "engine": "the engine", "training": "training and compression", "curation": "curation",

@@ -41,8 +41,14 @@ TECHNIQUES = {
     "train.fine_tune": "leanformer.finetune.fine_tune:FineTune",
 }
 
-# Techniques that are here for comparison: kind of attention -> file and function. No recipe has them as a step.
-REFERENCE = {f"attention.{kind}": f"leanformer.models.attention.{kind}:{kind}" for kind in MIXERS}
+# Techniques that are here for comparison: file and function or class. No recipe has them as a step.
+_ADAPTERS = {
+    "head_only": "HeadOnly",
+}
+REFERENCE = {
+    **{f"attention.{kind}": f"leanformer.models.attention.{kind}:{kind}" for kind in MIXERS},
+    **{f"adapter.{kind}": f"leanformer.train.adapters.{kind}:{name}" for kind, name in _ADAPTERS.items()},
+}
 
 ENTRY_POINTS = "leanformer.techniques"
 _NO_OPTIONS = ("abc", "leanformer.step", "leanformer.options")

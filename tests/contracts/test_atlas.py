@@ -253,7 +253,8 @@ def test_it_is_a_small_file_and_no_step(technique: Technique):
 
 
 def test_every_reference_kind_is_in_the_atlas_and_in_the_catalogue():
-    assert {f"attention.{technique.kind}": technique.code for technique in MIXERS} == catalog.REFERENCE
+    listed = {name: code for name, code in catalog.REFERENCE.items() if name.startswith("attention.")}
+    assert {f"attention.{technique.kind}": technique.code for technique in MIXERS} == listed
     assert all(10 < len(catalog.title(name)) < 120 for name in catalog.REFERENCE)
     assert {technique.kind for technique in MIXERS} == set(REFERENCE)
 
