@@ -163,7 +163,7 @@ def apart(technique: Technique, told: Mapping[str, Any]) -> dict[str, Any]:
     can_fork = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if can_fork else "spawn")
     if can_fork:
-        context.set_forkserver_preload([__spec__.name if __spec__ else __name__])
+        context.set_forkserver_preload(["benchmarks.atlas.finetuned"])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(measured, technique, told).result()
 

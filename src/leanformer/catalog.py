@@ -43,7 +43,15 @@ TECHNIQUES = {
 
 # Techniques that are here for comparison: file and function or class. No recipe has them as a step.
 _ADAPTERS = {
+    "adapter_drop": "AdapterDrop",
+    "compacter": "Compacter",
     "head_only": "HeadOnly",
+    "houlsby": "Houlsby",
+    "p_tuning": "PTuning",
+    "parallel": "Parallel",
+    "pfeiffer": "Pfeiffer",
+    "prefix": "Prefix",
+    "soft_prompt": "SoftPrompt",
 }
 REFERENCE = {
     **{f"attention.{kind}": f"leanformer.models.attention.{kind}:{kind}" for kind in MIXERS},

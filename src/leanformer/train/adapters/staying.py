@@ -50,6 +50,11 @@ class Staying(Adapter):
             parameter.requires_grad_(True)
 
 
+def swap(parent: nn.Module, name: str, module: nn.Module) -> None:
+    """Put `module` in the place of the part `name`."""
+    setattr(parent, name, module)
+
+
 def layers_of(model: Classifier, *, post_norm: bool = False) -> list[Layer]:
     """The layers of a model. With `post_norm`, raises `LeanformerError` where norms come before the blocks."""
     if post_norm and model.config.norm_first:
