@@ -105,6 +105,7 @@ def counted(technique: Technique, options: Mapping[str, Any], begun: Start, mode
     if own is not None:
         own.attach(fresh)
     ids = torch.full((1, COUNTED), 5)
+    model.requires_grad_(False)  # the counter follows gradients otherwise
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(ids, torch.ones_like(ids))
     return {
