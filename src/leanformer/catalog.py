@@ -43,14 +43,22 @@ TECHNIQUES = {
 
 # Techniques that are here for comparison: file and function or class. No recipe has them as a step.
 _ADAPTERS = {
+    "adalora": "AdaLora",
+    "adamix": "AdaMix",
     "adapter_drop": "AdapterDrop",
     "compacter": "Compacter",
+    "diff_pruning": "DiffPruning",
+    "dylora": "DyLora",
+    "fish_mask": "FishMask",
+    "gated": "Gated",
     "head_only": "HeadOnly",
     "houlsby": "Houlsby",
+    "intrinsic": "Intrinsic",
     "p_tuning": "PTuning",
     "parallel": "Parallel",
     "pfeiffer": "Pfeiffer",
     "prefix": "Prefix",
+    "projected_attention": "ProjectedAttention",
     "soft_prompt": "SoftPrompt",
 }
 REFERENCE = {

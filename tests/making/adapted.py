@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
 from leanformer.models.classifier import Classifier
 from leanformer.train.adapters.adapter import Adapter
+from leanformer.train.hooks.hook import Run
+from leanformer.train.progress import Progress
+from leanformer.train.settings import FitSettings
 from tests.making.tiny import tiny_classifier
 
 IDS = torch.arange(1, 25).reshape(3, 8)
@@ -47,3 +52,10 @@ def parameters(adapter: Adapter) -> int:
     """How many are trained, without the head."""
     model = attached(adapter)
     return adapter.trained_parameters(model) - sum(parameter.numel() for parameter in model.head.parameters())
+
+
+def at_step(model: nn.Module, step: int, total: int = 100, **settings: float) -> Run:
+    """A run of one epoch, as a hook sees it when `step` steps are done."""
+    progress = Progress("")
+    progress.step = step
+    return Run(model, nn.ModuleDict(), replace(FitSettings(epochs=1), **settings), progress, total)  # type: ignore[arg-type]

@@ -57,12 +57,16 @@ class MapAdapter(Adapter):
     def wrap(self, name: str, linear: nn.Linear) -> AdaptedLinear:
         """The map `name` with the adapter's parameters, computing the same as before."""
 
-    def attach(self, model: nn.Module) -> None:
-        """Freeze all but the head and wrap the maps. Raises `LeanformerError` for a model without such maps."""
-        found = {
+    def maps(self, model: nn.Module) -> dict[str, nn.Linear]:
+        """The maps to wrap, by name."""
+        return {
             name: module for name, module in model.named_modules()
             if isinstance(module, nn.Linear) and name.rpartition(".")[2] in self._on and not name.startswith(HEAD)
         }  # fmt: skip
+
+    def attach(self, model: nn.Module) -> None:
+        """Freeze all but the head and wrap the maps. Raises `LeanformerError` for a model without such maps."""
+        found = self.maps(model)
         if not found:
             raise LeanformerError(
                 f"adapter {self._name} changes the maps {', '.join(self._on)}, and this model has none of them\n"
