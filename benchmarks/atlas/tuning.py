@@ -212,7 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     techniques = [technique for technique in read_atlas().bench(BENCH) if technique.code]
     kinds = [technique.kind for technique in techniques]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=kinds, default=kinds, metavar="KIND", help="full runs with them")
+    parser.add_argument(
+        "--only", nargs="+", choices=kinds, default=kinds, metavar="KIND", help="in this order; full first"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET")
     parser.add_argument("--quick", action="store_true", help="every technique on a tiny model, in seconds")
@@ -224,10 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bench = Tuning(work / "cells", result, quick=given.quick)
     for name in given.sets:
         for seed in given.seeds:
-            for technique in techniques:
-                if technique.kind in {CONTROL, *given.only}:
-                    bench.quality(technique, name, seed)
-                    bench.write(techniques)
+            for kind in dict.fromkeys((CONTROL, *given.only)):
+                bench.quality(techniques[kinds.index(kind)], name, seed)
+                bench.write(techniques)
     for row in bench.write(techniques):
         print(
             f"{row['technique']:36} {row['set']:14} {row['quality']:6.2f} {row['difference']:+6.2f} "

@@ -15,11 +15,14 @@ _COST = (
 )  # fmt: skip
 _ARE = """MiniLM (`all-MiniLM-L6-v2`), all techniques for the same steps of 16 rows on the same batches, AdamW without
 weight decay, one thread: {sets}. A seed draws the rows, the head and the order. The
-learning rate is the best of three on 200 rows of dev with the first seed; test is read once, merged
-where a technique merges. The head is trained in every row."""
+learning rate is the best of three on 200 rows of dev with the first seed, and has a star where it is the lowest or
+highest of them, beyond which others may be better; test is read once, merged where a technique merges.
+The head is trained in every row. Steps are equal and few: a technique that needs more of them is worse
+here than it would be after a longer training."""
 _COST_IS = """"Trained" leaves out the head; "KB a task" is what is stored for one task beside a shared model, with
-the head. Training and a step are in CPU time; peak memory is that of the process, with imports. MFLOPs are those
-of a text of 16 tokens by PyTorch's counter, which leaves out elementwise work and LSTMs."""
+the head. Training and a step are in CPU time; peak memory is that of the process, with imports and the
+copies of the model that the choice of the rate keeps. MFLOPs are those of a text of 16 tokens by
+PyTorch's counter, which leaves out elementwise work and LSTMs."""
 
 
 def tables(techniques: Sequence[Technique], rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -48,9 +51,11 @@ def _each(techniques: Sequence[Technique], rows: Sequence[Mapping[str, Any]], li
 def _scores(row: Mapping[str, Any]) -> tuple[str, ...]:
     spread = "" if row["deviation"] is None else f" ± {row['deviation']:.1f}"
     gain = "-" if row["verdict"] is None else f"{row['difference']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
+    rates = [float(rate) for rate in row["dev"]]
+    star = " *" if len(rates) > 1 and row["rate"] in (min(rates), max(rates)) else ""
     return (
         row["technique"], row["set"], f"{row['quality']:.1f}{spread}", f"{row['control_quality']:.1f}", gain,
-        row["verdict"] or "the control", str(len(row["seeds"])), f"{row['n']:,}", f"{row['rate']:g}",
+        row["verdict"] or "the control", str(len(row["seeds"])), f"{row['n']:,}", f"{row['rate']:g}{star}",
     )  # fmt: skip
 
 

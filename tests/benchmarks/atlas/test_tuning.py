@@ -49,7 +49,7 @@ def cell(kind: str, right: str, seed: int = 13) -> dict[str, object]:
         "right": right,
         "merges": True,
         "rate": 0.1,
-        "dev": {},
+        "dev": {"0.1": 1, "0.2": 0},
         "step_ms": 1,
         "infer_ms": 2,
         **made,
@@ -63,6 +63,7 @@ def test_the_table_compares_with_the_control_of_the_same_seed():
     assert (rows["LoRA"]["difference"], rows["LoRA"]["verdict"]) == (50, "better")
     assert rows["Full fine-tuning"]["verdict"] is None
     quality = tuning_table.tables(TECHNIQUES, list(rows.values()))
+    assert "better | 1 | 80 | 0.1 * |" in quality[2], "the lowest rate"
     assert "| LoRA | trec | 100.0 | 50.0 | +50.0 (" in quality[2] and "| BitFit | not measured |" in quality[2]
     assert (
         "trec with 20 rows of each class for 100 steps" in quality[0] and "| LoRA | trec | 4 | 0 | yes |" in quality[5]

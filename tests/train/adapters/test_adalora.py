@@ -55,6 +55,19 @@ def test_importance_is_a_product_of_averages() -> None:
     torch.testing.assert_close(adapted.seen["l"][1], 0.85 * spread + 0.15 * (now["l"] - adapted.seen["l"][0]).abs())
 
 
+def test_the_most_important_triplets_of_all_maps_are_kept() -> None:
+    adapter = AdaLora(4, 2)
+    attached(adapter)
+    for number, adapted in enumerate(adapter.triplets):
+        adapted.fresh = {name: torch.zeros_like(parameter) for name, parameter in adapted.own.items()}
+        adapted.fresh["l"] = torch.arange(4.0) + number
+        adapted.fresh["q"][:, 0] = 32 * number * torch.tensor([1.0, 0, 0, 0])  # the mean over the inputs
+        adapted.l.data.fill_(1.0)
+    adapter.keep(3)
+    assert [adapted.l.tolist() for adapted in adapter.triplets[:2]] == [[0, 0, 0, 0]] * 2
+    assert [adapted.l.tolist() for adapted in adapter.triplets[2:]] == [[1, 0, 0, 0], [1, 0, 0, 1]]
+
+
 def test_the_penalty_is_nought_for_orthogonal_maps() -> None:
     adapted = TripletLinear(torch.nn.Linear(4, 4), 2, 1.0)
     adapted.p.data, adapted.q.data = torch.eye(4)[:, :2], torch.eye(4)[2:]

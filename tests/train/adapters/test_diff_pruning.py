@@ -44,6 +44,8 @@ def test_gates_are_hard_and_open_as_often_as_they_say() -> None:
     drawn = gates(logits, drawn=True)
     assert drawn.min() == 0 and drawn.max() == 1
     assert float((drawn > 0).float().mean()) == pytest.approx(float(open_share(logits)), abs=0.01)
+    whole = float((drawn == 1).float().mean())  # the noise is divided by the temperature, 0.9
+    assert whole == pytest.approx(1 / (1 + math.exp(0.9 * math.log(5) - 0.5)), abs=0.01)
     middle = torch.tensor([-9.0, math.log(2), 9.0])
     torch.testing.assert_close(gates(middle, drawn=False), torch.tensor([0.0, 0.5, 1.0]))
 

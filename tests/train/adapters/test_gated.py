@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -13,9 +14,11 @@ from leanformer.train.adapters.staying import swap
 from tests.making.adapted import IDS, MASK, attached, logits, parameters, redrawn
 from tests.making.tiny import tiny_classifier
 
+GATES = ("lora", "prefix", "adapter")
 
-def both(gate: float) -> tuple[Tensor, Tensor]:
-    """Logits with gates of this logit, and of the three techniques put in one by one."""
+
+def both(gates: dict[str, float]) -> tuple[Tensor, Tensor]:
+    """Logits with gates of these logits, and of the three techniques put in one by one; nought behind a closed gate."""
     ours, low, prefix = Gated(4, 3, 8), Lora(4, 8.0, ("query", "value")), Prefix(3)
     model, twin = attached(ours), tiny_classifier()
     redrawn(ours, model)
@@ -23,25 +26,34 @@ def both(gate: float) -> tuple[Tensor, Tensor]:
     prefix.attach(twin)
     for layer, other in zip(model.encoder.layers, twin.encoder.layers, strict=True):
         assert isinstance(layer, GatedLayer)
-        for each in layer.gates.values():
+        for technique, each in layer.gates.items():
             each.map.weight.data.zero_()
-            each.map.bias.data.fill_(gate)
+            each.map.bias.data.fill_(gates[technique])
         attention = other.attention
-        attention.keys.data, attention.values.data = layer.prefix.keys.data, layer.prefix.values.data
+        ahead = float(gates["prefix"] > -9)
+        attention.keys.data, attention.values.data = ahead * layer.prefix.keys.data, ahead * layer.prefix.values.data
         for name in ("query", "value"):
             for part in ("lora_a", "lora_b"):
-                getattr(getattr(attention.inner, name), part).data = getattr(getattr(layer, name), part).data
-        swap(other.ffn, "down", Followed(other.ffn.down, layer.adapter))
+                getattr(getattr(attention.inner, name), part).data = getattr(getattr(layer, name), part).data.clone()
+            getattr(attention.inner, name).lora_b.data *= gates["lora"] > -9
+        if gates["adapter"] > -9:
+            swap(other.ffn, "down", Followed(other.ffn.down, layer.adapter))
     return logits(model), logits(twin)
 
 
 def at_limit() -> tuple[Tensor, Tensor]:
     """All gates are open."""
-    return both(40.0)
+    return both(dict.fromkeys(GATES, 40.0))
 
 
 def usual() -> tuple[Tensor, Tensor]:
-    return both(0.0)
+    return both(dict.fromkeys(GATES, 0.0))
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_closed_gate_shuts_its_technique_out_and_no_other(name: str) -> None:
+    ours, expected = both({each: -40.0 if each == name else 40.0 for each in GATES})
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5)
 
 
 def test_a_gate_is_the_mean_over_the_tokens_of_a_text() -> None:
