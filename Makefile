@@ -88,11 +88,13 @@ mutants: install
 atlas: install
 	$(BIN)/python -m benchmarks.atlas.sequences
 	$(BIN)/python -m benchmarks.atlas.tuning
+	$(BIN)/python -m benchmarks.atlas.sparsity
 	$(BIN)/python -m benchmarks.pages.atlas
 
 atlas-quick: install
 	$(BIN)/python -m benchmarks.atlas.sequences --quick
 	$(BIN)/python -m benchmarks.atlas.tuning --quick
+	$(BIN)/python -m benchmarks.atlas.sparsity --quick
 
 bench: install
 	$(BIN)/python -m benchmarks.run

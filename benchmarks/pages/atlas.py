@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.atlas.entries import STATES, Atlas, Row, Technique, problems, read_atlas, states, stored
-from benchmarks.pages import tuning_table
+from benchmarks.pages import sparsity_table, tuning_table
 from benchmarks.pages.markdown import NOT_YET, table
 from benchmarks.pages.outdated import mark
 from benchmarks.paths import RESULTS, ROOT
@@ -49,7 +49,10 @@ benchmarks.atlas.sequences --only performer` one row. To add a kind of attention
 file, and an entry in `atlas.yaml`; the contracts in `tests/contracts/test_atlas.py` and the bench
 then take it up. To add a way of fine-tuning: a file with an `Adapter` in `train/adapters/`, its test
 file, its line in `catalog.py` and its entry; the contracts are in
-`tests/contracts/test_atlas_tuning.py`."""
+`tests/contracts/test_atlas_tuning.py`. To add a way to compress weights: a file in `compress/prune/`,
+`compress/quantise/` or `train/hooks/`, its test file, its line in `catalog.py`, how it is applied in
+`benchmarks/atlas/compressing.py`, its options in `sparsity.py` beside it, and its entry; the
+contracts are in `tests/contracts/test_atlas_sparsity.py`."""
 
 
 def _bench(
@@ -81,6 +84,7 @@ def sequence_tables(techniques: Sequence[Technique], rows: Sequence[Mapping[str,
 LAYOUTS: dict[str, Callable[[Sequence[Technique], Sequence[Mapping[str, Any]]], list[str]]] = {
     "sequences": sequence_tables,
     "tuning": tuning_table.tables,
+    "sparsity": sparsity_table.tables,
 }
 
 _TIMES_ARE = """One layer's attention, width 384, 12 heads, one text, one thread. The slope is that of log time in

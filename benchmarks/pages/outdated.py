@@ -48,6 +48,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "curves": (("data/curves.json",), ("curation",)),
     "atlas sequences": (("atlas/sequences.json",), ("training",)),
     "atlas tuning": (("atlas/tuning.json",), ("training",)),
+    "atlas sparsity": (("atlas/sparsity.json",), ("training",)),
 }  # fmt: skip
 _NAMES = {
     "engine": "the engine", "training": "training and compression", "curation": "curation",
