@@ -44,6 +44,7 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "quality": (("quality_cost.json",), _LADDERS),
     "energy": (("energy.json",), _LADDERS),
     "label errors": (("data/label_errors.json",), ("curation",)),
+    "maps": (("data/maps.json",), ("curation",)),
     "active": (("data/active.json",), ("curation",)),
     "curves": (("data/curves.json",), ("curation",)),
     "atlas sequences": (("atlas/sequences.json",), ("training",)),

@@ -16,6 +16,7 @@ from benchmarks.pages.distilled import distilled
 from benchmarks.pages.distilled_sizes import in_short
 from benchmarks.pages.labelling import active, curves
 from benchmarks.pages.leaked import HEAD, about, beside, cell, quality
+from benchmarks.pages.maps import map_measures
 from benchmarks.pages.mislabelled import mislabelled
 from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
@@ -264,7 +265,10 @@ PAGES = {
         "search": lambda: searched(RESULTS),
         "reliability": lambda: reliability(RESULTS),
     },
-    "docs/how-to/curate.md": {"label errors": lambda: mislabelled(RESULTS)},
+    "docs/how-to/curate.md": {
+        "label errors": lambda: mislabelled(RESULTS),
+        "maps": lambda: map_measures(RESULTS),
+    },
     "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},
     "docs/how-to/label.md": {"active": lambda: active(RESULTS), "curves": lambda: curves(RESULTS)},
 }

@@ -77,8 +77,9 @@ class Cells:
 
 
 def _module() -> str:
-    """The program that is running, as `python -m` takes it."""
-    return ".".join(Path(sys.argv[0]).resolve().relative_to(ROOT).with_suffix("").parts)
+    """The program that is running, as `python -m` takes it; its file's name where it is not one of the project's."""
+    path = Path(sys.argv[0]).resolve()
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts) if path.is_relative_to(ROOT) else path.name
 
 
 def _telling(arguments: Sequence[str]) -> list[str]:

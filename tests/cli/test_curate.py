@@ -12,6 +12,7 @@ import pytest
 
 from leanformer.data.dataset import open_dataset
 from tests.making.commands import Command, is_friendly, write_lines
+from tests.making.tiny import TASK, tiny_artifact, tiny_texts
 
 Rows = list[dict[str, Any]]
 WORDS = [
@@ -418,3 +419,42 @@ def test_a_relabelled_duplicate_wins_over_the_first(command: Command, tmp_path: 
     assert status == 0 and "1 row relabelled" in out, err
     texts = [json.loads(line) for line in (clean / "train.jsonl").read_text().splitlines()]
     assert [row["label"] for row in texts if row["text"] == rows[0]["text"]] == ["yes"]
+
+
+@pytest.fixture
+def topics(tmp_path: Path) -> Path:
+    """Texts of three topics, of which every twentieth has another one's label."""
+    texts, labels = tiny_texts(120, 5)
+    rows = [
+        {"text": text, "label": TASK.labels[(label + (row % 20 == 5)) % 3]}
+        for row, (text, label) in enumerate(zip(texts, labels, strict=True))
+    ]
+    return write_data(tmp_path / "topics", train=rows)
+
+
+def test_a_data_map_is_drawn(command: Command, topics: Path, tmp_path: Path) -> None:
+    encoder = tiny_artifact(tmp_path / "encoder").path
+    given = ("curate", topics, "--output", tmp_path / "found", "--map", encoder)
+    status, out, err = command(*given, "--map-epochs", "3")
+    assert status == 0, err
+    assert "data map (encoder, 3 epochs): confidence" in out and "map.jsonl and map.svg written" in err
+    lines = [json.loads(line) for line in (tmp_path / "found" / "map.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 120 and lines[5]["row"] == lines[5]["line"] == 6 and 0 <= lines[5]["confidence"] <= 1
+    report, page = report_of(tmp_path / "found"), (tmp_path / "found" / "report.md").read_text(encoding="utf-8")
+    assert report["map"]["rows"] == 120 and "![data map](map.svg)" in page and "## Hardest to learn" in page
+    assert (tmp_path / "found" / "map.svg").read_text(encoding="utf-8").startswith("<svg")
+    # Its own files are replaced when it is run again.
+    assert command("curate", topics, "--output", tmp_path / "found")[0] == 0
+    assert not (tmp_path / "found" / "map.jsonl").exists()
+
+
+def test_what_a_map_cannot_be_made_of(command: Command, topics: Path, tmp_path: Path) -> None:
+    status, _, err = command("curate", topics, "--output", tmp_path / "found", "--map-epochs", "4")
+    assert status == 1 and "add --map MODEL" in err
+    status, _, err = command("curate", topics, "--output", tmp_path / "found", "--map", "x", "--map-epochs", "2")
+    assert status == 2 and "--map-epochs" in err
+    status, _, err = command("curate", topics, "--output", tmp_path / "found", "--map", tmp_path / "none")
+    assert status == 1 and "none" in err and not (tmp_path / "found").exists()
+    scores = write_data(tmp_path / "scores", train=[{"text": f"text {n}", "label": n / 2} for n in range(20)])
+    status, out, err = command("curate", scores, "--output", tmp_path / "found", "--map", "x")
+    assert status == 0 and "note: no data map" in err and "data map" not in out

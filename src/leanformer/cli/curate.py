@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leanformer.cli.arguments import DataArgument, KindOption, SplitOption, embed_with, pairs, say
+from leanformer.cli.arguments import DataArgument, KindOption, SplitOption, embed_with, need_torch, pairs, say
 from leanformer.errors import LeanformerError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ def curate(
             metavar="FILE", help="With --apply: decisions about labels, as the page suspects.html saves them."
         ),
     ] = None,
+    map_with: Annotated[
+        str | None,
+        typer.Option(
+            "--map", metavar="MODEL", help="Draw a data map: fine-tune this encoder (folder or hub name) on train."
+        ),
+    ] = None,
+    map_epochs: Annotated[
+        int | None, typer.Option(min=3, help="With --map: epochs of that training; default 6.")
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the data, for the card.")] = "",
     source: Annotated[str, typer.Option(help="Where the data are from, for the card.")] = "",
     split: SplitOption = None,
@@ -52,17 +61,18 @@ def curate(
     ] = False,
 ) -> None:
     """Report duplicates, leaks and wrong labels in DATA, with a card; nothing is changed without --apply."""
-    from leanformer.curate.curation import find, removal
+    from leanformer.curate.curation import find, need_train, removal
     from leanformer.curate.decisions import decide_labels
     from leanformer.curate.label_errors import can_check
     from leanformer.curate.near_duplicates import CONFLICTING
-    from leanformer.curate.written import write_report, write_splits
+    from leanformer.curate.written import write_map, write_report, write_splits
     from leanformer.data.dataset import open_dataset
     from leanformer.data.reading.grouping import read_groups, read_languages
     from leanformer.files import write_text
     from leanformer.outputs.folders import check_folder, new_output
     from leanformer.outputs.place import check_apart
     from leanformer.render.curation import curation_markdown, found_lines, removed_line
+    from leanformer.render.data_map import map_svg
     from leanformer.render.suspects import suspects_page
 
     if conflicting is not None and conflicting not in CONFLICTING:
@@ -75,6 +85,10 @@ def curate(
         raise LeanformerError(f"--decisions {decisions}: nothing is changed without --apply\n  remedy: add --apply")
     if encoder is not None and (no_labels or decisions is not None):
         raise LeanformerError("--encoder: wrong labels are not looked for here\n  remedy: leave it out")
+    if map_epochs is not None and map_with is None:
+        raise LeanformerError(f"--map-epochs {map_epochs}: there is no map without --map\n  remedy: add --map MODEL")
+    if map_with is not None and decisions is not None:
+        raise LeanformerError("--map: the labels are about to change\n  remedy: map the data that --apply writes")
     check_apart(output, [data, *([] if decisions is None else [decisions])])
     _check_outside(output, data)
     check_folder(output, curation=True, overwrite=overwrite, say=say)
@@ -94,6 +108,8 @@ def curate(
     findings = find(opened, groups=groups, column=group, languages=languages, licence=licence, source=source)
     if decided is None and not no_labels:
         findings = replace(findings, labels=_checked(opened, findings, encoder))
+    if map_with is not None:
+        findings = _mapped(opened, findings, map_with, map_epochs)
     dropped, relabelled = ((), ()) if decided is None else (decided.dropped, decided.relabelled)
     applied = removal(opened, findings, conflicting or "first", dropped, relabelled) if apply else None
     with new_output(output, say) as temporary:
@@ -103,10 +119,14 @@ def curate(
         write_text(temporary / "report.md", curation_markdown(findings, applied))
         if findings.labels is not None:
             write_text(temporary / "suspects.html", suspects_page(findings))
+        if findings.map is not None:
+            write_map(temporary, need_train(opened), findings.map)
+            write_text(temporary / "map.svg", map_svg(findings.map))
     print("\n".join(found_lines(findings)))
     if applied is not None:
         print(removed_line(findings, applied))
     more = " and clusters.jsonl" if findings.labels is None else ", clusters.jsonl, suspects.jsonl and suspects.html"
+    more += "" if findings.map is None else ", map.jsonl and map.svg"
     say(f"{output / 'report.md'}, report.json{more} written")
 
 
@@ -128,6 +148,18 @@ def _checked(data: Dataset, findings: Findings, encoder: str | None) -> LabelChe
 
     vectors = embed(need_train(data))
     return label_errors(data, findings.clusters, vectors=vectors, features=Path(encoder).name)
+
+
+def _mapped(data: Dataset, findings: Findings, encoder: str, epochs: int | None) -> Findings:
+    """The findings with a map of train; as they are, with a note, where labels cannot be mapped."""
+    need_torch("a data map")
+    from leanformer.curate.mapping import EPOCHS, can_map, data_map, with_map
+
+    if not can_map(data.task):
+        say(f"note: no data map: of labels of kind {data.task.kind!r} there is none, only of one class for each row")
+        return findings
+    mapped = data_map(data, encoder, findings.clusters, epochs=EPOCHS if epochs is None else epochs, say=say)
+    return with_map(findings, data, mapped)
 
 
 def _check_outside(output: Path, data: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from leanformer.curate.data_map import DataMap
 from leanformer.data.card import DataCard
 
 EXACT, NEAR = "exact", "near"
@@ -148,6 +149,8 @@ class Findings:
         groups: the groups in more than one split, those with most rows outside train first; None without a column.
         column: the grouping column; None likewise.
         labels: what the search for wrong labels found; None if there was none.
+        map: what a training shows about the rows of train; None if there was none.
+        hardest, ambiguous: by that map, the rows of least confidence, and those of highest variability.
     """
 
     card: DataCard
@@ -157,6 +160,9 @@ class Findings:
     groups: tuple[SharedGroup, ...] | None = None
     column: str | None = None
     labels: LabelCheck | None = None
+    map: DataMap | None = None
+    hardest: tuple[Place, ...] = ()
+    ambiguous: tuple[Place, ...] = ()
 
     @property
     def conflicting(self) -> tuple[Cluster, ...]:
@@ -184,6 +190,7 @@ class Findings:
             "column": self.column,
             "groups": groups,
             "labels": None if self.labels is None else self.labels.to_json(),
+            "map": None if self.map is None else self.map.to_json(),
         }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leanformer.curate.curation import Removal
+from leanformer.curate.curation import Removal, place
+from leanformer.curate.data_map import DataMap
 from leanformer.curate.findings import Findings
 from leanformer.data.dataset import SPLITS, Dataset, open_dataset
 from leanformer.data.examples import Examples
@@ -39,6 +40,20 @@ def write_report(folder: Path, findings: Findings, applied: Removal | None, note
     _write_lines(folder / "clusters.jsonl", (cluster.to_json() for cluster in findings.clusters))
     if findings.labels is not None:
         _write_lines(folder / "suspects.jsonl", (suspect.to_json() for suspect in findings.labels.suspects))
+
+
+def write_map(folder: Path, train: Examples, mapped: DataMap) -> None:
+    """Write `map.jsonl` into the existing folder: line, text, label and measures of each row of train that was mapped.
+
+    Raises `DataError` if the map is of other rows.
+    """
+    if mapped.data != train.content_hash:
+        raise DataError("the map is of other rows", path=train.source, remedy="map these rows again")
+    rows = (place(train, "train", row) for row in range(len(train)))
+    _write_lines(
+        folder / "map.jsonl",
+        ({"row": at.row + 1, "line": at.line, "text": at.text, "label": at.label, **mapped.row(at.row)} for at in rows),
+    )
 
 
 def write_splits(

@@ -47,7 +47,9 @@ def may_be_curated(name: str) -> bool:
     """Whether `leanformer curate` may write to this path in its output folder."""
     return (
         re.fullmatch(
-            r"clusters\.jsonl|suspects\.(jsonl|html)|(train|dev|test|unlabelled)\.(jsonl|csv|tsv|txt|conll)", name
+            r"clusters\.jsonl|suspects\.(jsonl|html)|map\.(jsonl|svg)|"
+            r"(train|dev|test|unlabelled)\.(jsonl|csv|tsv|txt|conll)",
+            name,
         )
         is not None
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from leanformer.data.card import NO_LABEL
 from leanformer.data.leaks import NEARLY
+from leanformer.render.data_map import map_table
 from leanformer.render.quoted import cell, code, plain
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ def found_lines(findings: Findings) -> list[str]:
             f"labels of train that are probably wrong: {len(labels.suspects):,} of {labels.checked:,}{of_rows} "
             f"(by a linear model on {labels.features})"
         )
+    if (mapped := findings.map) is not None:
+        quantiles = mapped.to_json()["quantiles"]
+        lines.append(
+            f"data map ({mapped.encoder}, {mapped.epochs} epochs): confidence in the label is "
+            f"{quantiles['confidence']['5 %']:.2f} or less for 5 % of train, {quantiles['confidence']['median']:.2f} "
+            "for half of it"
+        )
     if findings.groups:
         lines.append(f"groups of {findings.column} in more than one split: {len(findings.groups):,}")
     elif findings.groups is not None:
@@ -66,6 +74,8 @@ def curation_markdown(findings: Findings, applied: Removal | None = None) -> str
     lines += ["", f"Near: {NEARLY}. Texts are compared without case and extra white space.", "", "## What to do", ""]
     lines += [f"- {line}" for line in to_do(findings, applied)]
     lines += ["", "## Card", "", _about(findings), "", *_table(findings)]
+    if findings.map is not None:
+        lines += ["", "## Data map", "", "![data map](map.svg)", "", *map_table(findings.map)]
     sections = _sections(findings)
     left = (_LINES - len(lines)) // max(1, len(sections)) - 2
     most = max(FEWEST_EXAMPLES, min(MOST_EXAMPLES, left))
@@ -166,6 +176,8 @@ def _sections(findings: Findings) -> list[_Section]:
         ]),
         ("Labels that are probably wrong", [_suspect(suspect) for suspect in findings.labels.suspects]
          if findings.labels else []),
+        ("Hardest to learn: read their labels first", [_shown(place) for place in findings.hardest]),
+        ("Most ambiguous: the answer changes most between epochs", [_shown(place) for place in findings.ambiguous]),
         ("Repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "exact"]),
         ("Near repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "near"]),
     ]  # fmt: skip
