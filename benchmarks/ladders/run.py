@@ -43,6 +43,7 @@ from leanformer.train.settings import FitSettings
 TEACHERS = {
     "sst2": {"splits": {"train": "train_phrases"}, "settings": FitSettings(epochs=2)},
     "trec": {"splits": {}, "settings": FitSettings(epochs=4, batch_size=32)},
+    "ag_news": {"splits": {}, "settings": FitSettings(epochs=2, batch_size=32)},
     # 77 classes with about 130 texts each: more epochs, at a higher rate.
     "banking77": {"splits": {}, "settings": FitSettings(epochs=8, batch_size=32, learning_rate=1e-4)},
     # Pairs of texts, a few thousand of them: small steps, so that there are enough.

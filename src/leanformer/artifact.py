@@ -8,6 +8,7 @@
     (a Hugging Face folder)              format "transformers": a family that is not mapped, kept unchanged
     ngrams.json, 0.table, head.f32, ...  format "ngrams": a model on n-grams (`tiny/store.py`)
     cascade.json, members/0/, ...        format "cascade": complete artifacts, asked one after the other (`cascade/`)
+    exits.json, exits.f32                next to an encoder or its graph: early exits (`exits.py`)
     used_texts.bin     hashes of the texts it was made with (`data/used_texts.py`); not part of the content
 
 The manifest lists every file with its size and SHA-256; they are verified when the artifact is opened. Files next to

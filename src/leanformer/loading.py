@@ -48,14 +48,16 @@ class Opening:
 
 
 def open_predictor(
-    artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True, graph: Open | None = None
-) -> Model:
+    artifact: Artifact | Path | str, *, threads: int | None = None, tuning: bool = True, graph: Open | None = None,
+    exits: bool = True,
+) -> Model:  # fmt: skip
     """A predictor that batches by length, for an artifact of any format.
 
     Args:
         threads: cores to use; None takes those that this process may use.
         tuning: use what `leanformer tune` stored with a graph for this machine.
-        graph: opens a graph, including those of a cascade's members; None: with `threads` and `tuning`.
+        graph: opens a graph, including those of a cascade's members; None: with `threads`, `tuning` and `exits`.
+        exits: whether texts may leave at calibrated early exits.
 
     Raises `MissingExtraError` if the artifact needs PyTorch and it is not installed, and `ArtifactError` for an unknown
     format.
@@ -67,7 +69,7 @@ def open_predictor(
         def graph(artifact: Artifact) -> LightPredictor:
             from leanformer.runtime.predictor import LightPredictor
 
-            return LightPredictor(artifact, threads=threads, tuning=tuning)
+            return LightPredictor(artifact, threads=threads, tuning=tuning, exits=exits)
 
     return Opening(threads, graph).open(artifact)
 

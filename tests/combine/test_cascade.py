@@ -152,7 +152,7 @@ def test_agreement_takes_texts_without_labels(tmp_path: Path, teacher: Artifact)
     outcome = ran(tmp_path, teacher)
     small, large = (outcome.artifacts[name] for name in ("small", "large"))
     context = replace(make_context(tmp_path, teacher), artifacts={"teacher": teacher, "large": large})
-    step = Cascade("large", max_loss=30.0, promise="agreement", on="unlabelled")
+    step = Cascade(large="large", max_loss=30.0, promise="agreement", on="unlabelled")
     assert context.data.unlabelled is not None
     made = step(small, context, tmp_path / "made")
     assert made.history[-1]["calibration"]["promise"]["of"] == "agreement"

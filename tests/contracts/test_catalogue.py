@@ -21,7 +21,9 @@ from leanformer.options import defaults, options
 from leanformer.recipe.spec import _STEP_KEYS, build, read_recipe
 from leanformer.step import Curate, Make
 from tests.contracts.own_tests import CONSTANTS, constant, constants, missing
+from tests.making.exits import taught_with_exits
 from tests.making.graphs import folder_bytes, make_context, make_onnx
+from tests.making.native import COMPILED
 from tests.making.tiny import tiny_artifact, tiny_config, tiny_dataset
 
 NAMES = sorted(catalog.TECHNIQUES)
@@ -58,9 +60,13 @@ def test_defaults_change_with_the_version_alone(name: str):
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> dict[str, Artifact]:
-    """An artifact of every format that a technique here may take."""
+def inputs(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Artifact]:
+    """An artifact of every format that a technique here may take; for export.exits a graph that has some."""
     encoder, onnx = make_onnx(tmp_path / "inputs", config=tiny_config())
+    if getattr(request.node, "callspec", None) and request.node.callspec.params.get("name") == "export.exits":
+        if not COMPILED:
+            pytest.skip("no C++ compiler")
+        onnx = taught_with_exits(tmp_path / "exits")
     return {"encoder": encoder, "onnx": onnx}
 
 

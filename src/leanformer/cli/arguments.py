@@ -49,6 +49,9 @@ ThreadsOption = Annotated[int | None, typer.Option(min=1, help="Cores to use; de
 TuningOption = Annotated[
     bool, typer.Option(help="Use the settings that `leanformer tune` stored for this machine, if any.")
 ]
+ExitsOption = Annotated[
+    bool, typer.Option(help="Let texts leave at the early exits of a model that has calibrated ones.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 TokensOption = Annotated[
     int, typer.Option(min=2, help="Longest input in tokens; longer texts are truncated, unless --long says otherwise.")

@@ -15,6 +15,7 @@ from leanformer.cli.arguments import (
     CountryOption,
     DataOption,
     EnergyOption,
+    ExitsOption,
     PriceOption,
     SeedOption,
     SplitOption,
@@ -63,6 +64,7 @@ def bench(
     seed: SeedOption = 13,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
+    exits: ExitsOption = True,
 ) -> None:
     """Measure quality, latency, throughput, size and cost of each ARTIFACT; the first is the reference.
 
@@ -105,7 +107,7 @@ def bench(
             examples = open_pairs_data(data, split, seed)
             entries = pair_entries(artifacts, names, examples, cores, tuning, Path(scratch))
         else:
-            entries, examples = _labelled(artifacts, names, data, split, also, cores, tuning, seed)
+            entries, examples = _labelled(artifacts, names, data, split, also, cores, tuning, seed, exits)
         for note in examples.notes:
             say(f"note: {note}")
         report = measure_ladder(
@@ -125,7 +127,7 @@ def bench(
 
 def _labelled(
     artifacts: Sequence[Path], names: Sequence[str], data: str, split: Sequence[str] | None,
-    also: Sequence[str] | None, threads: int, tuning: bool, seed: int,
+    also: Sequence[str] | None, threads: int, tuning: bool, seed: int, exits: bool,
 ) -> tuple[list[Entry], Any]:  # fmt: skip
     """Artifacts of one task, and the user's own predictors, as rungs; and the data in that task."""
     from leanformer.artifact import open_artifact
@@ -141,7 +143,7 @@ def _labelled(
         )
     entries: list[Entry] = []
     for name, artifact in zip(names, opened, strict=True):
-        predictor = open_predictor(artifact, threads=threads, tuning=tuning)
+        predictor = open_predictor(artifact, threads=threads, tuning=tuning, exits=exits)
         if (tuned := getattr(predictor, "tuning", None)) is not None:
             say(f"note: {name} runs as tuned here: {tuned.settings.describe(tuned.record['goal'])}")
         after = names[0] if entries else None
@@ -155,10 +157,10 @@ def _labelled(
 
 
 def _routed(entries: Sequence[Entry], texts: Sequence[Text]) -> list[str]:
-    """For each cascade, a sentence on the share of the test texts that went on to a larger model."""
+    """For each cascade, and for early exits, a sentence on where the test texts were answered."""
     from leanformer.cascade.predictor import CascadePredictor
     from leanformer.predictor import logits
-    from leanformer.render.cascade import went_on
+    from leanformer.render.cascade import left_early, went_on
 
     notes = []
     for entry in entries:
@@ -167,6 +169,12 @@ def _routed(entries: Sequence[Entry], texts: Sequence[Text]) -> list[str]:
             logits(entry.predictor, texts)
             counts = [now - then for now, then in zip(entry.predictor.answered, before, strict=True)]
             notes.append(f"of the test texts asked of the cascade {entry.name}, {went_on(counts)} went on")
+        elif getattr(entry.predictor, "left_at", None) is not None:
+            predictor: Any = entry.predictor
+            before = predictor.left_at
+            logits(predictor, texts)
+            counts = [now - then for now, then in zip(predictor.left_at, before, strict=True)]
+            notes.append(f"of the test texts of {entry.name}, {left_early(predictor.exits.layers, counts)} left early")
     return notes
 
 

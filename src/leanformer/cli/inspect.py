@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ def inspect(
     from rich.console import Console
 
     from leanformer.artifact import open_artifact
+    from leanformer.exits import has_exits
     from leanformer.formats import can, format_of
     from leanformer.render.terminal import print_report
     from leanformer.report import Report, showing
@@ -72,6 +74,8 @@ def inspect(
         _show_tuning(opened)
     if format_of(opened).members:
         _show_cascade(opened)
+    if has_exits(opened):
+        _show_exits(opened)
     if (artifact / "report.json").is_file():
         with showing(artifact / "report.json"):
             print_report(Report.read(artifact / "report.json"), Console())
@@ -92,7 +96,6 @@ def _show_cascade(artifact: Artifact) -> None:
     """Its members, when their answers stand, and what was promised on which evidence."""
     from leanformer.cascade.store import read_cascade
     from leanformer.formats import format_of
-    from leanformer.render.cascade import calibration_lines, without_promise
 
     plan, members = read_cascade(artifact)
     print("members")
@@ -102,13 +105,33 @@ def _show_cascade(artifact: Artifact) -> None:
         if format_of(member).extra is None:
             print(f"     engine {_engine_of(member)}")
     print("cascade")
+    _show_calibration(plan.to_json(), artifact)
+
+
+def _show_exits(artifact: Artifact) -> None:
+    """Where its early exits stand, from which confidence texts leave, and what was promised on which evidence."""
+    from leanformer.exits import read_exits
+
+    exits = read_exits(artifact)
+    names = [*(f"exit behind layer {layer}" for layer in exits.layers), "last layer"]
+    print("early exits")
+    if not exits.calibrated:
+        print(f"  {', '.join(names[:-1])}: not calibrated, so no text leaves (export.exits)")
+        return
+    plan = {"measure": "probability", "temperatures": exits.temperatures, "thresholds": exits.thresholds}
+    _show_calibration(plan, artifact, names)
+
+
+def _show_calibration(plan: Mapping[str, Any], artifact: Artifact, names: Sequence[str] | None = None) -> None:
+    from leanformer.render.cascade import calibration_lines, without_promise
+
     last = artifact.history[-1] if artifact.history else {}
     try:
-        lines = calibration_lines(plan.to_json(), last.get("calibration"), without_promise(last))
+        lines = calibration_lines(plan, last.get("calibration"), without_promise(last), names)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # A history may be anybody's, and the members are what they are whatever it says.
+        # A history may be anybody's, and the model is what it is whatever it says.
         lines = [
-            *calibration_lines(plan.to_json(), None)[:-1],
+            *calibration_lines(plan, None, names=names)[:-1],
             f"promise: its record cannot be read ({error!r})",
         ]
     for line in lines:

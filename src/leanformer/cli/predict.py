@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leanformer.cli.arguments import LongOption, OverlapOption, ThreadsOption, TuningOption, as_text, say
+from leanformer.cli.arguments import ExitsOption, LongOption, OverlapOption, ThreadsOption, TuningOption, as_text, say
 from leanformer.errors import LeanformerError
 from leanformer.task import Task
 
@@ -52,6 +52,7 @@ def predict(
     overlap: OverlapOption = None,
     threads: ThreadsOption = None,
     tuning: TuningOption = True,
+    exits: ExitsOption = True,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -90,9 +91,11 @@ def predict(
             raise LeanformerError(
                 "--long, --overlap: with --ray, models read as they were trained\n  remedy: leave them out"
             )
+        if not exits:
+            raise LeanformerError("--no-exits: with --ray, models run as they are\n  remedy: leave it out")
         _score_on_ray(artifact, input, output, _columns(keep), strict, ray, threads or 1, part_rows, tuning)
         return
-    predictor = open_predictor(artifact, threads=threads, tuning=tuning)
+    predictor = open_predictor(artifact, threads=threads, tuning=tuning, exits=exits)
     if long is not None or overlap is not None:
         if (read_long := getattr(predictor, "read_long", None)) is None:
             raise LeanformerError(f"{artifact}: reads texts in one way\n  remedy: leave --long and --overlap out")
@@ -191,12 +194,15 @@ def _score_on_ray(
 
 
 def _say_routes(predictor: Predictor) -> None:
-    """Of a cascade, the share of texts that went on to a larger model."""
+    """Of a cascade, the share of texts that went on to a larger model; of early exits, the share that left at each."""
     from leanformer.cascade.predictor import CascadePredictor
-    from leanformer.render.cascade import went_on
+    from leanformer.render.cascade import left_early, went_on
 
     if isinstance(predictor, CascadePredictor):
         say(f"note: of {sum(predictor.answered):,} texts went on: {went_on(predictor.answered)}")
+    light: Any = predictor
+    if counts := getattr(light, "left_at", None):
+        say(f"note: of {sum(counts):,} texts left early: {left_early(light.exits.layers, counts)}")
 
 
 def _given(texts: list[str], seconds: list[str] | None, choices: list[str] | None, task: Task) -> Iterator[Asked]:

@@ -31,6 +31,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError, RecipeError
+from leanformer.exits import copy_exits
 from leanformer.outputs.folders import new_artifact
 from leanformer.predictor import logits
 from leanformer.runtime.engines.engine import OnnxEngine
@@ -120,6 +121,7 @@ class Int8(Make):
         with new_artifact(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
             shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)
+            copy_exits(artifact, temporary)
             draft = write_manifest(
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from leanformer.artifact import Artifact, open_artifact, write_manifest
 from leanformer.data.examples import sampled
 from leanformer.errors import DataError, GateError
+from leanformer.exits import copy_exits
 from leanformer.formats import function_of
 from leanformer.inputs.kinds import input_of
 from leanformer.outputs.folders import new_artifact
@@ -81,6 +82,7 @@ class Onnx(Make):
         with new_artifact(output) as temporary:
             onnx.save(graph, temporary / GRAPH)
             shutil.copyfile(artifact.file(TOKENIZER), temporary / TOKENIZER)
+            copy_exits(artifact, temporary)
             draft = write_manifest(
                 temporary, format="onnx", task=artifact.task, max_tokens=artifact.max_tokens,
                 history=(*artifact.history, entry), properties=properties,

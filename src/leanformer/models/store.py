@@ -16,6 +16,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import Artifact, is_artifact, open_artifact, write_manifest
 from leanformer.data.matching import are_placeholders, match_in_order
 from leanformer.errors import ArtifactError, CheckpointError, LeanformerError, MissingExtraError
+from leanformer.exits import Exits
 from leanformer.files import write_json
 from leanformer.formats import format_of
 from leanformer.inputs.kinds import input_of
@@ -58,16 +59,18 @@ def write_classifier(
     tokenizer: Path,
     max_tokens: int,
     history: Sequence[Mapping[str, Any]],
+    exits: Exits | None = None,
 ) -> Artifact:
     """Write `model` as an artifact of format "encoder" into the new folder `folder`.
 
-    `tokenizer` is the `tokenizer.json` to copy. Raises `ValueError` if the task's number of outputs differs.
+    `tokenizer` is the `tokenizer.json` to copy, `exits` are its early exits. Raises `ValueError` if the task's number
+    of outputs differs.
     """
     if task.outputs != model.config.labels:
         raise ValueError(f"a task with {task.outputs} outputs ({task.kind}) for {model.config.labels} logits")
     return write_module(
         model, folder, format="encoder", config=CONFIG, task=task, tokenizer=tokenizer, max_tokens=max_tokens,
-        history=history,
+        history=history, exits=exits,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leanformer.artifact import Artifact, open_artifact, write_manifest
+from leanformer.exits import Exits, write_exits
 from leanformer.files import write_json
 from leanformer.models.bilstm import BiLstm
 from leanformer.models.classifier import Classifier, parameter_counts
@@ -28,13 +29,19 @@ def write_module(
     tokenizer: Path,
     max_tokens: int,
     history: Sequence[Mapping[str, Any]],
+    exits: Exits | None = None,
 ) -> Artifact:
-    """Write the weights, the configuration as the file `config`, and the tokenizer as an artifact of this format."""
+    """Write the weights, the configuration as the file `config`, and the tokenizer as an artifact of this format.
+
+    `exits` are early exits of the model, if it has any.
+    """
     with new_artifact(folder) as temporary:
         state = {name: value.detach().cpu().float().contiguous() for name, value in model.state_dict().items()}
         save_tensors(state, temporary / WEIGHTS)
         write_json(temporary / config, model.config.to_json())
         shutil.copyfile(tokenizer, temporary / TOKENIZER)
+        if exits is not None:
+            write_exits(exits, temporary)
         write_manifest(
             temporary,
             format=format,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leanformer.artifact import Artifact
+from leanformer.exits import has_exits
 from leanformer.formats import format_of
 
 
@@ -22,17 +23,18 @@ def without_promise(entry: Mapping[str, Any]) -> str | None:
 
 
 def promise_notes(artifact: Artifact) -> list[str]:
-    """A sentence on what a cascade promises; none for other artifacts, or without a calibration."""
+    """A sentence on what a cascade or early exits promise; none for other artifacts, or without a calibration."""
     entry = artifact.history[-1] if artifact.history else {}
     promise = (entry.get("calibration") or {}).get("promise")
-    if not format_of(artifact).members or not promise:
+    if not (format_of(artifact).members or has_exits(artifact)) or not promise:
         return []
+    who, s = ("the cascade", "s") if format_of(artifact).members else ("the early exits", "")
     if why := without_promise(entry):
         return [
-            f"the cascade makes no promise on new texts: {why} (calibrated for: {_bound(promise)}; give a file of "
+            f"{who} make{s} no promise on new texts: {why} (calibrated for: {_bound(promise)}; give a file of "
             "texts that nothing was chosen with, as the option `calibrate`)"
         ]
-    return [f"the cascade promises: {_bound(promise)}"]
+    return [f"{who} promise{s}: {_bound(promise)}"]
 
 
 def _bound(promise: Mapping[str, Any]) -> str:
@@ -41,21 +43,25 @@ def _bound(promise: Mapping[str, Any]) -> str:
 
 
 def calibration_lines(
-    plan: Mapping[str, Any], calibration: Mapping[str, Any] | None, no_promise: str | None = None
-) -> list[str]:
+    plan: Mapping[str, Any], calibration: Mapping[str, Any] | None, no_promise: str | None = None,
+    names: Sequence[str] | None = None,
+) -> list[str]:  # fmt: skip
     """Lines on a plan and its calibration, both as JSON; without a calibration there are none on evidence.
 
+    `names` are those of who answers, the last included; None: numbered members.
     `no_promise` is the reason why the result on these rows is not a promise for new texts.
     """
     lines = []
+    named = names is not None
+    names = names or [f"member {number}" for number in range(len(plan["thresholds"]) + 1)]
     for number, (threshold, temperature) in enumerate(zip(plan["thresholds"], plan["temperatures"], strict=True)):
         if threshold is None:
-            lines.append(f"member {number}: not asked")
+            lines.append(f"{names[number]}: not asked")
         else:
             lines.append(
-                f"member {number}: answers where {plan['measure']} >= {threshold:.6g} (temperature {temperature:.3g})"
+                f"{names[number]}: answers where {plan['measure']} >= {threshold:.6g} (temperature {temperature:.3g})"
             )
-    lines.append(f"member {len(plan['thresholds'])}: answers the rest")
+    lines.append(f"{names[-1]}: answers the rest")
     if calibration is None:
         return [*lines, "promise: none; thresholds were set by hand"]
     promise, counts = calibration["promise"], calibration["counts"]
@@ -67,8 +73,23 @@ def calibration_lines(
         f"promise: {said}" if no_promise is None else f"promise: none, {no_promise}; on those rows: {said}",
         f"  on {calibration['rows']:,} calibration rows: {counts['lost']} lost, {counts['gained']} gained, "
         f"{counts['changed']} changed; p = {calibration['p']:.4f}, upper limit {100 * calibration['limit']:.2f}",
-        f"  went on: {went_on(calibration['answered'])}",
+        _answered(names, calibration["answered"]) if named else f"  went on: {went_on(calibration['answered'])}",
     ]
+
+
+def _answered(names: Sequence[str], answered: Sequence[float]) -> str:
+    shares = zip(names, answered, strict=True)
+    return "  answered: " + ", ".join(f"{100 * share:.1f} % {name}" for name, share in shares)
+
+
+def left_early(layers: Sequence[int], counts: Sequence[int]) -> str:
+    """The share of texts that left behind each number of layers, in words; the last count is of those that stayed."""
+    total = sum(counts)
+    if not total:
+        return "nothing was asked"
+    return ", ".join(
+        f"{100 * count / total:.1f} % behind layer {layer}" for layer, count in zip(layers, counts, strict=False)
+    )
 
 
 def went_on(answered: Sequence[float]) -> str:

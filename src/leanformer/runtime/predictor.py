@@ -17,6 +17,7 @@ from leanformer.answers.long_texts import reading, windowed_of
 from leanformer.answers.prediction import Prediction
 from leanformer.artifact import Artifact, open_artifact, open_same
 from leanformer.errors import DataError
+from leanformer.exits import Exits
 from leanformer.formats import require
 from leanformer.inputs.kinds import gathered, input_of, rows_of
 from leanformer.machine import instruction_sets
@@ -43,25 +44,24 @@ Result = TypeVar("Result")
 class LightPredictor(GraphRunner):
     """Predicts with the graph of an artifact of format "onnx".
 
-    Many texts are packed without padding and distributed over single-threaded workers (benchmarks/runtime/kernels.py
-    compares this with one session that uses all threads). A single pack uses all threads if other programs leave them
-    free. If `leanformer tune` found faster settings for this machine, those are used, unless engine, workers, pack size
-    or exact answers are given.
+    Many texts are packed without padding and distributed over single-threaded workers. A single pack uses all threads
+    if other programs leave them free. If `leanformer tune` found faster settings for this machine, those are used,
+    unless engine, workers, pack size or exact answers are given.
 
     Args:
         artifact: of format "onnx".
         threads: cores to use; None takes those that this process may use.
         pack_tokens: most tokens in one pack; None lets the engine choose.
-        exact: run each text alone on one thread. Its answer is then bit-identical whatever other texts are in the call
-            and whatever the number of threads; otherwise, batching changes the last bits.
-        engine: one of `ENGINES`; "openvino" needs the extra of that name. None is `default_engine`, or ONNX Runtime
-            if that one cannot run this graph.
+        exact: run each text alone on one thread. Its answer is then bit-identical whatever else is in the call and
+            whatever the number of threads; otherwise, batching changes the last bits.
+        engine: one of `ENGINES`; "openvino" needs its extra. None: `default_engine`, or ONNX Runtime if that fails.
         workers: packs that are run at the same time; None: one per core.
         tuning: use what `leanformer tune` stored for this machine and number of cores.
         settings: all of these at once, used as they are; the arguments above are then ignored.
-        windows: how to read texts longer than the model's `max_tokens`. None: as the model was trained; if that is
-            truncated, `predict` warns how many are. A number: in windows with that overlap, in tokens, whose logits are
-            averaged. Tags, and answers in a context, are always those of the whole text.
+        exits: whether texts leave at calibrated early exits, with the engine "native"; `Exits`: at these instead.
+        windows: how to read texts longer than the model's `max_tokens`. None: as it was trained; if that is truncated,
+            `predict` warns how many are. A number: in windows with that overlap, in tokens, whose logits are averaged.
+            Tags, and answers in a context, are always those of the whole text.
     """
 
     def __init__(
@@ -76,13 +76,14 @@ class LightPredictor(GraphRunner):
         workers: int | None = None,
         tuning: bool = True,
         settings: RuntimeSettings | None = None,
+        exits: bool | Exits = True,
     ) -> None:
         require(artifact, "light")
         if engine is not None and engine not in ENGINES:
             raise ValueError(f"engine is one of {', '.join(ENGINES)}, not {engine!r}")
         given: dict[str, Any] = {
             "threads": threads, "pack_tokens": pack_tokens, "exact": exact, "engine": engine, "windows": windows,
-            "workers": workers, "tuning": tuning, "settings": settings,
+            "workers": workers, "tuning": tuning, "settings": settings, "exits": exits,
         }  # fmt: skip
         cores, found, why = default_threads() if threads is None else threads, None, None
         if settings is None:
@@ -93,15 +94,15 @@ class LightPredictor(GraphRunner):
             if tuning and not exact and (engine, workers, pack_tokens) == (None, None, None):
                 found = read_tuning(artifact, cores, ENGINES)
                 settings = found.settings if found else settings
-        super().__init__(artifact, cores, settings, tuning=found, exact=exact, why=why)
+        super().__init__(artifact, cores, settings, tuning=found, exact=exact, why=why, exits=exits)
         self._given = given
         if windows is not None and not 0 <= windows < artifact.max_tokens - 2:
             raise ValueError(f"windows overlap by 0 to {artifact.max_tokens - 3} tokens, not {windows}")
         self.windows = windows
         self._task = reading(artifact.task, None, windows)
+        self.run_all_layers(self._windowed is not None)
         missing = sorted(set(artifact.properties.get("checked_on", ())) - set(instruction_sets()))
-        # The native engine's integer sums are always exact.
-        if missing and self.engine != "native":
+        if missing and self.engine != "native":  # whose integer sums are always exact
             warnings.warn(
                 f"{artifact.path}: its int8 answers were checked on a CPU with {', '.join(missing)}, which this "
                 "one has not; measure its quality here (leanformer bench)",
@@ -126,14 +127,13 @@ class LightPredictor(GraphRunner):
         """Read long texts in this way, not as the model was trained; see `answers.long_texts.reading`."""
         self._task = reading(self._task, long, overlap)
         self.__dict__.pop("_windower", None)
+        self.run_all_layers(self._windowed is not None)
 
     def predict(self, texts: Iterable[Question]) -> list[Prediction]:
         """Predictions for texts, or for pairs `(first, second)` if the model takes pairs, in order.
 
         A model that tags words takes texts, which `tagging.words.split_words` splits, or lists of words; it reads long
-        texts whole, in windows.
-
-        `texts` may be a list, an array, a column of a table, or an iterator.
+        texts whole, in windows. `texts` may be a list, an array, a column of a table, or an iterator.
 
         Raises `TypeError` if `texts` is not a list of texts (a bare string, a table, a mapping, a set) or an element is
         not a text, and `DataError` for an empty text, half a surrogate pair, and pairs where texts are expected or the
@@ -272,9 +272,8 @@ class LightPredictor(GraphRunner):
     @cached_property
     def _windower(self) -> Any:
         assert self._windowed is not None
-        return self._windowed.tokenizer(
-            self.artifact.file(TOKENIZER), self.artifact.max_tokens, overlap=self.task.overlap, one_core=True
-        )
+        file, tokens = self.artifact.file(TOKENIZER), self.artifact.max_tokens
+        return self._windowed.tokenizer(file, tokens, overlap=self.task.overlap, one_core=True)
 
     @property
     def _windowed(self) -> Windowed | None:

@@ -14,6 +14,7 @@ from leanformer.answers.forms import form_of
 from leanformer.artifact import AGAIN, Artifact
 from leanformer.batching import check_rows
 from leanformer.errors import ArtifactError, LeanformerError, MissingExtraError
+from leanformer.exits import Exits, exits_to_ask
 from leanformer.forking import never_free, tell_of_forks
 from leanformer.predictor import EngineUsed, TellsEngine
 from leanformer.runtime.cores import places
@@ -21,6 +22,7 @@ from leanformer.runtime.engines.engine import Engine, OnnxEngine
 from leanformer.runtime.finite import first_not_finite
 from leanformer.runtime.free_cores import FreeCores
 from leanformer.runtime.graph_check import InputLimits
+from leanformer.runtime.native.exits import Leaving
 from leanformer.runtime.native.levels import GENERIC, VARIABLE, forced_level
 from leanformer.runtime.packing import Lines, result_rows
 from leanformer.runtime.settings import (
@@ -50,6 +52,8 @@ class GraphRunner(TellsEngine):
         tuning: where the settings come from, if they were stored.
         exact: run each row alone on one thread.
         why: why this engine, unless it was tuned; then ONNX Runtime may replace it. None: the caller asked for it.
+        exits: whether the engine native lets texts leave at the artifact's early exits, if calibrated, or at these;
+            other engines run all layers.
     """
 
     def __init__(
@@ -61,7 +65,9 @@ class GraphRunner(TellsEngine):
         tuning: Tuning | None = None,
         exact: bool = False,
         why: Why | None = None,
+        exits: bool | Exits = True,
     ) -> None:
+        self.exits = exits_to_ask(artifact, exits)
         self.artifact, self.threads, self.settings, self.exact = artifact, threads, settings, exact
         self.tuning, self._chose_engine, self._why = tuning, why is not None, why or GIVEN
         self._given: dict[str, Any] = {}
@@ -72,6 +78,7 @@ class GraphRunner(TellsEngine):
         """Reset the state that belongs to one process: engines and worker threads are created when first needed."""
         self._engines: dict[tuple[str, int, int, int], Engine] = {}
         self._lock = threading.Lock()
+        self._leaving = None if self.exits is None else Leaving(self.exits)
         self.__dict__.pop("_workers", None)
         tell_of_forks(self)
 
@@ -99,6 +106,17 @@ class GraphRunner(TellsEngine):
         if level is not None and forced_level() == level != (best := opened.best_level):
             why = Why(f"{VARIABLE}={level}, and this CPU has {best}", f"unset {VARIABLE}")
         return EngineUsed(self.engine, level, precision_of(self.artifact), *why)
+
+    @property
+    def left_at(self) -> list[int] | None:
+        """How many texts each early exit answered so far, and, last, the own head; None if no text may leave."""
+        return None if self._leaving is None or self.engine != "native" else list(self._leaving.answered)
+
+    def run_all_layers(self, windowed: bool = True) -> None:
+        """Let no text leave early from now on, if texts are `windowed`: windows would leave apart from each other."""
+        if windowed and self.exits is not None:
+            self.exits = None
+            self._open_nothing()
 
     @property
     def _opened(self) -> Any:
@@ -250,7 +268,7 @@ class GraphRunner(TellsEngine):
             made = next((engine for engine in self._engines.values() if isinstance(engine, NativeEngine)), None)
             if made is not None:
                 return made.together(threads)
-            engine = NativeEngine(path, self.artifact.properties, threads)
+            engine = NativeEngine(path, self.artifact.properties, threads, leaving=self._leaving)
             if engine.level == GENERIC and self._chose_engine and self.tuning is None:
                 raise ArtifactError(f"{path}: this CPU has no vectors that the engine native is fast with")
             return engine

@@ -16,6 +16,7 @@ import numpy as np
 
 from leanformer.errors import ArtifactError, LeanformerError
 from leanformer.runtime.native.build import load_library
+from leanformer.runtime.native.exits import Leaving
 from leanformer.runtime.native.levels import VARIABLE, forced_level, levels
 from leanformer.runtime.native.recurrent import is_recurrent, recurrent_weights_of
 from leanformer.runtime.native.weights import LayerStruct, Weights, weights_of
@@ -35,6 +36,7 @@ class _Level(ctypes.Structure):
         ("discard", ctypes.CFUNCTYPE(None, _POINTER)),
         ("infer", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, _POINTER)),
         ("rouse", ctypes.CFUNCTYPE(None, _POINTER, ctypes.c_int)),
+        ("infer_leaving", ctypes.CFUNCTYPE(ctypes.c_int, *[_POINTER] * 4, ctypes.c_int, ctypes.c_int, *[_POINTER] * 3)),
     ]
 
 
@@ -78,6 +80,7 @@ class NativeEngine:
         properties: the artifact's; `layers`, `hidden` and `head_size` are read for an encoder, `embedding`, `units`,
             `projection` and `pooling` for a recurrent student.
         threads: threads that work together on one call; of simultaneous calls, only the first one gets them.
+        leaving: the calibrated early exits of an encoder, at which texts may leave; None: all go through every layer.
         level: an instruction set of `levels()`; None takes $LEANFORMER_LEVEL, or else the best that this CPU has.
 
     Raises `ArtifactError` for a graph that computes anything else, `MissingCompilerError` without a C++ compiler.
@@ -88,12 +91,18 @@ class NativeEngine:
     PACK_TOKENS, RECURRENT_PACK_TOKENS = 192, 768
 
     def __init__(
-        self, path: Path, properties: Mapping[str, Any], threads: int = 1, *, level: str | None = None
-    ) -> None:
+        self, path: Path, properties: Mapping[str, Any], threads: int = 1, *, level: str | None = None,
+        leaving: Leaving | None = None,
+    ) -> None:  # fmt: skip
         try:
             graph = read_onnx(path)
             recurrent = is_recurrent(graph)
-            weights = (recurrent_weights_of if recurrent else weights_of)(graph, properties)
+            if recurrent:
+                weights, leaving = recurrent_weights_of(graph, properties), None
+            elif leaving is None:
+                weights = weights_of(graph, properties)
+            else:
+                weights = weights_of(graph, properties, leaving.exits)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(
                 f"{path}: the engine native runs int8 graphs of encoders of mapped families and of recurrent students, "
@@ -104,6 +113,7 @@ class NativeEngine:
         self._weights, self._threads, self._recurrent = replace(weights, arrays=[]), threads, recurrent
         self._pack_tokens = self.RECURRENT_PACK_TOKENS if recurrent else self.PACK_TOKENS
         self._model, self._infer, self._rouse = _Model(weights, functions), functions.infer, functions.rouse
+        self._leaving, self._infer_leaving = leaving, functions.infer_leaving
 
     @property
     def best_level(self) -> str:
@@ -147,10 +157,18 @@ class NativeEngine:
         known = self._weights
         result = np.empty((len(ids) if known.per_token else len(chosen), known.labels), np.float32)
         types = types if known.types else None
-        outcome = self._infer(
+        given = (
             self._model.pointer, ids.ctypes.data, None if types is None else types.ctypes.data,
-            starts.ctypes.data, len(chosen), self._threads, result.ctypes.data,
+            starts.ctypes.data, len(chosen), self._threads,
         )  # fmt: skip
+        if self._leaving is None:
+            outcome = self._infer(*given, result.ctypes.data)
+        else:
+            left_at = np.zeros(len(chosen), np.int32)
+            rules = ctypes.addressof(self._leaving.rules)
+            outcome = self._infer_leaving(*given, rules, result.ctypes.data, left_at.ctypes.data)
+            if outcome == _DONE:
+                self._leaving.count(left_at)
         if outcome == _OUT_OF_RANGE:
             lengths = np.diff(starts)
             places = "" if known.positions is None else f"{known.positions} positions, "

@@ -7,7 +7,7 @@
 // Widths are padded with zero weights by the caller: inputs and outputs of linear maps and heads to 16.
 #include <exception>
 
-#include "layers.h"
+#include "exits.h"
 
 namespace {
 
@@ -35,11 +35,11 @@ void embed(const Model& m, const int32_t* ids, const int32_t* types, const int32
         }
 }
 
-void classify(const Model& m, Workspace& work, const Rows& rows, int count, float* logits) {
-    multiply(m.classifier, rows, count, work.inner.get());
+void classify(const Linear& classifier, const Shape& s, Workspace& work, const Rows& rows, int count, float* logits) {
+    multiply(classifier, rows, count, work.inner.get());
     for (int r = 0; r < count; r++)
-        std::memcpy(logits + size_t(r) * m.shape.labels, work.inner.get() + size_t(r) * m.classifier.out,
-                    m.shape.labels * sizeof(float));
+        std::memcpy(logits + size_t(r) * s.labels, work.inner.get() + size_t(r) * classifier.out,
+                    s.labels * sizeof(float));
 }
 
 // The mean of each text's tokens `x`, into the rows of first tokens.
@@ -72,11 +72,12 @@ void head(const Model& m, Workspace& work, const float* pooled, Rows& rows, int 
             normalise(row, nullptr, m.head_norm, s.hidden, s.hidden_padded, s.epsilon, row);
         }
     quantise(work.wide.get(), texts, s.hidden_padded, rows, crew);
-    classify(m, work, rows, texts, logits);
+    classify(m.classifier, s, work, rows, texts, logits);
 }
 
-void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
-         float* logits, Crew* crew) {
+// From ids to the rows that the first layer reads.
+void enter(const Model& m, Workspace& work, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
+           Crew* crew) {
     const Shape& s = m.shape;
     const int tokens = starts[texts] - starts[0];
     if (m.projection.in) {
@@ -89,16 +90,84 @@ void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* typ
         norm_and_quantise(work.x.get(), nullptr, m.entry, s, tokens, work, work.rows, crew);
     else
         quantise(work.x.get(), tokens, s.hidden_padded, work.rows, crew);
-    for (size_t i = 0; i + 1 < m.layers.size(); i++) whole_layer(m.layers[i], s, work, starts, texts, crew);
+}
+
+// The last layer, and the head.
+void finish(const Model& m, Workspace& work, const int32_t* starts, int texts, float* logits, Crew* crew) {
+    const Shape& s = m.shape;
     if (s.pooling == FIRST) {
         last_layer(m.layers.back(), s, work, starts, texts, crew);
         return head(m, work, behind_norm(s, work, work.first_x.get()), work.first_rows, texts, logits, crew);
     }
     whole_layer(m.layers.back(), s, work, starts, texts, crew);
-    if (s.pooling == EVERY) return classify(m, work, work.rows, tokens, logits);
+    if (s.pooling == EVERY) return classify(m.classifier, s, work, work.rows, starts[texts] - starts[0], logits);
     mean(m, work, behind_norm(s, work, work.x.get()), starts, texts);
     quantise(work.first_x.get(), texts, s.hidden_padded, work.first_rows, crew);
     head(m, work, work.first_x.get(), work.first_rows, texts, logits, crew);
+}
+
+void run(const Model& m, Workspace& work, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
+         float* logits, Crew* crew) {
+    enter(m, work, ids, types, starts, texts, crew);
+    for (size_t i = 0; i + 1 < m.layers.size(); i++) whole_layer(m.layers[i], m.shape, work, starts, texts, crew);
+    finish(m, work, starts, texts, logits, crew);
+}
+
+// ---- early exits (Teerapittayanon et al. 2016; for encoders Xin et al. 2020, Liu et al. 2020) ---------------------------
+
+// The logits of the exit behind `layer`, from the mean of each text's tokens.
+void answer_at_exit(const Model& m, const Layer& layer, Workspace& work, const int32_t* starts, int texts,
+                    float* logits, Crew* crew) {
+    const Shape& s = m.shape;
+    mean(m, work, work.x.get(), starts, texts);
+    quantise(work.first_x.get(), texts, s.hidden_padded, work.first_rows, crew);
+    multiply(layer.exit_dense, work.first_rows, texts, work.wide.get(), TANH, crew);
+    quantise(work.wide.get(), texts, s.hidden_padded, work.first_rows, crew);
+    classify(layer.exit_classifier, s, work, work.first_rows, texts, logits);
+}
+
+// Texts whose answer at an exit is sure leave the pack, and the others close up, so that the layers after it have less to
+// compute. No row is changed, so the others' answers are those that they would get anyway.
+void run_leaving(const Model& m, Workspace& work, const int32_t* ids, const int32_t* types, const int32_t* starts,
+                 int texts, const Rule* rules, float* logits, int32_t* left_at, Crew* crew) {
+    const Shape& s = m.shape;
+    const size_t labels = s.labels;
+    std::vector<int32_t> begins(starts, starts + texts + 1), places(texts);  // of those that are still in the pack
+    for (int t = 0; t < texts; t++) places[t] = t;
+    for (int32_t& begin : begins) begin -= starts[0];
+    std::vector<float> answers(texts * labels);
+    const auto answered = [&](int t, int exit) {
+        std::memcpy(logits + places[t] * labels, answers.data() + t * labels, labels * sizeof(float));
+        left_at[places[t]] = exit;
+    };
+    enter(m, work, ids, types, starts, texts, crew);
+    int exits = 0;
+    for (size_t i = 0; i + 1 < m.layers.size(); i++) {
+        const Layer& layer = m.layers[i];
+        const int count = int(places.size());
+        whole_layer(layer, s, work, begins.data(), count, crew);
+        if (!layer.exits()) continue;
+        const int exit = exits++;
+        if (rules[exit].threshold > 1) continue;
+        answer_at_exit(m, layer, work, begins.data(), count, answers.data(), crew);
+        int stay = 0, begin = 0, filled = 0;
+        for (int t = 0; t < count; t++) {
+            const int end = begins[t + 1], tokens = end - begin;  // not written yet: `stay` is at most `t`
+            if (is_sure(answers.data() + t * labels, s.labels, rules[exit]))
+                answered(t, exit);
+            else {
+                if (filled != begin) move(work, s.hidden_padded, begin, filled, tokens);
+                places[stay++] = places[t];
+                begins[stay] = filled += tokens;
+            }
+            begin = end;
+        }
+        places.resize(stay);
+        if (!stay) return;
+    }
+    const int count = int(places.size());
+    finish(m, work, begins.data(), count, answers.data(), crew);
+    for (int t = 0; t < count; t++) answered(t, exits);
 }
 
 // ---- making it -----------------------------------------------------------------------------------------------------
@@ -116,6 +185,8 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
         m->heads_width = std::max(m->heads_width, inner);
         m->inner_width = std::max(m->inner_width, ups * layers[i].ffn_padded);
     }
+    for (int i = 0; i < s.layers; i++)
+        if (layers[i].exits) count(s.hidden_padded, s.hidden_padded + s.labels_padded);
     count(s.embedding_padded, s.projects ? s.hidden_padded : 0);
     if (!s.vectors) count(s.hidden_padded, s.hidden_padded + s.labels_padded);
     m->inner_width = std::max(m->inner_width, s.labels_padded);
@@ -136,7 +207,7 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
     for (int i = 0; i < s.layers; i++) {
         const LayerShape& told = layers[i];
         Layer layer{told.heads, told.ffn_padded, told.window, table(told.bias), table(told.cosines), table(told.sines),
-                    {}, {}, {}, {}, {}, {}, {}, {}};
+                    {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
         const int inner = layer.heads * s.head_padded;
         if (i + 1 < s.layers || s.pooling != FIRST)
             layer.query_key_value = from.linear(s.hidden_padded, 3 * inner);
@@ -154,6 +225,11 @@ void* make(const void* shape, const LayerShape* layers, const void* const* array
     if (s.pooling != EVERY && !s.vectors) m->pooler = from.linear(s.hidden_padded, s.hidden_padded);
     if (s.normalises_head) m->head_norm = from.norm(s.hidden_padded);
     if (!s.vectors) m->classifier = from.linear(s.hidden_padded, s.labels_padded);
+    for (int i = 0; i < s.layers; i++)
+        if (layers[i].exits) {
+            m->layers[i].exit_dense = from.linear(s.hidden_padded, s.hidden_padded);
+            m->layers[i].exit_classifier = from.linear(s.hidden_padded, s.labels_padded);
+        }
     return m.release();
 } catch (const std::bad_alloc&) {
     return nullptr;
@@ -170,18 +246,34 @@ bool in_range(const Shape& s, const int32_t* ids, const int32_t* types, const in
     return good;
 }
 
-int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
-          float* logits) try {
+// call(model, workspace, crew), if the texts are in range.
+template <class F>
+int served(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
+           const F& call) try {
     Model& m = *static_cast<Model*>(model);
     if (!in_range(m.shape, ids, types, starts, texts)) return OUT_OF_RANGE;
     const int tokens = starts[texts] - starts[0];
     m.calls.serve(
         threads, [&](const Workspace& work) { return work.tokens >= tokens; },
         [&](const Workspace*) { return workspace(m, tokens); },
-        [&](Workspace& work, Crew* crew) { run(m, work, ids, types, starts, texts, logits, crew); });
+        [&](Workspace& work, Crew* crew) { call(m, work, crew); });
     return DONE;
 } catch (const std::exception&) {  // no memory, or no thread
     return NO_MEMORY;
+}
+
+int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
+          float* logits) {
+    return served(model, ids, types, starts, texts, threads, [&](const Model& m, Workspace& work, Crew* crew) {
+        run(m, work, ids, types, starts, texts, logits, crew);
+    });
+}
+
+int infer_leaving(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
+                  const Rule* rules, float* logits, int32_t* left_at) {
+    return served(model, ids, types, starts, texts, threads, [&](const Model& m, Workspace& work, Crew* crew) {
+        run_leaving(m, work, ids, types, starts, texts, rules, logits, left_at, crew);
+    });
 }
 
 }  // namespace
@@ -190,5 +282,5 @@ int infer(void* model, const int32_t* ids, const int32_t* types, const int32_t* 
 #define NAMED(level) JOINED(leanformer_encoder_, level)
 extern "C" {
 extern const Level NAMED(LEVEL);
-const Level NAMED(LEVEL) = {make, discard<Model>, infer, rouse<Model>};
+const Level NAMED(LEVEL) = {make, discard<Model>, infer, rouse<Model>, infer_leaving};
 }

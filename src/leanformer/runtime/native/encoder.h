@@ -22,9 +22,15 @@ struct Shape {
 
 // `bias`, `cosines` and `sines` are numbers of tables, or -1. A table of biases has a row for each head, with a bias for
 // each distance from -(positions - 1) on; tables of angles have a row for each position. `window` is the largest distance
-// that attention reaches, or -1.
+// that attention reaches, or -1. `exits`: a head behind this layer can answer; never behind the last one.
 struct LayerShape {
-    int32_t heads, ffn_padded, bias, cosines, sines, window;
+    int32_t heads, ffn_padded, bias, cosines, sines, window, exits;
+};
+
+// When a text leaves at an exit: its largest probability, in softmax(logits / temperature), is at least `threshold`. With
+// a threshold above 1 the exit is not asked.
+struct Rule {
+    double temperature, threshold;
 };
 
 // Of a recurrent model.
@@ -46,4 +52,8 @@ struct Level {
     int (*infer)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts, int threads,
                  float* logits);
     void (*rouse)(void* model, int threads);
+    // The same as `infer` with a rule for each exit, and in `left_at` the exit at which each text left, from 0, or the number
+    // of exits. Null for recurrent models.
+    int (*infer_leaving)(void* model, const int32_t* ids, const int32_t* types, const int32_t* starts, int texts,
+                         int threads, const Rule* rules, float* logits, int32_t* left_at);
 };

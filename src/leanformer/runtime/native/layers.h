@@ -10,12 +10,15 @@
 namespace {
 
 // `ffn` is the width of the activations. A pre-norm layer's norms are those of what comes next: the block, and the layer
-// after this one, or the head.
+// after this one, or the head. `exit_dense` and `exit_classifier` are the head of an exit behind it, if it has one.
 struct Layer {
     int heads, ffn, window;
     const float *bias, *cosines, *sines;
     Linear query, key_value, query_key_value, output, up, down;
     Norm attention_norm, ffn_norm;
+    Linear exit_dense, exit_classifier;
+
+    bool exits() const { return exit_dense.in != 0; }
 };
 
 struct Workspace {

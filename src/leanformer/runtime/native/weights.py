@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from leanformer.exits import Exits
+from leanformer.runtime.native.exits import add_heads
 from leanformer.runtime.native.places import Places
 from leanformer.runtime.native.reader import Reader, UnsupportedGraphError, check_rest, padded
 from leanformer.runtime.onnx_file import OnnxFile
@@ -40,7 +42,9 @@ class EncoderStruct(ctypes.Structure):
 class LayerStruct(ctypes.Structure):
     """As in encoder.h."""
 
-    _fields_ = [(name, ctypes.c_int32) for name in ("heads", "ffn_padded", "bias", "cosines", "sines", "window")]
+    _fields_ = [
+        (name, ctypes.c_int32) for name in ("heads", "ffn_padded", "bias", "cosines", "sines", "window", "exits")
+    ]
 
 
 @dataclass
@@ -63,13 +67,14 @@ class Weights:
     tables: int = 5
 
 
-def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
+def weights_of(graph: OnnxFile, properties: Mapping[str, Any], exits: Exits | None = None) -> Weights:
     """The weights of an encoder in int8: post-norm or pre-norm, with any of our heads.
 
     Raises `UnsupportedGraphError` for any other graph.
 
     Args:
         properties: of the artifact; `layers`, `head_size` and `hidden` are read.
+        exits: its early exits, whose heads are added; None: none are asked.
     """
     if not {"segments", "attention_mask"} & set(graph.inputs):
         raise UnsupportedGraphError("it takes neither packs nor padded rows")
@@ -136,7 +141,15 @@ def weights_of(graph: OnnxFile, properties: Mapping[str, Any]) -> Weights:
         0 if types is None else len(types), pooling, vectors, norm_first, gated, len(positions.tables),
         positions.bias_width, epsilons.pop(),
     )  # fmt: skip
-    layers = [LayerStruct(heads, padded(ffn), *of) for (heads, ffn), of in zip(shapes, of_layers, strict=True)]
+    if exits is not None:
+        if norm_first or pooling == _EVERY or vectors:
+            raise UnsupportedGraphError("early exits are of post-norm encoders with one label a text")
+        add_heads(r, exits, hidden, labels, len(shapes))
+    behind = () if exits is None else exits.layers
+    layers = [
+        LayerStruct(heads, padded(ffn), *of, number in behind)
+        for number, ((heads, ffn), of) in enumerate(zip(shapes, of_layers, strict=True), 1)
+    ]
     return Weights(shape, layers, r.arrays, len(words), labels, longest, shape.types, pooling == _EVERY, tables)
 
 
