@@ -264,7 +264,11 @@ def table(techniques: Sequence[Technique], cells: Sequence[Mapping[str, Any]]) -
     for technique in techniques:
         own = by_kind.get(technique.kind, [])
         for name in sorted({cell["settings"]["set"] for cell in own}, key=[*SETS, "nested lists"].index):
-            mine = {cell["settings"]["seed"]: cell for cell in own if cell["settings"]["set"] == name}
+            options = options_of(technique, quick=name not in SETS)
+            mine = {
+                cell["settings"]["seed"]: cell for cell in own
+                if cell["settings"]["set"] == name and cell["settings"]["options"] == options
+            }  # fmt: skip
             if found := _row(technique, name, mine, by_kind):
                 rows.append(found)
     return rows

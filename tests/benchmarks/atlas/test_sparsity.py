@@ -93,10 +93,13 @@ def test_each_row_is_compared_with_the_largest_dense_model_that_is_no_larger():
              (("1111", 200), ("1100", 90), ("1000", 50), ("1110", 101))]  # fmt: skip
     cells = [
         *dense, cell("two_four", "1110" * 10, keep=2, of=4), cell("random_pattern", "0000" * 10, keep=2, of=4),
-        cell("random_pattern", "1111" * 10, keep=1, of=4), cell("gobo", "1100" * 10, seed=14), cell("fp8", "0000" * 10),
+        cell("random_pattern", "1111" * 10, keep=1, of=4), cell("fp8", "0000" * 10, exponent=4, mantissa=3),
+        cell("gobo", "1100" * 10, seed=14, bits=3, log_density=-4.0), cell("q8bert", "1111" * 10, bits=3),
     ]  # fmt: skip
     rows = {row["technique"]: row for row in table(TECHNIQUES, cells)}
-    assert set(rows) == {"2:4 patterns", "FP8"}, "no dense model has the seed of GOBO's cell"
+    assert set(rows) == {"2:4 patterns", "FP8"}, (
+        "no dense model has the seed of GOBO's cell, and Q8BERT's has other bits"
+    )
     row = rows["2:4 patterns"]
     assert (row["control_quality"], row["difference"], row["control_bytes"]) == (50, 25, 90)
     assert (row["verdict"], rows["FP8"]["verdict"]) == ("better", "worse")
