@@ -144,6 +144,7 @@ def test_a_status_within_a_step_is_still_one() -> None:
     assert lines == ["        10 %", "        done"] and [type(line) for line in lines] == [Status, str]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_training_shows_it(terminal: bool, tmp_path: Path) -> None:
     """The command itself, with a pace that lets even a tiny model tell every step."""

@@ -120,6 +120,7 @@ def in_a_fresh_process(code: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_packages_and_functions_of_one_name_do_not_hide_each_other():
     """Importing `leanformer.train.loop` sets `leanformer.train`, whether before or after the function was used."""
     code = (

@@ -34,6 +34,7 @@ def left(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlap", [0, 2])
 @pytest.mark.parametrize("max_tokens", [5, 8, 40])
 def test_the_beginning_goes(max_tokens: int, overlap: int, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_pages_use_the_fields_words(page: Path):
     assert dialect(page.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.slow
 def test_messages_use_the_fields_words():
     found = {
         str(path.relative_to(ROOT)): phrases

@@ -60,6 +60,7 @@ def models(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "way"), [*enumerate(WAYS)], ids=[way.name for way in WAYS])
 def test_a_way_is_caught_or_told(
     number: int,

@@ -42,6 +42,7 @@ def harm_of(values: list[np.ndarray], labels: np.ndarray, of: str) -> np.ndarray
     return (large == labels).astype(float) - (small == labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["accuracy", "agreement"])
 def test_a_promise_is_broken_no_more_often_than_it_says(of: str):
     """1,000 calibrations, each on rows drawn anew from a population whose loss is known for every threshold.

@@ -203,6 +203,7 @@ def test_export_to_transformers(command: Command, tiny_onnx_artifact: Path, tmp_
     assert tokenizer.model_max_length == 32
 
 
+@pytest.mark.slow
 def test_compress_tells_by_its_exit_status(
     command: Command, tiny_onnx_artifact: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -91,6 +91,7 @@ def test_what_was_planted_is_found_and_nothing_else(command: Command, planted: P
     assert "40 exactly, 0 nearly" in out and data_files(tmp_path / "found") == {} and data_files(planted) == before
 
 
+@pytest.mark.slow
 def test_disjoint_texts_give_nothing(command: Command, tmp_path: Path) -> None:
     splits = {split: drawn_rows(200, seed) for seed, split in enumerate(("train", "dev", "test"), start=1)}
     status, out, err = command(
@@ -103,6 +104,7 @@ def test_disjoint_texts_give_nothing(command: Command, tmp_path: Path) -> None:
     assert "- No row was removed" in page and "## Repeats" not in page
 
 
+@pytest.mark.slow
 def test_apply_changes_train_alone_and_a_second_time_nothing(command: Command, planted: Path, tmp_path: Path) -> None:
     once, twice = tmp_path / "once", tmp_path / "twice"
     assert command("curate", planted, "--output", once, "--apply")[0] == 0
@@ -274,6 +276,7 @@ def test_an_edited_output_is_not_overwritten(command: Command, planted: Path, tm
     assert data_files(clean) == before
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_what_trec_has(leanformer_data: Path, command: Command, tmp_path: Path) -> None:
     """The numbers of `leanformer bench` on the same data."""

@@ -122,6 +122,7 @@ def test_the_encoder_is_not_overwritten(command: Command, encoder: Path, folder:
     assert open_artifact(tmp_path / "encoder").content_hash == open_artifact(encoder).content_hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["test.jsonl", "reviews.jsonl", "train.jsonl"])
 def test_bench_on_one_file(name: str, command: Command, tiny_onnx_artifact: Path, folder: Path, tmp_path: Path):
     shutil.copyfile(folder / "test.jsonl", tmp_path / name)

@@ -53,6 +53,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_report_that_cannot_be_shown_is_named(reported: Path, what: str, command: Command, tmp_path: Path):
     edit(reported / "report.json", CHANGES[what])
@@ -79,6 +80,7 @@ def cascade(tmp_path: Path) -> Path:
     return write_cascade(make_members(tmp_path), PLAN, tmp_path / "cascade").path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -148,6 +148,7 @@ catalog.card = use
 """
 
 
+@pytest.mark.slow
 def test_one_in_an_import_waits_for_its_end(interrupted_import: Path):
     assert ending(_IMPORT + "main.main()", "techniques", interrupted_import) == (130, "imported\n", "stopped\n")
 
@@ -180,6 +181,7 @@ def test_little_is_imported_before_an_interrupt_is_handled():
     assert {"typing", "signal", "threading", "re", "typer"}.isdisjoint(done.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ["ImportError('half')", "SystemError('a callback')", "RuntimeError('caught')"])
 def test_one_that_came_out_as_another_error(error: str):
     code = f"""

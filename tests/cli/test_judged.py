@@ -64,6 +64,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 METRICS = dict(zip(KINDS, ("micro-F1", "Spearman correlation", "entity F1", "accuracy"), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_form_is_judged_by_its_own_figure(kind: str, command: Command, models: Models, tmp_path: Path):
     first, second, data = models(kind)
@@ -99,6 +100,7 @@ def test_scores_have_a_bound_on_the_error(command: Command, models: Models):
     assert "mean absolute error, not bounded: +0.0000 worse" in command(*arguments)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options", "said", "instead"),
     [

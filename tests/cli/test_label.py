@@ -57,6 +57,7 @@ def answered(path: Path, gold: dict[str, str], rows: int | None = None) -> Path:
     return write_lines(path, chosen)
 
 
+@pytest.mark.slow
 def test_a_program_runs_the_loop(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     pool = {row["text"]: (line, row["id"]) for line, row in enumerate(read(tmp_path / "pool.jsonl"), start=1)}
     rounds: list[Any] = []
@@ -88,6 +89,7 @@ def test_a_program_runs_the_loop(command: Command, tmp_path: Path, gold: dict[st
     assert "last round, drawn at random: the model was right on" in err
 
 
+@pytest.mark.slow
 def test_answers_that_no_longer_change_say_stop(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     """Rounds after the first repeat its labels, so the model stays as it is."""
     assert command("label", tmp_path / "pool.jsonl", "--count", 30, "--output", tmp_path / "r.jsonl")[0] == 0
@@ -117,6 +119,7 @@ def test_dev_and_test_are_left_out_and_told(command: Command, tmp_path: Path, go
     assert "0 rows that are labelled already, 1 repeats" in err
 
 
+@pytest.mark.slow
 def test_rows_added_to_train_are_not_chosen_again(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     assert (
         command("label", tmp_path / "pool.jsonl", "--count", 40, "--audit", 5, "--output", tmp_path / "r.jsonl")[0] == 0
@@ -147,6 +150,7 @@ def test_words_or_a_column_are_what_a_label_costs(command: Command, tmp_path: Pa
     assert command("label", tmp_path / "pool.jsonl", "--count", 2)[0] == 0, "the remedy: leave --cost out"
 
 
+@pytest.mark.slow
 def test_more_than_there_is(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     arguments = ["label", tmp_path / "pool.jsonl", "--audit", 10, "--count"]
     refused = command(*arguments, 111)
@@ -176,6 +180,7 @@ def test_an_empty_pool_and_a_row_without_text(command: Command, tmp_path: Path) 
     assert command("label", tmp_path / "pool.jsonl", "--count", 2)[0] == 0
 
 
+@pytest.mark.slow
 def test_labels_that_are_not_in_the_task(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     pool, file, data = tmp_path / "pool.jsonl", tmp_path / "r.jsonl", tmp_path / "data"
     write_lines(data / "train.jsonl", texts(10, 8))
@@ -192,6 +197,7 @@ def test_labels_that_are_not_in_the_task(command: Command, tmp_path: Path, gold:
     assert command("label", pool, "--data", data, "--count", 5, "--labelled", file)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_round_that_nobody_has_labelled(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     pool, file = tmp_path / "pool.jsonl", tmp_path / "r.jsonl"
     assert command("label", pool, "--count", 5, "--output", file)[0] == 0
@@ -203,6 +209,7 @@ def test_a_round_that_nobody_has_labelled(command: Command, tmp_path: Path, gold
     assert code == 0 and "3 rows are labelled" in err and "2 rows of earlier rounds have no label yet" in err
 
 
+@pytest.mark.slow
 def test_a_strategy_that_needs_labels(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     for strategy in ("margin", "badge"):
         refused = command("label", tmp_path / "pool.jsonl", "--strategy", strategy)
@@ -223,6 +230,7 @@ def test_tasks_of_other_kinds(command: Command, tmp_path: Path) -> None:
     assert "tasks with one label per text, and these are of kind 'regression'" in refused[2]
 
 
+@pytest.mark.slow
 def test_labels_are_never_overwritten(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     pool, file = tmp_path / "pool.jsonl", tmp_path / "r.jsonl"
     for _ in range(2):
@@ -236,6 +244,7 @@ def test_labels_are_never_overwritten(command: Command, tmp_path: Path, gold: di
     assert "is the input itself" in refused[2]
 
 
+@pytest.mark.slow
 def test_rows_and_status_need_two_files(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     pool, file = tmp_path / "pool.jsonl", tmp_path / "r.jsonl"
     (tmp_path / "link.jsonl").symlink_to(file)
@@ -249,6 +258,7 @@ def test_rows_and_status_need_two_files(command: Command, tmp_path: Path, gold: 
         file.unlink()
 
 
+@pytest.mark.slow
 def test_answered_rows_are_appended_to_train(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     """By the line in docs/how-to/label.md."""
     guide = (Path(__file__).parents[2] / "docs" / "how-to" / "label.md").read_text(encoding="utf-8")
@@ -259,6 +269,7 @@ def test_answered_rows_are_appended_to_train(command: Command, tmp_path: Path, g
     assert read(tmp_path / "data" / "train.jsonl") == read(tmp_path / "round1.jsonl")[:4]
 
 
+@pytest.mark.slow
 def test_the_vectors_of_an_encoder(command: Command, tmp_path: Path, gold: dict[str, str]) -> None:
     pairs = [{"text": row["text"], "text_pair": "card"} for row in texts(9, 1)]
     encoder = tiny_artifact(tmp_path / "encoder").path

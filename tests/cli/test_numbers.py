@@ -49,6 +49,7 @@ def test_the_options_were_found():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "option", "value"), NUMERIC)
 def test_an_absurd_number_is_wrong_usage(name: str, option: str, value: str, command: Command):
     needed = []

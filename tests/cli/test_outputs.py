@@ -245,6 +245,7 @@ IN_THE_WAY = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overwrite", [False, True], ids=["", "overwrite"])
 @pytest.mark.parametrize("in_the_way", IN_THE_WAY, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("name", COMMANDS)
@@ -308,6 +309,7 @@ def test_a_demo_leaves_what_is_there(folder: str, command: Command, parts: Parts
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [command for command in COMMANDS if command not in ("train", "compress", "search", "demo")]
 )
@@ -425,6 +427,7 @@ def test_the_input_is_no_output(
     assert "is the input itself" in err and source.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["manifest", "weights", "report", "rows", "scores", "log", "spans"])
 def test_a_file_of_another_kind_is_refused(name: str, kind: str, command: Command, parts: Parts, tmp_path: Path):

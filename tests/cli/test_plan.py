@@ -41,6 +41,7 @@ def test_gpus_are_taken_at_their_word(command: Command, tmp_path: Path):
     assert len(row.split("as given")[1].split()) == 6, "columns stay apart, whatever the figures"
 
 
+@pytest.mark.slow
 def test_this_machine_is_measured(command: Command, monkeypatch: pytest.MonkeyPatch):
     def quickly(*, threads: int) -> training_rate.TrainingRate:
         assert threads == 1

@@ -43,6 +43,7 @@ def encoding(environment: str) -> str:
     return named.partition(":")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_an_accented_text(environment: str, tiny_onnx_artifact: Path):
     done = run(environment, "predict", tiny_onnx_artifact, *TEXTS)
@@ -52,6 +53,7 @@ def test_an_accented_text(environment: str, tiny_onnx_artifact: Path):
     assert [json.loads(line)["text"] for line in lines] == TEXTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", ["C", "strict ascii"])
 def test_a_message_with_a_path_of_other_letters(environment: str, tmp_path: Path):
     place = os.fsencode(tmp_path) + b"/caf\xc3\xa9 \xff"
@@ -61,6 +63,7 @@ def test_a_message_with_a_path_of_other_letters(environment: str, tmp_path: Path
     assert b"no such folder" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_help_of_every_command():
     """In one process, into a stream of ASCII."""
     code = (
@@ -79,6 +82,7 @@ def test_the_help_of_every_command():
     assert all(f"Usage: leanformer {command}" in shown for command in COMMANDS)
 
 
+@pytest.mark.slow
 def test_json_of_a_report(tiny_onnx_artifact: Path, tmp_path: Path):
     """Not lines of one object each, but one that is written over many lines, with names of other letters."""
     rows = [{"text": text, "label": "music"} for text in TEXTS]
@@ -106,12 +110,14 @@ def shell(line: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_closed_standard_input_is_said(tiny_onnx_artifact: Path):
     done = shell('"$0" -m leanformer predict "$@" --input - <&-', tiny_onnx_artifact)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: standard input is closed\n  remedy: ")
 
 
+@pytest.mark.slow
 def test_answers_do_not_vanish_in_a_closed_standard_output(tiny_onnx_artifact: Path, tmp_path: Path):
     done = shell('"$0" -m leanformer predict "$@" >&-', tiny_onnx_artifact, "rain")
     assert done.returncode == 1
@@ -121,12 +127,14 @@ def test_answers_do_not_vanish_in_a_closed_standard_output(tiny_onnx_artifact: P
     assert json.loads((tmp_path / "a.jsonl").read_text())["text"] == "rain"
 
 
+@pytest.mark.slow
 def test_a_pipe_has_no_extension(tiny_onnx_artifact: Path):
     done = shell('printf "rain\\n" | "$0" -m leanformer predict "$@" --input /dev/stdin', tiny_onnx_artifact)
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("remedy: pass lines of text on standard input: --input -")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_is_no_error(tiny_onnx_artifact: Path, tmp_path: Path):
     (tmp_path / "many.txt").write_text("rain\n" * 20_000)
     line = '"$0" -m leanformer predict "$@" | head -n 1; exit ${PIPESTATUS[0]}'

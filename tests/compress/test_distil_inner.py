@@ -49,6 +49,7 @@ def test_the_squared_distance_of_attention_is_over_real_tokens() -> None:
     assert float(attention_distance(ours, theirs, mask, "mse")) == pytest.approx((0 + 1) / 2)
 
 
+@pytest.mark.slow
 def test_inner_states_alone_are_followed_and_judged_by_their_distance(teacher: Artifact, tmp_path: Path) -> None:
     student = followed(teacher, tmp_path / "a", epochs=6, learning_rate=5e-3)
     losses = student.history[-1]["result"]["dev_loss"]

@@ -107,6 +107,7 @@ def rotate(x: Tensor, base: float) -> Tensor:
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
 
 
+@pytest.mark.slow
 def test_scores_are_finite_differences(model: Classifier, monkeypatch: pytest.MonkeyPatch):
     """Of a unit all rows that go into it are scaled, the gate's too; token types reach the model."""
     monkeypatch.setattr(softmax, "rotate", rotate)  # the model's own turns in single precision
@@ -169,6 +170,7 @@ def answers(model: Classifier, batches: list[Batch]) -> Tensor:
         return torch.cat([model(batch.ids, batch.mask, batch.types) for batch in batches])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["weights", "masks"])
 def test_tuning_brings_every_family_nearer(model: Classifier, kind: str):
     """In the residual stream of every layer, which is what is fitted; and an unpruned model stays as it is."""
@@ -252,6 +254,7 @@ def test_sliced_is_masked(source: Artifact, tmp_path: Path):
     assert not torch.allclose(answers(after, batches), answers(read_model(source), batches), atol=1e-2)
 
 
+@pytest.mark.slow
 @few_families
 def test_within_the_budget_exported_and_distilled_again(source: Artifact, tmp_path: Path):
     """The line that the recipes walk, whatever the family; layers keep their kinds."""
@@ -270,6 +273,7 @@ def test_within_the_budget_exported_and_distilled_again(source: Artifact, tmp_pa
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 @few_families
 def test_inner_states_and_trials_of_layers(source: Artifact, tmp_path: Path):
     """Attention and hidden states of a model without some of its units; and fewer of its layers, found by trial."""

@@ -123,6 +123,7 @@ def test_labels_are_drawn_from_what_the_teacher_says():
     assert (score.mean(), score.std()) == (pytest.approx(0.3, abs=0.02), pytest.approx(1, abs=0.02))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [Prune, PrunePostTraining])
 def test_what_the_model_learnt_about_answering_stays(data: Dataset, step: type, tmp_path: Path):
     source = artifact_of(data, tmp_path)
@@ -136,6 +137,7 @@ def test_what_the_model_learnt_about_answering_stays(data: Dataset, step: type, 
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_text_alone_says_what_can_be_spared(data: Dataset, tmp_path: Path):
     """The model is its own teacher; what goes by drawn answers hurts less than what goes by chance, four times."""
     source, alone = artifact_of(data, tmp_path), replace(data, train=None)

@@ -169,6 +169,7 @@ def test_a_curation_repeats_itself_and_leaves_dev_alone(name: str, inputs: dict[
     assert tiny_dataset().content_hash == data.content_hash, "what it was given is changed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKES)
 def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[str, Artifact], tmp_path: Path):
     before = {key: folder_bytes(input_.path) for key, input_ in inputs.items()}

@@ -63,6 +63,7 @@ def test_predict_and_inspect(name: str, artifacts: Place, command: Command):
     assert status == 0 and f"format      {name}" in out
 
 
+@pytest.mark.slow
 def test_bench(artifacts: Place, folder: Path, command: Command, tmp_path: Path):
     """All of them in one run, each under what runs it."""
     paths, report = [artifact.path for artifact in artifacts.values()], tmp_path / "report.json"

@@ -47,6 +47,7 @@ def drawn_texts(count: int, seed: int) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("near", [0.5, 0.8, 0.95])
 @pytest.mark.parametrize("seed", range(3))
 def test_clusters_of_300_texts_are_those_of_every_pair(near: float, seed: int) -> None:

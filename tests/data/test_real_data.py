@@ -11,6 +11,7 @@ from leanformer.data.dataset import open_dataset
 pytestmark = pytest.mark.data
 
 
+@pytest.mark.slow
 def test_sst2(leanformer_data: Path) -> None:
     data = open_dataset(str(leanformer_data / "sst2"))
     assert data.task.labels == ("negative", "positive")
@@ -65,6 +66,7 @@ def test_kinds_are_told_from_the_data(leanformer_data: Path) -> None:
     assert not any(mrpc.overlap.values())
 
 
+@pytest.mark.slow
 def test_wikiann_in_all_its_languages(leanformer_data: Path) -> None:
     data = open_dataset(str(leanformer_data / "wikiann"), kind="tokens")
     assert data.task.labels == ("O", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-PER", "I-PER")
@@ -77,6 +79,7 @@ def test_wikiann_in_all_its_languages(leanformer_data: Path) -> None:
     assert len(set(data.test.languages)) == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "languages"), [("masakhaner2", 20), ("uner", 20), ("wikineural", 9), ("ner_transfer", 11)]
 )

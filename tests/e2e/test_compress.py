@@ -119,6 +119,7 @@ def test_the_chosen_model_is_compared_with_the_floor(quick: Compressed):
         assert f"'{chosen.name}' is not shown to be better" in (quick.artifact.path / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_floor_can_be_left_out(teacher: Artifact, tmp_path: Path):
     result = run(teacher.path, tmp_path / "lean", find_recipe("quick"), floor=False, memory=False)
     assert FLOOR not in [rung.name for rung in result.report.rungs]
@@ -138,6 +139,7 @@ def test_what_the_steps_took_stands_in_the_report_and_not_in_the_artifact(quick:
     assert not (quick.artifact.path / "effort.json").exists()
 
 
+@pytest.mark.slow
 def test_distil_makes_a_student_and_a_second_run_finds_it(teacher: Artifact, tmp_path: Path):
     said: list[str] = []
     first = run(teacher.path, tmp_path / "lean", distil(), goal="size", max_drop=100)
@@ -158,6 +160,7 @@ def test_distil_makes_a_student_and_a_second_run_finds_it(teacher: Artifact, tmp
     assert second.artifact.content_hash == first.artifact.content_hash
 
 
+@pytest.mark.slow
 def test_an_impossible_bound_keeps_the_teachers_export(teacher: Artifact, tmp_path: Path):
     result = run(teacher.path, tmp_path / "lean", find_recipe("quick"), max_drop=-100)
     assert not result.within
@@ -233,6 +236,7 @@ def test_a_graph_cannot_be_compressed_further(quick: Compressed, tmp_path: Path)
         run(quick.artifact.path, tmp_path / "leaner", find_recipe("quick"))
 
 
+@pytest.mark.slow
 def test_unlabelled_text_is_enough(teacher: Artifact, tmp_path: Path):
     data = dataclasses.replace(tiny_dataset(), train=None, dev=None, test=None)
     result = run(teacher.path, tmp_path / "lean", find_recipe("quick"), data=data)

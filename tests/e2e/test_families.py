@@ -73,6 +73,7 @@ def stock_logits(folder: Path) -> np.ndarray:
     return torch.stack(rows).numpy()
 
 
+@pytest.mark.slow
 def test_from_stock_to_int8(name: str, encoder: Artifact, tmp_path: Path, stock: Path) -> None:
     assert (encoder.format, encoder.task, encoder.max_tokens) == ("encoder", TASK, LENGTH)
     assert read_model(encoder).config.family == name
@@ -89,6 +90,7 @@ def test_from_stock_to_int8(name: str, encoder: Artifact, tmp_path: Path, stock:
     assert 0 < difference.mean() < 0.3 * expected.std()
 
 
+@pytest.mark.slow
 def test_and_to_a_stock_folder_again(encoder: Artifact, tmp_path: Path) -> None:
     result = CliRunner().invoke(
         app, ["export", str(encoder.path), "--to", "transformers", "--output", str(tmp_path / "out")]

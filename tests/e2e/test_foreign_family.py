@@ -41,6 +41,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_quick_goes_through_and_says_what_could_not_be_done(deberta: Path, tmp_path: Path):
     before = folder_bytes(deberta)
     result = run(deberta, tmp_path / "lean", find_recipe("quick"))

@@ -90,6 +90,7 @@ def lean(taught: Artifact, data: Dataset, tmp_path_factory: pytest.TempPathFacto
     return run(taught.path, output, distil(), data=data, goal="size", max_drop=100)
 
 
+@pytest.mark.slow
 def test_the_kind_is_found_in_the_data_and_kept_by_the_teacher(data: Dataset, taught: Artifact, kind: str):
     assert data.task.kind == kind == open_artifact(taught.path).task.kind
     scores = kind in ("similarity", "regression")
@@ -98,6 +99,7 @@ def test_the_kind_is_found_in_the_data_and_kept_by_the_teacher(data: Dataset, ta
     assert (taught.task.thresholds is not None) == (kind == "multilabel")
 
 
+@pytest.mark.slow
 def test_every_rung_is_measured_by_the_kind_s_own_figure(lean: Compressed, data: Dataset):
     assert [rung.name for rung in lean.report.rungs] == [
         "PyTorch, one text at a time, padded to 64", "PyTorch, one text at a time", "PyTorch, batches by length",
@@ -175,6 +177,7 @@ def test_predict_gives_the_answers_that_were_measured(lean: Compressed, data: Da
         model.predict(wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_command_line_knows_no_other_words(
     taught: Artifact, lean: Compressed, source: Path, kind: str, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -208,6 +211,7 @@ def test_the_command_line_knows_no_other_words(
     assert f"task        {kind}" in out
 
 
+@pytest.mark.slow
 def test_text_alone_will_do(taught: Artifact, data: Dataset, tmp_path: Path):
     """Without labels the teacher's own answers are what is compared with."""
     from leanformer.recipe.library import find_recipe

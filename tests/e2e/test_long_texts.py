@@ -120,6 +120,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return make_command(monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_the_commands_say_what_is_cut_and_read_as_they_are_told(
     source: Path, data: Dataset, command: Command, tmp_path: Path
 ) -> None:

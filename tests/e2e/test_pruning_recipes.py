@@ -27,6 +27,7 @@ def small(name: str, **steps: dict[str, Any]) -> Recipe:
     return recipe.with_options({f"{step}.{option}": v for step, given in steps.items() for option, v in given.items()})
 
 
+@pytest.mark.slow
 def test_quick_pruned_never_trains_and_gets_smaller(teacher: Artifact, tmp_path: Path):
     result = run(teacher.path, tmp_path / "lean", small("quick-pruned"), goal="size", max_drop=100)
     rungs = {rung.name: rung for rung in result.report.rungs}
@@ -47,6 +48,7 @@ def test_quick_pruned_is_content_with_unlabelled_text(teacher: Artifact, tmp_pat
     assert len(result.report.rungs) == 9
 
 
+@pytest.mark.slow
 def test_prune_and_distil_again(teacher: Artifact, tmp_path: Path):
     recipe = small("fastformers", student=TRAINING, pruned={"heads": 3, "ffn": 32}, again=AGAIN)
     result = run(teacher.path, tmp_path / "lean", recipe, goal="size", max_drop=100)

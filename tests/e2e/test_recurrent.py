@@ -26,6 +26,7 @@ def answer_tags(model: Path, text: str) -> np.ndarray:
     return np.array([TAGS.index(tag) for tag in found or ()])
 
 
+@pytest.mark.slow
 def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     data = write_columns(tmp_path / "data", sizes=(40, 15, 15))
     teacher = tagger_artifact(tmp_path / "teacher")
@@ -68,6 +69,7 @@ def test_the_recipe_from_columns_to_spans(command: Command, tmp_path: Path) -> N
     assert [input_.name for input_ in session.get_inputs()] == ["input_ids", "attention_mask"]
 
 
+@pytest.mark.slow
 def test_what_a_recurrent_model_cannot_be_is_said(command: Command, tmp_path: Path) -> None:
     from tests.making.recurrent import recurrent_artifact
 

@@ -178,6 +178,7 @@ def test_an_exported_file_gives_the_logits_of_tokens(
         assert found == pytest.approx(predictor.infer([row]), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_goes_out_and_comes_in_as_teacher(
     taught: Artifact, data: Dataset, source: Path, command: Command, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ def test_the_kind_is_found_and_learnt(data: Dataset, taught: Artifact) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_student_learns_from_the_teacher_s_shares(lean: Compressed) -> None:
     student = next(rung for rung in lean.report.rungs if rung.name == "distilled to 3 layers")
     first = lean.report.rungs[0]

@@ -112,6 +112,7 @@ def test_from_columns_to_spans(command: Command, tmp_path: Path) -> None:
     assert np.isfinite([rungs[1]["drop_low"], rungs[1]["drop_high"]]).all()
 
 
+@pytest.mark.slow
 def test_texts_alone_are_enough_and_a_stock_tagger_is_a_model(command: Command, tmp_path: Path) -> None:
     """Without labels quality is entity F1 with the model that was handed in."""
     tagger_artifact(tmp_path / "teacher")

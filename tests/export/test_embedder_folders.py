@@ -58,6 +58,7 @@ def without_normalize(folder: Path) -> Path:
 PROMPTS = {"query": "query: ", "document": "", "other": "in the last song "}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*longer than")
 @pytest.mark.parametrize(
     ("options", "note"),

@@ -71,6 +71,7 @@ def feed(seed: int = 0) -> dict[str, np.ndarray]:
     return {"input_ids": np.random.default_rng(seed).integers(1, 60, mask.shape) * mask, "attention_mask": mask}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["encoder", "recurrent"])
 @pytest.mark.parametrize("method", METHODS)
 def test_no_two_products_leave_16_bits(tmp_path: Path, kind: str, method: str) -> None:
@@ -96,6 +97,7 @@ def test_no_two_products_leave_16_bits(tmp_path: Path, kind: str, method: str) -
     assert 0 < strayed["portable"] < 0.15 * found["fp32"].std() and strayed["portable"] < 4 * strayed["plain"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mixed", "per_token", "static"])
 def test_products_are_the_same_where_sums_are_cut_off(tmp_path: Path, method: str) -> None:
     """The graph's own activations, and the worst there could be, through the arithmetic of AVX2 in numpy."""

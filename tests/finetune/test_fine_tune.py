@@ -57,6 +57,7 @@ def run(encoder: Path, folder: Path, settings: FitSettings = SETTINGS, data: Dat
     return fine_tune(str(encoder), data, folder / "out", settings, work=folder / "work", device="cpu", **options)
 
 
+@pytest.mark.slow
 def test_from_end_to_end(encoder: Path, tmp_path: Path) -> None:
     said: list[str] = []
     artifact = run(encoder, tmp_path, say=said.append)

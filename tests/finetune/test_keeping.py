@@ -52,6 +52,7 @@ def adapted(base: Path, kind: str) -> Tuned:
     return Tuned(model, base, 24, TASK, {}, adapter=made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_written_and_read_it_is_the_same_in_every_family(kind: str, bases: dict[str, Path], tmp_path: Path) -> None:
     for family, base in bases.items():

@@ -42,6 +42,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return attempts
 
 
+@pytest.mark.slow
 def test_a_figure_says_how_it_was_come_by(no_network: list[object]):
     pytest.importorskip("codecarbon")
     with meter("inference", country="DEU", texts=500, least_seconds=0) as block:

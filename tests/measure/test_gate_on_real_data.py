@@ -41,6 +41,7 @@ def of_labels(targets: np.ndarray, generator: np.random.Generator, lost: np.ndar
     return np.where(lost[:, None], False, teacher | gained), teacher
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "answer"),
     [("stsb", "similarity", of_scores), ("wikiann/de", "tokens", of_tags), ("goemotions", "multilabel", of_labels)],

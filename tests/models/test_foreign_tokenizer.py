@@ -59,6 +59,7 @@ def check(source: Path, artifact: Artifact) -> None:
         assert values == pytest.approx(theirs(source, text, artifact.max_tokens)[1], abs=1e-4), text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -93,6 +94,7 @@ def test_what_tokenizer_config_says(options: dict[str, Any], tmp_path: Path) -> 
     assert path.read_bytes() == artifact.file("tokenizer.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lower", [True, False])
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_only_a_vocabulary(lower: bool, side: str, tmp_path: Path) -> None:
@@ -103,6 +105,7 @@ def test_only_a_vocabulary(lower: bool, side: str, tmp_path: Path) -> None:
     check(source, import_checkpoint(str(source), tmp_path / "a", labels=LABELS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"add_prefix_space": True}, {"add_prefix_space": False}, {"trim_offsets": False}]
 )

@@ -53,6 +53,7 @@ def test_token_types_of_pairs_are_those_of_transformers(tmp_path: Path) -> None:
     assert np.abs(logits(TorchPredictor(artifact), joined) - theirs).max() > 0.01, "or the comparison shows nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pairs", "kind"), [(True, "similarity"), (False, "regression")])
 @pytest.mark.parametrize("problem", [None, "regression"])
 def test_one_logit_is_a_score(pairs: bool, kind: str, problem: str | None, tmp_path: Path) -> None:
@@ -96,6 +97,7 @@ def test_what_there_is_no_kind_for(options: dict[str, Any], pairs: bool, tmp_pat
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "task",
     [

@@ -42,6 +42,7 @@ def masked(model: Classifier, member: Member) -> Tensor:
         return rest(IDS, MASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "width"), list(product(DEPTHS, WIDTHS)))
 @pytest.mark.parametrize(
     "config", [CONFIG, replace(CONFIG, gated_ffn=True, ffn_bias=False, relative_bias=RelativeBias(8, 16, 4))], ids="ab"

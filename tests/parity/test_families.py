@@ -60,6 +60,7 @@ def test_the_configuration_survives_json(name: str, variant: str, tmp_path: Path
     assert EncoderConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_written_checkpoints_are_stock(name: str, variant: str, tmp_path: Path) -> None:
     ours = read(name, variant, tmp_path / "in")
@@ -93,6 +94,7 @@ def test_a_bare_encoder_lacks_the_head(name: str, tmp_path: Path) -> None:
     assert_parity(ours.eval(), theirs, inputs_for(ours.config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_the_graph_gives_the_logits_of_the_stock_model(name: str, variant: str, tmp_path: Path) -> None:
     theirs, ours = FAMILIES[name].model(variant), read(name, variant, tmp_path)

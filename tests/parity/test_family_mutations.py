@@ -52,6 +52,7 @@ def cannot_matter(name: str, ours: Classifier) -> bool:
     return name.endswith("key.bias") and ours.config.layers[0].rotary_base is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FULLEST)
 def test_every_single_weight_is_missed(name: str, tmp_path: Path) -> None:
     ours, theirs = pair(name, FULLEST[name], tmp_path)
@@ -64,6 +65,7 @@ def test_every_single_weight_is_missed(name: str, tmp_path: Path) -> None:
     assert not is_caught(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FULLEST)
 def test_every_two_weights_exchanged_are_missed(name: str, tmp_path: Path) -> None:
     """What a wrong line in the table of names would do. Each weight is exchanged with the next of its shape."""
@@ -188,6 +190,7 @@ BROKEN: dict[str, dict[str, Callable[[EncoderConfig], EncoderConfig]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "case"), [(name, case) for name, cases in BROKEN.items() for case in cases])
 def test_every_option_is_missed(name: str, case: str, tmp_path: Path) -> None:
     ours, theirs = pair(name, FULLEST[name], tmp_path)

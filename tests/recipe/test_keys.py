@@ -67,6 +67,7 @@ def text_options() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("technique", "option"), text_options())
 def test_what_lies_in_the_folder_that_we_are_in_changes_no_key(
     technique: str, option: str, teacher: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -58,6 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_members_are_those_that_no_other_beats(made: Path):
     family, report = read_family(made / "family"), Report.read(made / "family" / "report.json")
     rungs = {rung.name: rung for rung in report.rungs if rung.name in ("fp32", "wide", "short")}

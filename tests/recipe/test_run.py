@@ -124,6 +124,7 @@ def test_names_and_rungs_are_no_part_of_the_content(runs: Runs):
     assert runs.ran == []
 
 
+@pytest.mark.slow
 def test_data_and_seed_are_part_of_the_key_and_test_is_not(runs: Runs):
     runs(recipe())
     data = tiny_dataset()

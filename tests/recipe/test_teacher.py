@@ -297,6 +297,7 @@ def test_without_labels_a_taggers_own_answers_tell_its_scheme(tmp_path: Path):
         assert take_in(str(source), tmp_path / "work", 32, bare).task.scheme == scheme
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefixes", ["BIES", "BILU", "ESBI"])
 @pytest.mark.parametrize("nameless", [False, True])
 def test_a_tagger_of_bioes_or_bilou(prefixes: str, nameless: bool, tmp_path: Path):

@@ -91,6 +91,7 @@ def in_company(artifacts: dict[str, Artifact], name: str, engine: str, texts: li
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("count", COUNTS)
 def test_fp32_answers_are_the_same(engine: str, count: int, artifacts: dict[str, Artifact]):
@@ -129,6 +130,7 @@ def test_int8_answers_stay(
         assert difference <= 0.02 and flips == 0, (way, difference, flips)
 
 
+@pytest.mark.slow
 def test_scales_per_tensor_would_fail_this(artifacts: dict[str, Artifact]):
     """What the test above is for: with ranges taken from the whole batch, company changes the answer."""
     texts = generated_texts(2000)
@@ -137,6 +139,7 @@ def test_scales_per_tensor_would_fail_this(artifacts: dict[str, Artifact]):
     assert max(differences) > 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["fp32", "mixed"])
 def test_exact_answers_are_the_same_bits(name: str, engine: str, artifacts: dict[str, Artifact]):

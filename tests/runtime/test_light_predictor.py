@@ -123,6 +123,7 @@ def test_any_text_that_shows_something_gets_an_answer(artifact: Artifact, text: 
     np.testing.assert_allclose(list(alone.probabilities.values()), list(together.probabilities.values()), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["goal " * 200_000, "goal" * 250_000, "雨" * 1_000_000])
 def test_a_million_characters_get_an_answer(artifact: Artifact, text: str):
     predictor = LightPredictor(artifact, threads=1)
@@ -243,6 +244,7 @@ assert all(one == answers[0] for one in answers), answers
 """
 
 
+@pytest.mark.slow
 def test_the_first_answers_of_openvino_may_come_together(artifact: Artifact):
     """Its bindings can lock up when their first use is from two threads: in one fresh process of six, as tried."""
     pytest.importorskip("openvino")

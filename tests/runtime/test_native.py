@@ -121,6 +121,7 @@ def shares_close(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]
     return float((off < 1e-4).mean()), float(off.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_same_sums_as_onnx_runtime(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a value lies at the edge of two steps the last bit of fp32 decides, and such a step is large in so small a
@@ -189,6 +190,7 @@ def test_pairs_have_token_types(tmp_path: Path) -> None:
     assert np.abs(logits(LightPredictor(int8, threads=1, engine="native"), types_off) - found).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", usable_levels())
 @pytest.mark.parametrize("name", ["even", "odd"])
 def test_the_same_bits_alone_and_in_any_company(tmp_path: Path, name: str, level: str) -> None:

@@ -124,12 +124,14 @@ def compared(folder: Path, fp32: Artifact, int8: Artifact, encoder: Artifact, ro
     assert len(bits) <= 1, "the same bits at every level"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_odd_shapes(tmp_path: Path, name: str) -> None:
     encoder, fp32 = make_onnx(tmp_path, config=tiny_config(**SHAPES[name]))
     compared(tmp_path, fp32, int8_of(tmp_path, fp32, encoder), encoder, some_rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mpnet", "all of it"])
 def test_biases_that_decide(tmp_path: Path, name: str) -> None:
     """Large ones, so that one of a wrong distance or head shows."""
@@ -141,6 +143,7 @@ def test_biases_that_decide(tmp_path: Path, name: str) -> None:
     compared(tmp_path, fp32, int8_of(tmp_path, fp32, encoder), encoder, some_rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "variant"), STOCK, ids=lambda name: name.replace(" ", "_"))
 def test_stock_models_of_each_family(tmp_path: Path, family: str, variant: str) -> None:
     labels = 1 if "one logit" in variant else 3
@@ -160,11 +163,13 @@ def test_stock_models_of_each_family(tmp_path: Path, family: str, variant: str) 
     assert open_predictor(int8, threads=1).engine == INT8_DEFAULT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mpnet", "modernbert", "all of it"])
 def test_every_map_norm_and_table_matters(tmp_path: Path, name: str) -> None:
     check_every_array(made(tmp_path, **SHAPES[name]))
 
 
+@pytest.mark.slow
 def test_the_longest_texts(tmp_path: Path) -> None:
     """Every block of queries with a window of its own, at every distance to the ends."""
     lengths = (512, 1, 511, 128, 33, 17, 100, 64, 300)
@@ -196,6 +201,7 @@ def test_left_out_positions_would_be_seen(tmp_path: Path) -> None:
         assert shares_close(run(OnnxEngine(other.file("model.onnx"), 1), rows), right)[1] > 0.05, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["mean", "first"])
 @pytest.mark.parametrize("family", ["bert", "mpnet", "modernbert"])
 def test_vectors(tmp_path: Path, family: str, pooling: str) -> None:

@@ -91,6 +91,7 @@ def test_as_near_to_fp32_as_onnx_runtime(tmp_path: Path, name: str, pooling: str
     assert len({one.tobytes() for level, one in found.items() if level != "generic"}) <= 1, "the same bits, too"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["none", "ends"])
 @pytest.mark.parametrize("level", usable_levels(recurrent=True))
 def test_the_same_bits_alone_and_in_any_company(tmp_path: Path, level: str, pooling: str) -> None:
@@ -131,6 +132,7 @@ def test_every_array_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert not np.array_equal(run(native(int8), rows, per_token=True), right), index
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_kind_of_int8_file_is_run_unless_told_otherwise(tmp_path: Path, method: str) -> None:
     fp32, int8 = made(tmp_path, method=method, **SHAPES["even"])

@@ -117,6 +117,7 @@ def test_what_a_process_has_goes_to_its_forks(check: str, artifacts: dict[str, A
     answers_forked(check, artifacts["onnxruntime"], "onnxruntime")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])
 def test_pickled_and_copied_it_answers_the_same(make: Callable[[], Any], again: Callable[[Any], Any]) -> None:
     model = make()
@@ -199,6 +200,7 @@ def threads_of_the_system() -> int:
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="the system does not list threads")
 
 
+@pytest.mark.slow
 @needs_proc
 def test_workers_end_with_the_predictor(make: Callable[[], Any]) -> None:
     def once() -> None:

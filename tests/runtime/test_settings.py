@@ -164,6 +164,7 @@ def test_an_engine_that_is_gone_gives_way_to_the_default(artifact: Artifact, mon
     np.testing.assert_allclose(answers, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(("workers", "worker_threads"), [(1, 1), (2, 1), (1, 2), (2, 2)])
 @pytest.mark.parametrize("pinned", [False, True])

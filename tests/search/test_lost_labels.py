@@ -102,6 +102,7 @@ def test_where_all_lose_one_nothing_is_on_the_front_and_it_is_said_why(tmp_path:
     assert "what keeps the bounds loses a label" in said[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 @pytest.mark.parametrize("text", [SIMPLE, HALVED])
 def test_a_search_cut_anywhere_decides_alike(text: str, sampler: str, tmp_path: Path):
@@ -231,6 +232,7 @@ def searched(folder: Path, teacher: Artifact, said: list[str], **changes: Any) -
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_smaller_model_that_loses_the_rare_class_is_not_delivered(tmp_path: Path):
     teacher, said = knowing_teacher(tmp_path / "teacher"), list[str]()
     found = searched(tmp_path, teacher, said)
@@ -261,6 +263,7 @@ def test_the_smaller_model_that_loses_the_rare_class_is_not_delivered(tmp_path: 
     assert list(again.front) == list(found.front) and again.record["trials"] == found.record["trials"]
 
 
+@pytest.mark.slow
 def test_on_a_cluster_the_same_trials_lose_the_same_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(TaskPool, "_on", placed)
     asked: list[int] = []

@@ -48,6 +48,7 @@ def accepted(server: Server, count: int) -> None:
     server.until(lambda: server.figure("leanformer_queue_requests") == count)
 
 
+@pytest.mark.slow
 def test_a_full_queue_refuses_with_the_time_to_come_back(small: Server, threads: ThreadPoolExecutor):
     with small.frozen():
         first = [threads.submit(small.predict, ["rain wind", "goal race", "song"]) for _ in range(3)]  # 11 tokens each
@@ -126,6 +127,7 @@ def test_a_slow_body_is_told_and_cut(small: Server):
     assert b"receive_seconds is 1" in answer
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_cut(small: Server):
     head = (
         b"POST /predict/stream HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
@@ -146,6 +148,7 @@ def test_a_client_that_does_not_read_is_cut(small: Server):
     assert small.predict("rain").status == 200
 
 
+@pytest.mark.slow
 def test_connections_past_the_limit_are_told_so(tiny_onnx_artifact: Path):
     with Server(f"tiny={tiny_onnx_artifact}", "--workers", 1, "--connections", 2) as server:
         held = [server.connect() for _ in range(2)]
@@ -160,6 +163,7 @@ def test_connections_past_the_limit_are_told_so(tiny_onnx_artifact: Path):
         held.pop().close()
 
 
+@pytest.mark.slow
 def test_a_dead_worker_is_replaced_and_its_work_answered(tiny_onnx_artifact: Path, threads: ThreadPoolExecutor):
     with Server(f"tiny={tiny_onnx_artifact}", "--workers", 2) as server:
         expected = as_array(server.predict(TEXTS, raw_scores=True).json)
@@ -178,6 +182,7 @@ def test_a_dead_worker_is_replaced_and_its_work_answered(tiny_onnx_artifact: Pat
         assert server.figure("leanformer_worker_restarts_total") == 2
 
 
+@pytest.mark.slow
 def test_what_two_workers_die_of_is_refused_clearly_and_the_rest_answered(
     tiny_onnx_artifact: Path, threads: ThreadPoolExecutor
 ):
@@ -196,6 +201,7 @@ def test_what_two_workers_die_of_is_refused_clearly_and_the_rest_answered(
         assert server.figure("leanformer_queue_tokens") == 0
 
 
+@pytest.mark.slow
 def test_a_reload_loses_no_request(
     tmp_path: Path, tiny_onnx_artifact: Path, other_artifact: Path, threads: ThreadPoolExecutor
 ):
@@ -233,6 +239,7 @@ def replace(place: Path, artifact: Path) -> None:
     shutil.copytree(artifact, place)
 
 
+@pytest.mark.slow
 def test_a_broken_artifact_leaves_everything_as_it_was(tmp_path: Path, tiny_onnx_artifact: Path):
     place = tmp_path / "model"
     shutil.copytree(tiny_onnx_artifact, place)
@@ -246,6 +253,7 @@ def test_a_broken_artifact_leaves_everything_as_it_was(tmp_path: Path, tiny_onnx
         assert server.figure('leanformer_reloads_total{outcome="failed"}') == 1
 
 
+@pytest.mark.slow
 def test_a_reload_asks_for_a_certificate_as_the_start_does(
     tmp_path: Path, tiny_onnx_artifact: Path, other_artifact: Path
 ):
@@ -264,6 +272,7 @@ def test_a_reload_asks_for_a_certificate_as_the_start_does(
         assert server.predict(TEXTS[:3]).json == before
 
 
+@pytest.mark.slow
 def test_a_worker_that_finds_another_artifact_makes_the_server_reload(
     tmp_path: Path, tiny_onnx_artifact: Path, other_artifact: Path
 ):
@@ -295,6 +304,7 @@ def test_the_end_answers_what_was_accepted(tiny_onnx_artifact: Path, threads: Th
                 os.kill(pid, 0)
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_server_that_is_killed(tiny_onnx_artifact: Path):
     with Server(f"tiny={tiny_onnx_artifact}", "--workers", 2) as server:
         workers = server.workers

@@ -49,6 +49,7 @@ def told(one: Prediction) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_spans_are_those_of_predict(tag_server: Server, tagger: LightPredictor):
     questions = [*TEXTS, *ODD]
     answer = tag_server.tag(questions)
@@ -97,6 +98,7 @@ def test_what_is_wrong_is_named(tag_server: Server, body: dict[str, Any], field:
     assert field in answer.json["error"]
 
 
+@pytest.mark.slow
 def test_a_model_answers_what_it_was_made_for(tag_server: Server, server: Server):
     answer = tag_server.predict("song", model="tags")
     assert (answer.status, answer.json["error"]) == (422, "model: tags does not answer /predict; ask /tag")
@@ -141,6 +143,7 @@ def test_lines(tag_server: Server, tagger: LightPredictor):
     assert len(found[32]["spans"]) == len(ODD)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals that stop a process")
 def test_a_dead_worker_costs_no_answer(tagger_artifact: Path, tagger: LightPredictor):
     with Server(f"tags={tagger_artifact}", "--workers", 1) as server, ThreadPoolExecutor(8) as threads:

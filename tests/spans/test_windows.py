@@ -114,6 +114,7 @@ def test_what_is_no_question_with_a_context_is_refused(path: Path) -> None:
         PassageTokenizer(path, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["squad1", "squad2", "xquad/zh", "xquad/ar", "xquad/th"])
 def test_places_are_exact_on_real_questions(name: str) -> None:

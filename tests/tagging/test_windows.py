@@ -77,6 +77,7 @@ def test_windows_cover_every_token(length: int, room: int, data: st.DataObject) 
     assert covered == set(range(length)) and starts == sorted(set(starts))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.integers(2, 400), st.integers(1, 40), st.data())
 def test_each_word_is_asked_where_its_shorter_side_is_longest(length: int, room: int, data: st.DataObject) -> None:
@@ -103,6 +104,7 @@ print(len(windows))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(("words", "max_tokens"), [(400_000, 512), (400_000, 32), (200_000, 8)])
 def test_a_line_of_very_many_words_takes_linear_memory(path: Path, words: int, max_tokens: int) -> None:

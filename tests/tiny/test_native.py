@@ -55,6 +55,7 @@ def test_sums_of_long_texts_do_not_overflow(dtype: type, width: int):
     assert random_model([group]).sums(rows)[0].min() < -(2**31)
 
 
+@pytest.mark.slow
 def test_every_code_point_is_a_mark_a_space_or_part_of_a_word_as_in_python():
     letters = [chr(code) for code in range(sys.maxunicode + 1)]
     texts = [f"a{letter}b" for letter in letters]

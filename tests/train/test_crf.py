@@ -120,6 +120,7 @@ def test_without_it_nothing_is_new(tmp_path: Path) -> None:
     assert set(manifest["task"]) == {"kind", "labels"} and "crf" not in made.history[-1]["options"]
 
 
+@pytest.mark.slow
 def test_killed_and_taken_up_again(tmp_path: Path) -> None:
     def dying(line: str) -> None:
         if "epoch 2/4  dev" in line:
@@ -140,6 +141,7 @@ def test_killed_and_taken_up_again(tmp_path: Path) -> None:
     assert set(ours) == set(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["D0-S", "D2", "D4.2"])
 def test_a_recurrent_student_learns_it_with_the_labels(strategy: str, teacher: Artifact, tmp_path: Path) -> None:
     context = make_context(tmp_path, teacher, data=DATA)

@@ -133,6 +133,7 @@ def computed(
     return shutil.copytree(folder, tmp_path / folder.name), contents
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "name"),
     [

@@ -47,6 +47,7 @@ def plain(teacher: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifa
     return distilled(teacher, tmp_path_factory.mktemp("plain"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PARTS))
 def test_each_part_of_a_step_changes_what_is_learnt(
     name: str, teacher: Artifact, plain: Artifact, tmp_path: Path

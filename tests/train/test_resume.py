@@ -23,6 +23,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, FitResult]:
     return run, run.fit()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [0, 7, 8, 12, 26])
 def test_a_run_killed_while_speaking_ends_with_the_same_bytes(
     line: int, whole: tuple[Run, FitResult], tmp_path: Path
@@ -49,6 +50,7 @@ def test_a_run_killed_while_speaking_ends_with_the_same_bytes(
     assert equal(again.weights(), reference.weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [0, 1, 2])
 def test_a_run_killed_while_scoring_ends_with_the_same_bytes(
     epoch: int, whole: tuple[Run, FitResult], tmp_path: Path

@@ -106,6 +106,7 @@ def test_other_texts_teachers_and_wishes_are_computed_anew(
             teacher_outputs(*arguments, cache=tmp_path, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", [WANTED, {}], ids=["states", "logits"])
 @pytest.mark.parametrize("chunks", [0, 1, 4, 8])
 def test_a_killed_run_is_taken_up(

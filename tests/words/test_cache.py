@@ -194,6 +194,7 @@ PIECES = st.sampled_from(
 TEXT = st.one_of(st.text(st.characters(codec="utf-8"), max_size=60), st.lists(PIECES, max_size=60).map("".join))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     texts=st.lists(TEXT, max_size=6),

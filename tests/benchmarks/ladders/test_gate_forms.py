@@ -15,6 +15,7 @@ CASES = cases()
 NAMES = [f"{case.metric}, {case.setting}" for case in CASES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 @pytest.mark.parametrize("loss", [0.04, 0.0])
 def test_the_true_loss_is_the_one_stated(case: Case, loss: float):

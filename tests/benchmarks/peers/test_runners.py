@@ -134,6 +134,7 @@ def test_peers_that_do_not_know_a_family_are_left_out_with_the_reason(tmp_path: 
         assert way.made.at(3, 24)(texts[:3]).argmax(axis=1).tolist() == labels, way.name
 
 
+@pytest.mark.slow
 def test_all_ways_label_alike(teacher: Artifact, expected: np.ndarray, tmp_path: Path):
     rows = [np.arange(5, 5 + n) for n in range(4, 24)]
     peers: Peers = prepare(teacher, tmp_path, rows, 2)

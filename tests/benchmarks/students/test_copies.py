@@ -25,6 +25,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
     return Table(tmp_path / "work", tmp_path, None, Sizes({"tiny": 34}, rates=(1e-3, 1e-9), layers=1))
 
 
+@pytest.mark.slow
 def test_every_way_has_its_row_and_nothing_is_made_twice(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table.rows("tiny", [13])
     assert [row["way"] for row in rows] == [*WAYS, *BESIDE] and rows[0]["way"] == FIRST

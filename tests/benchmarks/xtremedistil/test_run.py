@@ -72,6 +72,7 @@ def test_repeats_go_before_anything_is_drawn(corpus: Corpus) -> None:
     assert corpus.repeats.keys() == removed.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_wikiann_is_drawn_clean() -> None:
     """The files overlap (21,592 training sentences of eight languages occur elsewhere); what is drawn does not."""

@@ -65,6 +65,7 @@ def test_a_student_learns_the_teachers_answers(teacher: Artifact, tmp_path: Path
     assert len(student.history[-1]["result"]["dev_accuracy"]) == 12
 
 
+@pytest.mark.slow
 def test_few_texts_are_read_more_often(teacher: Artifact, tmp_path: Path) -> None:
     data = tiny_dataset()
     steps = -(-(len(data.train or ()) + len(data.unlabelled or ())) // 16)
@@ -99,6 +100,7 @@ def test_hard_one_is_training_without_the_teacher(teacher: Artifact, tmp_path: P
     assert results[0] == results[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "shape"),
     [
@@ -131,6 +133,7 @@ def test_inner_losses_train(teacher: Artifact, tmp_path: Path, options: dict[str
     assert distilled(teacher, tmp_path / "inner", **options).content_hash != plain.content_hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

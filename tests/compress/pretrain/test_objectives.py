@@ -91,6 +91,7 @@ def teacher(tmp_path: Path) -> Artifact:
     return tiny_artifact(tmp_path / "teacher", model=TEACHER)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["tinybert", "logits"])
 def test_a_student_learns_by_it(objective: str, tmp_path: Path, teacher: Artifact) -> None:
     (tmp_path / "a.txt").write_text("\n".join(tiny_texts(100, seed=8)[0]), encoding="utf-8")

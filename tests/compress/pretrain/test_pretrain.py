@@ -72,6 +72,7 @@ def test_no_steps_leave_the_start_as_it_is(tmp_path: Path, teacher: Artifact) ->
     assert result["loss"] == result["loss_before"] and result["initial"] == "layers 2, 4 of 4"
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, teacher: Artifact) -> None:
     whole = made(tmp_path, teacher, "whole")
 
@@ -88,6 +89,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, teacher: Artifac
     assert not (tmp_path / "work" / "checkpoint").exists()
 
 
+@pytest.mark.slow
 def test_a_student_starts_from_it(tmp_path: Path, teacher: Artifact) -> None:
     encoder, _, _ = make_embedder(tmp_path / "embedder", layers=(LayerShape(4, 48),) * 4)
     start = made(tmp_path, encoder, shape="3x16")

@@ -65,6 +65,7 @@ def quality(one: Artifact) -> float:
     return accuracy(logits(open_predictor(one), test.texts).argmax(axis=1), np.asarray(test.labels))
 
 
+@pytest.mark.slow
 def test_the_model_has_learned_its_task(trained: Artifact):
     assert quality(trained) > 0.9
 

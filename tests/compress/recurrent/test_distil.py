@@ -152,6 +152,7 @@ def test_it_may_come_from_another_model_than_its_teacher(teacher: Artifact, tmp_
     assert len({tuple(fit) for fit in fits}) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_by_one_option(teacher: Artifact, tmp_path: Path, strategy: str) -> None:
     lines: list[str] = []
@@ -213,6 +214,7 @@ def test_frozen_parts_keep_every_bit(teacher: Artifact, tmp_path: Path, monkeypa
     assert moved > 20
 
 
+@pytest.mark.slow
 def test_a_student_learns_what_its_teacher_says(teacher: Artifact, tmp_path: Path) -> None:
     """On labels turned round, a student of logits goes with the teacher."""
     texts = tagged_examples(40, 8).texts
@@ -270,6 +272,7 @@ def test_few_texts_are_seen_more_often(teacher: Artifact, tmp_path: Path) -> Non
         assert len(fit["scores"]) == epochs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vocabulary", ["seen", "cased"])
 @pytest.mark.parametrize("kind", ["classification", "pair", "multilabel", "similarity"])
 def test_texts_and_pairs_are_answered_too(tmp_path: Path, kind: str, vocabulary: str) -> None:

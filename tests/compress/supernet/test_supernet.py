@@ -84,6 +84,7 @@ def test_the_most_important_heads_and_units_come_first(teacher: Artifact, untrai
         assert (score[:-1] >= score[1:] - 1e-5).all() and score[0] > 1.1 * score[-1]
 
 
+@pytest.mark.slow
 def test_all_members_learn_the_teachers_answers(teacher: Artifact, untrained: Artifact, tmp_path: Path):
     trained = supernet(tmp_path, teacher, epochs=2, learning_rate=1e-2)
     assert distance(trained, teacher) < 0.05

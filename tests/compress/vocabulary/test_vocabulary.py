@@ -44,6 +44,7 @@ def assert_same_pieces(spec: dict[str, Any], after: dict[str, Any], order: list[
             assert old.offsets == new.offsets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("characters", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_thousands_of_counted_texts_keep_their_pieces(kind: str, characters: bool):
@@ -67,6 +68,7 @@ def test_every_piece_that_is_left_has_its_old_name(kind: str):
     assert order != sorted(range(len(order))), "no id moved, so nothing was renumbered"
 
 
+@pytest.mark.slow
 @given(
     texts=st.lists(
         st.one_of(

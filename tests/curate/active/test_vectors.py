@@ -16,6 +16,7 @@ def test_texts_with_words_in_common_are_near() -> None:
     assert cosines[0, 1] > cosines[0, 2] and cosines[2, 3] > cosines[2, 0]
 
 
+@pytest.mark.slow
 def test_one_text_pairs_and_many_texts() -> None:
     assert ngram_vectors(["one"], False, seed=1).shape == (1, 1)
     pairs = [("a man", "a woman"), ("a man", "a man")]

@@ -196,6 +196,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(rows[1].problem).startswith("standard input, line 2: ")
 
 
+@pytest.mark.slow
 def test_a_long_table_is_not_held(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with open(path, "w", encoding="utf-8") as handle:

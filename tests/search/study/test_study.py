@@ -116,6 +116,7 @@ def test_the_front_is_what_nothing_dominates(tmp_path: Path):
     assert {size for _, size in found} == {1000, 2000}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [SIMPLE, HALVED, ONE_GOAL, BRANCHES], ids=["plain", "halved", "one goal", "branches"])
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_killed_anywhere_and_taken_up_it_runs_the_same_trials(text: str, sampler: str, tmp_path: Path):
@@ -163,6 +164,7 @@ def test_a_journal_of_another_search_is_refused(tmp_path: Path):
         run(tmp_path, trials=2, seed=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [0, 1, 2, 5, 9, -1])
 @pytest.mark.parametrize("name", DAMAGES)
 def test_from_a_damaged_line_on_all_is_done_again(name: str, line: int, tmp_path: Path):

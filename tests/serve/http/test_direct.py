@@ -272,6 +272,7 @@ def test_a_fault_is_logged_and_told(tiny_onnx_artifact: Path, monkeypatch: pytes
     using(tiny_onnx_artifact, test)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["predict", "tag", "embed", "answer", ""])
 @pytest.mark.parametrize(
     "body",

@@ -65,6 +65,7 @@ def client(all_server: Server) -> Any:
 # ---- OpenAI's client ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["float", "base64", None])
 def test_openais_client_gets_vectors(all_server: Server, client: Any, form: str | None):
     """Without a format the client asks for base64, and decodes it."""

@@ -259,6 +259,7 @@ async def test_empty_waits_for_the_last():
     await asyncio.wait_for(waiting, 10)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_whatever_happens_every_job_is_answered_and_nothing_is_counted_twice(data: st.DataObject):
     async def play() -> None:

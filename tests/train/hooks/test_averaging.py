@@ -70,6 +70,7 @@ def test_what_is_frozen_and_what_the_objective_has_of_its_own(tmp_path: Path) ->
     assert not any("embeddings" in name for name in state.tensors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [3, 8, 12])
 def test_a_killed_run_ends_with_the_same_bytes(line: int, tmp_path: Path) -> None:
     whole = averaged(tmp_path / "whole")
