@@ -66,6 +66,7 @@ def test_nothing_to_compare_is_an_error() -> None:
         leaks.counted(replace(tiny_dataset(), train=None, unlabelled=None), "nothing")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "n", "exact", "near"), [("trec", 500, 11, 12), ("snips", 700, 26, 35), ("mrpc", 1725, 0, 87)]

@@ -50,6 +50,7 @@ def test_hashes_are_of_the_code_of_parts(tmp_path: Path):
         tree(tmp_path)
 
 
+@pytest.mark.slow
 def test_every_part_exists():
     for part, places in module.PARTS.items():
         for place in places:
@@ -65,6 +66,7 @@ print(*sources(), sep="\\n")
 """
 
 
+@pytest.mark.slow
 def test_sources_are_those_that_are_loaded():
     done = subprocess.run([sys.executable, "-c", LOADED], cwd=module.ROOT, capture_output=True, text=True, check=True)
     found = done.stdout.split()

@@ -435,6 +435,7 @@ def topics(tmp_path: Path) -> Path:
     return write_data(tmp_path / "topics", train=rows)
 
 
+@pytest.mark.slow
 def test_a_data_map_is_drawn(command: Command, topics: Path, tmp_path: Path) -> None:
     encoder = tiny_artifact(tmp_path / "encoder").path
     given = ("curate", topics, "--output", tmp_path / "found", "--map", encoder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from leanformer.combine.exits import CalibrateExits
 from tests.making.commands import Command
 from tests.making.exits import fresh_examples, taught_with_exits, write_examples
@@ -15,6 +17,7 @@ from tests.making.tiny import tiny_texts
 pytestmark = needs_compiler
 
 
+@pytest.mark.slow
 def test_commands_tell_of_it(command: Command, tmp_path: Path):
     graph = taught_with_exits(tmp_path)
     data = write_examples(fresh_examples(), tmp_path)

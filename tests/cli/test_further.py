@@ -145,6 +145,7 @@ def test_another_seed_with_other_labels_is_refused(command: Command, place: Path
     assert status == 1 and out == "" and "no other seed" in err
 
 
+@pytest.mark.slow
 def test_energy_is_metered_when_asked_for(
     command: Command, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

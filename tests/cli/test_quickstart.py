@@ -57,6 +57,7 @@ def test_what_comes_next_reads_the_data_as_it_was_read(
     assert status == 0, err
 
 
+@pytest.mark.slow
 def test_it_needs_no_torch(tmp_path: Path):
     file = write_csv(tmp_path / "data.csv")
     code = (

@@ -49,6 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune_module, "_check_budget", lambda *given: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", ["throughput", "latency"])
 def test_it_stores_what_predictors_then_use(goal: str, command: Command, model: Path, texts: Path, quick: None):
     before = open_artifact(model).content_hash

@@ -38,6 +38,7 @@ def again(pruned: Artifact, teacher: Artifact, folder: Path, **changes: Any) -> 
     return step(pruned, context(teacher, folder), folder / "student")
 
 
+@pytest.mark.slow
 def test_the_shape_stays_and_the_answers_come_back(teacher: Artifact, pruned: Artifact, tmp_path: Path):
     shape = read_model(pruned).config.layers
     assert len(set(shape)) > 1

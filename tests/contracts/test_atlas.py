@@ -215,6 +215,7 @@ def test_a_twin_is_not_softmax(technique: Technique):
         assert (TWINS[technique.kind](made, mask) - SOFTMAX).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("technique", MIXERS, ids=IDS)
 def test_it_trains_in_the_encoder(technique: Technique):
     config = shape(TASK, SIZES, technique.kind, technique.toy)

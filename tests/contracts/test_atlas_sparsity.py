@@ -103,6 +103,7 @@ def check_difference(ours: Tensor, theirs: Tensor) -> None:
     assert (ours - theirs).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda technique: technique.kind)
 def test_the_limit_is_exact_and_the_usual_setting_differs(technique: Technique):
     assert technique.limit, "an entry says what it is in a limit"
@@ -122,6 +123,7 @@ def test_a_technique_that_is_switched_off_fails():
         check_difference(logits(case().teacher), logits(case().copy()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda technique: technique.kind)
 def test_it_is_smaller_than_the_model_in_fp16_and_the_plain_way_has_about_as_many_bytes(technique: Technique):
     dense = 16 * sum(part.weight.numel() for part in case().teacher.encoder.layers.modules() if hasattr(part, "weight")

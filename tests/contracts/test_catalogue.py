@@ -182,6 +182,7 @@ def test_same_seed_same_bytes_and_the_input_untouched(name: str, inputs: dict[st
     assert made[0].content_hash != source.content_hash
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKES)
 def test_formats_and_history_are_honoured(name: str, inputs: dict[str, Artifact], tmp_path: Path):
     kind = catalog.load(name)

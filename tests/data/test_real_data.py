@@ -45,6 +45,7 @@ def test_other_languages_and_raw_text(leanformer_data: Path) -> None:
     assert data.unlabelled is not None
 
 
+@pytest.mark.slow
 def test_kinds_are_told_from_the_data(leanformer_data: Path) -> None:
     kinds = {
         "mrpc": "pair",

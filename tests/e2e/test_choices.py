@@ -81,6 +81,7 @@ def test_the_student_learns_from_the_teacher_s_shares(lean: Compressed) -> None:
     assert first.loss is None
 
 
+@pytest.mark.slow
 def test_the_graph_reads_pairs_and_gives_one_logit(lean: Compressed, data: Dataset) -> None:
     model, test = LightPredictor(lean.artifact, threads=1), data.test
     assert test is not None

@@ -79,6 +79,7 @@ def test_it_teaches_a_student_of_a_mapped_family(deberta: Path, bert: Path, tmp_
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_quick_on_a_folder_that_stock_transformers_saved(tmp_path: Path):
     """The labels are those of the folder's own config.json; the answers those of transformers."""
     torch.manual_seed(0)

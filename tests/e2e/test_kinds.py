@@ -125,6 +125,7 @@ def test_every_rung_is_measured_by_the_kind_s_own_figure(lean: Compressed, data:
     assert ("Matthews" in page) == (data.task.answer == "label")
 
 
+@pytest.mark.slow
 def test_a_distilled_student_knows_more_than_chance(lean: Compressed, data: Dataset):
     """One layer for one epoch: not much, but more than the same student would know untrained."""
     student = next(rung for rung in lean.report.rungs if rung.name == "distilled to 3 layers")

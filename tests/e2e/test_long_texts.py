@@ -79,6 +79,7 @@ def test_windows_are_learnt_from_where_the_beginning_says_nothing(
     assert quality(cut, data) < 0.7, "a fifth of the texts is short, and a third of the others is guessed"
 
 
+@pytest.mark.slow
 def test_students_learn_from_windows_and_read_them(lean: Compressed, taught: Artifact, data: Dataset) -> None:
     student = next(rung for rung in lean.report.rungs if rung.name == "distilled to 3 layers")
     assert lean.report.rungs[0].quality > 0.9 and student.quality > 0.8
@@ -155,6 +156,7 @@ def test_the_commands_say_what_is_cut_and_read_as_they_are_told(
     assert answers["whole"] == answers["again"] != answers["cut"]
 
 
+@pytest.mark.slow
 def test_answers_over_http_are_those_of_predict(lean: Compressed, data: Dataset) -> None:
     model, test = LightPredictor(lean.artifact, threads=1), data.test
     assert test is not None

@@ -70,6 +70,7 @@ def chosen_on_dev(artifact: Artifact, data: Dataset) -> float | None:
     return form_of(artifact.task).after_training(artifact.task, values, data.dev.targets).no_answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     [

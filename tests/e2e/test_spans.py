@@ -82,6 +82,7 @@ def test_the_student_learns_from_the_teacher_s_shares(lean: Compressed) -> None:
     assert {"exact match", "F1 of questions with an answer", "F1 of questions without one"} <= {*student.scores}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["onnxruntime", "native"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_engine_finds_the_same_places(lean: Compressed, data: Dataset, engine: str, threads: int) -> None:

@@ -43,6 +43,7 @@ def entries_of(artifact: Artifact, floor: tuple[Entry, ...]) -> list[Entry]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_floor_is_a_rung_like_the_others_and_is_never_chosen(tmp_path: Path):
     data, teacher = tiny_dataset(), tiny_artifact(tmp_path / "teacher", seed=11)
     floor = make_floor(data, tmp_path, seed=13, say=silent)

@@ -36,6 +36,7 @@ def alone(inputs: Inputs) -> Inputs:
     return Inputs(inputs.ids[:1], inputs.mask[:1], types)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), CASES)
 def test_logits_states_and_attentions(name: str, variant: str, tmp_path: Path) -> None:
     theirs, ours = FAMILIES[name].model(variant), read(name, variant, tmp_path)

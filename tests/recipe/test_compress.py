@@ -35,6 +35,7 @@ class Own(LayerDrop):
         return made
 
 
+@pytest.mark.slow
 def test_a_recipe_may_have_steps_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 

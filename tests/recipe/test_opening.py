@@ -41,6 +41,7 @@ def recipe_of(tmp_path: Path, text: str = RECIPE) -> Recipe:
     return read_recipe(tmp_path / "recipe.yaml")
 
 
+@pytest.mark.slow
 def test_a_recipe_from_an_encoder_to_the_compressed_model(encoder: Artifact, tmp_path: Path):
     data = tiny_dataset()
     assert data.train is not None

@@ -73,6 +73,7 @@ def test_the_members_are_those_that_no_other_beats(made: Path):
     assert family.n == 40 and family.teacher_quality == report.rungs[0].dev_quality and len(family.tokens) == 32
 
 
+@pytest.mark.slow
 def test_each_member_is_an_artifact_as_it_was_measured(made: Path):
     family, report = read_family(made / "family"), Report.read(made / "family" / "report.json")
     layers = {"fp32": ((4, 48),) * 2, "wide": ((2, 24),) * 2, "short": ((2, 24),)}

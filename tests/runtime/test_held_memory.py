@@ -19,6 +19,7 @@ from tests.runtime import test_native, test_native_recurrent
 pytestmark = needs_compiler
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["encoder", "recurrent"])
 def test_the_file_is_not_kept(tmp_path: Path, kind: str) -> None:
     if kind == "encoder":

@@ -68,6 +68,7 @@ def watched(home: Path, *command: str, **more: str) -> tuple[set[str], list[str]
     return {match_ for match_ in found if not match_.startswith(_OWN)}, sorted(str(path) for path in home.rglob("*"))
 
 
+@pytest.mark.slow
 @needs_strace
 @needs_compiler
 @pytest.mark.parametrize("engine", ["native", "onnxruntime", "openvino"])

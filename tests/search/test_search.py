@@ -51,6 +51,7 @@ def run(folder: Path, teacher: Artifact, text: str = TINY, **changes: Any) -> Se
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_four_trials_over_two_holes_give_a_front_with_its_report(tmp_path: Path, teacher: Artifact):
     said: list[str] = []
     found = run(tmp_path, teacher, said=said)
@@ -103,6 +104,7 @@ def sealed(examples: Examples) -> Sealed:
     return made
 
 
+@pytest.mark.slow
 def test_nothing_reads_test_before_the_search_is_over(
     tmp_path: Path, teacher: Artifact, monkeypatch: pytest.MonkeyPatch
 ):

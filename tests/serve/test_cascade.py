@@ -20,6 +20,7 @@ from tests.serve.test_routes import as_array
 TEXTS = list(tiny_texts(120, seed=8)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own_tokenizers", [False, True])
 def test_a_cascade_is_served(tiny_onnx_artifact: Path, other_artifact: Path, tmp_path: Path, own_tokenizers: bool):
     small = open_artifact(tiny_onnx_artifact)

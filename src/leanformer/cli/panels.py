@@ -18,11 +18,11 @@ OUTPUT, ACCESS = "Output", "Access"
 PANELS = {
     DATA: (
         "data", "split", "kind", "max_tokens", "long", "overlap", "on", "input", "pair", "keep", "strict", "labelled",
-        "cost", "encoder",
+        "cost", "encoder", "group", "licence", "source",
     ),
     TRAINING: (
         "epochs", "batch_size", "token_budget", "learning_rate", "precision", "language_temperature", "crf",
-        "objective", "initial", "shape", "heads", "ffn", "layer", "relation_heads", "steps",
+        "objective", "initial", "shape", "heads", "ffn", "layer", "relation_heads", "steps", "map_with", "map_epochs",
     ),
     CHOICE: (
         "max_drop", "goal", "max_loss", "confidence", "promise", "measure", "fit_share", "otherwise", "max_flips",

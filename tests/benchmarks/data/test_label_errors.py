@@ -65,6 +65,7 @@ def test_a_sample_keeps_the_order() -> None:
     assert len(part) == 20 and places == sorted(places)
 
 
+@pytest.mark.slow
 def test_a_run_gives_all_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,7 @@ def test_a_ranking_that_has_all_wrong_rows_first_is_right() -> None:
     assert last["precision"] == 0.0 and last["average_precision"] == pytest.approx((1 / 19 + 2 / 20) / 2)
 
 
+@pytest.mark.slow
 def test_measures_stand_beside_their_controls_and_maps_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

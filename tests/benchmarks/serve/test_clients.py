@@ -10,6 +10,7 @@ from tests.making.graphs import make_embedder
 from tests.making.servers import Server
 
 
+@pytest.mark.slow
 def test_calls_are_made_and_compared(tiny_onnx_artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("openai")
     constants = pytest.importorskip("huggingface_hub.constants")

@@ -30,6 +30,7 @@ def load(server: Server, texts: Path, *options: str) -> dict[str, Any]:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=ROOT).stdout)
 
 
+@pytest.mark.slow
 def test_every_request_is_counted_by_its_status(tiny_onnx_artifact: Path, tmp_path: Path):
     texts = tmp_path / "texts.txt"
     texts.write_text("a song\nrain and wind\n\nthe goal\n")

@@ -36,6 +36,7 @@ def test_the_gain_is_text_by_text_over_the_seeds_that_both_have() -> None:
     assert "apart" not in other, "no seed is shared"
 
 
+@pytest.mark.slow
 def test_a_small_run_is_made_and_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RATE", 3e-3)
     monkeypatch.setattr(module, "allowed_cores", lambda: 1)

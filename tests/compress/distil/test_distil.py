@@ -55,6 +55,7 @@ def distance(student: Artifact, teacher: Artifact) -> float:
     return float((theirs * np.log(theirs / ours)).sum(axis=1).mean())
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_answers(teacher: Artifact, tmp_path: Path) -> None:
     options = {"layers": (1, 3), "learning_rate": 1e-2, "warmup": 0.1}
     untrained = distilled(teacher, tmp_path / "a", **options | {"learning_rate": 1e-12})

@@ -70,6 +70,7 @@ def test_the_model_has_learned_its_task(trained: Artifact):
     assert quality(trained) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [0.4, 0.6])
 def test_it_beats_chance_and_magnitude_without_training(trained: Artifact, tmp_path: Path, keep: float):
     ours = distance(pruned(trained, tmp_path / "ours", keep=keep), trained)

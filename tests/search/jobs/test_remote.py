@@ -85,6 +85,7 @@ def _placed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TaskPool, "_on", placed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_placed")
 def test_a_cluster_comes_to_what_this_machine_does(tmp_path: Path, runner: JobRunner):
     ray = PretendedRay({HERE: 2})
@@ -101,6 +102,7 @@ def test_a_cluster_comes_to_what_this_machine_does(tmp_path: Path, runner: JobRu
             assert ours.figures[name] == pytest.approx(theirs.figures[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_placed")
 def test_nothing_is_timed_while_a_trial_runs_on_this_machine(
     tmp_path: Path, runner: JobRunner, monkeypatch: pytest.MonkeyPatch

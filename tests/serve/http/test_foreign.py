@@ -81,6 +81,7 @@ def test_openais_client_gets_vectors(all_server: Server, client: Any, form: str 
     assert found.usage.prompt_tokens == found.usage.total_tokens > 3 * 3
 
 
+@pytest.mark.slow
 def test_one_text_is_a_list_of_one(all_server: Server, client: Any):
     (entry,) = client.embeddings.create(model="vectors", input=QUERY).data
     np.testing.assert_allclose(entry.embedding, all_server.embed(QUERY).json[0], atol=1e-6)

@@ -78,6 +78,7 @@ def test_a_low_limit_that_may_be_raised_turns_nobody_away(tiny_onnx_artifact: Pa
         assert not any(line["event"] == "connections_limited" for line in server.log)
 
 
+@pytest.mark.slow
 def test_where_it_may_not_those_beyond_it_are_told(tiny_onnx_artifact: Path, texts: Path):
     with Server(tiny_onnx_artifact, "--workers", 1, program=serving(256, 256)) as server:
         limited = server.event("connections_limited")

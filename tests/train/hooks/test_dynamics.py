@@ -40,6 +40,7 @@ def test_each_epoch_is_recorded_with_the_weights_at_its_end(tmp_path: Path) -> N
     assert not np.allclose(hook.gold[0], hook.gold[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scores", [1, 2])
 def test_a_killed_run_ends_with_the_same_records(scores: int, tmp_path: Path) -> None:
     whole, expected = recorded(tmp_path / "whole")

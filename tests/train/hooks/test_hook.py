@@ -85,6 +85,7 @@ def test_a_hook_may_change_the_weights(noisy: tuple[Run, FitResult], tmp_path: P
     assert not equal(plain.weights(), noisy[0].weights())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [0, 7, 12])
 def test_what_a_hook_keeps_outlives_a_kill(line: int, noisy: tuple[Run, FitResult], tmp_path: Path) -> None:
     whole, expected = noisy

@@ -34,6 +34,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return make_embedder(tmp_path_factory.mktemp("teacher"))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["1", "2x16"])
 def test_a_student_comes_nearer_to_the_teachers_index(teacher: Artifact, tmp_path: Path, shape: str):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
