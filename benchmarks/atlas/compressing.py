@@ -23,7 +23,7 @@ from benchmarks.atlas.finetuned import Start, fine_tune
 from leanformer.compress.calibration import gradients, largest_inputs, second_moments
 from leanformer.compress.prune.blocks import blocks, spread, stored_blocks
 from leanformer.compress.prune.layerwise_obs import layerwise_obs
-from leanformer.compress.prune.low_rank import low_rank, ranks
+from leanformer.compress.prune.low_rank import factorised, low_rank, ranks
 from leanformer.compress.prune.magnitude import magnitude
 from leanformer.compress.prune.obert import obert
 from leanformer.compress.prune.two_four import pattern, two_four
@@ -37,7 +37,7 @@ from leanformer.compress.quantise.gptq import gptq
 from leanformer.compress.quantise.integer_model import integer_only
 from leanformer.compress.quantise.layerwise_distillation import layerwise_distillation
 from leanformer.compress.quantise.llm_int8 import llm_int8
-from leanformer.compress.quantise.nearest import nearest, rounded_inputs, size
+from leanformer.compress.quantise.nearest import half, nearest, rounded_inputs, size
 from leanformer.compress.quantise.outlier_suppression import migrated, outlier_suppression
 from leanformer.compress.quantise.q_bert import hessian_traces, q_bert
 from leanformer.compress.quantise.smooth_quant import smooth_quant
@@ -294,7 +294,7 @@ def uniform_ranks(case: Case, *, density: float) -> Made:
         rank = max(1, int(density * weight.numel() / sum(weight.shape)))
         left, values, right = torch.linalg.svd(weight, full_matrices=False)
         kept = torch.randperm(len(values), generator=_random(case, name))[:rank]
-        return Stored((left[:, kept] * values[kept]) @ right[kept], VALUE * rank * sum(weight.shape))
+        return factorised(left[:, kept] * values[kept], right[kept])
 
     return Made(model, each(model, one))
 
@@ -358,8 +358,10 @@ def scaled(case: Case, factors: Mapping[str, Tensor], peaks: Mapping[str, Tensor
 def smooth(case: Case, *, alpha: float, bits: int, inputs: int) -> Made:
     """SmoothQuant."""
     parts = maps(case.teacher)
-    factors = {name: smooth_quant(case.peaks[name], part.weight.detach(), alpha=alpha) for name, part in parts.items()}
-    return scaled(case, factors, {name: (case.peaks[name] / factors[name]).max() for name in parts}, bits, inputs)
+    found = {
+        name: half(smooth_quant(case.peaks[name], part.weight.detach(), alpha=alpha)) for name, part in parts.items()
+    }
+    return scaled(case, found, {name: (case.peaks[name] / found[name]).max() for name in parts}, bits, inputs)
 
 
 @torch.no_grad()
@@ -467,14 +469,12 @@ def lottery(case: Case, *, density: float) -> Made:
 
 
 def stabilised(case: Case, *, density: float, share: float, signs: bool) -> Made:
-    """The ticket of the trained model, from its weights after a share of its steps."""
-    early = None
+    """The ticket of the trained model, from all that it was after a share of its steps, its norms and head too."""
+    start = case.begun.make(case.seed)
     if share:
-        start = case.begun.make(case.seed)
         with without(EnoughError):
             case.trained(Until(max(1, round(share * case.steps))), model=start)
-        early = _weights(start)
-    model = case.trained(StabilisedTicket(_weights(case.teacher), early, density, signs=signs))
+    model = case.trained(StabilisedTicket(_weights(case.teacher), None, density, signs=signs), model=start)
     return Made(model, _stored_trained(model), whole=True)
 
 

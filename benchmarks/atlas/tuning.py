@@ -139,14 +139,12 @@ class Tuning:
     def quality(self, technique: Technique, name: str, seed: int) -> dict[str, Any]:
         """The cell of one technique, set and seed."""
         if self.quick:
-            per_class, steps, rates = None, TOY_STEPS, technique.rates[:1]
+            rates = technique.rates[:1]
         else:
-            per_class, steps = SETS[name]
             first = seed == SEEDS[0]
             rates = technique.rates if first else (self.quality(technique, name, SEEDS[0])["rate"],)
         settings = {
-            "kind": technique.kind, "options": dict(technique.toy if self.quick else technique.options), "set": name,
-            "seed": seed, "per_class": per_class, "steps": steps, "rates": list(rates), "quick": self.quick,
+            **asked(technique, name), "seed": seed, "rates": list(rates), "quick": self.quick,
             "data": "toy" if self.quick else content(name),
         }  # fmt: skip
         return self.cells.get(
@@ -160,6 +158,16 @@ class Tuning:
         self.result.parent.mkdir(parents=True, exist_ok=True)
         write_json(self.result, {"rows": rows, "cells": cells})
         return rows
+
+
+def asked(technique: Technique, name: str) -> dict[str, Any]:
+    """What all seeds of a technique and set have in common; cells of other options or steps are not in the table."""
+    toy = name == LISTS
+    per_class, steps = (None, TOY_STEPS) if toy else SETS[name]
+    return {
+        "kind": technique.kind, "options": dict(technique.toy if toy else technique.options), "set": name,
+        "per_class": per_class, "steps": steps,
+    }  # fmt: skip
 
 
 @cache
@@ -181,9 +189,12 @@ def apart(technique: Technique, told: Mapping[str, Any]) -> dict[str, Any]:
 def table(techniques: Sequence[Technique], cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row for each technique and set that has been measured with a seed of the control's."""
     found: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
+    by_kind = {technique.kind: technique for technique in techniques}
     for cell in cells:
         told = cell["settings"]
-        found.setdefault((told["kind"], told["set"]), {})[told["seed"]] = cell
+        technique = by_kind.get(told["kind"])
+        if technique is not None and asked(technique, told["set"]).items() <= told.items():
+            found.setdefault((told["kind"], told["set"]), {})[told["seed"]] = cell
     rows = []
     for name in sorted({name for _, name in found}, key=[*SETS, LISTS].index):
         control = found.get((CONTROL, name), {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +142,14 @@ def _absent(technique: Technique) -> tuple[str, ...]:
 def coverage_page(atlas: Atlas, results: Path = RESULTS) -> str:
     """docs/coverage.md: counts first, then every row."""
     state = states(atlas, results)
+    measured = {entry["technique"] for each in stored(atlas.benches, results).values() for entry in each}
     counts = Counter(state.values())
     parts = [MADE, "# Coverage", _COVERAGE.format(rows=len(atlas.rows))]
     parts.append(table(("state", "rows", "meaning"), [
         (name, str(counts[name]), meaning) for name, meaning in STATES.items()
     ]))  # fmt: skip
     parts.append(table(("row", "technique or system", "papers", "state", "where, what is missing, or why"), [
-        (str(row.row), row.name, row.paper, state[row.row], _where(row, atlas)) for row in atlas.rows
+        (str(row.row), row.name, row.paper, state[row.row], _where(row, atlas, measured)) for row in atlas.rows
     ]))  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -158,10 +159,14 @@ and systems in their order, and how much of it is here. A row works and is measu
 the catalogue or a module has a stored result."""
 
 
-def _where(row: Row, atlas: Atlas) -> str:
+def _where(row: Row, atlas: Atlas, measured: Collection[str]) -> str:
     written = [technique.name for technique in atlas.techniques if technique.code and row.row in technique.rows]
     said = [", ".join(f"`{name}`" for name in (*row.by, *row.results))]
-    said.append(", ".join(f"[{name}](atlas.md)" for name in written))
+    # Where a row has several techniques, its state is that of the best known.
+    some = any(name in measured for name in written)
+    said.append(", ".join(
+        f"[{name}](atlas.md)" + (" (not measured)" if some and name not in measured else "") for name in written
+    ))  # fmt: skip
     return "; ".join(filter(None, [*said, row.lacks, row.reason, row.absent]))
 
 

@@ -18,7 +18,8 @@ _BESIDE = (
 )  # fmt: skip
 _ARE = """MiniLM (`all-MiniLM-L6-v2`) is fine-tuned for {steps} steps of {batch} rows, one thread; a technique is
 applied to it, or is a training of as many steps from the pre-trained encoder (XTC and BiT: of as many again,
-from the fine-tuned model's answers, which the control does not see). The control has the first layers of MiniLM with
+from the fine-tuned model's answers, which the control does not see;
+lottery tickets: from a mask of that model). The control has the first layers of MiniLM with
 their largest feed-forward units, trained for the same steps, and as many bytes in fp16 or a little less. Bytes are
 those of the whole file: maps as the technique stores them, values and scales in 16 bits, masks and indices counted;
 the word table in int8 by row; the rest in fp16. Bits a weight are those of the maps, with scales and

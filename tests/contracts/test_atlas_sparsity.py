@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.atlas.compressing import APPLY, Case, each
+from benchmarks.atlas.compressing import APPLY, Case, EnoughError, Until, each
 from benchmarks.atlas.entries import Technique, read_atlas
 from benchmarks.atlas.finetuned import toy_start
 from benchmarks.atlas.sparsity import PLAIN, USUAL, options_of, plain_of
@@ -139,6 +140,16 @@ def test_it_is_smaller_than_the_model_in_fp16_and_the_plain_way_has_about_as_man
     assert found.table is not None or found.bits < dense
     # Scales and outliers weigh more in a toy.
     assert 0.6 < sizes[1] / sizes[0] < 1.6
+
+
+def test_a_stabilised_ticket_rewinds_the_whole_model():
+    start = case().begun.make(13)
+    with suppress(EnoughError):
+        case().trained(Until(3), model=start)
+    expected = logits(case().trained(model=start))
+    found = APPLY["stabilised_lottery"](case(), density=1.0, share=0.5, signs=False)
+    torch.testing.assert_close(logits(found.model), expected, rtol=0, atol=1e-5)
+    check_difference(logits(found.model), logits(case().teacher))
 
 
 def test_every_technique_is_in_the_atlas_and_in_the_catalogue():

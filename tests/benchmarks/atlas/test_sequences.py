@@ -69,6 +69,14 @@ def test_pages_show_what_is_measured_and_what_is_not(tmp_path: Path, quick: Path
     assert "| measured as reference | 1 |" in coverage and coverage.index("| state |") < coverage.index("| row |")
 
 
+def test_a_row_says_which_of_its_techniques_are_not_measured():
+    atlas = read_atlas()
+    (row,) = [row for row in atlas.rows if row.row == 96]
+    some = pages._where(row, atlas, {"Prefixes", "Soft prompts"})
+    assert some == "[Prefixes](atlas.md), [Soft prompts](atlas.md), [P-tuning](atlas.md) (not measured)"
+    assert "not measured" not in pages._where(row, atlas, set()), "which the state says already"
+
+
 def test_the_pages_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     for path, text in pages.pages(read_atlas()).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python -m benchmarks.pages.atlas"

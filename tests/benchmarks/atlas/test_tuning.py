@@ -43,7 +43,7 @@ def test_a_second_run_finds_its_cells(quick: Path):
 
 def cell(kind: str, right: str, seed: int = 13) -> dict[str, object]:
     made = dict.fromkeys(("parameters", "head", "trained", "task_bytes", "flops", "train_cpu_seconds", "peak_mb"), 4)
-    told = {"kind": kind, "set": "trec", "seed": seed, "per_class": 20, "steps": 100}
+    told = {"kind": kind, "set": "trec", "seed": seed, "per_class": 20, "steps": 60, "options": {}}
     return {
         "settings": told,
         "right": right,
@@ -66,15 +66,22 @@ def test_the_table_compares_with_the_control_of_the_same_seed():
     assert "better | 1 | 80 | 0.1 * |" in quality[2], "the lowest rate"
     assert "| LoRA | trec | 100.0 | 50.0 | +50.0 (" in quality[2] and "| BitFit | not measured |" in quality[2]
     assert (
-        "trec with 20 rows of each class for 100 steps" in quality[0] and "| LoRA | trec | 4 | 0 | yes |" in quality[5]
+        "trec with 20 rows of each class for 60 steps" in quality[0] and "| LoRA | trec | 4 | 0 | yes |" in quality[5]
     )
 
 
+@pytest.mark.parametrize("other", [{"steps": 100}, {"per_class": 8}, {"options": {"rank": 2}}])
+def test_cells_of_other_settings_are_not_in_the_table(other: dict[str, object]):
+    ours = cell("lora", "1111" * 20)
+    ours["settings"] |= other  # type: ignore[operator]
+    assert [row["technique"] for row in table(TECHNIQUES, [cell("full", "1100" * 20), ours])] == ["Full fine-tuning"]
+
+
 def test_later_seeds_take_the_rate_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    asked = []
+    given = []
 
     def apart(technique: object, told: dict[str, object]) -> dict[str, object]:
-        asked.append((told["seed"], told["rates"]))
+        given.append((told["seed"], told["rates"]))
         return {"rate": told["rates"][-1]}  # type: ignore[index]
 
     monkeypatch.setattr(tuning, "apart", apart)
@@ -82,7 +89,7 @@ def test_later_seeds_take_the_rate_of_the_first(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(tuning, "Cells", tuning.Unrecorded)
     Tuning(tmp_path / "cells", tmp_path / "result.json").quality(BY_KIND["lora"], "trec", 14)
     rates = list(BY_KIND["lora"].rates)
-    assert asked == [(13, rates), (14, rates[-1:])]
+    assert given == [(13, rates), (14, rates[-1:])]
 
 
 def test_dev_chooses_the_rate(monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,7 @@ WEIGHT = torch.randn(12, 20, generator=GENERATOR)
 def test_a_map_of_that_rank_is_exact():
     thin = torch.randn(12, 3, generator=GENERATOR) @ torch.randn(3, 20, generator=GENERATOR)
     stored = low_rank(thin, 3)
-    torch.testing.assert_close(stored.weight, thin, rtol=0, atol=1e-5)
+    assert 0 < (stored.weight - thin).norm() < 1e-3 * thin.norm(), "but for factors in fp16"
     assert stored.bits == 3 * 32 * 16
 
 

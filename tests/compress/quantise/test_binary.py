@@ -14,6 +14,7 @@ def test_no_other_scale_is_nearer():
     assert torch.equal(stored.weight.sign(), WEIGHT.sign()) and all(len(row.unique()) == 2 for row in stored.weight)
     best = (stored.weight - WEIGHT).norm()
     assert all((stored.weight * share - WEIGHT).norm() > best for share in (0.97, 1.03))
+    assert torch.equal(stored.weight, stored.weight.half().float()), "the scale is in fp16"
     assert stored.bits == 200 + 5 * 16
 
 

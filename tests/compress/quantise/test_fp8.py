@@ -24,8 +24,12 @@ def test_8_and_23_bits_are_fp32():
 
 
 def test_a_row_ends_at_the_largest_value():
-    weight = X[:120].view(4, 30)
+    weight = X[12000:12120].view(4, 30)
     stored = fp8_weight(weight)
-    torch.testing.assert_close(stored.weight.abs().amax(dim=1), weight.abs().amax(dim=1))
-    assert ((stored.weight - weight).abs() <= weight.abs() / 16 + 1e-6).all() and stored.bits == 120 * 8 + 4 * 16
+    # As nearly as a scale in fp16 can say.
+    torch.testing.assert_close(stored.weight.abs().amax(dim=1), weight.abs().amax(dim=1), rtol=1e-3, atol=0)
+    assert not torch.equal(stored.weight, weight)
+    scales = stored.weight.abs().amax(dim=1) / 448
+    torch.testing.assert_close(scales, scales.half().float(), rtol=1e-6, atol=0)
+    assert ((stored.weight - weight).abs() <= weight.abs() / 15 + 1e-3).all() and stored.bits == 120 * 8 + 4 * 16
     assert torch.equal(fp8_weight(weight, exponent=8, mantissa=23).weight, weight)

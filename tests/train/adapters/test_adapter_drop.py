@@ -59,6 +59,16 @@ def test_what_is_left_out_computes_as_if_taken_out() -> None:
     assert (logits(model) - before).abs().max() < 1e-6
 
 
+def test_a_task_is_stored_without_the_lowest() -> None:
+    sizes = []
+    for dropped in (0, 1):
+        adapter = AdapterDrop(8, dropped=dropped)
+        model = attached(adapter)
+        sizes.append(adapter.task_bytes(model))
+    assert sizes[0] - sizes[1] == 4 * sum(parameter.numel() for parameter in adapter.norms[0].adapter.parameters())
+    assert sizes[0] == 4 * adapter.trained_parameters(model), "all are trained"
+
+
 def test_too_many_are_refused() -> None:
     with pytest.raises(LeanformerError, match="dropped is 2, and the model has 2 layers"):
         attached(AdapterDrop(dropped=2))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import Tensor
 
 from leanformer.errors import LeanformerError
 from leanformer.models.maps import maps
@@ -34,6 +36,31 @@ def test_it_falls_and_ends_exactly():
     assert seen.densities[7] == pytest.approx(cubic((8 / 20 - 0.1) / 0.6, 0.25), abs=1e-3)
     assert all(int((part.weight != 0).sum()) == part.weight.numel() // 4 for part in maps(model).values())
     check_other(model, trained())
+
+
+def test_what_is_pruned_stays_pruned():
+    hook, gone = GradualPruning(0.5, start=0.0, end=0.5), dict[str, Tensor]()
+
+    class Dead(Hook):
+        name = "dead"
+
+        def after_step(self, run: Run) -> None:
+            for name, part in maps(run.model).items():  # type: ignore[arg-type]
+                zero = part.weight == 0
+                assert name not in gone or bool((zero | ~gone[name]).all())
+                gone[name] = zero.clone()
+
+    class Small(Hook):
+        """Makes the living weights smaller than a step of the optimiser."""
+
+        name = "small"
+
+        @torch.no_grad()
+        def begin(self, run: Run) -> None:
+            for part in maps(run.model).values():  # type: ignore[arg-type]
+                part.weight.mul_(0.01)
+
+    trained(Small(), hook, Dead())
 
 
 def test_a_density_of_one_is_training_as_usual():

@@ -22,8 +22,13 @@ def low_rank(weight: Tensor, rank: int) -> Stored:
     if rank * sum(weight.shape) >= weight.numel():
         return dense(weight)
     left, values, right = torch.linalg.svd(weight, full_matrices=False)
-    product = (left[:, :rank] * values[:rank]) @ right[:rank]
-    return Stored(product, VALUE * rank * sum(weight.shape))
+    return factorised(left[:, :rank] * values[:rank], right[:rank])
+
+
+def factorised(left: Tensor, right: Tensor) -> Stored:
+    """The product of factors `[out, rank]` and `[rank, in]` that are stored in fp16."""
+    found = left.half().to(left.dtype) @ right.half().to(right.dtype)
+    return Stored(found, VALUE * (left.numel() + right.numel()))
 
 
 def ranks(weights: Mapping[str, Tensor], density: float) -> dict[str, int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from leanformer.compress.quantise.nearest import size
+from leanformer.compress.quantise.nearest import half, size
 from leanformer.compress.stored import Stored
 
 
 def binary(weight: Tensor) -> Stored:
     """A weight `[out, in]` with two values in each row; one that has two opposite values already is unchanged."""
-    scale = weight.abs().mean(dim=1, keepdim=True)
+    scale = half(weight.abs().mean(dim=1, keepdim=True))
     return Stored(torch.where(weight >= 0, scale, -scale), size(weight, 1))

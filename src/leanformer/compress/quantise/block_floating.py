@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from leanformer.compress.quantise.nearest import EXACT, grouped
-from leanformer.compress.stored import Stored, dense
+from leanformer.compress.quantise.nearest import grouped
+from leanformer.compress.stored import Stored
 
 _EXPONENT = 8
 
@@ -18,10 +18,8 @@ _EXPONENT = 8
 def block_floating(weight: Tensor, *, mantissa: int = 3, block: int = 16) -> Stored:
     """A weight `[out, in]` in blocks of neighbours of a row, with a sign and `mantissa` bits each.
 
-    With a mantissa of 24 bits, all that fp32 has, nothing is rounded.
+    With a mantissa of 24 bits, all that fp32 has, errors are those of fp32 at a block's largest value.
     """
-    if mantissa >= EXACT:
-        return dense(weight)
     blocks = grouped(weight, block)
     power = torch.frexp(blocks.abs().amax(dim=2, keepdim=True)).exponent
     step = torch.ldexp(torch.ones_like(blocks), power - mantissa)

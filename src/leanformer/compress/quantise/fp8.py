@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from leanformer.compress.quantise.nearest import size
-from leanformer.compress.stored import Stored, dense
+from leanformer.compress.quantise.nearest import half, size
+from leanformer.compress.stored import Stored
 
 # Exponent bits -> bias and largest value; E4M3 has no infinity and spends that pattern on values.
 _FORMATS = {4: (7, 448.0), 5: (15, 57344.0), 8: (127, 3.4e38)}
@@ -29,8 +29,8 @@ def fp8(x: Tensor, *, exponent: int = 4, mantissa: int = 3) -> Tensor:
 
 
 def fp8_weight(weight: Tensor, *, exponent: int = 4, mantissa: int = 3) -> Stored:
-    """A weight `[out, in]` in the format, scaled by row; in fp32 it is unchanged."""
-    if exponent == 8:
-        return dense(weight)
-    scale = (weight.abs().amax(dim=1, keepdim=True) / _FORMATS[exponent][1]).clamp_min(1e-12)
-    return Stored(fp8(weight / scale, exponent=exponent, mantissa=mantissa) * scale, size(weight, 8))
+    """A weight `[out, in]` in the format, scaled by row; fp32 needs no scale."""
+    peaks = weight.abs().amax(dim=1, keepdim=True)
+    scale = torch.ones_like(peaks) if exponent == 8 else half(peaks / _FORMATS[exponent][1])
+    found = fp8(weight / scale, exponent=exponent, mantissa=mantissa) * scale
+    return Stored(found, size(weight, 1 + exponent + mantissa))

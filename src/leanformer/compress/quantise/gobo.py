@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from leanformer.compress.stored import Stored, dense
+from leanformer.compress.stored import Stored
 
 _FP32, _PLACE = 32, 32
 
@@ -20,15 +20,13 @@ def gobo(weight: Tensor, *, bits: int = 3, log_density: float = -4.0, rounds: in
     """A weight `[out, in]` whose values are one of 2^bits, but for outliers.
 
     A file has the shared values and outliers in fp32, and the place of each outlier in 32 bits. With a `log_density` of
-    infinity all weights are outliers, and the map is stored whole.
+    infinity all weights are outliers.
     """
-    if math.isinf(log_density):
-        return dense(weight)
     mean, deviation = weight.mean(), weight.std()
     density = -0.5 * ((weight - mean) / deviation).square() - torch.log(deviation * math.sqrt(2 * math.pi))
     apart = density < log_density
     rest = weight[~apart].sort().values
-    centroids = torch.stack([part.mean() for part in rest.chunk(2**bits)])
+    centroids = torch.stack([part.mean() for part in rest.chunk(2**bits)]) if len(rest) else weight.new_zeros(1)
     best = (float("inf"), centroids)
     for _ in range(rounds):
         index = _closest(rest, centroids)

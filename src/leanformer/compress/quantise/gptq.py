@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from leanformer.compress.prune.surgery import damped
-from leanformer.compress.quantise.nearest import EXACT, Grid, grid_of, grouped, levels_of, size
-from leanformer.compress.stored import Stored, dense
+from leanformer.compress.quantise.nearest import Grid, grid_of, grouped, levels_of, size
+from leanformer.compress.stored import Stored
 
 
 def gptq(
@@ -20,8 +20,6 @@ def gptq(
 
     The other arguments are those of `nearest`; `damping` is the share of the mean diagonal that is added.
     """
-    if bits >= EXACT:
-        return dense(weight)
     left, found = weight.double().clone(), torch.empty_like(weight, dtype=torch.float64)
     width = group or weight.shape[1]
     inverse = torch.linalg.inv(damped(moment.double(), damping))

@@ -1,7 +1,8 @@
 """I-BERT: GELU, exponential, softmax, square root and layer norm by whole numbers alone.
 
-Paper: Kim et al. 2021 (arXiv 2101.01321), algorithms 1 to 4. A value is a whole number times a scale, which is known
-beforehand; polynomials of the second degree are evaluated on whole numbers.
+Paper: Kim et al. 2021 (arXiv 2101.01321), algorithms 1 to 4. A value is a whole number times a scale; polynomials of
+the second degree are evaluated on whole numbers. The paper's scales are known beforehand; those of `integer_model` are
+each batch's own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Layerwise distillation: a quantised layer is tuned to give what the layer itself gave, one after another.
 
 Paper: ZeroQuant, Yao et al. 2022 (arXiv 2206.01861). No labels, and no more than one layer trains at a time. The inputs
-of a layer are those of the model that is quantised up to there.
+of a layer are those of the model that is quantised up to there; in the paper they are those of the model as it was.
 """
 
 from __future__ import annotations

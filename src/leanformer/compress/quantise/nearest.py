@@ -34,15 +34,15 @@ def grid_of(groups: Tensor, levels: int, *, symmetric: bool = True) -> Grid:
     one ends at the smallest and the largest value, zero included.
     """
     if levels == 2:
-        scale = _half(groups.abs().amax(dim=2, keepdim=True))
+        scale = half(groups.abs().amax(dim=2, keepdim=True))
         return Grid(2 * scale, torch.full_like(scale, 0.5), 0, 1)
     if symmetric:
         high = (levels - 1) // 2
-        scale = _half(groups.abs().amax(dim=2, keepdim=True) / high)
+        scale = half(groups.abs().amax(dim=2, keepdim=True) / high)
         return Grid(scale, torch.zeros_like(scale), -high, high)
     low, top = (getattr(groups, end)(dim=2, keepdim=True) for end in ("amin", "amax"))
     low, top = low.clamp(max=0), top.clamp(min=0)
-    scale = _half((top - low) / (levels - 1))
+    scale = half((top - low) / (levels - 1))
     return Grid(scale, (-low / scale).round(), 0, levels - 1)
 
 
@@ -89,5 +89,6 @@ def rounded_inputs(x: Tensor, *, bits: int = 8, peak: Tensor | None = None) -> T
     return (x / scale).round().clamp(-high, high) * scale
 
 
-def _half(scale: Tensor) -> Tensor:
+def half(scale: Tensor) -> Tensor:
+    """A scale as a file has it: in fp16, and above zero."""
     return scale.clamp_min(1e-7).half().to(scale.dtype)

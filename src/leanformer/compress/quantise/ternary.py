@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from leanformer.compress.quantise.nearest import size
+from leanformer.compress.quantise.nearest import half, size
 from leanformer.compress.stored import Stored
 
 BITS = 1.6  # five values in a byte, as 3^5 = 243
@@ -19,4 +19,4 @@ def ternary(weight: Tensor, *, cut: float = 0.7) -> Stored:
     magnitude = weight.abs()
     kept = magnitude > cut * magnitude.mean(dim=1, keepdim=True)
     scale = (magnitude * kept).sum(dim=1, keepdim=True) / kept.sum(dim=1, keepdim=True).clamp_min(1)
-    return Stored(weight.sign() * kept * scale, size(weight, BITS))
+    return Stored(weight.sign() * kept * half(scale), size(weight, BITS))

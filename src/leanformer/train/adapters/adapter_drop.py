@@ -47,6 +47,11 @@ class AdapterDrop(Pfeiffer, Hook):
     def before_score(self, run: Run) -> None:
         self.without(self.dropped)
 
+    def task_bytes(self, model: nn.Module) -> int:
+        """Those of the adapters that are left in the end, and of the head."""
+        lowest = [parameter for norm in self.norms[: self.dropped] for parameter in norm.adapter.parameters()]
+        return super().task_bytes(model) - 4 * sum(parameter.numel() for parameter in lowest)
+
     def merge(self, model: nn.Module) -> None:
         """Take out the lowest adapters."""
         super().merge(model)

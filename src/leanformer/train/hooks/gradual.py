@@ -31,7 +31,11 @@ class GradualPruning(Masked):
         start, end = self.between
         share = cubic((done(run) - start) / (end - start), self.density)
         if share < 1:
-            self.masks = {name: largest(part.weight.detach().abs(), share) for name, part in self.parts.items()}
+            # The optimiser has moved pruned weights too, and they stay pruned.
+            self.masks = {
+                name: largest(part.weight.detach().abs() * self.masks.get(name, 1), share)
+                for name, part in self.parts.items()
+            }
 
 
 def cubic(time: float, density: float) -> float:

@@ -1,6 +1,7 @@
 """Weights that grow again: the smallest living weights die, and as many grow where the gradient is largest.
 
-Paper: RigL, Evci et al. 2020 (arXiv 1911.11134). The number of weights is the same throughout the training.
+Paper: RigL, Evci et al. 2020 (arXiv 1911.11134). The number of weights is the same throughout the training. A weight
+that grows begins at zero, and one that has just died may grow again, as in the paper's algorithm 1.
 """
 
 from __future__ import annotations
@@ -48,12 +49,17 @@ class Regrowth(EarlyPruning):
             return
         share = self.share / 2 * (1 + math.cos(math.pi * time / self.until))
         for name, part in self.parts.items():
+            # The optimiser has moved dead weights too, and what grows begins at zero.
+            part.weight.mul_(self.masks[name])
             self.masks[name] = moved(part.weight, self.gradients[name], self.masks[name], share)
 
 
 def moved(weight: Tensor, gradient: Tensor, mask: Tensor, share: float) -> Tensor:
-    """The mask with the `share` of smallest living weights gone, and as many others where the gradient is largest."""
+    """The mask with the `share` of smallest living weights gone, and as many grown where the gradient is largest.
+
+    Those that have gone are among those that may grow.
+    """
     living = int(mask.sum())
     count = min(round(share * living), mask.numel() - living)
     kept = largest(torch.where(mask, weight.abs(), -torch.inf), (living - count) / mask.numel())
-    return kept | largest(torch.where(mask, -torch.inf, gradient.abs()), count / mask.numel())
+    return kept | largest(torch.where(kept, -torch.inf, gradient.abs()), count / mask.numel())
