@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,5 +103,11 @@ def test_values_that_do_not_fit_together_are_refused():
         Exits((3, 1), exits.heads)
     with pytest.raises(ValueError, match="heads"):
         Exits((1,), exits.heads)
+    head = exits.heads[0]
+    for part, value in {
+        "dense": head.dense[:32], "dense_bias": head.dense_bias[:32], "bias": np.zeros(4, np.float32)
+    }.items():  # fmt: skip
+        with pytest.raises(ValueError, match="parts of shapes"):  # the engine would read past their ends
+            Exits((1,), (replace(head, **{part: value}),))
     with pytest.raises(ValueError, match="thresholds"):
         exits.asking((1.0,), (0.5,))

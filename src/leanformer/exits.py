@@ -82,6 +82,11 @@ class Exits:
             raise ValueError(f"1 to {MOST_EXITS} exits stand behind rising numbers of layers, not {self.layers}")
         if len(self.heads) != len(self.layers) or len({head.classifier.shape for head in self.heads}) != 1:
             raise ValueError(f"{len(self.heads)} heads for {len(self.layers)} exits, or heads of several shapes")
+        hidden, labels = self.heads[0].classifier.shape
+        for head in self.heads:
+            shapes = (head.dense.shape, head.dense_bias.shape, head.bias.shape)
+            if shapes != ((hidden, hidden), (hidden,), (labels,)):
+                raise ValueError(f"a head of {hidden} x {labels} has parts of shapes {shapes}")
         if len(self.temperatures) != len(self.thresholds) or len(self.thresholds) not in (0, len(self.layers)):
             raise ValueError(
                 f"{len(self.layers)} exits, {len(self.temperatures)} temperatures and {len(self.thresholds)} thresholds"

@@ -436,9 +436,9 @@ def topics(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_data_map_is_drawn(command: Command, topics: Path, tmp_path: Path) -> None:
-    encoder = tiny_artifact(tmp_path / "encoder").path
-    given = ("curate", topics, "--output", tmp_path / "found", "--map", encoder)
+def test_a_data_map_is_drawn(command: Command, topics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_artifact(tmp_path / "encoder").path)
+    given = ("curate", topics, "--output", tmp_path / "found", "--map", ".")
     status, out, err = command(*given, "--map-epochs", "3")
     assert status == 0, err
     assert "data map (encoder, 3 epochs): confidence" in out and "map.jsonl and map.svg written" in err
@@ -446,6 +446,7 @@ def test_a_data_map_is_drawn(command: Command, topics: Path, tmp_path: Path) -> 
     assert len(lines) == 120 and lines[5]["row"] == lines[5]["line"] == 6 and 0 <= lines[5]["confidence"] <= 1
     report, page = report_of(tmp_path / "found"), (tmp_path / "found" / "report.md").read_text(encoding="utf-8")
     assert report["map"]["rows"] == 120 and "![data map](map.svg)" in page and "## Hardest to learn" in page
+    assert "the probability of their label varies most" in page
     assert (tmp_path / "found" / "map.svg").read_text(encoding="utf-8").startswith("<svg")
     # Its own files are replaced when it is run again.
     assert command("curate", topics, "--output", tmp_path / "found")[0] == 0

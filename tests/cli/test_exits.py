@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from leanformer.combine.exits import CalibrateExits
+from leanformer.ladder.variants import ways_of
+from leanformer.runtime.predictor import LightPredictor
 from tests.making.commands import Command
 from tests.making.exits import fresh_examples, taught_with_exits, write_examples
 from tests.making.graphs import make_context
@@ -31,6 +34,10 @@ def test_commands_tell_of_it(command: Command, tmp_path: Path):
     assert status == 0 and "of 40 texts left early: " in err and "% behind layer 1" in err
     status, whole, err = command("predict", made.path, *texts, "--no-exits")
     assert status == 0 and "left early" not in err and whole == command("predict", graph.path, *texts)[1] != early
+    for exits in (True, False):  # other ways to run the rung that `bench --stability` compares with it
+        rung = LightPredictor(made, threads=1, engine="native", exits=exits)
+        other = cast(LightPredictor, ways_of(made, rung, tmp_path)["2 threads"]())
+        assert (other.exits is not None) == exits
     report = tmp_path / "bench.json"
     status, _, _ = command(
         "bench", made.path, "--data", data, "--rounds", 1, "--no-memory", "--output", report, "--threads", 1

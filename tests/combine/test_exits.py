@@ -84,7 +84,7 @@ def test_on_dev_there_is_no_promise(graph: Artifact, tmp_path: Path):
 def test_graphs_that_cannot_leave_early_are_refused(graph: Artifact, tmp_path: Path):
     encoder, plain = encoder_with_exits(tmp_path)
     context = make_context(tmp_path, encoder)
-    with pytest.raises(RecipeError, match="has no exits"):
+    with pytest.raises(RecipeError, match=r"has no exits\n  remedy: compress\.exits right before export\.onnx"):
         CalibrateExits()(int8_of(plain, tmp_path / "plain"), context, tmp_path / "made")
     with pytest.raises(RecipeError, match=r"export\.int8 before it"):
         CalibrateExits()(Onnx()(encoder, context, tmp_path / "fp32"), context, tmp_path / "made")

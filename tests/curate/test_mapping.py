@@ -13,6 +13,7 @@ from leanformer.artifact import open_artifact
 from leanformer.curate import mapping
 from leanformer.curate.curation import find
 from leanformer.curate.data_map import HARD, DataMap
+from leanformer.curate.label_models import LabelModels
 from leanformer.curate.mapping import can_map, data_map, layer_states, with_map
 from leanformer.data.dataset import Dataset
 from leanformer.data.examples import Examples
@@ -75,6 +76,22 @@ def test_states_are_means_of_every_layer(tmp_path: Path) -> None:
         hidden = model.encoder(ids, torch.ones_like(ids, dtype=torch.bool), None).hidden_states
     for ours, theirs in zip(states, hidden, strict=True):
         np.testing.assert_allclose(ours[1], theirs[0].mean(dim=0), atol=1e-5)
+
+
+def test_a_label_of_a_single_row_tells_nothing_and_changes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, labels = tiny_texts(60, 5)
+    task = replace(TASK, labels=(*TASK.labels, "lonely"))
+    without = Examples(task, texts, labels, source="train")
+    train = Examples(task, (*texts, "only one of it"), (*labels, 3), source="train")
+    alone, found = mapping._information(without, (), 13), mapping._information(train, (), 13)
+    assert found[-1] == 0
+    assert alone.min() > 1.5 and found[:-1].min() > 1.5  # nearly log2(3)
+    # Nor of one that is elsewhere, but among the rows that models are not trained on.
+    twice = Examples(task, (*texts, "only one of it", "another"), (*labels, 3, 3), source="train")
+    assert (mapping._information(twice, (), 13)[-2:] != 0).any()
+    drawn = np.arange(62) < 60
+    monkeypatch.setattr(LabelModels, "drawn", property(lambda models: drawn))
+    assert (mapping._information(twice, (), 13)[-2:] == 0).all()
 
 
 def test_labels_that_are_no_single_class_are_not_mapped(tmp_path: Path) -> None:

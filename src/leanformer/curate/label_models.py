@@ -36,14 +36,19 @@ class LabelModels:
     vectors: np.ndarray | None
     seed: int
 
+    @property
+    def drawn(self) -> np.ndarray:
+        """The rows that models are trained on, unless they are of the fold left out; bool `[n]`."""
+        drawn = np.zeros(len(self.train), dtype=bool)
+        drawn[np.random.default_rng(self.seed).permutation(len(drawn))[:CHOSEN_WITH]] = True
+        return drawn
+
     def logits(self, targets: np.ndarray, form: str, owners: np.ndarray | None = None) -> np.ndarray:
         """Out-of-fold logits `[n, outputs]` of models for targets `[n]` or `[n, outputs]`.
 
         They are trained on at most `CHOSEN_WITH` rows. `owners` are the rows of the targets, if these are tags.
         """
-        count = len(self.train)
-        drawn = np.zeros(count, dtype=bool)
-        drawn[np.random.default_rng(self.seed).permutation(count)[:CHOSEN_WITH]] = True
+        drawn = self.drawn
         trained = np.flatnonzero(drawn if owners is None else drawn[owners])
         folds = self.folds if owners is None else self.folds[owners]
         fit, strength = self.fit(form)

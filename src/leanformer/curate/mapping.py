@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from leanformer.answers.form import FormTable
-from leanformer.artifact import is_artifact, open_artifact
 from leanformer.curate.curation import need_train, place
 from leanformer.curate.data_map import (
     DataMap,
@@ -83,8 +82,8 @@ def data_map(
     """Fine-tune an encoder on train, without dropping a row, and map the rows.
 
     Confidence, variability, correctness, forgetting and error (EL2N, Paul et al. 2021) are those of this training;
-    usable information is that of a linear model on n-grams, in cross-validation with duplicates in one fold; depth is
-    that of the trained model's states, averaged over tokens.
+    usable information is that of a linear model on n-grams, in cross-validation with duplicates in one fold, and 0 for
+    a label that is in no other fold; depth is that of the trained model's states, averaged over tokens.
 
     Args:
         data: as in `curation.find`; dev is not needed. encoder: a folder, hub name or artifact to start from.
@@ -129,7 +128,7 @@ def data_map(
         "forgetting": forgetting(right), "error": told.errors.mean(axis=0),
         "information": _information(train, clusters, seed), "depth": prediction_depth(states, labels, seed),
     }  # fmt: skip
-    name = open_artifact(encoder, verify=False).path.name if is_artifact(encoder) else Path(encoder).name
+    name = Path(encoder).resolve().name  # also of "." and ".."
     return DataMap(measures, epochs, name, train.content_hash)
 
 
@@ -153,9 +152,18 @@ def _information(train: Examples, clusters: Sequence[Cluster], seed: int) -> np.
         groups[[place.row for place in cluster.places]] = cluster.places[0].row
     labels = np.asarray(train.targets)
     folds = deal_folds(np.array(strata(train)), groups, seed)
-    logits = LabelModels(train, folds, None, seed).logits(labels, "label")
-    probabilities = scaled_probabilities(logits, fit_temperature(logits, labels))
-    return usable_information(probabilities[np.arange(len(labels)), labels], labels)
+    models = LabelModels(train, folds, None, seed)
+    logits = models.logits(labels, "label")
+    # Where no other fold has the label, the model has not seen it, and its logit for it says nothing. One such row
+    # would otherwise set the temperature of all.
+    counts = np.zeros((labels.max() + 1, folds.max() + 1), dtype=np.int64)
+    np.add.at(counts, (labels[models.drawn], folds[models.drawn]), 1)
+    seen = counts.sum(axis=1)[labels] > counts[labels, folds]
+    found = np.zeros(len(labels))
+    if seen.any():
+        probabilities = scaled_probabilities(logits, fit_temperature(logits[seen], labels[seen]))
+        found[seen] = usable_information(probabilities[np.arange(len(labels)), labels], labels)[seen]
+    return found
 
 
 _MAPPED: FormTable[bool] = FormTable("leanformer/curate/mapping.py", {"label": True})

@@ -38,15 +38,17 @@ def ways_of(artifact: Artifact, predictor: Predictor, scratch: Path) -> Ways:
     if artifact.properties.get("layout") != "padded":
         ways["as the padded graph"] = lambda: LightPredictor(_padded(artifact, scratch), threads=predictor.threads)
     for threads in sorted({1, 2, allowed_cores()} - {predictor.threads}):
-        ways[f"{threads} thread{'s' if threads > 1 else ''}"] = _with_threads(artifact, threads)
+        ways[f"{threads} thread{'s' if threads > 1 else ''}"] = _with_threads(
+            artifact, threads, predictor.exits is not None
+        )
     for engine in ENGINES:
         if engine != predictor.engine:
             ways[f"engine {engine}"] = _with_engine(artifact, predictor.threads, engine)
     return ways
 
 
-def _with_threads(artifact: Artifact, threads: int) -> Callable[[], Predictor]:
-    return lambda: open_predictor(artifact, threads=threads)
+def _with_threads(artifact: Artifact, threads: int, exits: bool) -> Callable[[], Predictor]:
+    return lambda: open_predictor(artifact, threads=threads, exits=exits)
 
 
 def _with_engine(artifact: Artifact, threads: int, engine: str) -> Callable[[], Predictor]:

@@ -177,7 +177,8 @@ def _sections(findings: Findings) -> list[_Section]:
         ("Labels that are probably wrong", [_suspect(suspect) for suspect in findings.labels.suspects]
          if findings.labels else []),
         ("Hardest to learn: read their labels first", [_shown(place) for place in findings.hardest]),
-        ("Most ambiguous: the answer changes most between epochs", [_shown(place) for place in findings.ambiguous]),
+        ("Most ambiguous: the probability of their label varies most between epochs",
+         [_shown(place) for place in findings.ambiguous]),
         ("Repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "exact"]),
         ("Near repeats in train", [_cluster(cluster) for cluster in largest if cluster.kind == "near"]),
     ]  # fmt: skip
