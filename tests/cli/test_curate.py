@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from leanformer.curate import curation
 from leanformer.data.dataset import open_dataset
 from tests.making.commands import Command, is_friendly, write_lines
 from tests.making.tiny import TASK, tiny_artifact, tiny_texts
@@ -453,13 +454,18 @@ def test_a_data_map_is_drawn(command: Command, topics: Path, tmp_path: Path, mon
     assert not (tmp_path / "found" / "map.jsonl").exists()
 
 
-def test_what_a_map_cannot_be_made_of(command: Command, topics: Path, tmp_path: Path) -> None:
+def test_what_a_map_cannot_be_made_of(
+    command: Command, topics: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status, _, err = command("curate", topics, "--output", tmp_path / "found", "--map-epochs", "4")
     assert status == 1 and "add --map MODEL" in err
     status, _, err = command("curate", topics, "--output", tmp_path / "found", "--map", "x", "--map-epochs", "2")
     assert status == 2 and "--map-epochs" in err
     status, _, err = command("curate", topics, "--output", tmp_path / "found", "--map", tmp_path / "none")
     assert status == 1 and "none" in err and not (tmp_path / "found").exists()
+    with monkeypatch.context() as patched:  # it is told before duplicates and wrong labels are looked for
+        patched.setattr(curation, "find", lambda *given, **more: pytest.fail("looked for duplicates first"))
+        assert command("curate", topics, "--output", tmp_path / "found", "--map", tmp_path / "none")[0] == 1
     scores = write_data(tmp_path / "scores", train=[{"text": f"text {n}", "label": n / 2} for n in range(20)])
     status, out, err = command("curate", scores, "--output", tmp_path / "found", "--map", "x")
     assert status == 0 and "note: no data map" in err and "data map" not in out

@@ -174,7 +174,7 @@ def _routed(entries: Sequence[Entry], texts: Sequence[Text]) -> list[str]:
             before = predictor.left_at
             logits(predictor, texts)
             counts = [now - then for now, then in zip(predictor.left_at, before, strict=True)]
-            notes.append(f"of the test texts of {entry.name}, {left_early(predictor.exits.layers, counts)} left early")
+            notes.append(f"of the test texts of {entry.name} left early: {left_early(predictor.exits.layers, counts)}")
     return notes
 
 

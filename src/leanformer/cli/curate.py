@@ -105,6 +105,8 @@ def curate(
     groups = None if group is None else _by_row(read_groups(data, group, splits=splits, kind=kind), opened)
     known = opened.train is not None and opened.train.languages is not None
     languages = None if known else _by_row(read_languages(data, splits=splits, kind=kind), opened)
+    if map_with is not None:
+        _check_map(opened, map_with)
     findings = find(opened, groups=groups, column=group, languages=languages, licence=licence, source=source)
     if decided is None and not no_labels:
         findings = replace(findings, labels=_checked(opened, findings, encoder))
@@ -150,9 +152,18 @@ def _checked(data: Dataset, findings: Findings, encoder: str | None) -> LabelChe
     return label_errors(data, findings.clusters, vectors=vectors, features=Path(encoder).name)
 
 
+def _check_map(data: Dataset, encoder: str) -> None:
+    """Raise what opening the encoder raises, before the search for duplicates and wrong labels takes its time."""
+    need_torch("a data map")
+    from leanformer.curate.mapping import can_map
+    from leanformer.models.store import start_classifier
+
+    if can_map(data.task):
+        start_classifier(encoder, data.task)
+
+
 def _mapped(data: Dataset, findings: Findings, encoder: str, epochs: int | None) -> Findings:
     """The findings with a map of train; as they are, with a note, where labels cannot be mapped."""
-    need_torch("a data map")
     from leanformer.curate.mapping import EPOCHS, can_map, data_map, with_map
 
     if not can_map(data.task):
