@@ -21,6 +21,7 @@ from benchmarks.pages.mislabelled import mislabelled
 from benchmarks.pages.outdated import mark
 from benchmarks.pages.reliability import reliability
 from benchmarks.pages.searches import searched
+from benchmarks.pages.sizes import early_exits, members
 from benchmarks.pages.summary import percent, summary
 from benchmarks.pages.where import on, on_each
 from benchmarks.paths import RESULTS, ROOT
@@ -269,6 +270,8 @@ PAGES = {
         "label errors": lambda: mislabelled(RESULTS),
         "maps": lambda: map_measures(RESULTS),
     },
+    "docs/how-to/family.md": {"members": lambda: members(RESULTS)},
+    "docs/how-to/exits.md": {"exits": lambda: early_exits(RESULTS)},
     "docs/xtremedistil.md": {"tables": lambda: distilled(RESULTS)},
     "docs/how-to/label.md": {"active": lambda: active(RESULTS), "curves": lambda: curves(RESULTS)},
 }
