@@ -37,6 +37,7 @@ from leanformer.data.examples import Examples
 from leanformer.files import write_json
 from leanformer.metrics.correlation import spearman
 from leanformer.progress import Status
+from leanformer.strict_json import read_json
 
 OUTPUT = RESULTS / "data" / "maps.json"
 SEEDS, TRAININGS = (1, 2, 3), (13, 14)
@@ -132,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     given = parser.parse_args(arguments)
-    cells, sets = [], {}
+    stored = read_json(OUTPUT) if OUTPUT.is_file() else {"sets": {}, "cells": []}
+    sets, cells = dict(stored["sets"]), [cell for cell in stored["cells"] if cell["settings"]["set"] not in given.sets]
     for name in given.sets:
         train = open_dataset(str(data_folder(name)), carve=False).train
         if train is None:

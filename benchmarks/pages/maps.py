@@ -16,11 +16,13 @@ def map_measures(results: Path) -> str:
     if not path.is_file():
         return "Not measured yet: `python -m benchmarks.data.maps trec`."
     result = read_json(path)
+    seconds = [f"{row['cpu_seconds']:.0f} CPU seconds on {name}" for name, row in result["sets"].items()]
     about = (
         f"A tenth of the labels is replaced by another one, and rows are ranked by each measure, hard ones first "
         f"(`{result['command']}`, encoder {result['encoder']}; means of the seeds). `AP` is the average "
         "precision, `first tenth` the share of wrong labels there, `seeds agree` Spearman's correlation between "
-        "two trainings on the same labels, `agrees` that with confidence. The last two rows of a set are controls."
+        "two trainings on the same labels, `agrees` that with confidence. The last two rows of a set are controls. "
+        f"A map takes {', '.join(seconds)}."
     )
     lines = ["| set | rows | seeds | measure | AP | first tenth | seeds agree | agrees |", "|---" * 8 + "|"]
     for name, row in result["sets"].items():
