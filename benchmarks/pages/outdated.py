@@ -45,6 +45,8 @@ TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "energy": (("energy.json",), _LADDERS),
     "label errors": (("data/label_errors.json",), ("curation",)),
     "maps": (("data/maps.json",), ("curation",)),
+    "members": (("family/trec.json",), ("training", "engine")),
+    "exits": (("family/exits.json",), ("training", "engine")),
     "active": (("data/active.json",), ("curation",)),
     "curves": (("data/curves.json",), ("curation",)),
     "atlas sequences": (("atlas/sequences.json",), ("training",)),
