@@ -33,3 +33,9 @@ def test_ranks_go_where_energy_is_and_keep_the_budget():
     assert found["steep"] == 1 and found["flat"] == 7
     assert sum(found.values()) * 32 <= 0.5 * 512 < (sum(found.values()) + 1) * 32
     assert ranks({"flat": flat, "steep": steep}, 1.0) == {"flat": 16, "steep": 16}
+
+
+def test_energy_is_a_share_of_its_map():
+    # A thousand times the weights are a million times the energy, and the same share.
+    small, large = torch.eye(16), 1000 * torch.eye(16)
+    assert ranks({"large": large, "small": small}, 0.5) == {"large": 4, "small": 4}

@@ -43,3 +43,10 @@ def test_peaks_are_a_moving_average_that_prediction_does_not_change():
 
 def test_many_bits_are_training_as_usual():
     check_same(trained(Q8Bert(32)), trained())
+
+
+def test_the_peak_of_inputs_follows_them():
+    hook, part = Q8Bert(8, decay=0.75), torch.nn.Linear(2, 1).train()
+    for value in (4.0, 8.0, 8.0):
+        hook._round("map", part, (torch.tensor([[value, -1.0]]),))
+    assert float(hook.peaks["map"]) == 0.75 * (0.75 * 4 + 0.25 * 8) + 0.25 * 8
