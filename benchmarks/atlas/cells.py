@@ -1,9 +1,10 @@
-"""Cells of toy runs: made once as well, and kept without a record of their sources."""
+"""The cells of a bench: the table that is made of them, and those of toy runs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from benchmarks.xtremedistil.cell_store import Cells
@@ -17,3 +18,14 @@ class Unrecorded(Cells):
         if not (path := self._path(settings)).is_file():
             write_json(path, {"settings": dict(settings), **make()})
         return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def write_table(
+    result: Path, cells: Cells, table: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Store the table of all cells made so far, whichever run made them; its rows."""
+    made = cells.all()
+    rows = table(made)
+    result.parent.mkdir(parents=True, exist_ok=True)
+    write_json(result, {"rows": rows, "cells": made})
+    return rows

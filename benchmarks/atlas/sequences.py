@@ -28,7 +28,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.atlas.cells import Unrecorded
+from benchmarks.atlas.cells import Unrecorded, write_table
 from benchmarks.atlas.entries import Technique, read_atlas
 from benchmarks.atlas.table import about, compared, overtakes, slope, verdict
 from benchmarks.atlas.tasks import LISTS, TEXTS, Task, nested_lists, texts
@@ -36,7 +36,7 @@ from benchmarks.atlas.timing import LENGTHS, timed
 from benchmarks.atlas.training import Sizes, parameters, right, shape, trained
 from benchmarks.paths import RESULTS, ROOT, WORK
 from benchmarks.xtremedistil.cell_store import Cells
-from leanformer.files import sha256_json, write_json
+from leanformer.files import sha256_json
 from leanformer.shapes.attention import KINDS
 
 BENCH, CONTROL, SEEDS, SETS = "sequences", "softmax", (13, 14, 15), (LISTS, *TEXTS)
@@ -108,12 +108,8 @@ class Sequences:
         return self.cells.get(settings, made)
 
     def write(self, techniques: Sequence[Technique]) -> list[dict[str, Any]]:
-        """Store the table of all cells made so far, whichever run made them; its rows."""
-        cells = self.cells.all()
-        rows = table(techniques, cells)
-        self.result.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.result, {"rows": rows, "cells": cells})
-        return rows
+        """Store the table of all cells made so far; its rows."""
+        return write_table(self.result, self.cells, lambda cells: table(techniques, cells))
 
 
 def table(techniques: Sequence[Technique], cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

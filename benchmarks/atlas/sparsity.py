@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.atlas.cells import Unrecorded
+from benchmarks.atlas.cells import Unrecorded, write_table
 from benchmarks.atlas.compressing import APPLY, Case, Made
 from benchmarks.atlas.entries import Technique, read_atlas
 from benchmarks.atlas.finetuned import Start, right, start, toy_start
@@ -43,7 +43,7 @@ from benchmarks.paths import RESULTS, WORK
 from benchmarks.xtremedistil.cell_store import Cells
 from leanformer.compress.quantise.nearest import nearest
 from leanformer.compress.stored import VALUE
-from leanformer.files import sha256_json, write_json
+from leanformer.files import sha256_json
 from leanformer.models.classifier import Classifier
 from leanformer.models.maps import maps
 
@@ -178,12 +178,8 @@ class Sparsity:
         self.quality("dense", shape, name, seed)
 
     def write(self, techniques: Sequence[Technique]) -> list[dict[str, Any]]:
-        """Store the table of all cells made so far, whichever run made them; its rows."""
-        cells = self.cells.all()
-        rows = table(techniques, cells)
-        self.result.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.result, {"rows": rows, "cells": cells})
-        return rows
+        """Store the table of all cells made so far; its rows."""
+        return write_table(self.result, self.cells, lambda cells: table(techniques, cells))
 
 
 def plain_of(kind: str, *, quick: bool) -> tuple[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.atlas.cells import Unrecorded
+from benchmarks.atlas.cells import Unrecorded, write_table
 from benchmarks.atlas.entries import Technique, read_atlas
 from benchmarks.atlas.finetuned import Start, fine_tune, right, start, toy_start
 from benchmarks.atlas.table import about, compared, verdict
@@ -42,7 +42,6 @@ from benchmarks.ladders.run import data_folder
 from benchmarks.paths import RESULTS, WORK
 from benchmarks.xtremedistil.cell_store import Cells
 from leanformer.data.dataset import open_dataset
-from leanformer.files import write_json
 from leanformer.train.adapters.adapter import Adapter
 from leanformer.train.adapters.kinds import ADAPTERS, adapter
 from leanformer.train.adapters.maps import HEAD
@@ -152,12 +151,8 @@ class Tuning:
         )
 
     def write(self, techniques: Sequence[Technique]) -> list[dict[str, Any]]:
-        """Store the table of all cells made so far, whichever run made them; its rows."""
-        cells = self.cells.all()
-        rows = table(techniques, cells)
-        self.result.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.result, {"rows": rows, "cells": cells})
-        return rows
+        """Store the table of all cells made so far; its rows."""
+        return write_table(self.result, self.cells, lambda cells: table(techniques, cells))
 
 
 def asked(technique: Technique, name: str) -> dict[str, Any]:

@@ -75,7 +75,11 @@ def early_exits(results: Path) -> str:
                 continue
             times = " / ".join(f"{row['speed'][batch]['engine']['speedup']:.2f}" for batch in batches)
             lines.append(f"| {each['set']} | {shown} | {row['dev']:.1f} | {row['test']:.1f} | {times} |")
-    return "\n\n".join([_wrapped(about), "\n".join(lines), _wrapped(_machine(result))])
+    counts = [
+        f"{each['set']}: {each['n']['dev']} dev and {each['n']['test']} test texts, one seed."
+        for each in result["sets"]
+    ]
+    return "\n\n".join([_wrapped(about), "\n".join(lines), _wrapped(" ".join([*counts, _machine(result)]))])
 
 
 def _machine(result: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.atlas.entries import Technique
-from benchmarks.pages.markdown import NOT_YET, table
+from benchmarks.pages.markdown import NOT_YET, table, technique_lines
 
 _QUALITY = ("technique", "set", "accuracy", "control", "difference, 95 % interval", "verdict", "seeds", "n", "rate")
 _COST = (
@@ -35,17 +35,9 @@ def tables(techniques: Sequence[Technique], rows: Sequence[Mapping[str, Any]]) -
     parts = [
         _ARE.format(sets=told or NOT_YET),
         "### Quality",
-        table(_QUALITY, _each(techniques, rows, _scores, _QUALITY)),
+        table(_QUALITY, technique_lines(techniques, rows, _scores, _QUALITY)),
     ]
-    return [*parts, "### Cost", _COST_IS, table(_COST, _each(techniques, rows, _cost, _COST))]
-
-
-def _each(techniques: Sequence[Technique], rows: Sequence[Mapping[str, Any]], line: Any, columns: Sequence[str]) -> Any:
-    found = []
-    for technique in techniques:
-        own = [line(row) for row in rows if row["technique"] == technique.name]
-        found += own or [(technique.name, NOT_YET, *[""] * (len(columns) - 2))]
-    return found
+    return [*parts, "### Cost", _COST_IS, table(_COST, technique_lines(techniques, rows, _cost, _COST))]
 
 
 def _scores(row: Mapping[str, Any]) -> tuple[str, ...]:

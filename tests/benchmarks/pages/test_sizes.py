@@ -37,8 +37,11 @@ def test_exits_have_a_row_for_each_bound(tmp_path: Path) -> None:
     assert "Not measured yet" in early_exits(tmp_path)
     speed = {batch: {"engine": {"speedup": float(place)}} for place, batch in enumerate(("1", "all"), start=1)}
     rows = [{"bound": 0.5, "refused": "why"}, {"bound": 2.0, "dev": 93.76, "test": 95.8, "speed": speed}]
-    each = {"set": "trec", "without": {"dev": 93.94, "test": 96.4, "speed": speed}, "rows": rows, "chosen": 2.0}
+    each = {
+        "set": "trec", "n": {"dev": 545, "test": 500}, "without": {"dev": 93.94, "test": 96.4, "speed": speed},
+        "rows": rows, "chosen": 2.0,
+    }  # fmt: skip
     stored(tmp_path, "exits.json", {"sets": [each], "points": 0.5} | MACHINE | {"load": {"busy": False}})
     page = early_exits(tmp_path)
     assert "| trec | **2 %** | 93.8 | 95.8 | 1.00 / 2.00 |" in page and "| trec | 0.5 % | | | refused" in page
-    assert page.endswith("Machine: A CPU (avx2).")
+    assert page.endswith("trec: 545 dev and 500 test texts, one seed. Machine: A CPU (avx2).")
